@@ -1,0 +1,1 @@
+"""Integer program (or float network) to ONNX models and to a Lava bundle."""

@@ -1,0 +1,1 @@
+"""Chips: limits, energy figures with their sources, and Lava."""

@@ -1,0 +1,1 @@
+"""Running an integer program in Lava's CPU simulator of Loihi."""

@@ -1,0 +1,72 @@
+"""What a data set is to the rest of the toolkit: rows of pixels with their meaning and source."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.errors import DataError
+from ipvae_snn.float_network import InputKind
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """N images of M = height * width pixels.
+
+    pixels (N, M) float32: in [0, 1] where kind is "unit"; zero-mean and about unit variance
+    where it is "standardised". labels (N,) int64 or None. citation: whom to name where a result
+    on this data is shown.
+    """
+
+    name: str
+    split: Split
+    pixels: npt.NDArray[np.float32]
+    image_shape: tuple[int, int]
+    kind: InputKind
+    labels: npt.NDArray[np.int64] | None = None
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        """Check shapes and values; raise DataError with the first offending image."""
+        height, width = self.image_shape
+        if self.pixels.ndim != 2 or self.pixels.shape[1] != height * width:
+            raise DataError(
+                f"{self.name}: pixels have shape {self.pixels.shape}, but images of "
+                f"{height}x{width} need (N, {height * width})"
+            )
+        if len(self.pixels) == 0:
+            raise DataError(f"{self.name}: the {self.split} split holds no image")
+        finite = np.isfinite(self.pixels).all(axis=1)
+        if not finite.all():
+            raise DataError(
+                f"{self.name}: image {int(np.argmin(finite))} holds NaN or infinite pixels; "
+                "clean the data first"
+            )
+        if self.kind == "unit":
+            outside = ((self.pixels < 0) | (self.pixels > 1)).any(axis=1)
+            if outside.any():
+                worst = int(np.argmax(outside))
+                low, high = self.pixels[worst].min(), self.pixels[worst].max()
+                raise DataError(
+                    f"{self.name}: image {worst} has pixels from {low:.3g} to {high:.3g}, outside "
+                    "[0, 1]; scale them, or give uint8 images"
+                )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.pixels)
+
+    def first(self, limit: int | None) -> "ImageSet":
+        """Return the first `limit` images (all of them for None)."""
+        if limit is None or limit >= len(self):
+            return self
+        if limit < 1:
+            raise DataError(f"{self.name}: a limit of {limit} images leaves none; give 1 or more")
+        labels = None if self.labels is None else self.labels[:limit]
+        return ImageSet(
+            self.name, self.split, self.pixels[:limit], self.image_shape, self.kind, labels,
+            self.citation,
+        )  # fmt: skip

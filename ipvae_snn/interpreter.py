@@ -1,0 +1,123 @@
+"""THE ORACLE: executes an integer program slowly and readably (docs/ir.md is its specification)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.errors import BackendError, DataError
+from ipvae_snn.fixed_point import ACCUMULATOR_BITS, Int64, round_shift, signed_limit
+from ipvae_snn.ir import IntegerNetwork, scale_sum
+from ipvae_snn.prng import MAX_SEED, MAX_STEPS, uniform24
+from ipvae_snn.sampler import spike_counts
+from ipvae_snn.trace import RunRequest, Trace
+
+CHUNK = 64  # images at a time; bounds the memory of a run, changes no result
+UInt8 = npt.NDArray[np.uint8]
+
+
+def held_current(network: IntegerNetwork, pixels: UInt8) -> Int64:
+    """Return the current (N, K) that pixels (N, M) uint8 cause while their image is shown.
+
+    Units: 2**-(fraction_bits + extra_bits) octaves per step.
+    """
+    payload = pixels.astype(np.int64) - network.input.zero_point
+    total = payload @ network.feedforward.weights.astype(np.int64).T
+    return scale_sum(_checked(total, "feedforward"), network.feedforward) + network.neurons.bias
+
+
+def sample(
+    network: IntegerNetwork, state: Int64, seed: int, images: npt.ArrayLike, step: int
+) -> Int64:
+    """Return the spike counts (N, K) of one step, drawn at membrane potentials `state` (N, K)."""
+
+    def uniforms(part: int) -> Int64:
+        return uniform24(seed, images, step, network.n_neurons, part).astype(np.int64)
+
+    group = network.neurons
+    return spike_counts(state, uniforms, group.fraction_bits, group.max_count, network.tables)
+
+
+def integrate(network: IntegerNetwork, state: Int64, current: Int64, counts: Int64) -> Int64:
+    """Return the membrane potentials (N, K) after the counts of this step have competed.
+
+    The lateral sum leaves its synapses one step after the counts were sent; nothing happens to
+    a neuron in between, so the update is told as part of the same step (docs/ir.md, Timing).
+    """
+    group = network.neurons
+    lateral = _checked(counts @ network.lateral.weights.astype(np.int64).T, "lateral")
+    total = current + scale_sum(lateral, network.lateral) - group.self_inhibition * counts
+    extra = group.extra_bits
+    total = np.clip(total, group.update_min << extra, group.update_max << extra)
+    update = round_shift(total, extra) if extra else total
+    return np.clip(state + update, group.state_min, group.state_max)
+
+
+def decode(network: IntegerNetwork, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """Return the reconstruction (N, M) float32 of spike counts (N, K)."""
+    total = counts.astype(np.int64) @ network.decoder.weights.astype(np.int64).T
+    return total.astype(np.float32) * network.decoder.scale
+
+
+def steps(
+    network: IntegerNetwork, pixels: UInt8, request: RunRequest, images: npt.NDArray[np.int64]
+) -> Iterator[tuple[Int64, Int64]]:
+    """Yield (counts, state after the update), each (N, K), for every step of `request`."""
+    current = held_current(network, pixels)
+    state = np.tile(network.neurons.initial_state.astype(np.int64), (len(pixels), 1))
+    for step in range(request.steps):
+        counts = sample(network, state, request.seed, images, step)
+        state = integrate(network, state, current, counts)
+        yield counts, state
+
+
+def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
+    """Run `pixels` (N, M) uint8 through the program and return its trace."""
+    check_request(network, pixels, request)
+    n, t, k = len(pixels), request.steps, network.n_neurons
+    counts_sum = np.zeros((n, k), np.int64)
+    state = np.zeros((n, k), np.int32)
+    per_step = np.zeros((n, t), np.int64)
+    reconstruction = np.zeros((n, network.n_pixels), np.float32)
+    all_counts = np.zeros((n, t, k), np.int32) if request.trace else None
+    all_states = np.zeros((n, t, k), np.int32) if request.trace else None
+    for start in range(0, n, CHUNK):
+        rows = slice(start, min(start + CHUNK, n))
+        images = request.first_image + np.arange(rows.start, rows.stop, dtype=np.int64)
+        for step, (counts, after) in enumerate(steps(network, pixels[rows], request, images)):
+            counts_sum[rows] += counts
+            per_step[rows, step] = counts.sum(axis=1)
+            if all_counts is not None and all_states is not None:
+                all_counts[rows, step], all_states[rows, step] = counts, after
+        state[rows] = after
+        reconstruction[rows] = decode(network, counts)
+    return Trace(counts_sum, state, per_step, reconstruction, all_counts, all_states)
+
+
+def check_request(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> None:
+    """Raise DataError if `pixels` or `request` do not fit the program; every back end calls it."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
+        height, width = network.input.image_shape
+        raise DataError(
+            f"the program takes uint8 images of {height}x{width} as (N, {network.n_pixels}), "
+            f"not {pixels.dtype}{pixels.shape}"
+        )
+    if not 1 <= request.steps <= MAX_STEPS:
+        raise DataError(f"steps {request.steps} are not in 1..{MAX_STEPS}")
+    if not 0 <= request.seed <= MAX_SEED:
+        raise DataError(f"seed {request.seed} is not in 0..{MAX_SEED}")
+    if len(pixels) < 1 or not 0 <= request.first_image <= MAX_SEED + 1 - len(pixels):
+        raise DataError(
+            f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not a "
+            f"non-empty part of 0..{MAX_SEED}"
+        )
+
+
+def _checked(total: Int64, name: str) -> Int64:
+    limit = signed_limit(ACCUMULATOR_BITS)
+    if np.abs(total).max(initial=0) > limit:
+        raise BackendError(
+            f"interpreter: a {name} sum left the {ACCUMULATOR_BITS}-bit accumulator's {limit}, "
+            "although the program was proved; please report this"
+        )
+    return total

@@ -1,0 +1,129 @@
+"""Integer program <-> one safetensors file, and <-> plain NumPy arrays for bundles."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from ipvae_snn.atomic import atomic_path
+from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.float_network import read_header
+from ipvae_snn.ir import VERSION, Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup
+from ipvae_snn.sampler import SamplerTables
+
+FORMAT: Final = "ipvae-snn/integer-network"
+Array = npt.NDArray[np.generic]
+
+
+def to_arrays(network: IntegerNetwork) -> dict[str, Array]:
+    """Return the program's tensors by name (docs/ir.md lists them)."""
+    return {
+        "feedforward.weights": network.feedforward.weights,
+        "feedforward.multiplier": network.feedforward.multiplier,
+        "feedforward.shift": network.feedforward.shift,
+        "lateral.weights": network.lateral.weights,
+        "lateral.multiplier": network.lateral.multiplier,
+        "lateral.shift": network.lateral.shift,
+        "neurons.bias": network.neurons.bias,
+        "neurons.self_inhibition": network.neurons.self_inhibition,
+        "neurons.initial_state": network.neurons.initial_state,
+        "decoder.weights": network.decoder.weights,
+        "decoder.scale": network.decoder.scale,
+        "tables.coarse": network.tables.coarse,
+        "tables.fine": network.tables.fine,
+        "tables.reciprocal": network.tables.reciprocal,
+    }
+
+
+def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
+    """Return the program's scalars as JSON-ready values (docs/ir.md lists them)."""
+    group = network.neurons
+    return {
+        "version": network.version,
+        "input": {
+            "image_shape": list(network.input.image_shape),
+            "kind": network.input.kind,
+            "scale": network.input.scale,
+            "zero_point": network.input.zero_point,
+        },
+        "neurons": {
+            "fraction_bits": group.fraction_bits,
+            "extra_bits": group.extra_bits,
+            "state_min": group.state_min,
+            "state_max": group.state_max,
+            "update_min": group.update_min,
+            "update_max": group.update_max,
+            "max_count": group.max_count,
+        },
+    }
+
+
+def from_parts(
+    arrays: dict[str, Array], scalars: dict[str, Any], provenance: dict[str, str]
+) -> IntegerNetwork:
+    """Build the program from `to_arrays` and `to_scalars`; raise ProgramError if it breaks a rule."""
+    height, width = scalars["input"]["image_shape"]
+    table: Any = arrays
+    return IntegerNetwork(
+        version=int(scalars["version"]),
+        input=InputCode(
+            image_shape=(int(height), int(width)),
+            kind=scalars["input"]["kind"],
+            scale=float(scalars["input"]["scale"]),
+            zero_point=int(scalars["input"]["zero_point"]),
+        ),
+        feedforward=Connection(
+            *(table[f"feedforward.{part}"] for part in ("weights", "multiplier", "shift"))
+        ),
+        lateral=Connection(
+            *(table[f"lateral.{part}"] for part in ("weights", "multiplier", "shift"))
+        ),
+        neurons=NeuronGroup(
+            bias=table["neurons.bias"],
+            self_inhibition=table["neurons.self_inhibition"],
+            initial_state=table["neurons.initial_state"],
+            **{name: int(value) for name, value in scalars["neurons"].items()},
+        ),
+        decoder=Decoder(table["decoder.weights"], table["decoder.scale"]),
+        tables=SamplerTables(
+            *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
+        ),
+        provenance=provenance,
+    )
+
+
+def save_network(network: IntegerNetwork, path: Path) -> None:
+    """Write the program to `path`, whole or not at all."""
+    metadata = {
+        "format": FORMAT,
+        "version": str(network.version),
+        "program": json.dumps(to_scalars(network)),
+        "provenance": json.dumps(network.provenance),
+    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in to_arrays(network).items()}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(arrays, metadata=metadata))
+
+
+def load_network(path: Path) -> IntegerNetwork:
+    """Read a program from `path`; executes no code from the file.
+
+    Raises FileFormatError if it is missing, truncated, foreign, newer, or breaks a rule.
+    """
+    metadata = read_header(path, FORMAT, VERSION)
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no __iter__)
+        scalars = json.loads(metadata["program"])
+        provenance = json.loads(metadata["provenance"])
+        return from_parts(arrays, scalars, {str(k): str(v) for k, v in provenance.items()})
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FileFormatError(
+            f"{path}: an integer network with a missing or malformed part ({error!r}); convert it again"
+        ) from error
+    except ProgramError as error:
+        raise FileFormatError(f"{path}: {error}") from error

@@ -1,0 +1,53 @@
+"""What every back end returns: the spike counts, states and reconstructions of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.atomic import atomic_path
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """How to run: `steps` T >= 1, `seed` and `first_image` in [0, 2**32), keep the trace or not.
+
+    Image n of a run draws its uniforms under the index first_image + n, so a part of a data set
+    gives the counts that the whole would.
+    """
+
+    steps: int
+    seed: int = 0
+    first_image: int = 0
+    trace: bool = False
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Result of N images over T steps with K neurons and M pixels.
+
+    counts_sum (N, K) int64: spike counts summed over the steps.
+    state (N, K): membrane potential after the last step's update; int32 in units of
+        2**-fraction_bits octaves for integer back ends, float64 in nats for the float one.
+    spikes_per_step (N, T) int64: spikes of all neurons in each step.
+    reconstruction (N, M) float32: the decoder applied to the last step's spike counts.
+    counts (N, T, K) int32 and states (N, T, K): with `--trace` only; states[:, t] is the
+        membrane potential after the update of step t, counts[:, t] was drawn before it.
+    """
+
+    counts_sum: npt.NDArray[np.int64]
+    state: npt.NDArray[np.int32] | npt.NDArray[np.float64]
+    spikes_per_step: npt.NDArray[np.int64]
+    reconstruction: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int32] | None = None
+    states: npt.NDArray[np.int32] | npt.NDArray[np.float64] | None = None
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the arrays that are present, by field name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def save(self, path: Path) -> None:
+        """Write the arrays to `path` as a compressed npz, whole or not at all."""
+        with atomic_path(path) as temporary, temporary.open("wb") as handle:
+            np.savez_compressed(handle, **self.arrays())

@@ -1,0 +1,72 @@
+"""Small integer networks that many tests share."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup
+
+
+def make_network(
+    seed: int = 0, height: int = 4, width: int = 3, neurons: int = 7, extra_bits: int = 3,
+    max_count: int = 40, zero_point: int = 100, rate_octaves: float = 6.0,
+) -> IntegerNetwork:  # fmt: skip
+    """Return a random program with lively dynamics; rates up to 2**rate_octaves."""
+    rng = np.random.default_rng(seed)
+    m, k, bits = height * width, neurons, 12
+    lateral = rng.integers(-127, 40, (k, k)).astype(np.int8)
+    np.fill_diagonal(lateral, 0)
+    return IntegerNetwork(
+        input=InputCode((height, width), "standardised", 0.05, zero_point),
+        feedforward=Connection(
+            rng.integers(-127, 128, (k, m)).astype(np.int8),
+            rng.integers(1 << 13, 1 << 15, k).astype(np.int32),
+            rng.integers(12, 16, k).astype(np.int32),
+        ),
+        lateral=Connection(
+            lateral,
+            rng.integers(1 << 13, 1 << 15, k).astype(np.int32),
+            rng.integers(10, 14, k).astype(np.int32),
+        ),
+        neurons=NeuronGroup(
+            bias=rng.integers(-3000, 3000, k).astype(np.int32) << extra_bits,
+            self_inhibition=rng.integers(0, 9000, k).astype(np.int32) << extra_bits,
+            initial_state=rng.integers(-8 << bits, 2 << bits, k).astype(np.int32),
+            fraction_bits=bits,
+            extra_bits=extra_bits,
+            state_min=-11 << bits,
+            state_max=int(rate_octaves * (1 << bits)),
+            update_min=-9 << bits,
+            update_max=14 << bits,
+            max_count=max_count,
+        ),
+        decoder=Decoder(
+            rng.integers(-32767, 32768, (m, k)).astype(np.int16),
+            rng.uniform(1e-5, 1e-4, m).astype(np.float32),
+        ),
+        provenance={"made_by": "tests/conftest.py"},
+    )
+
+
+def make_pixels(network: IntegerNetwork, n: int, seed: int = 1) -> np.ndarray:
+    """Return n random images (n, M) uint8 that reach both ends of the range."""
+    return np.random.default_rng(seed).integers(0, 256, (n, network.n_pixels)).astype(np.uint8)
+
+
+@pytest.fixture
+def network() -> IntegerNetwork:
+    """A small random program."""
+    return make_network()
+
+
+@pytest.fixture
+def network_factory() -> Callable[..., IntegerNetwork]:
+    """Return `make_network`, for tests that need other sizes or limits."""
+    return make_network
+
+
+@pytest.fixture
+def pixels_factory() -> Callable[..., np.ndarray]:
+    """Return `make_pixels`: (network, n, seed=1) -> (n, M) uint8."""
+    return make_pixels
