@@ -19,6 +19,27 @@ def input_code(kind: InputKind, image_shape: tuple[int, int], largest: float = 1
     return InputCode(image_shape, kind, largest / 127.0, 128)
 
 
+def check_images(
+    image_shape: tuple[int, int],
+    network_kind: InputKind,
+    pixels: npt.NDArray[np.float32],
+    kind: InputKind,
+    name: str,
+) -> None:
+    """Raise DataError if images (N, M) of `kind` do not have the network's size or kind."""
+    height, width = image_shape
+    if pixels.shape[1] != height * width:
+        raise DataError(
+            f"{name}: images of {pixels.shape[1]} pixels, but the network takes {height}x{width} = "
+            f"{height * width}; choose the data that it was trained on, or resize"
+        )
+    if kind != network_kind:
+        raise DataError(
+            f"{name}: {kind} pixels, but the network takes {network_kind} ones; choose data like "
+            "that it was trained on"
+        )
+
+
 def encode(
     code: InputCode, pixels: npt.NDArray[np.float32], kind: InputKind, name: str
 ) -> tuple[npt.NDArray[np.uint8], int]:
@@ -27,17 +48,7 @@ def encode(
     Raises DataError if the images' size or kind is not the program's, or if more than 1 % of the
     pixels saturate. `name` says whose images they are in the message.
     """
-    height, width = code.image_shape
-    if pixels.shape[1] != height * width:
-        raise DataError(
-            f"{name}: images of {pixels.shape[1]} pixels, but the network takes {height}x{width} = "
-            f"{height * width}; choose the data that it was trained on, or resize"
-        )
-    if kind != code.kind:
-        raise DataError(
-            f"{name}: {kind} pixels, but the network takes {code.kind} ones; choose data like "
-            "that it was trained on"
-        )
+    check_images(code.image_shape, code.kind, pixels, kind, name)
     levels = np.rint(pixels.astype(np.float64) / code.scale) + code.zero_point
     saturated = int(((levels < 0) | (levels > 255)).sum())
     if saturated > MAX_SATURATED * levels.size:

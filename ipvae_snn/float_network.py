@@ -56,21 +56,21 @@ class FloatNetwork:
         return int(self.phi.shape[1])
 
 
+def read_format(path: Path) -> str | None:
+    """Return what the safetensors file at `path` says it is, or None if it says nothing.
+
+    Raises FileFormatError if it is missing or truncated.
+    """
+    return _metadata(path).get("format")
+
+
 def read_header(path: Path, expected_format: str, newest_version: int) -> dict[str, str]:
     """Return the string metadata of the safetensors file at `path`, after checking whose it is.
 
     Raises FileFormatError if the file is missing, truncated, not ours, of another kind, or
     newer than `newest_version`.
     """
-    if not path.is_file():
-        raise FileFormatError(f"{path}: no such file; check the path, or make it first")
-    try:
-        with safe_open(path, framework="numpy") as handle:
-            metadata = dict(handle.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise FileFormatError(
-            f"{path}: not a readable safetensors file ({error}); it may be truncated, make it again"
-        ) from error
+    metadata = _metadata(path)
     found = metadata.get("format")
     if found != expected_format:
         raise FileFormatError(
@@ -85,6 +85,18 @@ def read_header(path: Path, expected_format: str, newest_version: int) -> dict[s
             "installation reads; upgrade ipvae-snn"
         )
     return metadata
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise FileFormatError(f"{path}: no such file; check the path, or make it first")
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            return dict(handle.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise FileFormatError(
+            f"{path}: not a readable safetensors file ({error}); it may be truncated, make it again"
+        ) from error
 
 
 def load_float_network(path: Path) -> FloatNetwork:

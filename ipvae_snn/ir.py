@@ -45,7 +45,7 @@ class InputCode:
 class Connection:
     """Weights (K, sources) int8; the sum is scaled by multiplier (K,) and shift (K,).
 
-    scaled = (sum * multiplier + 2**(shift - 1)) >> shift, in units of the held current.
+    scaled = (sum * multiplier + 2**(shift - 1)) >> shift, in the held current's units.
     """
 
     weights: Int8
@@ -58,8 +58,8 @@ class NeuronGroup:
     """Per-neuron constants (K,) int32 and the limits that all neurons share.
 
     bias is in units of the held current, 2**-(fraction_bits + extra_bits) octaves; so is
-    self_inhibition, per spike. initial_state, state_min, state_max, update_min and update_max are in
-    units of the membrane potential, 2**-fraction_bits octaves. Counts saturate at max_count.
+    self_inhibition, per spike. initial_state, state_min, state_max, update_min and update_max
+    are in units of the membrane potential, 2**-fraction_bits octaves. Counts saturate at max_count.
     """
 
     bias: Int32
@@ -76,7 +76,7 @@ class NeuronGroup:
 
 @dataclass(frozen=True)
 class Decoder:
-    """The read-out on the host: value = float32(sum of weights (M, K) int16 * count) * scale (M,)."""
+    """The read-out on the host: float32(sum of weights (M, K) int16 * count) * scale (M,)."""
 
     weights: Int16
     scale: Float32
@@ -195,7 +195,8 @@ def _check_shapes(network: IntegerNetwork) -> None:
         multiplier, shift = connection.multiplier, connection.shift
         _require(
             multiplier.min() >= 0 and multiplier.max() < 1 << MULTIPLIER_BITS,
-            f"{name} multipliers {multiplier.min()}..{multiplier.max()} leave 0..2**{MULTIPLIER_BITS}-1",
+            f"{name} multipliers {multiplier.min()}..{multiplier.max()} leave "
+            f"0..{(1 << MULTIPLIER_BITS) - 1}",
         )
         _require(
             shift.min() >= 1 and shift.max() <= MAX_SHIFT,

@@ -65,7 +65,7 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
 def from_parts(
     arrays: dict[str, Array], scalars: dict[str, Any], provenance: dict[str, str]
 ) -> IntegerNetwork:
-    """Build the program from `to_arrays` and `to_scalars`; raise ProgramError if it breaks a rule."""
+    """Build the program from its parts; raise ProgramError if it breaks a rule."""
     height, width = scalars["input"]["image_shape"]
     table: Any = arrays
     return IntegerNetwork(
@@ -123,7 +123,8 @@ def load_network(path: Path) -> IntegerNetwork:
         return from_parts(arrays, scalars, {str(k): str(v) for k, v in provenance.items()})
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise FileFormatError(
-            f"{path}: an integer network with a missing or malformed part ({error!r}); convert it again"
+            f"{path}: an integer network with a missing or malformed part ({error!r}); "
+            "convert it again"
         ) from error
     except ProgramError as error:
         raise FileFormatError(f"{path}: {error}") from error

@@ -1,0 +1,115 @@
+"""Pictures where people would rather look: dictionary, reconstructions, raster, R2 over steps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ipvae_snn.atomic import atomic_path
+
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+GAP = 1  # pixels between tiles
+MAX_TILES = 144
+
+
+@contextmanager
+def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """Yield a figure without any display and write it to `path` as PNG, whole or not at all."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=140, format="png")
+
+
+def tiles(
+    rows: npt.NDArray[np.floating], shape: tuple[int, int], columns: int
+) -> npt.NDArray[np.float64]:
+    """Return images (N, M) as one picture, each scaled by its own largest magnitude to [-1, 1]."""
+    height, width = shape
+    count = -(-len(rows) // columns)
+    sheet = np.full((count * (height + GAP) + GAP, columns * (width + GAP) + GAP), np.nan)
+    for index, row in enumerate(rows):
+        top = GAP + (index // columns) * (height + GAP)
+        left = GAP + (index % columns) * (width + GAP)
+        peak = float(np.abs(row).max()) or 1.0
+        sheet[top : top + height, left : left + width] = row.reshape(shape) / peak
+    return sheet
+
+
+def _image(axes: Axes, picture: npt.NDArray[np.floating], low: float, high: float) -> None:
+    axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    axes.set_axis_off()
+
+
+def dictionary(
+    path: Path, phi: npt.NDArray[np.float32], shape: tuple[int, int], use: npt.NDArray[np.floating]
+) -> None:
+    """Draw the dictionary elements phi (M, K) that `use` (K,) ranks highest."""
+    order = np.argsort(-use)[:MAX_TILES]
+    columns = int(np.ceil(np.sqrt(len(order))))
+    with _figure(path, 6, 6.3) as figure:
+        axes = figure.add_subplot()
+        _image(axes, tiles(phi.T[order], shape, columns), -1, 1)
+        axes.set_title(f"Dictionary: the {len(order)} elements used most, of {phi.shape[1]}")
+
+
+def reconstructions(
+    path: Path, originals: npt.NDArray[np.floating],
+    steps: Mapping[int, npt.NDArray[np.floating]], shape: tuple[int, int], title: str,
+) -> None:  # fmt: skip
+    """Draw originals (N, M) in the first row, and below them their reconstructions by step."""
+    n = len(originals)
+    low, high = np.percentile(originals, [0.5, 99.5])
+    rows = [("original", originals), *((f"step {t}", image) for t, image in steps.items())]
+    with _figure(path, 0.8 * n + 1.0, 0.82 * len(rows) + 0.5) as figure:
+        grid = figure.subplots(len(rows), n, squeeze=False)
+        for line, (label, pictures) in zip(grid, rows, strict=True):
+            for axes, picture in zip(line, pictures, strict=True):
+                _image(axes, picture.reshape(shape), low, high)
+            line[0].text(-0.12, 0.5, label, transform=line[0].transAxes, ha="right", va="center")
+        figure.suptitle(title)
+
+
+def raster(path: Path, counts: npt.NDArray[np.integer], title: str) -> None:
+    """Draw the spike counts (T, K) of one image; neurons that never spike are left out."""
+    active = np.flatnonzero(counts.any(axis=0))
+    order = active[np.argsort(-counts[:, active].sum(axis=0))]
+    step, row = np.nonzero(counts[:, order])
+    with _figure(path, 7, 4.2) as figure:
+        axes = figure.add_subplot()
+        size = 2.0 + 4.0 * np.sqrt(counts[:, order][step, row])
+        axes.scatter(step, row, s=size, c="black", linewidths=0)
+        axes.set_xlabel("step")
+        axes.set_ylabel("neuron, most active first")
+        axes.set_title(f"{title} (dot area grows with the count)")
+        axes.set_xlim(-0.5, len(counts) - 0.5)
+        axes.invert_yaxis()
+
+
+def r2_over_steps(
+    path: Path, curves: Mapping[str, Sequence[tuple[float, float, float]]], title: str
+) -> None:
+    """Draw (mean, low, high) R2 over the steps for every curve; low..high is the 95 % interval."""
+    with _figure(path, 6.4, 4) as figure:
+        axes = figure.add_subplot()
+        floor = 0.0
+        for index, (name, points) in enumerate(curves.items()):
+            mean, low, high = (np.array(part) for part in zip(*points, strict=True))
+            steps = np.arange(1, len(mean) + 1)
+            style = "-" if index == 0 else "--"
+            (line,) = axes.plot(steps, mean, style, label=name, linewidth=1.6)
+            axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+            floor = min(floor, float(np.percentile(mean, 10)))
+        axes.set_xlabel("step")
+        axes.set_ylabel("R2 of the step's spike counts")
+        axes.set_ylim(max(floor, -0.5), 1.0)
+        axes.set_title(title)
+        axes.legend(frameon=False, loc="lower right")

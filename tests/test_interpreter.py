@@ -1,0 +1,154 @@
+"""The oracle: one neuron by hand, independence of batch and chunk, limits, and its checks."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ipvae_snn import interpreter
+from ipvae_snn.errors import DataError
+from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup
+from ipvae_snn.trace import RunRequest
+
+Make = Callable[..., IntegerNetwork]
+
+
+def by_hand() -> IntegerNetwork:
+    """Two neurons, two pixels; every constant chosen so that the sums can be done on paper."""
+    return IntegerNetwork(
+        input=InputCode((1, 2), "unit", 1 / 255, 10),
+        feedforward=Connection(
+            np.array([[1, 2], [-3, 0]], np.int8),
+            np.array([16384, 16384], np.int32), np.array([14, 13], np.int32),
+        ),
+        lateral=Connection(
+            np.array([[0, -5], [-7, 0]], np.int8),
+            np.array([16384, 16384], np.int32), np.array([4, 15], np.int32),
+        ),
+        neurons=NeuronGroup(
+            bias=np.array([100, -50], np.int32), self_inhibition=np.array([300, 200], np.int32),
+            initial_state=np.array([0, 4096], np.int32), fraction_bits=12, extra_bits=1,
+            state_min=-40000, state_max=20000, update_min=-6000, update_max=5000, max_count=9,
+        ),
+        decoder=Decoder(np.array([[2, 1], [0, -4]], np.int16), np.array([0.5, 0.25], np.float32)),
+    )  # fmt: skip
+
+
+def test_held_current_by_hand() -> None:
+    """q = (10, -10): A = (-10, -30). x1 + 100 = 90; -30 * 2 - 50 = -110."""
+    pixels = np.array([[20, 0]], np.uint8)
+    assert interpreter.held_current(by_hand(), pixels).tolist() == [[90, -110]]
+
+
+def test_integrate_by_hand() -> None:
+    """Counts (1, 3), I = (90, -110), E = 1.
+
+    L = (-15, -7). S = (-15 * 1024, (-7 + 1) >> 1 = -3). d = (90 - 15360 - 300 = -15570, clipped
+    to -12000 -> -6000), (-110 - 3 - 600 = -713 -> (-713 + 1) >> 1 = -356).
+    """
+    found = interpreter.integrate(
+        by_hand(), np.array([[0, 4096]]), np.array([[90, -110]]), np.array([[1, 3]])
+    )
+    assert found.tolist() == [[-6000, 4096 - 356]]
+
+
+def test_first_counts_are_the_golden_uniforms() -> None:
+    """Seed 0, image 0, step 0: U = (0x6B2001, 0x99BA4E) = (.4184, .6005).
+
+    Rate 1: CDF_0 = .3679 <= .4184 < .7358: count 1. Rate 2: .1353, .4060 <= .6005 < .6767: 2.
+    """
+    trace = interpreter.run(by_hand(), np.array([[20, 0]], np.uint8), RunRequest(1, 0, trace=True))
+    assert trace.counts is not None
+    assert trace.counts.tolist() == [[[1, 2]]]
+    # d = (90 - 10240 - 300, clipped to -12000: -10450 >> 1), (-110 + ((-7 + 1) >> 1) - 400)
+    assert trace.state.tolist() == [[-5225, 4096 - 256]]
+    # Reconstruction: (2 * 1 + 1 * 2) / 2, -4 * 2 / 4.
+    assert trace.reconstruction.tolist() == [[2.0, -2.0]]
+
+
+def test_update_clamps_at_both_ends() -> None:
+    """A large drive moves by update_max and stops at state_max; a large negative one likewise."""
+    network = by_hand()
+    for sign, bound, move in ((1, 20000, 5000), (-1, -40000, -6000)):
+        current = np.array([[sign * 8_000_000] * 2])
+        zeros = np.zeros((1, 2), np.int64)
+        once = interpreter.integrate(network, zeros, current, zeros)
+        assert once.tolist() == [[move, move]]
+        state = zeros
+        for _ in range(20):
+            state = interpreter.integrate(network, state, current, zeros)
+        assert state.tolist() == [[bound, bound]]
+
+
+def test_results_do_not_depend_on_batch_or_chunk(
+    network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """An image alone, in a batch, or in another chunk gives the same counts."""
+    pixels = pixels_factory(network, 7)
+    whole = interpreter.run(network, pixels, RunRequest(9, 5, 100, trace=True))
+    monkeypatch.setattr(interpreter, "CHUNK", 2)
+    chunked = interpreter.run(network, pixels, RunRequest(9, 5, 100, trace=True))
+    alone = interpreter.run(network, pixels[4:5], RunRequest(9, 5, 104, trace=True))
+    for name, value in whole.arrays().items():
+        np.testing.assert_array_equal(value, chunked.arrays()[name])
+        np.testing.assert_array_equal(value[4:5], alone.arrays()[name])
+
+
+def test_a_longer_run_begins_like_a_shorter_one(
+    network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    """T changes nothing before T, and the sums are those of the trace."""
+    pixels = pixels_factory(network, 3)
+    long = interpreter.run(network, pixels, RunRequest(12, 1, trace=True))
+    short = interpreter.run(network, pixels, RunRequest(5, 1, trace=True))
+    assert long.counts is not None
+    assert long.states is not None
+    np.testing.assert_array_equal(long.counts[:, :5], short.counts)
+    np.testing.assert_array_equal(long.states[:, 4], short.state)
+    np.testing.assert_array_equal(long.counts.sum(axis=1), long.counts_sum)
+    np.testing.assert_array_equal(long.counts.sum(axis=2), long.spikes_per_step)
+
+
+def test_random_programs_are_lively(network_factory: Make) -> None:
+    """The shared fixtures reach several parts, saturation and both clamps: tests rest on it."""
+    rates, saturated = 0.0, 0
+    for seed in range(8):
+        network = network_factory(seed=seed)
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 12)).astype(np.uint8)
+        trace = interpreter.run(network, pixels, RunRequest(20, seed, trace=True))
+        assert trace.counts is not None
+        assert trace.states is not None
+        rates = max(rates, 2.0 ** (trace.states.max() / 4096))
+        saturated += int((trace.counts == network.neurons.max_count).sum())
+    assert rates > 32
+    assert saturated > 0
+
+
+@pytest.mark.parametrize(
+    ("pixels", "request_", "message"),
+    [
+        (np.zeros((1, 3), np.uint8), RunRequest(1), r"uint8 images of 1x2 as \(N, 2\), not uint8"),
+        (np.zeros((1, 2), np.float32), RunRequest(1), r"not float32\(1, 2\)"),
+        (np.zeros((1, 2), np.uint8), RunRequest(0), "steps 0 are not in 1..1048576"),
+        (np.zeros((1, 2), np.uint8), RunRequest(1, -1), "seed -1 is not in 0..4294967295"),
+        (np.zeros((0, 2), np.uint8), RunRequest(1), "not a non-empty part"),
+        (np.zeros((2, 2), np.uint8), RunRequest(1, 0, 2**32 - 1), "images 4294967295..4294967296"),
+    ],
+)
+def test_wrong_requests_are_refused(
+    pixels: np.ndarray, request_: RunRequest, message: str
+) -> None:
+    """Every back end makes these checks through check_request."""
+    with pytest.raises(DataError, match=message):
+        interpreter.run(by_hand(), pixels, request_)
+
+
+def test_extra_bits_of_zero_need_no_rounding() -> None:
+    """E = 0: the total is the update."""
+    network = by_hand()
+    network = replace(network, neurons=replace(network.neurons, extra_bits=0))
+    zeros = np.zeros((1, 2), np.int64)
+    found = interpreter.integrate(network, zeros, np.array([[7, -7]]), zeros)
+    assert found.tolist() == [[7, -7]]

@@ -1,0 +1,129 @@
+"""The Poisson sampler: exact against big integers, close to the true law at every potential."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import poisson
+
+from ipvae_snn.fixed_point import LOG2E, exp2_negative
+from ipvae_snn.prng import uniform24
+from ipvae_snn.sampler import (
+    MAX_PART_COUNT,
+    SamplerTables,
+    part_count,
+    part_rate,
+    parts_log2,
+    spike_counts,
+)
+
+TABLES = SamplerTables()
+BITS = 12
+EVERY_POTENTIAL = np.arange(-12 << BITS, (3 << BITS) + 1, dtype=np.int64)
+
+
+def exp2_by_hand(exponent: int) -> int:
+    """The specification's exponential in Python integers, which do not wrap."""
+    fraction = exponent & (2**28 - 1)
+    rest = 2**31 - (((fraction & 4095) * 744261118) >> 27)
+    p = (int(TABLES.coarse[fraction >> 20]) * int(TABLES.fine[(fraction >> 12) & 255])) >> 31
+    return ((p * rest) >> 31) >> (exponent >> 28)
+
+
+def count_by_hand(rate: int, uniform: int) -> int:
+    """The specification's loop in Python integers."""
+    threshold = 128 * uniform + 64
+    probability = exp2_by_hand((rate * LOG2E) >> 30)
+    cumulative, k = probability, 0
+    while cumulative <= threshold and k < 28:
+        k += 1
+        probability = (((probability * rate) >> 28) * int(TABLES.reciprocal[k])) >> 30
+        cumulative += probability
+    return k
+
+
+@given(st.integers(-12 << BITS, 3 << BITS), st.integers(0, 2**24 - 1))
+def test_counts_equal_the_specification_in_unbounded_integers(v: int, uniform: int) -> None:
+    """NumPy's 64 bits lose nothing."""
+    rate = part_rate(np.array([v]), BITS, TABLES)
+    assert rate[0] == exp2_by_hand((3 * 4096 - v) << 16)
+    found = part_count(rate, np.array([uniform]), TABLES)
+    assert found[0] == count_by_hand(int(rate[0]), uniform)
+
+
+def test_golden_counts() -> None:
+    """At rate 1 (0 octaves) CDF = .3679, .7358, .9197, .9810: uniforms beside each boundary."""
+    rate = part_rate(np.zeros(6, np.int64), BITS, TABLES)
+    uniforms = np.array([0.0, 0.3678, 0.3679, 0.7357, 0.7359, 0.9198]) * 2**24
+    counts = part_count(rate, uniforms.astype(np.int64), TABLES)
+    assert counts.tolist() == [0, 0, 1, 1, 2, 3]
+
+
+def implied_law() -> np.ndarray:
+    """Return P(count = k) (k, potentials) that 24-bit uniforms give, by counting uniforms."""
+    rate = part_rate(EVERY_POTENTIAL, BITS, TABLES)
+    probability = np.array([(int(r) * LOG2E) >> 30 for r in rate], dtype=np.int64)
+    probability = exp2_negative(probability, TABLES.coarse, TABLES.fine)
+    cumulative = probability.copy()
+    below = []
+    for k in range(1, MAX_PART_COUNT + 1):
+        below.append(np.clip(-((64 - cumulative) // 128), 0, 2**24))
+        probability = (((probability * rate) >> 28) * TABLES.reciprocal[k]) >> 30
+        cumulative = cumulative + probability
+    edges = np.vstack([np.zeros_like(rate), *below, np.full_like(rate, 2**24)])
+    return np.diff(edges, axis=0) / 2.0**24
+
+
+def test_law_is_within_2e_6_of_poisson_at_every_potential() -> None:
+    """Total variation over all 61,441 potentials of one part; the figure of docs/numerics.md."""
+    law = implied_law()
+    counts = np.arange(60)[:, None]
+    true = poisson.pmf(counts, 2.0 ** (EVERY_POTENTIAL / 4096.0)[None])
+    padded = np.zeros_like(true)
+    padded[: len(law)] = law
+    distance = 0.5 * np.abs(padded - true).sum(axis=0)
+    assert distance.max() < 2e-6
+    assert law.min() >= 0
+
+
+def test_implied_law_is_what_the_sampler_draws() -> None:
+    """The counting above agrees with part_count on uniforms at and beside every edge."""
+    law = implied_law()
+    for index in (0, 30000, 49152, 61440):
+        rate = part_rate(EVERY_POTENTIAL[index : index + 1], BITS, TABLES)
+        edges = np.rint(np.cumsum(law[:, index]) * 2**24).astype(np.int64)
+        edges = np.unique(np.concatenate([edges - 1, edges]))
+        edges = edges[(edges >= 0) & (edges < 2**24)]
+        found = part_count(np.repeat(rate, len(edges)), edges, TABLES)
+        expected = (np.rint(np.cumsum(law[:, index]) * 2**24)[None] <= edges[:, None]).sum(axis=1)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_parts_hold_the_rate_at_eight_or_below() -> None:
+    """3 octaves: one part; a little above: two; 4: two; 7.5 octaves: 2^5."""
+    v = np.array([3 << BITS, (3 << BITS) + 1, 4 << BITS, 15 << (BITS - 1)])
+    assert parts_log2(v, BITS).tolist() == [0, 1, 1, 5]
+    assert part_rate(v, BITS, TABLES).max() <= 8 << 28
+
+
+def test_large_rates_have_poisson_mean_and_variance() -> None:
+    """Rate 2^6.5 = 90.5 in 16 parts: 40,000 draws, five standard errors."""
+    rate = 2.0**6.5
+    v = np.full((40, 1000), int(6.5 * 4096), dtype=np.int64)
+
+    def uniforms(part: int) -> np.ndarray:
+        return uniform24(3, np.arange(40), 0, 1000, part).astype(np.int64)
+
+    z = spike_counts(v, uniforms, BITS, 1 << 15, TABLES)
+    n = z.size
+    assert abs(z.mean() - rate) < 5 * (rate / n) ** 0.5
+    assert abs(z.var() - rate) < 5 * rate * (2 / n) ** 0.5 * 1.1
+
+
+def test_counts_saturate_at_the_largest_count() -> None:
+    """Rate 64 never passes a limit of 10, and reaches it."""
+    v = np.full((1, 50), 6 << BITS, dtype=np.int64)
+
+    def uniforms(part: int) -> np.ndarray:
+        return uniform24(3, [0], 0, 50, part).astype(np.int64)
+
+    assert (spike_counts(v, uniforms, BITS, 10, TABLES) == 10).all()
