@@ -137,9 +137,7 @@ def test_random_programs_are_lively(network_factory: Make) -> None:
         (np.zeros((2, 2), np.uint8), RunRequest(1, 0, 2**32 - 1), "images 4294967295..4294967296"),
     ],
 )
-def test_wrong_requests_are_refused(
-    pixels: np.ndarray, request_: RunRequest, message: str
-) -> None:
+def test_wrong_requests_are_refused(pixels: np.ndarray, request_: RunRequest, message: str) -> None:
     """Every back end makes these checks through check_request."""
     with pytest.raises(DataError, match=message):
         interpreter.run(by_hand(), pixels, request_)

@@ -69,7 +69,9 @@ FAULTS: list[tuple[Edit, str]] = [
         "largest count 0 is not in 1..32768",
     ),
     (
-        lambda n: {"neurons": replace(n.neurons, self_inhibition=n.neurons.self_inhibition * 0 - 1)},
+        lambda n: {
+            "neurons": replace(n.neurons, self_inhibition=n.neurons.self_inhibition * 0 - 1)
+        },
         "self-inhibition must lie in 0..8388607",
     ),
     (

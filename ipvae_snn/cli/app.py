@@ -1,0 +1,92 @@
+"""The command line's root: gathers the commands and turns errors into one line and an exit code."""
+
+import errno
+import os
+import sys
+
+import typer
+
+from ipvae_snn import __version__
+from ipvae_snn.cli import (
+    bench,
+    convert,
+    demo,
+    doctor,
+    export,
+    inspect,
+    lava,
+    run,
+    train,
+    verify,
+)
+from ipvae_snn.errors import IpvaeError
+
+EXIT_ERROR = 1
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="ipvae-snn",
+    help="Train an iP-VAE, convert it to an integer spiking network, run it the same everywhere.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ipvae-snn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Train an iP-VAE, convert it to an integer spiking network, run it the same everywhere."""
+
+
+app.command("train")(train.train)
+app.command("convert")(convert.convert)
+app.command("export")(export.export)
+app.command("run")(run.run)
+app.command("verify")(verify.verify)
+app.command("bench")(bench.bench)
+app.command("inspect")(inspect.inspect)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.add_typer(lava.app, name="lava")
+
+
+def main() -> None:
+    """Run the command line; exit 0 on success, 1 for a reported error, 2 for wrong usage."""
+    try:
+        app()
+    except IpvaeError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of our output has gone; nothing to tell it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(EXIT_ERROR)
+        _fail(_describe(error))
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"ipvae-snn: error: {' '.join(message.split())}", err=True)
+    sys.exit(EXIT_ERROR)
+
+
+def _describe(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    advice = {
+        errno.ENOSPC: "; free some space or choose another folder (nothing was half-written)",
+        errno.EACCES: "; choose a path that you may write to",
+        errno.EROFS: "; choose a path that you may write to",
+    }.get(error.errno or 0, "")
+    return f"{place}{error.strerror or error}{advice}"

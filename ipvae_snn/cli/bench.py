@@ -1,0 +1,84 @@
+"""`ipvae-snn bench`: float against integer on the same images: quality, spikes, energy, time."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ipvae_snn.cli.common import (
+    DATA_HELP,
+    DataRootOption,
+    JsonOption,
+    LimitOption,
+    SeedOption,
+    SplitOption,
+    StepsOption,
+    console,
+    emit_json,
+    load_for,
+)
+
+
+def bench(
+    network: Annotated[Path, typer.Argument(help="Integer network.")],
+    checkpoint: Annotated[Path, typer.Option(help="The float checkpoint that it came from.")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    backends: Annotated[str, typer.Option(help="Comma-separated back ends to compare.")] = "onnx",
+    energy: Annotated[
+        str, typer.Option(help="Energy profile: cpu-45nm, loihi1, loihi1-sanafe, ...")
+    ] = "cpu-45nm",
+    limit: LimitOption = 100,
+    steps: StepsOption = 64,
+    seed: SeedOption = 0,
+    split: SplitOption = "test",
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
+    data_root: DataRootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare float inference with integer back ends on the same images and uniforms."""
+    import json
+
+    from ipvae_snn.atomic import write_text
+    from ipvae_snn.cli.measure import as_table, compare_backends
+    from ipvae_snn.errors import DivergedError
+    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.serialize import load_network
+    from ipvae_snn.trace import RunRequest
+
+    floats, program = load_float_network(checkpoint), load_network(network)
+    check_pair(floats.source, program.provenance.get("checkpoint_sha256", ""), checkpoint, network)
+    images = load_for(program, data, split, data_root, limit)
+    names = [name.strip() for name in backends.split(",") if name.strip()]
+    screen = console(quiet=as_json)
+    request = RunRequest(steps, seed, trace=True)
+    with screen.status("") as status:
+        comparison = compare_backends(
+            floats, program, images, request, names, energy, status.update
+        ).comparison
+    if out is not None:
+        write_text(out, json.dumps(comparison.as_json(), indent=2) + "\n")
+    if as_json:
+        emit_json(comparison.as_json())
+    else:
+        screen.print(as_table(comparison))
+        screen.print(
+            f"* {comparison.energy_profile}; source: {comparison.energy_source}. "
+            f"{comparison.energy_caveat}\nspike counts equal to float in "
+            f"{100 * comparison.counts_equal:.2f} % of all places, "
+            f"{100 * comparison.counts_equal_active:.2f} % where float is not 0",
+            highlight=False,
+        )
+    if not comparison.all_equal:
+        wrong = [f"{row.backend}: {row.divergence}" for row in comparison.rows if row.divergence]
+        raise DivergedError("; ".join(wrong))
+
+
+def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:
+    """Raise DataError if the integer network was not converted from this checkpoint."""
+    from ipvae_snn.errors import DataError
+
+    if source != wanted:
+        raise DataError(
+            f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
+            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
+        )

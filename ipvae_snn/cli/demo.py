@@ -1,0 +1,158 @@
+"""`ipvae-snn demo`: the whole way from photographs to Loihi's simulator, in about two minutes."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ipvae_snn.cli.common import Images, JsonOption, SeedOption, console, emit_json, load_for
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ipvae_snn.cli.measure import Measured
+    from ipvae_snn.float_network import FloatNetwork
+    from ipvae_snn.ir import IntegerNetwork
+    from ipvae_snn.trace import RunRequest
+
+IMAGES: Final = 32
+STEPS: Final = 64
+CALIBRATION_IMAGES: Final = 256
+SHOWN: Final = 8
+SHOWN_STEPS: Final = (1, 4, 16, 64)
+PICTURES: Final = ("dictionary.png", "reconstructions.png", "raster.png", "r2.png")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the demo trained and converted."""
+
+    checkpoint: Path
+    network: Path
+    floats: "FloatNetwork"
+    program: "IntegerNetwork"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path(
+        "demo-out"
+    ),
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train, convert, export and compare on natural image patches; saves pictures."""
+    from ipvae_snn.cli.export import Target, export_integer
+    from ipvae_snn.cli.measure import as_table, compare_backends
+    from ipvae_snn.errors import DivergedError
+    from ipvae_snn.hw.lava.environment import find
+    from ipvae_snn.trace import RunRequest
+
+    screen = console(quiet=as_json)
+    start = time.perf_counter()
+    with_lava = find() is not None
+    made = _make(out, seed, screen)
+    targets = [Target.ONNX, *([Target.LAVA] if with_lava else [])]
+    for target in targets:
+        with screen.status(f"export to {target.value}, checked against the interpreter"):
+            export_integer(made.network, target, out / target.value)
+        screen.print(f"exported to [bold]{out / target.value}[/], equal to the interpreter")
+    images = load_for(made.program, "natural", "test", None, IMAGES)
+    request = RunRequest(STEPS, seed, trace=True)
+    with screen.status("") as status:
+        measured = compare_backends(
+            made.floats, made.program, images, request, [t.value for t in targets], "cpu-45nm",
+            status.update,
+        )  # fmt: skip
+        status.update("pictures")
+        _draw(out, made, images, measured, request)
+    comparison = measured.comparison
+    seconds = time.perf_counter() - start
+    if as_json:
+        emit_json({**comparison.as_json(), "seconds_total": seconds, "out": str(out)})
+    else:
+        screen.print(as_table(comparison))
+        screen.print(
+            f"* {comparison.energy_profile}; source: {comparison.energy_source}. "
+            f"{comparison.energy_caveat}", highlight=False,
+        )  # fmt: skip
+        screen.print(f"data: {comparison.citation}", highlight=False)
+        screen.print(f"pictures: {', '.join(str(out / name) for name in PICTURES)}")
+        if comparison.all_equal:
+            screen.print(
+                "[green]the integer rows are equal, spike by spike[/]; spike counts equal float's "
+                f"in {100 * comparison.counts_equal:.2f} % of all places"
+            )
+        if not with_lava:
+            screen.print("[yellow]no Lava row: run `ipvae-snn lava setup` (needs Python 3.10)[/]")
+        screen.print(f"{seconds:.0f} s in all")
+    if not comparison.all_equal:
+        wrong = [f"{row.backend}: {row.divergence}" for row in comparison.rows if row.divergence]
+        raise DivergedError("; ".join(wrong))
+
+
+def _make(out: Path, seed: int, screen: "Console") -> Made:
+    """Train on `natural` and convert; returns the files and what they hold."""
+    import json
+    import shutil
+
+    from ipvae_snn.atomic import write_text
+    from ipvae_snn.calibrate import calibrate
+    from ipvae_snn.cli.training import train_with_progress
+    from ipvae_snn.config import load_preset, with_overrides
+    from ipvae_snn.convert import ConversionSettings, convert
+    from ipvae_snn.data import load
+    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.serialize import save_network
+
+    run, network = out / "run", out / "net.safetensors"
+    if (run / "config.toml").is_file():  # an earlier demo's run, made by the line below
+        shutil.rmtree(run)
+    config = with_overrides(load_preset("demo"), [f"train.seed={seed}"])
+    result = train_with_progress(config, run, None, False, screen)
+    floats = load_float_network(result.checkpoint)
+    with screen.status("convert to 8 bits, calibrated on training patches"):
+        patches = load("natural", "train", limit=CALIBRATION_IMAGES)
+        calibration = calibrate(floats, patches.pixels, patches.name, STEPS, seed)
+        program, report = convert(floats, calibration, ConversionSettings())
+        save_network(program, network)
+        write_text(out / "net.report.json", json.dumps(report.as_json(), indent=2) + "\n")
+    worst = max(bound.worst / bound.limit for bound in report.bounds)
+    screen.print(
+        f"converted to [bold]{network}[/]: no accumulator can pass {100 * worst:.0f} % of its "
+        f"range, smallest eigenvalue of the 8-bit competition {report.smallest_eigenvalue:.3g} "
+        f"(float {report.float_eigenvalue:.3g})"
+    )
+    return Made(result.checkpoint, network, floats, program)
+
+
+def _draw(
+    out: Path, made: Made, images: Images, measured: "Measured", request: "RunRequest"
+) -> None:
+    from ipvae_snn import interpreter, plots
+    from ipvae_snn.cli.measure import FLOAT, ORACLE, counts_of, r2_curve
+
+    integer, floats = measured.traces[ORACLE], measured.traces[FLOAT]
+    shape = made.program.input.image_shape
+    use = integer.counts_sum.sum(axis=0)
+    phi = made.floats.phi
+    plots.dictionary(out / PICTURES[0], phi, shape, use)
+    counts = counts_of(integer)
+    shown = {
+        t: interpreter.decode(made.program, counts[:SHOWN, t - 1])
+        for t in SHOWN_STEPS if t <= request.steps
+    }  # fmt: skip
+    plots.reconstructions(
+        out / PICTURES[1], images.floats.pixels[:SHOWN], shown, shape,
+        "Held-out patches and what the 8-bit spikes of one step decode to",
+    )  # fmt: skip
+    plots.raster(out / PICTURES[2], counts[0], "Spikes of the first held-out patch")
+    curves = {
+        "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(made.program, z), integer),
+        "float": r2_curve(images, lambda z: z @ phi.T, floats),
+    }
+    points = {name: [(e.mean, e.low, e.high) for e in curve] for name, curve in curves.items()}
+    plots.r2_over_steps(
+        out / PICTURES[3], points, f"Convergence on {len(images.pixels)} held-out patches"
+    )

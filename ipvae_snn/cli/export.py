@@ -1,0 +1,148 @@
+"""`ipvae-snn export`: integer network -> Lava bundle or ONNX models, checked against the oracle."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipvae_snn.cli.common import JsonOption, console, emit_json, is_checkpoint
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ipvae_snn.ir import IntegerNetwork
+
+CHECK_IMAGES = 3
+CHECK_STEPS = 12
+
+
+class Target(str, Enum):
+    """What to export to."""
+
+    LAVA = "lava"
+    ONNX = "onnx"
+
+
+def export(
+    network: Annotated[
+        Path, typer.Argument(help="Integer network; for ONNX also a float checkpoint.")
+    ],
+    target: Annotated[Target, typer.Option(help="lava: a bundle that runs by itself.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not run the export against the oracle.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a network and check that the export gives the oracle's spike counts."""
+    floating = is_checkpoint(network)
+    export_file = _export_float if floating else export_integer
+    export_file(network, target, out, no_check)
+    checked = "unchecked" if no_check else "checked"
+    if as_json:
+        emit_json(
+            {
+                "out": str(out),
+                "target": target.value,
+                "kind": "float" if floating else "integer",
+                "checked": not no_check,
+                "files": sorted(
+                    p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()
+                ),
+            }
+        )
+        return
+    against = "float inference" if floating else "the interpreter, equal bit for bit"
+    console().print(
+        f"[bold]{out}[/] written ({target.value}, {checked}"
+        + ("" if no_check else f" against {against}")
+        + ")"
+    )
+
+
+def check_pixels(program: "IntegerNetwork") -> "npt.NDArray[np.uint8]":
+    """Return the images of an export's self-check: noise, black and white reach every limit."""
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 256, (CHECK_IMAGES, program.n_pixels))
+    noise[0], noise[-1] = program.input.zero_point, 255
+    return noise.astype(np.uint8)
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Replace only what an export wrote; a folder with anything else in it is the user's."""
+    from ipvae_snn.errors import DataError
+
+    ours = ("README.md",)
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / ours[0]).is_file()):
+        raise DataError(
+            f"{out}: exists and is not an earlier export; choose another folder or remove it"
+        )
+
+
+def export_integer(path: Path, target: Target, out: Path, no_check: bool = False) -> None:
+    """Export an integer network to the folder `out`, checked unless `no_check`."""
+    from ipvae_snn.serialize import load_network
+
+    program = load_network(path)
+    _refuse_foreign(out)
+    write = {Target.LAVA: _lava, Target.ONNX: _onnx}[target]
+    write(program, out, no_check)
+
+
+def _lava(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
+    from ipvae_snn import interpreter
+    from ipvae_snn.atomic import atomic_folder
+    from ipvae_snn.compare import first_divergence
+    from ipvae_snn.errors import BackendUnavailableError, DivergedError
+    from ipvae_snn.export.lava_bundle import write_bundle
+    from ipvae_snn.hw.lava.environment import find
+    from ipvae_snn.hw.lava.runner import bundle_sources, run_bundle
+    from ipvae_snn.trace import RunRequest
+
+    if not no_check and find() is None:
+        raise BackendUnavailableError(
+            "the Lava bundle cannot be checked: there is no Lava environment; make one with "
+            "`ipvae-snn lava setup`, or export with --no-check"
+        )
+    with atomic_folder(out) as folder:
+        write_bundle(program, folder, bundle_sources())
+        if no_check:
+            return
+        pixels, request = check_pixels(program), RunRequest(CHECK_STEPS, seed=1, trace=True)
+        expected = interpreter.run(program, pixels, request)
+        divergence = first_divergence(expected, run_bundle(folder, pixels, request))
+        if divergence is not None:
+            raise DivergedError(f"the Lava bundle is wrong: {divergence.describe()}; please report")
+
+
+def _onnx(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
+    from ipvae_snn.atomic import atomic_folder
+    from ipvae_snn.export.onnx_files import check_files, write_onnx
+    from ipvae_snn.trace import RunRequest
+
+    with atomic_folder(out) as folder:
+        write_onnx(program, folder)
+        if not no_check:
+            check_files(folder, program, check_pixels(program), RunRequest(CHECK_STEPS, seed=1))
+
+
+def _export_float(path: Path, target: Target, out: Path, no_check: bool) -> None:
+    from ipvae_snn.atomic import atomic_folder
+    from ipvae_snn.errors import BackendError
+    from ipvae_snn.export.onnx_files import check_float_files, write_float_onnx
+    from ipvae_snn.float_network import load_float_network
+
+    if target is Target.LAVA:
+        raise BackendError(
+            f"{path} is a float checkpoint; Lava runs integers only: convert it first with "
+            "`ipvae-snn convert`"
+        )
+    network = load_float_network(path)
+    _refuse_foreign(out)
+    with atomic_folder(out) as folder:
+        write_float_onnx(network, folder)
+        if not no_check:
+            check_float_files(folder, network)

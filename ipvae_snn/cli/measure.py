@@ -1,0 +1,176 @@
+"""Run one network on several back ends over the same images and put what came out side by side."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ipvae_snn.cli.common import Images, number, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from rich.table import Table
+
+    from ipvae_snn.float_network import FloatNetwork
+    from ipvae_snn.hw.activity import Activity
+    from ipvae_snn.ir import IntegerNetwork
+    from ipvae_snn.metrics import Estimate
+    from ipvae_snn.trace import RunRequest, Trace
+
+FLOAT: Final = "float"
+ORACLE: Final = "reference"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One back end: quality, activity, energy proxies (nJ an image) and time.
+
+    equal is None for the float run, and whether all counts and states are the oracle's for the
+    others. us_per_image_step is wall-clock, start-up included.
+    """
+
+    backend: str
+    r2: float
+    r2_low: float
+    r2_high: float
+    zeros: float
+    spikes_per_image: float
+    synaptic_operations_per_image: float
+    energy_nj_per_image: float | None
+    seconds: float
+    us_per_image_step: float
+    equal: bool | None
+    divergence: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, the energy's source, and how float and integer counts agree."""
+
+    rows: tuple[Row, ...]
+    energy_profile: str
+    energy_source: str
+    energy_caveat: str
+    counts_equal: float
+    counts_equal_active: float
+    images: int
+    steps: int
+    seed: int
+    data: str
+    citation: str
+
+    @property
+    def all_equal(self) -> bool:
+        """Whether every integer back end gave the oracle's counts and states."""
+        return all(row.equal is not False for row in self.rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A comparison with the traces that it was made from, by back end."""
+
+    comparison: Comparison
+    traces: "dict[str, Trace]"
+
+
+def compare_backends(
+    floats: "FloatNetwork", program: "IntegerNetwork", images: Images, request: "RunRequest",
+    backends: Sequence[str], profile_name: str, report: Callable[[str], None],
+) -> Measured:  # fmt: skip
+    """Run float inference, the oracle and `backends` on the same images and uniforms."""
+    from ipvae_snn.backends import load_backend
+    from ipvae_snn.compare import agreement, first_divergence
+    from ipvae_snn.float_inference import run_float
+    from ipvae_snn.hw.activity import activity
+    from ipvae_snn.hw.energy import float_energy, integer_energy, load_profile
+
+    profile = load_profile(profile_name)
+    runs: dict[str, Callable[[], Trace]] = {
+        FLOAT: lambda: run_float(floats, images.floats.pixels, request)
+    }
+    for name in (ORACLE, *(name for name in backends if name not in (FLOAT, ORACLE))):
+        execute = load_backend(name)
+        runs[name] = lambda execute=execute: execute(program, images.pixels, request)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    traces: dict[str, Trace] = {}
+    rows: list[Row] = []
+    for name, execute_now in runs.items():
+        report(f"{name}: {len(images.pixels)} images, {request.steps} steps")
+        start = time.perf_counter()
+        trace = execute_now()
+        seconds = time.perf_counter() - start
+        traces[name] = trace
+        divergence = None if name == FLOAT else first_divergence(traces[ORACLE], trace)
+        work = activity(program, images.pixels, counts_of(trace))
+        energy = float_energy if name == FLOAT else integer_energy
+        rows.append(
+            _row(
+                name, trace, images, seconds, request.steps, work,
+                energy(profile, work).nanojoule,
+                None if name == FLOAT else divergence is None,
+                divergence.describe() if divergence else None,
+            )
+        )  # fmt: skip
+    match = agreement(traces[FLOAT], traces[ORACLE], program)
+    comparison = Comparison(
+        rows=tuple(rows), energy_profile=profile.title, energy_source=profile.source,
+        energy_caveat=profile.caveat, counts_equal=match.equal,
+        counts_equal_active=match.equal_active, images=len(images.pixels), steps=request.steps,
+        seed=request.seed, data=images.floats.name, citation=images.floats.citation,
+    )  # fmt: skip
+    return Measured(comparison, traces)
+
+
+def r2_curve(images: Images, decode: Callable[[Any], Any], trace: "Trace") -> "list[Estimate]":
+    """Return R2 after every step of a run that kept its trace."""
+    from ipvae_snn.metrics import r2
+
+    counts = counts_of(trace)
+    return [r2(images.floats.pixels, decode(counts[:, t])) for t in range(counts.shape[1])]
+
+
+def as_table(comparison: Comparison) -> "Table":
+    """Return the comparison as one table for the terminal."""
+    shown = table(
+        f"{comparison.images} images of {comparison.data}, {comparison.steps} steps, seed "
+        f"{comparison.seed}",
+        "run", "R2", "zeros", "spikes/image", "syn. ops/image", "energy nJ/image*",
+        "us/image-step", "counts and states",
+    )  # fmt: skip
+    for row in comparison.rows:
+        verdict = {None: "same uniforms", True: "[green]equal[/]", False: "[red]DIFFERENT[/]"}
+        shown.add_row(
+            row.backend, number(row.r2, 4), number(row.zeros, 3), number(row.spikes_per_image, 0),
+            number(row.synaptic_operations_per_image, 0), number(row.energy_nj_per_image, 1),
+            number(row.us_per_image_step, 1),
+            "the oracle" if row.backend == ORACLE else verdict[row.equal],
+        )  # fmt: skip
+    return shown
+
+
+def _row(
+    name: str, trace: "Trace", images: Images, seconds: float, steps: int, work: "Activity",
+    energy: float | None, equal: bool | None, divergence: str | None,
+) -> Row:  # fmt: skip
+    from ipvae_snn.metrics import r2, zeros_fraction
+
+    quality = r2(images.floats.pixels, trace.reconstruction)
+    operations = work.dense_operations if name == FLOAT else work.synaptic_operations
+    return Row(
+        backend=name, r2=quality.mean, r2_low=quality.low, r2_high=quality.high,
+        zeros=zeros_fraction(counts_of(trace)[:, -1]), spikes_per_image=work.spikes,
+        synaptic_operations_per_image=operations, energy_nj_per_image=energy, seconds=seconds,
+        us_per_image_step=1e6 * seconds / (len(images.pixels) * steps), equal=equal,
+        divergence=divergence,
+    )  # fmt: skip
+
+
+def counts_of(trace: "Trace") -> "npt.NDArray[np.int32]":
+    """Return the counts (N, T, K) of a run; raise ValueError if it kept no trace."""
+    if trace.counts is None:
+        raise ValueError("measuring needs runs with trace=True")
+    return trace.counts

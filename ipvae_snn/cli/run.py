@@ -1,0 +1,123 @@
+"""`ipvae-snn run`: images through one back end, results into an npz file."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipvae_snn.cli.common import (
+    DATA_HELP,
+    DataRootOption,
+    JsonOption,
+    LimitOption,
+    SeedOption,
+    SplitOption,
+    StepsOption,
+    console,
+    emit_json,
+    is_checkpoint,
+    load_for,
+    load_images,
+)
+
+if TYPE_CHECKING:
+    from ipvae_snn.data import ImageSet
+    from ipvae_snn.trace import RunRequest, Trace
+
+
+def run(
+    network: Annotated[Path, typer.Argument(help="Integer network, or a float checkpoint.")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="reference, onnx, onnx-reference or lava; a checkpoint has one only, float."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Result file.")] = Path("result.npz"),
+    limit: LimitOption = 100,
+    steps: StepsOption = 64,
+    seed: SeedOption = 0,
+    first_image: Annotated[int, typer.Option(min=0, help="Index of the first image's draws.")] = 0,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep every step's counts, states.")
+    ] = False,
+    split: SplitOption = "test",
+    data_root: DataRootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run images through a network and write spike counts, states and reconstructions."""
+    from ipvae_snn.metrics import r2
+    from ipvae_snn.trace import RunRequest
+
+    request = RunRequest(steps, seed, first_image, trace)
+    run_one = _run_float if is_checkpoint(network) else _run_integer
+    images, result, saturated, seconds, name = run_one(
+        network, backend, data, split, data_root, limit, request
+    )
+    result.save(out)
+    quality = r2(images.pixels, result.reconstruction)
+    summary = {
+        "out": str(out),
+        "backend": name,
+        "images": len(images),
+        "steps": steps,
+        "seconds": seconds,
+        "r2": quality.mean,
+        "r2_95": [quality.low, quality.high],
+        "spikes_per_image": float(result.counts_sum.sum(axis=1).mean()),
+        "saturated_pixels": saturated,
+    }
+    if as_json:
+        emit_json(summary)
+        return
+    console().print(
+        f"[bold]{out}[/]: {len(images)} images of {images.name}, {steps} steps on {name} in "
+        f"{seconds:.2f} s; R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
+        f"{summary['spikes_per_image']:.0f} spikes an image"
+        + (f"; {saturated} pixels saturated" if saturated else "")
+    )
+
+
+def _run_float(
+    path: Path, backend: str | None, data: str, split: str, data_root: Path | None, limit: int,
+    request: "RunRequest",
+) -> "tuple[ImageSet, Trace, int, float, str]":  # fmt: skip
+    from ipvae_snn.encode import check_images
+    from ipvae_snn.errors import BackendError
+    from ipvae_snn.float_inference import run_float
+    from ipvae_snn.float_network import load_float_network
+
+    if backend not in (None, "float"):
+        raise BackendError(
+            f"{path} is a float checkpoint, which the back end {backend!r} does not run; use "
+            "--backend float, or convert it first"
+        )
+    network = load_float_network(path)
+    images = load_images(data, split, data_root, limit, network.image_shape[0])
+    check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
+    start = time.perf_counter()
+    result = run_float(network, images.pixels, request)
+    return images, result, 0, time.perf_counter() - start, "float"
+
+
+def _run_integer(
+    path: Path, backend: str | None, data: str, split: str, data_root: Path | None, limit: int,
+    request: "RunRequest",
+) -> "tuple[ImageSet, Trace, int, float, str]":  # fmt: skip
+    from ipvae_snn.backends import load_backend
+    from ipvae_snn.errors import BackendError
+    from ipvae_snn.serialize import load_network
+
+    if backend == "float":
+        raise BackendError(
+            f"{path} is an integer network; --backend float runs a checkpoint (model.safetensors)"
+        )
+    name = backend or "reference"
+    execute = load_backend(name)
+    program = load_network(path)
+    images = load_for(program, data, split, data_root, limit)
+    start = time.perf_counter()
+    result = execute(program, images.pixels, request)
+    return images.floats, result, images.saturated, time.perf_counter() - start, name

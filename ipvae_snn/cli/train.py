@@ -1,0 +1,56 @@
+"""`ipvae-snn train`: images -> RUN/model.safetensors, with a progress bar and exact resume."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ipvae_snn.cli.common import DATA_HELP, DataRootOption, JsonOption, console, emit_json
+
+
+def train(
+    data: Annotated[
+        str | None, typer.Option(help=DATA_HELP + " Default: the config's data.name.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/run"),
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Settings that come with the package: demo, mnist, ...")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="room.key=value, as often as you like.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
+    data_root: DataRootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train an iP-VAE; writes model.safetensors, config.toml and metrics.jsonl into OUT."""
+    from dataclasses import asdict, replace
+
+    from ipvae_snn.cli.training import train_with_progress
+    from ipvae_snn.config import Config, load_config, load_preset, with_overrides
+    from ipvae_snn.errors import ConfigError
+
+    if config is not None and preset is not None:
+        raise ConfigError("give --config or --preset, not both; --set changes either")
+    settings = load_preset(preset) if preset else Config()
+    settings = load_config(config) if config else settings
+    settings = with_overrides(settings, overrides or [])
+    if data is not None:
+        settings = replace(settings, data=replace(settings.data, name=data))
+    result = train_with_progress(settings, out, data_root, resume, console(quiet=as_json))
+    summary = {
+        "model": str(result.checkpoint),
+        "iterations": result.iterations,
+        "seconds": result.seconds,
+        "validation": asdict(result.validation),
+    }
+    if as_json:
+        emit_json(summary)
+        return
+    console().print(
+        f"[bold]{result.checkpoint}[/]: R2 {result.validation.r2:.3f}, zeros "
+        f"{result.validation.zeros:.3f} on held-out "
+        f"images after {result.iterations} iterations in {result.seconds:.0f} s"
+    )
+    console().print(f"next: ipvae-snn convert {result.checkpoint} --calibrate {settings.data.name}")

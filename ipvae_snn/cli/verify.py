@@ -1,0 +1,90 @@
+"""`ipvae-snn verify`: exit 0 only if all back ends give the oracle's counts and states."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from ipvae_snn.cli.common import (
+    DATA_HELP,
+    DataRootOption,
+    JsonOption,
+    LimitOption,
+    SeedOption,
+    SplitOption,
+    StepsOption,
+    console,
+    emit_json,
+    load_for,
+    table,
+)
+
+ORACLE: Final = "reference"
+
+
+def verify(
+    network: Annotated[Path, typer.Argument(help="Integer network.")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    backends: Annotated[
+        str, typer.Option(help="Comma-separated; the reference is always the oracle.")
+    ] = "reference,onnx,lava",
+    limit: LimitOption = 20,
+    steps: StepsOption = 64,
+    seed: SeedOption = 0,
+    split: SplitOption = "test",
+    data_root: DataRootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare back ends spike by spike; names the first diverging image, step and neuron."""
+    from ipvae_snn.backends import load_backend
+    from ipvae_snn.compare import first_divergence
+    from ipvae_snn.errors import DivergedError
+    from ipvae_snn.serialize import load_network
+    from ipvae_snn.trace import RunRequest
+
+    names = [name.strip() for name in backends.split(",") if name.strip()]
+    others = [name for name in dict.fromkeys(names) if name != ORACLE]
+    run_of = {name: load_backend(name) for name in (ORACLE, *others)}
+    program = load_network(network)
+    images = load_for(program, data, split, data_root, limit)
+    request = RunRequest(steps, seed, trace=True)
+    screen = console(quiet=as_json)
+    rows: list[dict[str, Any]] = []
+    with screen.status("") as status:
+        status.update(f"{ORACLE}: {len(images.pixels)} images, {steps} steps")
+        start = time.perf_counter()
+        expected = run_of[ORACLE](program, images.pixels, request)
+        rows.append({"backend": ORACLE, "seconds": time.perf_counter() - start, "equal": True})
+        for name in others:
+            status.update(f"{name}: {len(images.pixels)} images, {steps} steps")
+            start = time.perf_counter()
+            found = run_of[name](program, images.pixels, request)
+            divergence = first_divergence(expected, found)
+            rows.append(
+                {
+                    "backend": name,
+                    "seconds": time.perf_counter() - start,
+                    "equal": divergence is None,
+                    "divergence": divergence.describe() if divergence else None,
+                }
+            )
+    compared = len(images.pixels) * steps * program.n_neurons
+    if as_json:
+        emit_json({"network": str(network), "compared": compared, "backends": rows})
+    else:
+        shown = table(
+            f"{len(images.pixels)} images of {images.floats.name}, {steps} steps, "
+            f"{program.n_neurons} neurons, seed {seed}",
+            "back end", "seconds", "counts and states",
+        )  # fmt: skip
+        for row in rows:
+            verdict = "the oracle" if row["backend"] == ORACLE else "[green]equal[/]"
+            verdict = verdict if row["equal"] else "[red]DIFFERENT[/]"
+            shown.add_row(row["backend"], f"{row['seconds']:.2f}", verdict)
+        screen.print(shown)
+    wrong = [row for row in rows if not row["equal"]]
+    if wrong:
+        raise DivergedError("; ".join(f"{row['backend']}: {row['divergence']}" for row in wrong))
+    if not as_json:
+        screen.print(f"[green]all {compared:,} counts and states are equal[/]")

@@ -1,0 +1,244 @@
+"""Who may import whom: the table of docs/architecture.md, held over every file of the project."""
+
+import ast
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+WAIST = (
+    *("atomic", "errors", "fixed_point", "float_network", "interpreter"),
+    *("ir", "prng", "sampler", "serialize", "trace"),
+)
+HEAVY = ("torch", "sklearn", "matplotlib", "onnx", "onnxruntime", "lava", "scipy")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Files (globs from the root, less `but`) may not import `banned`, less `allowed`.
+
+    Module names stand for themselves and all below them. `at_top` looks only at what runs when
+    the file is imported, not inside functions.
+    """
+
+    files: tuple[str, ...]
+    banned: tuple[str, ...]
+    reason: str
+    but: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    at_top: bool = False
+
+
+WAIST_FILES = tuple(f"ipvae_snn/{name}.py" for name in WAIST)
+BUNDLED = (
+    "hw/lava/processes/**/*.py",
+    *(f"hw/lava/{name}.py" for name in ("bundle_io", "child", "circuit", "run_bundle")),
+)
+ALL_FILES = ("ipvae_snn/**/*.py", "hw/**/*.py", "export/**/*.py", "benchmarks/**/*.py")
+RULES = (
+    Rule(
+        ALL_FILES,
+        ("lava",),
+        "Lava runs on Python 3.10 only, so it stays behind hw/lava/",
+        but=("hw/lava/**/*.py",),
+    ),
+    Rule(
+        ALL_FILES,
+        ("onnx", "onnxruntime"),
+        "ONNX is one back end of several, so it stays behind export/",
+        but=("export/**/*.py",),
+    ),
+    Rule(
+        ("ipvae_snn/**/*.py",),
+        ("ipvae_snn.hw", "ipvae_snn.export", "ipvae_snn.cli", "benchmarks"),
+        "the core knows no back end: entry points name them, cli/ and benchmarks/ join the parts",
+        but=("ipvae_snn/cli/**/*.py",),
+    ),
+    Rule(
+        (*WAIST_FILES, "hw/**/*.py", "export/**/*.py", "ipvae_snn/__init__.py"),
+        ("torch", "snntorch", "norse"),
+        "the integer program and what runs it are NumPy: an integer result may not rest on torch",
+    ),
+    Rule(
+        WAIST_FILES,
+        ("ipvae_snn",),
+        "the waist rests on the waist alone",
+        allowed=tuple(f"ipvae_snn.{name}" for name in WAIST),
+    ),
+    Rule(
+        ("hw/**/*.py",),
+        ("ipvae_snn.export", "ipvae_snn.cli"),
+        "hw/ and export/ stand side by side and know nothing of each other",
+    ),
+    Rule(
+        ("export/**/*.py",),
+        ("ipvae_snn.hw", "ipvae_snn.cli"),
+        "hw/ and export/ stand side by side and know nothing of each other",
+    ),
+    Rule(
+        BUNDLED,
+        ("ipvae_snn", "torch", "scipy", "platformdirs", "typer", "rich", "safetensors"),
+        "these files go into the bundle, which runs with Python 3.10, numpy and lava-nc alone",
+        allowed=tuple(f"ipvae_snn.hw.lava.{n}" for n in ("processes", "bundle_io", "child")),
+    ),
+    Rule(
+        ("hw/lava/*.py",),
+        ("lava",),
+        "this file runs in every Python, outside of Lava's own environment",
+        but=("hw/lava/circuit.py", "hw/lava/run_bundle.py"),
+    ),
+    Rule(
+        ("ipvae_snn/cli/**/*.py", "ipvae_snn/__init__.py"),
+        HEAVY,
+        "`ipvae-snn --help` answers in 0.3 s: the command that needs a heavy library imports it",
+        at_top=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Import:
+    """A module that a file imports, and the line where it does."""
+
+    module: str
+    line: int
+
+
+def package_of(path: Path) -> str:
+    """Return the import name of the package a file is in: hw/ and export/ lie in ipvae_snn."""
+    parts = path.parent.parts
+    return ".".join(("ipvae_snn", *parts) if parts[:1] in (("hw",), ("export",)) else parts)
+
+
+def imports_of(source: str, package: str, at_top: bool = False) -> list[Import]:
+    """Return what `source` imports, relative names resolved and `from a import b` as a.b."""
+    found = []
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if at_top and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if at_top and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            found += [Import(name.name, node.lineno) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
+            found += [Import(f"{base}.{name.name}", node.lineno) for name in node.names]
+    return found
+
+
+def room_files(room: str) -> list[Path]:
+    return [path.relative_to(ROOT) for path in (ROOT / room).glob("**/*.py")]
+
+
+def within(module: str, names: tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def breaches(root: Path, rules: tuple[Rule, ...]) -> list[str]:
+    """Return one line for each import that breaks a rule."""
+    found = []
+    for rule in rules:
+        files = {path for glob in rule.files for path in root.glob(glob)}
+        for path in sorted(files - {path for glob in rule.but for path in root.glob(glob)}):
+            here = path.relative_to(root)
+            for used in imports_of(path.read_text("utf-8"), package_of(here), rule.at_top):
+                if within(used.module, rule.banned) and not within(used.module, rule.allowed):
+                    found.append(f"{here}:{used.line}: imports {used.module}: {rule.reason}")
+    return found
+
+
+def test_nobody_imports_what_they_may_not() -> None:
+    assert breaches(ROOT, RULES) == []
+
+
+def test_every_folder_of_code_is_listed_as_a_package() -> None:
+    """The wheel holds just what pyproject.toml lists, so a forgotten folder fails only there."""
+    folders = {path.parent for room in ("ipvae_snn", "hw", "export") for path in room_files(room)}
+    needed = {package_of(folder / "any.py") for folder in folders}
+    with (ROOT / "pyproject.toml").open("rb") as handle:
+        listed = tomllib.load(handle)["tool"]["setuptools"]["packages"]
+    assert sorted(listed) == sorted(needed)
+
+
+def test_the_rules_speak_of_files_that_are_there() -> None:
+    empty = [glob for rule in RULES for glob in rule.files if not any(ROOT.glob(glob))]
+    assert empty == []
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "module"),
+    [
+        ("ipvae_snn/data/natural.py", "import lava.magma", "lava.magma"),
+        ("ipvae_snn/train.py", "def f():\n    from onnx import checker", "onnx.checker"),
+        ("hw/mapping.py", "import onnxruntime as ort", "onnxruntime"),
+        ("ipvae_snn/compare.py", "from ipvae_snn import hw", "ipvae_snn.hw"),
+        ("ipvae_snn/compare.py", "from . import export", "ipvae_snn.export"),
+        ("ipvae_snn/data/base.py", "from ..hw.chips import LOIHI", "ipvae_snn.hw.chips.LOIHI"),
+        ("ipvae_snn/ir.py", "from torch import nn", "torch.nn"),
+        ("ipvae_snn/ir.py", "from ipvae_snn.model import IPVAE", "ipvae_snn.model.IPVAE"),
+        ("hw/energy.py", "import torch", "torch"),
+        ("hw/lava/backend.py", "from ipvae_snn.export import bundle", "ipvae_snn.export.bundle"),
+        ("hw/lava/backend.py", "from ...export import bundle", "ipvae_snn.export.bundle"),
+        ("hw/lava/backend.py", "import lava", "lava"),
+        ("hw/lava/processes/neuron.py", "from ipvae_snn.prng import draw", "ipvae_snn.prng.draw"),
+        (
+            "hw/lava/circuit.py",
+            "from .guard import run_guarded",
+            "ipvae_snn.hw.lava.guard.run_guarded",
+        ),
+        ("export/bundle.py", "from ..hw.lava import guard", "ipvae_snn.hw.lava.guard"),
+        ("ipvae_snn/cli/train.py", "try:\n    import torch\nexcept ImportError: pass", "torch"),
+    ],
+)
+def test_a_planted_breach_is_found(tmp_path: Path, file: str, code: str, module: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(code)
+    found = breaches(tmp_path, RULES)
+    assert found
+    assert all(line.startswith(f"{file}:") and f" imports {module}: " in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("hw/lava/processes/neuron.py", "from lava.magma.core import process\nimport numpy"),
+        ("hw/lava/processes/neuron.py", "from .noise import Noise\nfrom ..processes import b"),
+        ("hw/lava/circuit.py", "from .processes.neuron import Neuron\nimport lava.proc"),
+        ("export/onnx_backend.py", "import onnx, onnxruntime\nfrom ipvae_snn.ir import Program"),
+        ("ipvae_snn/interpreter.py", "from ipvae_snn import prng\nfrom .trace import Trace"),
+        ("ipvae_snn/cli/train.py", "def train():\n    import torch\n    import ipvae_snn.hw"),
+        ("ipvae_snn/lavatory.py", "import lavatory, onnxish, ipvae_snn.hware"),
+        ("benchmarks/backends.py", "import torch\nfrom ipvae_snn.hw import energy"),
+    ],
+)
+def test_what_is_allowed_passes(tmp_path: Path, file: str, code: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(code)
+    assert breaches(tmp_path, RULES) == []
+
+
+LIGHT = ["ipvae_snn", "ipvae_snn.cli.app", *(f"ipvae_snn.{name}" for name in WAIST)]
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_importing_the_waist_or_the_cli_loads_nothing_heavy(module: str) -> None:
+    """Transitively, in a fresh interpreter: a light file may not import one that is heavy."""
+    code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert done.stdout.split() == []

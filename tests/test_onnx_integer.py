@@ -1,0 +1,255 @@
+"""ONNX Runtime and ONNX's reference evaluator give the interpreter's arrays, by equality."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipvae_snn import __version__, interpreter
+from ipvae_snn.errors import BackendError, ConfigError, DataError, FileFormatError
+from ipvae_snn.export import onnx_backend
+from ipvae_snn.export.graph import FLOAT32, FLOAT64
+from ipvae_snn.export.onnx_integer import IntegerCircuit
+from ipvae_snn.export.onnx_models import encode_model, inference_model, step_model
+from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.trace import RunRequest, Trace
+
+Networks = Callable[..., IntegerNetwork]
+Pixels = Callable[..., np.ndarray]
+
+VARIANTS = {
+    "plain": {},
+    "no extra bits": {"extra_bits": 0},
+    "odd neurons, zero point 0": {"neurons": 9, "zero_point": 0},
+    "even neurons, zero point 255": {"neurons": 8, "zero_point": 255},
+    "one neuron": {"neurons": 1},
+    "many parts": {"rate_octaves": 9.0},
+    "one part": {"rate_octaves": 3.0},
+    "counts of two bytes": {"rate_octaves": 12.0, "max_count": 3000},
+    "saturating counts": {"max_count": 3, "rate_octaves": 5.0},
+}
+
+
+FAST_FROM_THE_START = ("many parts", "counts of two bytes", "saturating counts")
+
+
+def variant(network_factory: Networks, name: str, seed: int = 0) -> IntegerNetwork:
+    """Return a program; those that are about high rates start from the highest potential."""
+    program = network_factory(seed=seed, **VARIANTS[name])
+    if name not in FAST_FROM_THE_START:
+        return program
+    return from_the_top(program)
+
+
+def from_the_top(program: IntegerNetwork) -> IntegerNetwork:
+    """Return the program with every neuron's initial potential at the upper limit."""
+    high = np.full(program.n_neurons, program.neurons.state_max, np.int32)
+    return replace(program, neurons=replace(program.neurons, initial_state=high))
+
+
+def assert_equal(found: Trace, expected: Trace) -> None:
+    """Compare all arrays and their types by equality."""
+    assert found.arrays().keys() == expected.arrays().keys()
+    for name, want in expected.arrays().items():
+        have = found.arrays()[name]
+        assert have.dtype == want.dtype, name
+        np.testing.assert_array_equal(have, want, err_msg=name)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_onnx_runtime_gives_the_interpreters_trace(
+    network_factory: Networks, pixels_factory: Pixels, name: str
+) -> None:
+    for seed in range(3):
+        program = variant(network_factory, name, seed)
+        pixels = pixels_factory(program, 6, seed)
+        request = RunRequest(steps=25, seed=seed, trace=True)
+        expected = interpreter.run(program, pixels, request)
+        assert_equal(onnx_backend.run(program, pixels, request), expected)
+
+
+def test_the_variants_reach_what_they_are_named_after(
+    network_factory: Networks, pixels_factory: Pixels
+) -> None:
+    def largest(name: str) -> int:
+        program = variant(network_factory, name)
+        pixels = pixels_factory(program, 6, 0)
+        counts = interpreter.run(program, pixels, RunRequest(25, 0, trace=True)).counts
+        return int(counts.max())
+
+    assert largest("counts of two bytes") > 255
+    assert largest("saturating counts") == 3
+    assert largest("many parts") > 28  # more than one part can count
+
+
+@pytest.mark.parametrize("name", ["plain", "no extra bits", "many parts", "counts of two bytes"])
+def test_the_reference_evaluator_gives_the_interpreters_trace(
+    network_factory: Networks, pixels_factory: Pixels, name: str
+) -> None:
+    program = variant(network_factory, name)
+    pixels = pixels_factory(program, 2)
+    request = RunRequest(steps=6, seed=2**32 - 1, first_image=2**32 - 2, trace=True)
+    expected = interpreter.run(program, pixels, request)
+    assert_equal(onnx_backend.run_reference(program, pixels, request), expected)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    first=st.integers(0, 2**32 - 3),
+    n=st.integers(1, 3),
+    network_seed=st.integers(0, 1000),
+)
+def test_any_key_gives_the_interpreters_trace(
+    network_factory: Networks, pixels_factory: Pixels, seed: int, first: int, n: int,
+    network_seed: int,
+) -> None:  # fmt: skip
+    program = network_factory(seed=network_seed, neurons=4 + network_seed % 5)
+    pixels = pixels_factory(program, n, network_seed)
+    request = RunRequest(4, seed, first, trace=True)
+    expected = interpreter.run(program, pixels, request)
+    assert_equal(onnx_backend.run(program, pixels, request), expected)
+
+
+@pytest.mark.parametrize("trace", [False, True])
+def test_chunks_of_images_and_threads_change_no_result(
+    network: IntegerNetwork, pixels_factory: Pixels, monkeypatch: pytest.MonkeyPatch, trace: bool
+) -> None:
+    pixels = pixels_factory(network, 11)
+    request = RunRequest(5, 1, first_image=2**32 - 11, trace=trace)
+    expected = interpreter.run(network, pixels, request)
+    monkeypatch.setattr(onnx_backend, "CHUNK", 4)
+    assert_equal(onnx_backend.run(network, pixels, request, threads=2), expected)
+    # room for the trace of three images: 5 steps, 7 neurons, 16 bytes
+    monkeypatch.setattr(onnx_backend, "TRACE_BYTES", 3 * 5 * 7 * 16)
+    assert_equal(onnx_backend.run(network, pixels, request), expected)
+
+
+def test_a_runaway_network_takes_the_largest_number_of_parts(
+    network_factory: Networks, pixels_factory: Pixels
+) -> None:
+    program = from_the_top(network_factory(neurons=2, rate_octaves=15.0, max_count=2**15))
+    pixels = pixels_factory(program, 1)
+    expected = interpreter.run(program, pixels, RunRequest(1, 0, trace=True))
+    assert expected.counts.max() > 2**14  # 2**15 spikes are expected, in 2**12 parts of 8
+    assert_equal(onnx_backend.run(program, pixels, RunRequest(1, 0, trace=True)), expected)
+
+
+def test_a_wide_decoder_sums_in_64_bits(network_factory: Networks, pixels_factory: Pixels) -> None:
+    program = from_the_top(network_factory(neurons=10, max_count=2**13, rate_octaves=13.5))
+    weights = np.full((program.n_pixels, 10), 32767, np.int16)
+    program = replace(program, decoder=replace(program.decoder, weights=weights))
+    pixels = pixels_factory(program, 2)
+    expected = interpreter.run(program, pixels, RunRequest(1, 3))
+    assert expected.counts_sum.sum(axis=1).max() * 32767 > 2**31
+    assert_equal(onnx_backend.run(program, pixels, RunRequest(1, 3)), expected)
+
+
+def _value_types(graph: onnx.GraphProto) -> Iterator[int]:
+    """Yield the element types of every value of a graph and its subgraphs."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield value.type.tensor_type.elem_type
+    for tensor in graph.initializer:
+        yield tensor.data_type
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "to":
+                yield attribute.i
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _value_types(attribute.g)
+
+
+@pytest.mark.parametrize("build", [encode_model, step_model])
+def test_no_float_is_anywhere_in_encode_and_step(network: IntegerNetwork, build: Callable) -> None:
+    model = onnx.shape_inference.infer_shapes(build(IntegerCircuit(network)), strict_mode=True)
+    types = set(_value_types(model.graph))
+    assert not types & {FLOAT32, FLOAT64, onnx.TensorProto.FLOAT16, onnx.TensorProto.UNDEFINED}
+
+
+def test_inference_has_floats_in_the_last_scaling_only(network: IntegerNetwork) -> None:
+    model = inference_model(IntegerCircuit(network))
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    bodies = [a.g for n in model.graph.node if n.op_type == "Loop" for a in n.attribute]
+    assert FLOAT32 not in {t for body in bodies for t in _value_types(body)}
+    floats = {v.name for v in model.graph.value_info if v.type.tensor_type.elem_type == FLOAT32}
+    made = {n.op_type for n in model.graph.node if floats & set(n.output)}
+    assert made == {"Cast", "Mul"}
+
+
+def test_models_carry_their_metadata_and_are_valid(network: IntegerNetwork) -> None:
+    network = replace(network, provenance={"checkpoint": "abc"})
+    for role, build in (
+        ("encode", encode_model),
+        ("step", step_model),
+        ("inference", inference_model),
+    ):
+        model = build(IntegerCircuit(network))
+        onnx.checker.check_model(model, full_check=True)
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+        found = {entry.key: entry.value for entry in model.metadata_props}
+        assert found["ipvae_snn.role"] == role
+        assert found["ipvae_snn.version"] == __version__
+        assert found["ipvae_snn.program_version"] == "1"
+        assert found["ipvae_snn.arithmetic"] == "integer"
+        assert found["ipvae_snn.input_scale"] == "0.05"
+        assert found["ipvae_snn.input_zero_point"] == "100"
+        assert found["ipvae_snn.fraction_bits"] == "12"
+        assert found["ipvae_snn.provenance.checkpoint"] == "abc"
+        assert "integer arithmetic" in model.doc_string
+        assert model.ir_version == 10
+
+
+def test_the_number_of_images_and_steps_is_dynamic(network: IntegerNetwork) -> None:
+    model = inference_model(IntegerCircuit(network), trace=True)
+    shapes = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert shapes == {
+        "pixels": ["N", 12], "seed": [], "first_image": [], "steps": [],
+        "counts_sum": ["N", 7], "state": ["N", 7], "spikes_per_step": ["N", "T"],
+        "reconstruction": ["N", 12], "counts": ["N", "T", 7], "states": ["N", "T", 7],
+    }  # fmt: skip
+
+
+def test_a_request_that_does_not_fit_is_refused(network: IntegerNetwork) -> None:
+    with pytest.raises(DataError, match=r"uint8 images of 4x3 as \(N, 12\), not uint8\(2, 11\)"):
+        onnx_backend.run(network, np.zeros((2, 11), np.uint8), RunRequest(3))
+    with pytest.raises(DataError, match=r"steps 0 are not in 1\.\.1048576"):
+        onnx_backend.run_reference(network, np.zeros((2, 12), np.uint8), RunRequest(0))
+
+
+def test_threads_come_from_the_argument_then_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("IPVAE_SNN_THREADS", raising=False)
+    assert onnx_backend.n_threads() == 1
+    monkeypatch.setenv("IPVAE_SNN_THREADS", "3")
+    assert onnx_backend.n_threads() == 3
+    assert onnx_backend.n_threads(2) == 2
+    monkeypatch.setenv("IPVAE_SNN_THREADS", "many")
+    message = (
+        "number of threads 'many' is not a whole number from 1 up; correct it, or unset "
+        "IPVAE_SNN_THREADS"
+    )
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        onnx_backend.n_threads()
+
+
+def test_what_onnx_runtime_refuses_becomes_one_line(network: IntegerNetwork) -> None:
+    with pytest.raises(FileFormatError, match=r"^the ONNX model: ONNX Runtime .* cannot load it"):
+        onnx_backend.runtime(b"not a model")
+    run = onnx_backend.runtime(step_model(IntegerCircuit(network)).SerializeToString())
+    outside = np.full((1, 7), network.neurons.state_max + (2 << 12), np.int32)
+    feed = {
+        "current": outside, "state": outside, "seed": np.array(0), "step": np.array(0),
+        "image": np.array([0]),
+    }  # fmt: skip
+    with pytest.raises(BackendError, match=r"^the ONNX model: ONNX Runtime .* failed"):
+        run(feed)

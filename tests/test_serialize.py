@@ -1,0 +1,109 @@
+"""Programs survive the file, and no bad file gets through."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from ipvae_snn.errors import FileFormatError
+from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.serialize import FORMAT, load_network, save_network, to_arrays, to_scalars
+
+
+def parts(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return a file's tensors and metadata, to be spoiled."""
+    with safe_open(path, framework="numpy") as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata()  # noqa: SIM118 (no __iter__)
+
+
+def test_round_trip(network: IntegerNetwork, tmp_path: Path) -> None:
+    """Every tensor, scalar and text comes back."""
+    save_network(network, tmp_path / "net.safetensors")
+    found = load_network(tmp_path / "net.safetensors")
+    assert to_scalars(found) == to_scalars(network)
+    assert found.provenance == network.provenance
+    for name, array in to_arrays(network).items():
+        np.testing.assert_array_equal(array, to_arrays(found)[name])
+        assert array.dtype == to_arrays(found)[name].dtype
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """Says so."""
+    with pytest.raises(FileFormatError, match="no such file; check the path"):
+        load_network(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -1])
+def test_truncated_file(network: IntegerNetwork, tmp_path: Path, kept: int) -> None:
+    """A file cut anywhere is refused in one line."""
+    path = tmp_path / "net.safetensors"
+    save_network(network, path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(FileFormatError, match="not a readable safetensors file"):
+        load_network(path)
+
+
+def test_foreign_and_newer_files(network: IntegerNetwork, tmp_path: Path) -> None:
+    """Another program's safetensors, and one of version 2."""
+    path = tmp_path / "net.safetensors"
+    save_file({"x": np.zeros(3)}, path)
+    with pytest.raises(FileFormatError, match=f"its format is None, not '{FORMAT}'"):
+        load_network(path)
+    save_network(network, path)
+    arrays, metadata = parts(path)
+    save_file(arrays, path, metadata | {"version": "2"})
+    with pytest.raises(FileFormatError, match="version 2 is newer than 1, the newest"):
+        load_network(path)
+    save_file(arrays, path, metadata | {"version": "one"})
+    with pytest.raises(FileFormatError, match="version 'one' is not a number"):
+        load_network(path)
+
+
+SPOIL: dict[str, Callable[[dict[str, np.ndarray], dict[str, str]], None]] = {
+    "a tensor is missing": lambda a, m: a.__delitem__("neurons.bias"),
+    "the JSON is cut": lambda a, m: m.update(program=m["program"][:-5]),
+    "a scalar is missing": lambda a, m: m.update(
+        program=json.dumps({**json.loads(m["program"]), "neurons": {}})
+    ),
+    "a scalar too many": lambda a, m: m.update(program=m["program"].replace("max_count", "most")),
+    "a wrong type": lambda a, m: a.update({"lateral.weights": a["lateral.weights"].astype("i2")}),
+    "a wrong shape": lambda a, m: a.update({"decoder.scale": a["decoder.scale"][1:]}),
+    "an altered table": lambda a, m: a.update({"tables.fine": a["tables.fine"] - 1}),
+}
+
+
+@pytest.mark.parametrize("what", SPOIL)
+def test_spoiled_files(network: IntegerNetwork, tmp_path: Path, what: str) -> None:
+    """Each comes out as one FileFormatError that names the file."""
+    path = tmp_path / "net.safetensors"
+    save_network(network, path)
+    arrays, metadata = parts(path)
+    SPOIL[what](arrays, metadata)
+    save_file(arrays, path, metadata)
+    with pytest.raises(FileFormatError, match=r"net\.safetensors: ") as caught:
+        load_network(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_failed_save_leaves_the_old_file(
+    network: IntegerNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills up half-way keeps what was there, and leaves no temporary file."""
+    path = tmp_path / "net.safetensors"
+    save_network(network, path)
+    before = path.read_bytes()
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as handle:
+            handle.write(data[:100])
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_network(network, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
