@@ -1,6 +1,7 @@
 """Energy proxies: activity times published energies an operation, each with its source."""
 
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
@@ -15,7 +16,7 @@ else:
     import tomli as tomllib
 
 # Which activity each published quantity multiplies. A profile may hold any subset of them.
-QUANTITIES: Final = MappingProxyType(
+QUANTITIES: Final[Mapping[str, Callable[[Activity], float]]] = MappingProxyType(
     {
         "synaptic_operation": lambda a: a.synaptic_operations,
         "neuron_access": lambda a: a.updates_active + a.updates_inactive,
@@ -56,7 +57,7 @@ def profile_names() -> tuple[str, ...]:
 
 
 def load_profile(name: str) -> EnergyProfile:
-    """Return the profile called `name`; raise ConfigError for an unknown one or unknown quantity."""
+    """Return the profile called `name`; raise ConfigError for an unknown name or quantity."""
     if name not in profile_names():
         raise ConfigError(
             f"no energy profile is called {name!r}; there are {', '.join(profile_names())}"

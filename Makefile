@@ -1,0 +1,90 @@
+# The project's jobs. `make demo` and `make test` do all the set-up from a fresh clone.
+# Needs only a Python 3.10 to 3.13 with venv; choose one with `make setup PYTHON=python3.12`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Named in full, so that a machine that carries a CPU build of just this version uses it.
+TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
+TYPING := .typing/ipvae_snn
+
+export PIP_NO_INPUT := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-all lint format types typing-links wheel bench clean distclean
+
+help:
+	@echo 'make setup     install into $(VENV), and make the Lava environment if a Python 3.10 is found'
+	@echo 'make demo      train, convert, export, run everywhere, compare (about 3 minutes)'
+	@echo 'make test      the default test suite          make test-all  the slow tests too'
+	@echo 'make lint      ruff                            make types     mypy --strict'
+	@echo 'make format    let ruff rewrite the files      make bench     the benchmarks'
+	@echo 'make wheel     build the wheel into dist/      make clean     remove what was built'
+	@echo 'make distclean remove $(VENV) as well'
+
+setup: $(STAMPS)/install $(STAMPS)/lava
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "$(PYTHON) is Python %d.%d; ipvae-snn needs 3.10 to 3.13: make setup PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/torch: $(STAMPS)/venv constraints.txt
+	$(PIP) install --quiet -c constraints.txt '$(TORCH)'
+	@touch $@
+
+$(STAMPS)/install: $(STAMPS)/torch constraints.txt pyproject.toml
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Without a Python 3.10 all the rest still works, so this says what to do and goes on; there is
+# no stamp then, and the next `make setup` looks again.
+$(STAMPS)/lava: $(STAMPS)/install hw/lava/constraints.txt
+	@if $(BIN)/ipvae-snn lava setup; then touch $@; \
+	else echo 'make setup: no Lava environment was made (reason above); all but the Lava back end works'; fi
+
+demo: setup
+	$(BIN)/ipvae-snn demo
+
+test: setup
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: setup
+	$(BIN)/python -m pytest
+
+lint: $(STAMPS)/install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMPS)/install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# hw/ and export/ lie beside ipvae_snn/ but are imported as ipvae_snn.hw and ipvae_snn.export;
+# the type checker sees that through a folder of links.
+typing-links:
+	@mkdir -p $(TYPING)
+	@find $(TYPING) -xtype l -delete
+	@for path in ipvae_snn/* hw export; do \
+	    link=$(TYPING)/$$(basename $$path); \
+	    [ -e $$link ] || ln -s ../../$$path $$link; \
+	done
+
+types: $(STAMPS)/install typing-links
+	$(BIN)/mypy
+
+wheel: $(STAMPS)/install
+	rm -rf build  # or files that are gone would come along
+	$(BIN)/python -m build --wheel --outdir dist
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf build dist *.egg-info .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find ipvae_snn hw export benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

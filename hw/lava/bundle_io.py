@@ -1,0 +1,171 @@
+"""A bundle's files: read the network and the images, write the result; needs NumPy only.
+
+An exported bundle carries a copy, so nothing of ours is imported here.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FORMAT, VERSION = "ipvae-snn/plain-network", 1
+MAX_SEED = (1 << 32) - 1
+MAX_STEPS = 1 << 20
+MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits
+ROWS_AT_ONCE = 64  # images read out together
+Array = npt.NDArray[Any]
+
+
+class InputError(Exception):
+    """A file or an option cannot be used; the message is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The program: tensors by name and scalars, as docs/ir.md lists them."""
+
+    arrays: Mapping[str, Array]
+    scalars: Mapping[str, Any]
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons K."""
+        return int(self.arrays["feedforward.weights"].shape[0])
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels M."""
+        return int(self.arrays["feedforward.weights"].shape[1])
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run: T steps for each image, image n under the index first_image + n."""
+
+    steps: int
+    seed: int
+    first_image: int
+    trace: bool
+
+
+def read_network(folder: Path) -> Network:
+    """Return the program in `folder`; InputError if it is missing, newer or altered."""
+    try:
+        description = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        digest = hashlib.sha256((folder / "network.npz").read_bytes()).hexdigest()
+        if description["format"] != FORMAT or description["version"] != VERSION:
+            raise InputError(
+                f"network.json: format {description['format']!r}, version "
+                f"{description['version']!r}, but this bundle runs {FORMAT!r}, version {VERSION}; "
+                "export the bundle again"
+            )
+        if description["sha256"]["network.npz"] != digest:
+            raise InputError(
+                "network.npz: not the file that network.json was written with (its SHA-256 "
+                "differs); export the bundle again"
+            )
+        with np.load(folder / "network.npz", allow_pickle=False) as arrays:
+            return Network(dict(arrays), description["program"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder}: no readable network ({error!r}); export the bundle again"
+        ) from error
+
+
+def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[np.uint8]:
+    """Return the images (N, M) uint8 of a .npy file, mapped, not loaded."""
+    try:
+        images: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: no readable .npy file ({error})") from error
+    height, width = network.scalars["input"]["image_shape"]
+    wanted = ((height * width,), (height, width))
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        found = images.dtype if isinstance(images, np.ndarray) else "an archive"
+        raise InputError(f"{path}: {found}, but the network takes uint8 pixels, 0..255, in a .npy")
+    if images.ndim < 2 or images.shape[1:] not in wanted or len(images) == 0:
+        raise InputError(
+            f"{path}: {images.shape}, but the network takes (N, {height * width}) or "
+            f"(N, {height}, {width}) with N >= 1"
+        )
+    if limit is not None:
+        images = images[:limit]
+    return images.reshape(len(images), -1)
+
+
+def check_request(request: Request, n_images: int) -> None:
+    """Raise InputError if an option is outside its limits."""
+    limits = (
+        ("--steps", request.steps, 1, MAX_STEPS),
+        ("--seed", request.seed, 0, MAX_SEED),
+        ("--first-image", request.first_image, 0, MAX_SEED + 1 - n_images),
+        ("images x (steps + 2)", n_images * (request.steps + 2), 1, MAX_TIME_STEPS),
+    )
+    for name, value, least, most in limits:
+        if not least <= value <= most:
+            raise InputError(f"{name} {value} is not in {least}..{most}")
+
+
+def default_timeout(n_images: int, steps: int, n_neurons: int, n_pixels: int) -> float:
+    """Return a time limit in seconds: ten times what a slow, busy machine was seen to take."""
+    a_step = 5e-3 + 2e-8 * n_neurons * (n_neurons + n_pixels)
+    return 60.0 + n_images * (steps + 2) * a_step
+
+
+def make_files(
+    folder: Path, n_images: int, network: Network, request: Request
+) -> dict[str, npt.NDArray[Any]]:
+    """Make the recorder's files in `folder`; return them mapped. OSError if the disk is full."""
+    n, t, k = n_images, request.steps, network.n_neurons
+    layout: dict[str, tuple[tuple[int, ...], type[np.signedinteger[Any]]]] = {
+        "progress": ((1,), np.int64),
+        "counts_sum": ((n, k), np.int64),
+        "state": ((n, k), np.int32),
+        "spikes_per_step": ((n, t), np.int64),
+        "last_counts": ((n, k), np.int32),
+    }
+    if request.trace:
+        layout |= {"counts": ((n, t, k), np.int32), "states": ((n, t, k), np.int32)}
+    files: dict[str, npt.NDArray[Any]] = {}
+    for name, (shape, dtype) in layout.items():
+        path = folder / f"{name}.npy"
+        files[name] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        with path.open("r+b") as handle:
+            # Claim the room now: a full disk would end a mapped write by a signal.
+            os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+    return files
+
+
+def decode(network: Network, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """Return the reconstruction (N, M): exact integer sums, rounded once, scaled once."""
+    weights = network.arrays["decoder.weights"].astype(np.int64).T
+    image = np.empty((len(counts), network.n_pixels), dtype=np.float32)
+    for start in range(0, len(counts), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        image[rows] = (counts[rows].astype(np.int64) @ weights).astype(np.float32)
+        image[rows] *= network.arrays["decoder.scale"]
+    return image
+
+
+def write_result(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write the arrays to `path` as a compressed npz, whole or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            savable: Any = arrays  # numpy's stubs take a **dict of arrays for its own options
+            np.savez_compressed(file, **savable)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)

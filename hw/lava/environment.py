@@ -1,0 +1,292 @@
+"""Find or make the environment that Lava 0.10 runs in: Python 3.10 with lava-nc, little else."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from ipvae_snn.atomic import write_text
+from ipvae_snn.errors import BackendError, BackendUnavailableError
+from ipvae_snn.hw.lava.guard import last_lines, run_guarded
+
+LAVA_VERSION = "0.10.0"  # the last release; Intel archived the repositories in May 2026
+PYTHON_VERSION = (3, 10)  # lava-nc 0.10.0 requires >= 3.10, < 3.11 and fails at import above
+CONSTRAINTS = Path(__file__).with_name("constraints.txt")
+PYTHON_VARIABLE = "IPVAE_SNN_LAVA_PYTHON"
+FOLDER_VARIABLE = "IPVAE_SNN_LAVA_ENV"
+MARKER = "ipvae-snn-ready.json"  # written last: the environment is finished
+OWNED = "ipvae-snn-owned"  # written first: the folder is ours to remove
+PROBE_LIMIT_S = 60.0
+INSTALL_LIMIT_S = 1200.0
+HOW_TO_GET_PYTHON = (
+    "get a Python 3.10 by `pyenv install 3.10`, `uv python install 3.10` or, where the system "
+    "has it, `apt install python3.10-venv`, then run `ipvae-snn lava setup`; or name an "
+    f"interpreter that has lava-nc in {PYTHON_VARIABLE}"
+)
+
+# `import lava` alone proves nothing: it is a namespace package.
+_PROBE = """
+import json, sys
+from importlib.metadata import version
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.proc.dense.process import Dense
+names = ("lava-nc", "numpy", "scipy")
+print(json.dumps({"python": sys.version.split()[0], **{n: version(n) for n in names}}))
+"""
+_PYTHON_PROBE = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
+
+
+@dataclass(frozen=True)
+class LavaEnvironment:
+    """An interpreter that imports lava: the running one ("current") or a separate one ("own")."""
+
+    python: Path
+    kind: Literal["current", "own"]
+
+
+def find() -> LavaEnvironment | None:
+    """Return the Lava environment, or None if there is none yet (takes about a second).
+
+    Looked for in this order: the running interpreter, the one named in IPVAE_SNN_LAVA_PYTHON,
+    the one that `setup` made. Raises BackendUnavailableError if the named one has no lava.
+    """
+    if sys.version_info[:2] == PYTHON_VERSION and versions(Path(sys.executable)):
+        return LavaEnvironment(Path(sys.executable), "current")
+    named = os.environ.get(PYTHON_VARIABLE)
+    if named:
+        if not versions(Path(named)):
+            raise BackendUnavailableError(
+                f"{PYTHON_VARIABLE}: {named} cannot import lava-nc; "
+                "name a Python 3.10 that has it, or unset the variable"
+            )
+        return LavaEnvironment(Path(named), "own")
+    made = python_of(folder())
+    if (folder() / MARKER).is_file() and versions(made):
+        return LavaEnvironment(made, "own")
+    return None
+
+
+def require() -> LavaEnvironment:
+    """Return the Lava environment; raise BackendUnavailableError, with the mend, without one."""
+    found = find()
+    if found is None:
+        raise BackendUnavailableError(
+            f"lava: no environment with lava-nc {LAVA_VERSION} at {folder()}; "
+            "make it by `ipvae-snn lava setup`"
+        )
+    return found
+
+
+def setup(report: Callable[[str], None]) -> LavaEnvironment:
+    """Return the Lava environment, made now if there is none; `report` is told what happens.
+
+    Takes less than a minute. Runs at once wait for each other. A try that fails or is broken off
+    leaves nothing. Raises BackendUnavailableError without a Python 3.10, BackendError if the
+    installation fails.
+    """
+    found = find()
+    if found is not None:
+        report(f"Lava environment ready: {found.python}")
+        return found
+    base = find_python()
+    with _lock(folder(), report):
+        found = find()  # another run may have made it meanwhile
+        if found is None:
+            report(f"making the Lava environment (about 300 MB) in {folder()} with {base}")
+            found = _make(base, folder(), report)
+    report(f"Lava environment ready: {found.python}")
+    return found
+
+
+def folder() -> Path:
+    """Return where `setup` makes its environment (IPVAE_SNN_LAVA_ENV, or the user's data)."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    return platformdirs.user_data_path("ipvae-snn") / f"lava-{LAVA_VERSION}"
+
+
+def python_of(environment: Path) -> Path:
+    """Return the interpreter of a virtual environment."""
+    return environment / "bin" / "python"
+
+
+def versions(python: Path) -> dict[str, str] | None:
+    """Return the versions that `python` runs lava with, or None if it cannot import lava."""
+    answer = _ask([str(python), "-c", _PROBE])
+    if answer is None:
+        return None
+    return {str(name): str(value) for name, value in json.loads(answer).items()}
+
+
+def describe() -> dict[str, object]:
+    """Return what `doctor` shows: state, kind, interpreter, folder, versions, and the mend."""
+    plain: dict[str, object] = {
+        "state": "missing",
+        "kind": None,
+        "python": None,
+        "folder": str(folder()),
+        "versions": {},
+        "mend": "make it by `ipvae-snn lava setup`",
+    }
+    try:
+        found = find()
+    except BackendUnavailableError as error:
+        return {**plain, "state": "broken", "mend": str(error)}
+    if found is None:
+        try:
+            find_python()
+        except BackendUnavailableError as error:
+            return {**plain, "mend": str(error)}
+        return plain
+    return {
+        **plain,
+        "state": "ready",
+        "kind": found.kind,
+        "python": str(found.python),
+        "versions": versions(found.python),
+        "mend": None,
+    }
+
+
+def find_python() -> Path:
+    """Return a Python 3.10 that can make virtual environments; BackendUnavailableError if none."""
+    for candidate in _candidates():
+        # Run it: a pyenv shim exists for versions that are not active, and exits 127.
+        answer = _ask([str(candidate), "-c", _PYTHON_PROBE])
+        if answer is not None and answer.split() == [str(part) for part in PYTHON_VERSION]:
+            return candidate
+    raise BackendUnavailableError(f"lava: needs Python 3.10, found none; {HOW_TO_GET_PYTHON}")
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment less what would lead another Python astray."""
+    astray = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+    return {name: value for name, value in os.environ.items() if name not in astray}
+
+
+def _candidates() -> Iterator[Path]:
+    """Yield interpreters that may be a Python 3.10, the likeliest first."""
+    if sys.version_info[:2] == PYTHON_VERSION:
+        yield Path(sys.executable)
+    on_path = shutil.which("python3.10")
+    if on_path:
+        yield Path(on_path)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    made = [path for path in (pyenv / "versions").glob("3.10*/bin/python") if path.is_file()]
+    yield from sorted(made, key=_patch_level, reverse=True)
+    uv = shutil.which("uv")
+    if uv:
+        answer = _ask([uv, "python", "find", "--no-project", "3.10"])
+        if answer:
+            yield Path(answer)
+
+
+def _patch_level(python: Path) -> int:
+    """Return 13 for .../3.10.13/bin/python, and -1 where the folder's name has no such number."""
+    patch = python.parent.parent.name.removeprefix("3.10.")
+    return int(patch) if patch.isdecimal() else -1
+
+
+def _ask(argv: list[str]) -> str | None:
+    """Return what a command prints, or None if it cannot run, fails or does not end."""
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            timeout=PROBE_LIMIT_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@contextmanager
+def _lock(target: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock beside `target`; the kernel lets go of it however this process ends."""
+    path = target.with_name(f".{target.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    except OSError as error:
+        raise BackendError(
+            f"lava setup: cannot write in {path.parent}: {error.strerror}; "
+            f"choose another folder with {FOLDER_VARIABLE}"
+        ) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"another set-up is at work in {target}; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnvironment:
+    """Make the environment at `target`, whose remains of a failed try are removed first.
+
+    In place, because a virtual environment cannot be moved; the marker, written last, tells a
+    finished one.
+    """
+    python = python_of(target)
+    done = False
+    try:
+        _clear(target)
+        target.mkdir(parents=True)
+        (target / OWNED).touch()
+        _step([str(base), "-m", "venv", str(target)])
+        report(f"installing lava-nc {LAVA_VERSION} and what it needs")
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+        _step([*pip, "-c", str(CONSTRAINTS), f"lava-nc=={LAVA_VERSION}"])
+        found = versions(python)
+        if found is None:
+            raise BackendError(
+                f"lava setup: lava-nc was installed in {target} but cannot be imported; "
+                f"see why with `{python} -c 'import lava.proc.dense.process'`"
+            )
+        write_text(target / MARKER, json.dumps({"base": str(base), **found}, indent=2) + "\n")
+        done = True
+    except OSError as error:
+        raise BackendError(
+            f"lava setup: cannot write {error.filename or target}: {error.strerror}; "
+            f"make room, or choose another folder with {FOLDER_VARIABLE}"
+        ) from error
+    finally:
+        if not done and (target / OWNED).is_file():
+            shutil.rmtree(target, ignore_errors=True)
+    return LavaEnvironment(python, "own")
+
+
+def _clear(target: Path) -> None:
+    """Remove what an earlier try left at `target`, but nothing that is not ours."""
+    if not target.exists():
+        return
+    if not (target / OWNED).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise BackendError(
+            f"lava setup: {target} holds something else; choose a new folder with "
+            f"{FOLDER_VARIABLE}, or name an interpreter that has lava-nc in {PYTHON_VARIABLE}"
+        )
+    shutil.rmtree(target)
+
+
+def _step(argv: list[str]) -> None:
+    """Run one step of the installation; BackendError with its last words if it fails."""
+    done = run_guarded(argv, INSTALL_LIMIT_S, env=clean_environment())
+    if done.returncode != 0:
+        raise BackendError(
+            f"lava setup: `{' '.join(argv[:4])} ...` failed with status {done.returncode}: "
+            f"{last_lines(done.stderr or done.stdout)}; mend that and run it again"
+        )
