@@ -98,7 +98,7 @@ def test_the_exponential_is_the_programs() -> None:
     np.testing.assert_array_equal(found, exp2_negative(exponent, TABLES.coarse, TABLES.fine))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(-(2**61) + 1, 2**61 - 1), st.integers(-(2**40), 2**40), st.integers(1, 40))
 def test_floor_shift_is_an_arithmetic_shift(large: int, small: int, shift: int) -> None:
     values = np.array([large, small, -1, 0, 1], dtype=np.int64)
@@ -140,7 +140,7 @@ def test_blocks_of_parts_are_counted_by_a_shift() -> None:
 
 
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     seed=st.integers(0, 2**32 - 1), step=st.integers(0, 2**20 - 1), first=st.integers(0, 2**32 - 6)

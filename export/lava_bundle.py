@@ -1,0 +1,48 @@
+"""Write a Lava bundle: a folder that runs with nothing but Python 3.10, numpy and lava-nc."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+import ipvae_snn
+from ipvae_snn.atomic import atomic_folder
+from ipvae_snn.ir import InputCode, IntegerNetwork
+from ipvae_snn.plain_files import write_bundle_files
+
+README = "README.md"
+
+
+def write_bundle(network: IntegerNetwork, out: Path, sources: Mapping[str, str]) -> None:
+    """Write `network` and `sources` (file name -> text) as the folder `out`, whole or not at all.
+
+    The sources are hw.lava.runner.bundle_sources(), handed in by the caller: rooms do not import
+    each other. Their README.md is a template whose $names are filled in here. A folder that is
+    at `out` already is replaced.
+    """
+    texts = dict(sources)
+    texts[README] = fill_readme(network, texts[README])
+    with atomic_folder(out) as folder:
+        write_bundle_files(network, folder, texts)
+
+
+def fill_readme(network: IntegerNetwork, template: str) -> str:
+    """Return the bundle's README for `network`; KeyError if the template has an unknown name."""
+    height, width = network.input.image_shape
+    return Template(template).substitute(
+        title=f"Spiking iP-VAE, {height} x {width} pixels, {network.n_neurons} neurons",
+        neurons=network.n_neurons,
+        pixels=network.n_pixels,
+        height=height,
+        width=width,
+        fraction_bits=network.neurons.fraction_bits,
+        levels=explain_levels(network.input),
+        toolkit=f"ipvae-snn {ipvae_snn.__version__}",
+    )
+
+
+def explain_levels(code: InputCode) -> str:
+    """Return a sentence on what a pixel's level stands for."""
+    if code.kind == "unit":
+        return f"Level p stands for the brightness p x {code.scale:.6g}, from 0 to 1."
+    value = f"(p - {code.zero_point}) x {code.scale:.6g}"
+    return f"Level p stands for the standardised brightness {value}."
