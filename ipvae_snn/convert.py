@@ -95,28 +95,28 @@ def convert(
     code = input_code(network.input_kind, network.image_shape, calibration.largest_pixel)
     state_max = _state_max(network, calibration, settings.fraction_bits)
     max_count = _max_count(state_max, settings.fraction_bits)
-    extra = MAX_EXTRA_BITS
-    while True:
-        built = _build(network, calibration, settings, gain, code, state_max, max_count, extra)
-        if built is not None:
-            program, feedforward, lateral = built
-            report = build_report(
-                program, calibration, gain.competition, gain.step, feedforward, lateral
+    reason = ConversionError("no extra fraction bits were tried")
+    # The finest current that fits: every bit of it is worth one of rounding noise a step.
+    for extra in range(MAX_EXTRA_BITS, -1, -1):
+        try:
+            program, feedforward, lateral = _build(
+                network, calibration, settings, gain, code, state_max, max_count, extra
             )
-            return program, report
-        extra -= 1
-        if extra < 0:
-            raise ConversionError(
-                "the drive is too large for a 24-bit held current even without extra fraction "
-                "bits; convert with fewer fraction bits, or train with a smaller step size"
-            )
+        except ConversionError as error:
+            reason = error
+            continue
+        report = build_report(
+            program, calibration, gain.competition, gain.step, feedforward, lateral
+        )
+        return program, report
+    raise reason
 
 
 def _build(
     network: FloatNetwork, calibration: Calibration, settings: ConversionSettings, gain: Gains,
     code: InputCode, state_max: int, max_count: int, extra: int,
-) -> tuple[IntegerNetwork, QuantisedRows, QuantisedRows] | None:  # fmt: skip
-    """Return the program with `extra` bits of current, or None if a 24-bit value overflows."""
+) -> tuple[IntegerNetwork, QuantisedRows, QuantisedRows]:  # fmt: skip
+    """Return the program with `extra` bits of current; ConversionError where it does not fit."""
     limit = signed_limit(STATE_BITS)
     octave = float(1 << settings.fraction_bits)
     unit = gain.step * LOG2E * octave * (1 << extra)  # drive -> units of the held current
@@ -127,7 +127,7 @@ def _build(
     update_max = round(network.clip * LOG2E * octave)
     update_min = round(network.floor * LOG2E * octave)
     if self_inhibition.max() > limit or max(update_max, -update_min) << extra > limit:
-        return None
+        raise _too_large("self-inhibition or largest update", extra)
     np.fill_diagonal(competition, 0.0)
     pixel_power = calibration.pixel_power / code.scale**2
     pixel_mean = calibration.pixel_mean / code.scale
@@ -143,7 +143,7 @@ def _build(
     bias = np.rint(lost - unit * np.exp(network.log_bias.astype(np.float64)))
     sums = worst_partial_sum(feedforward.connection.weights, low, high)
     if (sums * feedforward.scale + np.abs(bias) + 2).max() > limit:
-        return None
+        raise _too_large("held current", extra)
     state_min = round(network.floor * LOG2E * octave)
     initial = np.rint(network.u0.astype(np.float64) * LOG2E * octave)
     decoder_scale = np.abs(network.phi).max(axis=1).astype(np.float64) / DECODER_LEVELS
@@ -168,6 +168,13 @@ def _build(
         provenance=_provenance(network, calibration, settings),
     )
     return program, feedforward, lateral
+
+
+def _too_large(what: str, extra: int) -> ConversionError:
+    return ConversionError(
+        f"the {what} is too large for {STATE_BITS} bits, even with {extra} extra fraction bits; "
+        "convert with fewer fraction bits, or train with a smaller step size"
+    )
 
 
 def _real(rows: QuantisedRows) -> Float64:

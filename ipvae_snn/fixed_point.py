@@ -5,6 +5,7 @@ wraps; the widths are what a 24-bit or 32-bit machine with a multiply-and-shift 
 """
 
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -41,6 +42,7 @@ def multiply_shift(value: Int64, factor: Int64 | int, shift: int) -> Int64:
     return np.asarray((value * np.int64(1) * factor) >> shift, dtype=np.int64)
 
 
+@lru_cache(maxsize=1)
 def exp2_tables() -> tuple[Int64, Int64]:
     """Return the two tables (256,) of round(2**31 * 2**-x), x = i / 2**8 and i / 2**16.
 
@@ -53,7 +55,9 @@ def exp2_tables() -> tuple[Int64, Int64]:
 
         def entries(step: int) -> Int64:
             values = [scale * two ** (Decimal(-i) / Decimal(1 << step)) for i in range(256)]
-            return np.array([int(v.to_integral_value()) for v in values], dtype=np.int64)
+            table = np.array([int(v.to_integral_value()) for v in values], dtype=np.int64)
+            table.flags.writeable = False  # it is shared by all who ask
+            return table
 
         return entries(TABLE_BITS), entries(2 * TABLE_BITS)
 

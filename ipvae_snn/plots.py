@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import matplotlib
 import numpy as np
@@ -13,9 +14,9 @@ from matplotlib.figure import Figure
 
 from ipvae_snn.atomic import atomic_path
 
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-GAP = 1  # pixels between tiles
-MAX_TILES = 144
+STYLE: Final[Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+GAP: Final = 1  # pixels between tiles
+MAX_TILES: Final = 144
 
 
 @contextmanager

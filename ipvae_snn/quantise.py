@@ -83,8 +83,8 @@ def quantise_rows(
     limit = signed_limit(ACCUMULATOR_BITS)
     for _ in range(64):
         multiplier, shift, scale = as_multiplier(chosen, what)
-        levels = _levels(rows, scale, largest_level).astype(np.int8)
-        over = worst_partial_sum(levels, low, high) / limit
+        weights = _levels(rows, scale, largest_level).astype(np.int8)
+        over = worst_partial_sum(weights, low, high) / limit
         if (over <= 1).all():
             break
         chosen = np.where(over > 1, scale * np.maximum(over, 1.001), scale)
@@ -93,13 +93,13 @@ def quantise_rows(
             f"{what}: the sums of neuron {int(over.argmax())} leave the {ACCUMULATOR_BITS}-bit "
             "accumulator at every scale; lower the largest count"
         )
-    real = levels * scale[:, None]
+    real = weights * scale[:, None]
     clipped = np.abs(rows) > (largest_level + 0.5) * scale[:, None]
     row_power = (rows**2 * weight).sum(axis=1)
     lost = ((rows - real) ** 2 * weight).sum(axis=1)
-    magnitude = np.abs(levels.astype(np.int64)).max(axis=1)
+    magnitude = np.abs(weights.astype(np.int64)).max(axis=1)
     return QuantisedRows(
-        Connection(levels, multiplier, shift),
+        Connection(weights, multiplier, shift),
         scale,
         float(clipped.mean()),
         np.sqrt(lost / np.maximum(row_power, 1e-300)),

@@ -46,7 +46,7 @@ class SamplerTables:
 def parts_log2(potential: Int64, fraction_bits: int) -> Int64:
     """Return j: the step is divided into 2**j parts, so that a part's rate is at most 8."""
     above = potential - (SPLIT_OCTAVES << fraction_bits)
-    return np.maximum(0, -((-above) >> fraction_bits))
+    return np.asarray(np.maximum(0, -((-above) >> fraction_bits)), dtype=np.int64)
 
 
 def part_rate(potential: Int64, fraction_bits: int, tables: SamplerTables) -> Int64:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,4 +51,5 @@ class Trace:
     def save(self, path: Path) -> None:
         """Write the arrays to `path` as a compressed npz, whole or not at all."""
         with atomic_path(path) as temporary, temporary.open("wb") as handle:
-            np.savez_compressed(handle, **self.arrays())
+            arrays: dict[str, Any] = dict(self.arrays())
+            np.savez_compressed(handle, **arrays)

@@ -1,0 +1,213 @@
+"""Float against integer on MNIST test images: R2, zeros, spikes, operations, energy, time.
+
+    python -m benchmarks.mnist_float_integer --data-root FOLDER [--checkpoint model.safetensors]
+
+Without a checkpoint it trains one by benchmarks/recipes/mnist.toml (resumed if it was stopped).
+Writes benchmarks/results/mnist_float_integer.json and the Markdown page docs/benchmarks.md.
+"""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import tomllib
+import typer
+
+from benchmarks.mnist_page import page
+from ipvae_snn import __version__, interpreter
+from ipvae_snn.atomic import write_text
+from ipvae_snn.backends import load_backend
+from ipvae_snn.calibrate import calibrate
+from ipvae_snn.cli.common import Images, console
+from ipvae_snn.cli.measure import FLOAT, ORACLE, Measured, compare_backends, counts_of
+from ipvae_snn.cli.training import train_with_progress
+from ipvae_snn.compare import first_divergence
+from ipvae_snn.config import load_config
+from ipvae_snn.convert import ConversionSettings, convert
+from ipvae_snn.data import load
+from ipvae_snn.encode import encode
+from ipvae_snn.float_inference import run_float
+from ipvae_snn.float_network import FloatNetwork, load_float_network
+from ipvae_snn.hw.activity import activity
+from ipvae_snn.hw.energy import float_energy, integer_energy, load_profile, profile_names
+from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.metrics import r2, zeros_fraction
+from ipvae_snn.trace import RunRequest, Trace
+
+HERE: Final = Path(__file__).parent
+RECIPE: Final = HERE / "recipes" / "mnist.toml"
+RESULT: Final = HERE / "results" / "mnist_float_integer.json"
+PAGE: Final = HERE.parent / "docs" / "benchmarks.md"
+RUN: Final = Path("runs") / "benchmark-mnist"
+CALIBRATION_IMAGES: Final = 256
+CALIBRATION_STEPS: Final = 64
+FEWER_IMAGES: Final = 10
+CURVE: Final = (1, 4, 16, 64, 256)
+BITS: Final = (8, 6, 5, 4)
+REPEATS: Final = 5
+
+
+def trained(data_root: Path | None) -> Path:
+    """Train by the recipe, or go on where an earlier call stopped; return the checkpoint."""
+    config = load_config(RECIPE)
+    resume = (RUN / "config.toml").is_file()
+    return train_with_progress(config, RUN, data_root, resume, console(quiet=True)).checkpoint
+
+
+def converted(
+    floats: FloatNetwork, data_root: Path | None, bits: int
+) -> tuple[IntegerNetwork, Any]:
+    """Return the integer program of `bits` bits and its report."""
+    data = load("mnist", "train", data_root, CALIBRATION_IMAGES)
+    measured = calibrate(floats, data.pixels, data.name, CALIBRATION_STEPS)
+    return convert(floats, measured, ConversionSettings(bits, bits))
+
+
+def curves(
+    floats: FloatNetwork, programs: dict[int, IntegerNetwork], images: Images, seed: int
+) -> dict[str, dict[int, float]]:
+    """Return R2 of one step's counts after CURVE steps, for float and for each number of bits."""
+    request = RunRequest(max(CURVE), seed, trace=True)
+
+    def points(trace: Trace, decode: Callable[[Any], Any]) -> dict[int, float]:
+        counts = counts_of(trace)
+        return {t: r2(images.floats.pixels, decode(counts[:, t - 1])).mean for t in CURVE}
+
+    found = {
+        FLOAT: points(run_float(floats, images.floats.pixels, request), floats_decoder(floats))
+    }
+    for bits, program in programs.items():
+        trace = interpreter.run(program, images.pixels, request)
+        found[f"{bits} bits"] = points(trace, lambda z, p=program: interpreter.decode(p, z))
+    return found
+
+
+def floats_decoder(floats: FloatNetwork) -> Callable[[Any], Any]:
+    """Return the float read-out."""
+    return lambda z: z @ floats.phi.astype(np.float64).T
+
+
+def timings(
+    floats: FloatNetwork, program: IntegerNetwork, images: Images, request: RunRequest
+) -> dict[str, dict[str, float]]:
+    """Time the quick back ends in turn, REPEATS times each; us an image-step, whole calls."""
+    plain = replace(request, trace=False)
+    calls: dict[str, Callable[[], Trace]] = {
+        FLOAT: lambda: run_float(floats, images.floats.pixels, plain)
+    }
+    for name in (ORACLE, "onnx"):
+        execute = load_backend(name)
+        calls[name] = lambda execute=execute: execute(program, images.pixels, plain)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(REPEATS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    unit = 1e6 / (len(images.pixels) * request.steps)
+    return {
+        name: {
+            "median": statistics.median(values) * unit,
+            "min": min(values) * unit,
+            "max": max(values) * unit,
+        }
+        for name, values in seconds.items()
+    }
+
+
+def energies(program: IntegerNetwork, images: Images, measured: Measured) -> list[dict[str, Any]]:
+    """Return every profile's proxies for the float and the integer run."""
+    rows = []
+    for name in profile_names():
+        profile = load_profile(name)
+        by_run = {
+            run: activity(program, images.pixels, counts_of(measured.traces[run]))
+            for run in (FLOAT, ORACLE)
+        }
+        rows.append(
+            {
+                "profile": profile.title,
+                "source": profile.source,
+                "caveat": profile.caveat,
+                "float_nj": float_energy(profile, by_run[FLOAT]).nanojoule,
+                "integer_nj": integer_energy(profile, by_run[ORACLE]).nanojoule,
+            }
+        )
+    return rows
+
+
+def main(
+    data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Use this instead of training.")] = None,
+    limit: Annotated[int, typer.Option(min=20)] = 100,
+    steps: Annotated[int, typer.Option(min=1)] = 64,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Measure and write the results and the page."""
+    screen = console(quiet=True)
+    path = checkpoint or trained(data_root)
+    floats = load_float_network(path)
+    with screen.status("convert") as status:
+        made = {bits: converted(floats, data_root, bits) for bits in BITS}
+        programs = {bits: program for bits, (program, _) in made.items()}
+        program, report = made[8]
+        data = load("mnist", "test", data_root, limit)
+        pixels, saturated = encode(program.input, data.pixels, data.kind, data.name)
+        images = Images(data, pixels, saturated)
+        request = RunRequest(steps, seed, trace=True)
+        measured = compare_backends(
+            floats, program, images, request, ["onnx", "lava"], "cpu-45nm", status.update
+        )
+        status.update(f"onnx-reference: {FEWER_IMAGES} images")
+        few = load_backend("onnx-reference")(program, pixels[:FEWER_IMAGES], request)
+        oracle = interpreter.run(program, pixels[:FEWER_IMAGES], request)
+        divergence = first_divergence(oracle, few)
+        status.update("R2 over steps and bits")
+        curve = curves(floats, programs, images, seed)
+        status.update(f"timing, {REPEATS} rounds")
+        times = timings(floats, program, images, request)
+    with RECIPE.open("rb") as handle:
+        recipe = tomllib.load(handle)
+    result = {
+        "date": date.today().isoformat(),
+        "ipvae_snn": __version__,
+        "command": "python -m benchmarks.mnist_float_integer",
+        "machine": {
+            "cpu_cores": os.cpu_count(),
+            "architecture": platform.machine(),
+            "python": platform.python_version(),
+        },
+        "checkpoint_sha256": floats.source,
+        "recipe": recipe,
+        "neurons": program.n_neurons,
+        "comparison": measured.comparison.as_json(),
+        "onnx_reference": {
+            "images": FEWER_IMAGES,
+            "equal": divergence is None,
+            "divergence": divergence.describe() if divergence else None,
+        },
+        "r2_over_steps": curve,
+        "zeros_float": zeros_fraction(counts_of(measured.traces[FLOAT])[:, -1]),
+        "us_per_image_step": times,
+        "energy": energies(program, images, measured),
+        "activity": asdict(activity(program, pixels, counts_of(measured.traces[ORACLE]))),
+        "conversion": report.as_json(),
+        "eigenvalues": {f"{b} bits": r.smallest_eigenvalue for b, (_, r) in made.items()},
+    }
+    write_text(RESULT, json.dumps(result, indent=2) + "\n")
+    write_text(PAGE, page(json.loads(RESULT.read_text())))
+    screen.print(f"{RESULT} and {PAGE} written")
+    if divergence is not None or not measured.comparison.all_equal:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

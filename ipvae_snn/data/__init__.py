@@ -1,0 +1,6 @@
+"""Images: embedded sets, public sets from files, and the user's own."""
+
+from ipvae_snn.data.base import ImageSet, Split
+from ipvae_snn.data.registry import Source, load, names
+
+__all__ = ["ImageSet", "Source", "Split", "load", "names"]

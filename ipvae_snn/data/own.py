@@ -1,0 +1,184 @@
+"""The user's own images: a .npy file, a .npz file, or a folder of pictures."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.data.arrays import npz_keys, read_npy, read_npz
+from ipvae_snn.data.base import ImageSet, Split
+from ipvae_snn.data.pictures import SUFFIXES, read_grey
+from ipvae_snn.data.request import MAX_BYTES
+from ipvae_snn.errors import DataError
+from ipvae_snn.float_network import InputKind
+
+IMAGE_KEYS: Final = ("images", "x", "pixels", "arr_0")
+LABEL_KEYS: Final = ("labels", "y")
+# What counts as already standardised: |mean| and the range of the standard deviation.
+MAX_MEAN: Final = 1.0
+DEVIATIONS: Final = (0.2, 5.0)
+_FORMS: Final = (
+    "give uint8, floats in [0, 1], or standardised floats "
+    f"(|mean| <= {MAX_MEAN:g}, standard deviation {DEVIATIONS[0]:g} to {DEVIATIONS[1]:g})"
+)
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """Images (N, H, W) or (N, M) as found, with labels or None."""
+
+    images: npt.NDArray[Any]
+    labels: npt.NDArray[Any] | None = None
+
+
+def load_own(path: Path, split: Split, holdout: bool) -> ImageSet:
+    """Return the images at `path`; with holdout, the part of them that belongs to `split`.
+
+    Arrays are (N, H, W), (N, H, W, 1), or (N, M) with M a square number. uint8 is divided by 255
+    and, like floats in [0, 1], of kind "unit"; other floats must be standardised. Pictures of a
+    folder are taken in the order of their names, as grey luminance. Every tenth image (of fewer
+    than ten, the last) is held out.
+    """
+    raw = _read_folder(path) if path.is_dir() else _read_file(path)
+    images = _as_stack(path, raw.images)
+    pixels, kind = _as_pixels(path, images)
+    labels = None if raw.labels is None else _as_labels(path, raw.labels, len(images))
+    if holdout:
+        chosen = _held_out(path, len(images)) == (split == "test")
+        pixels = pixels[chosen]
+        labels = None if labels is None else labels[chosen]
+    return ImageSet(
+        name=path.name or str(path),
+        split=split,
+        pixels=pixels,
+        image_shape=(images.shape[1], images.shape[2]),
+        kind=kind,
+        labels=labels,
+    )
+
+
+def _read_file(path: Path) -> _Raw:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: not a .npy or .npz file nor a folder; give one of these")
+    return reader(path)
+
+
+def _read_npy(path: Path) -> _Raw:
+    return _Raw(read_npy(path))
+
+
+def _read_npz(path: Path) -> _Raw:
+    keys = npz_keys(path)
+    others = [key for key in keys if key not in LABEL_KEYS]
+    named = [key for key in IMAGE_KEYS if key in keys] or (others if len(others) == 1 else [])
+    if not named:
+        raise DataError(
+            f"{path}: which array holds the images? It has {', '.join(keys) or 'none'}; name one "
+            f"of them {', '.join(IMAGE_KEYS[:-1])} or {IMAGE_KEYS[-1]}"
+        )
+    labelled = [key for key in LABEL_KEYS if key in keys]
+    labels = read_npz(path, labelled[0]) if labelled else None
+    return _Raw(read_npz(path, named[0]), labels)
+
+
+_READERS: Final[Mapping[str, Callable[[Path], _Raw]]] = {".npy": _read_npy, ".npz": _read_npz}
+
+
+def _read_folder(folder: Path) -> _Raw:
+    files = sorted(
+        (
+            p
+            for p in folder.iterdir()
+            if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
+        ),
+        key=lambda p: p.name,
+    )
+    if not files:
+        raise DataError(f"{folder}: holds no image file ({', '.join(sorted(SUFFIXES))})")
+    first = read_grey(files[0], str(files[0]))
+    needed = 4 * len(files) * first.size
+    if needed > MAX_BYTES:
+        raise DataError(
+            f"{folder}: {len(files)} images of {first.shape[0]}x{first.shape[1]} pixels need "
+            f"{needed} bytes; at most {MAX_BYTES}, give fewer or smaller images"
+        )
+    stack = np.empty((len(files), *first.shape), dtype=np.float32)
+    for image, file in zip(stack, files, strict=True):
+        grey = read_grey(file, str(file))
+        if grey.shape != first.shape:
+            raise DataError(
+                f"{file}: {grey.shape[0]}x{grey.shape[1]} pixels, but {files[0].name} has "
+                f"{first.shape[0]}x{first.shape[1]}; give images of one size"
+            )
+        if grey.max() > 1 or grey.min() < 0:
+            raise DataError(f"{file}: has more than 16 bits a pixel; save it as 8-bit grey")
+        image[:] = grey
+    return _Raw(stack)
+
+
+def _as_stack(path: Path, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the array as (N, H, W)."""
+    if array.ndim == 4 and array.shape[3] == 1:
+        array = array[..., 0]
+    if array.ndim == 2:
+        side = math.isqrt(array.shape[1])
+        if side * side == array.shape[1]:
+            array = array.reshape(len(array), side, side)
+    if array.ndim != 3:
+        raise DataError(
+            f"{path}: an array of shape {array.shape}; give (N, height, width), "
+            "(N, height, width, 1), or (N, M) with M a square number"
+        )
+    if array.size == 0:
+        raise DataError(f"{path}: an array of shape {array.shape} holds no image")
+    return array
+
+
+def _as_pixels(path: Path, images: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], InputKind]:
+    """Return pixels (N, M) float32 and what they mean."""
+    flat = images.reshape(len(images), -1)
+    if images.dtype == np.uint8:
+        return np.divide(flat, np.float32(255), dtype=np.float32), "unit"
+    if images.dtype.kind != "f":
+        raise DataError(f"{path}: pixels of type {images.dtype}; {_FORMS}")
+    finite = np.isfinite(flat).all(axis=1)
+    if not finite.all():
+        raise DataError(
+            f"{path}: image {int(np.argmin(finite))} holds NaN or infinite pixels; "
+            "clean the data first"
+        )
+    low, high = float(flat.min()), float(flat.max())
+    if low >= 0 and high <= 1:
+        return np.ascontiguousarray(flat, dtype=np.float32), "unit"
+    # Scaled first, so that the sums of very large values stay finite.
+    largest = max(abs(low), abs(high))
+    scaled = flat.astype(np.float64) / largest
+    mean, deviation = float(scaled.mean()) * largest, float(scaled.std()) * largest
+    if abs(mean) > MAX_MEAN or not DEVIATIONS[0] <= deviation <= DEVIATIONS[1]:
+        raise DataError(
+            f"{path}: pixels from {low:.3g} to {high:.3g}, mean {mean:.3g}, standard deviation "
+            f"{deviation:.3g}; {_FORMS}"
+        )
+    return np.ascontiguousarray(flat, dtype=np.float32), "standardised"
+
+
+def _as_labels(path: Path, labels: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != count:
+        raise DataError(
+            f"{path}: labels are {labels.dtype} of shape {labels.shape}, but {count} images need "
+            f"whole numbers of shape ({count},)"
+        )
+    return labels.astype(np.int64)
+
+
+def _held_out(path: Path, count: int) -> npt.NDArray[np.bool_]:
+    if count < 2:
+        raise DataError(f"{path}: {count} image cannot be divided in training and test; give more")
+    held: npt.NDArray[np.bool_] = np.arange(count) % 10 == 9
+    held[-1] |= count < 10
+    return held

@@ -1,0 +1,189 @@
+"""The catalogue of data sets by name, and the one function that loads any of them."""
+
+import difflib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from ipvae_snn.data.base import ImageSet, Split
+from ipvae_snn.data.request import Request, resolve_download, resolve_root
+from ipvae_snn.errors import DataError
+
+Loader = Callable[[Request], ImageSet]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named data set.
+
+    n_train and n_test are its published sizes (for patches: how many are cut by default); fewer
+    are loaded where the files hold fewer. embedded sets need no file, downloadable ones are
+    fetched where files are missing and the caller allows it. loader is "module:function", resolved
+    at first use so that a list of names costs no heavy import.
+    """
+
+    name: str
+    summary: str
+    n_train: int
+    n_test: int
+    citation: str
+    loader: str
+    embedded: bool = False
+    downloadable: bool = False
+
+    def resolve(self) -> Loader:
+        """Import and return the function that reads the set."""
+        module, _, function = self.loader.partition(":")
+        return cast(Loader, getattr(importlib.import_module(module), function))
+
+
+_SOURCES: Final[tuple[Source, ...]] = (
+    Source(
+        "natural",
+        "whitened patches of the two photographs that scikit-learn ships",
+        20_000,
+        4_000,
+        "Photographs by Zheng Xiao Ya (china.jpg) and dany13 (flower.jpg), CC BY 2.0, as shipped "
+        "with scikit-learn (Pedregosa et al. 2011); whitening after Olshausen & Field (1996)",
+        "ipvae_snn.data.patches:load_natural",
+        embedded=True,
+    ),
+    Source(
+        "digits",
+        "8x8 handwritten digits that scikit-learn ships",
+        1_442,
+        355,
+        "Alpaydin & Kaynak (1998), UCI optical recognition of handwritten digits, as shipped with "
+        "scikit-learn (Pedregosa et al. 2011)",
+        "ipvae_snn.data.digits:load_digits",
+        embedded=True,
+    ),
+    Source(
+        "mnist",
+        "28x28 handwritten digits",
+        60_000,
+        10_000,
+        "LeCun, Bottou, Bengio & Haffner (1998), Gradient-based learning applied to document "
+        "recognition",
+        "ipvae_snn.data.mnist_like:load_mnist",
+        downloadable=True,
+    ),
+    Source(
+        "fashion-mnist",
+        "28x28 articles of clothing",
+        60_000,
+        10_000,
+        "Xiao, Rasul & Vollgraf (2017), Fashion-MNIST, arXiv 1708.07747 (MIT)",
+        "ipvae_snn.data.mnist_like:load_fashion_mnist",
+        downloadable=True,
+    ),
+    Source(
+        "kmnist",
+        "28x28 cursive Japanese characters",
+        60_000,
+        10_000,
+        "Clanuwat et al. (2018), Deep learning for classical Japanese literature, ROIS-CODH "
+        "(CC BY-SA 4.0)",
+        "ipvae_snn.data.mnist_like:load_kmnist",
+        downloadable=True,
+    ),
+    Source(
+        "omniglot",
+        "28x28 handwritten characters of five alphabets; test characters never occur in training",
+        2_180,
+        540,
+        "Lake, Salakhutdinov & Tenenbaum (2015), Human-level concept learning (MIT)",
+        "ipvae_snn.data.omniglot:load_omniglot",
+        downloadable=True,
+    ),
+    Source(
+        "vanhateren",
+        "whitened patches of natural images; the last images are held out",
+        50_000,
+        10_000,
+        "van Hateren & van der Schaaf (1998), Independent component filters of natural images; "
+        "whitening after Olshausen & Field (1996)",
+        "ipvae_snn.data.patches:load_vanhateren",
+    ),
+    Source(
+        "cifar10",
+        "32x32 photographs of objects, grey luminance",
+        50_000,
+        10_000,
+        "Krizhevsky (2009), Learning multiple layers of features from tiny images",
+        "ipvae_snn.data.cifar10:load_cifar10",
+    ),
+)
+
+
+def names() -> tuple[Source, ...]:
+    """Return the named data sets with their summary, sizes and citation."""
+    return _SOURCES
+
+
+def load(
+    name_or_path: str,
+    split: Split = "train",
+    data_root: Path | None = None,
+    limit: int | None = None,
+    patch_size: int = 16,
+    n_patches: int | None = None,
+    seed: int = 0,
+    *,
+    download: bool | None = None,
+    holdout: bool = False,
+) -> ImageSet:
+    """Load a named data set, or the user's own .npy file, .npz file or folder of images.
+
+    A name of `names()` wins over a path; write ./mnist for a folder of that name. Sets in files
+    are looked for under data_root, else under IPVAE_SNN_DATA. Public files that are missing are
+    downloaded (with checksum, to the user's cache) if download is True or IPVAE_SNN_DOWNLOAD is 1;
+    for None, only where no data root is given. limit keeps the first images. patch_size (pixels),
+    n_patches and seed (drawing positions) matter to `natural` and `vanhateren` only. A user's own
+    images are all returned for either split, unless holdout is set: then every tenth image is
+    "test" and the others are "train".
+
+    Raises DataError (one line) for unknown names, missing or damaged files and impossible values.
+    """
+    if split not in ("train", "test"):
+        raise DataError(f"split {split!r} is not known; give 'train' or 'test'")
+    if limit is not None and limit < 1:
+        raise DataError(f"{name_or_path}: a limit of {limit} images leaves none; give 1 or more")
+    if seed < 0:
+        raise DataError(f"{name_or_path}: the seed is {seed}; give 0 or more")
+    known = {source.name: source for source in _SOURCES}
+    source = known.get(name_or_path)
+    if source is None:
+        return _load_own(name_or_path, split, limit, holdout, tuple(known))
+    root = resolve_root(data_root)
+    request = Request(
+        name=source.name,
+        citation=source.citation,
+        split=split,
+        root=root,
+        download=resolve_download(download, root),
+        limit=limit,
+        patch_size=patch_size,
+        n_patches=n_patches,
+        seed=seed,
+    )
+    return source.resolve()(request).first(limit)
+
+
+def _load_own(
+    text: str, split: Split, limit: int | None, holdout: bool, known: tuple[str, ...]
+) -> ImageSet:
+    path = Path(text).expanduser()
+    if not text or not path.exists():
+        close = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise DataError(
+            f"{text!r} is neither a data set nor an existing path; {hint}"
+            f"known sets: {', '.join(known)}; or give a .npy or .npz file or a folder of images"
+        )
+    # Imported here: reading one's own images pulls in Pillow, which a list of names must not.
+    from ipvae_snn.data.own import load_own
+
+    return load_own(path, split, holdout).first(limit)
