@@ -14,8 +14,9 @@ from ipvae_snn.errors import TrainingError
 
 # An arrival later than 1 + CUTOFF * temperature adds less than sigmoid(-6) = 0.0025.
 CUTOFF: Final = 6.0
-# Rounds before training gives up; above a rate of about 16,000 a second of work would go here.
-MAX_ARRIVALS: Final = 16_384
+# Arrivals of one element before training gives up: the clip's rate of e^10 times the horizon of
+# the warmest samples. One such neuron costs little; many of them pass the mean limit first.
+MAX_ARRIVALS: Final = 262_144
 # Arrivals an element on average before training gives up: no useful code is that dense.
 MAX_MEAN_ARRIVALS: Final = 256
 # Arrivals drawn in one call: few elements stay active for long, and they are drawn in blocks.
@@ -92,7 +93,7 @@ def _count_arrivals(
     budget = MAX_MEAN_ARRIVALS * u.numel()
     drawn = 1
     while index.numel() > 0:
-        count = max(1, min(64, BLOCK // index.numel()))
+        count = max(1, min(1024, BLOCK // index.numel()))
         budget -= count * index.numel()
         if drawn + count > MAX_ARRIVALS or budget < 0:
             raise _run_away(u)

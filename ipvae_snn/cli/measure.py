@@ -137,18 +137,22 @@ def as_table(comparison: Comparison) -> "Table":
     """Return the comparison as one table for the terminal."""
     shown = table(
         f"{comparison.images} images of {comparison.data}, {comparison.steps} steps, seed "
-        f"{comparison.seed}",
-        "run", "R2", "zeros", "spikes/image", "syn. ops/image", "energy nJ/image*",
-        "us/image-step", "counts and states",
+        f"{comparison.seed} (per image where not per step)",
+        "run", "R2", "zeros", "spikes", "Msyn.ops", "uJ*", "us/step", "counts",
     )  # fmt: skip
+    verdicts = {None: "-", True: "[green]equal[/]", False: "[red]DIFFERENT[/]"}
     for row in comparison.rows:
-        verdict = {None: "same uniforms", True: "[green]equal[/]", False: "[red]DIFFERENT[/]"}
+        operations, energy = row.synaptic_operations_per_image, row.energy_nj_per_image
         shown.add_row(
-            row.backend, number(row.r2, 4), number(row.zeros, 3), number(row.spikes_per_image, 0),
-            number(row.synaptic_operations_per_image, 0), number(row.energy_nj_per_image, 1),
-            number(row.us_per_image_step, 1),
-            "the oracle" if row.backend == ORACLE else verdict[row.equal],
-        )  # fmt: skip
+            row.backend,
+            number(row.r2),
+            number(row.zeros),
+            number(row.spikes_per_image, 0),
+            f"{operations / 1e6:.2f}",
+            "-" if energy is None else f"{energy / 1e3:.2f}",
+            number(row.us_per_image_step, 0),
+            "oracle" if row.backend == ORACLE else verdicts[row.equal],
+        )
     return shown
 
 

@@ -53,9 +53,10 @@ def run(
 
     request = RunRequest(steps, seed, first_image, trace)
     run_one = _run_float if is_checkpoint(network) else _run_integer
-    images, result, saturated, seconds, name = run_one(
-        network, backend, data, split, data_root, limit, request
-    )
+    with console(quiet=True).status(f"up to {limit} images, {steps} steps"):
+        images, result, saturated, seconds, name = run_one(
+            network, backend, data, split, data_root, limit, request
+        )
     result.save(out)
     quality = r2(images.pixels, result.reconstruction)
     summary = {

@@ -1,0 +1,72 @@
+"""docs/ir.md is the specification: its tables must say what the code does."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ipvae_snn import fixed_point, ir, prng, sampler, serialize
+from ipvae_snn.ir import IntegerNetwork
+
+PAGE = Path(__file__).parents[1] / "docs" / "ir.md"
+
+
+def rows(first: str) -> list[list[str]]:
+    """Return the rows of the table whose first heading is `first`."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    found = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def test_constants_are_the_codes() -> None:
+    """Every constant of the table, by name, from the module that holds it."""
+    homes = (fixed_point, prng, sampler)
+    table = rows("name")
+    assert len(table) >= 13
+    for name, value, _ in table:
+        home = next(module for module in homes if hasattr(module, name))
+        assert getattr(home, name) == int(value), name
+
+
+def test_tensors_are_the_files(network: IntegerNetwork) -> None:
+    """Names, types and shapes of every tensor in a file, and no other."""
+    k, m = network.n_neurons, network.n_pixels
+    sizes = {"K": k, "M": m, "256": 256, "29": 29}
+    documented = {}
+    for name, kind, _ in rows("tensor"):
+        dtype, shape = re.fullmatch(r"(\w+) \(([^)]*)\)", kind).groups()  # type: ignore[union-attr]  # a row of another form must fail
+        documented[name] = (np.dtype(dtype), tuple(sizes[s.strip()] for s in shape.split(",")))
+    arrays = serialize.to_arrays(network)
+    assert documented == {name: (array.dtype, array.shape) for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (r"in 1\.\.(\d+)\n|in 1\.\.(\d+) \|", ir.MAX_SHIFT),
+        (r"`fraction_bits` \(4\.\.(\d+)\)", ir.MAX_FRACTION_BITS),
+        (r"`extra_bits` \(0\.\.(\d+)\)", ir.MAX_EXTRA_BITS),
+        (r"# The integer program, version (\d+)", ir.VERSION),
+        (r"at least -(\d+) octaves", ir.MIN_OCTAVES - sampler.SPLIT_OCTAVES),
+        (r"`state_max` at most (\d+)", sampler.SPLIT_OCTAVES + sampler.MAX_PARTS_LOG2),
+    ],
+)
+def test_limits_in_the_text(words: str, value: int) -> None:
+    """Numbers in running text."""
+    found = re.search(words, PAGE.read_text(encoding="utf-8"))
+    assert found is not None, words
+    assert int(next(group for group in found.groups() if group)) == value
+
+
+def test_generator_constants() -> None:
+    """Parity and rotations as the page prints them."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert f"0x{prng.PARITY:X}" in text
+    assert ", ".join(map(str, prng.ROTATIONS[:-1])) in text
+    assert f"Threefry-2x32 with {prng.ROUNDS} rounds" in text
