@@ -78,7 +78,8 @@ def _patch_set(
             f"{request.name}: patches of {size}x{size} pixels do not fit; at most {smallest}"
         )
     rng = np.random.default_rng([request.seed, _STREAM[request.split]])
-    pixels = measure(whitened_train, size).apply(draw_patches(whitened, size, count, rng))
+    standard = measure(whitened_train, size)
+    pixels = standard.apply(draw_patches(whitened, size, count, rng, standard.least_contrast))
     return ImageSet(
         name=request.name,
         split=request.split,

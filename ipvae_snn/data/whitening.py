@@ -13,6 +13,10 @@ from ipvae_snn.errors import DataError
 CUTOFF: Final = 0.4  # f0, cycles per pixel (Olshausen & Field 1996: 200 cycles per 512 pixels)
 WINDOW: Final = 8.0  # standard deviation of the Gaussian window of the local contrast, pixels
 CONTRAST_FLOOR: Final = 0.3  # of the median local standard deviation
+# An even sky, 12 % of a photograph, has .04 of the contrast of all: nothing but noise, of which
+# no R2 can be asked.
+LEAST_CONTRAST: Final = 0.3
+MAX_REDRAWS: Final = 60  # even where nine tenths are flat, one patch in 500 is left by then
 BORDER: Final = 20  # pixels at each side that the filters' wrap-around and window reach
 
 Image = npt.NDArray[np.float32]
@@ -61,14 +65,34 @@ def drop_flattest(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def draw_patches(
-    images: Sequence[Image], patch_size: int, count: int, rng: np.random.Generator
+    images: Sequence[Image],
+    patch_size: int,
+    count: int,
+    rng: np.random.Generator,
+    least_contrast: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """Return `count` patches (count, patch_size**2) at random places, the flattest tenth dropped.
 
-    Each image is equally likely, and each place in it.
+    Each image is equally likely, and each place in it, but for patches of a standard deviation
+    below `least_contrast`, which are not drawn (raises DataError where hardly any is above it).
     """
     # From 9 q + r wanted, 10 q + r are drawn, of which a tenth rounded down is q.
     drawn = count + count // 9
+    patches = _draw(images, patch_size, drawn, rng)
+    for _ in range(MAX_REDRAWS):
+        flat = np.flatnonzero(patches.std(axis=1) < least_contrast)
+        if not flat.size:
+            return drop_flattest(patches)
+        patches[flat] = _draw(images, patch_size, flat.size, rng)
+    raise DataError(
+        f"patches of {patch_size}x{patch_size}: {flat.size} of {drawn} still have a contrast below "
+        f"{least_contrast:.3g} after {MAX_REDRAWS} draws; the images are too flat"
+    )
+
+
+def _draw(
+    images: Sequence[Image], patch_size: int, drawn: int, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
     which = rng.integers(len(images), size=drawn)
     places = rng.random((drawn, 2))
     patches = np.empty((drawn, patch_size * patch_size), dtype=np.float32)
@@ -77,16 +101,20 @@ def draw_patches(
         windows = np.lib.stride_tricks.sliding_window_view(image, (patch_size, patch_size))
         rows = (places[chosen, 0] * windows.shape[0]).astype(np.int64)
         columns = (places[chosen, 1] * windows.shape[1]).astype(np.int64)
-        patches[chosen] = windows[rows, columns].reshape(len(chosen), -1)
-    return drop_flattest(patches)
+        patches[chosen] = windows[rows, columns].reshape(-1, patch_size * patch_size)
+    return patches
 
 
 @dataclass(frozen=True)
 class Standard:
-    """The mean and standard deviation by which patches are standardised."""
+    """Constants of a training set: patches are standardised by mean and deviation.
+
+    least_contrast: patches of a smaller standard deviation (before standardising) are left out.
+    """
 
     mean: float
     deviation: float
+    least_contrast: float
 
     def apply(self, patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (patches - mean) / deviation."""
@@ -94,13 +122,16 @@ class Standard:
 
 
 def measure(images: Sequence[Image], patch_size: int) -> Standard:
-    """Return the constants of the training images: of all their tiles but the flattest tenth.
+    """Return the constants of the training images: of their tiles, without the flat ones.
 
     The tiles cover each image once without overlap, so the constants depend neither on a seed nor
-    on how many patches are drawn, and every split and seed is scaled alike.
+    on how many patches are drawn, and every split and seed is scaled alike. Left out are the
+    tiles with less than LEAST_CONTRAST of the contrast of all, then the flattest tenth.
     """
-    tiles = drop_flattest(np.concatenate([_tiles(image, patch_size) for image in images]))
-    return Standard(float(tiles.mean(dtype=np.float64)), float(tiles.std(dtype=np.float64)))
+    tiles = np.concatenate([_tiles(image, patch_size) for image in images])
+    least = LEAST_CONTRAST * float(tiles.std(dtype=np.float64))
+    tiles = drop_flattest(tiles[tiles.std(axis=1) >= least])
+    return Standard(float(tiles.mean(dtype=np.float64)), float(tiles.std(dtype=np.float64)), least)
 
 
 def _tiles(image: Image, size: int) -> npt.NDArray[np.float32]:
