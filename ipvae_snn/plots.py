@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from ipvae_snn.atomic import atomic_path
@@ -83,16 +84,18 @@ def raster(path: Path, counts: npt.NDArray[np.integer], title: str) -> None:
     """Draw the spike counts (T, K) of one image; neurons that never spike are left out."""
     active = np.flatnonzero(counts.any(axis=0))
     order = active[np.argsort(-counts[:, active].sum(axis=0))]
-    step, row = np.nonzero(counts[:, order])
-    with _figure(path, 7, 4.2) as figure:
+    shown = counts[:, order].T
+    with _figure(path, 7, 4.4) as figure:
         axes = figure.add_subplot()
-        size = 2.0 + 4.0 * np.sqrt(counts[:, order][step, row])
-        axes.scatter(step, row, s=size, c="black", linewidths=0)
+        # A square-root scale: most counts are 0 or 1, and a few are large.
+        scale = PowerNorm(0.5, vmin=0, vmax=max(int(shown.max(initial=1)), 1))
+        picture = axes.imshow(
+            shown, cmap="Greys", norm=scale, aspect="auto", interpolation="nearest"
+        )
+        figure.colorbar(picture, ax=axes, label="spike count", pad=0.02)
         axes.set_xlabel("step")
         axes.set_ylabel("neuron, most active first")
-        axes.set_title(f"{title} (dot area grows with the count)")
-        axes.set_xlim(-0.5, len(counts) - 0.5)
-        axes.invert_yaxis()
+        axes.set_title(title)
 
 
 def r2_over_steps(

@@ -112,7 +112,7 @@ def test_drop_flattest_keeps_the_order_and_drops_the_lowest_tenth():
 
 
 def test_measure_covers_each_tile_once():
-    # Ten 2x2 tiles: nine of -1, 1, 1, 1 (mean .5, sd sqrt(.75)) and one flat one of 100, dropped.
+    # Ten 2x2 tiles: nine of -1, 1, 1, 1 (mean .5, sd sqrt(.75)) and one flat one of 2, dropped.
     tile = np.array([[-1, 1], [1, 1]], np.float32)
     image = np.tile(tile, (2, 5))
     image[2:, 8:] = 2
