@@ -61,15 +61,19 @@ def killer(at: int) -> training.Progress:
 
 
 def test_it_learns(tmp_path: Path) -> None:
+    # Four seeds gave R2 .45 to .60 and MSE .23 to .27 of a variance of .77; untrained R2 is below 0.
     longer = replace(
         CONFIG,
-        train=replace(CONFIG.train, steps=8, beta=0.1, iterations=400, validation_interval=0),
-    )
+        train=replace(
+            CONFIG.train, steps=8, beta=0.5, iterations=800, learning_rate=0.01,
+            temperature_end=0.1, validation_interval=0,
+        ),
+    )  # fmt: skip
     events: list[TrainProgress] = []
     result = train(longer, TRAIN, TEST, tmp_path / "run", progress=events.append)
-    assert result.validation.r2 > 0.4
-    assert result.validation.mse < 0.4
-    assert [e.iteration for e in events] == list(range(1, 401))
+    assert result.validation.r2 > 0.3
+    assert result.validation.mse < 0.35
+    assert [e.iteration for e in events] == list(range(1, 801))
     assert load_float_network(result.checkpoint).trained_on == "bars"
     assert np.mean([e.loss for e in events[-20:]]) < 0.8 * events[0].loss
 
