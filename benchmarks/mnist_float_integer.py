@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import numpy as np
-import tomllib
 import typer
 
 from benchmarks.mnist_page import page
@@ -26,6 +26,7 @@ from ipvae_snn import __version__, interpreter
 from ipvae_snn.atomic import write_text
 from ipvae_snn.backends import load_backend
 from ipvae_snn.calibrate import calibrate
+from ipvae_snn.checkpoint import load_checkpoint_config
 from ipvae_snn.cli.common import Images, console
 from ipvae_snn.cli.measure import FLOAT, ORACLE, Measured, compare_backends, counts_of
 from ipvae_snn.cli.training import train_with_progress
@@ -86,7 +87,7 @@ def curves(
     }
     for bits, program in programs.items():
         trace = interpreter.run(program, images.pixels, request)
-        found[f"{bits} bits"] = points(trace, lambda z, p=program: interpreter.decode(p, z))
+        found[f"{bits} bits"] = points(trace, partial(interpreter.decode, program))
     return found
 
 
@@ -105,7 +106,7 @@ def timings(
     }
     for name in (ORACLE, "onnx"):
         execute = load_backend(name)
-        calls[name] = lambda execute=execute: execute(program, images.pixels, plain)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        calls[name] = partial(execute, program, images.pixels, plain)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(REPEATS):
         for name, call in calls.items():
@@ -174,8 +175,6 @@ def main(
         curve = curves(floats, programs, images, seed)
         status.update(f"timing, {REPEATS} rounds")
         times = timings(floats, program, images, request)
-    with RECIPE.open("rb") as handle:
-        recipe = tomllib.load(handle)
     result = {
         "date": date.today().isoformat(),
         "ipvae_snn": __version__,
@@ -186,7 +185,7 @@ def main(
             "python": platform.python_version(),
         },
         "checkpoint_sha256": floats.source,
-        "recipe": recipe,
+        "trained_with": asdict(load_checkpoint_config(path)),
         "neurons": program.n_neurons,
         "comparison": measured.comparison.as_json(),
         "onnx_reference": {

@@ -1,5 +1,6 @@
 """The Markdown page of the MNIST benchmark, made from its JSON result."""
 
+import textwrap
 from typing import Any
 
 
@@ -14,86 +15,122 @@ def number(value: float | None, digits: int = 1) -> str:
     return "not published" if value is None else f"{value:,.{digits}f}"
 
 
+def wrapped(text: str) -> str:
+    """Return a paragraph in lines of at most 99 characters."""
+    return "\n".join(textwrap.wrap(" ".join(text.split()), 99, break_long_words=False))
+
+
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
-    found = result["comparison"]
-    machine = result["machine"]
-    rows = []
-    for row in found["rows"]:
-        agrees = {None: "same uniforms", True: "equal", False: "**different**"}[row["equal"]]
-        rows.append(
-            [
-                row["backend"], f"{row['r2']:.4f}", f"{row['zeros']:.3f}",
-                number(row["spikes_per_image"], 0),
-                number(row["synaptic_operations_per_image"], 0),
-                number(row["us_per_image_step"]),
-                "the oracle" if row["backend"] == "reference" else agrees,
-            ]
-        )  # fmt: skip
-    reference = result["onnx_reference"]
-    steps = list(next(iter(result["r2_over_steps"].values())))
-    curve = [
-        [name, *(f"{points[t]:.4f}" for t in steps),
-         number(result["eigenvalues"].get(name), 2) if name in result["eigenvalues"] else
-         number(result["conversion"]["float_eigenvalue"], 2)]
-        for name, points in result["r2_over_steps"].items()
-    ]  # fmt: skip
-    times = [
-        [name, number(t["median"]), f"{number(t['min'])}..{number(t['max'])}"]
-        for name, t in result["us_per_image_step"].items()
-    ]
-    energy = [
-        [row["profile"], number(row["float_nj"]), number(row["integer_nj"]), row["source"]]
-        for row in result["energy"]
-    ]
+    found, machine = result["comparison"], result["machine"]
+    train, reference = result["trained_with"]["train"], result["onnx_reference"]
     difference = abs(found["rows"][0]["r2"] - found["rows"][1]["r2"])
-    train = result["recipe"]["train"]
     verdict = "equal" if reference["equal"] else "**different**"
-    head = [
-        "run", "R2", "zeros", "spikes an image", "syn. ops an image", "us an image-step",
-        "counts and states",
-    ]  # fmt: skip
+    made = wrapped(
+        f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
+        {machine["architecture"]}, Python {machine["python"]}, ipvae-snn {result["ipvae_snn"]}); the
+        whole result is in `benchmarks/results/mnist_float_integer.json`. Network: K =
+        {result["neurons"]}, {train["iterations"]:,} iterations of {train["batch_size"]} images, T =
+        {train["steps"]}, beta = {train["beta"]:g}, KL form "{train["kl"]}"
+        (`benchmarks/recipes/mnist.toml`). It is a quick network to compare number formats with, not
+        one that meets the paper's figures. Data: {found["citation"]}."""
+    )
+    agreement = wrapped(
+        f"""The float row's operations are those of a dense implementation. R2 differs by
+        {difference:.4f}; spike counts equal float's in {100 * found["counts_equal"]:.2f} % of all
+        places, in {100 * found["counts_equal_active"]:.2f} % of those where float's is not 0. The
+        ONNX reference evaluator, on the first {reference["images"]} images: {verdict}."""
+    )
+    draws = wrapped(
+        f"""{found["images"]} test images, {found["steps"]} steps, seed {found["seed"]}; float and
+        integer draw from the same uniforms. R2 and zeros are of the last step's spike counts."""
+    )
     return f"""# Float against integer on MNIST
 
-Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
-{machine["architecture"]}, Python {machine["python"]}, ipvae-snn {result["ipvae_snn"]}); the whole
-result is in `benchmarks/results/mnist_float_integer.json`. Network: K = {result["neurons"]},
-trained by `benchmarks/recipes/mnist.toml` ({train["iterations"]:,} iterations of
-{train["batch_size"]} images, T = {train["steps"]}, beta = {train["beta"]:g}). It is a quick network
-to compare number formats with, not one that meets the paper's figures. Data: {found["citation"]}.
+{made}
 
 ## One network, every back end
 
-{found["images"]} test images, {found["steps"]} steps, seed {found["seed"]}; float and integer draw
-from the same uniforms. R2 and zeros are of the last step's spike counts; time is of one call,
-start-up included.
+{draws}
 
-{table(head, rows)}
+{backends(found["rows"])}
 
-The float row's operations are those of a dense implementation. R2 differs by {difference:.4f};
-spike counts equal float's in {100 * found["counts_equal"]:.2f} % of all places, in
-{100 * found["counts_equal_active"]:.2f} % of those where float's is not 0. The ONNX reference
-evaluator, on the first {reference["images"]} images: {verdict}.
+{agreement}
 
 ## Over steps and bits
 
 R2 of one step's counts on the same images (both connections of the same number of bits), and the
 smallest eigenvalue of the competition.
 
-{table(["", *(f"step {t}" for t in steps), "smallest eigenvalue"], curve)}
+{curves(result)}
 
 ## Time
 
-us an image-step on {found["images"]} images, whole calls without the trace, taken in turn; median
-and range of five.
+us an image-step on {found["images"]} images, whole calls; float is NumPy in float64 and Gram form.
+All but Lava: without the trace, taken in turn, median and range of five. Lava: one call with the
+trace, start-up included.
 
-{table(["run", "median", "range"], times)}
+{times(result)}
 
 ## Energy proxies
 
-Operations times published energies an operation, nJ an image. A proxy compares traffic; it is not
+Operations times published energies an operation, uJ an image. A proxy compares traffic; it is not
 a measurement, and each profile's caveat in `hw/profiles/` says what it leaves out. The float
 column is dense fp32 arithmetic.
 
-{table(["profile", "float", "integer", "source"], energy)}
+{energies(result["energy"])}
 """
+
+
+def backends(rows: list[dict[str, Any]]) -> str:
+    """Return the table of the runs."""
+    agrees = {None: "same uniforms", True: "equal", False: "**different**"}
+    cells = [
+        [
+            row["backend"],
+            f"{row['r2']:.4f}",
+            f"{row['zeros']:.3f}",
+            number(row["spikes_per_image"], 0),
+            number(row["synaptic_operations_per_image"], 0),
+            "the oracle" if row["backend"] == "reference" else agrees[row["equal"]],
+        ]
+        for row in rows
+    ]
+    head = ["run", "R2", "zeros", "spikes an image", "syn. ops an image", "counts and states"]
+    return table(head, cells)
+
+
+def curves(result: dict[str, Any]) -> str:
+    """Return the table of R2 over steps and bits."""
+    by_run = result["r2_over_steps"]
+    steps = list(next(iter(by_run.values())))
+    eigenvalues = {"float": result["conversion"]["float_eigenvalue"], **result["eigenvalues"]}
+    cells = [
+        [name, *(f"{points[step]:.4f}" for step in steps), number(eigenvalues[name], 2)]
+        for name, points in by_run.items()
+    ]
+    return table(["", *(f"step {step}" for step in steps), "smallest eigenvalue"], cells)
+
+
+def times(result: dict[str, Any]) -> str:
+    """Return the table of times."""
+    cells = [
+        [name, number(time["median"]), f"{number(time['min'])}..{number(time['max'])}"]
+        for name, time in result["us_per_image_step"].items()
+    ]
+    lava = [row for row in result["comparison"]["rows"] if row["backend"] == "lava"]
+    cells += [["lava", number(row["us_per_image_step"]), "one call"] for row in lava]
+    return table(["run", "median", "range"], cells)
+
+
+def energies(rows: list[dict[str, Any]]) -> str:
+    """Return the table of proxies, in microjoule."""
+
+    def micro(value: float | None) -> str:
+        return number(None if value is None else value / 1000.0, 2)
+
+    cells = [
+        [f"{row['profile']}; {row['source']}", micro(row["float_nj"]), micro(row["integer_nj"])]
+        for row in rows
+    ]
+    return table(["profile and source", "float", "integer"], cells)

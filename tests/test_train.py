@@ -61,7 +61,7 @@ def killer(at: int) -> training.Progress:
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    # Four seeds gave R2 .45 to .60 and MSE .23 to .27 of a variance of .77; untrained R2 is below 0.
+    # Four seeds gave R2 .45 to .60 and MSE .23 to .27 of a variance of .77; untrained: below 0.
     longer = replace(
         CONFIG,
         train=replace(

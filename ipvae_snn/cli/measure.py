@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ipvae_snn.cli.common import Images, number, table
@@ -95,7 +96,7 @@ def compare_backends(
     }
     for name in (ORACLE, *(name for name in backends if name not in (FLOAT, ORACLE))):
         execute = load_backend(name)
-        runs[name] = lambda execute=execute: execute(program, images.pixels, request)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        runs[name] = partial(execute, program, images.pixels, request)
     traces: dict[str, Trace] = {}
     rows: list[Row] = []
     for name, execute_now in runs.items():

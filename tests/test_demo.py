@@ -1,0 +1,57 @@
+"""The demo, with a shorter training: every part of it happens and is told."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from ipvae_snn import config
+from ipvae_snn.cli import demo
+from ipvae_snn.cli.app import main
+from ipvae_snn.hw.lava.environment import find
+from ipvae_snn.serialize import load_network
+
+
+def run_demo(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[str, str]:
+    """Run the demo into `out` with 30 iterations and few images; return stdout and stderr."""
+    load = config.load_preset
+    monkeypatch.setattr(
+        config,
+        "load_preset",
+        lambda name: config.with_overrides(
+            load(name), ["train.iterations=30", "model.n_latents=32", "data.validation_limit=50"]
+        ),
+    )
+    monkeypatch.setattr(demo, "IMAGES", 9)
+    monkeypatch.setattr(demo, "STEPS", 5)
+    monkeypatch.setattr(demo, "SHOWN_STEPS", (1, 5))
+    monkeypatch.setattr(sys, "argv", ["ipvae-snn", "demo", "--out", str(out), "--json"])
+    main()
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def test_demo_makes_and_compares_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files, pictures, rows, equality; a second run replaces the first."""
+    out = tmp_path / "demo"
+    for _ in range(2):
+        text, told = run_demo(out, monkeypatch, capsys)
+    found = json.loads(text)
+    with_lava = find() is not None
+    rows = ["float", "reference", "onnx", *(["lava"] if with_lava else [])]
+    assert [row["backend"] for row in found["rows"]] == rows
+    assert all(row["equal"] for row in found["rows"][1:])
+    assert found["images"] == 9
+    assert found["energy_source"]
+    assert found["citation"]
+    for name in demo.PICTURES:
+        assert (out / name).stat().st_size > 3000
+    assert load_network(out / "net.safetensors").n_neurons == 32
+    assert (out / "onnx" / "inference.onnx").is_file()
+    assert (out / "lava" / "run.py").is_file() == with_lava
+    assert "equal to the interpreter" in " ".join(told.split())
