@@ -29,7 +29,9 @@ def run_demo(
     monkeypatch.setattr(demo, "STEPS", 5)
     monkeypatch.setattr(demo, "SHOWN_STEPS", (1, 5))
     monkeypatch.setattr(sys, "argv", ["ipvae-snn", "demo", "--out", str(out), "--json"])
-    main()
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
     captured = capsys.readouterr()
     return captured.out, captured.err
 
