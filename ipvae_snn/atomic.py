@@ -28,6 +28,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except OSError as error:
+        # A failed write() names no file; users know the target's name, not the temporary one's.
+        error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

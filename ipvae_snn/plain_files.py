@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,14 +25,16 @@ def write_plain(network: IntegerNetwork, folder: Path) -> None:
     The json holds the npz file's SHA-256, so that a reader can tell when either was altered.
     """
     arrays: Any = to_arrays(network)  # numpy's stubs take a **dict of arrays for its own options
-    np.savez(folder / ARRAYS, **arrays)
+    packed = BytesIO()  # numpy < 2 prints a traceback if savez itself meets a full disk
+    np.savez(packed, **arrays)
+    (folder / ARRAYS).write_bytes(packed.getbuffer())
     description = {
         "format": FORMAT,
         "version": VERSION,
         "toolkit": f"ipvae-snn {ipvae_snn.__version__}",
         "program": to_scalars(network),
         "provenance": network.provenance,
-        "sha256": {ARRAYS: hashlib.sha256((folder / ARRAYS).read_bytes()).hexdigest()},
+        "sha256": {ARRAYS: hashlib.sha256(packed.getbuffer()).hexdigest()},
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     (folder / SCALARS).write_text(text, encoding="utf-8")

@@ -1,6 +1,7 @@
 """What every back end returns: the spike counts, states and reconstructions of a run."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ class Trace:
 
     def save(self, path: Path) -> None:
         """Write the arrays to `path` as a compressed npz, whole or not at all."""
-        with atomic_path(path) as temporary, temporary.open("wb") as handle:
-            arrays: dict[str, Any] = dict(self.arrays())
-            np.savez_compressed(handle, **arrays)
+        arrays: dict[str, Any] = dict(self.arrays())
+        packed = BytesIO()  # numpy < 2 prints a traceback if savez itself meets a full disk
+        np.savez_compressed(packed, **arrays)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(packed.getbuffer())

@@ -1,5 +1,6 @@
 """Whole or nothing: what is on disk after success, failure and a kill half-way."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -61,3 +62,20 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
         (folder / "new").write_text("2")
     assert [p.name for p in target.iterdir()] == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_full_disk_names_the_target(tmp_path: Path) -> None:
+    """A write that fails says which file was meant, as the system itself does not."""
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        atomic_path(tmp_path / "a") as file,
+    ):
+        fail_with_full_disk(file)
+    assert caught.value.filename == str(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def fail_with_full_disk(path: Path) -> None:
+    """Write a part, then raise as write() does."""
+    path.write_text("part")
+    raise OSError(errno.ENOSPC, "No space left on device")

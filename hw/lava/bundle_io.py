@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,8 +160,12 @@ def write_result(path: Path, arrays: Mapping[str, Array]) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            savable: Any = arrays  # numpy's stubs take a **dict of arrays for its own options
-            np.savez_compressed(file, **savable)
+            # As np.savez_compressed, which before numpy 2 leaves its archive open on an error:
+            # a full disk would print a traceback when that is collected.
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                for key, array in arrays.items():
+                    with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+                        np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
