@@ -75,6 +75,20 @@ def test_a_full_disk_names_the_target(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_names_the_folder(tmp_path: Path) -> None:
+    """Not the temporary one that holds the file; a file elsewhere keeps its name."""
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        atomic_folder(tmp_path / "f") as f,
+    ):
+        fail_with_full_disk(f / "a")
+    assert caught.value.filename == str(tmp_path / "f")
+    with pytest.raises(FileNotFoundError) as missing, atomic_folder(tmp_path / "f"):
+        (tmp_path / "absent").read_text()
+    assert missing.value.filename == str(tmp_path / "absent")
+    assert list(tmp_path.iterdir()) == []
+
+
 def fail_with_full_disk(path: Path) -> None:
     """Write a part, then raise as write() does."""
     path.write_text("part")
