@@ -62,9 +62,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         else:
             temporary.replace(path)
     except OSError as error:
-        # As above; other files that the block names are left named.
-        if error.filename is None or str(error.filename).startswith(str(temporary)):
-            error.filename = str(path)
+        # As above: the target's name, for files in the temporary folder too.
+        named = str(temporary) if error.filename is None else str(error.filename)
+        error.filename = named.replace(str(temporary), str(path), 1)
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -201,7 +201,7 @@ def _from_table(table: Mapping[str, Any], source: str) -> Config:
 def _settings(kind: type[Settings], table: Any, source: str, room: str) -> Settings:
     if not isinstance(table, Mapping):
         raise ConfigError(f"{source}: {room} is {table!r}, not a table; write it as [{room}]")
-    described = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    described = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # Settings are dataclasses
     hints = get_type_hints(kind)
     _check_names(table, list(described), source, f"{room}.")
     values = {
@@ -239,7 +239,8 @@ def _checked(value: Any, hint: Any, limits: Mapping[str, Any], who: str) -> Valu
         if not math.isfinite(value) or not low <= value <= high or (above and value == low):
             bracket = "(" if above else "["
             raise ConfigError(f"{who} is {value}; it must lie in {bracket}{low:g}, {high:g}]")
-    return value  # type: ignore[no-any-return]
+    checked: Value = value
+    return checked
 
 
 def _check_together(config: Config, source: str) -> None:

@@ -48,6 +48,7 @@ def relaxed_poisson(u: Tensor, temperature: float, draw: Draw, cutoff: float = C
     that about 1 + rate draws an element are made and nothing of size (arrivals, B, K) is kept.
     Raises TrainingError where the rates have run away.
     """
+    # torch leaves Function.apply without types.
     result: Tensor = _RelaxedPoisson.apply(u, temperature, draw, cutoff)  # type: ignore[no-untyped-call]
     return result
 

@@ -36,7 +36,7 @@ def toy_float(seed: int = 0, kind: str = "unit") -> FloatNetwork:
         u0=rng.uniform(-4, -2, NEURONS).astype(np.float32),
         log_bias=np.full(NEURONS, -2.0, np.float32), log_lr=-3.5, clip=10.0, floor=-8.0,
         input_kind=kind, image_shape=(HEIGHT, WIDTH), source="00" * 32, trained_on="toy",
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # type: ignore[arg-type]  # kind is a plain str here  # fmt: skip
 
 
 def toy_images(n: int, seed: int = 1) -> np.ndarray:

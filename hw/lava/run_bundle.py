@@ -32,7 +32,7 @@ def main() -> int:
     check_versions()
     sys.path.insert(0, str(FOLDER))  # `python -I` leaves the script's folder out
     # Only a bundle has this package; here its modules lie under other names.
-    from simulator import child  # type: ignore[import-not-found]
+    from simulator import child
 
     guarded = child.under_guard()  # before numpy and lava: it names what they make
     from simulator import bundle_io
@@ -94,7 +94,7 @@ def check_versions() -> None:
 def work(network: Any, images: Any, request: Any, out: Path) -> int:
     """Run the network in this process and its children; it ends with them if a Process fails."""
     from simulator import bundle_io
-    from simulator.circuit import (  # type: ignore[import-not-found]
+    from simulator.circuit import (
         SimulationError,
         simulate,
     )

@@ -28,7 +28,7 @@ def integers(
 
 
 # Lava is untyped where mypy runs (it needs Python 3.10), so its classes are Any there.
-class ReportingModel(PyLoihiProcessModel):  # type: ignore[misc]
+class ReportingModel(PyLoihiProcessModel):
     """A model whose errors end in a file instead of a hanging run.
 
     Subclasses name their ports and compute one time step; `reports` among the Process's

@@ -14,7 +14,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
-from ..arithmetic import (  # noqa: TID252
+from ..arithmetic import (
     Int64,
     check_sum,
     first_uniforms,
@@ -23,12 +23,12 @@ from ..arithmetic import (  # noqa: TID252
     sample,
     scale,
 )
-from ..common import ReportingModel, integers  # noqa: TID252
+from ..common import ReportingModel, integers
 
 STEPS_AT_ONCE = 64  # steps whose uniforms are drawn together; bounds memory, changes no count
 
 
-class Neuron(AbstractProcess):  # type: ignore[misc]
+class Neuron(AbstractProcess):
     """A population of K Poisson neurons that infer one image after another.
 
     The names and units are those of the integer program (docs/ir.md). Arrays (K,): bias,

@@ -19,10 +19,10 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
-from ..common import ReportingModel, integers  # noqa: TID252
+from ..common import ReportingModel, integers
 
 
-class Recorder(AbstractProcess):  # type: ignore[misc]
+class Recorder(AbstractProcess):
     """Writes spike counts and membrane potentials of K neurons to files that already exist.
 
     folder holds, as .npy files of the right size: counts_sum (N, K) int64, spikes_per_step (N, T)

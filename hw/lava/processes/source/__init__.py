@@ -14,10 +14,10 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
-from ..common import ReportingModel, integers  # noqa: TID252
+from ..common import ReportingModel, integers
 
 
-class ImageSource(AbstractProcess):  # type: ignore[misc]
+class ImageSource(AbstractProcess):
     """Presents the images of a file one after another, `steps` + 2 time steps each.
 
     images: path of a .npy file, uint8 (N, M); it is read image by image. zero_point: what a
