@@ -173,7 +173,7 @@ def test_export_onnx_checks_itself(made: Path, run: Run, tmp_path: Path) -> None
     (foreign / "thesis.tex").write_text("do not lose me")
     code, _, error = run("export", made / "net.safetensors", "--target", "onnx", "--out", foreign)
     assert code == 1
-    assert "exists and is not an earlier export" in error
+    assert "holds 'thesis.tex', which no onnx export wrote, and would be replaced" in error
     assert (foreign / "thesis.tex").read_text() == "do not lose me"
 
 

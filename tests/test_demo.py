@@ -53,7 +53,28 @@ def test_demo_makes_and_compares_everything(
     assert found["citation"]
     for name in demo.PICTURES:
         assert (out / name).stat().st_size > 3000
+    assert json.loads((out / demo.RESULT).read_text())["rows"] == found["rows"]
     assert load_network(out / "net.safetensors").n_neurons == 32
     assert (out / "onnx" / "inference.onnx").is_file()
     assert (out / "lava" / "run.py").is_file() == with_lava
     assert "equal to the interpreter" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("what", ["notes.txt", "run/config.toml"])
+def test_demo_leaves_other_folders_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    """A folder that the demo did not make, with a training run in it or anything else."""
+    mine = tmp_path / "mine" / what
+    mine.parent.mkdir(parents=True)
+    mine.write_text("do not lose me")
+    monkeypatch.setattr(sys, "argv", ["ipvae-snn", "demo", "--out", str(tmp_path / "mine")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    assert "exists and was not made by the demo" in capsys.readouterr().err
+    assert mine.read_text() == "do not lose me"
+    assert [p for p in (tmp_path / "mine").rglob("*") if p.is_file()] == [mine]

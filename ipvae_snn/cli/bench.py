@@ -16,6 +16,7 @@ from ipvae_snn.cli.common import (
     console,
     emit_json,
     load_for,
+    write_json,
 )
 
 
@@ -36,9 +37,6 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Compare float inference with integer back ends on the same images and uniforms."""
-    import json
-
-    from ipvae_snn.atomic import write_text
     from ipvae_snn.cli.measure import as_table, compare_backends
     from ipvae_snn.errors import DivergedError
     from ipvae_snn.float_network import load_float_network
@@ -56,7 +54,7 @@ def bench(
             floats, program, images, request, names, energy, status.update
         ).comparison
     if out is not None:
-        write_text(out, json.dumps(comparison.as_json(), indent=2) + "\n")
+        write_json(out, comparison.as_json())
     if as_json:
         emit_json(comparison.as_json())
     else:

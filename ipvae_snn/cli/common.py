@@ -53,6 +53,13 @@ def emit_json(value: dict[str, Any]) -> None:
     typer.echo(json.dumps(_finite(value), indent=2))
 
 
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write the same to a file, whole or not at all."""
+    from ipvae_snn.atomic import write_text
+
+    write_text(path, json.dumps(_finite(value), indent=2) + "\n")
+
+
 def _finite(value: Any) -> Any:
     match value:
         case dict():

@@ -16,6 +16,7 @@ from ipvae_snn.cli.common import (
     load_images,
     number,
     table,
+    write_json,
 )
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Convert a trained network to integers; prints and writes what it cost and what is proved."""
-    import json
-
-    from ipvae_snn.atomic import write_text
     from ipvae_snn.calibrate import calibrate as measure
     from ipvae_snn.convert import ConversionSettings
     from ipvae_snn.convert import convert as convert_network
@@ -61,9 +59,7 @@ def convert(
     calibration = measure(network, data.pixels, data.name, steps, seed)
     program, result = convert_network(network, calibration, settings)
     save_network(program, out)
-    write_text(
-        report or out.with_suffix(".report.json"), json.dumps(result.as_json(), indent=2) + "\n"
-    )
+    write_json(report or out.with_suffix(".report.json"), result.as_json())
     if as_json:
         emit_json({"network": str(out), "report": result.as_json()})
         return

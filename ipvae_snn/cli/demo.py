@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.common import Images, JsonOption, SeedOption, console, emit_json, load_for
+from ipvae_snn.cli.common import (
+    Images,
+    JsonOption,
+    SeedOption,
+    console,
+    emit_json,
+    load_for,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +30,8 @@ STEPS: Final = 64
 CALIBRATION_IMAGES: Final = 256
 SHOWN: Final = 8
 SHOWN_STEPS: Final = (1, 4, 16, 64)
+MARKER: Final = ".ipvae-snn-demo"
+RESULT: Final = "demo.json"
 PICTURES: Final = ("dictionary.png", "reconstructions.png", "raster.png", "r2.png")
 
 
@@ -50,6 +60,7 @@ def demo(
     from ipvae_snn.trace import RunRequest
 
     screen = console(quiet=as_json)
+    _claim(out)
     start = time.perf_counter()
     with_lava = find() is not None
     made = _make(out, seed, screen)
@@ -69,8 +80,10 @@ def demo(
         _draw(out, made, images, measured, request)
     comparison = measured.comparison
     seconds = time.perf_counter() - start
+    result = {**comparison.as_json(), "seconds_total": seconds, "out": str(out)}
+    write_json(out / RESULT, result)
     if as_json:
-        emit_json({**comparison.as_json(), "seconds_total": seconds, "out": str(out)})
+        emit_json(result)
     else:
         screen.print(as_table(comparison))
         screen.print(
@@ -92,12 +105,23 @@ def demo(
         raise DivergedError("; ".join(wrong))
 
 
+def _claim(out: Path) -> None:
+    """Mark `out` as the demo's own; raise DataError where it holds something else."""
+    from ipvae_snn.atomic import write_text
+    from ipvae_snn.errors import DataError
+
+    if out.exists() and not (out / MARKER).is_file() and (out.is_file() or any(out.iterdir())):
+        raise DataError(
+            f"{out}: exists and was not made by the demo, which would replace parts of it; choose "
+            "another folder with --out"
+        )
+    write_text(out / MARKER, "ipvae-snn demo makes this folder and replaces it when run again\n")
+
+
 def _make(out: Path, seed: int, screen: "Console") -> Made:
     """Train on `natural` and convert; returns the files and what they hold."""
-    import json
     import shutil
 
-    from ipvae_snn.atomic import write_text
     from ipvae_snn.calibrate import calibrate
     from ipvae_snn.cli.training import train_with_progress
     from ipvae_snn.config import load_preset, with_overrides
@@ -107,8 +131,7 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
     from ipvae_snn.serialize import save_network
 
     run, network = out / "run", out / "net.safetensors"
-    if (run / "config.toml").is_file():  # an earlier demo's run, made by the line below
-        shutil.rmtree(run)
+    shutil.rmtree(run, ignore_errors=True)  # an earlier demo's: _claim saw to that
     config = with_overrides(load_preset("demo"), [f"train.seed={seed}"])
     result = train_with_progress(config, run, None, False, screen)
     floats = load_float_network(result.checkpoint)
@@ -117,7 +140,7 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
         calibration = calibrate(floats, patches.pixels, patches.name, STEPS, seed)
         program, report = convert(floats, calibration, ConversionSettings())
         save_network(program, network)
-        write_text(out / "net.report.json", json.dumps(report.as_json(), indent=2) + "\n")
+        write_json(out / "net.report.json", report.as_json())
     worst = max(bound.worst / bound.limit for bound in report.bounds)
     screen.print(
         f"converted to [bold]{network}[/]: no accumulator can pass {100 * worst:.0f} % of its "

@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from ipvae_snn.ir import IntegerNetwork
 
-CHECK_IMAGES = 3
-CHECK_STEPS = 12
+CHECK_IMAGES: Final = 3
+CHECK_STEPS: Final = 12
 
 
 class Target(str, Enum):
@@ -23,6 +23,15 @@ class Target(str, Enum):
 
     LAVA = "lava"
     ONNX = "onnx"
+
+
+# All that an export writes into its folder; only folders with nothing else are replaced.
+WRITTEN: Final = {
+    Target.LAVA: frozenset(
+        ("README.md", "network.json", "network.npz", "requirements.txt", "run.py", "simulator")
+    ),
+    Target.ONNX: frozenset(("README.md", "encode.onnx", "inference.onnx", "step.onnx")),
+}
 
 
 def export(
@@ -71,14 +80,18 @@ def check_pixels(program: "IntegerNetwork") -> "npt.NDArray[np.uint8]":
     return noise.astype(np.uint8)
 
 
-def _refuse_foreign(out: Path) -> None:
+def _refuse_foreign(out: Path, target: Target) -> None:
     """Replace only what an export wrote; a folder with anything else in it is the user's."""
     from ipvae_snn.errors import DataError
 
-    ours = ("README.md",)
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / ours[0]).is_file()):
+    if out.is_dir():
+        foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in WRITTEN[target])
+    else:
+        foreign = [out.name] if out.exists() else []
+    if foreign:
         raise DataError(
-            f"{out}: exists and is not an earlier export; choose another folder or remove it"
+            f"{out}: holds {foreign[0]!r}, which no {target.value} export wrote, and would be "
+            "replaced; choose another folder or remove it"
         )
 
 
@@ -87,7 +100,7 @@ def export_integer(path: Path, target: Target, out: Path, no_check: bool = False
     from ipvae_snn.serialize import load_network
 
     program = load_network(path)
-    _refuse_foreign(out)
+    _refuse_foreign(out, target)
     write = {Target.LAVA: _lava, Target.ONNX: _onnx}[target]
     write(program, out, no_check)
 
@@ -141,7 +154,7 @@ def _export_float(path: Path, target: Target, out: Path, no_check: bool) -> None
             "`ipvae-snn convert`"
         )
     network = load_float_network(path)
-    _refuse_foreign(out)
+    _refuse_foreign(out, target)
     with atomic_folder(out) as folder:
         write_float_onnx(network, folder)
         if not no_check:
