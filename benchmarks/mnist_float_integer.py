@@ -2,7 +2,7 @@
 
     python -m benchmarks.mnist_float_integer --data-root FOLDER [--checkpoint model.safetensors]
 
-Without a checkpoint it trains one by benchmarks/recipes/mnist.toml (resumed if it was stopped).
+Without a checkpoint it trains one by the preset `mnist` (resumed if it was stopped).
 Writes benchmarks/results/mnist_float_integer.json and the Markdown page docs/benchmarks.md.
 """
 
@@ -31,7 +31,7 @@ from ipvae_snn.cli.common import Images, console
 from ipvae_snn.cli.measure import FLOAT, ORACLE, Measured, compare_backends, counts_of
 from ipvae_snn.cli.training import train_with_progress
 from ipvae_snn.compare import first_divergence
-from ipvae_snn.config import load_config
+from ipvae_snn.config import load_preset
 from ipvae_snn.convert import ConversionSettings, convert
 from ipvae_snn.data import load
 from ipvae_snn.encode import encode
@@ -44,7 +44,7 @@ from ipvae_snn.metrics import r2, zeros_fraction
 from ipvae_snn.trace import RunRequest, Trace
 
 HERE: Final = Path(__file__).parent
-RECIPE: Final = HERE / "recipes" / "mnist.toml"
+PRESET: Final = "mnist"
 RESULT: Final = HERE / "results" / "mnist_float_integer.json"
 PAGE: Final = HERE.parent / "docs" / "benchmarks.md"
 RUN: Final = Path("runs") / "benchmark-mnist"
@@ -57,8 +57,8 @@ REPEATS: Final = 5
 
 
 def trained(data_root: Path | None) -> Path:
-    """Train by the recipe, or go on where an earlier call stopped; return the checkpoint."""
-    config = load_config(RECIPE)
+    """Train by the preset, or go on where an earlier call stopped; return the checkpoint."""
+    config = load_preset(PRESET)
     resume = (RUN / "config.toml").is_file()
     return train_with_progress(config, RUN, data_root, resume, console(quiet=True)).checkpoint
 

@@ -32,8 +32,8 @@ def page(result: dict[str, Any]) -> str:
         whole result is in `benchmarks/results/mnist_float_integer.json`. Network: K =
         {result["neurons"]}, {train["iterations"]:,} iterations of {train["batch_size"]} images, T =
         {train["steps"]}, beta = {train["beta"]:g}, KL form "{train["kl"]}"
-        (`benchmarks/recipes/mnist.toml`). It is a quick network to compare number formats with, not
-        one that meets the paper's figures. Data: {found["citation"]}."""
+        (`ipvae-snn train --preset mnist`). It is a quick network to compare number formats
+        with, not one that meets the paper's figures. Data: {found["citation"]}."""
     )
     agreement = wrapped(
         f"""The float row's operations are those of a dense implementation. R2 differs by

@@ -23,6 +23,7 @@ Settings = TypeVar("Settings")
 Value = bool | int | float | str
 PRESET_PACKAGE: Final = "ipvae_snn"
 PRESET_FOLDER: Final = "presets"
+GENERAL_PRESET: Final = "images"
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
 
@@ -130,6 +131,13 @@ def load_preset(name: str) -> Config:
         raise ConfigError(f"there is no preset {name!r}; known ones are {', '.join(known)}")
     file = resources.files(PRESET_PACKAGE) / PRESET_FOLDER / f"{name}.toml"
     return from_toml(file.read_text(encoding="utf-8"), f"preset {name}")
+
+
+def preset_for(data: str | None) -> str:
+    """Return the preset to train on `data` with: the one of its name, else "images"."""
+    if data is None:
+        return DataConfig().name
+    return data if data in preset_names() else GENERAL_PRESET
 
 
 def preset_names() -> list[str]:

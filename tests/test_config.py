@@ -15,6 +15,7 @@ from ipvae_snn.config import (
     from_toml,
     load_config,
     load_preset,
+    preset_for,
     preset_names,
     to_toml,
     with_overrides,
@@ -94,7 +95,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 
 def test_presets() -> None:
-    assert preset_names() == ["demo", "digits", "mnist", "natural"]
+    assert preset_names() == ["demo", "digits", "images", "mnist", "natural"]
     for name in preset_names():
         assert load_preset(name) != Config()
     with pytest.raises(ConfigError, match=r"^there is no preset 'demmo'; known ones are demo, "):
@@ -124,3 +125,12 @@ def test_schedules_by_hand() -> None:
 def test_short_runs_have_a_warm_up(iterations: int, expected: int) -> None:
     config = TrainConfig(iterations=iterations, warm_up_fraction=0.05)
     assert warm_up_iterations(config) == max(expected, -(-iterations // 20))
+
+
+def test_a_data_set_is_trained_with_its_own_preset() -> None:
+    # The plain defaults are the paper's, which a short run does not survive.
+    assert preset_for("mnist") == "mnist"
+    assert preset_for(None) == "natural"
+    assert preset_for("my-images.npy") == "images"
+    for name in preset_names():
+        assert load_preset(name).model.phi_std > 1e-3

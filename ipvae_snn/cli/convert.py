@@ -52,7 +52,9 @@ def convert(
     from ipvae_snn.float_network import load_float_network
     from ipvae_snn.serialize import save_network
 
-    settings = ConversionSettings(weight_bits, lateral_bits or weight_bits, fraction_bits)
+    settings = ConversionSettings(
+        weight_bits, weight_bits if lateral_bits is None else lateral_bits, fraction_bits
+    )
     network = load_float_network(checkpoint)
     data = load_images(calibrate, split, data_root, images, network.image_shape[0])
     check_images(network.image_shape, network.input_kind, data.pixels, data.kind, data.name)

@@ -10,12 +10,16 @@ from ipvae_snn.cli.common import DATA_HELP, DataRootOption, JsonOption, console,
 
 def train(
     data: Annotated[
-        str | None, typer.Option(help=DATA_HELP + " Default: the config's data.name.")
+        str | None, typer.Option(help=DATA_HELP + " Default: the preset's or config's.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/run"),
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Settings that come with the package: demo, mnist, ...")
+        str | None,
+        typer.Option(
+            help="Settings that come with the package: demo, natural, mnist, digits, images. "
+            "Default: the one with the data set's name, else images."
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="room.key=value, as often as you like.")
@@ -28,13 +32,12 @@ def train(
     from dataclasses import asdict, replace
 
     from ipvae_snn.cli.training import train_with_progress
-    from ipvae_snn.config import Config, load_config, load_preset, with_overrides
+    from ipvae_snn.config import load_config, load_preset, preset_for, with_overrides
     from ipvae_snn.errors import ConfigError
 
     if config is not None and preset is not None:
         raise ConfigError("give --config or --preset, not both; --set changes either")
-    settings = load_preset(preset) if preset else Config()
-    settings = load_config(config) if config else settings
+    settings = load_config(config) if config else load_preset(preset or preset_for(data))
     settings = with_overrides(settings, overrides or [])
     if data is not None:
         settings = replace(settings, data=replace(settings.data, name=data))
