@@ -14,8 +14,9 @@ from ipvae_snn.export.graph import FLOAT32, FLOAT64, INT64, UINT64, Array, Graph
 from ipvae_snn.export.onnx_primitives import Keys, spike_counts
 from ipvae_snn.float_inference import Dynamics, dynamics
 from ipvae_snn.float_network import FloatNetwork
-from ipvae_snn.inversion import MAX_COUNT_PER_PART, MAX_LOG_RATE, PART_RATE_LOG2
+from ipvae_snn.inversion import MAX_COUNT_PER_PART, MAX_LOG_RATE
 from ipvae_snn.prng import UNIFORM_BITS
+from ipvae_snn.sampler import SPLIT_OCTAVES
 
 Precision = Literal["float32", "float64"]
 ELEMENT: Final[dict[Precision, int]] = {"float32": FLOAT32, "float64": FLOAT64}
@@ -28,7 +29,7 @@ class FloatSampling:
     """Poisson counts by inversion as in ipvae_snn/inversion.py; the state is the log rate, nats."""
 
     max_part_count: int = MAX_COUNT_PER_PART
-    one_part_limit: float = PART_RATE_LOG2 * math.log(2.0) - ONE_PART_MARGIN
+    one_part_limit: float = SPLIT_OCTAVES * math.log(2.0) - ONE_PART_MARGIN
     splits: bool = True
 
     def may_spike(self, g: Graph, state: Value, uniform: Value) -> Value:
@@ -39,7 +40,7 @@ class FloatSampling:
     def parts(self, g: Graph, state: Value) -> Value:
         """Return 2**max(0, ceil(log2(rate) - 3))."""
         octaves = g.op("Mul", self._capped(g, state), 1.0 / math.log(2.0))
-        above = g.op("Ceil", g.op("Sub", octaves, float(PART_RATE_LOG2)))
+        above = g.op("Ceil", g.op("Sub", octaves, float(SPLIT_OCTAVES)))
         power = g.cast(g.op("Max", above, 0.0), UINT64)
         return g.cast(g.op("BitShift", g.scalar(1, UINT64), power, direction="LEFT"), INT64)
 

@@ -19,11 +19,10 @@ from ipvae_snn.config import Config, from_toml, to_toml
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.float_network import FORMAT, VERSION, InputKind, read_header
 from ipvae_snn.model import IterativePoissonVAE
+from ipvae_snn.sorted_safetensors import sorted_metadata
 
 STATE_FORMAT: Final = "ipvae-snn/training-state"
 STATE_VERSION: Final = 1
-HEADER_LENGTH_BYTES: Final = 8
-HEADER_ALIGNMENT: Final = 8
 
 
 @dataclass(frozen=True)
@@ -129,19 +128,3 @@ def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
     }
     with atomic_path(path) as temporary:
         temporary.write_bytes(sorted_metadata(save(owned, metadata=metadata)))
-
-
-def sorted_metadata(data: bytes) -> bytes:
-    """Return safetensors `data` with its metadata in sorted order.
-
-    The library writes metadata in an order that changes from call to call; sorted, equal
-    networks are equal files with an equal checksum. The file begins with the header's length
-    (8 bytes, little-endian), then comes the header as JSON, padded with spaces.
-    """
-    length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
-    end = HEADER_LENGTH_BYTES + length
-    header = json.loads(data[HEADER_LENGTH_BYTES:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    padded = text.ljust(-(-len(text) // HEADER_ALIGNMENT) * HEADER_ALIGNMENT)
-    return len(padded).to_bytes(HEADER_LENGTH_BYTES, "little") + padded + data[end:]

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ipvae_snn.prng import UNIFORM_BITS, uniform24
+from ipvae_snn.sampler import SPLIT_OCTAVES
 
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
-# A rate up to 2**3 is drawn in one part; above, the step is split in 2**j equal parts.
-PART_RATE_LOG2: Final = 3
 MAX_COUNT_PER_PART: Final = 40
 MAX_LOG_RATE: Final = 10.0
 
@@ -51,7 +50,7 @@ def parts_of(rates: Float64) -> npt.NDArray[np.int64]:
     """Return the number of parts, a power of two, into which a step is split at these rates."""
     with np.errstate(divide="ignore"):
         log2 = np.log2(rates)
-    exponents = np.maximum(0.0, np.ceil(log2 - PART_RATE_LOG2)).astype(np.int64)
+    exponents = np.maximum(0.0, np.ceil(log2 - SPLIT_OCTAVES)).astype(np.int64)
     parts: npt.NDArray[np.int64] = np.left_shift(np.int64(1), exponents)
     return parts
 

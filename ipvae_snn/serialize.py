@@ -14,6 +14,7 @@ from ipvae_snn.errors import FileFormatError, ProgramError
 from ipvae_snn.float_network import read_header
 from ipvae_snn.ir import VERSION, Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup
 from ipvae_snn.sampler import SamplerTables
+from ipvae_snn.sorted_safetensors import sorted_metadata
 
 FORMAT: Final = "ipvae-snn/integer-network"
 Array = npt.NDArray[np.generic]
@@ -106,7 +107,7 @@ def save_network(network: IntegerNetwork, path: Path) -> None:
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in to_arrays(network).items()}
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(arrays, metadata=metadata))
+        temporary.write_bytes(sorted_metadata(save(arrays, metadata=metadata)))
 
 
 def load_network(path: Path) -> IntegerNetwork:

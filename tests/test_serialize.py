@@ -31,6 +31,13 @@ def test_round_trip(network: IntegerNetwork, tmp_path: Path) -> None:
         assert array.dtype == to_arrays(found)[name].dtype
 
 
+def test_equal_programs_are_equal_files(network: IntegerNetwork, tmp_path: Path) -> None:
+    """The library alone writes metadata in another order from call to call."""
+    for index in range(8):
+        save_network(network, tmp_path / f"{index}.safetensors")
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_missing_file(tmp_path: Path) -> None:
     """Says so."""
     with pytest.raises(FileFormatError, match="no such file; check the path"):

@@ -15,6 +15,7 @@ from ipvae_snn.cli.common import (
     StepsOption,
     console,
     emit_json,
+    listed,
     load_for,
     write_json,
 )
@@ -37,8 +38,7 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Compare float inference with integer back ends on the same images and uniforms."""
-    from ipvae_snn.cli.measure import as_table, compare_backends
-    from ipvae_snn.errors import DivergedError
+    from ipvae_snn.cli.measure import as_table, compare_backends, footnote, require_equal
     from ipvae_snn.float_network import load_float_network
     from ipvae_snn.serialize import load_network
     from ipvae_snn.trace import RunRequest
@@ -46,7 +46,7 @@ def bench(
     floats, program = load_float_network(checkpoint), load_network(network)
     check_pair(floats.source, program.provenance.get("checkpoint_sha256", ""), checkpoint, network)
     images = load_for(program, data, split, data_root, limit)
-    names = [name.strip() for name in backends.split(",") if name.strip()]
+    names = listed(backends)
     screen = console(quiet=as_json)
     request = RunRequest(steps, seed, trace=True)
     with screen.status("") as status:
@@ -60,15 +60,12 @@ def bench(
     else:
         screen.print(as_table(comparison))
         screen.print(
-            f"* {comparison.energy_profile}; source: {comparison.energy_source}. "
-            f"{comparison.energy_caveat}\nspike counts equal to float in "
+            f"{footnote(comparison)}\nspike counts equal to float in "
             f"{100 * comparison.counts_equal:.2f} % of all places, "
             f"{100 * comparison.counts_equal_active:.2f} % where float is not 0",
             highlight=False,
         )
-    if not comparison.all_equal:
-        wrong = [f"{row.backend}: {row.divergence}" for row in comparison.rows if row.divergence]
-        raise DivergedError("; ".join(wrong))
+    require_equal(comparison)
 
 
 def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:

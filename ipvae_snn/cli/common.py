@@ -133,6 +133,11 @@ def is_checkpoint(path: Path) -> bool:
     return found == float_network.FORMAT
 
 
+def listed(text: str) -> list[str]:
+    """Return the names of a comma-separated list, each once, in order."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number for a table; a dash where there is none."""
     if value is None or not math.isfinite(value):

@@ -21,6 +21,10 @@ from ipvae_snn.cli.common import (
 
 if TYPE_CHECKING:
     from ipvae_snn.conversion_report import ConversionReport
+    from ipvae_snn.convert import ConversionSettings
+    from ipvae_snn.data import ImageSet
+    from ipvae_snn.float_network import FloatNetwork
+    from ipvae_snn.ir import IntegerNetwork
 
 
 def convert(
@@ -45,12 +49,9 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Convert a trained network to integers; prints and writes what it cost and what is proved."""
-    from ipvae_snn.calibrate import calibrate as measure
     from ipvae_snn.convert import ConversionSettings
-    from ipvae_snn.convert import convert as convert_network
     from ipvae_snn.encode import check_images
     from ipvae_snn.float_network import load_float_network
-    from ipvae_snn.serialize import save_network
 
     settings = ConversionSettings(
         weight_bits, weight_bits if lateral_bits is None else lateral_bits, fraction_bits
@@ -58,15 +59,28 @@ def convert(
     network = load_float_network(checkpoint)
     data = load_images(calibrate, split, data_root, images, network.image_shape[0])
     check_images(network.image_shape, network.input_kind, data.pixels, data.kind, data.name)
-    calibration = measure(network, data.pixels, data.name, steps, seed)
-    program, result = convert_network(network, calibration, settings)
-    save_network(program, out)
-    write_json(report or out.with_suffix(".report.json"), result.as_json())
+    _, result = convert_and_save(network, data, settings, out, report, steps=steps, seed=seed)
     if as_json:
         emit_json({"network": str(out), "report": result.as_json()})
         return
     show_report(result)
     console().print(f"[bold]{out}[/] written; next: ipvae-snn verify {out} --data {calibrate}")
+
+
+def convert_and_save(
+    network: "FloatNetwork", data: "ImageSet", settings: "ConversionSettings", out: Path,
+    report: Path | None = None, *, steps: int, seed: int,
+) -> "tuple[IntegerNetwork, ConversionReport]":  # fmt: skip
+    """Calibrate on `data`, convert, and write the network and its report beside it."""
+    from ipvae_snn.calibrate import calibrate
+    from ipvae_snn.convert import convert
+    from ipvae_snn.serialize import save_network
+
+    calibration = calibrate(network, data.pixels, data.name, steps, seed)
+    program, result = convert(network, calibration, settings)
+    save_network(program, out)
+    write_json(report or out.with_suffix(".report.json"), result.as_json())
+    return program, result
 
 
 def show_report(report: "ConversionReport") -> None:

@@ -54,8 +54,7 @@ def demo(
 ) -> None:
     """Train, convert, export and compare on natural image patches; saves pictures."""
     from ipvae_snn.cli.export import Target, export_integer
-    from ipvae_snn.cli.measure import as_table, compare_backends
-    from ipvae_snn.errors import DivergedError
+    from ipvae_snn.cli.measure import as_table, compare_backends, footnote, require_equal
     from ipvae_snn.hw.lava.environment import find
     from ipvae_snn.trace import RunRequest
 
@@ -86,10 +85,7 @@ def demo(
         emit_json(result)
     else:
         screen.print(as_table(comparison))
-        screen.print(
-            f"* {comparison.energy_profile}; source: {comparison.energy_source}. "
-            f"{comparison.energy_caveat}", highlight=False,
-        )  # fmt: skip
+        screen.print(footnote(comparison), highlight=False)
         screen.print(f"data: {comparison.citation}", highlight=False)
         screen.print(f"pictures: {', '.join(str(out / name) for name in PICTURES)}")
         if comparison.all_equal:
@@ -100,9 +96,7 @@ def demo(
         if not with_lava:
             screen.print("[yellow]no Lava row: run `ipvae-snn lava setup` (needs Python 3.10)[/]")
         screen.print(f"{seconds:.0f} s in all")
-    if not comparison.all_equal:
-        wrong = [f"{row.backend}: {row.divergence}" for row in comparison.rows if row.divergence]
-        raise DivergedError("; ".join(wrong))
+    require_equal(comparison)
 
 
 def _claim(out: Path) -> None:
@@ -122,13 +116,12 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
     """Train on `natural` and convert; returns the files and what they hold."""
     import shutil
 
-    from ipvae_snn.calibrate import calibrate
+    from ipvae_snn.cli.convert import convert_and_save
     from ipvae_snn.cli.training import train_with_progress
     from ipvae_snn.config import load_preset, with_overrides
-    from ipvae_snn.convert import ConversionSettings, convert
+    from ipvae_snn.convert import ConversionSettings
     from ipvae_snn.data import load
     from ipvae_snn.float_network import load_float_network
-    from ipvae_snn.serialize import save_network
 
     run, network = out / "run", out / "net.safetensors"
     shutil.rmtree(run, ignore_errors=True)  # an earlier demo's: _claim saw to that
@@ -137,10 +130,9 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
     floats = load_float_network(result.checkpoint)
     with screen.status("convert to 8 bits, calibrated on training patches"):
         patches = load("natural", "train", limit=CALIBRATION_IMAGES)
-        calibration = calibrate(floats, patches.pixels, patches.name, STEPS, seed)
-        program, report = convert(floats, calibration, ConversionSettings())
-        save_network(program, network)
-        write_json(out / "net.report.json", report.as_json())
+        program, report = convert_and_save(
+            floats, patches, ConversionSettings(), network, steps=STEPS, seed=seed
+        )
     worst = max(bound.worst / bound.limit for bound in report.bounds)
     screen.print(
         f"converted to [bold]{network}[/]: no accumulator can pass {100 * worst:.0f} % of its "

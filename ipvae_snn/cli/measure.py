@@ -157,6 +157,23 @@ def as_table(comparison: Comparison) -> "Table":
     return shown
 
 
+def footnote(comparison: Comparison) -> str:
+    """Return where the energy figures come from; shown wherever they are."""
+    return (
+        f"* {comparison.energy_profile}; source: {comparison.energy_source}. "
+        f"{comparison.energy_caveat}"
+    )
+
+
+def require_equal(comparison: Comparison) -> None:
+    """Raise DivergedError, with the first place of each, if a back end left the oracle."""
+    from ipvae_snn.errors import DivergedError
+
+    if not comparison.all_equal:
+        wrong = [f"{row.backend}: {row.divergence}" for row in comparison.rows if row.divergence]
+        raise DivergedError("; ".join(wrong))
+
+
 def _row(
     name: str, trace: "Trace", images: Images, seconds: float, steps: int, work: "Activity",
     energy: float | None, equal: bool | None, divergence: str | None,

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -16,11 +16,11 @@ from ipvae_snn.cli.common import (
     StepsOption,
     console,
     emit_json,
+    listed,
     load_for,
     table,
 )
-
-ORACLE: Final = "reference"
+from ipvae_snn.cli.measure import ORACLE
 
 
 def verify(
@@ -43,8 +43,7 @@ def verify(
     from ipvae_snn.serialize import load_network
     from ipvae_snn.trace import RunRequest
 
-    names = [name.strip() for name in backends.split(",") if name.strip()]
-    others = [name for name in dict.fromkeys(names) if name != ORACLE]
+    others = [name for name in listed(backends) if name != ORACLE]
     run_of = {name: load_backend(name) for name in (ORACLE, *others)}
     program = load_network(network)
     images = load_for(program, data, split, data_root, limit)
