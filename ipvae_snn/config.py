@@ -19,11 +19,14 @@ else:
     import tomli as tomllib
 
 KlForm = Literal["code", "exact"]
+Motion = Literal["video", "drift"]
 Settings = TypeVar("Settings")
 Value = bool | int | float | str
 PRESET_PACKAGE: Final = "ipvae_snn"
 PRESET_FOLDER: Final = "presets"
 GENERAL_PRESET: Final = "images"
+PATCHES_PRESET: Final = "patches"
+PATCH_SETS: Final = ("natural", "vanhateren")
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
 
@@ -58,17 +61,26 @@ class ModelConfig:
 class TrainConfig:
     """Schedule and loss of a training run; every schedule is counted in iterations.
 
-    steps: unrolled inference steps T. beta: weight of the KL term. kl: its form, "code" as in
-    the paper's public code or "exact". The learning rate rises linearly over the first
-    warm_up_fraction of the iterations (but at least 50, where there are four times as many) and
-    falls as a cosine after it. beta rises from beta_start, and the soft clip from clip_start,
-    over beta_ramp_fraction; the temperature falls over temperature_fraction. grad_clip is
-    multiplied by grad_clip_warm_up_factor during warm-up. threads: of the
-    CPU; on small layers one is nearly as fast as more, and does not stall on a busy machine.
+    steps: unrolled inference steps T, each of inner_steps updates (n_iters_inner of the paper's
+    code), whose leak pulls u back to where the step began. Where steps_start is not 0, T doubles
+    from there to `steps` in stages of equal length, and is full from steps_fraction on.
+    beta: weight of the KL term. kl: its form, "code" as in the paper's public code or "exact".
+    The learning rate rises linearly over the first warm_up_fraction of the iterations (but at
+    least 50, where there are four times as many) and falls as a cosine after it. beta rises from
+    beta_start, and the soft clip from clip_start, over beta_ramp_fraction; beta is scaled by
+    T / steps while T is not full. The temperature falls over temperature_fraction. grad_clip is
+    multiplied by grad_clip_warm_up_factor during warm-up; an iteration whose gradient is
+    grad_skip times longer than the limit (inference of some image ran away, which says nothing
+    about where to go) changes nothing. threads: of the CPU; on small layers one is nearly as
+    fast as more, and does not stall on a busy machine.
     Intervals are in iterations; 0 switches validation off but for the last iteration.
     """
 
     steps: int = _limited(16, 1, 1024)
+    steps_start: int = _limited(0, 0, 1024)
+    steps_fraction: float = _limited(0.75, 0.0, 1.0)
+    inner_steps: int = _limited(1, 1, 64)
+    leak: float = _limited(0.0, 0.0, 1.0)
     batch_size: int = _limited(200, 1, 65536)
     iterations: int = _limited(5000, 1, 100_000_000)
     learning_rate: float = _limited(0.005, 0.0, 1.0, above=True)
@@ -76,6 +88,7 @@ class TrainConfig:
     weight_decay: float = _limited(3e-4, 0.0, 1.0)
     grad_clip: float = _limited(300.0, 0.0, 1e9, above=True)
     grad_clip_warm_up_factor: float = _limited(3.0, 1.0, 100.0)
+    grad_skip: float = _limited(30.0, 1.0, 1e9)
     kl: KlForm = "code"
     beta: float = _limited(16.0, 0.0, 10_000.0)
     beta_start: float = _limited(1e-4, 0.0, 10_000.0)
@@ -94,9 +107,15 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images: a data set's name or a path; limits in images, 0 for all of them."""
+    """Which images: a data set's name or a path; limits in images, 0 for all of them.
+
+    frames: frames F of a moving input, 1 for still images. motion: where they come from, F
+    consecutive images ("video") or one image that drifts.
+    """
 
     name: str = "natural"
+    frames: int = _limited(1, 1, 1024)
+    motion: Motion = "video"
     limit: int = _limited(0, 0, 1 << 32)
     validation_limit: int = _limited(1000, 0, 1 << 32)
 
@@ -134,10 +153,10 @@ def load_preset(name: str) -> Config:
 
 
 def preset_for(data: str | None) -> str:
-    """Return the preset to train on `data` with: the one of its name, else "images"."""
-    if data is None:
-        return DataConfig().name
-    return data if data in preset_names() else GENERAL_PRESET
+    """Return the preset to train on `data` with: the one for it, else "images"."""
+    name = DataConfig().name if data is None else data
+    name = PATCHES_PRESET if name in PATCH_SETS else name
+    return name if name in preset_names() else GENERAL_PRESET
 
 
 def preset_names() -> list[str]:
@@ -261,6 +280,11 @@ def _check_together(config: Config, source: str) -> None:
     if model.floor > model.u0_low:
         raise ConfigError(
             f"{source}: model.u0_low is {model.u0_low}, below model.floor {model.floor}; raise it"
+        )
+    if train.steps_start > train.steps:
+        raise ConfigError(
+            f"{source}: train.steps_start is {train.steps_start}, above train.steps "
+            f"{train.steps}; it must not fall"
         )
     if train.temperature_end > train.temperature_start:
         raise ConfigError(

@@ -97,7 +97,8 @@ def _count_arrivals(
         count = max(1, min(1024, BLOCK // index.numel()))
         budget -= count * index.numel()
         if drawn + count > MAX_ARRIVALS or budget < 0:
-            raise _run_away(u)
+            rates = torch.exp(u)
+            raise run_away(rates.max().item(), rates.mean().item())
         times = draw(index, drawn, count) * interval
         times[0] += time
         if count > 1:
@@ -117,11 +118,11 @@ def _soft_count(times: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     return soft, soft * (1.0 - soft) * times / temperature
 
 
-def _run_away(u: Tensor) -> TrainingError:
-    rates = torch.exp(u)
+def run_away(max_rate: float, mean_rate: float) -> TrainingError:
+    """Return the error to raise where samples cost too much, with rates in spikes a step."""
     return TrainingError(
-        f"training ran away: rates reached {rates.max().item():.4g} spikes a step (mean "
-        f"{rates.mean().item():.4g}), and a sample may cost at most {MAX_ARRIVALS} arrivals a "
+        f"training ran away: rates reached {max_rate:.4g} spikes a step (mean "
+        f"{mean_rate:.4g}), and a sample may cost at most {MAX_ARRIVALS} arrivals a "
         f"neuron ({MAX_MEAN_ARRIVALS} on average); lower train.learning_rate, train.grad_clip or "
         "model.clip, or lengthen train.warm_up_fraction"
     )

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from ipvae_snn import functional
-from ipvae_snn.config import KlForm
 from ipvae_snn.model import Parameters
+from ipvae_snn.unrolled import Unrolling, unrolled_inference
 
 # The loss is scaled as if every image had 16x16 pixels, so that gradient limits carry over.
 REFERENCE_PIXELS: Final = 256
@@ -22,7 +22,8 @@ class Unrolled:
     """Scalars of one iteration: the loss to minimise, and detached means for the log.
 
     nll and kl are means over batch and steps, in nats an image; rate is the mean and max_rate
-    the largest rate at the last step, in spikes a neuron and step.
+    the largest rate at the last step, in spikes a neuron and step; arrivals is the largest mean
+    number of arrivals that a relaxed sample took an element, 0 where that was not counted.
     """
 
     loss: Tensor
@@ -30,49 +31,95 @@ class Unrolled:
     kl: Tensor
     rate: Tensor
     max_rate: Tensor
+    arrivals: float
 
 
-def unrolled_loss(
-    parameters: Parameters,
-    x: Tensor,
-    sample: Sample,
-    *,
-    steps: int,
-    beta: float,
-    kl: KlForm,
-    clip: float,
-    floor: float,
-) -> Unrolled:
-    """Return the loss of `steps` updates from u0 on x (B, M).
+def unrolled_loss(parameters: Parameters, x: Tensor, beta: float, how: Unrolling) -> Unrolled:
+    """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
-    sample(u, t) draws spike counts (B, K) from log rates u; it is called steps + 1 times, and
-    the sample of u_t serves both the loss of step t - 1 and the inference of step t. G and b are
-    formed once; no step touches a tensor of pixels.
+    G and b are formed once; no step touches a tensor of pixels. Memory grows with the number of
+    updates by four tensors (B, K).
     """
-    p = parameters
-    kl_form = functional.KL_FORMS[kl]
-    G, b = functional.gram(p.phi, p.log_sigma), functional.feed_forward(x, p.phi, p.log_sigma)
-    x_squared = (x * x * functional.precision(p.log_sigma)).sum(-1)
-    normaliser = functional.log_normaliser(p.log_sigma)
-    u = p.u0.expand(len(x), -1)
+    p, frames = parameters, _frames(x)
+    G, b = gram(p.phi, p.log_sigma), functional.feed_forward(frames, p.phi, p.log_sigma)
+    fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, how)
+    return _summary(p, frames, fit, kl, u, beta, how, float(arrivals))
+
+
+def unrolled_plain(
+    parameters: Parameters, x: Tensor, sample: Sample, beta: float, how: Unrolling
+) -> Unrolled:
+    """Return the same by automatic differentiation of the formulas, on any device.
+
+    sample(u, i) draws spike counts (B, K) from log rates u; it is called once for u0 (i = 0) and
+    once an update, and a sample serves both the loss after update i and the inference of i + 1.
+    """
+    p, frames = parameters, _frames(x)
+    kl_form = functional.KL_FORMS["code" if how.code_form else "exact"]
+    G, b = gram(p.phi, p.log_sigma), functional.feed_forward(frames, p.phi, p.log_sigma)
+    u = prior = p.u0.expand(b.shape[1], -1)
     lateral = sample(u, 0) @ G
-    nll_sum, kl_sum = x.new_zeros(()), x.new_zeros(())
-    for t in range(1, steps + 1):
-        u_new = functional.update(u, b - lateral, p.log_bias, p.log_lr, clip, floor)
-        z = sample(u_new, t)
+    fit, kl = x.new_zeros(()), x.new_zeros(())
+    for i in range(1, how.updates + 1):
+        seen = b[how.frame(i, len(b))]
+        prior = u if how.start(i) == i - 1 else prior
+        current = seen - lateral - how.leak * (u - prior) * torch.exp(-p.log_lr)
+        u = functional.update(u, current, p.log_bias, p.log_lr, how.clip, how.floor)
+        z = sample(u, i)
         lateral = z @ G
-        nll = functional.gram_negative_log_likelihood(x_squared, b, z, lateral, normaliser)
-        nll_sum = nll_sum + nll.mean()
-        kl_sum = kl_sum + kl_form(u_new, u).mean()
-        u = u_new
-    nll_mean, kl_mean = nll_sum / steps, kl_sum / steps
+        if how.in_loss(i):
+            fit = fit + (z * (0.5 * lateral - seen)).sum(-1).mean()
+            kl = kl + kl_form(u, prior).mean()
+    return _summary(p, frames, fit / how.steps, kl / how.steps, u, beta, how, 0.0)
+
+
+def gram(phi: Tensor, log_sigma: Tensor) -> Tensor:
+    """Return functional.gram, with a gradient that takes one matrix product instead of two."""
+    # torch leaves Function.apply without types.
+    G: Tensor = _Gram.apply(phi, log_sigma)  # type: ignore[no-untyped-call]
+    return G
+
+
+class _Gram(torch.autograd.Function):
+    """G = phi^T S phi with S = diag(1/sigma^2): dphi = S phi (dG + dG^T)."""
+
+    @staticmethod
+    def forward(ctx: Any, phi: Tensor, log_sigma: Tensor) -> Tensor:
+        ctx.save_for_backward(phi, log_sigma)
+        return functional.gram(phi, log_sigma)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        phi, log_sigma = ctx.saved_tensors
+        scaled = phi * functional.precision(log_sigma).reshape(-1, 1)
+        product = phi @ (grads[0] + grads[0].T)
+        grad_phi = product * functional.precision(log_sigma).reshape(-1, 1)
+        return grad_phi, -(scaled * product).sum(1).reshape(log_sigma.shape)
+
+
+def _frames(x: Tensor) -> Tensor:
+    """Return x (B, M) or (B, F, M) as (F, B, M)."""
+    return x.unsqueeze(0) if x.dim() == 2 else x.transpose(0, 1)
+
+
+def _summary(
+    p: Parameters, frames: Tensor, fit: Tensor, kl: Tensor, u: Tensor, beta: float,
+    how: Unrolling, arrivals: float,
+) -> Unrolled:  # fmt: skip
+    energy = (frames * frames * functional.precision(p.log_sigma)).sum(-1).mean(-1)
+    # Frames are seen for equally many steps but for rounding, which the weights follow.
+    seen = [how.frame(i, len(frames)) for i in range(1, how.updates + 1) if how.in_loss(i)]
+    weights = torch.bincount(torch.tensor(seen), minlength=len(frames)).to(energy) / how.steps
+    nll = fit + 0.5 * (weights * energy).sum() + functional.log_normaliser(p.log_sigma)
     with torch.no_grad():
         rates = torch.exp(u)
         rate, max_rate = rates.mean(), rates.max()
+    scale = REFERENCE_PIXELS / frames.shape[-1]
     return Unrolled(
-        loss=functional.free_energy(nll_mean, kl_mean, beta) * (REFERENCE_PIXELS / x.shape[1]),
-        nll=nll_mean.detach(),
-        kl=kl_mean.detach(),
+        loss=functional.free_energy(nll, kl, beta) * scale,
+        nll=nll.detach(),
+        kl=kl.detach(),
         rate=rate,
         max_rate=max_rate,
+        arrivals=arrivals,
     )

@@ -1,4 +1,4 @@
-"""What changes over the iterations: learning rate, beta, soft clip and temperature."""
+"""What changes over the iterations: learning rate, beta, soft clip, temperature, steps."""
 
 import math
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ class Moment:
     beta: float
     clip: float
     temperature: float
+    steps: int
 
 
 def warm_up_iterations(config: TrainConfig) -> int:
@@ -39,13 +40,25 @@ def moment(model: ModelConfig, train: TrainConfig, iteration: int) -> Moment:
     ramp = linear(iteration, train.beta_ramp_fraction * train.iterations)
     cooling = linear(iteration, train.temperature_fraction * train.iterations)
     clip_start = min(train.clip_start, model.clip)
+    steps = unrolled_steps(train, iteration)
     return Moment(
         learning_rate=rate,
         grad_clip=train.grad_clip * (train.grad_clip_warm_up_factor if warming else 1.0),
-        beta=mix(train.beta_start, train.beta, ramp),
+        # KL is paid mostly on the way from u0, so its mean over T falls as 1 / T.
+        beta=mix(train.beta_start, train.beta, ramp) * steps / train.steps,
         clip=mix(clip_start, model.clip, ramp),
         temperature=mix(train.temperature_start, train.temperature_end, cooling),
+        steps=steps,
     )
+
+
+def unrolled_steps(train: TrainConfig, iteration: int) -> int:
+    """Return T at `iteration`: train.steps, or what the curriculum has reached on its way there."""
+    if not 0 < train.steps_start < train.steps:
+        return train.steps
+    doublings = math.ceil(math.log2(train.steps / train.steps_start))
+    done = math.floor(doublings * linear(iteration, train.steps_fraction * train.iterations))
+    return min(train.steps, train.steps_start << done)
 
 
 def linear(iteration: int, length: float) -> float:

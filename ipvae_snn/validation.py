@@ -41,21 +41,29 @@ def validate(
     *,
     steps: int,
     kl: KlForm,
+    inner_steps: int = 1,
+    leak: float = 0.0,
     generator: torch.Generator,
 ) -> Validation:
-    """Run `steps` updates on x (N, M) and judge a fresh sample of the last posterior."""
+    """Run `steps` steps on x (N, M) and judge a fresh sample of the last posterior.
+
+    Of moving inputs x (N, F, M), frame t * F // T is seen in step t, and the last is judged.
+    """
     p = parameters
     codes, reconstructions, energies = [], [], []
     G = functional.gram(p.phi, p.log_sigma)
     for chunk in _chunks(x):
-        b = functional.feed_forward(chunk, p.phi, p.log_sigma)
+        frames = chunk if chunk.dim() == 3 else chunk.unsqueeze(1)
+        b = functional.feed_forward(frames, p.phi, p.log_sigma)
+        chunk = frames[:, -1]
         u = before = p.u0.expand(len(chunk), -1)
-        for _ in range(steps):
-            before = u
-            z = exact_poisson(u, generator)
-            u = functional.update(
-                u, functional.gram_drive(b, z, G), p.log_bias, p.log_lr, model.clip, model.floor
-            )
+        for t in range(steps):
+            before, seen = u, b[:, t * b.shape[1] // steps]
+            for _ in range(inner_steps):
+                z = exact_poisson(u, generator)
+                pulled = leak * (u - before) * torch.exp(-p.log_lr)
+                drive = functional.gram_drive(seen, z, G) - pulled
+                u = functional.update(u, drive, p.log_bias, p.log_lr, model.clip, model.floor)
         z = exact_poisson(u, generator)
         nll = functional.negative_log_likelihood(chunk, z, p.phi, p.log_sigma)
         energies.append(
@@ -63,7 +71,8 @@ def validate(
         )
         reconstructions.append((z @ p.phi.T).cpu().numpy())
         codes.append(z.cpu().numpy().astype(np.int64))
-    pixels, reconstruction = x.cpu().numpy(), np.concatenate(reconstructions)
+    judged = x if x.dim() == 2 else x[:, -1]
+    pixels, reconstruction = judged.cpu().numpy(), np.concatenate(reconstructions)
     counts = np.concatenate(codes)
     r2 = metrics.r2_per_image(pixels, reconstruction)
     kept = r2[~np.isnan(r2)]

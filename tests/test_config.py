@@ -95,7 +95,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 
 def test_presets() -> None:
-    assert preset_names() == ["demo", "digits", "images", "mnist", "natural"]
+    assert preset_names() == ["demo", "digits", "images", "mnist", "patches"]
     for name in preset_names():
         assert load_preset(name) != Config()
     with pytest.raises(ConfigError, match=r"^there is no preset 'demmo'; known ones are demo, "):
@@ -130,7 +130,23 @@ def test_short_runs_have_a_warm_up(iterations: int, expected: int) -> None:
 def test_a_data_set_is_trained_with_its_own_preset() -> None:
     # The plain defaults are the paper's, which a short run does not survive.
     assert preset_for("mnist") == "mnist"
-    assert preset_for(None) == "natural"
+    assert [preset_for(name) for name in (None, "natural", "vanhateren")] == 3 * ["patches"]
     assert preset_for("my-images.npy") == "images"
     for name in preset_names():
         assert load_preset(name).model.phi_std > 1e-3
+
+
+def test_the_curriculum_doubles_the_steps_and_scales_beta() -> None:
+    config = TrainConfig(
+        steps=50, steps_start=8, steps_fraction=0.6, iterations=1000, beta=5.0, beta_start=5.0
+    )
+    seen = [moment(ModelConfig(), config, i) for i in range(1000)]
+    # 8, 16, 32, then 50: three doublings in 600 iterations.
+    changes = [i for i in range(1, 1000) if seen[i].steps != seen[i - 1].steps]
+    assert changes == [200, 400, 600]
+    assert [seen[i].steps for i in (0, *changes)] == [8, 16, 32, 50]
+    assert [seen[i].beta for i in (0, 200, 600)] == [5.0 * 8 / 50, 5.0 * 16 / 50, 5.0]
+    plain = TrainConfig(steps=50, iterations=10)
+    assert {moment(ModelConfig(), plain, i).steps for i in range(10)} == {50}
+    with pytest.raises(ConfigError, match=r"train\.steps_start is 32, above train\.steps 16"):
+        with_overrides(Config(), ["train.steps_start=32"])

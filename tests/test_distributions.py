@@ -19,8 +19,9 @@ from ipvae_snn.distributions import (
 from ipvae_snn.errors import TrainingError
 from ipvae_snn.inversion import invert_cdf, parts_of, poisson_from_uniforms
 from ipvae_snn.model import Parameters
-from ipvae_snn.objective import unrolled_loss
+from ipvae_snn.objective import unrolled_plain
 from ipvae_snn.prng import uniform24
+from ipvae_snn.unrolled import Unrolling
 
 # So late a cut-off leaves out nothing that float64 can see.
 NO_CUTOFF = 45.0
@@ -120,10 +121,15 @@ def test_loss_in_gram_space_equals_the_plain_one() -> None:
     ]
     p, x = Parameters(*leaves), random(B, M)
     table = torch.empty(T + 1, 500, B, K, dtype=torch.float64).exponential_()
-    found = unrolled_loss(
-        p, x, lambda u, t: relaxed_poisson(u, 0.5, injected(table[t]), NO_CUTOFF),
-        steps=T, beta=beta, kl="code", clip=10.0, floor=-8.0,
+    how = Unrolling(
+        steps=T, inner_steps=1, leak=0.0, clip=10.0, floor=-8.0, code_form=True, temperature=0.5,
+        cutoff=NO_CUTOFF, keys=np.zeros(T + 1, np.uint64),
     )  # fmt: skip
+
+    def sample(u: Tensor, update: int) -> Tensor:
+        return relaxed_poisson(u, 0.5, injected(table[update]), NO_CUTOFF)
+
+    found = unrolled_plain(p, x, sample, beta, how)
     u = p.u0.expand(B, -1)
     z = relaxed_poisson_plain(u, 0.5, table[0])
     total = torch.zeros((), dtype=torch.float64)

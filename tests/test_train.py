@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipvae_snn import train as training
+from ipvae_snn import trainer as training
 from ipvae_snn.config import Config, DataConfig, ModelConfig, TrainConfig
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
 from ipvae_snn.float_network import load_float_network
-from ipvae_snn.train import TrainProgress, batch_indices, train
+from ipvae_snn.streams import batch_indices
+from ipvae_snn.train import train
+from ipvae_snn.trainer import TrainProgress
 
 CONFIG = Config(
     ModelConfig(n_latents=16, phi_std=0.1, log_lr=-1.0, u0_low=-4.0, u0_high=-2.0),
@@ -179,7 +181,7 @@ def test_silence_is_an_error_with_advice(tmp_path: Path) -> None:
     )
     with pytest.raises(
         TrainingError,
-        match=r"^training fell silent: 100\.00% .* lengthen train\.beta_ramp_fraction",
+        match=r"^training fell silent: 0\.00034 spikes .* lengthen train\.beta_ramp_fraction",
     ):
         train(silent, TRAIN, TEST, tmp_path / "run")
 
