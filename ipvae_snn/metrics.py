@@ -59,3 +59,17 @@ def estimate(values: npt.NDArray[np.float64]) -> Estimate:
     spread = float(kept.std(ddof=1)) if kept.size > 1 else float("inf")
     half = NORMAL_95 * spread / kept.size**0.5
     return Estimate(mean, mean - half, mean + half, int(kept.size), excluded)
+
+
+def share(hits: int, n: int) -> Estimate:
+    """Return hits / n with its 95 % interval after Wilson (1927), which stays within [0, 1].
+
+    n is at least 1; where hits is 0 or n the interval still has a width.
+    """
+    z2 = NORMAL_95**2
+    mean = hits / n
+    centre = (mean + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL_95 / (1 + z2 / n) * (mean * (1 - mean) / n + z2 / (4 * n * n)) ** 0.5
+    # Exactly 0 and 1 at the ends, where rounding would leave a trace.
+    low = 0.0 if hits == 0 else centre - half
+    return Estimate(mean, low, 1.0 if hits == n else centre + half, n)

@@ -21,7 +21,7 @@ MAX_TILES: Final = 144
 
 
 @contextmanager
-def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
+def page(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Yield a figure without any display and write it to `path` as PNG, whole or not at all."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -46,7 +46,8 @@ def tiles(
     return sheet
 
 
-def _image(axes: Axes, picture: npt.NDArray[np.floating], low: float, high: float) -> None:
+def show(axes: Axes, picture: npt.NDArray[np.floating], low: float, high: float) -> None:
+    """Draw a picture (H, W) in grey, black at `low` and white at `high`, without axes."""
     axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axes.set_axis_off()
 
@@ -57,9 +58,9 @@ def dictionary(
     """Draw the dictionary elements phi (M, K) that `use` (K,) ranks highest."""
     order = np.argsort(-use)[:MAX_TILES]
     columns = int(np.ceil(np.sqrt(len(order))))
-    with _figure(path, 6, 6.3) as figure:
+    with page(path, 6, 6.3) as figure:
         axes = figure.add_subplot()
-        _image(axes, tiles(phi.T[order], shape, columns), -1, 1)
+        show(axes, tiles(phi.T[order], shape, columns), -1, 1)
         axes.set_title(f"Dictionary: the {len(order)} elements used most, of {phi.shape[1]}")
 
 
@@ -71,11 +72,11 @@ def reconstructions(
     n = len(originals)
     low, high = np.percentile(originals, [0.5, 99.5])
     rows = [("original", originals), *((f"step {t}", image) for t, image in steps.items())]
-    with _figure(path, 0.8 * n + 1.0, 0.82 * len(rows) + 0.5) as figure:
+    with page(path, 0.8 * n + 1.0, 0.82 * len(rows) + 0.5) as figure:
         grid = figure.subplots(len(rows), n, squeeze=False)
         for line, (label, pictures) in zip(grid, rows, strict=True):
             for axes, picture in zip(line, pictures, strict=True):
-                _image(axes, picture.reshape(shape), low, high)
+                show(axes, picture.reshape(shape), low, high)
             line[0].text(-0.12, 0.5, label, transform=line[0].transAxes, ha="right", va="center")
         figure.suptitle(title)
 
@@ -85,7 +86,7 @@ def raster(path: Path, counts: npt.NDArray[np.integer], title: str) -> None:
     active = np.flatnonzero(counts.any(axis=0))
     order = active[np.argsort(-counts[:, active].sum(axis=0))]
     shown = counts[:, order].T
-    with _figure(path, 7, 4.4) as figure:
+    with page(path, 7, 4.4) as figure:
         axes = figure.add_subplot()
         # A square-root scale: most counts are 0 or 1, and a few are large.
         scale = PowerNorm(0.5, vmin=0, vmax=max(int(shown.max(initial=1)), 1))
@@ -102,7 +103,7 @@ def r2_over_steps(
     path: Path, curves: Mapping[str, Sequence[tuple[float, float, float]]], title: str
 ) -> None:
     """Draw (mean, low, high) R2 over the steps for every curve; low..high is the 95 % interval."""
-    with _figure(path, 6.4, 4) as figure:
+    with page(path, 6.4, 4) as figure:
         axes = figure.add_subplot()
         floor = 0.0
         for index, (name, points) in enumerate(curves.items()):

@@ -1,0 +1,43 @@
+"""The images that a network of 28x28 digits has never seen the like of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ipvae_snn.data import ImageSet
+from ipvae_snn.data.rotate import rotated
+from ipvae_snn.errors import DataError
+
+IMAGE_SHAPE: Final = (28, 28)
+SETS: Final = ("mnist", "fashion-mnist", "kmnist", "omniglot")
+
+
+@dataclass(frozen=True)
+class OtherSets:
+    """Sets to judge a network on, and why the others of SETS were left out, by name."""
+
+    found: tuple[ImageSet, ...]
+    left_out: dict[str, str]
+
+
+def other_sets(images: ImageSet, load: Callable[[str], ImageSet], seed: int = 0) -> OtherSets:
+    """Return `images` rotated, and each of SETS but their own, as far as `load` has them.
+
+    Raises DataError if the images are not 28x28 of kind "unit".
+    """
+    if images.image_shape != IMAGE_SHAPE or images.kind != "unit":
+        height, width = images.image_shape
+        raise DataError(
+            f"{images.name}: {images.kind} images of {height}x{width}, but generalisation is "
+            "measured on unit images of 28x28 (digits, clothing, characters); leave out "
+            "--generalise"
+        )
+    found, left_out = [rotated(images, seed)], {}
+    for name in SETS:
+        if name == images.name:
+            continue
+        try:
+            found.append(load(name))
+        except DataError as error:
+            left_out[name] = str(error)
+    return OtherSets(tuple(found), left_out)
