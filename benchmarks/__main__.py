@@ -4,6 +4,7 @@ import typer
 
 QUESTIONS = {
     "mnist_float_integer": "float against integer on MNIST test images: R2, spikes, energy, time",
+    "training_speed": "training by the plain formulation against ours: seconds, loss, memory",
 }
 
 

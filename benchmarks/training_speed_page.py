@@ -1,0 +1,91 @@
+"""The Markdown page of the training benchmark, made from its JSON result."""
+
+from typing import Any
+
+from benchmarks.mnist_page import number, table, wrapped
+
+NAMES = {
+    "plain": "plain formulation",
+    "fast": "ipvae-snn",
+    "again": "ipvae-snn, other noise",
+}
+TITLES = {"patches": "Patches 16x16", "mnist": "MNIST"}
+
+
+def page(results: dict[str, Any]) -> str:
+    """Return the page of all settings that were measured."""
+    what = wrapped(
+        """The plain formulation (`benchmarks/plain_training.py`) is written from the paper's
+        formulas: every step goes through the pixels, draws one relaxed sample for the inference and
+        another for the loss, each with as many arrivals as the 1 - 1e-3 quantile of the largest
+        rate asks for (at least 10), and leaves the gradient to automatic differentiation.
+        ipvae-snn forms the lateral competition once an iteration, draws no arrival in vain, uses
+        one sample for both, and has its gradient written out. Both begin with the same network and
+        have the same batches, schedule, optimiser and threads; each trains its own network, in
+        turn, a block of iterations at a time. A third run, ipvae-snn with other noise, shows how
+        far two runs of one formulation end apart."""
+    )
+    sections = "\n".join(section(name, found) for name, found in sorted(results.items()))
+    return f"# Seconds an iteration of training\n\n{what}\n\n{sections}"
+
+
+def section(name: str, found: dict[str, Any]) -> str:
+    """Return what was measured of one setting."""
+    train, model = found["config"]["train"], found["config"]["model"]
+    machine, arms = found["machine"], found["arms"]
+    made = wrapped(
+        f"""`python -m benchmarks.training_speed --setting {name} --data {found["data"]}
+        --iterations {train["iterations"]}` on {found["date"]}: {machine["threads"]} threads of
+        {machine["cpu_cores"]} CPU cores ({machine["architecture"]}), Python {machine["python"]},
+        torch {machine["torch"]}, ipvae-snn {machine["ipvae_snn"]}. B {train["batch_size"]}, K
+        {model["n_latents"]}, T {train["steps"]}, beta {train["beta"]:g}, KL form
+        "{train["kl"]}", {train["iterations"]:,} iterations in blocks of {found["block"]}."""
+    )
+    head = [
+        "", "iterations", "seconds each (median)", "quartiles", "memory added (MB)",
+        "arrivals drawn", "R2 held out", "zeros",
+    ]  # fmt: skip
+    rows = [_row(key, arm) for key, arm in arms.items()]
+    notes = wrapped(
+        f"""Memory is the most that a block of iterations added to the process. Arrivals are the
+        most that one sample drew an element: the plain formulation's n_exp, ipvae-snn's mean over
+        elements. R2 and zeros are of exact spike counts after {train["steps"]} steps."""
+    )
+    parts = [f"## {TITLES[name]}", made, table(head, rows), wrapped(_verdict(found)), notes]
+    parts += [
+        wrapped(f"The {NAMES[key]} stopped early. {arm['stopped']}")
+        for key, arm in arms.items()
+        if arm["stopped"]
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(key: str, arm: dict[str, Any]) -> list[str]:
+    seconds, growth = arm["seconds_per_iteration"], arm["peak_growth_bytes"]
+    times = ["", ""]
+    if seconds is not None:
+        times = [f"{seconds['median']:.4f}", f"{seconds['low']:.4f}..{seconds['high']:.4f}"]
+    return [
+        NAMES[key],
+        f"{arm['iterations']:,}",
+        *times,
+        "not known" if growth is None else number(growth / 1e6, 0),
+        f"{arm['arrivals']:.1f}",
+        f"{arm['validation']['r2']:.3f}",
+        f"{arm['validation']['zeros']:.3f}",
+    ]
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    ratio, loss, noise = (
+        found[key] for key in ("ratio_per_block", "loss", "loss_with_other_noise")
+    )
+    if ratio is None or loss is None:
+        return "Too few iterations were done by both to compare them."
+    return f"""ipvae-snn took **{ratio["median"]:.1f} times** fewer seconds an iteration, block by
+        block (quartiles {ratio["low"]:.1f}..{ratio["high"]:.1f}; {found["ratio_of_totals"]:.1f} in
+        all). Mean loss of the last {loss["iterations"]} iterations that both did:
+        {loss["means"][0]:.2f} (plain) and {loss["means"][1]:.2f}, a difference of
+        {loss["difference"]:+.2f} with a standard error of {loss["standard_error"]:.2f} over the
+        batches; between ipvae-snn with two seeds of the noise it is
+        {noise["difference"]:+.2f}, standard error {noise["standard_error"]:.2f}."""
