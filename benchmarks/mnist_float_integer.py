@@ -2,7 +2,7 @@
 
     python -m benchmarks.mnist_float_integer --data-root FOLDER [--checkpoint model.safetensors]
 
-Without a checkpoint it trains one by the preset `mnist` (resumed if it was stopped).
+Without a checkpoint it takes the pretrained mnist-512.
 Writes benchmarks/results/mnist_float_integer.json and the Markdown page docs/benchmarks.md.
 """
 
@@ -29,9 +29,7 @@ from ipvae_snn.calibrate import calibrate
 from ipvae_snn.checkpoint import load_checkpoint_config
 from ipvae_snn.cli.common import Images, console
 from ipvae_snn.cli.measure import FLOAT, ORACLE, Measured, compare_backends, counts_of
-from ipvae_snn.cli.training import train_with_progress
 from ipvae_snn.compare import first_divergence
-from ipvae_snn.config import load_preset
 from ipvae_snn.convert import ConversionSettings, convert
 from ipvae_snn.data import load
 from ipvae_snn.encode import encode
@@ -41,26 +39,19 @@ from ipvae_snn.hw.activity import activity
 from ipvae_snn.hw.energy import float_energy, integer_energy, load_profile, profile_names
 from ipvae_snn.ir import IntegerNetwork
 from ipvae_snn.metrics import r2, zeros_fraction
+from ipvae_snn.pretrained import network_path
 from ipvae_snn.trace import RunRequest, Trace
 
 HERE: Final = Path(__file__).parent
-PRESET: Final = "mnist"
+NETWORK: Final = "mnist-512"
 RESULT: Final = HERE / "results" / "mnist_float_integer.json"
 PAGE: Final = HERE.parent / "docs" / "benchmarks.md"
-RUN: Final = Path("runs") / "benchmark-mnist"
 CALIBRATION_IMAGES: Final = 256
 CALIBRATION_STEPS: Final = 64
 FEWER_IMAGES: Final = 10
 CURVE: Final = (1, 4, 16, 64, 256)
 BITS: Final = (8, 6, 5, 4)
 REPEATS: Final = 5
-
-
-def trained(data_root: Path | None) -> Path:
-    """Train by the preset, or go on where an earlier call stopped; return the checkpoint."""
-    config = load_preset(PRESET)
-    resume = (RUN / "config.toml").is_file()
-    return train_with_progress(config, RUN, data_root, resume, console(quiet=True)).checkpoint
 
 
 def converted(
@@ -147,14 +138,16 @@ def energies(program: IntegerNetwork, images: Images, measured: Measured) -> lis
 
 def main(
     data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Use this instead of training.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Another network than the pretrained one.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=20)] = 100,
     steps: Annotated[int, typer.Option(min=1)] = 64,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Measure and write the results and the page."""
     screen = console(quiet=True)
-    path = checkpoint or trained(data_root)
+    path = checkpoint or network_path(NETWORK)
     floats = load_float_network(path)
     with screen.status("convert") as status:
         made = {bits: converted(floats, data_root, bits) for bits in BITS}
@@ -184,6 +177,7 @@ def main(
             "architecture": platform.machine(),
             "python": platform.python_version(),
         },
+        "network": str(checkpoint or NETWORK),
         "checkpoint_sha256": floats.source,
         "trained_with": asdict(load_checkpoint_config(path)),
         "neurons": program.n_neurons,

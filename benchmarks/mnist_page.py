@@ -29,11 +29,9 @@ def page(result: dict[str, Any]) -> str:
     made = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
         {machine["architecture"]}, Python {machine["python"]}, ipvae-snn {result["ipvae_snn"]}); the
-        whole result is in `benchmarks/results/mnist_float_integer.json`. Network: K =
-        {result["neurons"]}, {train["iterations"]:,} iterations of {train["batch_size"]} images, T =
-        {train["steps"]}, beta = {train["beta"]:g}, KL form "{train["kl"]}"
-        (`ipvae-snn train --preset mnist`). It is a quick network to compare number formats
-        with, not one that meets the paper's figures. Data: {found["citation"]}."""
+        whole result is in `benchmarks/results/mnist_float_integer.json`. Network:
+        {result["network"]}, K = {result["neurons"]}, T = {train["steps"]}, beta =
+        {train["beta"]:g}, KL form "{train["kl"]}". Data: {found["citation"]}."""
     )
     agreement = wrapped(
         f"""The float row's operations are those of a dense implementation. R2 differs by

@@ -60,7 +60,7 @@ RULES = (
         ("ipvae_snn/**/*.py",),
         ("ipvae_snn.hw", "ipvae_snn.export", "ipvae_snn.cli", "benchmarks"),
         "the core knows no back end: entry points name them, cli/ and benchmarks/ join the parts",
-        but=("ipvae_snn/cli/**/*.py",),
+        but=("ipvae_snn/cli/**/*.py", "ipvae_snn/__main__.py"),
     ),
     Rule(
         (*WAIST_FILES, "hw/**/*.py", "export/**/*.py", "ipvae_snn/__init__.py"),

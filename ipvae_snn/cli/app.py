@@ -12,6 +12,7 @@ from ipvae_snn.cli import (
     convert,
     demo,
     doctor,
+    evaluate,
     export,
     inspect,
     lava,
@@ -50,6 +51,7 @@ def root(
 
 
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("convert")(convert.convert)
 app.command("export")(export.export)
 app.command("run")(run.run)

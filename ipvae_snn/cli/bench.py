@@ -17,12 +17,13 @@ from ipvae_snn.cli.common import (
     emit_json,
     listed,
     load_for,
+    network_path,
     write_json,
 )
 
 
 def bench(
-    network: Annotated[Path, typer.Argument(help="Integer network.")],
+    network: Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")],
     checkpoint: Annotated[Path, typer.Option(help="The float checkpoint that it came from.")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     backends: Annotated[str, typer.Option(help="Comma-separated back ends to compare.")] = "onnx",

@@ -133,6 +133,16 @@ def is_checkpoint(path: Path) -> bool:
     return found == float_network.FORMAT
 
 
+def network_path(text: str | Path) -> Path:
+    """Return a network's file, from its path or from the name of a pretrained one.
+
+    Errors are told as the program's own, not as wrong usage.
+    """
+    from ipvae_snn import pretrained
+
+    return pretrained.network_path(str(text))
+
+
 def listed(text: str) -> list[str]:
     """Return the names of a comma-separated list, each once, in order."""
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -14,6 +14,7 @@ from ipvae_snn.cli.common import (
     console,
     emit_json,
     load_images,
+    network_path,
     number,
     table,
     write_json,
@@ -28,8 +29,14 @@ if TYPE_CHECKING:
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="RUN/model.safetensors.")],
-    calibrate: Annotated[str, typer.Option(help=DATA_HELP + " Its training split is used.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(parser=network_path, help="RUN/model.safetensors, or a pretrained name."),
+    ],
+    calibrate: Annotated[
+        str | None,
+        typer.Option(help=DATA_HELP + " Its training split is used. Default: the data trained on."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The integer network's file.")] = Path(
         "net.safetensors"
     ),
@@ -57,6 +64,7 @@ def convert(
         weight_bits, weight_bits if lateral_bits is None else lateral_bits, fraction_bits
     )
     network = load_float_network(checkpoint)
+    calibrate = calibrate or network.trained_on
     data = load_images(calibrate, split, data_root, images, network.image_shape[0])
     check_images(network.image_shape, network.input_kind, data.pixels, data.kind, data.name)
     _, result = convert_and_save(network, data, settings, out, report, steps=steps, seed=seed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.common import JsonOption, console, emit_json, is_checkpoint
+from ipvae_snn.cli.common import JsonOption, console, emit_json, is_checkpoint, network_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,10 @@ WRITTEN: Final = {
 
 def export(
     network: Annotated[
-        Path, typer.Argument(help="Integer network; for ONNX also a float checkpoint.")
+        Path,
+        typer.Argument(
+            parser=network_path, help="Integer network; for ONNX also a float checkpoint."
+        ),
     ],
     target: Annotated[Target, typer.Option(help="lava: a bundle that runs by itself.")],
     out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipvae_snn.cli.common import JsonOption, console, emit_json, is_checkpoint, table
+from ipvae_snn.cli.common import JsonOption, console, emit_json, is_checkpoint, network_path, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A checkpoint, an integer network or a result.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            parser=network_path, help="A checkpoint, pretrained name, integer network or result."
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a checkpoint, an integer network or a result.npz holds."""

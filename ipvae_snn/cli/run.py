@@ -19,6 +19,7 @@ from ipvae_snn.cli.common import (
     is_checkpoint,
     load_for,
     load_images,
+    network_path,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    network: Annotated[Path, typer.Argument(help="Integer network, or a float checkpoint.")],
+    network: Annotated[
+        Path,
+        typer.Argument(
+            parser=network_path, help="Integer network, float checkpoint, or pretrained name."
+        ),
+    ],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     backend: Annotated[
         str | None,

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from ipvae_snn.cli.common import DATA_HELP, DataRootOption, JsonOption, console, emit_json
+from ipvae_snn.cli.common import (
+    DATA_HELP,
+    DataRootOption,
+    JsonOption,
+    console,
+    emit_json,
+    network_path,
+)
 
 
 def train(
@@ -17,23 +24,37 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Settings that come with the package: demo, natural, mnist, digits, images. "
-            "Default: the one with the data set's name, else images."
+            help="Settings that come with the package: demo, patches, mnist, digits, images. "
+            "Default: the one for the data set, else images."
         ),
     ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="room.key=value, as often as you like.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; short for --set train.device=...")
+    ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Checkpoint or pretrained name to take parameters from.")
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard events to OUT/tensorboard.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train an iP-VAE; writes model.safetensors, config.toml and metrics.jsonl into OUT."""
+    """Train an iP-VAE; writes model.safetensors, config.toml and metrics.jsonl into OUT.
+
+    Several processes share every batch under PyTorch's launcher:
+    torchrun --nproc-per-node 2 -m ipvae_snn train ...
+    """
     from dataclasses import asdict, replace
 
-    from ipvae_snn.cli.training import train_with_progress
+    from ipvae_snn.cli.training import Extras, train_with_progress
     from ipvae_snn.config import load_config, load_preset, preset_for, with_overrides
     from ipvae_snn.errors import ConfigError
+    from ipvae_snn.processes import launched
 
     if config is not None and preset is not None:
         raise ConfigError("give --config or --preset, not both; --set changes either")
@@ -41,7 +62,12 @@ def train(
     settings = with_overrides(settings, overrides or [])
     if data is not None:
         settings = replace(settings, data=replace(settings.data, name=data))
-    result = train_with_progress(settings, out, data_root, resume, console(quiet=as_json))
+    if device is not None:
+        settings = with_overrides(settings, [f"train.device={device}"])
+    extras = Extras(resume, network_path(start_from) if start_from else None, tensorboard)
+    result = train_with_progress(settings, out, data_root, console(quiet=as_json), extras)
+    if not launched().leads:
+        return
     summary = {
         "model": str(result.checkpoint),
         "iterations": result.iterations,

@@ -1,14 +1,32 @@
 """Training with a progress bar; `train` and `demo` share it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ipvae_snn.config import Config
     from ipvae_snn.data import ImageSet
-    from ipvae_snn.train import TrainProgress, TrainResult
+    from ipvae_snn.train import TrainResult
+    from ipvae_snn.trainer import TrainProgress
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a training command may ask for beside settings.
+
+    start_from: a checkpoint to take the initial parameters from. tensorboard: write its events.
+    """
+
+    resume: bool = False
+    start_from: Path | None = None
+    tensorboard: bool = False
+
+
+NONE: Final = Extras()
 
 
 def load_training_data(config: "Config", data_root: Path | None) -> "tuple[ImageSet, ImageSet]":
@@ -22,9 +40,11 @@ def load_training_data(config: "Config", data_root: Path | None) -> "tuple[Image
 
 
 def train_with_progress(
-    config: "Config", out: Path, data_root: Path | None, resume: bool, screen: "Console"
+    config: "Config", out: Path, data_root: Path | None, screen: "Console", extras: Extras = NONE
 ) -> "TrainResult":
     """Train and show iterations, loss, and the latest R2 and zeros on held-out images."""
+    from contextlib import ExitStack
+
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -34,14 +54,25 @@ def train_with_progress(
         TimeRemainingColumn,
     )
 
-    from ipvae_snn.train import train
+    from ipvae_snn.processes import launched
+    from ipvae_snn.train import ignore_progress, train
 
     training, held_out = load_training_data(config, data_root)
     columns = (
         TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[state]}"),
     )  # fmt: skip
-    with Progress(*columns, console=screen, refresh_per_second=2) as bar:
+    if not launched().leads:
+        return train(
+            config, training, held_out, out, extras.resume, ignore_progress, extras.start_from
+        )
+    with ExitStack() as stack:
+        observers: list[Callable[[TrainProgress], None]] = []
+        if extras.tensorboard:
+            from ipvae_snn.tensorboard_log import TensorBoardLog
+
+            observers.append(stack.enter_context(TensorBoardLog(out / "tensorboard")))
+        bar = stack.enter_context(Progress(*columns, console=screen, refresh_per_second=2))
         task = bar.add_task("training", total=config.train.iterations, state="")
 
         def show(progress: "TrainProgress") -> None:
@@ -50,5 +81,7 @@ def train_with_progress(
                 found = progress.validation
                 state += f", R2 {found.r2:.3f}, zeros {found.zeros:.3f}"
             bar.update(task, completed=progress.iteration, state=state)
+            for observe in observers:
+                observe(progress)
 
-        return train(config, training, held_out, out, resume, show)
+        return train(config, training, held_out, out, extras.resume, show, extras.start_from)

@@ -18,13 +18,14 @@ from ipvae_snn.cli.common import (
     emit_json,
     listed,
     load_for,
+    network_path,
     table,
 )
 from ipvae_snn.cli.measure import ORACLE
 
 
 def verify(
-    network: Annotated[Path, typer.Argument(help="Integer network.")],
+    network: Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     backends: Annotated[
         str, typer.Option(help="Comma-separated; the reference is always the oracle.")

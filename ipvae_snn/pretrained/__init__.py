@@ -1,0 +1,46 @@
+"""Trained networks that come with the package: found by name, each with a model card beside it."""
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from ipvae_snn.errors import FileFormatError
+
+SUFFIX: Final = ".safetensors"
+
+
+def folder() -> Path:
+    """Return the folder of the networks and their cards."""
+    return Path(str(resources.files("ipvae_snn.pretrained")))
+
+
+def names() -> list[str]:
+    """Return the names of the networks, sorted."""
+    return sorted(file.name.removesuffix(SUFFIX) for file in folder().glob(f"*{SUFFIX}"))
+
+
+def card(name: str) -> Path:
+    """Return the path of the model card of `name`."""
+    return folder() / f"{name}.md"
+
+
+def network_path(text: str) -> Path:
+    """Return the path that `text` is, or the file of the pretrained network of that name.
+
+    An existing path wins over a name; write ./mnist-512 for a file that is called so. Raises
+    FileFormatError where it is neither.
+    """
+    path = Path(text)
+    if path.exists():
+        return path
+    known = names()
+    if text in known:
+        return folder() / f"{text}{SUFFIX}"
+    close = difflib.get_close_matches(text, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    listed = ", ".join(known) or "none"
+    raise FileFormatError(
+        f"{text}: no such file, nor a pretrained network (there are {listed}){hint}; check the "
+        "path, or make it first"
+    )
