@@ -73,7 +73,9 @@ class TrainConfig:
     grad_skip times longer than the limit (inference of some image ran away, which says nothing
     about where to go) changes nothing. threads: of the CPU; on small layers one is nearly as
     fast as more, and does not stall on a busy machine.
-    Intervals are in iterations; 0 switches validation off but for the last iteration.
+    stop_at: where it is not 0, the run ends after so many iterations, though its schedules are
+    laid out for all. Intervals are in iterations; 0 switches validation off but for the last
+    iteration.
     """
 
     steps: int = _limited(16, 1, 1024)
@@ -83,6 +85,7 @@ class TrainConfig:
     leak: float = _limited(0.0, 0.0, 1.0)
     batch_size: int = _limited(200, 1, 65536)
     iterations: int = _limited(5000, 1, 100_000_000)
+    stop_at: int = _limited(0, 0, 100_000_000)
     learning_rate: float = _limited(0.005, 0.0, 1.0, above=True)
     warm_up_fraction: float = _limited(0.05, 0.0, 1.0)
     weight_decay: float = _limited(3e-4, 0.0, 1.0)
@@ -103,6 +106,11 @@ class TrainConfig:
     log_interval: int = _limited(25, 1, 100_000_000)
     checkpoint_interval: int = _limited(250, 1, 100_000_000)
     validation_interval: int = _limited(500, 0, 100_000_000)
+
+    @property
+    def end(self) -> int:
+        """How many iterations the run has."""
+        return min(self.stop_at or self.iterations, self.iterations)
 
 
 @dataclass(frozen=True)

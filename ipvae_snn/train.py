@@ -69,7 +69,7 @@ def train(
             trainer.start_from(initial_parameters(start_from, config, trainer.x.shape[-1]))
         result = trainer.run(state, progress)
         processes.wait()
-    return TrainResult(folder.model, config.train.iterations, result, time.monotonic() - started)
+    return TrainResult(folder.model, config.train.end, result, time.monotonic() - started)
 
 
 @contextmanager

@@ -112,12 +112,12 @@ class Trainer:
             done = state.iteration
         latest: Validation | None = None
         bad = 0
-        for iteration in range(done, settings.iterations):
+        for iteration in range(done, settings.end):
             now = moment(self.config.model, settings, iteration)
             step = self._step(iteration, now)
             bad = watch.check(step, self.x.shape[-1], iteration, settings, bad)
             done = iteration + 1
-            last = done == settings.iterations
+            last = done == settings.end
             records: list[Record] = []
             if done % settings.log_interval == 0 or last:
                 records.append(_record(done, now, step))
@@ -129,7 +129,7 @@ class Trainer:
                     self.folder.append(record)
                 if done % settings.checkpoint_interval == 0 or last:
                     self._checkpoint(done)
-            progress(TrainProgress(done, settings.iterations, step.loss, latest, tuple(records)))
+            progress(TrainProgress(done, settings.end, step.loss, latest, tuple(records)))
         if latest is None:
             # A finished run was resumed: a kill may have left its model one checkpoint behind.
             latest = self._validate(done)

@@ -137,6 +137,21 @@ def test_a_kill_between_the_files(
     assert files(out) == files(unbroken)
 
 
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(
+    unbroken: Path, tmp_path: Path
+) -> None:
+    """The schedules are those of all 40 iterations."""
+    part = replace(CONFIG, train=replace(CONFIG.train, stop_at=20))
+    result = train(part, TRAIN, TEST, tmp_path / "part")
+    assert result.iterations == 20
+    whole, begun = (
+        (folder / "metrics.jsonl").read_text().splitlines()
+        for folder in (unbroken, tmp_path / "part")
+    )
+    assert begun == whole[: len(begun)]
+    assert json.loads(begun[-1])["iteration"] == 20
+
+
 def test_a_finished_run_stays_as_it_is(unbroken: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(unbroken, out)

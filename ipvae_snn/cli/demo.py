@@ -20,7 +20,7 @@ from ipvae_snn.cli.common import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ipvae_snn.cli.measure import Measured
+    from ipvae_snn.cli.measure import Comparison, Measured
     from ipvae_snn.float_network import FloatNetwork
     from ipvae_snn.ir import IntegerNetwork
     from ipvae_snn.trace import RunRequest
@@ -30,6 +30,7 @@ STEPS: Final = 64
 CALIBRATION_IMAGES: Final = 256
 SHOWN: Final = 8
 SHOWN_STEPS: Final = (1, 4, 16, 64)
+PRETRAINED: Final = "vanhateren-512"
 MARKER: Final = ".ipvae-snn-demo"
 RESULT: Final = "demo.json"
 PICTURES: Final = ("dictionary.png", "reconstructions.png", "raster.png", "r2.png")
@@ -77,14 +78,20 @@ def demo(
         )  # fmt: skip
         status.update("pictures")
         _draw(out, made, images, measured, request)
+    trained_long = _pretrained(out, seed, screen)
     comparison = measured.comparison
     seconds = time.perf_counter() - start
-    result = {**comparison.as_json(), "seconds_total": seconds, "out": str(out)}
+    result = {
+        **comparison.as_json(), "pretrained": trained_long.as_json(), "seconds_total": seconds,
+        "out": str(out),
+    }  # fmt: skip
     write_json(out / RESULT, result)
     if as_json:
         emit_json(result)
     else:
         screen.print(as_table(comparison))
+        screen.print(f"Beside it, trained for longer: the pretrained [bold]{PRETRAINED}[/]")
+        screen.print(as_table(trained_long))
         screen.print(footnote(comparison), highlight=False)
         screen.print(f"data: {comparison.citation}", highlight=False)
         screen.print(f"pictures: {', '.join(str(out / name) for name in PICTURES)}")
@@ -97,6 +104,7 @@ def demo(
             screen.print("[yellow]no Lava row: run `ipvae-snn lava setup` (needs Python 3.10)[/]")
         screen.print(f"{seconds:.0f} s in all")
     require_equal(comparison)
+    require_equal(trained_long)
 
 
 def _claim(out: Path) -> None:
@@ -126,7 +134,7 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
     run, network = out / "run", out / "net.safetensors"
     shutil.rmtree(run, ignore_errors=True)  # an earlier demo's: _claim saw to that
     config = with_overrides(load_preset("demo"), [f"train.seed={seed}"])
-    result = train_with_progress(config, run, None, False, screen)
+    result = train_with_progress(config, run, None, screen)
     floats = load_float_network(result.checkpoint)
     with screen.status("convert to 8 bits, calibrated on training patches"):
         patches = load("natural", "train", limit=CALIBRATION_IMAGES)
@@ -140,6 +148,31 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
         f"(float {report.float_eigenvalue:.3g})"
     )
     return Made(result.checkpoint, network, floats, program)
+
+
+def _pretrained(out: Path, seed: int, screen: "Console") -> "Comparison":
+    """Convert a network that comes with the package and compare it on the same patches."""
+    from ipvae_snn.cli.convert import convert_and_save
+    from ipvae_snn.cli.measure import compare_backends
+    from ipvae_snn.convert import ConversionSettings
+    from ipvae_snn.data import load
+    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.pretrained import network_path
+    from ipvae_snn.trace import RunRequest
+
+    with screen.status(f"{PRETRAINED}, which comes with the package: convert") as status:
+        floats = load_float_network(network_path(PRETRAINED))
+        patches = load("natural", "train", limit=CALIBRATION_IMAGES)
+        program, _ = convert_and_save(
+            floats, patches, ConversionSettings(), out / f"{PRETRAINED}.safetensors",
+            steps=STEPS, seed=seed,
+        )  # fmt: skip
+        images = load_for(program, "natural", "test", None, IMAGES)
+        request = RunRequest(STEPS, seed, trace=True)
+        measured = compare_backends(
+            floats, program, images, request, ["onnx"], "cpu-45nm", status.update
+        )
+    return measured.comparison
 
 
 def _draw(

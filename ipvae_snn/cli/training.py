@@ -73,7 +73,7 @@ def train_with_progress(
 
             observers.append(stack.enter_context(TensorBoardLog(out / "tensorboard")))
         bar = stack.enter_context(Progress(*columns, console=screen, refresh_per_second=2))
-        task = bar.add_task("training", total=config.train.iterations, state="")
+        task = bar.add_task("training", total=config.train.end, state="")
 
         def show(progress: "TrainProgress") -> None:
             state = f"loss {progress.loss:.1f}"
