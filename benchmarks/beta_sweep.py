@@ -67,13 +67,17 @@ def draw(points: list[dict[str, Any]], published: dict[str, Any]) -> None:
     """Save the picture: zeros to the right, R2 upwards, the ideal corner at the upper right."""
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
-    marks = ((published["ip_vae"], "o--", "iP-VAE, published", "beta"),
-             (published["lca"], "^", "LCA, published", "lambda"))  # fmt: skip
-    for rows, style, label, key in marks:
+    marks = (
+        (published["ip_vae"], "o--", "iP-VAE, published", "beta", (-14, -11)),
+        (published["lca"], "^", "LCA, published", "lambda", (6, 3)),
+    )
+    for rows, style, label, key, offset in marks:
         axes.plot([p["zeros"] for p in rows], [p["r2"] for p in rows], style, label=label)
         for p in rows:
-            axes.annotate(f"{p[key]:g}", (p["zeros"], p["r2"]), xytext=(-4, -11),
-                          textcoords="offset points", ha="right", fontsize=8)  # fmt: skip
+            axes.annotate(
+                f"{p[key]:g}", (p["zeros"], p["r2"]), xytext=offset, textcoords="offset points",
+                fontsize=8,
+            )  # fmt: skip
     ours = sorted(points, key=lambda p: p["beta"])
     axes.plot([p["zeros"]["mean"] for p in ours], [p["r2"]["mean"] for p in ours], "s-",
               label="this toolkit")  # fmt: skip
