@@ -5,6 +5,8 @@ import typer
 QUESTIONS = {
     "mnist_float_integer": "float against integer on MNIST test images: R2, spikes, energy, time",
     "training_speed": "training by the plain formulation against ours: seconds, loss, memory",
+    "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), judge it, write its card",
+    "beta_sweep": "reconstruction against sparsity on patches, beside published points",
 }
 
 

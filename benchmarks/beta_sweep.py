@@ -16,8 +16,7 @@ from typing import Annotated, Any, Final
 import typer
 from matplotlib.figure import Figure
 
-from benchmarks.mnist_page import table, wrapped
-from benchmarks.recipe import machine
+from benchmarks.report import machine, table, wrapped
 from ipvae_snn.atomic import atomic_path, write_text
 from ipvae_snn.cli.common import console
 from ipvae_snn.cli.training import Extras, train_with_progress

@@ -7,8 +7,6 @@ Writes benchmarks/results/mnist_float_integer.json and the Markdown page docs/be
 """
 
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -22,7 +20,8 @@ import numpy as np
 import typer
 
 from benchmarks.mnist_page import page
-from ipvae_snn import __version__, interpreter
+from benchmarks.report import machine
+from ipvae_snn import interpreter
 from ipvae_snn.atomic import write_text
 from ipvae_snn.backends import load_backend
 from ipvae_snn.calibrate import calibrate
@@ -170,13 +169,8 @@ def main(
         times = timings(floats, program, images, request)
     result = {
         "date": date.today().isoformat(),
-        "ipvae_snn": __version__,
         "command": "python -m benchmarks.mnist_float_integer",
-        "machine": {
-            "cpu_cores": os.cpu_count(),
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
-        },
+        "machine": machine(),
         "network": str(checkpoint or NETWORK),
         "checkpoint_sha256": floats.source,
         "trained_with": asdict(load_checkpoint_config(path)),

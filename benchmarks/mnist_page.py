@@ -1,23 +1,8 @@
 """The Markdown page of the MNIST benchmark, made from its JSON result."""
 
-import textwrap
 from typing import Any
 
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table, the first column to the left and the others to the right."""
-    rule = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
-
-
-def number(value: float | None, digits: int = 1) -> str:
-    """Return a number, or "not published" where there is none."""
-    return "not published" if value is None else f"{value:,.{digits}f}"
-
-
-def wrapped(text: str) -> str:
-    """Return a paragraph in lines of at most 99 characters."""
-    return "\n".join(textwrap.wrap(" ".join(text.split()), 99, break_long_words=False))
+from benchmarks.report import number, table, wrapped
 
 
 def page(result: dict[str, Any]) -> str:
@@ -28,8 +13,9 @@ def page(result: dict[str, Any]) -> str:
     verdict = "equal" if reference["equal"] else "**different**"
     made = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
-        {machine["architecture"]}, Python {machine["python"]}, ipvae-snn {result["ipvae_snn"]}); the
-        whole result is in `benchmarks/results/mnist_float_integer.json`. Network:
+        {machine["architecture"]}, Python {machine["python"]}, ipvae-snn
+        {machine["ipvae_snn"]}); the whole result is in
+        `benchmarks/results/mnist_float_integer.json`. Network:
         {result["network"]}, K = {result["neurons"]}, T = {train["steps"]}, beta =
         {train["beta"]:g}, KL form "{train["kl"]}". Data: {found["citation"]}."""
     )

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from benchmarks.mnist_page import table, wrapped
+from benchmarks.report import table, wrapped
 from ipvae_snn.config import Config
 
 # Published figures to stand beside ours: Vafaii, Galor and Yates (2025), inference of 1,000 steps.

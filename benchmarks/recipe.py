@@ -8,8 +8,6 @@ network in half precision and its card into ipvae_snn/pretrained/.
 """
 
 import json
-import os
-import platform
 import subprocess
 import sys
 from datetime import date
@@ -17,12 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
-import torch
 import typer
 from rich.console import Console
 
 from benchmarks.model_card import card
-from ipvae_snn import __version__, pretrained
+from benchmarks.report import machine
+from ipvae_snn import pretrained
 from ipvae_snn.atomic import write_text
 from ipvae_snn.checkpoint import load_state
 from ipvae_snn.cli.common import console
@@ -35,7 +33,11 @@ HERE: Final = Path(__file__).parent
 RECIPES: Final = HERE / "recipes"
 RESULTS: Final = HERE / "results"
 # Recipes that go on from another one's network.
-BEFORE: Final = {"mnist-512": "mnist-512-second", "mnist-512-second": "mnist-512-first"}
+BEFORE: Final = {
+    "mnist-512": "mnist-512-third",
+    "mnist-512-third": "mnist-512-second",
+    "mnist-512-second": "mnist-512-first",
+}
 STEPS: Final = 1000
 TEST_IMAGES: Final = 10_000
 READOUT_IMAGES: Final = 60_000
@@ -89,18 +91,6 @@ def evaluated(
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
-
-
-def machine(threads: int) -> dict[str, Any]:
-    """Return what the figures' times depend on."""
-    return {
-        "cpu_cores": os.cpu_count(),
-        "threads": threads,
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "ipvae_snn": __version__,
-    }
 
 
 def main(

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.memory import measured_growth
 from benchmarks.plain_training import GIBIBYTE, FixedSampler, plain_loss
-from benchmarks.recipe import machine
+from benchmarks.report import machine
 from benchmarks.training_speed_page import page
 from ipvae_snn.atomic import write_text
 from ipvae_snn.cli.common import console

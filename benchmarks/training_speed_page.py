@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.mnist_page import number, table, wrapped
+from benchmarks.report import number, table, wrapped
 
 NAMES = {
     "plain": "plain formulation",

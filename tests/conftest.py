@@ -1,10 +1,12 @@
-"""Small integer networks that many tests share."""
+"""What many tests share: small integer networks, and the command line in this process."""
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from ipvae_snn.cli.app import main
 from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup
 
 
@@ -70,3 +72,22 @@ def network_factory() -> Callable[..., IntegerNetwork]:
 def pixels_factory() -> Callable[..., np.ndarray]:
     """Return `make_pixels`: (network, n, seed=1) -> (n, M) uint8."""
     return make_pixels
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; returns exit code, stdout and stderr."""
+
+    def execute(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ipvae-snn", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return execute

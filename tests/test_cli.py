@@ -12,27 +12,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from ipvae_snn import __version__, trace
-from ipvae_snn.cli.app import main
 from ipvae_snn.hw.lava.environment import find
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process; returns exit code, stdout and stderr."""
-
-    def execute(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ipvae-snn", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return execute
 
 
 @pytest.fixture(scope="module")

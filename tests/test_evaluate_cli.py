@@ -1,7 +1,6 @@
 """`ipvae-snn evaluate` as users meet it: JSON, tables, pictures, and one line for every mistake."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from ipvae_snn.checkpoint import Origin, save_model
-from ipvae_snn.cli.app import main
 from ipvae_snn.config import Config, ModelConfig, TrainConfig
 from ipvae_snn.ir import IntegerNetwork
 from ipvae_snn.model import IterativePoissonVAE
@@ -19,25 +17,13 @@ from ipvae_snn.serialize import save_network
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Run the command line in this process, with an empty data root and without downloads."""
+@pytest.fixture(autouse=True)
+def no_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty data root, no downloads, and a terminal wide enough for the tables."""
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("IPVAE_SNN_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("IPVAE_SNN_DOWNLOAD", "0")
     monkeypatch.setenv("COLUMNS", "120")
-
-    def execute(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ipvae-snn", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return execute
 
 
 def make_checkpoint(folder: Path, side: int, name: str) -> Path:
