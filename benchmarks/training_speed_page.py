@@ -37,9 +37,10 @@ def section(name: str, found: dict[str, Any]) -> str:
         f"""`python -m benchmarks.training_speed --setting {name} --data {found["data"]}
         --iterations {train["iterations"]} --threads {machine["threads"]}` on {found["date"]}, on
         {machine["threads"]} of {machine["cpu_cores"]} CPU cores ({machine["architecture"]}), Python
-        {machine["python"]}, torch {machine["torch"]}, ipvae-snn {machine["ipvae_snn"]}. B {train["batch_size"]}, K
-        {model["n_latents"]}, T {train["steps"]}, beta {train["beta"]:g}, KL form
-        "{train["kl"]}", {train["iterations"]:,} iterations in blocks of {found["block"]}."""
+        {machine["python"]}, torch {machine["torch"]}, ipvae-snn {machine["ipvae_snn"]}. B
+        {train["batch_size"]}, K {model["n_latents"]}, T {train["steps"]}, beta {train["beta"]:g},
+        KL form "{train["kl"]}", {train["iterations"]:,} iterations in blocks of
+        {found["block"]}."""
     )
     head = [
         "", "iterations", "seconds each (median)", "quartiles", "memory added (MB)",
