@@ -70,5 +70,6 @@ def _settled(settings: TrainConfig) -> int:
 def _silent(found: str, limit: str, iteration: int) -> TrainingError:
     return TrainingError(
         f"training fell silent: {found} at iteration {iteration} (limit {limit}); lengthen "
-        "train.beta_ramp_fraction, lower train.beta, or start louder (model.u0_low, model.u0_high)"
+        "train.beta_ramp_fraction, lower train.beta or train.learning_rate, or start louder "
+        "(model.u0_low, model.u0_high)"
     )
