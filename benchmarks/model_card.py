@@ -23,6 +23,7 @@ def card(result: dict[str, Any], config: Config) -> str:
         f"T = {train.steps}" if not train.steps_start
         else f"T from {train.steps_start} to {train.steps}"
     )  # fmt: skip
+    before = f", with the recipes before it ({result['after']} and on)," if result["after"] else ""
     about = wrapped(
         f"""A float iP-VAE (Vafaii, Galor and Yates, *Brain-like Variational Inference*, NeurIPS
         2025) with K = {config.model.n_latents} neurons and a linear decoder. Dictionary in half
@@ -33,7 +34,7 @@ def card(result: dict[str, Any], config: Config) -> str:
     trained = " ".join(
         f"""`{result["command"]}`: {result["iterations"]:,} iterations of {train.batch_size}
         images, {steps}, beta = {train.beta:g}, KL form "{result["kl"]}", seed {train.seed};
-        {result["training_seconds"] / 60:.0f} minutes on {place["threads"]} core of
+        {result["training_seconds"] / 60:.0f} minutes{before} on {place["threads"]} core of
         {place["cpu_cores"]} ({place["architecture"]}, shared with other work), torch
         {place["torch"]}, {result["date"]}.""".split()
     )

@@ -121,6 +121,7 @@ def main(
             )
         result = {
             "recipe": name,
+            "after": BEFORE.get(name),
             "command": f"python -m benchmarks.recipe {name}",
             "date": date.today().isoformat(),
             "machine": machine(config.train.threads),
