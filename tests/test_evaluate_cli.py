@@ -78,7 +78,7 @@ def test_json_has_every_figure_under_a_stable_key(
         "digits",
     )
     assert (found["images"], found["steps"], found["seed"]) == (40, 10, 3)
-    assert set(found["readout"]) == {"skipped", "accuracy", "fitted_on", "converged"}
+    assert set(found["readout"]) == {"skipped", "accuracy", "fitted_on", "converged", "c"}
     assert found["readout"]["skipped"] is None
     assert found["readout"]["fitted_on"] == 100
     assert found["readout"]["accuracy"]["n"] == 40

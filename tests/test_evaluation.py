@@ -265,6 +265,18 @@ def test_a_fit_that_stops_early_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     assert not readout.linear_readout(*clusters(100, 0), *clusters(50, 1)).converged
 
 
+def test_the_penalty_is_chosen_on_images_that_are_fitted_on() -> None:
+    """Among 800 useless features, the weakest penalty fits noise and judges worse."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 1500)
+    features = rng.normal(0, 1, (1500, 801))
+    features[:, 0] += 1.5 * labels
+    found = readout.linear_readout(features, labels, features, labels)
+    assert found.c < 1.0
+    few = readout.linear_readout(features[:400], labels[:400], features, labels)
+    assert few.c == 1.0
+
+
 def test_labels_that_allow_no_readout() -> None:
     some, other = np.array([0, 1, 1]), np.array([2, 3])
     assert readout.unfit_reason(None, some) == "the data set has no labels"
