@@ -80,6 +80,7 @@ def both(
     p = Parameters(*values)
 
     def sample(u: Tensor, update: int) -> Tensor:
+        # torch leaves Function.apply without types.
         z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]
         return z
 
@@ -298,6 +299,7 @@ def _gram_space(values: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor
     G = functional.gram(phi, log_sigma)
     b = functional.feed_forward(x.unsqueeze(0), phi, log_sigma)
     tensors = (G, b, u0, log_bias, log_lr)
+    # A tuple from a generator has no known length.
     return tuple(t.clone().requires_grad_() for t in tensors)  # type: ignore[return-value]
 
 
