@@ -1,7 +1,7 @@
 """A trained float network as ONNX subgraphs: a `Circuit` of onnx_models.
 
 It computes what ipvae_snn/float_inference.py computes, in Gram form, with the state in float32
-or float64; counts are always drawn in float64, since 24-bit uniforms need more than 24 bits.
+or float64; counts are always drawn in float64, since float32 does not hold a 31-bit uniform.
 """
 
 from __future__ import annotations

@@ -38,14 +38,11 @@ from ipvae_snn.fixed_point import (
     multiply_shift,
 )
 from ipvae_snn.ir import Connection, IntegerNetwork, NeuronGroup
-from ipvae_snn.prng import UNIFORM_BITS
 from ipvae_snn.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables, part_rate
 
 BYTE: Final = 256
 OCTAVE_BUCKETS_LOG2: Final = 3  # the test for surely silent neurons divides an octave by 2**3
 INT32_MAX: Final = (1 << 31) - 1
-THRESHOLD_SHIFT: Final = PROBABILITY_BITS - UNIFORM_BITS
-THRESHOLD_HALF: Final = 1 << (THRESHOLD_SHIFT - 1)
 
 
 def exp2_negative_graph(g: Graph, exponent: Value, tables: SamplerTables) -> Value:
@@ -91,7 +88,8 @@ class IntegerSampling:
         """Least uniform that can give a spike, for each eighth of an octave from state_min up.
 
         Exact by construction: it is the minimum over every membrane potential in the bucket, by
-        the interpreter's own functions. 2**24 means never.
+        the interpreter's own functions. A neuron spikes if its uniform is not below P(0), which
+        stays below 2**31 down to the least state_min, -12 octaves: int32 holds it.
         """
         group, tables = self.group, self.tables
         width = 1 << (group.fraction_bits - OCTAVE_BUCKETS_LOG2)
@@ -101,9 +99,7 @@ class IntegerSampling:
             exponent = multiply_shift(
                 part_rate(potential, group.fraction_bits, tables), LOG2E, LOG2E_BITS
             )
-            probability = int(exp2_negative(exponent, tables.coarse, tables.fine).min())
-            uniform = -((THRESHOLD_HALF - probability) >> THRESHOLD_SHIFT)
-            least.append(min(max(uniform, 0), 1 << UNIFORM_BITS))
+            least.append(int(exp2_negative(exponent, tables.coarse, tables.fine).min()))
         return np.array(least, dtype=np.int32)
 
     def may_spike(self, g: Graph, state: Value, uniform: Value) -> Value:
@@ -134,9 +130,7 @@ class IntegerSampling:
         below = g.op("Sub", g.scalar(self.one_part_limit, INT64), within)
         rate = exp2_negative_graph(g, g.op("Mul", below, 1 << (RATE_BITS - bits)), self.tables)
         exponent = g.shift_right(g.op("Mul", rate, LOG2E), LOG2E_BITS)
-        scaled = g.op("Mul", g.cast(uniform, INT64), 1 << THRESHOLD_SHIFT)
-        threshold = g.op("Add", scaled, THRESHOLD_HALF)
-        return threshold, rate, exp2_negative_graph(g, exponent, self.tables)
+        return g.cast(uniform, INT64), rate, exp2_negative_graph(g, exponent, self.tables)
 
     def advance(self, g: Graph, probability: Value, rate: Value, k: Value) -> Value:
         """Return probability * rate / k, each product shifted down."""

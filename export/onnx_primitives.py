@@ -92,7 +92,7 @@ def threefry(
 
 
 def uniform_grid(g: Graph, keys: Keys, step: Value, n_neurons: int) -> Value:
-    """Return the uniforms (N, K) of part 0, int32 in [0, 2**24); keys.image is (N, 1)."""
+    """Return the uniforms (N, K) of part 0, int32 in [0, 2**31); keys.image is (N, 1)."""
     n_blocks = (n_neurons + 1) // 2
     blocks = np.arange(n_blocks, dtype=np.int32).reshape(1, -1)
     counter = g.reshape(g.cast(step, INT32), 1)
@@ -121,6 +121,7 @@ def invert(g: Graph, sampling: Sampling, state: Value, uniform: Value) -> Value:
     """Return the counts (int32) of one part for lists of states and uniforms.
 
     Sequential inversion: the loop ends when no threshold lies above its cumulative probability.
+    A count stays where the next one's probability has come down to 0 (docs/ir.md).
     """
     threshold, rate, probability = sampling.begin(g, state, uniform)
 
@@ -130,8 +131,9 @@ def invert(g: Graph, sampling: Sampling, state: Value, uniform: Value) -> Value:
 
     def body(h: Graph, i: Value, carried: list[Value]) -> tuple[Value, list[Value], list[Value]]:
         probability, cumulative, count, one = carried
-        count = h.op("Add", count, one)
         probability = sampling.advance(h, probability, rate, h.op("Add", i, 1))
+        possible = h.cast(h.compare("Greater", probability, 0), INT32)
+        count = h.op("Add", count, h.op("Mul", one, possible))
         cumulative = h.op("Add", cumulative, probability)
         one, go_on = above(h, cumulative)
         return go_on, [probability, cumulative, count, one], []

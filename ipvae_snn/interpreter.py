@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.fixed_point import ACCUMULATOR_BITS, Int64, round_shift, signed_limit
 from ipvae_snn.ir import IntegerNetwork, scale_sum
-from ipvae_snn.prng import MAX_SEED, MAX_STEPS, uniform24
+from ipvae_snn.prng import MAX_SEED, MAX_STEPS, uniforms
 from ipvae_snn.sampler import spike_counts
 from ipvae_snn.trace import RunRequest, Trace
 
@@ -31,11 +31,11 @@ def sample(
 ) -> Int64:
     """Return the spike counts (N, K) of one step, drawn at membrane potentials `state` (N, K)."""
 
-    def uniforms(part: int) -> Int64:
-        return uniform24(seed, images, step, network.n_neurons, part).astype(np.int64)
+    def of_part(part: int) -> Int64:
+        return uniforms(seed, images, step, network.n_neurons, part).astype(np.int64)
 
     group = network.neurons
-    return spike_counts(state, uniforms, group.fraction_bits, group.max_count, network.tables)
+    return spike_counts(state, of_part, group.fraction_bits, group.max_count, network.tables)
 
 
 def integrate(network: IntegerNetwork, state: Int64, current: Int64, counts: Int64) -> Int64:

@@ -1,4 +1,4 @@
-"""Exact Poisson counts from keyed 24-bit uniforms by sequential inversion, in float64 NumPy.
+"""Exact Poisson counts from keyed 31-bit uniforms by sequential inversion, in float64 NumPy.
 
 Float inference and the integer program draw from the same uniforms by the same rule, so that
 their counts can be compared one by one and sampling noise does not hide a conversion error.
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ipvae_snn.prng import UNIFORM_BITS, uniform24
+from ipvae_snn.prng import UNIFORM_BITS, uniforms
 from ipvae_snn.sampler import SPLIT_OCTAVES
 
 Float64 = npt.NDArray[np.float64]
@@ -26,7 +26,7 @@ def poisson_from_uniforms(
 
     `images` (N,), `seed` and `step` key the uniforms (see prng). With
     j = max(0, ceil(log2(rate) - 3)) the step has 2**j parts of rate / 2**j; part p has its own
-    uniform U, u = (U + 0.5) / 2**24, and its count is the number of k < 40 with CDF_k <= u.
+    uniform U, u = (U + 0.5) / 2**31, and its count is the number of k < 40 with CDF_k <= u.
     Rates above e**10 are taken as e**10.
     """
     capped = np.minimum(rates, math.exp(MAX_LOG_RATE))
@@ -36,10 +36,10 @@ def poisson_from_uniforms(
     rows = np.arange(len(rates))
     part = 0
     while rows.size:
-        uniforms = uniform24(seed, images[rows], step, rates.shape[1], part)
+        words = uniforms(seed, images[rows], step, rates.shape[1], part)
         # Only the first part is needed everywhere; later ones where the rate is large.
         where = np.nonzero(n_parts[rows] > part)
-        u = (uniforms[where] + 0.5) / (1 << UNIFORM_BITS)
+        u = (words[where] + 0.5) / (1 << UNIFORM_BITS)
         counts[rows[where[0]], where[1]] += invert_cdf(u, part_rate[rows[where[0]], where[1]])
         part += 1
         rows = rows[(n_parts[rows] > part).any(axis=1)]

@@ -14,7 +14,7 @@ from ipvae_snn.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS,
 from ipvae_snn.float_network import InputKind
 from ipvae_snn.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES, SamplerTables
 
-VERSION: Final = 1
+VERSION: Final = 2
 MIN_FRACTION_BITS: Final = 4
 MAX_FRACTION_BITS: Final = 16
 MIN_OCTAVES: Final = 15  # potentials lie above -15 + SPLIT_OCTAVES octaves (exponent below 16)

@@ -1,10 +1,11 @@
-"""The keyed counter-based generator: one 24-bit uniform for each (seed, image, step, part, neuron).
+"""The keyed counter-based generator: one 31-bit uniform for each (seed, image, step, part, neuron).
 
 Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as
 1, 2, 3; SC 2011). It needs additions, rotations and exclusive-ors on 32-bit words only, has
 published known-answer vectors, and keeps no state: any back end can compute any draw by itself,
 in any order. The key is (seed, image), the counter is (step + 2**20 * part, neuron // 2), and
-word neuron % 2 of the result belongs to the neuron; its upper 24 bits are the uniform.
+word neuron % 2 of the result belongs to the neuron; its upper 31 bits are the uniform: as fine as
+the sampler's probabilities, and never negative in a signed 32-bit register.
 """
 
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-UNIFORM_BITS: Final = 24
+UNIFORM_BITS: Final = 31
 PART_SHIFT: Final = 20
 MAX_STEPS: Final = 1 << PART_SHIFT
 MAX_SEED: Final = (1 << 32) - 1
@@ -45,8 +46,8 @@ def threefry2x32(
     return first, second
 
 
-def uniform24(seed: int, images: npt.ArrayLike, step: int, n_neurons: int, part: int = 0) -> UInt32:
-    """Return the uniforms of one step: shape (N, n_neurons), uint32 in [0, 2**24).
+def uniforms(seed: int, images: npt.ArrayLike, step: int, n_neurons: int, part: int = 0) -> UInt32:
+    """Return the uniforms of one step: shape (N, n_neurons), uint32 in [0, 2**31).
 
     `images` (N,) are the images' indices within the data set, each in [0, 2**32); `seed` is in
     [0, 2**32), `step` in [0, 2**20), `part` in [0, 2**12). See the module text for the keying.

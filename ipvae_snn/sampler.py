@@ -1,6 +1,7 @@
-"""The integer Poisson sampler: membrane potential and 24-bit uniforms in, spike counts out.
+"""The integer Poisson sampler: membrane potential and 31-bit uniforms in, spike counts out.
 
-Inversion: the count is the number of k whose cumulative probability does not exceed the uniform.
+Inversion: the count is the number of k whose cumulative probability does not exceed the uniform,
+both in 2**-31; it stops at the last count whose probability the sampler holds above 0.
 Rates up to 8 take one uniform. Above, a step is divided into 2**j equal parts, each with its own
 uniform and 2**-j of the rate; the sum of the parts' counts is again Poisson. The distribution
 depends on the membrane potential alone, so its distance to the true Poisson is measured over
@@ -16,7 +17,6 @@ import numpy as np
 from ipvae_snn.fixed_point import (
     LOG2E,
     LOG2E_BITS,
-    PROBABILITY_BITS,
     RATE_BITS,
     RECIPROCAL_BITS,
     Int64,
@@ -25,10 +25,9 @@ from ipvae_snn.fixed_point import (
     multiply_shift,
     reciprocals,
 )
-from ipvae_snn.prng import UNIFORM_BITS
 
 SPLIT_OCTAVES: Final = 3  # a part's rate is at most 2**3
-MAX_PART_COUNT: Final = 28  # P(count > 28) < 3e-9 at rate 8, below half a 24-bit uniform
+MAX_PART_COUNT: Final = 28  # P(count > 28) is 8e-9 at rate 8: 17 of 2**31 uniforms
 MAX_PARTS_LOG2: Final = 12  # the generator's counter gives a part 12 bits
 
 Uniforms = Callable[[int], Int64]
@@ -59,24 +58,24 @@ def part_rate(potential: Int64, fraction_bits: int, tables: SamplerTables) -> In
 def part_count(rate: Int64, uniform: Int64, tables: SamplerTables) -> Int64:
     """Return the count of one part by sequential inversion.
 
-    rate in 2**-28 (at most 8), uniform in [0, 2**24); the uniform stands for the middle of its
-    interval. probability_{k+1} = probability_k * rate / (k + 1), each product shifted down.
+    rate in 2**-28 (at most 8), uniform in [0, 2**31). A uniform U stands for U + 1/2, so that
+    cumulative <= U is an exact comparison of numbers in 2**-31, and count 0 has exactly the
+    probability that the first exponential gives. probability_{k+1} = probability_k * rate /
+    (k + 1), each product shifted down. What the shifts lose goes to the last count of which the
+    probability is not 0, rather than to MAX_PART_COUNT.
     """
-    threshold = (uniform << (PROBABILITY_BITS - UNIFORM_BITS)) + (
-        1 << (PROBABILITY_BITS - UNIFORM_BITS - 1)
-    )
     exponent = multiply_shift(rate, LOG2E, LOG2E_BITS)
     probability = exp2_negative(exponent, tables.coarse, tables.fine)
     cumulative = probability
     count = np.zeros_like(rate)
     for k in range(1, MAX_PART_COUNT + 1):
-        above = cumulative <= threshold
+        above = cumulative <= uniform
         if not above.any():
             break
-        count = count + above
         scaled = multiply_shift(probability, rate, RATE_BITS)
         probability = multiply_shift(scaled, tables.reciprocal[k], RECIPROCAL_BITS)
         cumulative = cumulative + probability
+        count = count + (above & (probability > 0))
     return count
 
 

@@ -113,9 +113,14 @@ def save_network(network: IntegerNetwork, path: Path) -> None:
 def load_network(path: Path) -> IntegerNetwork:
     """Read a program from `path`; executes no code from the file.
 
-    Raises FileFormatError if it is missing, truncated, foreign, newer, or breaks a rule.
+    Raises FileFormatError if it is missing, truncated, foreign, older, newer, or breaks a rule.
     """
     metadata = read_header(path, FORMAT, VERSION)
+    if int(metadata["version"]) < VERSION:
+        raise FileFormatError(
+            f"{path}: version {metadata['version']} is older than {VERSION}, which draws from "
+            "other uniforms; convert it again"
+        )
     try:
         with safe_open(path, framework="numpy") as handle:
             arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no __iter__)

@@ -166,7 +166,7 @@ def test_inspect_reads_all_three_kinds(made: Path, run: Run, tmp_path: Path) -> 
         "--out", out)  # fmt: skip
     for file, what in (
         (made / "run/model.safetensors", "float checkpoint"),
-        (made / "net.safetensors", "integer network, program version 1"),
+        (made / "net.safetensors", "integer network, program version 2"),
         (out, "result of a run"),
     ):
         code, text, _ = run("inspect", file, "--json")

@@ -20,7 +20,7 @@ from ipvae_snn.errors import TrainingError
 from ipvae_snn.inversion import invert_cdf, parts_of, poisson_from_uniforms
 from ipvae_snn.model import Parameters
 from ipvae_snn.objective import unrolled_plain
-from ipvae_snn.prng import uniform24
+from ipvae_snn.prng import uniforms
 from ipvae_snn.unrolled import Unrolling
 
 # So late a cut-off leaves out nothing that float64 can see.
@@ -152,7 +152,7 @@ def test_inversion_equals_the_quantile_function() -> None:
     # #{k : CDF_k <= u} is scipy's quantile but for u within rounding of a CDF value.
     rng = np.random.default_rng(7)
     rates = rng.uniform(0.001, 8.0, 20_000)
-    u = (rng.integers(0, 1 << 24, 20_000) + 0.5) / (1 << 24)
+    u = (rng.integers(0, 1 << 31, 20_000) + 0.5) / (1 << 31)
     assert (invert_cdf(u, rates) == stats.poisson.ppf(u, rates)).mean() > 0.9999
 
 
@@ -166,7 +166,7 @@ def test_counts_sum_over_parts() -> None:
     rates = np.array([[0.5, 20.0, 3.0], [100.0, 0.01, 8.0]])
     expected = np.zeros(rates.shape, dtype=int)
     for part in range(16):
-        u = (uniform24(seed, images, step, 3, part) + 0.5) / (1 << 24)
+        u = (uniforms(seed, images, step, 3, part) + 0.5) / (1 << 31)
         for place in np.ndindex(*rates.shape):
             parts = max(1, 2 ** math.ceil(math.log2(rates[place]) - 3))
             if part < parts:

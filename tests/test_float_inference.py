@@ -10,7 +10,7 @@ from ipvae_snn import float_inference
 from ipvae_snn.errors import DataError
 from ipvae_snn.float_inference import run_float
 from ipvae_snn.float_network import FloatNetwork
-from ipvae_snn.prng import uniform24
+from ipvae_snn.prng import uniforms
 from ipvae_snn.trace import RunRequest
 
 M, K = 12, 6
@@ -46,7 +46,7 @@ def plain(network: FloatNetwork, x: np.ndarray, image: int, steps: int, seed: in
     phi, variance = network.phi.astype(float), np.exp(2 * network.log_sigma.astype(float))
     u, counts, states = network.u0.astype(float), [], []
     for t in range(steps):
-        uniform = (uniform24(seed, [image], t, K)[0] + 0.5) / 2**24
+        uniform = (uniforms(seed, [image], t, K)[0] + 0.5) / 2**31
         assert np.exp(u).max() < 8  # one part only; more of them are tested with the sampler
         z = stats.poisson.ppf(uniform, np.exp(u))
         drive = phi.T @ ((x - phi @ z) / variance)

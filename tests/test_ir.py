@@ -31,7 +31,7 @@ def with_weight(connection: Connection, row: int, column: int, value: int) -> Co
 
 
 FAULTS: list[tuple[Edit, str]] = [
-    (lambda n: {"version": 2}, "program version 2 is not 1"),
+    (lambda n: {"version": 3}, "program version 3 is not 2"),
     (
         lambda n: {"feedforward": with_weight(n.feedforward, 0, 0, -128)},
         "feedforward weights reach -128; a symmetric int8 stops at -127",
@@ -88,7 +88,7 @@ FAULTS: list[tuple[Edit, str]] = [
     ),
     (
         lambda n: {"tables": replace(n.tables, coarse=n.tables.coarse + 1)},
-        "table 'coarse' differs from version 1's; the file was altered",
+        "table 'coarse' differs from version 2's; the file was altered",
     ),
     (
         lambda n: {"decoder": Decoder(n.decoder.weights, n.decoder.scale * np.float32(np.nan))},
@@ -107,7 +107,7 @@ def test_broken_rules_are_refused(network: IntegerNetwork, edit: Edit, message: 
 def test_a_program_cannot_be_changed(network: IntegerNetwork) -> None:
     """It is frozen."""
     with pytest.raises(FrozenInstanceError):
-        network.version = 2  # type: ignore[misc]  # the point of the test
+        network.version = 3  # type: ignore[misc]  # the point of the test
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 255))

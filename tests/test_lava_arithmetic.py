@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ipvae_snn.hw.lava.processes import arithmetic
 from ipvae_snn.interpreter import integrate
 from ipvae_snn.ir import scale_sum
-from ipvae_snn.prng import uniform24
+from ipvae_snn.prng import uniforms
 from ipvae_snn.sampler import SamplerTables, spike_counts
 
 TABLES = SamplerTables()
@@ -33,7 +33,7 @@ def test_threefry_known_answers():
 def test_the_uniforms_of_many_steps_are_those_of_each(seed, image, step, n):
     block = arithmetic.first_uniforms(seed, image, step, 5, n)
     for row in range(5):
-        np.testing.assert_array_equal(block[row], uniform24(seed, [image], step + row, n)[0])
+        np.testing.assert_array_equal(block[row], uniforms(seed, [image], step + row, n)[0])
 
 
 @settings(deadline=None)
@@ -41,7 +41,7 @@ def test_the_uniforms_of_many_steps_are_those_of_each(seed, image, step, n):
 def test_the_uniforms_of_parts_are_the_generators(seed, image, step, part, n):
     neuron = np.arange(n)
     found = arithmetic.part_uniforms(seed, image, step, np.array([[part]]), neuron)
-    np.testing.assert_array_equal(found[0], uniform24(seed, [image], step, n, part)[0])
+    np.testing.assert_array_equal(found[0], uniforms(seed, [image], step, n, part)[0])
 
 
 @settings(max_examples=25, deadline=None)
@@ -61,7 +61,7 @@ def test_counts_equal_the_interpreters_up_to_the_largest_rate(seed, bits, max_co
     )  # fmt: skip
     wanted = spike_counts(
         potential[np.newaxis],
-        lambda part: uniform24(seed, [7], 11, n, part).astype(np.int64),
+        lambda part: uniforms(seed, [7], 11, n, part).astype(np.int64),
         bits,
         max_count,
         TABLES,

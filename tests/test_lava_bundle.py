@@ -95,7 +95,7 @@ def test_an_altered_network_is_refused_by_both_readers(network, tmp_path):
 @pytest.mark.parametrize(
     ("change", "plain", "bundled"),
     [
-        ({"version": 2}, "version 2, but this installation reads 1", "version 2, but this bundle"),
+        ({"version": 3}, "version 3, but this installation reads 2", "version 3, but this bundle"),
         ({"format": "else"}, "not a network that ipvae-snn exported", "format 'else'"),
         ({"program": {}}, "'input'; export again", None),
     ],

@@ -195,7 +195,7 @@ def test_models_carry_their_metadata_and_are_valid(network: IntegerNetwork) -> N
         found = {entry.key: entry.value for entry in model.metadata_props}
         assert found["ipvae_snn.role"] == role
         assert found["ipvae_snn.version"] == __version__
-        assert found["ipvae_snn.program_version"] == "1"
+        assert found["ipvae_snn.program_version"] == "2"
         assert found["ipvae_snn.arithmetic"] == "integer"
         assert found["ipvae_snn.input_scale"] == "0.05"
         assert found["ipvae_snn.input_zero_point"] == "100"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipvae_snn.prng import threefry2x32, uniform24
+from ipvae_snn.prng import threefry2x32, uniforms
 
 # Known-answer vectors of the Random123 distribution (kat_vectors, threefry2x32, 20 rounds).
 VECTORS = [
@@ -30,8 +30,11 @@ def test_published_vectors(
 
 
 def test_first_uniforms_are_the_first_vector() -> None:
-    """Seed 0, image 0, step 0: neurons 0 and 1 get the two words of vector 1, shifted by 8."""
-    assert uniform24(0, [0], 0, 2).tolist() == [[0x6B2001, 0x99BA4E]]
+    """Seed 0, image 0, step 0: neurons 0 and 1 get the two words of vector 1, shifted by 1.
+
+    0x6B200159 = 2 * 0x359000AC + 1; 0x99BA4EFE = 2 * 0x4CDD277F.
+    """
+    assert uniforms(0, [0], 0, 2).tolist() == [[0x359000AC, 0x4CDD277F]]
 
 
 @given(
@@ -42,26 +45,26 @@ def test_a_draw_depends_on_its_key_only(
     seed: int, image: int, step: int, neurons: int, part: int
 ) -> None:
     """Neither the neighbours in the batch nor the number of neurons change a draw."""
-    whole = uniform24(seed, [image, image + 1, image + 2], step, neurons + 3, part)
-    alone = uniform24(seed, [image + 1], step, neurons, part)
+    whole = uniforms(seed, [image, image + 1, image + 2], step, neurons + 3, part)
+    alone = uniforms(seed, [image + 1], step, neurons, part)
     assert whole.dtype == np.uint32
-    assert whole.max() < 1 << 24
+    assert whole.max() < 1 << 31
     np.testing.assert_array_equal(whole[1:2, :neurons], alone)
 
 
 def test_every_part_of_the_key_matters() -> None:
     """Changing seed, image, step or part changes nearly all of 512 draws."""
-    base = uniform24(1, [1], 1, 512, 1)
+    base = uniforms(1, [1], 1, 512, 1)
     for other in (
-        uniform24(2, [1], 1, 512, 1), uniform24(1, [2], 1, 512, 1),
-        uniform24(1, [1], 2, 512, 1), uniform24(1, [1], 1, 512, 2),
+        uniforms(2, [1], 1, 512, 1), uniforms(1, [2], 1, 512, 1),
+        uniforms(1, [1], 2, 512, 1), uniforms(1, [1], 1, 512, 2),
     ):  # fmt: skip
         assert (base != other).mean() > 0.99
 
 
 def test_uniforms_are_uniform_and_uncorrelated() -> None:
     """Over a million draws: mean, variance, byte histogram, and correlation along each axis."""
-    draws = np.stack([uniform24(7, np.arange(64), step, 512) for step in range(32)]) / 2.0**24
+    draws = np.stack([uniforms(7, np.arange(64), step, 512) for step in range(32)]) / 2.0**31
     assert abs(draws.mean() - 0.5) < 4 * (1 / 12 / draws.size) ** 0.5
     histogram = np.bincount((draws * 256).astype(int).ravel(), minlength=256)
     expected = draws.size / 256

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from ipvae_snn.fixed_point import LOG2E, exp2_negative
-from ipvae_snn.prng import uniform24
+from ipvae_snn.prng import uniforms
 from ipvae_snn.sampler import (
     MAX_PART_COUNT,
     SamplerTables,
@@ -31,17 +31,18 @@ def exp2_by_hand(exponent: int) -> int:
 
 def count_by_hand(rate: int, uniform: int) -> int:
     """The specification's loop in Python integers."""
-    threshold = 128 * uniform + 64
     probability = exp2_by_hand((rate * LOG2E) >> 30)
     cumulative, k = probability, 0
-    while cumulative <= threshold and k < 28:
+    while cumulative <= uniform and k < 28:
+        probability = (((probability * rate) >> 28) * int(TABLES.reciprocal[k + 1])) >> 30
+        if probability == 0:
+            break
         k += 1
-        probability = (((probability * rate) >> 28) * int(TABLES.reciprocal[k])) >> 30
         cumulative += probability
     return k
 
 
-@given(st.integers(-12 << BITS, 3 << BITS), st.integers(0, 2**24 - 1))
+@given(st.integers(-12 << BITS, 3 << BITS), st.integers(0, 2**31 - 1))
 def test_counts_equal_the_specification_in_unbounded_integers(v: int, uniform: int) -> None:
     """NumPy's 64 bits lose nothing."""
     rate = part_rate(np.array([v]), BITS, TABLES)
@@ -53,24 +54,24 @@ def test_counts_equal_the_specification_in_unbounded_integers(v: int, uniform: i
 def test_golden_counts() -> None:
     """At rate 1 (0 octaves) CDF = .3679, .7358, .9197, .9810: uniforms beside each boundary."""
     rate = part_rate(np.zeros(6, np.int64), BITS, TABLES)
-    uniforms = np.array([0.0, 0.3678, 0.3679, 0.7357, 0.7359, 0.9198]) * 2**24
-    counts = part_count(rate, uniforms.astype(np.int64), TABLES)
+    beside = np.array([0.0, 0.3678, 0.3679, 0.7357, 0.7359, 0.9198]) * 2**31
+    counts = part_count(rate, beside.astype(np.int64), TABLES)
     assert counts.tolist() == [0, 0, 1, 1, 2, 3]
 
 
 def implied_law() -> np.ndarray:
-    """Return P(count = k) (k, potentials) that 24-bit uniforms give, by counting uniforms."""
+    """Return P(count = k) (k, potentials) that 31-bit uniforms give, by counting uniforms."""
     rate = part_rate(EVERY_POTENTIAL, BITS, TABLES)
     probability = np.array([(int(r) * LOG2E) >> 30 for r in rate], dtype=np.int64)
     probability = exp2_negative(probability, TABLES.coarse, TABLES.fine)
     cumulative = probability.copy()
     below = []
     for k in range(1, MAX_PART_COUNT + 1):
-        below.append(np.clip(-((64 - cumulative) // 128), 0, 2**24))
         probability = (((probability * rate) >> 28) * TABLES.reciprocal[k]) >> 30
+        below.append(np.where(probability > 0, np.minimum(cumulative, 2**31), 2**31))
         cumulative = cumulative + probability
-    edges = np.vstack([np.zeros_like(rate), *below, np.full_like(rate, 2**24)])
-    return np.diff(edges, axis=0) / 2.0**24
+    edges = np.vstack([np.zeros_like(rate), *below, np.full_like(rate, 2**31)])
+    return np.diff(edges, axis=0) / 2.0**31
 
 
 def test_law_is_within_2e_6_of_poisson_at_every_potential() -> None:
@@ -90,11 +91,11 @@ def test_implied_law_is_what_the_sampler_draws() -> None:
     law = implied_law()
     for index in (0, 30000, 49152, 61440):
         rate = part_rate(EVERY_POTENTIAL[index : index + 1], BITS, TABLES)
-        edges = np.rint(np.cumsum(law[:, index]) * 2**24).astype(np.int64)
+        edges = np.rint(np.cumsum(law[:, index]) * 2**31).astype(np.int64)
         edges = np.unique(np.concatenate([edges - 1, edges]))
-        edges = edges[(edges >= 0) & (edges < 2**24)]
+        edges = edges[(edges >= 0) & (edges < 2**31)]
         found = part_count(np.repeat(rate, len(edges)), edges, TABLES)
-        expected = (np.rint(np.cumsum(law[:, index]) * 2**24)[None] <= edges[:, None]).sum(axis=1)
+        expected = (np.rint(np.cumsum(law[:, index]) * 2**31)[None] <= edges[:, None]).sum(axis=1)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -110,10 +111,10 @@ def test_large_rates_have_poisson_mean_and_variance() -> None:
     rate = 2.0**6.5
     v = np.full((40, 1000), int(6.5 * 4096), dtype=np.int64)
 
-    def uniforms(part: int) -> np.ndarray:
-        return uniform24(3, np.arange(40), 0, 1000, part).astype(np.int64)
+    def of_part(part: int) -> np.ndarray:
+        return uniforms(3, np.arange(40), 0, 1000, part).astype(np.int64)
 
-    z = spike_counts(v, uniforms, BITS, 1 << 15, TABLES)
+    z = spike_counts(v, of_part, BITS, 1 << 15, TABLES)
     n = z.size
     assert abs(z.mean() - rate) < 5 * (rate / n) ** 0.5
     assert abs(z.var() - rate) < 5 * rate * (2 / n) ** 0.5 * 1.1
@@ -123,7 +124,7 @@ def test_counts_saturate_at_the_largest_count() -> None:
     """Rate 64 never passes a limit of 10, and reaches it."""
     v = np.full((1, 50), 6 << BITS, dtype=np.int64)
 
-    def uniforms(part: int) -> np.ndarray:
-        return uniform24(3, [0], 0, 50, part).astype(np.int64)
+    def of_part(part: int) -> np.ndarray:
+        return uniforms(3, [0], 0, 50, part).astype(np.int64)
 
-    assert (spike_counts(v, uniforms, BITS, 10, TABLES) == 10).all()
+    assert (spike_counts(v, of_part, BITS, 10, TABLES) == 10).all()

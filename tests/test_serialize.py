@@ -54,16 +54,23 @@ def test_truncated_file(network: IntegerNetwork, tmp_path: Path, kept: int) -> N
         load_network(path)
 
 
-def test_foreign_and_newer_files(network: IntegerNetwork, tmp_path: Path) -> None:
-    """Another program's safetensors, and one of version 2."""
+def test_foreign_newer_and_older_files(network: IntegerNetwork, tmp_path: Path) -> None:
+    """Another program's safetensors, and ours of versions 3 and 1."""
     path = tmp_path / "net.safetensors"
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(FileFormatError, match=f"its format is None, not '{FORMAT}'"):
         load_network(path)
     save_network(network, path)
     arrays, metadata = parts(path)
-    save_file(arrays, path, metadata | {"version": "2"})
-    with pytest.raises(FileFormatError, match="version 2 is newer than 1, the newest"):
+    save_file(arrays, path, metadata | {"version": "3"})
+    with pytest.raises(FileFormatError, match="version 3 is newer than 2, the newest"):
+        load_network(path)
+    save_file(arrays, path, metadata | {"version": "1"})
+    with pytest.raises(
+        FileFormatError,
+        match=r"net\.safetensors: version 1 is older than 2, which draws from other uniforms; "
+        "convert it again$",
+    ):
         load_network(path)
     save_file(arrays, path, metadata | {"version": "one"})
     with pytest.raises(FileFormatError, match="version 'one' is not a number"):

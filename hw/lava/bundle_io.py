@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FORMAT, VERSION = "ipvae-snn/plain-network", 1
+FORMAT, VERSION = "ipvae-snn/plain-network", 2
 MAX_SEED = (1 << 32) - 1
 MAX_STEPS = 1 << 20
 MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits

@@ -42,13 +42,13 @@ def threefry(seed: int, image: int, first: UInt32, second: UInt32) -> tuple[UInt
 
 
 def first_uniforms(seed: int, image: int, first_step: int, n_steps: int, n: int) -> Int64:
-    """Return part 0's uniforms (n_steps, n) of the steps from `first_step`, in [0, 2**24)."""
+    """Return part 0's uniforms (n_steps, n) of the steps from `first_step`, in [0, 2**31)."""
     steps = np.arange(first_step, first_step + n_steps, dtype=np.uint32)
     pairs = np.arange((n + 1) // 2, dtype=np.uint32)
     counter = np.meshgrid(steps, pairs, indexing="ij")
     words = np.empty((n_steps, len(pairs), 2), dtype=np.int64)
     words[..., 0], words[..., 1] = threefry(seed, image, counter[0], counter[1])
-    return words.reshape(n_steps, -1)[:, :n] >> 8
+    return words.reshape(n_steps, -1)[:, :n] >> 1
 
 
 def part_uniforms(seed: int, image: int, step: int, part: Int64, neuron: Int64) -> Int64:
@@ -56,7 +56,7 @@ def part_uniforms(seed: int, image: int, step: int, part: Int64, neuron: Int64) 
     shape = np.broadcast_shapes(part.shape, neuron.shape)
     low = np.broadcast_to(step + (part << 20), shape).astype(np.uint32)
     even, odd = threefry(seed, image, low, np.broadcast_to(neuron >> 1, shape).astype(np.uint32))
-    return np.where(neuron & 1, odd, even).astype(np.int64) >> 8
+    return np.where(neuron & 1, odd, even).astype(np.int64) >> 1
 
 
 def power_of_two(exponent: Int64, coarse: Int64, fine: Int64) -> Int64:
@@ -68,18 +68,17 @@ def power_of_two(exponent: Int64, coarse: Int64, fine: Int64) -> Int64:
 
 
 def invert(rate: Int64, uniform: Int64, tables: tuple[Int64, Int64, Int64]) -> Int64:
-    """Return the Poisson counts of one part: rate in 2**-28 (at most 8), uniform in [0, 2**24)."""
+    """Return the Poisson counts of one part: rate in 2**-28 (at most 8), uniform in [0, 2**31)."""
     coarse, fine, reciprocal = tables
-    threshold = (uniform << 7) + 64
     chance = power_of_two((rate * LOG2E) >> 30, coarse, fine)
     cumulative = chance.copy()
     count = np.zeros(np.broadcast_shapes(rate.shape, uniform.shape), dtype=np.int64)
     for k in range(1, MAX_PART_COUNT + 1):
-        beyond = cumulative <= threshold
+        beyond = cumulative <= uniform
         if not beyond.any():
             return count
-        count += beyond
         chance = (((chance * rate) >> 28) * reciprocal[k]) >> 30
+        count += beyond & (chance > 0)
         cumulative = cumulative + chance
     return count
 
