@@ -36,7 +36,7 @@ $(STAMPS)/torch: $(STAMPS)/venv constraints.txt
 	@touch $@
 
 $(STAMPS)/install: $(STAMPS)/torch constraints.txt pyproject.toml
-	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	$(PIP) install --quiet -c constraints.txt -e '.[dev,frameworks]'
 	@touch $@
 
 # Without a Python 3.10 all the rest still works, so this says what to do and goes on; there is

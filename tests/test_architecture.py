@@ -18,7 +18,10 @@ WAIST = (
     *("atomic", "errors", "fixed_point", "float_network", "interpreter"),
     *("ir", "prng", "sampler", "serialize", "sorted_safetensors", "trace"),
 )
-HEAVY = ("torch", "sklearn", "matplotlib", "onnx", "onnxruntime", "lava", "scipy")
+HEAVY = (
+    *("torch", "sklearn", "matplotlib", "onnx", "onnxruntime", "lava", "scipy"),
+    *("snntorch", "norse"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,24 @@ RULES = (
         ("onnx", "onnxruntime"),
         "ONNX is one back end of several, so it stays behind export/",
         but=("export/**/*.py",),
+    ),
+    Rule(
+        ALL_FILES,
+        ("snntorch", "norse"),
+        "snnTorch and Norse are optional, so they stay behind ipvae_snn/frameworks/",
+        but=("ipvae_snn/frameworks/**/*.py",),
+    ),
+    Rule(
+        ALL_FILES,
+        ("ipvae_snn.frameworks",),
+        "a module of frameworks/ fails where its framework is not installed: import it when used",
+        but=("ipvae_snn/frameworks/**/*.py",),
+        at_top=True,
+    ),
+    Rule(
+        ALL_FILES,
+        ("torchvision",),
+        "it comes with Norse, and may fail beside a CPU build of torch",
     ),
     Rule(
         ("ipvae_snn/**/*.py",),
@@ -200,6 +221,18 @@ def test_the_rules_speak_of_files_that_are_there() -> None:
         ),
         ("export/bundle.py", "from ..hw.lava import guard", "ipvae_snn.hw.lava.guard"),
         ("ipvae_snn/cli/train.py", "try:\n    import torch\nexcept ImportError: pass", "torch"),
+        ("ipvae_snn/model.py", "from snntorch import utils", "snntorch.utils"),
+        ("benchmarks/layers.py", "def f():\n    import norse.torch", "norse.torch"),
+        (
+            "benchmarks/layers.py",
+            "from ipvae_snn.frameworks import norse_cell",
+            "ipvae_snn.frameworks.norse_cell",
+        ),
+        (
+            "ipvae_snn/frameworks/data.py",
+            "from torchvision import datasets",
+            "torchvision.datasets",
+        ),
     ],
 )
 def test_a_planted_breach_is_found(tmp_path: Path, file: str, code: str, module: str) -> None:
@@ -222,6 +255,8 @@ def test_a_planted_breach_is_found(tmp_path: Path, file: str, code: str, module:
         ("ipvae_snn/cli/train.py", "def train():\n    import torch\n    import ipvae_snn.hw"),
         ("ipvae_snn/lavatory.py", "import lavatory, onnxish, ipvae_snn.hware"),
         ("benchmarks/backends.py", "import torch\nfrom ipvae_snn.hw import energy"),
+        ("ipvae_snn/frameworks/norse_cell.py", "import norse.torch, torch, ipvae_snn.ir"),
+        ("ipvae_snn/cli/run.py", "def f():\n    from ipvae_snn.frameworks import layers"),
     ],
 )
 def test_what_is_allowed_passes(tmp_path: Path, file: str, code: str) -> None:

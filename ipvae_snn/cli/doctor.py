@@ -37,6 +37,7 @@ def _backends() -> dict[str, dict[str, Any]]:
     from ipvae_snn.backends import load_backend, registered
     from ipvae_snn.errors import BackendUnavailableError
     from ipvae_snn.hw.lava.environment import describe
+    from ipvae_snn.integer_torch import cuda_advice
 
     states: dict[str, dict[str, Any]] = {}
     for name in sorted(registered()):
@@ -45,6 +46,8 @@ def _backends() -> dict[str, dict[str, Any]]:
             states[name] = {"works": True, "advice": ""}
         except BackendUnavailableError as error:
             states[name] = {"works": False, "advice": str(error)}
+    advice = cuda_advice()
+    states["torch-cuda"] = {"works": not advice, "advice": advice}
     lava = describe()
     states["lava"] = {**lava, "works": lava["state"] == "ready", "advice": lava["mend"]}
     return states

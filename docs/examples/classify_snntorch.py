@@ -1,0 +1,72 @@
+"""Train a snnTorch read-out on the spike counts of the pretrained `digits` network.
+
+    python docs/examples/classify_snntorch.py
+
+The integer layer sees each 8x8 digit for 32 steps, and its spikes feed a linear layer of leaky
+neurons that is trained through time by snnTorch's own loss. Takes some seconds on one core.
+"""
+
+import snntorch as snn
+import torch
+from snntorch import functional, utils
+from torch import Tensor
+
+from ipvae_snn import data
+from ipvae_snn.calibrate import calibrate
+from ipvae_snn.convert import ConversionSettings, convert
+from ipvae_snn.float_network import load_float_network
+from ipvae_snn.frameworks.snntorch_neuron import IterativePoisson
+from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.pretrained import network_path
+
+STEPS, EPOCHS, BATCH = 32, 16, 64
+
+
+def digits_network() -> IntegerNetwork:
+    """Convert the float network that comes with the package to 8 bits."""
+    network = load_float_network(network_path("digits"))
+    images = data.load("digits", "train", limit=256)
+    seen = calibrate(network, images.pixels, images.name, steps=64)
+    return convert(network, seen, ConversionSettings())[0]
+
+
+def spikes(layer: IterativePoisson, images: data.ImageSet) -> Tensor:
+    """Show every image for STEPS steps; return the spike counts (T, N, K)."""
+    utils.reset(torch.nn.Sequential(layer))
+    pixels = torch.tensor(images.pixels)
+    return torch.stack([layer(pixels) for _ in range(STEPS)])
+
+
+def membranes(readout: torch.nn.Sequential, counts: Tensor) -> Tensor:
+    """Return the read-out's membrane potentials (T, N, 10) while `counts` (T, N, K) arrive."""
+    utils.reset(readout)
+    return torch.stack([readout(step)[1] for step in counts])
+
+
+def main() -> None:
+    """Train on the 1,442 training digits, judge on the 355 others."""
+    torch.manual_seed(0)
+    train, test = data.load("digits", "train"), data.load("digits", "test")
+    layer = IterativePoisson(digits_network(), seed=0, init_hidden=True)
+    train_counts, test_counts = spikes(layer, train), spikes(layer, test)
+    train_labels, test_labels = torch.tensor(train.labels), torch.tensor(test.labels)
+    readout = torch.nn.Sequential(
+        torch.nn.Linear(train_counts.shape[2], 10),
+        snn.Leaky(beta=0.9, init_hidden=True, output=True, reset_mechanism="none"),
+    )
+    optimiser = torch.optim.Adam(readout.parameters(), lr=1e-2)
+    loss_of = functional.ce_max_membrane_loss()
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(train_labels)).split(BATCH):
+            loss = loss_of(membranes(readout, train_counts[:, rows]), train_labels[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    with torch.no_grad():
+        guesses = membranes(readout, test_counts).sum(dim=0).argmax(dim=1)
+    accuracy = (guesses == test_labels).float().mean().item()
+    print(f"accuracy {accuracy:.3f} on {len(test_labels)} held-out digits")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The network's dynamics in trainable floats, from a checkpoint or from an integer program."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ipvae_snn.distributions import generator_draw, relaxed_poisson
+from ipvae_snn.float_network import FloatNetwork
+from ipvae_snn.functional import drive, update
+from ipvae_snn.ir import Connection, IntegerNetwork
+
+Gradient = Literal["relaxed", "straight-through"]
+
+
+def draw(u: Tensor, gradient: Literal["relaxed", "straight-through", "none"], t: float) -> Tensor:
+    """Return spike counts at log rates `u` (nats, any shape), drawn from torch's own generator.
+
+    "relaxed": soft counts of temperature t with their own derivative (see `distributions`).
+    "straight-through": exact Poisson counts with the derivative of their mean, exp(u).
+    "none": exact Poisson counts. Raises TrainingError where relaxed counts run away.
+    """
+    if gradient == "relaxed":
+        return relaxed_poisson(u, t, generator_draw(u.shape, u, _generator(u.device)))
+    rate = torch.exp(u)
+    counts = torch.poisson(rate.detach())
+    return counts if gradient == "none" else counts + (rate - rate.detach())
+
+
+class Dynamics(nn.Module, ABC):
+    """The update of the membrane potential u (N, K), in nats, of M pixels and K neurons."""
+
+    u0: Tensor
+    n_pixels: int
+    n_neurons: int
+
+    @abstractmethod
+    def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
+        """Return the potentials (N, K) after float pixels x (N, M) and counts z (N, K)."""
+
+    def _hold(self, name: str, tensor: Tensor, learnt: bool) -> None:
+        """Keep `tensor` under `name`, as a parameter if it is to be learnt."""
+        if learnt:
+            self.register_parameter(name, nn.Parameter(tensor))
+        else:
+            self.register_buffer(name, tensor)
+
+
+class FromCheckpoint(Dynamics):
+    """The formulas of the paper with a trained network's dictionary phi (M, K) (`functional`)."""
+
+    phi: Tensor
+    log_sigma: Tensor
+    log_bias: Tensor
+    log_lr: Tensor
+
+    def __init__(self, network: FloatNetwork, learn_dictionary: bool) -> None:
+        super().__init__()
+        self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
+        self.clip, self.floor = network.clip, network.floor
+        self._hold("phi", torch.tensor(network.phi), learn_dictionary)
+        for name in ("log_sigma", "u0", "log_bias"):
+            self._hold(name, torch.tensor(getattr(network, name)).unsqueeze(0), False)
+        self._hold("log_lr", torch.tensor(network.log_lr), False)
+
+    def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
+        """Return the potentials after one step of `functional.update`."""
+        push = drive(x, z, self.phi, self.log_sigma)
+        return update(u, push, self.log_bias, self.log_lr, self.clip, self.floor)
+
+
+class FromProgram(Dynamics):
+    """An integer program's weights as the real numbers that they stand for, with hard clamps.
+
+    One-layer: du = x feedforward^T + bias - z competition^T. Two-layer: du = (x - z
+    prediction^T) feedforward^T + bias. In nats a step, for pixels in their float range. What can
+    be learnt of it are the two matrices, (K, M) and (K, K) or (M, K): rounded to int8 they no
+    longer hold the one dictionary that both came from.
+    """
+
+    feedforward: Tensor
+    bias: Tensor
+    own: Tensor
+
+    def __init__(self, network: IntegerNetwork, learn_dictionary: bool) -> None:
+        super().__init__()
+        group, scale = network.neurons, network.input.scale
+        self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
+        nat = math.log(2.0) / (1 << group.fraction_bits)  # one unit of the potential
+        fine = nat / (1 << group.extra_bits)  # one unit of the current
+        own = group.self_inhibition.astype(np.float64)
+        weights = {"feedforward": _real(network.feedforward) * (fine / scale)}
+        if network.lateral is not None:
+            weights["competition"] = (np.diag(own) - _real(network.lateral)) * fine
+        self.residual_limit = math.inf
+        if network.residual is not None:
+            weights["prediction"] = _real(network.residual.prediction) * scale
+            self.residual_limit = network.residual.limit * scale
+        for name, values in weights.items():
+            self._hold(name, torch.tensor(values, dtype=torch.float32), learn_dictionary)
+        vectors = (
+            ("bias", group.bias * fine),
+            ("own", own * fine),
+            ("u0", group.initial_state * nat),
+        )
+        for name, vector in vectors:
+            self._hold(name, torch.tensor(vector, dtype=torch.float32).unsqueeze(0), False)
+        self.second = next(name for name in weights if name != "feedforward")
+        self.excitation_max, self.update_min = group.excitation_max * nat, group.update_min * nat
+        self.state_limits = (group.state_min * nat, group.state_max * nat)
+
+    def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
+        """Return the potentials after one step of the formula above."""
+        du = torch.minimum(self._drive(x, z), self.excitation_max - self.own * z)
+        return (u + du.clamp(min=self.update_min)).clamp(*self.state_limits)
+
+    def _drive(self, x: Tensor, z: Tensor) -> Tensor:
+        weights: Tensor = getattr(self, self.second)
+        back = z @ weights.T
+        if self.second == "competition":
+            return x @ self.feedforward.T + self.bias - back
+        error = (x - back).clamp(-self.residual_limit, self.residual_limit)
+        return error @ self.feedforward.T + self.bias
+
+
+def _real(connection: Connection) -> npt.NDArray[np.float64]:
+    """Return the weights (K, sources) in units of the held current."""
+    scale = np.ldexp(connection.multiplier.astype(np.float64), -connection.shift)
+    return connection.weights.astype(np.float64) * scale[:, None]
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    """Return torch's own generator of `device`, which torch.manual_seed sets."""
+    if device.type != "cuda":
+        return torch.default_generator
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return torch.cuda.default_generators[index]

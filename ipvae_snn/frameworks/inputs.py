@@ -1,0 +1,69 @@
+"""What a layer takes at a step: an image, or one step of an encoder's spike train, as tensors."""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from ipvae_snn.encode import MAX_SATURATED
+from ipvae_snn.errors import DataError
+from ipvae_snn.ir import InputCode
+
+PACKAGES: Final = {"snntorch": "snnTorch", "norse": "Norse"}
+
+
+def missing(package: str) -> str:
+    """Return what to tell a user who has not installed `package`."""
+    return (
+        f"{PACKAGES[package]} is not installed, and this layer is built on it; "
+        "pip install 'ipvae-snn[frameworks]'"
+    )
+
+
+def flat(input_: Tensor, n_pixels: int) -> Tensor:
+    """Return `input_` (N, ...) as (N, M); DataError unless a row holds the network's M values."""
+    if input_.ndim < 2 or input_[0].numel() != n_pixels:
+        raise DataError(
+            f"the network takes N images of {n_pixels} values at a step, as (N, {n_pixels}) or in "
+            f"any shape of that size, not {tuple(input_.shape)}; give one step of a spike train "
+            "at a time"
+        )
+    return input_.reshape(len(input_), n_pixels)
+
+
+def to_levels(code: InputCode, input_: Tensor) -> Tensor:
+    """Return `input_` (N, M) as the program's uint8 pixels, rounded as `ipvae_snn.encode` does.
+
+    uint8 is taken as it is. Every other type holds values in the network's float range, so that
+    a spike (1) of an encoder is the brightest pixel of a network of [0, 1] pixels, and one
+    standard deviation for standardised ones. Raises DataError for values that are not finite,
+    and where more than 1 % of them lie outside the range; fewer saturate.
+    """
+    if input_.dtype == torch.uint8:
+        return input_
+    levels = (input_.detach().double() / code.scale).round_().add_(code.zero_point)
+    inside = ((levels >= 0) & (levels <= 255)).sum().item() / max(1, levels.numel())
+    if inside < 1.0 and not bool(levels.isfinite().all()):
+        raise DataError("an input value is not a finite number; look for it before the network")
+    if 1.0 - inside > MAX_SATURATED:
+        low, high = -code.zero_point * code.scale, (255 - code.zero_point) * code.scale
+        raise DataError(
+            f"{100.0 * (1.0 - inside):.1f} % of the values lie outside the network's input range "
+            f"[{low:.3g}, {high:.3g}]; scale them as the training data were"
+        )
+    return levels.clamp_(0, 255).to(torch.uint8)
+
+
+def to_values(code: InputCode | None, input_: Tensor) -> Tensor:
+    """Return `input_` (N, M) as float pixels; uint8 through `code`, anything else as it is.
+
+    Raises DataError for uint8 where there is no code.
+    """
+    if input_.dtype != torch.uint8:
+        return input_ if input_.is_floating_point() else input_.to(torch.get_default_dtype())
+    if code is None:
+        raise DataError(
+            "a checkpoint does not say what uint8 levels stand for; give the float pixels that "
+            "the network was trained on, or build the layer from a converted network"
+        )
+    return (input_.to(torch.get_default_dtype()) - code.zero_point) * code.scale

@@ -1,0 +1,157 @@
+"""What both frameworks' layers share: one step of the network, in integers or in trainable floats.
+
+A layer keeps no state: potentials and the keys of the noise go in and come out.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ipvae_snn.encode import input_code
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.float_network import FloatNetwork
+from ipvae_snn.frameworks.float_dynamics import (
+    Dynamics,
+    FromCheckpoint,
+    FromProgram,
+    Gradient,
+    draw,
+)
+from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
+from ipvae_snn.integer_torch import IntegerTorch
+from ipvae_snn.ir import InputCode, IntegerNetwork
+from ipvae_snn.prng import MAX_SEED
+from ipvae_snn.torch_sampler import Keys
+
+Mode = Literal["integer", "float"]
+Network = IntegerNetwork | FloatNetwork
+
+
+class Layer(nn.Module, ABC):
+    """One step of a network of M pixels and K neurons for N rows."""
+
+    n_pixels: int
+    n_neurons: int
+
+    @abstractmethod
+    def initial(self, n_rows: int) -> Tensor:
+        """Return the membrane potentials (n_rows, K) at which an image appears."""
+
+    @abstractmethod
+    def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
+        """Return (spike counts as floats, potentials after them), each (N, K).
+
+        `input_` (N, ...) is what is shown at this step (see `inputs`), v (N, K) the potentials.
+        """
+
+
+class IntegerLayer(Layer):
+    """The integer program: bit for bit the interpreter's counts; no gradient.
+
+    Potentials are int64, in units of 2^-fraction_bits octaves. `saturated` (N, 5) tells how many
+    neurons of each row saturated at the last step, by trace.SATURATIONS.
+    """
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        super().__init__()
+        self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
+        self.program = IntegerTorch(network)
+        self._shown: tuple[Tensor, Tensor] | None = None
+        self.saturated: Tensor | None = None
+
+    def initial(self, n_rows: int) -> Tensor:
+        """Return the potentials (n_rows, K) at which an image appears."""
+        return self.program.initial(n_rows)
+
+    def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
+        """Return the interpreter's counts, as floats, and its potentials after them."""
+        levels = to_levels(self.program.network.input, flat(input_, self.n_pixels))
+        counts, after, self.saturated = self.program.step(v, self._held(levels), keys)
+        return counts.to(torch.get_default_dtype()), after
+
+    def _held(self, levels: Tensor) -> Tensor:
+        """Return what the circuit holds of `levels`, kept until other levels come.
+
+        It depends on the levels alone, so keeping it changes no result, only the time of an
+        image that is shown for many steps.
+        """
+        shown = self._shown
+        if shown is None or shown[0].device != levels.device or not torch.equal(shown[0], levels):
+            # a copy: the caller may write its next image into the same tensor
+            shown = self._shown = (levels.clone(), self.program.held(levels))
+        return shown[1]
+
+
+class FloatLayer(Layer):
+    """The same network in floats, with a gradient to what comes before it and to its weights.
+
+    Potentials are in nats. In training mode counts are drawn with the `gradient` asked for, in
+    evaluation mode they are exact Poisson counts; either way from torch's own generator, so
+    `torch.manual_seed` repeats them, and `keys` is not used.
+    """
+
+    def __init__(
+        self, dynamics: Dynamics, code: InputCode | None, gradient: Gradient, temperature: float
+    ) -> None:
+        super().__init__()
+        self.dynamics, self.code = dynamics, code
+        self.n_pixels, self.n_neurons = dynamics.n_pixels, dynamics.n_neurons
+        self.gradient, self.temperature = gradient, temperature
+
+    def initial(self, n_rows: int) -> Tensor:
+        """Return the potentials (n_rows, K) at which an image appears."""
+        return self.dynamics.u0.repeat(n_rows, 1)
+
+    def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
+        """Return counts and the potentials after them, with their gradients."""
+        x = to_values(self.code, flat(input_, self.n_pixels)).to(v.dtype)
+        z = draw(v, self.gradient if self.training else "none", self.temperature)
+        return z, self.dynamics.update(v, x, z)
+
+
+def make_layer(
+    network: Network, mode: Mode, learn_dictionary: bool, gradient: Gradient, temperature: float
+) -> Layer:
+    """Return the layer that `network` and `mode` ask for.
+
+    Raises ConfigError for an unknown mode or gradient, a temperature that is not above 0, a
+    checkpoint in integer mode, or a dictionary that is to be learnt in integers.
+    """
+    for name, value, known in (
+        ("mode", mode, get_args(Mode)),
+        ("gradient", gradient, get_args(Gradient)),
+    ):
+        if value not in known:
+            raise ConfigError(f"{name} {value!r} is not known; choose {' or '.join(known)}")
+    if not temperature > 0:
+        raise ConfigError(f"temperature {temperature} must be above 0; 0.1 is usual")
+    if mode == "integer" and learn_dictionary:
+        raise ConfigError('integers have no gradient: learn the dictionary with mode="float"')
+    if isinstance(network, FloatNetwork):
+        if mode == "integer":
+            raise ConfigError(
+                'a checkpoint is float: convert it first with `ipvae-snn convert`, or mode="float"'
+            )
+        code = input_code("unit", network.image_shape) if network.input_kind == "unit" else None
+        dynamics: Dynamics = FromCheckpoint(network, learn_dictionary)
+        return FloatLayer(dynamics, code, gradient, temperature)
+    if mode == "integer":
+        return IntegerLayer(network)
+    dynamics = FromProgram(network, learn_dictionary)
+    return FloatLayer(dynamics, network.input, gradient, temperature)
+
+
+def first_keys(images: Tensor, seed: int) -> Keys:
+    """Return the keys (N,) of a presentation's first step for image indices (N,) int64.
+
+    Raises ConfigError unless seed and indices are in 0..2^32 - 1.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed {seed} is not in 0..{MAX_SEED}")
+    if len(images) and not 0 <= int(images.min()) <= int(images.max()) <= MAX_SEED:
+        raise ConfigError(
+            f"image indices {int(images.min())}..{int(images.max())} are not in 0..{MAX_SEED}"
+        )
+    return Keys(torch.full_like(images, seed), images, torch.zeros_like(images))

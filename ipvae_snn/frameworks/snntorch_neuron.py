@@ -1,0 +1,116 @@
+"""The converted network as a neuron of snnTorch: spk, mem, key = neuron(input_, mem, key)."""
+
+import torch
+from torch import Tensor
+
+from ipvae_snn.errors import DataError
+from ipvae_snn.frameworks.float_dynamics import Gradient
+from ipvae_snn.frameworks.inputs import missing
+from ipvae_snn.frameworks.layers import Mode, Network, first_keys, make_layer
+from ipvae_snn.torch_sampler import Keys
+
+try:
+    import snntorch as snn
+except ImportError as error:
+    raise ImportError(missing("snntorch")) from error
+
+# float32 holds every whole potential of a 24-bit state exactly; narrower floats do not.
+EXACT = (torch.float32, torch.float64, torch.int32, torch.int64)
+
+
+class IterativePoisson(snn.Leaky):
+    """A layer of iterative Poisson neurons: M values in, K spike counts out, at every step.
+
+    It integrates without leak, and a spike inhibits its own neuron by a constant: that is
+    snnTorch's Leaky with beta 1 and reset by subtraction, but with graded Poisson spikes and with
+    the network's own feed-forward and lateral weights inside. Being a Leaky, it is reset and
+    detached by `snntorch.utils.reset`.
+
+    network: an IntegerNetwork (`serialize.load_network`), or in float mode also a FloatNetwork
+    (`float_network.load_float_network`). mode: "integer" gives the interpreter's counts bit for
+    bit; "float" is trainable, with learn_dictionary, gradient and temperature as in `layers`.
+    seed, first_image: row n of a batch draws as image first_image + n under `seed`; both are read
+    when a presentation begins.
+
+    State: mem (N, K), the membrane potential less its initial value, so that zeros begin a
+    presentation as elsewhere in snnTorch; in units of 2^-fraction_bits octaves (whole numbers) in
+    integer mode, in nats in float mode. key (N, 3) int64: seed, image, step of the next draw.
+    """
+
+    def __init__(
+        self, network: Network, mode: Mode = "integer", *, seed: int = 0, first_image: int = 0,
+        learn_dictionary: bool = False, gradient: Gradient = "relaxed", temperature: float = 0.1,
+        init_hidden: bool = False, output: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(beta=1.0, init_hidden=init_hidden, output=output)
+        self.layer = make_layer(network, mode, learn_dictionary, gradient, temperature)
+        self.mode, self.seed, self.first_image = mode, seed, first_image
+
+    def forward(
+        self, input_: Tensor, mem: Tensor | None = None, key: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Return spk, mem, key after one step; spk with init_hidden, spk, mem with output too.
+
+        input_ is (N, M), or N rows of any shape of M values: uint8 pixels, float pixels in the
+        network's range, or one step of a spike train. mem and key are those of the step before;
+        without them, or where their shape is another, the stored ones are used, and where N
+        changed too, a presentation begins. Raises DataError for input that does not fit.
+        """
+        if self.init_hidden and (mem is not None or key is not None):
+            raise TypeError("`mem` and `key` should not be passed while `init_hidden=True`")
+        if mem is not None:
+            self._mem = mem
+        if key is not None:
+            self._key = key
+        n = len(input_)
+        rest = self.layer.initial(n)
+        dtype = torch.float32 if self.mode == "integer" else rest.dtype
+        if self._mem.shape != rest.shape:
+            self._mem = torch.zeros(rest.shape, dtype=dtype, device=rest.device)
+        if self._key.shape != (n, 3):
+            self._key = self.keys(torch.arange(n) + self.first_image).to(rest.device)
+        if self.mode == "integer" and self._mem.dtype not in EXACT:
+            raise DataError(
+                f"mem is {self._mem.dtype}, which cannot hold 24-bit potentials; keep it in float32"
+            )
+        keys = Keys(*self._key.unbind(1))
+        spk, after = self.layer.advance(input_, rest + self._mem.to(rest.dtype), keys)
+        self._mem = (after - rest).to(dtype)
+        self._key = torch.stack((keys.seed, keys.image, keys.step + 1), dim=1)
+        if self.init_hidden:
+            return (spk, self._mem) if self.output else spk
+        return spk, self._mem, self._key
+
+    def keys(self, images: Tensor) -> Tensor:
+        """Return the key (N, 3) with which images of these indices (N,) int64 begin."""
+        first = first_keys(images, self.seed)
+        return torch.stack((first.seed, first.image, first.step), dim=1)
+
+    def reset_mem(self) -> tuple[Tensor, Tensor]:
+        """Begin anew: return the empty mem and key that the first forward fills for its N rows."""
+        self.mem = torch.zeros(0, device=self._mem.device)
+        return self._mem, self._key
+
+    def init_iterative_poisson(self) -> tuple[Tensor, Tensor]:
+        """Return the same, under the name that snnTorch's neurons give it."""
+        return self.reset_mem()
+
+    @property
+    def mem(self) -> Tensor:
+        """The membrane potential less its initial value, (N, K), as the last step left it."""
+        return self._mem
+
+    @mem.setter
+    def mem(self, value: Tensor) -> None:
+        # snntorch.utils.reset assigns zeros here: the images that follow begin at step 0.
+        self._mem = value
+        self._key = torch.zeros(0, 3, dtype=torch.int64, device=value.device)
+
+    def _init_mem(self) -> None:
+        """Make the hidden state, when snnTorch's own __init__ asks for it; not in state dicts."""
+        self.register_buffer("_mem", torch.zeros(0), persistent=False)
+        self.register_buffer("_key", torch.zeros(0, 3, dtype=torch.int64), persistent=False)
+
+    def extra_repr(self) -> str:
+        """Tell sizes and mode."""
+        return f"{self.layer.n_pixels}, {self.layer.n_neurons}, mode={self.mode!r}"
