@@ -6,7 +6,7 @@ from string import Template
 
 import ipvae_snn
 from ipvae_snn.atomic import atomic_folder
-from ipvae_snn.ir import InputCode, IntegerNetwork
+from ipvae_snn.ir import InputCode, IntegerNetwork, lateral_of
 from ipvae_snn.plain_files import write_bundle_files
 
 README = "README.md"
@@ -17,8 +17,9 @@ def write_bundle(network: IntegerNetwork, out: Path, sources: Mapping[str, str])
 
     The sources are hw.lava.runner.bundle_sources(), handed in by the caller: rooms do not import
     each other. Their README.md is a template whose $names are filled in here. A folder that is
-    at `out` already is replaced.
+    at `out` already is replaced. Raises BackendError for a two-layer circuit.
     """
+    lateral_of(network, "the Lava simulator")
     texts = dict(sources)
     texts[README] = fill_readme(network, texts[README])
     with atomic_folder(out) as folder:

@@ -21,7 +21,7 @@ from ipvae_snn.export.onnx_models import Circuit, encode_model, inference_model,
 from ipvae_snn.float_inference import run_float
 from ipvae_snn.float_network import FloatNetwork
 from ipvae_snn.ir import IntegerNetwork
-from ipvae_snn.trace import RunRequest, Trace
+from ipvae_snn.trace import SATURATIONS, RunRequest, Trace
 
 MODELS: Final = {"encode": encode_model, "step": step_model, "inference": inference_model}
 CHECK_IMAGES: Final = 3
@@ -40,24 +40,27 @@ Scales, limits and the source checkpoint are in each model's metadata (`ipvae_sn
 
 - `inference.onnx`: pixels {pixel} (N, M) and the int64 scalars seed, first_image and steps ->
   counts_sum int64 (N, K), state {state} (N, K), spikes_per_step int64 (N, T), reconstruction
-  float32 (N, M)
-- `encode.onnx`: pixels {pixel} (N, M) -> current {state} (N, K), state {state} (N, K)
-- `step.onnx`: current, state {state} (N, K), seed int64, image int64 (N,), step int64 ->
-  counts int32 (N, K), next_state {state} (N, K)
+  float32 (N, M){saturated_steps}
+- `encode.onnx`: pixels {pixel} (N, M) -> held {state} (N, {held}), state {state} (N, K)
+- `step.onnx`: held, state, seed int64, image int64 (N,), step int64 -> counts int32 (N, K),
+  next_state {state} (N, K){saturated}
 
 ```python
 import numpy as np, onnxruntime as ort
 load = lambda name: ort.InferenceSession(name + ".onnx", providers=["CPUExecutionProvider"])
 x, i64 = np.zeros((1, {pixels}), np.{pixel}), lambda value: np.array(value, np.int64)
-counts_sum, state, spikes, reconstruction = load("inference").run(
-    None, dict(pixels=x, seed=i64(0), first_image=i64(0), steps=i64(64)))
-current, state = load("encode").run(None, dict(pixels=x))
+feed = dict(pixels=x, seed=i64(0), first_image=i64(0), steps=i64(64))
+counts_sum, reconstruction = load("inference").run(["counts_sum", "reconstruction"], feed)
+held, state = load("encode").run(None, dict(pixels=x))
 step, image = load("step"), np.arange(len(x), dtype=np.int64)
 for t in range(64):  # the same, one step at a time
-    counts, state = step.run(
-        None, dict(current=current, state=state, seed=i64(0), image=image, step=i64(t)))
+    feed = dict(held=held, state=state, seed=i64(0), image=image, step=i64(t))
+    counts, state = step.run(["counts", "next_state"], feed)
 ```
 """
+SATURATED: Final = "; saturated int32 ({axes}): how many\n  neurons saturated, by " + ", ".join(
+    SATURATIONS
+)
 SEMANTICS: Final = {
     "integer": "All arithmetic up to the counts is on integers and exact;\n`docs/ir.md` of "
     "ipvae-snn specifies it, and only the reconstruction is scaled to float32 at the end.",
@@ -70,9 +73,14 @@ def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
 
     The folder appears whole or not at all; an older one is replaced. Returns the files.
     """
-    circuit = IntegerCircuit(network)
     height, width = network.input.image_shape
-    return _write(circuit, out, SEMANTICS["integer"], ("uint8", "int32", f"{height}x{width}"))
+    return _write(
+        IntegerCircuit(network), out, semantics=SEMANTICS["integer"], pixel="uint8", state="int32",
+        shape=f"{height}x{width}, {network.circuit} circuit",
+        held="K" if network.residual is None else "M",
+        saturated=SATURATED.format(axes="N, 5"),
+        saturated_steps=SATURATED.format(axes="N, T, 5"),
+    )  # fmt: skip
 
 
 def write_float_onnx(
@@ -80,16 +88,16 @@ def write_float_onnx(
 ) -> list[Path]:
     """Write the float counterparts of the same files; pixels are float32, the state `precision`."""
     height, width = network.image_shape
-    names = ("float32", precision, f"{height}x{width}")
-    return _write(float_circuit(network, precision), out, SEMANTICS["float"], names)
-
-
-def _write(circuit: Circuit, out: Path, semantics: str, names: tuple[str, str, str]) -> list[Path]:
-    pixel, state, shape = names
-    readme = README.format(
-        arithmetic=circuit.arithmetic, semantics=semantics, pixel=pixel, state=state, shape=shape,
-        pixels=circuit.n_pixels, neurons=circuit.n_neurons,
+    return _write(
+        float_circuit(network, precision), out, semantics=SEMANTICS["float"], pixel="float32",
+        state=precision, shape=f"{height}x{width}", held="K", saturated="", saturated_steps="",
     )  # fmt: skip
+
+
+def _write(circuit: Circuit, out: Path, **texts: str) -> list[Path]:
+    readme = README.format(
+        arithmetic=circuit.arithmetic, pixels=circuit.n_pixels, neurons=circuit.n_neurons, **texts
+    )
     with atomic_folder(out) as folder:
         for name, build in MODELS.items():
             (folder / f"{name}.onnx").write_bytes(build(circuit).SerializeToString())
@@ -106,20 +114,22 @@ def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     step = runtime(folder / "step.onnx")
     seed = np.array(request.seed, np.int64)
     image = request.first_image + np.arange(len(pixels), dtype=np.int64)
-    current, state = encoded["current"], encoded["state"]
-    counts, states = [], []
+    held, state = encoded["held"], encoded["state"]
+    counts, states, saturated = [], [], []
     for t in range(request.steps):
-        feed = {"current": current, "state": state, "seed": seed, "image": image}
+        feed = {"held": held, "state": state, "seed": seed, "image": image}
         result = step(feed | {"step": np.array(t, np.int64)})
         state = result["next_state"]
         counts.append(result["counts"])
         states.append(state)
+        saturated += [result["saturated"]] if "saturated" in result else []
     traced = np.stack(counts, axis=1)
     total = traced.astype(np.int64)
     nothing = np.zeros((len(pixels), 0), np.float32)
     return Trace(
-        total.sum(axis=1), state, total.sum(axis=2), nothing, traced, np.stack(states, axis=1)
-    )
+        total.sum(axis=1), state, total.sum(axis=2), nothing, traced, np.stack(states, axis=1),
+        np.stack(saturated, axis=1) if saturated else None,
+    )  # fmt: skip
 
 
 def run_inference(folder: Path, pixels: Array, request: RunRequest) -> Trace:

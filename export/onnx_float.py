@@ -76,7 +76,7 @@ class FloatCircuit:
 
     @property
     def state_type(self) -> int:
-        """ONNX element type of membrane potential and held current."""
+        """ONNX element type of the membrane potential and of what is held of an image."""
         return ELEMENT[self.arithmetic]
 
     @property
@@ -97,7 +97,12 @@ class FloatCircuit:
     def _constant(self, g: Graph, array: Array, name: str) -> Value:
         return g.constant(array.astype(self.arithmetic), name)
 
-    def held_current(self, g: Graph, pixels: Value) -> Value:
+    @property
+    def n_held(self) -> int:
+        """Length of what is held of an image: K currents."""
+        return self.n_neurons
+
+    def held(self, g: Graph, pixels: Value) -> Value:
         """Return exp(log_lr) (phi^T x / sigma^2 - exp(log_bias)), (N, K)."""
         d = self.dynamics
         weights = self._constant(g, d.step_size * d.feed_forward, "feedforward")
@@ -105,14 +110,14 @@ class FloatCircuit:
         return g.op("Sub", drive, self._constant(g, d.step_size * d.bias, "bias"))
 
     def step(
-        self, g: Graph, keys: Keys, step: Value, state: Value, current: Value
-    ) -> tuple[Value, Value]:
-        """Return (counts int32, state after the update), both (N, K)."""
+        self, g: Graph, keys: Keys, step: Value, state: Value, held: Value
+    ) -> tuple[Value, Value, None]:
+        """Return counts int32 and state after the update, (N, K); soft clips saturate nowhere."""
         d = self.dynamics
         counts = spike_counts(g, FloatSampling(), keys, state, step, self.n_neurons)
         lateral = self._constant(g, d.step_size * d.G, "lateral")
-        update = g.op("Sub", current, g.op("MatMul", g.cast(counts, self.state_type), lateral))
-        return counts, self._soft_clip(g, g.op("Add", state, self._soft_clip(g, update)))
+        update = g.op("Sub", held, g.op("MatMul", g.cast(counts, self.state_type), lateral))
+        return counts, self._soft_clip(g, g.op("Add", state, self._soft_clip(g, update))), None
 
     def _soft_clip(self, g: Graph, a: Value) -> Value:
         """Return clip - softplus(clip - max(a, floor)), softplus in a form that cannot overflow."""

@@ -1,8 +1,6 @@
 """The integer program as ONNX subgraphs of integers only: a `Circuit` of onnx_models.
 
-docs/ir.md is the specification. Sums of weights times payloads are MatMulInteger of unsigned
-bytes (weights stored plus 128, with zero point 128): for unsigned operands every known kernel is
-exact, whereas unsigned times signed may saturate at 16 bits on processors without VNNI.
+docs/ir.md is the specification; onnx_synapses holds the sums.
 """
 
 from __future__ import annotations
@@ -20,11 +18,18 @@ from ipvae_snn.export.graph import (
     INT64,
     UINT8,
     UINT64,
-    Array,
     Graph,
     Value,
 )
+from ipvae_snn.export.onnx_metadata import metadata
 from ipvae_snn.export.onnx_primitives import Keys, spike_counts
+from ipvae_snn.export.onnx_synapses import (
+    image_current,
+    lateral_current,
+    payload_of,
+    residual,
+    residual_current,
+)
 from ipvae_snn.fixed_point import (
     LN2,
     LN2_BITS,
@@ -37,10 +42,10 @@ from ipvae_snn.fixed_point import (
     exp2_negative,
     multiply_shift,
 )
-from ipvae_snn.ir import Connection, IntegerNetwork, NeuronGroup
+from ipvae_snn.ir import IntegerNetwork, NeuronGroup
 from ipvae_snn.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables, part_rate
+from ipvae_snn.trace import SATURATIONS
 
-BYTE: Final = 256
 OCTAVE_BUCKETS_LOG2: Final = 3  # the test for surely silent neurons divides an octave by 2**3
 INT32_MAX: Final = (1 << 31) - 1
 
@@ -139,67 +144,58 @@ class IntegerSampling:
         return g.shift_right(g.op("Mul", scaled, reciprocal), RECIPROCAL_BITS)
 
 
-def _scale_sum(g: Graph, total: Value, connection: Connection) -> Value:
-    """Return (total * multiplier + half) >> shift as int64 (N, K), for int32 sums (N, K)."""
-    shift = connection.shift.astype(np.int64)
-    product = g.op("Mul", g.cast(total, INT64), g.constant(connection.multiplier.astype(np.int64)))
-    rounded = g.op("Add", product, g.constant(np.int64(1) << (shift - 1), "half"))
-    lifted = g.constant(np.int64(1) << (62 - shift), "lifted")
-    return g.floor_shift(rounded, g.constant(shift.astype(np.uint64), "shift"), lifted)
-
-
-def _byte_weights(g: Graph, weights: npt.NDArray[np.int8]) -> list[Value]:
-    stored = (weights.astype(np.int16).T + 128).astype(np.uint8)
-    return [g.constant(stored, "weights"), g.scalar(128, UINT8)]
-
-
-def held_current(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
-    """Return the held current (N, K) int32 of pixels (N, M) uint8."""
-    weights, middle = _byte_weights(g, network.feedforward.weights)
-    zero = g.scalar(network.input.zero_point, UINT8)
-    total = g.raw("MatMulInteger", [pixels, weights, zero, middle], [INT32])[0]
-    scaled = _scale_sum(g, total, network.feedforward)
-    current = g.op("Add", scaled, g.constant(network.neurons.bias.astype(np.int64), "bias"))
-    return g.cast(current, INT32)
-
-
-def _lateral_sum(g: Graph, network: IntegerNetwork, counts: Value) -> Value:
-    """Return the lateral sums (N, K) int32; counts above 255 take a second, rare, product."""
-    weights, middle = _byte_weights(g, network.lateral.weights)
-    zero = g.scalar(0, UINT8)
-
-    def product(h: Graph, byte: Value) -> Value:
-        operands = [h.cast(byte, UINT8), weights, zero, middle]
-        return h.raw("MatMulInteger", operands, [INT32])[0]
-
-    if network.neurons.max_count < BYTE:
-        return product(g, counts)
-
-    def wide(h: Graph) -> Value:
-        high = product(h, h.shift_right(counts, 8))
-        low = product(h, h.op("BitwiseAnd", counts, BYTE - 1))
-        return h.op("Add", h.op("Mul", high, BYTE), low)
-
-    large = g.compare("Greater", g.reduce("ReduceMax", counts), BYTE - 1)
-    return g.branch(large, wide, lambda h: product(h, counts))
+def held(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
+    """Return what the circuit keeps of pixels (N, M) uint8: int32, as interpreter.held."""
+    if network.residual is not None:
+        return payload_of(g, network, pixels)
+    return image_current(g, network, pixels)
 
 
 def integrate(
-    g: Graph, network: IntegerNetwork, state: Value, current: Value, counts: Value
-) -> Value:
-    """Return the membrane potentials (N, K) int32 after this step's counts have competed."""
+    g: Graph, network: IntegerNetwork, state: Value, held: Value, counts: Value
+) -> tuple[Value, Value]:
+    """Return the membrane potentials (N, K) after this step's counts have competed.
+
+    And how many neurons saturated, (N, 5), by trace.SATURATIONS; both int32. What a neuron
+    receives apart from its self-inhibition is bounded first, by a number, which is the same as
+    bounding the whole by a tensor (docs/ir.md, step 3).
+    """
     group = network.neurons
-    scaled = _scale_sum(g, _lateral_sum(g, network, counts), network.lateral)
-    own = g.constant(group.self_inhibition.astype(np.int64), "self_inhibition")
-    total = g.op("Add", scaled, g.cast(current, INT64))
-    total = g.op("Sub", total, g.op("Mul", g.cast(counts, INT64), own))
     extra = group.extra_bits
-    total = g.op("Clip", total, group.update_min << extra, group.update_max << extra)
+    highest, lowest = group.excitation_max << extra, group.update_min << extra
+    inhibition = g.constant(group.self_inhibition.astype(np.int64), "self_inhibition")
+    own = g.op("Mul", g.cast(counts, INT64), inhibition)
+    received, cut = _received(g, network, held, counts, own)
+    bounded = g.op("Sub", g.op("Min", received, highest), own)
+    update = g.op("Max", bounded, lowest)
     if extra:
-        rounded = g.op("Add", total, 1 << (extra - 1))
-        total = g.floor_shift(rounded, extra, 1 << (62 - extra))
-    after = g.op("Add", g.cast(state, INT64), total)
-    return g.cast(g.op("Clip", after, group.state_min, group.state_max), INT32)
+        update = g.floor_shift(g.op("Add", update, 1 << (extra - 1)), extra, 1 << (62 - extra))
+    moved = g.op("Add", g.cast(state, INT64), update)
+    hits = [
+        g.compare("GreaterOrEqual", counts, group.max_count),
+        g.compare("Greater", received, highest),
+        g.compare("Less", bounded, lowest),
+        g.compare("Greater", moved, group.state_max),
+        *cut,
+    ]
+    numbers = [g.reduce("ReduceSum", g.cast(hit, INT32), 1, keepdims=True) for hit in hits]
+    absent = [g.op("Mul", numbers[0], 0)] * (len(SATURATIONS) - len(numbers))
+    after = g.cast(g.op("Clip", moved, group.state_min, group.state_max), INT32)
+    return after, g.op("Concat", *numbers, *absent, axis=1)
+
+
+def _received(
+    g: Graph, network: IntegerNetwork, held: Value, counts: Value, own: Value
+) -> tuple[Value, list[Value]]:
+    """Return what neurons receive apart from their self-inhibition `own`, int64 (N, K).
+
+    And where residual neurons saturate, (N, M), if there are any.
+    """
+    if network.lateral is not None:
+        lateral = lateral_current(g, network, network.lateral, counts)
+        return g.op("Add", lateral, g.cast(held, INT64)), []
+    error, cut = residual(g, network, held, counts)
+    return g.op("Add", residual_current(g, network, error), own), [cut]
 
 
 def decode(g: Graph, network: IntegerNetwork, counts: Value) -> Value:
@@ -238,19 +234,24 @@ class IntegerCircuit:
         """Membrane potentials (K,) when an image appears."""
         return self.network.neurons.initial_state
 
-    def held_current(self, g: Graph, pixels: Value) -> Value:
-        """Return the held current (N, K) int32 of pixels (N, M) uint8."""
-        return held_current(g, self.network, pixels)
+    @property
+    def n_held(self) -> int:
+        """Length of what is held: K currents, or M payloads in a two-layer circuit."""
+        return self.n_neurons if self.network.residual is None else self.n_pixels
+
+    def held(self, g: Graph, pixels: Value) -> Value:
+        """Return what is held of pixels (N, M) uint8: (N, n_held) int32."""
+        return held(g, self.network, pixels)
 
     def step(
-        self, g: Graph, keys: Keys, step: Value, state: Value, current: Value
-    ) -> tuple[Value, Value]:
-        """Return (counts, state after the update) of one step, both (N, K) int32."""
+        self, g: Graph, keys: Keys, step: Value, state: Value, held: Value
+    ) -> tuple[Value, Value, Value]:
+        """Return counts and state after the update (N, K), and saturations (N, 5), all int32."""
         group = self.network.neurons
         sampling = IntegerSampling(group, self.network.tables)
         counts = spike_counts(g, sampling, keys, state, step, self.n_neurons)
         counts = g.op("Min", counts, group.max_count)
-        return counts, integrate(g, self.network, state, current, counts)
+        return counts, *integrate(g, self.network, state, held, counts)
 
     def decode(self, g: Graph, counts: Value) -> Value:
         """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
@@ -259,37 +260,3 @@ class IntegerCircuit:
     def metadata(self) -> dict[str, str]:
         """Return what distinguishes this program, by name."""
         return metadata(self.network)
-
-
-def metadata(network: IntegerNetwork) -> dict[str, str]:
-    """Return the scales, limits and provenance of a program as texts."""
-    code, group = network.input, network.neurons
-    return {
-        "program_version": str(network.version),
-        "input_kind": code.kind,
-        "input_shape": f"{code.image_shape[0]}x{code.image_shape[1]}",
-        "input_scale": repr(float(code.scale)),
-        "input_zero_point": str(code.zero_point),
-        "fraction_bits": str(group.fraction_bits),
-        "extra_bits": str(group.extra_bits),
-        "state_unit": f"2**-{group.fraction_bits} octaves (log2 of the rate)",
-        "state_min": str(group.state_min),
-        "state_max": str(group.state_max),
-        "update_min": str(group.update_min),
-        "update_max": str(group.update_max),
-        "max_count": str(group.max_count),
-        "feedforward_scale": _extent(_octaves(network.feedforward, group)),
-        "lateral_scale": _extent(_octaves(network.lateral, group)),
-        "decoder_scale": _extent(network.decoder.scale),
-        **{f"provenance.{name}": text for name, text in network.provenance.items()},
-    }
-
-
-def _octaves(connection: Connection, group: NeuronGroup) -> Array:
-    """Return octaves a unit of the synaptic sum, per neuron."""
-    bits = connection.shift + group.fraction_bits + group.extra_bits
-    return np.asarray(connection.multiplier * np.exp2(-bits.astype(np.float64)))
-
-
-def _extent(values: Array) -> str:
-    return f"{values.min():.9g} .. {values.max():.9g}"

@@ -6,7 +6,7 @@ outputs. N, the number of images, is dynamic; T, the number of steps, is an inpu
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import onnx
@@ -14,6 +14,9 @@ import onnx
 from ipvae_snn import __version__
 from ipvae_snn.export.graph import INT32, INT64, Array, Dim, Graph, Value
 from ipvae_snn.export.onnx_primitives import Keys, make_keys
+from ipvae_snn.trace import SATURATIONS
+
+SATURATED: Final = "how many neurons saturated: " + ", ".join(SATURATIONS)
 
 
 class Circuit(Protocol):
@@ -29,7 +32,7 @@ class Circuit(Protocol):
 
     @property
     def state_type(self) -> int:
-        """ONNX element type of membrane potential and held current."""
+        """ONNX element type of the membrane potential and of what is held of an image."""
 
     @property
     def n_pixels(self) -> int:
@@ -43,13 +46,20 @@ class Circuit(Protocol):
     def initial_state(self) -> Array:
         """Membrane potentials (K,) when an image appears."""
 
-    def held_current(self, g: Graph, pixels: Value) -> Value:
-        """Return the held current (N, K) of pixels (N, M)."""
+    @property
+    def n_held(self) -> int:
+        """Length of what is held of an image while it is shown."""
+
+    def held(self, g: Graph, pixels: Value) -> Value:
+        """Return what is held (N, n_held) of pixels (N, M)."""
 
     def step(
-        self, g: Graph, keys: Keys, step: Value, state: Value, current: Value
-    ) -> tuple[Value, Value]:
-        """Return (counts int32, state after the update), both (N, K)."""
+        self, g: Graph, keys: Keys, step: Value, state: Value, held: Value
+    ) -> tuple[Value, Value, Value | None]:
+        """Return counts int32 and state after the update (N, K), and saturations (N, 5) int32.
+
+        The saturations, by trace.SATURATIONS, are None where the arithmetic has none.
+        """
 
     def decode(self, g: Graph, counts: Value) -> Value:
         """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
@@ -59,27 +69,32 @@ class Circuit(Protocol):
 
 
 def encode_model(circuit: Circuit) -> onnx.ModelProto:
-    """Return the model pixels (N, M) -> current (N, K), state (N, K)."""
+    """Return the model pixels (N, M) -> held (N, n_held), state (N, K)."""
     g = Graph("encode")
     shape: list[Dim] = ["N", circuit.n_neurons]
     pixels = _pixels(g, circuit)
-    g.output("current", circuit.held_current(g, pixels), shape, "held current of the image")
+    g.output("held", circuit.held(g, pixels), ["N", circuit.n_held], "what is kept of the image")
     g.output("state", _initial_state(g, circuit, pixels), shape, "initial membrane potential")
     return _finish(g, circuit, "encode", "the input side")
 
 
 def step_model(circuit: Circuit) -> onnx.ModelProto:
-    """Return the model current, state (N, K), seed, image (N,), step -> counts, next_state."""
+    """Return the model held, state (N, K), seed, image (N,), step -> counts, next_state.
+
+    And saturated (N, 5) where the circuit counts what saturates.
+    """
     g = Graph("step")
     shape: list[Dim] = ["N", circuit.n_neurons]
-    current = g.input("current", circuit.state_type, shape, "held current, from encode")
+    held = g.input("held", circuit.state_type, ["N", circuit.n_held], "from encode")
     state = g.input("state", circuit.state_type, shape, "membrane potential")
     seed = _seed(g)
     image = g.input("image", INT64, ["N"], "index of each image in its data set, 0 .. 2**32-1")
     step = g.input("step", INT64, [], "0 .. 2**20-1")
-    counts, after = circuit.step(g, _keys(g, seed, image), step, state, current)
+    counts, after, saturated = circuit.step(g, _keys(g, seed, image), step, state, held)
     g.output("counts", counts, shape, "spikes of this step")
     g.output("next_state", after, shape, "membrane potential after the update")
+    if saturated is not None:
+        g.output("saturated", saturated, ["N", len(SATURATIONS)], SATURATED)
     return _finish(g, circuit, "step", "one time step")
 
 
@@ -87,7 +102,8 @@ def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
     """Return the model pixels (N, M), seed, first_image, steps -> the arrays of a Trace.
 
     counts_sum int64 (N, K), state (N, K), spikes_per_step int64 (N, T), reconstruction float32
-    (N, M); with `trace` also counts int32 and states, both (N, T, K).
+    (N, M); saturated int32 (N, T, 5) where the circuit counts it; with `trace` also counts int32
+    and states, both (N, T, K).
     """
     g = Graph("inference")
     k = circuit.n_neurons
@@ -97,31 +113,38 @@ def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
     steps = g.input("steps", INT64, [], "number of time steps T, 1 .. 2**20")
     rows = g.reshape(_rows(g, pixels))
     keys = _keys(g, seed, g.op("Range", first_image, g.op("Add", first_image, rows), 1))
-    current = circuit.held_current(g, pixels)
+    held = circuit.held(g, pixels)
+    kept: list[tuple[str, int, str]] = []  # scan outputs of every step: name, length, text
 
     def step(h: Graph, i: Value, carried: list[Value]) -> tuple[None, list[Value], list[Value]]:
         state, _, counts_sum = carried
-        counts, after = circuit.step(h, keys, i, state, current)
+        counts, after, saturated = circuit.step(h, keys, i, state, held)
         wide = h.cast(counts, INT64)
+        stacked = []
+        if saturated is not None:
+            kept.append(("saturated", len(SATURATIONS), SATURATED))
+            stacked.append(saturated)
+        if trace:
+            kept.extend([("counts", k, "every step"), ("states", k, "every step")])
+            stacked += [counts, after]
         # The reference evaluator stacks scan outputs with vstack, which adds no axis to a matrix.
-        traced = [h.unsqueeze(counts, 0), h.unsqueeze(after, 0)] if trace else []
-        scans = [h.reduce("ReduceSum", wide, 1), *traced]
+        scans = [h.reduce("ReduceSum", wide, 1), *(h.unsqueeze(value, 0) for value in stacked)]
         return None, [after, counts, h.op("Add", counts_sum, wide)], scans
 
     initial = _initial_state(g, circuit, pixels)
     zeros = g.full(g.shape(initial), 0, np.int32)
     carried = [initial, zeros, g.cast(zeros, INT64)]
-    state, counts, counts_sum, spikes, *traced = g.loop(steps, carried, step, [["N", k]] * 3)
+    state, counts, counts_sum, spikes, *stacked = g.loop(steps, carried, step, [["N", k]] * 3)
     spikes = g.op("Transpose", spikes, perm=[1, 0])
     reconstruction = circuit.decode(g, counts)
     g.output("counts_sum", counts_sum, ["N", k], "spikes of all steps")
     g.output("state", state, ["N", k], "membrane potential after the last step")
     g.output("spikes_per_step", spikes, ["N", "T"], "spikes of all neurons in each step")
     g.output("reconstruction", reconstruction, ["N", circuit.n_pixels], "read-out of the last step")
-    shape = g.op("Concat", g.reshape(steps, 1), g.ints(-1, k), axis=0)
-    for name, value in zip(("counts", "states"), traced, strict=False):
-        stacked = g.raw("Reshape", [value, shape], [value.dtype])[0]
-        g.output(name, g.op("Transpose", stacked, perm=[1, 0, 2]), ["N", "T", k], "every step")
+    for (name, length, text), value in zip(kept, stacked, strict=True):
+        shape = g.op("Concat", g.reshape(steps, 1), g.ints(-1, length), axis=0)
+        shaped = g.raw("Reshape", [value, shape], [value.dtype])[0]
+        g.output(name, g.op("Transpose", shaped, perm=[1, 0, 2]), ["N", "T", length], text)
     return _finish(g, circuit, "inference", "whole inference")
 
 

@@ -5,19 +5,30 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.interpreter import residual
+from ipvae_snn.ir import IntegerNetwork, lateral_of
+
+Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Activity:
     """Means an image, over all its steps.
 
-    spikes: sum of the counts. messages: graded spikes sent (counts that are not 0); an event of
-    count 3 is one message. synaptic_operations: synapses that messages reach, input included
-    (one operation an event and nonzero weight); by_payload: the same if a count of 3 were sent
-    as three binary spikes. input_operations: the feed-forward part, once an image.
-    updates_active, updates_inactive: neuron updates with and without a spike. dense_operations:
-    multiply-adds of a dense implementation of the same steps (input once, K x K a step).
+    spikes: sum of the counts. messages: graded spikes sent (counts that are not 0, and in a
+    two-layer circuit residuals that are not 0); an event of count 3 is one message.
+    synaptic_operations: synapses that messages reach, input included (one operation an event and
+    nonzero weight); by_payload: the same if a count or residual of 3 were sent as three binary
+    spikes. input_operations: the image's part, once an image. updates_active, updates_inactive:
+    neuron updates with and without a spike. dense_operations: multiply-adds of a dense
+    implementation of the same steps.
+
+    One-layer circuit: the image reaches K neurons through the feed-forward connection, counts
+    reach them through the lateral one; K updates a step; dense: input once, K x K a step.
+    Two-layer circuit: the image reaches each pixel's own residual neuron (one operation a pixel
+    that is sent), counts reach M residual neurons through the prediction connection, and every
+    residual that is not 0 reaches K neurons through the feed-forward one at every step; K + M
+    updates a step, the residual neurons' included; dense: 2 M K a step.
     """
 
     spikes: float
@@ -34,29 +45,66 @@ class Activity:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """What the sources of one connection send in a whole run, by source: events and their sizes."""
+
+    events: Int64
+    sizes: Int64
+
+    def operations(self, weights: npt.NDArray[np.int8]) -> tuple[float, float]:
+        """Return synapses reached through weights (targets, sources): by event, and by payload."""
+        fan_out = (weights != 0).sum(axis=0)
+        return float(self.events @ fan_out), float(self.sizes @ fan_out)
+
+
 def activity(
     program: IntegerNetwork,
     pixels: npt.NDArray[np.uint8],
     counts: npt.NDArray[np.integer],
 ) -> Activity:
-    """Return the mean activity of images `pixels` (N, M) with spike counts `counts` (N, T, K)."""
+    """Return the mean activity of images `pixels` (N, M) with spike counts `counts` (N, T, K).
+
+    A trace does not keep the residuals of a two-layer circuit, so they are made again from the
+    counts, as the interpreter makes them.
+    """
     n, steps, k = counts.shape
-    input_fan_out = (program.feedforward.weights != 0).sum(axis=0)
-    lateral_fan_out = (program.lateral.weights != 0).sum(axis=0)
-    sent = pixels != program.input.zero_point
-    input_operations = float((sent * input_fan_out).sum()) / n
-    events = counts > 0
-    per_neuron_events = events.sum(axis=(0, 1)) / n
-    per_neuron_spikes = counts.sum(axis=(0, 1)) / n
-    active = float(events.sum()) / n
+    m = program.n_pixels
+    payload = pixels.astype(np.int64) - program.input.zero_point
+    shown = (payload != 0).sum(axis=0)
+    spikes = _Sent((counts > 0).sum(axis=(0, 1)), counts.sum(axis=(0, 1), dtype=np.int64))
+    errors = _residuals(program, payload, counts)
+    if program.residual is None:
+        inputs, _ = _Sent(shown, shown).operations(program.feedforward.weights)
+        passed = [spikes.operations(lateral_of(program, "activity").weights)]
+        updates, dense = k, m * k + steps * k * k
+    else:
+        inputs = float(shown.sum())
+        passed = [
+            spikes.operations(program.residual.prediction.weights),
+            errors.operations(program.feedforward.weights),
+        ]
+        updates, dense = k + m, 2 * steps * m * k
+    active = float(spikes.events.sum() + errors.events.sum())
     return Activity(
-        spikes=float(per_neuron_spikes.sum()),
-        messages=active,
-        synaptic_operations=input_operations + float(per_neuron_events @ lateral_fan_out),
-        synaptic_operations_by_payload=input_operations
-        + float(per_neuron_spikes @ lateral_fan_out),
-        input_operations=input_operations,
-        updates_active=active,
-        updates_inactive=steps * k - active,
-        dense_operations=float(program.n_pixels * k + steps * k * k),
+        spikes=float(spikes.sizes.sum()) / n,
+        messages=active / n,
+        synaptic_operations=(inputs + sum(part[0] for part in passed)) / n,
+        synaptic_operations_by_payload=(inputs + sum(part[1] for part in passed)) / n,
+        input_operations=inputs / n,
+        updates_active=active / n,
+        updates_inactive=steps * updates - active / n,
+        dense_operations=float(dense),
     )
+
+
+def _residuals(program: IntegerNetwork, payload: Int64, counts: npt.NDArray[np.integer]) -> _Sent:
+    """Return what the residual neurons send; nothing in a one-layer circuit."""
+    events, sizes = np.zeros((2, program.n_pixels), np.int64)
+    for step in range(counts.shape[1] if program.residual else 0):
+        # A float run's counts are not bounded, but the sums are proved for bounded ones only.
+        sent = np.minimum(counts[:, step].astype(np.int64), program.neurons.max_count)
+        error, _ = residual(program, payload, sent)
+        events += (error != 0).sum(axis=0)
+        sizes += np.abs(error).sum(axis=0)
+    return _Sent(events, sizes)

@@ -48,6 +48,7 @@ def first_divergence(expected: Trace, found: Trace) -> Divergence | None:
         return min(places, key=lambda p: (p.image, p.step or 0, p.field != "counts"))
     for name, axes in (
         ("spikes_per_step", "t"),
+        ("saturated", "t"),
         ("counts_sum", "n"),
         ("state", "n"),
         ("reconstruction", ""),

@@ -124,9 +124,9 @@ def _build(
     pixel_gain = gain.feedforward * (unit * code.scale)
     competition = -gain.competition * unit
     self_inhibition = np.rint(-np.diagonal(competition))
-    update_max = round(network.clip * LOG2E * octave)
+    excitation_max = round(network.clip * LOG2E * octave)
     update_min = round(network.floor * LOG2E * octave)
-    if self_inhibition.max() > limit or max(update_max, -update_min) << extra > limit:
+    if self_inhibition.max() > limit or max(excitation_max, -update_min) << extra > limit:
         raise _too_large("self-inhibition or largest update", extra)
     np.fill_diagonal(competition, 0.0)
     pixel_power = calibration.pixel_power / code.scale**2
@@ -161,7 +161,7 @@ def _build(
             state_min=max(state_min, (SPLIT_OCTAVES - MIN_OCTAVES) << settings.fraction_bits),
             state_max=state_max,
             update_min=update_min,
-            update_max=update_max,
+            excitation_max=excitation_max,
             max_count=max_count,
         ),
         decoder=Decoder(levels.astype(np.int16), decoder_scale.astype(np.float32)),

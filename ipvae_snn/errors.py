@@ -39,3 +39,7 @@ class TrainingError(IpvaeError):
 
 class ProgramError(IpvaeError):
     """An integer program breaks a structural rule of its specification."""
+
+
+class SaturatedError(IpvaeError):
+    """A run saturated, or a back end cannot tell, where the user asked that it must not."""

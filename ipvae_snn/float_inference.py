@@ -1,24 +1,23 @@
-"""Float inference in NumPy: the reference that the integer program is compared with.
+"""Float inference in float64: the reference that the integer program is compared with.
 
-It runs in Gram form in float64 and draws its spike counts from the keyed uniforms by the rule of
-the integer program, so that the two differ by their numerics only.
+It runs in Gram form and draws its spike counts from the keyed uniforms by the rule of the integer
+program, so that the two differ by their numerics only. `step` and inversion.py say it in NumPy;
+runs are compiled (keyed_float_kernel.py), and can stop after any step and go on later.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ipvae_snn.errors import DataError
 from ipvae_snn.float_network import FloatNetwork
-from ipvae_snn.inversion import poisson_from_uniforms
+from ipvae_snn.keyed_float_kernel import advance_rows
+from ipvae_snn.threads import in_threads, n_threads
 from ipvae_snn.trace import RunRequest, Trace
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-# Images at a time: large enough for fast products, small enough that K = 512 needs some MB.
-CHUNK: Final = 256
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,88 @@ def soft_clip(a: Float64, clip: float, floor: float) -> Float64:
     return clip - np.logaddexp(0.0, clip - np.maximum(a, floor))
 
 
+@dataclass(frozen=True)
+class Progress:
+    """N images after `step` steps.
+
+    drive (N, K), state (N, K) in nats: float64. counts (N, K) int32: of the last step. counts_sum
+    (N, K) int64. spikes_per_step (N, n) int64 and the trace, if kept, are those of the last
+    `advance`. images (N,) uint32 and seed key the draws.
+    """
+
+    step: int
+    seed: int
+    images: npt.NDArray[np.uint32]
+    drive: Float64
+    state: Float64
+    counts: npt.NDArray[np.int32]
+    counts_sum: npt.NDArray[np.int64]
+    spikes_per_step: npt.NDArray[np.int64]
+    trace_counts: npt.NDArray[np.int32]
+    trace_states: Float64
+
+
+def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> Progress:
+    """Return images (N, M) before their first step, at the potentials u0.
+
+    Raises DataError for pixels of the wrong shape.
+    """
+    if pixels.ndim != 2 or pixels.shape[1] != len(d.feed_forward):
+        raise DataError(
+            f"pixels have shape {pixels.shape}, but the network needs (N, {len(d.feed_forward)})"
+        )
+    n, k = len(pixels), len(d.u0)
+    return Progress(
+        step=0,
+        seed=seed,
+        images=np.arange(first_image, first_image + n).astype(np.uint32),
+        drive=pixels.astype(np.float64) @ d.feed_forward,
+        state=np.tile(d.u0, (n, 1)),
+        counts=np.zeros((n, k), np.int32),
+        counts_sum=np.zeros((n, k), np.int64),
+        spikes_per_step=np.zeros((n, 0), np.int64),
+        trace_counts=np.zeros((0, 0, k), np.int32),
+        trace_states=np.zeros((0, 0, k)),
+    )
+
+
+def advance(
+    d: Dynamics, progress: Progress, steps: int, threads: int = 1, trace: bool = False
+) -> Progress:
+    """Return the images `steps` >= 1 steps later; `progress` is left as it was.
+
+    The result does not depend on `threads`, nor on how images and steps are divided into calls.
+    """
+    n, k = progress.state.shape
+    kept = n if trace else 0
+    found = replace(
+        progress,
+        step=progress.step + steps,
+        state=progress.state.copy(),
+        counts=progress.counts.copy(),
+        counts_sum=progress.counts_sum.copy(),
+        spikes_per_step=np.zeros((n, steps), np.int64),
+        trace_counts=np.zeros((kept, steps, k), np.int32),
+        trace_states=np.zeros((kept, steps, k)),
+    )
+
+    def part(first: int, last: int) -> None:
+        advance_rows(
+            first, last, np.uint32(found.seed), found.images, progress.step, steps, d.step_size,
+            float(d.clip), float(d.floor), d.bias, d.G, found.drive, found.state, found.counts,
+            found.counts_sum, found.spikes_per_step, found.trace_counts, found.trace_states,
+        )  # fmt: skip
+
+    in_threads(part, n, threads)
+    return found
+
+
 def run_float(
     network: FloatNetwork,
     pixels: Float32,
     request: RunRequest,
     pixel_mask: npt.NDArray[np.bool_] | None = None,
+    threads: int | None = None,
 ) -> Trace:
     """Run inference on `pixels` (N, M) from u0 for request.steps steps.
 
@@ -79,32 +155,20 @@ def run_float(
     the reconstruction phi z of the last step's counts has all of them. Raises DataError for
     pixels of the wrong shape.
     """
-    if pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
-        height, width = network.image_shape
-        raise DataError(
-            f"pixels have shape {pixels.shape}, but the network needs (N, {network.n_pixels}): "
-            f"images of {height}x{width}"
-        )
     d = dynamics(network, pixel_mask)
-    N, K, T = len(pixels), network.n_neurons, request.steps
-    counts_sum = np.zeros((N, K), dtype=np.int64)
-    state = np.zeros((N, K), dtype=np.float64)
-    spikes = np.zeros((N, T), dtype=np.int64)
-    reconstruction = np.zeros((N, network.n_pixels), dtype=np.float32)
-    counts = np.zeros((N, T, K), dtype=np.int32) if request.trace else None
-    states = np.zeros((N, T, K), dtype=np.float64) if request.trace else None
-    for start in range(0, N, CHUNK):
-        rows = slice(start, min(start + CHUNK, N))
-        b = pixels[rows].astype(np.float64) @ d.feed_forward
-        images = np.arange(rows.start, rows.stop, dtype=np.int64) + request.first_image
-        u = np.broadcast_to(d.u0, b.shape)
-        for t in range(T):
-            z = poisson_from_uniforms(np.exp(u), request.seed, images, t)
-            u = step(d, u, b, z)
-            counts_sum[rows] += z
-            spikes[rows, t] = z.sum(axis=1)
-            if counts is not None and states is not None:
-                counts[rows, t], states[rows, t] = z, u
-        state[rows] = u
-        reconstruction[rows] = z @ network.phi.astype(np.float64).T
-    return Trace(counts_sum, state, spikes, reconstruction, counts, states)
+    begun = start(d, pixels, request.seed, request.first_image)
+    done = advance(d, begun, request.steps, n_threads(threads), request.trace)
+    return Trace(
+        counts_sum=done.counts_sum,
+        state=done.state,
+        spikes_per_step=done.spikes_per_step,
+        reconstruction=reconstruct(network, done.counts),
+        counts=done.trace_counts if request.trace else None,
+        states=done.trace_states if request.trace else None,
+    )
+
+
+def reconstruct(network: FloatNetwork, counts: npt.NDArray[np.integer]) -> Float32:
+    """Return phi z (N, M) of spike counts (N, K)."""
+    product = counts.astype(np.float64) @ network.phi.astype(np.float64).T
+    return np.asarray(product, dtype=np.float32)

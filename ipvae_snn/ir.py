@@ -4,12 +4,12 @@ The program does not know how it is stored, exported or run.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ipvae_snn.errors import ProgramError
+from ipvae_snn.errors import BackendError, ProgramError
 from ipvae_snn.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS, Int64, signed_limit
 from ipvae_snn.float_network import InputKind
 from ipvae_snn.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES, SamplerTables
@@ -22,6 +22,7 @@ MAX_SHIFT: Final = 40
 MAX_EXTRA_BITS: Final = 8
 MAX_COUNT_LIMIT: Final = 1 << 15
 
+Circuit = Literal["one-layer", "two-layer"]
 Int8 = npt.NDArray[np.int8]
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
@@ -58,8 +59,10 @@ class NeuronGroup:
     """Per-neuron constants (K,) int32 and the limits that all neurons share.
 
     bias is in units of the held current, 2**-(fraction_bits + extra_bits) octaves; so is
-    self_inhibition, per spike. initial_state, state_min, state_max, update_min and update_max
+    self_inhibition, per spike. initial_state, state_min, state_max, update_min and excitation_max
     are in units of the membrane potential, 2**-fraction_bits octaves. Counts saturate at max_count.
+    excitation_max bounds what a neuron receives apart from its own self-inhibition, so that no
+    activity of the others can lift it past where its own spikes hold it (docs/numerics.md).
     """
 
     bias: Int32
@@ -70,8 +73,19 @@ class NeuronGroup:
     state_min: int
     state_max: int
     update_min: int
-    update_max: int
+    excitation_max: int
     max_count: int
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The residual neurons of a two-layer circuit: e = clip(payload - prediction, +-limit).
+
+    prediction: weights (M, K), neurons to pixels, scaled into units of the payload.
+    """
+
+    prediction: Connection
+    limit: int
 
 
 @dataclass(frozen=True)
@@ -84,18 +98,21 @@ class Decoder:
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """An iP-VAE as an integer program of M pixels and K neurons.
+    """An iP-VAE as an integer program of M pixels and K neurons, in one of two circuits.
 
-    feedforward carries pixels once per image, lateral carries counts and is inhibitory where
-    negative; its diagonal is 0, since self-inhibition is the neuron's own. provenance holds
-    text about where the program came from; nothing that runs depends on it.
+    One-layer: feedforward carries pixels once per image, lateral carries counts and is inhibitory
+    where negative; its diagonal is 0, since self-inhibition is the neuron's own. Two-layer:
+    lateral is None; residual neurons compare the image with what the counts predict, and
+    feedforward carries the difference at every step. provenance holds text about where the
+    program came from; nothing that runs depends on it.
     """
 
     input: InputCode
     feedforward: Connection
-    lateral: Connection
+    lateral: Connection | None
     neurons: NeuronGroup
     decoder: Decoder
+    residual: Residual | None = None
     tables: SamplerTables = field(default_factory=SamplerTables)
     provenance: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
@@ -109,6 +126,11 @@ class IntegerNetwork:
         _check_accumulators(self)
 
     @property
+    def circuit(self) -> Circuit:
+        """Which of the two circuits it is."""
+        return "one-layer" if self.residual is None else "two-layer"
+
+    @property
     def n_pixels(self) -> int:
         """Number of pixels M."""
         return int(self.feedforward.weights.shape[1])
@@ -117,6 +139,23 @@ class IntegerNetwork:
     def n_neurons(self) -> int:
         """Number of neurons K."""
         return int(self.feedforward.weights.shape[0])
+
+
+def lateral_of(network: IntegerNetwork, who: str) -> Connection:
+    """Return the lateral connection; BackendError if `who` meets a two-layer circuit."""
+    if network.lateral is None:
+        raise BackendError(
+            f"{who} runs one-layer circuits only, and this network is a two-layer one; convert "
+            "with --circuit one-layer, or use --backend reference"
+        )
+    return network.lateral
+
+
+def feedforward_range(network: IntegerNetwork) -> tuple[int, int]:
+    """Return the least and the largest payload that the feed-forward connection carries."""
+    if network.residual is None:
+        return payload_range(network.input)
+    return -network.residual.limit, network.residual.limit
 
 
 def payload_range(code: InputCode) -> tuple[int, int]:
@@ -142,7 +181,7 @@ def worst_partial_sum(weights: Int8, low: int, high: int) -> Int64:
 
 def worst_current(network: IntegerNetwork) -> Int64:
     """Return per neuron the largest magnitude that the held current can take."""
-    low, high = payload_range(network.input)
+    low, high = feedforward_range(network)
     bound = worst_partial_sum(network.feedforward.weights, low, high)
     scaled = scale_sum(bound, network.feedforward) + 1
     return scaled + np.abs(network.neurons.bias.astype(np.int64))
@@ -170,26 +209,30 @@ def _check_shapes(network: IntegerNetwork) -> None:
     _require(k >= 1 and m >= 1, f"a program needs neurons and pixels, not {k} and {m}")
     height, width = network.input.image_shape
     _require(height * width == m, f"image shape {height}x{width} does not give {m} pixels")
+    _require(
+        (network.lateral is None) != (network.residual is None),
+        "a program has either a lateral connection (one-layer) or residual neurons (two-layer)",
+    )
     group = network.neurons
     wanted: list[tuple[str, npt.NDArray[np.generic], tuple[int, ...], type[np.generic]]] = [
-        ("feedforward weights", network.feedforward.weights, (k, m), np.int8),
-        ("feedforward multiplier", network.feedforward.multiplier, (k,), np.int32),
-        ("feedforward shift", network.feedforward.shift, (k,), np.int32),
-        ("lateral weights", network.lateral.weights, (k, k), np.int8),
-        ("lateral multiplier", network.lateral.multiplier, (k,), np.int32),
-        ("lateral shift", network.lateral.shift, (k,), np.int32),
         ("bias", group.bias, (k,), np.int32),
         ("self-inhibition", group.self_inhibition, (k,), np.int32),
         ("initial state", group.initial_state, (k,), np.int32),
         ("decoder weights", network.decoder.weights, (m, k), np.int16),
         ("decoder scale", network.decoder.scale, (m,), np.float32),
     ]
+    for name, connection, targets in _connections(network):
+        wanted += [
+            (f"{name} weights", connection.weights, (targets, _sources(name, k, m)), np.int8),
+            (f"{name} multiplier", connection.multiplier, (targets,), np.int32),
+            (f"{name} shift", connection.shift, (targets,), np.int32),
+        ]
     for name, array, shape, dtype in wanted:
         _require(
             array.shape == shape and array.dtype == dtype,
             f"{name} is {array.dtype}{array.shape}, but K={k}, M={m} need {np.dtype(dtype)}{shape}",
         )
-    for name, connection in (("feedforward", network.feedforward), ("lateral", network.lateral)):
+    for name, connection, _ in _connections(network):
         lowest = int(connection.weights.min())
         _require(lowest >= -127, f"{name} weights reach {lowest}; a symmetric int8 stops at -127")
         multiplier, shift = connection.multiplier, connection.shift
@@ -203,13 +246,31 @@ def _check_shapes(network: IntegerNetwork) -> None:
             f"{name} shifts {shift.min()}..{shift.max()} leave 1..{MAX_SHIFT}",
         )
     _require(
-        not np.diagonal(network.lateral.weights).any(),
+        network.lateral is None or not np.diagonal(network.lateral.weights).any(),
         "the lateral diagonal must be 0: self-inhibition is the neuron's own",
+    )
+    _require(
+        network.residual is None or 1 <= network.residual.limit <= signed_limit(ACCUMULATOR_BITS),
+        f"the residual's limit is not in 1..{signed_limit(ACCUMULATOR_BITS)}",
     )
     _require(
         np.isfinite(network.decoder.scale).all() and (network.decoder.scale >= 0).all(),
         "decoder scales must be finite and not negative",
     )
+
+
+def _connections(network: IntegerNetwork) -> list[tuple[str, Connection, int]]:
+    """Return the name, the connection and the number of targets of all that the circuit has."""
+    found = [("feedforward", network.feedforward, network.n_neurons)]
+    if network.lateral is not None:
+        found.append(("lateral", network.lateral, network.n_neurons))
+    if network.residual is not None:
+        found.append(("prediction", network.residual.prediction, network.n_pixels))
+    return found
+
+
+def _sources(name: str, k: int, m: int) -> int:
+    return m if name == "feedforward" else k
 
 
 def _check_input(code: InputCode) -> None:
@@ -239,9 +300,9 @@ def _check_neurons(group: NeuronGroup) -> None:
     )
     widest = limit >> group.extra_bits
     _require(
-        -widest <= group.update_min < 0 < group.update_max <= widest,
-        f"update limits {group.update_min}..{group.update_max} leave -{widest}..{widest}, or 0 "
-        "is not between them",
+        -widest <= group.update_min < 0 < group.excitation_max <= widest,
+        f"update limits {group.update_min}..{group.excitation_max} leave -{widest}..{widest}, or "
+        "0 is not between them",
     )
     _require(
         1 <= group.max_count <= MAX_COUNT_LIMIT,
@@ -269,13 +330,12 @@ def _check_tables(tables: SamplerTables) -> None:
 
 
 def _check_accumulators(network: IntegerNetwork) -> None:
-    low, high = payload_range(network.input)
     limit = signed_limit(ACCUMULATOR_BITS)
-    sums = {
-        "feedforward": worst_partial_sum(network.feedforward.weights, low, high),
-        "lateral": worst_partial_sum(network.lateral.weights, 0, network.neurons.max_count),
-    }
-    for name, bound in sums.items():
+    for name, connection, _ in _connections(network):
+        low, high = feedforward_range(network)
+        if name != "feedforward":
+            low, high = 0, network.neurons.max_count
+        bound = worst_partial_sum(connection.weights, low, high)
         worst = int(bound.argmax())
         _require(
             bound[worst] <= limit,

@@ -12,23 +12,31 @@ from safetensors.numpy import save
 from ipvae_snn.atomic import atomic_path
 from ipvae_snn.errors import FileFormatError, ProgramError
 from ipvae_snn.float_network import read_header
-from ipvae_snn.ir import VERSION, Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup
+from ipvae_snn.ir import (
+    VERSION,
+    Connection,
+    Decoder,
+    InputCode,
+    IntegerNetwork,
+    NeuronGroup,
+    Residual,
+)
 from ipvae_snn.sampler import SamplerTables
 from ipvae_snn.sorted_safetensors import sorted_metadata
 
 FORMAT: Final = "ipvae-snn/integer-network"
+_CONNECTION_PARTS: Final = ("weights", "multiplier", "shift")
 Array = npt.NDArray[np.generic]
 
 
 def to_arrays(network: IntegerNetwork) -> dict[str, Array]:
     """Return the program's tensors by name (docs/ir.md lists them)."""
     return {
-        "feedforward.weights": network.feedforward.weights,
-        "feedforward.multiplier": network.feedforward.multiplier,
-        "feedforward.shift": network.feedforward.shift,
-        "lateral.weights": network.lateral.weights,
-        "lateral.multiplier": network.lateral.multiplier,
-        "lateral.shift": network.lateral.shift,
+        **_connection_arrays("feedforward", network.feedforward),
+        **_connection_arrays("lateral", network.lateral),
+        **_connection_arrays(
+            "prediction", network.residual.prediction if network.residual else None
+        ),
         "neurons.bias": network.neurons.bias,
         "neurons.self_inhibition": network.neurons.self_inhibition,
         "neurons.initial_state": network.neurons.initial_state,
@@ -38,6 +46,12 @@ def to_arrays(network: IntegerNetwork) -> dict[str, Array]:
         "tables.fine": network.tables.fine,
         "tables.reciprocal": network.tables.reciprocal,
     }
+
+
+def _connection_arrays(name: str, connection: Connection | None) -> dict[str, Array]:
+    if connection is None:
+        return {}
+    return {f"{name}.{part}": getattr(connection, part) for part in _CONNECTION_PARTS}
 
 
 def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
@@ -57,9 +71,10 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
             "state_min": group.state_min,
             "state_max": group.state_max,
             "update_min": group.update_min,
-            "update_max": group.update_max,
+            "excitation_max": group.excitation_max,
             "max_count": group.max_count,
         },
+        "residual_limit": network.residual.limit if network.residual else None,
     }
 
 
@@ -69,6 +84,7 @@ def from_parts(
     """Build the program from its parts; raise ProgramError if it breaks a rule."""
     height, width = scalars["input"]["image_shape"]
     table: Any = arrays
+    limit = scalars["residual_limit"]
     return IntegerNetwork(
         version=int(scalars["version"]),
         input=InputCode(
@@ -77,12 +93,9 @@ def from_parts(
             scale=float(scalars["input"]["scale"]),
             zero_point=int(scalars["input"]["zero_point"]),
         ),
-        feedforward=Connection(
-            *(table[f"feedforward.{part}"] for part in ("weights", "multiplier", "shift"))
-        ),
-        lateral=Connection(
-            *(table[f"lateral.{part}"] for part in ("weights", "multiplier", "shift"))
-        ),
+        feedforward=_connection(arrays, "feedforward"),
+        lateral=_connection(arrays, "lateral") if limit is None else None,
+        residual=None if limit is None else Residual(_connection(arrays, "prediction"), int(limit)),
         neurons=NeuronGroup(
             bias=table["neurons.bias"],
             self_inhibition=table["neurons.self_inhibition"],
@@ -95,6 +108,11 @@ def from_parts(
         ),
         provenance=provenance,
     )
+
+
+def _connection(arrays: dict[str, Array], name: str) -> Connection:
+    table: Any = arrays
+    return Connection(*(table[f"{name}.{part}"] for part in _CONNECTION_PARTS))
 
 
 def save_network(network: IntegerNetwork, path: Path) -> None:

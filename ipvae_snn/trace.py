@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ipvae_snn.atomic import atomic_path
+
+# What can saturate in a step, and in which layer: spike counts at max_count, what a neuron receives
+# apart from its own self-inhibition, the update's lower clamp, the membrane potential's upper one,
+# and the residual neurons of a two-layer circuit.
+SATURATIONS: Final = ("count", "excitation", "inhibition", "potential", "residual")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Trace:
         2**-fraction_bits octaves for integer back ends, float64 in nats for the float one.
     spikes_per_step (N, T) int64: spikes of all neurons in each step.
     reconstruction (N, M) float32: the decoder applied to the last step's spike counts.
+    saturated (N, T, 5) int32: neurons that saturated in each step, by SATURATIONS; None where a
+        back end does not count them, or cannot (float).
     counts (N, T, K) int32 and states (N, T, K): with `--trace` only; states[:, t] is the
         membrane potential after the update of step t, counts[:, t] was drawn before it.
     """
@@ -44,6 +51,7 @@ class Trace:
     reconstruction: npt.NDArray[np.float32]
     counts: npt.NDArray[np.int32] | None = None
     states: npt.NDArray[np.int32] | npt.NDArray[np.float64] | None = None
+    saturated: npt.NDArray[np.int32] | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays that are present, by field name."""

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ipvae_snn.cli.app import main
-from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup
+from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup, Residual
 
 
 def make_network(
@@ -40,7 +41,7 @@ def make_network(
             state_min=-11 << bits,
             state_max=int(rate_octaves * (1 << bits)),
             update_min=-9 << bits,
-            update_max=14 << bits,
+            excitation_max=5 << bits,
             max_count=max_count,
         ),
         decoder=Decoder(
@@ -49,6 +50,35 @@ def make_network(
         ),
         provenance={"made_by": "tests/conftest.py"},
     )
+
+
+def make_two_layer(
+    seed: int = 0, height: int = 4, width: int = 3, neurons: int = 7, extra_bits: int = 3,
+    max_count: int = 40, zero_point: int = 100, rate_octaves: float = 6.0, limit: int = 200,
+    largest_weight: int = 127, prediction_shift: int = 17,
+) -> IntegerNetwork:  # fmt: skip
+    """Return a random two-layer program: what it predicts is what it looks for in the residual."""
+    base = make_network(
+        seed, height, width, neurons, extra_bits, max_count, zero_point, rate_octaves
+    )
+    rng = np.random.default_rng(seed + 1)
+    m, k = height * width, neurons
+    weights = rng.integers(-largest_weight, largest_weight + 1, (k, m)).astype(np.int8)
+    prediction = Connection(
+        weights.T.copy(),
+        rng.integers(1 << 13, 1 << 15, m).astype(np.int32),
+        rng.integers(prediction_shift, prediction_shift + 2, m).astype(np.int32),
+    )
+    feedforward = Connection(
+        weights, base.feedforward.multiplier, rng.integers(14, 17, k).astype(np.int32)
+    )
+    scale = prediction.multiplier * 2.0**-prediction.shift
+    own = (weights.astype(float) ** 2 @ scale) * feedforward.multiplier * 2.0**-feedforward.shift
+    inhibition = np.minimum(own, (1 << 23) - 1).astype(np.int32)
+    return replace(
+        base, feedforward=feedforward, lateral=None, residual=Residual(prediction, limit),
+        neurons=replace(base.neurons, self_inhibition=inhibition),
+    )  # fmt: skip
 
 
 def make_pixels(network: IntegerNetwork, n: int, seed: int = 1) -> np.ndarray:
@@ -66,6 +96,18 @@ def network() -> IntegerNetwork:
 def network_factory() -> Callable[..., IntegerNetwork]:
     """Return `make_network`, for tests that need other sizes or limits."""
     return make_network
+
+
+@pytest.fixture
+def two_layer() -> IntegerNetwork:
+    """A small random program of the two-layer circuit."""
+    return make_two_layer()
+
+
+@pytest.fixture
+def two_layer_factory() -> Callable[..., IntegerNetwork]:
+    """Return `make_two_layer`, for tests that need other sizes or limits."""
+    return make_two_layer
 
 
 @pytest.fixture

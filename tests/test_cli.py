@@ -47,7 +47,7 @@ def test_run_writes_what_it_promises(made: Path, run: Run, tmp_path: Path) -> No
     """Shapes of result.npz with and without the trace, on two back ends, with equal numbers."""
     shapes = {
         "counts_sum": (5, 24), "state": (5, 24), "spikes_per_step": (5, 7),
-        "reconstruction": (5, 64),
+        "reconstruction": (5, 64), "saturated": (5, 7, 5),
     }  # fmt: skip
     results = []
     for backend in ("reference", "onnx"):

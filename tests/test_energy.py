@@ -43,6 +43,55 @@ def test_activity_counts_what_a_loop_counts(
     assert found.dense_operations == 12 * 7 + 4 * 7 * 7
 
 
+def test_activity_of_two_layers_counts_what_a_loop_counts(
+    two_layer: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    """Against a plain loop over every synapse, residuals made again by a plain loop too."""
+    pixels = pixels_factory(two_layer, 3)
+    pixels[0, :5] = two_layer.input.zero_point
+    counts = np.random.default_rng(0).poisson(0.6, (3, 4, two_layer.n_neurons))
+    layer = two_layer.residual
+    assert layer is not None
+    weights, forward = layer.prediction.weights.astype(int), two_layer.feedforward.weights
+    by_event = by_payload = messages = 0
+    for image in range(3):
+        payload = pixels[image].astype(int) - two_layer.input.zero_point
+        for step in range(4):
+            for j, z in enumerate(counts[image, step]):
+                fan_out = int((weights[:, j] != 0).sum())
+                by_event += fan_out if z else 0
+                by_payload += fan_out * int(z)
+            for m in range(12):
+                shift = int(layer.prediction.shift[m])
+                total = int(weights[m] @ counts[image, step]) * int(layer.prediction.multiplier[m])
+                error = int(payload[m]) - ((total + (1 << (shift - 1))) >> shift)
+                error = max(-layer.limit, min(layer.limit, error))
+                fan_out = int((forward[:, m] != 0).sum())
+                messages += error != 0
+                by_event += fan_out if error else 0
+                by_payload += fan_out * abs(error)
+    found = activity(two_layer, pixels, counts)
+    shown = int((pixels != two_layer.input.zero_point).sum())
+    assert found.input_operations == pytest.approx(shown / 3)
+    assert found.synaptic_operations == pytest.approx((shown + by_event) / 3)
+    assert found.synaptic_operations_by_payload == pytest.approx((shown + by_payload) / 3)
+    assert found.spikes == pytest.approx(counts.sum() / 3)
+    assert found.messages == found.updates_active
+    assert found.messages == pytest.approx(((counts > 0).sum() + messages) / 3)
+    assert found.updates_active + found.updates_inactive == pytest.approx(4 * (7 + 12))
+    assert found.dense_operations == 2 * 4 * 12 * 7
+
+
+def test_the_counts_of_a_float_run_may_pass_what_is_proved(
+    two_layer: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    """They are not bounded; residuals are those of the largest count."""
+    pixels = pixels_factory(two_layer, 2)
+    huge, largest = np.full((2, 3, 7), 1 << 20), np.full((2, 3, 7), two_layer.neurons.max_count)
+    found, wanted = activity(two_layer, pixels, huge), activity(two_layer, pixels, largest)
+    assert found.synaptic_operations == wanted.synaptic_operations
+
+
 def test_loihi1_by_hand() -> None:
     """1000 * 23.6 + 20 * 81 + 80 * 52 pJ = 29.38 nJ."""
     found = integer_energy(load_profile("loihi1"), BY_HAND)

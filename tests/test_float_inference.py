@@ -10,6 +10,7 @@ from ipvae_snn import float_inference
 from ipvae_snn.errors import DataError
 from ipvae_snn.float_inference import run_float
 from ipvae_snn.float_network import FloatNetwork
+from ipvae_snn.inversion import poisson_from_uniforms
 from ipvae_snn.prng import uniforms
 from ipvae_snn.trace import RunRequest
 
@@ -81,15 +82,40 @@ def test_without_a_trace_the_rest_is_the_same(network: FloatNetwork, pixels: np.
         assert (full.arrays()[name] == value).all()
 
 
-def test_chunks_change_nothing(
-    network: FloatNetwork, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_cuts_of_images_steps_and_threads_change_nothing(
+    network: FloatNetwork, pixels: np.ndarray
 ) -> None:
-    whole = run_float(network, pixels, RunRequest(steps=6))
-    monkeypatch.setattr(float_inference, "CHUNK", 3)
-    parts = run_float(network, pixels, RunRequest(steps=6))
-    assert (whole.counts_sum == parts.counts_sum).all()
+    whole = run_float(network, pixels, RunRequest(steps=6, trace=True))
+    d = float_inference.dynamics(network)
+    progress, counts = float_inference.start(d, pixels), []
+    for steps in (1, 3, 2):
+        progress = float_inference.advance(d, progress, steps, threads=3, trace=True)
+        counts.append(progress.trace_counts)
+    assert whole.counts is not None
+    assert (np.concatenate(counts, axis=1) == whole.counts).all()
+    assert (progress.state == whole.state).all()
+    assert (progress.counts == whole.counts[:, -1]).all()
     alone = run_float(network, pixels[4:], RunRequest(steps=6, first_image=4))
     assert (whole.counts_sum[4:] == alone.counts_sum).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_compiled_steps_are_the_readable_ones(
+    network: FloatNetwork, pixels: np.ndarray, scale: float
+) -> None:
+    """Counts of inversion.py, updates of `step`, in NumPy; scale 30 gives rates of many parts."""
+    found = run_float(network, scale * pixels, RunRequest(steps=12, seed=9, trace=True))
+    assert found.counts is not None
+    assert found.states is not None
+    d = float_inference.dynamics(network)
+    u = np.tile(d.u0, (len(pixels), 1))
+    drive = (scale * pixels).astype(np.float64) @ d.feed_forward
+    for t in range(12):
+        z = poisson_from_uniforms(np.exp(u), 9, np.arange(len(pixels)), t)
+        np.testing.assert_array_equal(found.counts[:, t], z)
+        u = float_inference.step(d, u, drive, z)
+        np.testing.assert_allclose(found.states[:, t], u, rtol=0, atol=1e-9)
+    assert scale == 1.0 or found.counts.max() > 16
 
 
 def test_masked_pixels_do_not_matter(network: FloatNetwork, pixels: np.ndarray) -> None:
@@ -107,7 +133,7 @@ def test_masked_pixels_do_not_matter(network: FloatNetwork, pixels: np.ndarray) 
 
 def test_wrong_sizes(network: FloatNetwork, pixels: np.ndarray) -> None:
     with pytest.raises(
-        DataError, match=r"^pixels have shape \(7, 11\), but the network needs \(N, 12\): images of"
+        DataError, match=r"^pixels have shape \(7, 11\), but the network needs \(N, 12\)$"
     ):
         run_float(network, pixels[:, :11], RunRequest(steps=1))
     with pytest.raises(DataError, match=r"^pixel mask has shape \(3,\), but the network needs"):

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipvae_snn.errors import ProgramError
-from ipvae_snn.interpreter import held_current
+from ipvae_snn.errors import BackendError, ProgramError
+from ipvae_snn.interpreter import forward, held
 from ipvae_snn.ir import (
     Connection,
     Decoder,
     IntegerNetwork,
+    feedforward_range,
+    lateral_of,
     payload_range,
     scale_sum,
     worst_current,
@@ -76,7 +78,7 @@ FAULTS: list[tuple[Edit, str]] = [
     ),
     (
         lambda n: {"neurons": replace(n.neurons, update_min=0)},
-        "update limits 0..57344 leave",
+        "update limits 0..20480 leave",
     ),
     (
         lambda n: {"neurons": replace(n.neurons, max_count=30000)},
@@ -91,6 +93,18 @@ FAULTS: list[tuple[Edit, str]] = [
         "table 'coarse' differs from version 2's; the file was altered",
     ),
     (
+        lambda n: {"neurons": replace(n.neurons, excitation_max=0)},
+        "update limits -36864..0 leave",
+    ),
+    (
+        lambda n: {"neurons": replace(n.neurons, excitation_max=1 << 20)},
+        "update limits -36864..1048576 leave -1048575..1048575",
+    ),
+    (
+        lambda n: {"lateral": None},
+        r"a program has either a lateral connection \(one-layer\) or residual neurons",
+    ),
+    (
         lambda n: {"decoder": Decoder(n.decoder.weights, n.decoder.scale * np.float32(np.nan))},
         "decoder scales must be finite",
     ),
@@ -102,6 +116,82 @@ def test_broken_rules_are_refused(network: IntegerNetwork, edit: Edit, message: 
     """Each rule of docs/ir.md, one at a time."""
     with pytest.raises(ProgramError, match=message):
         replace(network, **edit(network))  # type: ignore[arg-type]  # faults of every type
+
+
+def with_residual(network: IntegerNetwork, **changes: object) -> dict[str, object]:
+    """Return the edit that changes fields of the residual neurons, or of their connection."""
+    assert network.residual is not None
+    layer = network.residual
+    if "limit" in changes:
+        return {"residual": replace(layer, **changes)}  # type: ignore[arg-type]  # faults
+    return {"residual": replace(layer, prediction=replace(layer.prediction, **changes))}
+
+
+RESIDUAL_FAULTS: list[tuple[Edit, str]] = [
+    (
+        lambda n: {"lateral": n.feedforward},
+        r"a program has either a lateral connection \(one-layer\) or residual neurons",
+    ),
+    (lambda n: {"residual": None}, "a program has either a lateral connection"),
+    (lambda n: with_residual(n, limit=0), r"the residual's limit is not in 1\.\.8388607"),
+    (lambda n: with_residual(n, limit=1 << 23), r"the residual's limit is not in 1\.\.8388607"),
+    (
+        lambda n: with_residual(n, limit=20000),
+        "the feedforward sum of neuron . can reach .*, beyond the 24-bit accumulator's 8388607",
+    ),
+    (
+        lambda n: {"neurons": replace(n.neurons, max_count=30000)},
+        "the prediction sum of neuron .* can reach .*, beyond the 24-bit accumulator's 8388607",
+    ),
+    (
+        lambda n: {
+            "feedforward": replace(n.feedforward, shift=np.full(7, 9, np.int32)),
+        },
+        "the held current of neuron . can reach .*, beyond the 24-bit 8388607",
+    ),
+    (
+        lambda n: with_residual(n, weights=np.full((12, 7), -128, np.int8)),
+        "prediction weights reach -128; a symmetric int8 stops at -127",
+    ),
+    (
+        lambda n: with_residual(n, weights=np.zeros((7, 12), np.int8)),
+        r"prediction weights is int8\(7, 12\), but K=7, M=12 need int8\(12, 7\)",
+    ),
+    (
+        lambda n: with_residual(n, shift=np.zeros(12, np.int32)),
+        r"prediction shifts 0\.\.0 leave 1\.\.40",
+    ),
+    (
+        lambda n: with_residual(n, multiplier=np.full(12, 1 << 15, np.int32)),
+        r"prediction multipliers 32768\.\.32768 leave 0\.\.32767",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"), RESIDUAL_FAULTS, ids=[str(i) for i in range(len(RESIDUAL_FAULTS))]
+)
+def test_broken_rules_of_two_layers_are_refused(
+    two_layer: IntegerNetwork, edit: Edit, message: str
+) -> None:
+    """Each rule that is about the second circuit, one at a time."""
+    with pytest.raises(ProgramError, match=f"^{message}"):
+        replace(two_layer, **edit(two_layer))  # type: ignore[arg-type]  # faults of every type
+
+
+def test_circuits_are_named_and_a_back_end_can_refuse_one(
+    network: IntegerNetwork, two_layer: IntegerNetwork
+) -> None:
+    """The range of the feed-forward connection is the image's, or the residual's."""
+    assert (network.circuit, two_layer.circuit) == ("one-layer", "two-layer")
+    assert (feedforward_range(network), feedforward_range(two_layer)) == ((-100, 155), (-200, 200))
+    assert lateral_of(network, "this") is network.lateral
+    with pytest.raises(BackendError) as caught:
+        lateral_of(two_layer, "this")
+    assert str(caught.value) == (
+        "this runs one-layer circuits only, and this network is a two-layer one; convert with "
+        "--circuit one-layer, or use --backend reference"
+    )
 
 
 def test_a_program_cannot_be_changed(network: IntegerNetwork) -> None:
@@ -134,8 +224,24 @@ def test_held_current_stays_within_its_proof(
         network = network_factory(seed=seed)
         extreme = np.where(network.feedforward.weights > 0, 255, 0).astype(np.uint8)
         for pixels in (pixels_factory(network, 50), extreme, 255 - extreme):
-            current = np.abs(held_current(network, pixels)).max(axis=0)
+            current = np.abs(held(network, pixels)).max(axis=0)
             assert (current <= worst_current(network)).all()
+
+
+def test_a_residuals_current_stays_within_its_proof(
+    two_layer_factory: Callable[..., IntegerNetwork],
+) -> None:
+    """Every sign of residuals at the limit, on several programs."""
+    for seed in range(5):
+        network = two_layer_factory(seed=seed)
+        signs = np.where(network.feedforward.weights > 0, 200, -200).astype(np.int64)
+        for residual in (signs, -signs):
+            current = np.abs(forward(network, residual)).max(axis=0)
+            assert (current <= worst_current(network)).all()
+            # The bound is the sum of both parts' magnitudes: that of the current itself is near.
+            own = np.abs(np.diagonal(forward(network, residual) - network.neurons.bias))
+            bias = np.abs(network.neurons.bias.astype(np.int64))
+            assert (own + bias + 2 >= worst_current(network)).all()
 
 
 def test_payload_range_and_scaling_by_hand(network: IntegerNetwork) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipvae_snn import fixed_point, ir, prng, sampler, serialize
+from ipvae_snn import fixed_point, ir, prng, sampler, serialize, trace
 from ipvae_snn.ir import IntegerNetwork
 
 PAGE = Path(__file__).parents[1] / "docs" / "ir.md"
@@ -34,16 +34,32 @@ def test_constants_are_the_codes() -> None:
         assert getattr(home, name) == int(value), name
 
 
-def test_tensors_are_the_files(network: IntegerNetwork) -> None:
-    """Names, types and shapes of every tensor in a file, and no other."""
+def test_tensors_are_the_files(network: IntegerNetwork, two_layer: IntegerNetwork) -> None:
+    """Names, types and shapes of every tensor in a file of either circuit, and no other."""
     k, m = network.n_neurons, network.n_pixels
     sizes = {"K": k, "M": m, "256": 256, "29": 29}
-    documented = {}
-    for name, kind, _ in rows("tensor"):
+    documented, belongs = {}, {}
+    for name, kind, meaning in rows("tensor"):
+        belongs[name] = meaning.partition(":")[0]
         dtype, shape = re.fullmatch(r"(\w+) \(([^)]*)\)", kind).groups()  # type: ignore[union-attr]  # a row of another form must fail
         documented[name] = (np.dtype(dtype), tuple(sizes[s.strip()] for s in shape.split(",")))
-    arrays = serialize.to_arrays(network)
-    assert documented == {name: (array.dtype, array.shape) for name, array in arrays.items()}
+    for program, other in ((network, "two-layer"), (two_layer, "one-layer")):
+        found = {n: (a.dtype, a.shape) for n, a in serialize.to_arrays(program).items()}
+        assert found == {n: kind for n, kind in documented.items() if belongs[n] != other}
+
+
+def test_scalars_are_the_files(two_layer: IntegerNetwork) -> None:
+    """Every scalar of a file stands on the page by name."""
+    text = PAGE.read_text(encoding="utf-8")
+    scalars = serialize.to_scalars(two_layer)
+    names = {*scalars["input"], *scalars["neurons"], *scalars} - {"input", "neurons", "version"}
+    assert {name for name in names if f"`{name}`" not in text} == set()
+
+
+def test_saturations_are_the_traces() -> None:
+    """The kinds that the page names are those of the trace, in its order."""
+    text = PAGE.read_text(encoding="utf-8").partition("`saturated[t]` counts")[2]
+    assert tuple(re.findall(r"`(\w+)` \(", text))[:5] == trace.SATURATIONS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from ipvae_snn.hw.lava.processes import arithmetic
 from ipvae_snn.interpreter import integrate
 from ipvae_snn.ir import scale_sum
 from ipvae_snn.prng import uniforms
-from ipvae_snn.sampler import SamplerTables, spike_counts
+from ipvae_snn.sampler import SamplerTables, part_count, part_rate, spike_counts
+from ipvae_snn.sampler_law import part_thresholds
 
 TABLES = SamplerTables()
 PLAIN_TABLES = (TABLES.coarse, TABLES.fine, TABLES.reciprocal)
@@ -69,15 +70,29 @@ def test_counts_equal_the_interpreters_up_to_the_largest_rate(seed, bits, max_co
     np.testing.assert_array_equal(found, wanted[0])
 
 
+@pytest.mark.parametrize("octaves", [-12, -7, 0, 3])
+def test_counts_of_a_part_change_where_the_interpreters_do(octaves):
+    """At, below and above every threshold, and at the largest uniform, which no bin holds."""
+    potential = np.array([octaves << 12])
+    edges = part_thresholds(potential, 12, TABLES)[0]
+    uniforms = np.concatenate([edges - 1, edges, edges + 1])
+    uniforms = np.unique(uniforms[uniforms < 1 << 31])
+    rate = np.repeat(part_rate(potential, 12, TABLES), len(uniforms))
+    found = arithmetic.invert(rate, uniforms, PLAIN_TABLES)
+    np.testing.assert_array_equal(found, part_count(rate, uniforms, TABLES))
+    assert found[-1] == (edges < 1 << 31).sum()
+
+
 @pytest.mark.parametrize("extra_bits", [0, 1, 7])
 def test_updates_equal_the_interpreters(network_factory, extra_bits):
     network = network_factory(extra_bits=extra_bits, neurons=9)
     group, rng, n = network.neurons, np.random.default_rng(extra_bits), 200
     state = rng.integers(group.state_min, group.state_max + 1, (n, 9))
-    # Beyond both clamps of the update, which lie at -9 and 14 octaves of 2**12.
+    # Beyond both clamps of the update, which lie at -9 and 5 octaves of 2**12.
     current = rng.integers(-(20 << 12), 20 << 12, (n, 9)) << extra_bits
     counts = rng.integers(0, group.max_count + 1, (n, 9))
-    wanted = integrate(network, state, current, counts)
+    counts[:40] = 0  # with spikes, hardly anything but self-inhibition decides
+    wanted, saturated = integrate(network, state, current, counts)
     for row in range(n):
         total = (network.lateral.weights.astype(np.int64) @ counts[row]).astype(np.int32)
         scaled = arithmetic.scale(
@@ -88,14 +103,24 @@ def test_updates_equal_the_interpreters(network_factory, extra_bits):
         np.testing.assert_array_equal(scaled, scale_sum(total.astype(np.int64), network.lateral))
         found = arithmetic.integrate(
             state[row],
-            current[row] + scaled - group.self_inhibition * counts[row],
+            current[row] + scaled,
+            group.self_inhibition * counts[row],
             extra_bits,
-            (group.update_min, group.update_max),
+            (group.update_min, group.excitation_max),
             (group.state_min, group.state_max),
         )
         np.testing.assert_array_equal(found, wanted[row])
     assert (wanted == group.state_min).any()
     assert (wanted == group.state_max).any()
+    assert (saturated[:, 1:4].sum(axis=0) > 0).all()  # all three clamps were at work
+
+
+def test_no_excitation_hides_a_neurons_own_spikes():
+    """6000 above what 3 spikes of 200 leave of 5000: (5000 - 600) 2 / 2; by hand."""
+    found = arithmetic.integrate(
+        np.array([0]), np.array([12000]), np.array([3 * 400]), 1, (-6000, 5000), (-40000, 20000)
+    )
+    assert found.tolist() == [4400]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 from ipvae_snn import interpreter
-from ipvae_snn.errors import BackendUnavailableError, DataError, FileFormatError
+from ipvae_snn.errors import (
+    BackendError,
+    BackendUnavailableError,
+    DataError,
+    FileFormatError,
+)
 from ipvae_snn.export.lava_bundle import write_bundle
 from ipvae_snn.hw.lava import backend, bundle_io, environment, runner
 from ipvae_snn.plain_files import read_plain, write_plain
-from ipvae_snn.serialize import to_arrays, to_scalars
+from ipvae_snn.serialize import save_network, to_arrays, to_scalars
 from ipvae_snn.trace import RunRequest
 
 
@@ -221,6 +226,42 @@ def test_without_an_environment_the_message_says_what_to_do(
     assert str(caught.value) == (
         f"lava: no environment with lava-nc 0.10.0 at {tmp_path}/none; "
         "make it by `ipvae-snn lava setup`"
+    )
+
+
+TWO_LAYER = (
+    "the Lava simulator runs one-layer circuits only, and this network is a two-layer one; "
+    "convert with --circuit one-layer, or use --backend reference"
+)
+
+
+def test_a_two_layer_circuit_is_refused_by_back_end_and_bundle(two_layer, tmp_path):
+    with pytest.raises(BackendError) as caught:
+        backend.run(two_layer, np.zeros((1, 12), np.uint8), RunRequest(1))
+    assert str(caught.value) == TWO_LAYER
+    with pytest.raises(BackendError) as caught:
+        write_bundle(two_layer, tmp_path / "bundle", runner.bundle_sources())
+    assert str(caught.value) == TWO_LAYER
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_to_lava_refuses_a_two_layer_circuit_before_all_else(two_layer, tmp_path, run):
+    save_network(two_layer, tmp_path / "net.safetensors")
+    code, text, error = run(
+        "export", tmp_path / "net.safetensors", "--target", "lava", "--out", tmp_path / "out"
+    )
+    assert (code, text, error) == (1, "", f"ipvae-snn: error: {TWO_LAYER}\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_two_layer_network_in_a_bundle_is_one_line(two_layer, tmp_path):
+    write_plain(two_layer, tmp_path)
+    assert to_scalars(read_plain(tmp_path)) == to_scalars(two_layer)
+    with pytest.raises(bundle_io.InputError) as caught:
+        bundle_io.read_network(tmp_path)
+    assert str(caught.value) == (
+        "network.json: a two-layer circuit, but this bundle runs one-layer circuits; convert with "
+        "--circuit one-layer and export the bundle again"
     )
 
 

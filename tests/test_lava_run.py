@@ -62,8 +62,10 @@ def bundle_factory(network, tmp_path):
 
 
 def assert_equal(found, wanted):
-    assert found.arrays().keys() == wanted.arrays().keys()
-    for name, array in wanted.arrays().items():
+    # Lava does not count what saturates.
+    assert found.arrays().keys() == wanted.arrays().keys() - {"saturated"}
+    for name in found.arrays():
+        array = wanted.arrays()[name]
         np.testing.assert_array_equal(found.arrays()[name], array, err_msg=name, strict=True)
 
 
@@ -191,6 +193,7 @@ def test_the_script_runs_anywhere_and_equals_the_interpreter(
     assert (process.returncode, stdout) == (0, ""), stderr
     assert stderr.splitlines()[-1] == "3/3 images"
     wanted = interpreter.run(network, pixels[:3], RunRequest(5, 9, 3, trace=True)).arrays()
+    del wanted["saturated"]  # which Lava does not count
     with np.load(tmp_path / "out.npz") as found:
         assert found.keys() == wanted.keys()
         for name, array in wanted.items():
@@ -229,6 +232,7 @@ def test_dense_is_exact_for_one_sign_and_the_largest_weights(
 def test_long_runs_and_high_rates_equal_the_interpreter(python, network_factory, pixels_factory):
     # 70 steps are more than one block of uniforms; 200 spikes a step take 32 parts.
     network = network_factory(seed=8, neurons=33, max_count=1000, rate_octaves=9.0)
+    network = replace(network, neurons=replace(network.neurons, excitation_max=14 << 12))
     pixels, request = pixels_factory(network, 4), RunRequest(70, 2**32 - 1, 2**32 - 4, trace=True)
     wanted = interpreter.run(network, pixels, request)
     assert wanted.counts.max() > 200

@@ -34,9 +34,11 @@ def alter(path: Path, shape: tuple[int, ...], change: int) -> None:
     onnx.save(model, path)
 
 
+@pytest.mark.parametrize("circuit", ["network", "two_layer"])
 def test_the_folder_holds_the_models_and_agrees_with_the_interpreter(
-    network: IntegerNetwork, pixels: np.ndarray, tmp_path: Path
+    circuit: str, request: pytest.FixtureRequest, pixels: np.ndarray, tmp_path: Path
 ) -> None:
+    network: IntegerNetwork = request.getfixturevalue(circuit)
     out = tmp_path / "onnx"
     names = ["encode.onnx", "step.onnx", "inference.onnx", "README.md"]
     assert write_onnx(network, out) == [out / name for name in names]
@@ -47,6 +49,8 @@ def test_the_folder_holds_the_models_and_agrees_with_the_interpreter(
     for found in (run_steps(out, pixels, REQUEST), run_inference(out, pixels, REQUEST)):
         np.testing.assert_array_equal(found.state, expected.state)
         np.testing.assert_array_equal(found.spikes_per_step, expected.spikes_per_step)
+        np.testing.assert_array_equal(found.saturated, expected.saturated, strict=True)
+    assert expected.saturated.any()
     np.testing.assert_array_equal(found.reconstruction, expected.reconstruction)
 
 
@@ -85,6 +89,31 @@ def test_one_altered_input_weight_is_found(
         check_files(tmp_path / "onnx", network, pixels, REQUEST)
 
 
+@pytest.mark.parametrize("name", ["step.onnx", "inference.onnx"])
+@pytest.mark.parametrize("shape", [(7, 12), (12, 7)], ids=["prediction", "feed-forward"])
+def test_one_altered_weight_of_two_layers_is_found(
+    two_layer: IntegerNetwork, pixels: np.ndarray, tmp_path: Path, name: str, shape: tuple[int, int]
+) -> None:
+    write_onnx(two_layer, tmp_path / "onnx")
+    alter(tmp_path / "onnx" / name, shape, 1)
+    with pytest.raises(DivergedError, match=rf"{name} does not give the interpreter's result: "):
+        check_files(tmp_path / "onnx", two_layer, pixels, REQUEST)
+
+
+def test_a_wrong_number_of_saturations_is_found(
+    network: IntegerNetwork, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    write_onnx(network, tmp_path / "onnx")
+    path = tmp_path / "onnx" / "step.onnx"
+    model = onnx.load(path)
+    node = next(n for n in model.graph.node if n.op_type == "Concat" and len(n.input) == 5)
+    node.input[:] = [*node.input[1:], node.input[0]]
+    onnx.save(model, path)
+    place = r"saturated differs first at image \d, step \d: expected \d+\.0, found \d+\.0;"
+    with pytest.raises(DivergedError, match=rf"step\.onnx .* {place}"):
+        check_files(tmp_path / "onnx", network, pixels, REQUEST)
+
+
 def test_an_altered_decoder_is_found(
     network: IntegerNetwork, pixels: np.ndarray, tmp_path: Path
 ) -> None:
@@ -112,11 +141,20 @@ def test_missing_and_truncated_files_are_named(
         check_files(tmp_path / "onnx", network, pixels, REQUEST)
 
 
+@pytest.mark.parametrize(
+    ("circuit", "words"),
+    [("network", "held int32 (N, K), state"), ("two_layer", "held int32 (N, M), state")],
+)
 def test_the_readmes_code_runs(
-    network: IntegerNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    circuit: str, words: str, request: pytest.FixtureRequest, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    network: IntegerNetwork = request.getfixturevalue(circuit)
     write_onnx(network, tmp_path / "onnx")
     text = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")
+    assert words in text
+    assert f"(4x3, {network.circuit} circuit), K = 7 neurons" in text
+    assert "by count, excitation, inhibition, potential, residual" in text
     code = text.split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path / "onnx")
     names: dict[str, np.ndarray] = {}

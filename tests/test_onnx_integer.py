@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,13 +17,13 @@ from ipvae_snn.export import onnx_backend
 from ipvae_snn.export.graph import FLOAT32, FLOAT64
 from ipvae_snn.export.onnx_integer import IntegerCircuit
 from ipvae_snn.export.onnx_models import encode_model, inference_model, step_model
-from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup, Residual
 from ipvae_snn.trace import RunRequest, Trace
 
 Networks = Callable[..., IntegerNetwork]
 Pixels = Callable[..., np.ndarray]
 
-VARIANTS = {
+ONE_LAYER = {
     "plain": {},
     "no extra bits": {"extra_bits": 0},
     "odd neurons, zero point 0": {"neurons": 9, "zero_point": 0},
@@ -32,17 +34,34 @@ VARIANTS = {
     "counts of two bytes": {"rate_octaves": 12.0, "max_count": 3000},
     "saturating counts": {"max_count": 3, "rate_octaves": 5.0},
 }
+TWO_LAYER = {
+    "residuals of one digit": {"limit": 100},
+    "residuals of two digits": {"limit": 200, "extra_bits": 0},
+    "residuals of three digits": {"limit": 70000, "largest_weight": 9, "prediction_shift": 5},
+    "one neuron with residuals": {"neurons": 1, "zero_point": 0},
+    "residuals and counts of two bytes": {
+        "rate_octaves": 12.0, "max_count": 3000, "zero_point": 255,
+    },
+}  # fmt: skip
+VARIANTS = ONE_LAYER | TWO_LAYER
 
 
-FAST_FROM_THE_START = ("many parts", "counts of two bytes", "saturating counts")
+FAST_FROM_THE_START = (
+    "many parts", "counts of two bytes", "saturating counts", "residuals and counts of two bytes",
+)  # fmt: skip
+Variant = Callable[..., IntegerNetwork]
 
 
-def variant(network_factory: Networks, name: str, seed: int = 0) -> IntegerNetwork:
-    """Return a program; those that are about high rates start from the highest potential."""
-    program = network_factory(seed=seed, **VARIANTS[name])
-    if name not in FAST_FROM_THE_START:
-        return program
-    return from_the_top(program)
+@pytest.fixture
+def variant(network_factory: Networks, two_layer_factory: Networks) -> Variant:
+    """Return (name, seed=0) -> a program; those about high rates start from the highest state."""
+
+    def make(name: str, seed: int = 0) -> IntegerNetwork:
+        factory = two_layer_factory if name in TWO_LAYER else network_factory
+        program = factory(seed=seed, **VARIANTS[name])
+        return from_the_top(program) if name in FAST_FROM_THE_START else program
+
+    return make
 
 
 def from_the_top(program: IntegerNetwork) -> IntegerNetwork:
@@ -62,10 +81,10 @@ def assert_equal(found: Trace, expected: Trace) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_onnx_runtime_gives_the_interpreters_trace(
-    network_factory: Networks, pixels_factory: Pixels, name: str
+    variant: Variant, pixels_factory: Pixels, name: str
 ) -> None:
     for seed in range(3):
-        program = variant(network_factory, name, seed)
+        program = variant(name, seed)
         pixels = pixels_factory(program, 6, seed)
         request = RunRequest(steps=25, seed=seed, trace=True)
         expected = interpreter.run(program, pixels, request)
@@ -73,10 +92,10 @@ def test_onnx_runtime_gives_the_interpreters_trace(
 
 
 def test_the_variants_reach_what_they_are_named_after(
-    network_factory: Networks, pixels_factory: Pixels
+    variant: Variant, pixels_factory: Pixels
 ) -> None:
     def largest(name: str) -> int:
-        program = variant(network_factory, name)
+        program = variant(name)
         pixels = pixels_factory(program, 6, 0)
         counts = interpreter.run(program, pixels, RunRequest(25, 0, trace=True)).counts
         return int(counts.max())
@@ -84,13 +103,32 @@ def test_the_variants_reach_what_they_are_named_after(
     assert largest("counts of two bytes") > 255
     assert largest("saturating counts") == 3
     assert largest("many parts") > 28  # more than one part can count
+    assert largest("residuals and counts of two bytes") > 255
+
+    def widest(name: str) -> int:
+        program = variant(name)
+        pixels = pixels_factory(program, 6, 0)
+        counts = interpreter.run(program, pixels, RunRequest(25, 0, trace=True)).counts
+        shown = interpreter.held(program, pixels)
+        steps = np.moveaxis(counts.astype(np.int64), 1, 0)
+        return max(int(abs(interpreter.residual(program, shown, z)[0]).max()) for z in steps)
+
+    assert widest("residuals of one digit") == 100
+    assert widest("residuals of two digits") == 200
+    assert widest("residuals of three digits") == 70000
 
 
-@pytest.mark.parametrize("name", ["plain", "no extra bits", "many parts", "counts of two bytes"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain", "no extra bits", "many parts", "counts of two bytes",
+        "residuals of two digits", "residuals of three digits", "residuals and counts of two bytes",
+    ],
+)  # fmt: skip
 def test_the_reference_evaluator_gives_the_interpreters_trace(
-    network_factory: Networks, pixels_factory: Pixels, name: str
+    variant: Variant, pixels_factory: Pixels, name: str
 ) -> None:
-    program = variant(network_factory, name)
+    program = variant(name)
     pixels = pixels_factory(program, 2)
     request = RunRequest(steps=6, seed=2**32 - 1, first_image=2**32 - 2, trace=True)
     expected = interpreter.run(program, pixels, request)
@@ -115,6 +153,98 @@ def test_any_key_gives_the_interpreters_trace(
     request = RunRequest(4, seed, first, trace=True)
     expected = interpreter.run(program, pixels, request)
     assert_equal(onnx_backend.run(program, pixels, request), expected)
+
+
+def weights_of(rng: np.random.Generator, pattern: str, largest: int, shape: tuple[int, int]) -> Any:
+    """Return int8 weights (targets, sources) of a pattern, none beyond `largest`."""
+    sign = {"positive": 1, "negative": -1, "zero": 0}.get(pattern)
+    if pattern == "extreme":
+        return np.full(shape, -largest, np.int8)
+    if sign is None:
+        return rng.integers(-largest, largest + 1, shape).astype(np.int8)
+    return (sign * rng.integers(0, largest + 1, shape)).astype(np.int8)
+
+
+def connection_of(
+    rng: np.random.Generator, pattern: str, largest: int, shape: tuple[int, int], shift: int
+) -> Connection:
+    """Return a connection of random scales; a few of its targets hear nothing (multiplier 0)."""
+    multiplier = rng.integers(0, 1 << 15, shape[0]).astype(np.int32)
+    multiplier[rng.random(shape[0]) < 0.1] = 0
+    shifts = rng.integers(shift, shift + 4, shape[0]).astype(np.int32)
+    return Connection(weights_of(rng, pattern, largest, shape), multiplier, shifts)
+
+
+PATTERNS = st.sampled_from(["random", "positive", "negative", "zero", "extreme"])
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> IntegerNetwork:
+    """Return any program of 1..64 neurons and up to 64 pixels, of either circuit.
+
+    Weights are only as large as the accumulators allow; limits, scales and patterns are free.
+    """
+    k, height, width = draw(st.integers(1, 64)), draw(st.integers(1, 8)), draw(st.integers(1, 8))
+    m, rng = height * width, np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    bits, extra = draw(st.sampled_from([4, 8, 12, 16])), draw(st.integers(0, 6))
+    max_count = draw(st.sampled_from([1, 2, 40, 255, 256, 3000]))
+    octaves, zero_point = draw(st.sampled_from([1, 3, 5, 8])), draw(st.sampled_from([0, 128, 255]))
+    two_layers = draw(st.booleans())
+    limit = draw(st.sampled_from([1, 100, 127, 128, 255, 300, 40000])) if two_layers else 255
+    # A current's bound is that of its sum (2**15 >> shift) times; 2**22 leaves room for the bias.
+    forward = connection_of(
+        rng, draw(PATTERNS), max(1, min(127, (1 << 22) // (m * limit))), (k, m), 15
+    )
+    by_count = max(1, min(127, (1 << 23) // (k * max_count) - 1))
+    other = connection_of(rng, draw(PATTERNS), by_count, (m if two_layers else k, k), 14)
+    if not two_layers:
+        np.fill_diagonal(other.weights, 0)
+
+    def within(low: int, high: int) -> npt.NDArray[np.int32]:
+        return rng.integers(low, high + 1, k).astype(np.int32)
+
+    widest = ((1 << 23) - 1) >> extra
+    low, high = -(11 << bits), octaves << bits
+    return IntegerNetwork(
+        input=InputCode((height, width), "unit", 1 / 255, zero_point),
+        feedforward=forward,
+        lateral=None if two_layers else other,
+        residual=Residual(other, limit) if two_layers else None,
+        neurons=NeuronGroup(
+            bias=within(-(1 << 20), 1 << 20), self_inhibition=within(0, 1 << (extra + bits)),
+            initial_state=within(low, high), fraction_bits=bits, extra_bits=extra,
+            state_min=low, state_max=high, update_min=-min(3 << bits, widest),
+            excitation_max=min(2 << bits, widest), max_count=max_count,
+        ),
+        decoder=Decoder(
+            rng.integers(-32767, 32768, (m, k)).astype(np.int16), np.ones(m, np.float32)
+        ),
+    )  # fmt: skip
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(program=programs(), seed=st.integers(0, 2**32 - 1), black=st.booleans())
+def test_any_program_of_either_circuit_gives_the_interpreters_trace(
+    pixels_factory: Pixels, program: IntegerNetwork, seed: int, black: bool
+) -> None:
+    pixels = pixels_factory(program, 3, seed)
+    pixels[0], pixels[1] = (0, 255) if black else (program.input.zero_point, 128)
+    request = RunRequest(6, seed, trace=True)
+    expected = interpreter.run(program, pixels, request)
+    assert_equal(onnx_backend.run(program, pixels, request), expected)
+
+
+@settings(max_examples=4, deadline=None)
+@given(program=programs(), seed=st.integers(0, 2**32 - 1))
+def test_any_program_of_either_circuit_gives_the_reference_evaluators_trace(
+    program: IntegerNetwork, seed: int
+) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (2, program.n_pixels)).astype(np.uint8)
+    request = RunRequest(3, seed, trace=True)
+    expected = interpreter.run(program, pixels, request)
+    assert_equal(onnx_backend.run_reference(program, pixels, request), expected)
 
 
 @pytest.mark.parametrize("trace", [False, True])
@@ -165,8 +295,12 @@ def _value_types(graph: onnx.GraphProto) -> Iterator[int]:
                 yield from _value_types(attribute.g)
 
 
+@pytest.mark.parametrize("circuit", ["network", "two_layer"])
 @pytest.mark.parametrize("build", [encode_model, step_model])
-def test_no_float_is_anywhere_in_encode_and_step(network: IntegerNetwork, build: Callable) -> None:
+def test_no_float_is_anywhere_in_encode_and_step(
+    circuit: str, request: pytest.FixtureRequest, build: Callable
+) -> None:
+    network = request.getfixturevalue(circuit)
     model = onnx.shape_inference.infer_shapes(build(IntegerCircuit(network)), strict_mode=True)
     types = set(_value_types(model.graph))
     assert not types & {FLOAT32, FLOAT64, onnx.TensorProto.FLOAT16, onnx.TensorProto.UNDEFINED}
@@ -201,8 +335,34 @@ def test_models_carry_their_metadata_and_are_valid(network: IntegerNetwork) -> N
         assert found["ipvae_snn.input_zero_point"] == "100"
         assert found["ipvae_snn.fraction_bits"] == "12"
         assert found["ipvae_snn.provenance.checkpoint"] == "abc"
+        assert found["ipvae_snn.circuit"] == "one-layer"
+        assert found["ipvae_snn.excitation_max"] == "20480"
+        kinds = "count, excitation, inhibition, potential, residual"
+        assert found["ipvae_snn.saturated"] == kinds
+        assert "ipvae_snn.lateral_scale" in found
+        assert "ipvae_snn.residual_limit" not in found
         assert "integer arithmetic" in model.doc_string
         assert model.ir_version == 10
+
+
+def test_a_two_layer_model_says_so_and_holds_the_payload(two_layer: IntegerNetwork) -> None:
+    model = step_model(IntegerCircuit(two_layer))
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    assert found["ipvae_snn.circuit"] == "two-layer"
+    assert found["ipvae_snn.residual_limit"] == "200"
+    layer = two_layer.residual
+    assert layer is not None
+    scale = layer.prediction.multiplier / 2.0**layer.prediction.shift
+    assert found["ipvae_snn.prediction_scale"] == f"{scale.min():.9g} .. {scale.max():.9g}"
+    assert "ipvae_snn.lateral_scale" not in found
+    shapes = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert shapes == {
+        "held": ["N", 12], "state": ["N", 7], "seed": [], "image": ["N"], "step": [],
+        "counts": ["N", 7], "next_state": ["N", 7], "saturated": ["N", 5],
+    }  # fmt: skip
 
 
 def test_the_number_of_images_and_steps_is_dynamic(network: IntegerNetwork) -> None:
@@ -214,7 +374,8 @@ def test_the_number_of_images_and_steps_is_dynamic(network: IntegerNetwork) -> N
     assert shapes == {
         "pixels": ["N", 12], "seed": [], "first_image": [], "steps": [],
         "counts_sum": ["N", 7], "state": ["N", 7], "spikes_per_step": ["N", "T"],
-        "reconstruction": ["N", 12], "counts": ["N", "T", 7], "states": ["N", "T", 7],
+        "reconstruction": ["N", 12], "saturated": ["N", "T", 5], "counts": ["N", "T", 7],
+        "states": ["N", "T", 7],
     }  # fmt: skip
 
 
@@ -248,7 +409,7 @@ def test_what_onnx_runtime_refuses_becomes_one_line(network: IntegerNetwork) -> 
     run = onnx_backend.runtime(step_model(IntegerCircuit(network)).SerializeToString())
     outside = np.full((1, 7), network.neurons.state_max + (2 << 12), np.int32)
     feed = {
-        "current": outside, "state": outside, "seed": np.array(0), "step": np.array(0),
+        "held": outside, "state": outside, "seed": np.array(0), "step": np.array(0),
         "image": np.array([0]),
     }  # fmt: skip
     with pytest.raises(BackendError, match=r"^the ONNX model: ONNX Runtime .* failed"):

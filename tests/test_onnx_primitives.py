@@ -11,26 +11,30 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from ipvae_snn import interpreter
+from ipvae_snn.errors import BackendError
 from ipvae_snn.export.graph import BOOL, INT32, INT64, Graph, Value
 from ipvae_snn.export.onnx_backend import runtime
 from ipvae_snn.export.onnx_integer import (
     IntegerSampling,
     exp2_negative_graph,
-    held_current,
+    held,
     integrate,
 )
 from ipvae_snn.export.onnx_primitives import (
     PARTS_AT_ONCE,
     PARTS_AT_ONCE_LOG2,
+    invert,
     make_keys,
     spike_counts,
     threefry,
     uniform_grid,
 )
+from ipvae_snn.export.onnx_synapses import payload_sum, residual
 from ipvae_snn.fixed_point import exp2_negative
-from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.ir import Connection, IntegerNetwork
 from ipvae_snn.prng import uniforms
 from ipvae_snn.sampler import SamplerTables, part_count, part_rate
+from ipvae_snn.sampler_law import part_thresholds
 
 TABLES = SamplerTables()
 Build = Callable[..., Value | tuple[Value, ...]]
@@ -113,7 +117,7 @@ def at_bits(network: IntegerNetwork, bits: int) -> IntegerNetwork:
     def scaled(value: int | np.ndarray) -> int | np.ndarray:
         return value << (bits - 12) if bits >= 12 else value >> (12 - bits)
 
-    names = ("initial_state", "state_min", "state_max", "update_min", "update_max")
+    names = ("initial_state", "state_min", "state_max", "update_min", "excitation_max")
     changes = {name: scaled(getattr(group, name)) for name in names}
     return replace(network, neurons=replace(group, fraction_bits=bits, **changes))
 
@@ -133,6 +137,25 @@ def test_no_uniform_below_the_silent_limit_gives_a_spike(
     spikes = part_count(rate, limit, TABLES) > 0
     bucket = (potential - group.state_min) >> (bits - 3)
     assert (np.bincount(bucket, spikes) > 0).all()
+
+
+def test_counts_of_a_part_change_where_the_interpreters_do(
+    network_factory: Callable[..., IntegerNetwork],
+) -> None:
+    """At, below and above every threshold, and at the largest uniform, which no bin holds."""
+    sampling = IntegerSampling(network_factory(extra_bits=0).neurons, TABLES)
+    potential = np.array([-12, -7, 0, 3]) << 12
+    edges = part_thresholds(potential, 12, TABLES)
+    uniform = np.stack([edges - 1, np.minimum(edges, 2**31 - 1)], axis=-1).reshape(4, -1)
+    rate = np.broadcast_to(part_rate(potential, 12, TABLES)[:, np.newaxis], uniform.shape).ravel()
+    state = np.repeat(potential, uniform.shape[1]).astype(np.int32)
+    uniform = uniform.ravel().astype(np.int32)
+    (found,) = compiled(
+        lambda g, state, uniform: invert(g, sampling, state, uniform),
+        rank=1, state=state, uniform=uniform,
+    )()  # fmt: skip
+    np.testing.assert_array_equal(found, part_count(rate, uniform.astype(np.int64), TABLES))
+    assert found.max() == 28
 
 
 def test_blocks_of_parts_are_counted_by_a_shift() -> None:
@@ -182,8 +205,8 @@ def test_current_and_update_are_the_interpreters(
     )
     pixels = pixels_factory(program, 40)
     pixels[0], pixels[1] = 0, 255
-    expected = interpreter.held_current(program, pixels)
-    (found,) = compiled(lambda g, pixels: held_current(g, program, pixels), pixels=pixels)()
+    expected = interpreter.held(program, pixels)
+    (found,) = compiled(lambda g, pixels: held(g, program, pixels), pixels=pixels)()
     np.testing.assert_array_equal(found, expected)
     rng = np.random.default_rng(0)
     group = program.neurons
@@ -191,12 +214,77 @@ def test_current_and_update_are_the_interpreters(
     for largest in (0, 255, 256, 3000):  # one byte and two bytes of counts
         counts = rng.integers(0, largest + 1, (40, 20)).astype(np.int32)
         counts[0] = largest
-        (after,) = compiled(
+        after, saturated = compiled(
             lambda g, v, c, z: integrate(g, program, v, c, z),
             v=state, c=expected.astype(np.int32), z=counts,
         )()  # fmt: skip
         want = interpreter.integrate(program, state, expected, counts.astype(np.int64))
-        np.testing.assert_array_equal(after, want)
+        np.testing.assert_array_equal(after, want[0])
+        np.testing.assert_array_equal(saturated, want[1])
+
+
+@pytest.mark.parametrize("limit", [1, 127, 128, 255, 32639, 32640, 70000, (1 << 23) - 1])
+@pytest.mark.parametrize("signed", [False, True])
+def test_sums_of_payloads_of_any_width_are_exact(limit: int, signed: bool) -> None:
+    """One to four digits, of both signs; 32639 is the largest of two signed digits."""
+    rng = np.random.default_rng(limit)
+    weights = rng.integers(-1, 2, (5, 4)).astype(np.int8)
+    weights[0] = 0
+    weights[0, :1] = min(127, ((1 << 23) - 1) // limit)
+    connection = Connection(weights, np.ones(5, np.int32), np.ones(5, np.int32))
+    edges = np.array([0, 1, 127, 128, 129, 255, 256, 32639, 32640, 32768, limit - 1, limit])
+    payload = rng.choice(np.unique(edges[edges <= limit]), (60, 4))
+    payload[0], payload[1] = limit, 0
+    if signed:
+        payload *= rng.choice([-1, 1], (60, 4))
+    run = compiled(
+        lambda g, x: payload_sum(g, connection, x, limit, signed), x=payload.astype(np.int32)
+    )
+    for rows in (payload, payload[1:2], np.minimum(payload, 100)):  # one digit is enough, or not
+        (found,) = run(x=rows.astype(np.int32))
+        np.testing.assert_array_equal(found, rows @ weights.astype(np.int64).T)
+
+
+@pytest.mark.parametrize("limit", [30, 127, 200, 40000])
+def test_residuals_and_their_update_are_the_interpreters(
+    two_layer_factory: Callable[..., IntegerNetwork],
+    pixels_factory: Callable[..., np.ndarray],
+    limit: int,
+) -> None:
+    program = two_layer_factory(
+        limit=limit, largest_weight=3 if limit > 200 else 127, max_count=3000,
+        prediction_shift=9 if limit > 200 else 17,
+    )  # fmt: skip
+    pixels = pixels_factory(program, 40)
+    payload = interpreter.held(program, pixels)
+    (found,) = compiled(lambda g, pixels: held(g, program, pixels), pixels=pixels)()
+    np.testing.assert_array_equal(found, payload)
+    rng = np.random.default_rng(0)
+    group = program.neurons
+    state = rng.integers(group.state_min, group.state_max, (40, 7)).astype(np.int32)
+    for largest in (0, 9, 255, 256, 3000):
+        counts = rng.integers(0, largest + 1, (40, 7)).astype(np.int32)
+        error, cut = compiled(
+            lambda g, x, z: residual(g, program, x, z), x=payload.astype(np.int32), z=counts
+        )()
+        want = interpreter.residual(program, payload, counts.astype(np.int64))
+        np.testing.assert_array_equal(error, want[0])
+        np.testing.assert_array_equal(cut.sum(axis=1), want[1])
+        after, saturated = compiled(
+            lambda g, v, x, z: integrate(g, program, v, x, z),
+            v=state, x=payload.astype(np.int32), z=counts,
+        )()  # fmt: skip
+        moved = interpreter.integrate(program, state, payload, counts.astype(np.int64))
+        np.testing.assert_array_equal(after, moved[0])
+        np.testing.assert_array_equal(saturated, moved[1])
+    assert cut.any()
+
+
+def test_a_one_layer_circuit_has_no_residual(network: IntegerNetwork) -> None:
+    g = Graph("test")
+    value = g.input("x", INT32, ["N", 7])
+    with pytest.raises(BackendError, match=r"^onnx: a one-layer circuit has no residual neurons$"):
+        residual(g, network, value, value)
 
 
 def test_equal_constants_are_stored_once_also_from_a_subgraph() -> None:

@@ -20,15 +20,37 @@ def parts(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata()  # noqa: SIM118 (no __iter__)
 
 
-def test_round_trip(network: IntegerNetwork, tmp_path: Path) -> None:
-    """Every tensor, scalar and text comes back."""
+@pytest.mark.parametrize("circuit", ["network", "two_layer"])
+def test_round_trip(circuit: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Every tensor, scalar and text of either circuit comes back."""
+    network: IntegerNetwork = request.getfixturevalue(circuit)
     save_network(network, tmp_path / "net.safetensors")
     found = load_network(tmp_path / "net.safetensors")
     assert to_scalars(found) == to_scalars(network)
     assert found.provenance == network.provenance
+    assert found.circuit == network.circuit
+    assert to_arrays(found).keys() == to_arrays(network).keys()
     for name, array in to_arrays(network).items():
         np.testing.assert_array_equal(array, to_arrays(found)[name])
         assert array.dtype == to_arrays(found)[name].dtype
+
+
+def test_inspect_tells_the_circuit_and_its_worst_cases(
+    network: IntegerNetwork,
+    two_layer: IntegerNetwork,
+    run: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+) -> None:
+    """The sums and limits that a circuit has, and no other."""
+    path = tmp_path / "net.safetensors"
+    for program, limit, own in ((network, None, "lateral"), (two_layer, 200, "prediction")):
+        save_network(program, path)
+        code, text, error = run("inspect", path, "--json")
+        assert (code, error) == (0, "")
+        found = json.loads(text)
+        assert (found["circuit"], found["residual_limit"]) == (program.circuit, limit)
+        assert [*found["worst_case"]] == ["feedforward sum", f"{own} sum", "current"]
+        assert f"{own}.weights" in found["tensors"]
 
 
 def test_equal_programs_are_equal_files(network: IntegerNetwork, tmp_path: Path) -> None:
@@ -80,6 +102,12 @@ def test_foreign_newer_and_older_files(network: IntegerNetwork, tmp_path: Path) 
 SPOIL: dict[str, Callable[[dict[str, np.ndarray], dict[str, str]], None]] = {
     "a tensor is missing": lambda a, m: a.__delitem__("neurons.bias"),
     "the JSON is cut": lambda a, m: m.update(program=m["program"][:-5]),
+    "no residual neurons for the limit": lambda a, m: m.update(
+        program=m["program"].replace('"residual_limit": null', '"residual_limit": 9')
+    ),
+    "no word on the circuit": lambda a, m: m.update(
+        program=m["program"].replace("residual_limit", "limit")
+    ),
     "a scalar is missing": lambda a, m: m.update(
         program=json.dumps({**json.loads(m["program"]), "neurons": {}})
     ),

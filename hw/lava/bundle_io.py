@@ -72,6 +72,11 @@ def read_network(folder: Path) -> Network:
                 "network.npz: not the file that network.json was written with (its SHA-256 "
                 "differs); export the bundle again"
             )
+        if description["program"]["residual_limit"] is not None:
+            raise InputError(
+                "network.json: a two-layer circuit, but this bundle runs one-layer circuits; "
+                "convert with --circuit one-layer and export the bundle again"
+            )
         with np.load(folder / "network.npz", allow_pickle=False) as arrays:
             return Network(dict(arrays), description["program"])
     except (OSError, ValueError, KeyError, TypeError) as error:

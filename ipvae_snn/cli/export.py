@@ -1,6 +1,8 @@
-"""`ipvae-snn export`: integer network -> Lava bundle or ONNX models, checked against the oracle."""
+"""`ipvae-snn export`: network -> Lava, ONNX, snnTorch or Norse, checked against the oracle."""
 
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 
     from ipvae_snn.ir import IntegerNetwork
 
+Writer = Callable[["IntegerNetwork", Path, bool], None]
 CHECK_IMAGES: Final = 3
 CHECK_STEPS: Final = 12
+CHECK_SECONDS: Final = 600  # of an export's own script; it takes seconds
 
 
 class Target(str, Enum):
@@ -23,14 +27,20 @@ class Target(str, Enum):
 
     LAVA = "lava"
     ONNX = "onnx"
+    SNNTORCH = "snntorch"
+    NORSE = "norse"
 
 
-# All that an export writes into its folder; only folders with nothing else are replaced.
+_LAYER_FILES: Final = frozenset(("README.md", "__pycache__", "load.py", "network.safetensors"))
+# All that an export writes into its folder, and what using it leaves there; only folders with
+# nothing else are replaced.
 WRITTEN: Final = {
     Target.LAVA: frozenset(
         ("README.md", "network.json", "network.npz", "requirements.txt", "run.py", "simulator")
     ),
     Target.ONNX: frozenset(("README.md", "encode.onnx", "inference.onnx", "step.onnx")),
+    Target.SNNTORCH: _LAYER_FILES,
+    Target.NORSE: _LAYER_FILES,
 }
 
 
@@ -41,7 +51,13 @@ def export(
             parser=network_path, help="Integer network; for ONNX also a float checkpoint."
         ),
     ],
-    target: Annotated[Target, typer.Option(help="lava: a bundle that runs by itself.")],
+    target: Annotated[
+        Target,
+        typer.Option(
+            help="lava: a bundle that runs by itself. onnx: models. snntorch, norse: a layer, with "
+            "a script that loads it."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Do not run the export against the oracle.")
@@ -104,8 +120,13 @@ def export_integer(path: Path, target: Target, out: Path, no_check: bool = False
 
     program = load_network(path)
     _refuse_foreign(out, target)
-    write = {Target.LAVA: _lava, Target.ONNX: _onnx}[target]
-    write(program, out, no_check)
+    writers: dict[Target, Writer] = {
+        Target.LAVA: _lava,
+        Target.ONNX: _onnx,
+        Target.SNNTORCH: partial(_framework, Target.SNNTORCH),
+        Target.NORSE: partial(_framework, Target.NORSE),
+    }
+    writers[target](program, out, no_check)
 
 
 def _lava(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
@@ -116,8 +137,10 @@ def _lava(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
     from ipvae_snn.export.lava_bundle import write_bundle
     from ipvae_snn.hw.lava.environment import find
     from ipvae_snn.hw.lava.runner import bundle_sources, run_bundle
+    from ipvae_snn.ir import lateral_of
     from ipvae_snn.trace import RunRequest
 
+    lateral_of(program, "the Lava simulator")
     if not no_check and find() is None:
         raise BackendUnavailableError(
             "the Lava bundle cannot be checked: there is no Lava environment; make one with "
@@ -145,15 +168,62 @@ def _onnx(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
             check_files(folder, program, check_pixels(program), RunRequest(CHECK_STEPS, seed=1))
 
 
+def _framework(target: Target, program: "IntegerNetwork", out: Path, no_check: bool) -> None:
+    from importlib.util import find_spec
+
+    from ipvae_snn.atomic import atomic_folder
+    from ipvae_snn.errors import BackendUnavailableError
+    from ipvae_snn.export.framework_bundle import FRAMEWORKS, write_framework_bundle
+
+    name = target.value
+    if not no_check and find_spec(name) is None:
+        raise BackendUnavailableError(
+            f"the {name} export cannot be checked: {FRAMEWORKS[name].framework} is not installed; "
+            "pip install 'ipvae-snn[frameworks]', or export with --no-check"
+        )
+    with atomic_folder(out) as folder:
+        write_framework_bundle(program, folder, name)
+        if not no_check:
+            _check_script(folder, program, name)
+
+
+def _check_script(folder: Path, program: "IntegerNetwork", name: str) -> None:
+    """Run the folder's own load.py, as a user would, on the images of the self-check."""
+    import subprocess
+    import sys
+    import tempfile
+
+    import numpy as np
+
+    from ipvae_snn.errors import DivergedError
+
+    with tempfile.TemporaryDirectory() as scratch:
+        images = Path(scratch) / "images.npy"
+        np.save(images, check_pixels(program))
+        options = ("--input", str(images), "--steps", str(CHECK_STEPS), "--seed", "1")
+        done = subprocess.run(
+            [sys.executable, str(folder / "load.py"), *options],
+            capture_output=True, encoding="utf-8", timeout=CHECK_SECONDS,
+        )  # fmt: skip
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise DivergedError(f"the {name} export is wrong: {reason}; please report")
+
+
 def _export_float(path: Path, target: Target, out: Path, no_check: bool) -> None:
     from ipvae_snn.atomic import atomic_folder
     from ipvae_snn.errors import BackendError
     from ipvae_snn.export.onnx_files import check_float_files, write_float_onnx
     from ipvae_snn.float_network import load_float_network
 
-    if target is Target.LAVA:
+    reasons = {
+        Target.LAVA: "Lava runs integers only",
+        Target.SNNTORCH: "the exported layer holds integers (and makes floats of them)",
+        Target.NORSE: "the exported layer holds integers (and makes floats of them)",
+    }
+    if target in reasons:
         raise BackendError(
-            f"{path} is a float checkpoint; Lava runs integers only: convert it first with "
+            f"{path} is a float checkpoint; {reasons[target]}: convert it first with "
             "`ipvae-snn convert`"
         )
     network = load_float_network(path)

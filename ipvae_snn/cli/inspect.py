@@ -70,27 +70,31 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 def _program(path: Path) -> dict[str, Any]:
     from ipvae_snn.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
-    from ipvae_snn.ir import payload_range, worst_current, worst_partial_sum
+    from ipvae_snn.ir import feedforward_range, worst_current, worst_partial_sum
     from ipvae_snn.serialize import load_network, to_arrays, to_scalars
 
     program = load_network(path)
-    low, high = payload_range(program.input)
+    low, high = feedforward_range(program)
     count = program.neurons.max_count
     scalars = to_scalars(program)
-    worst = {
-        "feedforward sum": worst_partial_sum(program.feedforward.weights, low, high).max(),
-        "lateral sum": worst_partial_sum(program.lateral.weights, 0, count).max(),
-    }
+    worst = {"feedforward sum": worst_partial_sum(program.feedforward.weights, low, high).max()}
+    if program.lateral is not None:
+        worst["lateral sum"] = worst_partial_sum(program.lateral.weights, 0, count).max()
+    if program.residual is not None:
+        weights = program.residual.prediction.weights
+        worst["prediction sum"] = worst_partial_sum(weights, 0, count).max()
     limits = signed_limit(ACCUMULATOR_BITS), signed_limit(STATE_BITS)
     return {
         "what": f"integer network, program version {program.version}",
         "pixels": program.n_pixels,
         "neurons": program.n_neurons,
+        "circuit": program.circuit,
         "input": scalars["input"],
         "neuron": scalars["neurons"],
+        "residual_limit": scalars["residual_limit"],
         "worst_case": {
             **{name: f"{value:,} of {limits[0]:,}" for name, value in worst.items()},
-            "held current": f"{worst_current(program).max():,} of {limits[1]:,}",
+            "current": f"{worst_current(program).max():,} of {limits[1]:,}",
         },
         "provenance": program.provenance,
         "tensors": {name: _range(array) for name, array in to_arrays(program).items()},

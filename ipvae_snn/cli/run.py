@@ -1,8 +1,9 @@
 """`ipvae-snn run`: images through one back end, results into an npz file."""
 
 import time
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
     from ipvae_snn.data import ImageSet
     from ipvae_snn.trace import RunRequest, Trace
 
+# Back ends known to give no saturations; another one that gives none is found out after its run.
+WITHOUT_SATURATIONS: Final = ("float", "lava")
+
+
+class OnOverflow(str, Enum):
+    """What to do where something saturates; either way it is counted."""
+
+    ERROR = "error"
+    SATURATE = "saturate"
+
 
 def run(
     network: Annotated[
@@ -38,7 +49,8 @@ def run(
     backend: Annotated[
         str | None,
         typer.Option(
-            help="reference, onnx, onnx-reference or lava; a checkpoint has one only, float."
+            help="reference, onnx, onnx-reference, torch, torch-cuda or lava; a checkpoint has one "
+            "only, float."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Result file.")] = Path("result.npz"),
@@ -49,21 +61,32 @@ def run(
     trace: Annotated[
         bool, typer.Option("--trace", help="Keep every step's counts, states.")
     ] = False,
+    on_overflow: Annotated[
+        OnOverflow,
+        typer.Option(help="error: fail, and write nothing, if any neuron saturates."),
+    ] = OnOverflow.SATURATE,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run images through a network and write spike counts, states and reconstructions."""
+    from ipvae_snn import saturation
     from ipvae_snn.metrics import r2
     from ipvae_snn.trace import RunRequest
 
     request = RunRequest(steps, seed, first_image, trace)
-    run_one = _run_float if is_checkpoint(network) else _run_integer
+    floating = is_checkpoint(network)
+    run_one = _run_float if floating else _run_integer
+    if on_overflow is OnOverflow.ERROR:
+        _require_saturations("float" if floating else backend)
     with console(quiet=True).status(f"up to {limit} images, {steps} steps"):
         images, result, saturated, seconds, name = run_one(
             network, backend, data, split, data_root, limit, request
         )
+    if on_overflow is OnOverflow.ERROR:
+        saturation.require_none(result, name)
     result.save(out)
+    limits = saturation.saturations(result)
     quality = r2(images.pixels, result.reconstruction)
     summary = {
         "out": str(out),
@@ -75,6 +98,7 @@ def run(
         "r2_95": [quality.low, quality.high],
         "spikes_per_image": float(result.counts_sum.sum(axis=1).mean()),
         "saturated_pixels": saturated,
+        "saturations": None if limits is None else {one.kind: one.as_json() for one in limits},
     }
     if as_json:
         emit_json(summary)
@@ -84,7 +108,21 @@ def run(
         f"{seconds:.2f} s; R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
         f"{summary['spikes_per_image']:.0f} spikes an image"
         + (f"; {saturated} pixels saturated" if saturated else "")
+        + (f"; saturated: {text}" if (text := saturation.summary(limits or ())) else "")
     )
+
+
+def _require_saturations(backend: str | None) -> None:
+    """Refuse a back end that cannot keep `--on-overflow error`, before it runs."""
+    from ipvae_snn.backends import registered
+    from ipvae_snn.errors import SaturatedError
+
+    if backend in WITHOUT_SATURATIONS:
+        able = sorted(set(registered()) - set(WITHOUT_SATURATIONS))
+        raise SaturatedError(
+            f"the back end {backend!r} does not count what saturates, so that --on-overflow error "
+            f"cannot be kept; these do, with an integer network: {', '.join(able)}"
+        )
 
 
 def _run_float(

@@ -130,13 +130,21 @@ def scale(total: Int64, multiplier: Int64, shift: Int64) -> Int64:
 
 def integrate(
     potential: Int64,
-    drive: Int64,
+    received: Int64,
+    own: Int64,
     extra_bits: int,
     update_limits: tuple[int, int],
     state_limits: tuple[int, int],
 ) -> Int64:
-    """Return the membrane potentials (n,) after one step of the drive (n,), clamped twice."""
-    update = np.clip(drive, update_limits[0] << extra_bits, update_limits[1] << extra_bits)
+    """Return the membrane potentials (n,) after one step, clamped three times.
+
+    received (n,): held current and lateral sum, bounded from above by update_limits[1]. own (n,):
+    the neuron's self-inhibition, taken from what that leaves and never from the bound, so that a
+    neuron falls by it however much the others excite it. Their difference stops at
+    update_limits[0]; the potential at either of state_limits.
+    """
+    least, most = update_limits
+    update = np.maximum(np.minimum(received, most << extra_bits) - own, least << extra_bits)
     if extra_bits:
         update = (update + (1 << (extra_bits - 1))) >> extra_bits
     moved: Int64 = np.clip(potential + update, *state_limits)

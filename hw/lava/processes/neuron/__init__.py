@@ -33,7 +33,7 @@ class Neuron(AbstractProcess):
 
     The names and units are those of the integer program (docs/ir.md). Arrays (K,): bias,
     self_inhibition, initial_state and the multiplier and shift of either connection. Population
-    constants (1,): fraction_bits, extra_bits, state_min, state_max, update_min, update_max,
+    constants (1,): fraction_bits, extra_bits, state_min, state_max, update_min, excitation_max,
     max_count. Tables: coarse (256,), fine (256,), reciprocal (29,). Of the run, (1,): steps T of
     an image, seed, first_image. A presentation takes T + 2 time steps. reports: folder for error
     reports.
@@ -57,7 +57,7 @@ class Neuron(AbstractProcess):
         state_min: npt.ArrayLike,
         state_max: npt.ArrayLike,
         update_min: npt.ArrayLike,
-        update_max: npt.ArrayLike,
+        excitation_max: npt.ArrayLike,
         max_count: npt.ArrayLike,
         coarse: npt.ArrayLike,
         fine: npt.ArrayLike,
@@ -88,7 +88,7 @@ class Neuron(AbstractProcess):
         self.state_min = var("state_min", state_min)
         self.state_max = var("state_max", state_max)
         self.update_min = var("update_min", update_min)
-        self.update_max = var("update_max", update_max)
+        self.excitation_max = var("excitation_max", excitation_max)
         self.max_count = var("max_count", max_count)
         self.coarse = var("coarse", coarse, (256,))
         self.fine = var("fine", fine, (256,))
@@ -127,7 +127,7 @@ class NeuronModel(ReportingModel):
     state_min: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     state_max: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     update_min: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    update_max: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
+    excitation_max: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     max_count: Int64 = LavaPyType(np.ndarray, np.int64, precision=17)
     coarse: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
     fine: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
@@ -179,9 +179,10 @@ class NeuronModel(ReportingModel):
         scaled = scale(check_sum(total, "lateral"), self.lateral_multiplier, self.lateral_shift)
         self.v = integrate(
             self.v,
-            self.current + scaled - self.self_inhibition * self.z,
+            self.current + scaled,
+            self.self_inhibition * self.z,
             int(self.extra_bits[0]),
-            (int(self.update_min[0]), int(self.update_max[0])),
+            (int(self.update_min[0]), int(self.excitation_max[0])),
             (int(self.state_min[0]), int(self.state_max[0])),
         )
 

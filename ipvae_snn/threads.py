@@ -1,0 +1,37 @@
+"""How many threads compiled code and ONNX Runtime use: one, unless the user says otherwise."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+
+from ipvae_snn.errors import ConfigError
+
+THREADS_VARIABLE: Final = "IPVAE_SNN_THREADS"
+
+
+def n_threads(asked: int | None = None) -> int:
+    """Return the number of threads: as asked, else $IPVAE_SNN_THREADS, else 1.
+
+    One is the default because a second thread costs much on a busy machine. Raises ConfigError
+    unless it is a whole number above 0.
+    """
+    text = str(asked) if asked is not None else os.environ.get(THREADS_VARIABLE, "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(
+            f"number of threads {text!r} is not a whole number from 1 up; "
+            f"correct it, or unset {THREADS_VARIABLE}"
+        )
+    return int(text)
+
+
+def in_threads(part: Callable[[int, int], Any], n: int, threads: int) -> None:
+    """Call part(first, last) for `threads` shares of n rows, at the same time."""
+    if threads == 1:
+        part(0, n)
+        return
+    bounds = np.linspace(0, n, threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(part, bounds[:-1], bounds[1:]))
