@@ -163,9 +163,9 @@ def integrate(
     group = network.neurons
     extra = group.extra_bits
     highest, lowest = group.excitation_max << extra, group.update_min << extra
-    inhibition = g.constant(group.self_inhibition.astype(np.int64), "self_inhibition")
+    inhibition = g.constant(network.own_inhibition, "own_inhibition")
     own = g.op("Mul", g.cast(counts, INT64), inhibition)
-    received, cut = _received(g, network, held, counts, own)
+    received, cut = _received(g, network, held, counts)
     bounded = g.op("Sub", g.op("Min", received, highest), own)
     update = g.op("Max", bounded, lowest)
     if extra:
@@ -185,9 +185,9 @@ def integrate(
 
 
 def _received(
-    g: Graph, network: IntegerNetwork, held: Value, counts: Value, own: Value
+    g: Graph, network: IntegerNetwork, held: Value, counts: Value
 ) -> tuple[Value, list[Value]]:
-    """Return what neurons receive apart from their self-inhibition `own`, int64 (N, K).
+    """Return what neurons receive apart from their own inhibition, int64 (N, K).
 
     And where residual neurons saturate, (N, M), if there are any.
     """
@@ -195,6 +195,9 @@ def _received(
         lateral = lateral_current(g, network, network.lateral, counts)
         return g.op("Add", lateral, g.cast(held, INT64)), []
     error, cut = residual(g, network, held, counts)
+    through_loop = network.own_inhibition - network.neurons.self_inhibition
+    inhibition = g.constant(through_loop, "loop_inhibition")
+    own = g.op("Mul", g.cast(counts, INT64), inhibition)
     return g.op("Add", residual_current(g, network, error), own), [cut]
 
 

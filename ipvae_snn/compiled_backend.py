@@ -89,7 +89,7 @@ def prepare(network: IntegerNetwork) -> Prepared:
         ),
         group=Group(
             group.bias.astype(np.int64), group.self_inhibition.astype(np.int64),
-            group.extra_bits, group.state_min, group.state_max, group.update_min,
+            network.own_inhibition, group.extra_bits, group.state_min, group.state_max, group.update_min,
             group.excitation_max,
         ),
         forward=_synapses(network.feedforward),

@@ -56,10 +56,11 @@ class Sampling(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The neurons' constants; bias and self_inhibition are (K,) int64."""
+    """The neurons' constants; (K,) int64 the first three. own: self-inhibition and the loop's."""
 
     bias: Array
     self_inhibition: Array
+    own: Array
     extra_bits: int
     state_min: int
     state_max: int
@@ -243,9 +244,8 @@ def run_rows(
             spikes, full = 0, 0
             for i in range(active):
                 k, z = index[i], int(count[i])
-                own[k] = group.self_inhibition[k] * z
-                if not two_layer:
-                    drive[k] -= own[k]
+                own[k] = group.own[k] * z
+                drive[k] -= group.self_inhibition[k] * z
                 counts_sum[r, k] += z
                 spikes += z
                 full += z >= how.max_count

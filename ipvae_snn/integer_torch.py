@@ -39,6 +39,7 @@ class IntegerTorch(nn.Module):
     decoder_scale: Tensor
     bias: Tensor
     self_inhibition: Tensor
+    own_inhibition: Tensor
     initial_state: Tensor
     coarse: Tensor
     fine: Tensor
@@ -83,12 +84,13 @@ class IntegerTorch(nn.Module):
     def drive(self, held: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Return what moves the potentials (N, K), unclamped, and saturated residuals (N,)."""
         residual = self.network.residual
+        own = self.self_inhibition * counts
         if residual is None:
             moved = self._synapses(counts, "lateral").add_(held)
-            return moved.sub_(self.self_inhibition * counts), counts.new_zeros(len(counts))
+            return moved.sub_(own), counts.new_zeros(len(counts))
         error = held - self._synapses(counts, "prediction")
         clipped = error.clamp(-residual.limit, residual.limit)
-        return self.forward_current(clipped), (clipped != error).sum(dim=1)
+        return self.forward_current(clipped).sub_(own), (clipped != error).sum(dim=1)
 
     def integrate(self, state: Tensor, held: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Return the membrane potentials (N, K) after the counts of this step have competed.
@@ -98,7 +100,7 @@ class IntegerTorch(nn.Module):
         group = self.network.neurons
         extra = group.extra_bits
         total, residuals = self.drive(held, counts)
-        highest = (group.excitation_max << extra) - self.self_inhibition * counts
+        highest = (group.excitation_max << extra) - self.own_inhibition * counts
         bounded = torch.minimum(total, highest)
         lowest = group.update_min << extra
         moved = bounded.clamp(min=lowest)
@@ -149,6 +151,7 @@ class IntegerTorch(nn.Module):
             "decoder_scale": network.decoder.scale,
             "bias": group.bias.astype(np.int64),
             "self_inhibition": group.self_inhibition.astype(np.int64),
+            "own_inhibition": network.own_inhibition,
             "initial_state": group.initial_state.astype(np.int64),
             "coarse": network.tables.coarse,
             "fine": network.tables.fine,

@@ -59,11 +59,11 @@ def drive(network: IntegerNetwork, held: Int64, counts: Int64) -> tuple[Int64, I
     Sums leave their synapses after the counts were sent; nothing happens to a neuron in between,
     so the update is told as part of the same step (docs/ir.md, Timing).
     """
+    own = network.neurons.self_inhibition * counts
     if network.lateral is None:
         error, saturated = residual(network, held, counts)
-        return forward(network, error), saturated
+        return forward(network, error) - own, saturated
     lateral = _synapses(counts, network.lateral, "lateral")
-    own = network.neurons.self_inhibition * counts
     return held + lateral - own, np.zeros(len(counts), np.int64)
 
 
@@ -77,7 +77,7 @@ def integrate(
     group = network.neurons
     extra = group.extra_bits
     total, residuals = drive(network, held, counts)
-    highest = (group.excitation_max << extra) - group.self_inhibition * counts
+    highest = (group.excitation_max << extra) - network.own_inhibition * counts
     bounded = np.minimum(total, highest)
     update = np.maximum(bounded, group.update_min << extra)
     moved = state + (round_shift(update, extra) if extra else update)

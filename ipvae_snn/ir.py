@@ -82,10 +82,13 @@ class Residual:
     """The residual neurons of a two-layer circuit: e = clip(payload - prediction, +-limit).
 
     prediction: weights (M, K), neurons to pixels, scaled into units of the payload.
+    loop_inhibition (K,) int32: how much of what comes back through the loop is the neuron's own
+    doing, a spike, in units of the held current; it only tells where excitation is bounded.
     """
 
     prediction: Connection
     limit: int
+    loop_inhibition: Int32
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class IntegerNetwork:
         """Check every structural rule; raise ProgramError with the first that is broken."""
         _check_shapes(self)
         _check_input(self.input)
-        _check_neurons(self.neurons)
+        _check_neurons(self)
         _check_tables(self.tables)
         _check_accumulators(self)
 
@@ -129,6 +132,12 @@ class IntegerNetwork:
     def circuit(self) -> Circuit:
         """Which of the two circuits it is."""
         return "one-layer" if self.residual is None else "two-layer"
+
+    @property
+    def own_inhibition(self) -> Int64:
+        """How much a neuron inhibits itself a spike (K,), through the residual loop included."""
+        own = self.neurons.self_inhibition.astype(np.int64)
+        return own if self.residual is None else own + self.residual.loop_inhibition
 
     @property
     def n_pixels(self) -> int:
@@ -221,6 +230,8 @@ def _check_shapes(network: IntegerNetwork) -> None:
         ("decoder weights", network.decoder.weights, (m, k), np.int16),
         ("decoder scale", network.decoder.scale, (m,), np.float32),
     ]
+    if network.residual is not None:
+        wanted.append(("loop inhibition", network.residual.loop_inhibition, (k,), np.int32))
     for name, connection, targets in _connections(network):
         wanted += [
             (f"{name} weights", connection.weights, (targets, _sources(name, k, m)), np.int8),
@@ -282,7 +293,8 @@ def _check_input(code: InputCode) -> None:
     _require(code.kind in ("unit", "standardised"), f"input kind {code.kind!r} is not known")
 
 
-def _check_neurons(group: NeuronGroup) -> None:
+def _check_neurons(network: IntegerNetwork) -> None:
+    group = network.neurons
     bits, limit = group.fraction_bits, signed_limit(STATE_BITS)
     _require(
         MIN_FRACTION_BITS <= bits <= MAX_FRACTION_BITS,
@@ -314,8 +326,12 @@ def _check_neurons(group: NeuronGroup) -> None:
         f"initial states leave {group.state_min}..{group.state_max}",
     )
     _require(
-        group.self_inhibition.min() >= 0 and group.self_inhibition.max() <= limit,
-        f"self-inhibition must lie in 0..{limit}",
+        group.self_inhibition.min() >= 0 and network.own_inhibition.max() <= limit,
+        f"self-inhibition, the loop's included, must lie in 0..{limit}",
+    )
+    _require(
+        network.residual is None or network.residual.loop_inhibition.min() >= 0,
+        "the loop's inhibition must not be negative",
     )
 
 

@@ -34,9 +34,7 @@ def to_arrays(network: IntegerNetwork) -> dict[str, Array]:
     return {
         **_connection_arrays("feedforward", network.feedforward),
         **_connection_arrays("lateral", network.lateral),
-        **_connection_arrays(
-            "prediction", network.residual.prediction if network.residual else None
-        ),
+        **_residual_arrays(network.residual),
         "neurons.bias": network.neurons.bias,
         "neurons.self_inhibition": network.neurons.self_inhibition,
         "neurons.initial_state": network.neurons.initial_state,
@@ -52,6 +50,15 @@ def _connection_arrays(name: str, connection: Connection | None) -> dict[str, Ar
     if connection is None:
         return {}
     return {f"{name}.{part}": getattr(connection, part) for part in _CONNECTION_PARTS}
+
+
+def _residual_arrays(residual: Residual | None) -> dict[str, Array]:
+    if residual is None:
+        return {}
+    return {
+        **_connection_arrays("prediction", residual.prediction),
+        "residual.loop_inhibition": residual.loop_inhibition,
+    }
 
 
 def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def from_parts(
         ),
         feedforward=_connection(arrays, "feedforward"),
         lateral=_connection(arrays, "lateral") if limit is None else None,
-        residual=None if limit is None else Residual(_connection(arrays, "prediction"), int(limit)),
+        residual=None if limit is None else _residual(arrays, int(limit)),
         neurons=NeuronGroup(
             bias=table["neurons.bias"],
             self_inhibition=table["neurons.self_inhibition"],
@@ -113,6 +120,11 @@ def from_parts(
 def _connection(arrays: dict[str, Array], name: str) -> Connection:
     table: Any = arrays
     return Connection(*(table[f"{name}.{part}"] for part in _CONNECTION_PARTS))
+
+
+def _residual(arrays: dict[str, Array], limit: int) -> Residual:
+    table: Any = arrays
+    return Residual(_connection(arrays, "prediction"), limit, table["residual.loop_inhibition"])
 
 
 def save_network(network: IntegerNetwork, path: Path) -> None:

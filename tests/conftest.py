@@ -54,7 +54,7 @@ def make_network(
 
 def make_two_layer(
     seed: int = 0, height: int = 4, width: int = 3, neurons: int = 7, extra_bits: int = 3,
-    max_count: int = 40, zero_point: int = 100, rate_octaves: float = 6.0, limit: int = 200,
+    max_count: int = 40, zero_point: int = 100, rate_octaves: float = 5.2, limit: int = 200,
     largest_weight: int = 127, prediction_shift: int = 17,
 ) -> IntegerNetwork:  # fmt: skip
     """Return a random two-layer program: what it predicts is what it looks for in the residual."""
@@ -74,10 +74,11 @@ def make_two_layer(
     )
     scale = prediction.multiplier * 2.0**-prediction.shift
     own = (weights.astype(float) ** 2 @ scale) * feedforward.multiplier * 2.0**-feedforward.shift
-    inhibition = np.minimum(own, (1 << 23) - 1).astype(np.int32)
+    itself = base.neurons.self_inhibition // 256
+    inhibition = np.minimum(own, (1 << 23) - 1 - itself).astype(np.int32)
     return replace(
-        base, feedforward=feedforward, lateral=None, residual=Residual(prediction, limit),
-        neurons=replace(base.neurons, self_inhibition=inhibition),
+        base, feedforward=feedforward, lateral=None, residual=Residual(prediction, limit, inhibition),
+        neurons=replace(base.neurons, self_inhibition=itself),
     )  # fmt: skip
 
 

@@ -144,7 +144,8 @@ def test_program_dynamics_follow_the_integers(
             np.full(m, 1 << 14, np.int32),
             np.full(m, 18, np.int32),
         )
-        program = replace(program, lateral=None, residual=Residual(prediction, 150))
+        loop = program.neurons.self_inhibition
+        program = replace(program, lateral=None, residual=Residual(prediction, 150, loop))
         weights = np.abs(program.feedforward.weights.astype(np.int64)).sum(axis=1)
         gain = weights * program.feedforward.multiplier / 2.0**program.feedforward.shift
         tolerance += 0.5 * float(gain.max())

@@ -35,7 +35,8 @@ def two_layer(program: IntegerNetwork, limit: int) -> IntegerNetwork:
         rng.integers(1 << 13, 1 << 15, m).astype(np.int32),
         rng.integers(14, 18, m).astype(np.int32),
     )
-    return replace(program, lateral=None, residual=Residual(prediction, limit))
+    loop = rng.integers(0, 9000, k).astype(np.int32)
+    return replace(program, lateral=None, residual=Residual(prediction, limit, loop))
 
 
 def patterned(program: IntegerNetwork, pattern: str) -> IntegerNetwork:

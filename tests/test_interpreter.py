@@ -39,7 +39,9 @@ def two_layer_by_hand() -> IntegerNetwork:
         np.array([[3, 1], [0, 2]], np.int8),
         np.array([16384, 16384], np.int32), np.array([14, 15], np.int32),
     )  # fmt: skip
-    return replace(by_hand(), lateral=None, residual=Residual(prediction, 20))
+    base, loop = by_hand(), np.array([250, 200], np.int32)
+    neurons = replace(base.neurons, self_inhibition=np.array([50, 0], np.int32))
+    return replace(base, lateral=None, residual=Residual(prediction, 20, loop), neurons=neurons)
 
 
 def test_held_current_by_hand() -> None:
@@ -81,8 +83,9 @@ def test_excitation_is_bounded_apart_from_self_inhibition_by_hand() -> None:
 def test_a_two_layer_step_by_hand() -> None:
     """q = (10, -10), counts (1, 3): A = (3 + 3, 6), predictions (6, (6 + 1) >> 1 = 3).
 
-    e = (4, -13). Feed-forward sums (4 - 26, -12), scaled by 1 and 2: d = (-22 + 100, -24 - 50),
-    without clamps (78 + 1) >> 1 = 39 and (-74 + 1) >> 1 = -37. Self-inhibition is not taken again.
+    e = (4, -13). Feed-forward sums (4 - 26, -12), scaled by 1 and 2: d = (-22 + 100 - 50,
+    -24 - 50), without clamps (28 + 1) >> 1 = 14 and (-74 + 1) >> 1 = -37. The loop's share of the
+    inhibition is not taken again.
     """
     network, counts = two_layer_by_hand(), np.array([[1, 3]])
     held = interpreter.held(network, np.array([[20, 0]], np.uint8))
@@ -90,27 +93,27 @@ def test_a_two_layer_step_by_hand() -> None:
     error, cut = interpreter.residual(network, held, counts)
     assert (error.tolist(), cut.tolist()) == ([[4, -13]], [0])
     found, saturated = interpreter.integrate(network, np.array([[0, 4096]]), held, counts)
-    assert found.tolist() == [[39, 4096 - 37]]
+    assert found.tolist() == [[14, 4096 - 37]]
     assert saturated.tolist() == [[0, 0, 0, 0, 0]]
 
 
 def test_a_residual_saturates_by_hand() -> None:
     """q = (245, -10): e = (239, -13) stops at (20, -13).
 
-    d = (20 - 26 + 100, -120 - 50) = (94, -170): (94 + 1) >> 1 = 47 and -169 >> 1 = -85.
+    d = (20 - 26 + 100 - 50, -120 - 50) = (44, -170): (44 + 1) >> 1 = 22 and -169 >> 1 = -85.
     """
     network, counts = two_layer_by_hand(), np.array([[1, 3]])
     held = interpreter.held(network, np.array([[255, 0]], np.uint8))
     found, saturated = interpreter.integrate(network, np.zeros((1, 2), np.int64), held, counts)
-    assert found.tolist() == [[47, -85]]
+    assert found.tolist() == [[22, -85]]
     assert saturated.tolist() == [[0, 0, 0, 0, 1]]
 
 
 def test_a_two_layer_neuron_stops_where_a_one_layer_one_does_by_hand() -> None:
     """Weights 127, shifts 1, so that e = 20 gives 20 x 127 x 8192 = 20,807,680, above 10000.
 
-    Counts (2, 0): 10000 - 2 x 300 = 9400 -> 4700, 10000 -> 5000: self_inhibition says only how
-    much of d is the neuron's own.
+    Counts (2, 0): 10000 - 2 x 300 = 9400 -> 4700, 10000 -> 5000: the neuron's own inhibition is
+    its self-inhibition, 50, and the loop's, 250.
     """
     network = two_layer_by_hand()
     strong = replace(
@@ -128,14 +131,14 @@ def test_a_two_layer_neuron_stops_where_a_one_layer_one_does_by_hand() -> None:
 def test_a_two_layer_run_by_hand() -> None:
     """The counts of step 0 are the golden uniforms', (1, 2): they do not depend on the circuit.
 
-    A = (5, 4), predictions (5, 2), e = (5, -12): d = (5 - 24 + 100, -30 - 50) = (81, -80).
+    A = (5, 4), predictions (5, 2), e = (5, -12): d = (5 - 24 + 100 - 50, -30 - 50) = (31, -80).
     """
     pixels = np.array([[20, 0]], np.uint8)
     trace = interpreter.run(two_layer_by_hand(), pixels, RunRequest(1, 0, trace=True))
     assert trace.counts is not None
     assert trace.saturated is not None
     assert trace.counts.tolist() == [[[1, 2]]]
-    assert trace.state.tolist() == [[41, 4096 - 40]]
+    assert trace.state.tolist() == [[16, 4096 - 40]]
     assert trace.saturated.tolist() == [[[0, 0, 0, 0, 0]]]
 
 

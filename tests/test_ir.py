@@ -74,7 +74,7 @@ FAULTS: list[tuple[Edit, str]] = [
         lambda n: {
             "neurons": replace(n.neurons, self_inhibition=n.neurons.self_inhibition * 0 - 1)
         },
-        "self-inhibition must lie in 0..8388607",
+        "self-inhibition, the loop's included, must lie in 0..8388607",
     ),
     (
         lambda n: {"neurons": replace(n.neurons, update_min=0)},

@@ -209,7 +209,7 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
         input=InputCode((height, width), "unit", 1 / 255, zero_point),
         feedforward=forward,
         lateral=None if two_layers else other,
-        residual=Residual(other, limit) if two_layers else None,
+        residual=Residual(other, limit, within(0, 1 << (extra + bits))) if two_layers else None,
         neurons=NeuronGroup(
             bias=within(-(1 << 20), 1 << 20), self_inhibition=within(0, 1 << (extra + bits)),
             initial_state=within(low, high), fraction_bits=bits, extra_bits=extra,

@@ -85,6 +85,7 @@ class FromProgram(Dynamics):
     feedforward: Tensor
     bias: Tensor
     own: Tensor
+    self_inhibition: Tensor
 
     def __init__(self, network: IntegerNetwork, learn_dictionary: bool) -> None:
         super().__init__()
@@ -104,7 +105,8 @@ class FromProgram(Dynamics):
             self._hold(name, torch.tensor(values, dtype=torch.float32), learn_dictionary)
         vectors = (
             ("bias", group.bias * fine),
-            ("own", own * fine),
+            ("own", network.own_inhibition * fine),
+            ("self_inhibition", own * fine),
             ("u0", group.initial_state * nat),
         )
         for name, vector in vectors:
@@ -124,7 +126,7 @@ class FromProgram(Dynamics):
         if self.second == "competition":
             return x @ self.feedforward.T + self.bias - back
         error = (x - back).clamp(-self.residual_limit, self.residual_limit)
-        return error @ self.feedforward.T + self.bias
+        return error @ self.feedforward.T + self.bias - self.self_inhibition * z
 
 
 def _real(connection: Connection) -> npt.NDArray[np.float64]:
