@@ -1,4 +1,4 @@
-"""Watch a float network on real images: which pixels ever fire, which rates and counts occur.
+"""Watch a float network on real images: pixels, spike counts, potentials, what neurons receive.
 
 Conversion spends its bits where calibration saw signal. Pixels that are the same in every
 calibration image are left out: their noise is learnt to be almost 0, so their rows of
@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ipvae_snn.errors import DataError
-from ipvae_snn.float_inference import run_float
+from ipvae_snn.float_inference import advance, dynamics, reconstruct, start
 from ipvae_snn.float_network import FloatNetwork
-from ipvae_snn.trace import RunRequest
+from ipvae_snn.threads import n_threads
 
-CHUNK: Final = 64
+CHUNK: Final = 128
 MIN_IMAGES: Final = 8
+RESIDUAL_STRIDE: Final = 8  # residuals of every eighth step are looked at: they cost M x K each
 Float64 = npt.NDArray[np.float64]
 
 
@@ -25,24 +26,46 @@ Float64 = npt.NDArray[np.float64]
 class Calibration:
     """What was seen on N images over T steps.
 
-    active (M,) bool: pixels that differ between images. largest_pixel: largest magnitude.
-    pixel_mean, pixel_power (M,): mean and mean square of the pixels. count_mean, count_power
-    (K,): the same of the spike counts. log_rate_max (K,): largest membrane potential in nats.
-    clamped: share of (image, step, neuron) within 0.5 nats of the upper clip.
-    images, steps, data: what it was measured on.
+    pixels (N, M) float32: the images. active (M,) bool: pixels that differ between images.
+    mean_counts (N, K): each image's mean spike counts. count_within (K, K): covariance of the
+    counts of one image over its steps, mean over images. log_rate_max (K,): largest membrane
+    potential in nats. excitation_max: the most that a neuron received in a step apart from its
+    own inhibition, in nats. largest_residual: largest |x - Phi z|, of active pixels. clamped:
+    share of (image, step, neuron) within 0.5 nats of the upper clip. data: the images' name.
     """
 
+    pixels: npt.NDArray[np.float32]
     active: npt.NDArray[np.bool_]
-    largest_pixel: float
-    pixel_mean: Float64
-    pixel_power: Float64
-    count_mean: Float64
-    count_power: Float64
+    mean_counts: Float64
+    count_within: Float64
     log_rate_max: Float64
+    excitation_max: float
+    largest_residual: float
     clamped: float
-    images: int
     steps: int
     data: str
+
+    @property
+    def images(self) -> int:
+        """Number of images N."""
+        return len(self.pixels)
+
+    @property
+    def largest_pixel(self) -> float:
+        """Largest magnitude of a pixel."""
+        return float(np.abs(self.pixels).max())
+
+    @property
+    def count_mean(self) -> Float64:
+        """Mean spike counts (K,) a step."""
+        mean: Float64 = self.mean_counts.mean(axis=0)
+        return mean
+
+    @property
+    def count_power(self) -> Float64:
+        """Mean squares (K,) of the spike counts of a step."""
+        between: Float64 = (self.mean_counts**2).mean(axis=0)
+        return between + np.diagonal(self.count_within)
 
 
 def calibrate(
@@ -59,33 +82,35 @@ def calibrate(
     active = np.ptp(pixels, axis=0) > 0
     if not active.any():
         raise DataError(f"{data}: all calibration images are the same; give real ones")
-    k = network.n_neurons
-    total, power = np.zeros(k), np.zeros(k)
+    d = dynamics(network, active)
+    k, own = network.n_neurons, d.step_size * np.diagonal(d.G)
+    means, power = np.zeros((len(pixels), k)), np.zeros((k, k))
     largest = network.u0.astype(np.float64)
-    clamped = 0
-    for start in range(0, len(pixels), CHUNK):
-        part = pixels[start : start + CHUNK]
-        request = RunRequest(steps, seed, first_image=start, trace=True)
-        trace = run_float(network, part, request, pixel_mask=active)
-        if trace.counts is None or trace.states is None:
-            raise DataError(f"{data}: the float run kept no trace")
-        counts = trace.counts.astype(np.float64)
-        total += counts.sum(axis=(0, 1))
-        power += (counts**2).sum(axis=(0, 1))
-        largest = np.maximum(largest, trace.states.max(axis=(0, 1)))
-        clamped += int((trace.states > network.clip - 0.5).sum())
+    excitation, residual, clamped = 0.0, 0.0, 0
+    for first in range(0, len(pixels), CHUNK):
+        part = pixels[first : first + CHUNK]
+        run = advance(d, start(d, part, seed, first), steps, n_threads(), trace=True)
+        counts, states = run.trace_counts, run.trace_states
+        means[first : first + len(part)] = counts.mean(axis=1)
+        flat = counts.reshape(-1, k).astype(np.float32)
+        power += flat.T @ flat
+        largest = np.maximum(largest, states.max(axis=(0, 1)))
+        before = np.concatenate([np.broadcast_to(d.u0, (len(part), 1, k)), states[:, :-1]], axis=1)
+        excitation = max(excitation, float((states - before + own * counts).max()))
+        for t in range(steps - 1, -1, -RESIDUAL_STRIDE):
+            error = (part - reconstruct(network, counts[:, t]))[:, active]
+            residual = max(residual, float(np.abs(error).max()))
+        clamped += int((states > network.clip - 0.5).sum())
     seen = len(pixels) * steps
-    wide = pixels.astype(np.float64)
     return Calibration(
+        pixels=pixels,
         active=active,
-        largest_pixel=float(np.abs(wide).max()),
-        pixel_mean=wide.mean(axis=0),
-        pixel_power=(wide**2).mean(axis=0),
-        count_mean=total / seen,
-        count_power=power / seen,
+        mean_counts=means,
+        count_within=power / seen - means.T @ means / len(pixels),
         log_rate_max=largest,
+        excitation_max=excitation,
+        largest_residual=residual,
         clamped=clamped / (seen * k),
-        images=len(pixels),
         steps=steps,
         data=data,
     )

@@ -1,16 +1,33 @@
-"""What a conversion did: scales, clipping, bits used, proved bounds, stability; plain data."""
+"""What a conversion did: scales, clipping, bits used, bounds, certificate, sampler; plain data."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh
 
 from ipvae_snn.calibrate import Calibration
+from ipvae_snn.certificate import (
+    BARRIER,
+    ENERGY_RANGE,
+    GENTLE,
+    Limits,
+    barrier,
+    energy_margin,
+    loop_gain,
+    smallest_eigenvalue,
+)
+from ipvae_snn.circuits import RoundedCircuit, Target, energy_rates
 from ipvae_snn.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
-from ipvae_snn.ir import IntegerNetwork, payload_range, worst_current, worst_partial_sum
+from ipvae_snn.ir import (
+    Circuit,
+    IntegerNetwork,
+    feedforward_range,
+    worst_current,
+    worst_partial_sum,
+)
 from ipvae_snn.quantise import QuantisedRows
+from ipvae_snn.sampler_law import law_bounds, tail_mass
 
 Float64 = npt.NDArray[np.float64]
 
@@ -47,16 +64,58 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class ConversionReport:
-    """All that a user should know of a conversion; `as_json` gives plain data.
+class Certificate:
+    """What is proved about competition, and what is measured (docs/numerics.md, Stability).
 
-    smallest_eigenvalue: of the symmetric part of the integer competition, in drive units, self
-    inhibition included; float_eigenvalue: of Phi^T diag(1/sigma^2) Phi. loop_gain: largest
-    eigenvalue of step * sqrt(r) G sqrt(r) at the calibrated mean rates r, of the integer
-    competition; the linearised update v -> v - step G (rate) is stable below 2 where the
-    competition is positive semi-definite.
+    rate_cap: spikes a step. excitation: most that a neuron can receive in a step apart from its
+    own inhibition, nats. barrier: bound on P(a neuron passes the rate cap in a step), whatever
+    image and other neurons do; barrier_limit: what it must not exceed. raised: neurons that
+    needed more self-inhibition for it; gentle: neurons that are let off. smallest_eigenvalue: of
+    the symmetrised integer competition, nats a spike, self-inhibition included;
+    float_eigenvalue: of the float one.
+    energy_margin: see certificate.energy_margin, not negative if the statement holds up to
+    energy_rate (its median over neurons) spikes a step. shift: self-inhibition added to every
+    neuron for it; own_inhibition: the median, for comparison; nats a spike. loop_gain: at
+    calibrated mean rates, stable below 2.
     """
 
+    rate_cap: float
+    excitation: float
+    barrier: float
+    barrier_limit: float
+    raised: int
+    gentle: int
+    smallest_eigenvalue: float
+    float_eigenvalue: float
+    energy_margin: float
+    energy_rate: float
+    energy_range: float
+    shift: float
+    own_inhibition: float
+    loop_gain: float
+    float_loop_gain: float
+
+
+@dataclass(frozen=True)
+class SamplerReport:
+    """The sampler's distance to Poisson over every potential up to the program's cap.
+
+    total_variation_16, mean_16, zero_16: worst up to rate 16, the latter two relative;
+    total_variation: worst up to the rate cap. count_tail: P(count > max_count) at the rate cap.
+    """
+
+    total_variation_16: float
+    mean_16: float
+    zero_16: float
+    total_variation: float
+    count_tail: float
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """All that a user should know of a conversion; `as_json` gives plain data."""
+
+    circuit: Circuit
     pixels_left_out: int
     pixels: int
     neurons: int
@@ -68,10 +127,8 @@ class ConversionReport:
     clamped_share: float
     connections: tuple[ConnectionReport, ...]
     bounds: tuple[Bound, ...]
-    smallest_eigenvalue: float
-    float_eigenvalue: float
-    loop_gain: float
-    float_loop_gain: float
+    certificate: Certificate
+    sampler: SamplerReport
     calibration: str
 
     def as_json(self) -> dict[str, Any]:
@@ -80,20 +137,24 @@ class ConversionReport:
 
 
 def build_report(
-    program: IntegerNetwork, calibration: Calibration, competition: Float64, step: float,
-    feedforward: QuantisedRows, lateral: QuantisedRows,
-) -> ConversionReport:  # fmt: skip
-    """Return the report of `program`; `competition` (K, K) is the float one, `step` exp(log_lr)."""
+    program: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+) -> ConversionReport:
+    """Return the report of `program`, which is `circuit` in integers and stands for `target`."""
     group = program.neurons
     octave = 1 << group.fraction_bits
-    unit = step * np.log2(np.e) * octave * (1 << group.extra_bits)
-    integer = competition_of(program, lateral.scale) / unit
-    symmetric = (integer + integer.T) / 2
-    root = np.sqrt(calibration.count_mean)
-    low, high = payload_range(program.input)
+    low, high = feedforward_range(program)
     sums = worst_partial_sum(program.feedforward.weights, low, high)
-    lateral_sums = worst_partial_sum(program.lateral.weights, 0, group.max_count)
+    name, back = "lateral", program.lateral
+    if program.residual is not None:
+        name, back = "prediction", program.residual.prediction
+    bounds = [_bound("feedforward sum", sums, ACCUMULATOR_BITS)]
+    if back is not None:
+        worst = worst_partial_sum(back.weights, 0, group.max_count)
+        bounds.append(_bound(f"{name} sum", worst, ACCUMULATOR_BITS))
+    bounds.append(_bound("current", worst_current(program), STATE_BITS))
+    back_unit = 1.0 / program.input.scale if program.residual else target.unit
     return ConversionReport(
+        circuit=program.circuit,
         pixels_left_out=int((~calibration.active).sum()),
         pixels=program.n_pixels,
         neurons=program.n_neurons,
@@ -104,30 +165,62 @@ def build_report(
         calibrated_max_octaves=float(calibration.log_rate_max.max() * np.log2(np.e)),
         clamped_share=calibration.clamped,
         connections=(
-            _connection("feedforward", feedforward, unit * program.input.scale),
-            _connection("lateral", lateral, unit),
+            _connection("feedforward", circuit.feedforward, target.unit * program.input.scale),
+            _connection(name, circuit.back, back_unit),
         ),
-        bounds=(
-            _bound("feedforward sum", sums, ACCUMULATOR_BITS),
-            _bound("lateral sum", lateral_sums, ACCUMULATOR_BITS),
-            _bound("held current", worst_current(program), STATE_BITS),
-        ),
-        smallest_eigenvalue=_extreme(symmetric, 0),
-        float_eigenvalue=_extreme(competition, 0),
-        loop_gain=step * _extreme(root[:, None] * symmetric * root, len(root) - 1),
-        float_loop_gain=step * _extreme(root[:, None] * competition * root, len(root) - 1),
+        bounds=tuple(bounds),
+        certificate=_certificate(program, calibration, target, circuit),
+        sampler=_sampler(program),
         calibration=f"{calibration.images} images of {calibration.data}, {calibration.steps} steps",
     )
 
 
-def competition_of(program: IntegerNetwork, lateral_scale: Float64) -> Float64:
-    """Return the competition (K, K) that the integers express, in units of the held current."""
-    off_diagonal = -program.lateral.weights * lateral_scale[:, None]
-    return off_diagonal + np.diag(program.neurons.self_inhibition.astype(np.float64))
+def _certificate(
+    program: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+) -> Certificate:
+    group = program.neurons
+    limits = Limits(
+        group.fraction_bits, group.extra_bits, group.state_max, group.excitation_max,
+        group.max_count,
+    )  # fmt: skip
+    competition = circuit.competition / target.unit
+    rates = energy_rates(calibration)
+    cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))
+    passes = barrier(program.own_inhibition, limits)
+    per_nat = target.unit * (1 << group.extra_bits)
+    gentle = (program.own_inhibition - 1) * cap < GENTLE * per_nat
+    own = circuit.self_inhibition + circuit.loop_inhibition
+    return Certificate(
+        rate_cap=float(cap),
+        excitation=group.excitation_max / target.unit,
+        barrier=float(passes[~gentle].max(initial=0.0)),
+        gentle=int(gentle.sum()),
+        barrier_limit=BARRIER,
+        raised=circuit.raised,
+        smallest_eigenvalue=smallest_eigenvalue((competition + competition.T) / 2),
+        float_eigenvalue=smallest_eigenvalue(target.competition / target.unit),
+        energy_margin=energy_margin(competition, target.threshold / target.unit, rates),
+        energy_rate=float(np.median(rates)),
+        energy_range=ENERGY_RANGE,
+        shift=circuit.shift / target.unit,
+        own_inhibition=float(np.median(own)) / target.unit,
+        loop_gain=loop_gain(competition, calibration.count_mean),
+        float_loop_gain=loop_gain(target.competition / target.unit, calibration.count_mean),
+    )
 
 
-def _extreme(matrix: Float64, index: int) -> float:
-    return float(eigh(matrix, eigvals_only=True, subset_by_index=[index, index])[0])
+def _sampler(program: IntegerNetwork) -> SamplerReport:
+    group = program.neurons
+    law = law_bounds(group.fraction_bits, group.state_min, group.state_max)
+    usual = law.up_to(4)
+    cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))
+    return SamplerReport(
+        total_variation_16=usual.total_variation,
+        mean_16=usual.mean,
+        zero_16=usual.zero,
+        total_variation=law.up_to(law.octaves[-1].top).total_variation,
+        count_tail=tail_mass(cap, group.max_count),
+    )
 
 
 def _bound(name: str, worst: npt.NDArray[np.int64], bits: int) -> Bound:

@@ -1,16 +1,35 @@
 """Float network + calibration -> integer program, with a report of costs and proofs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import poisson
 
 from ipvae_snn import __version__
 from ipvae_snn.calibrate import Calibration
+from ipvae_snn.certificate import (
+    GENTLE,
+    LARGEST_GAIN,
+    Limits,
+    OwnInhibition,
+    least_own_inhibition,
+    loop_gain,
+)
+from ipvae_snn.circuits import (
+    LOG2E,
+    RoundedCircuit,
+    Rounding,
+    Target,
+    one_layer,
+    target_of,
+    two_layer,
+)
+from ipvae_snn.compiled_backend import advance, prepare, start
 from ipvae_snn.conversion_report import ConversionReport, build_report
-from ipvae_snn.encode import input_code
-from ipvae_snn.errors import ConversionError
+from ipvae_snn.encode import input_code, levels
+from ipvae_snn.errors import ConversionError, ProgramError
 from ipvae_snn.fixed_point import STATE_BITS, signed_limit
 from ipvae_snn.float_network import FloatNetwork
 from ipvae_snn.ir import (
@@ -19,31 +38,44 @@ from ipvae_snn.ir import (
     MAX_FRACTION_BITS,
     MIN_FRACTION_BITS,
     MIN_OCTAVES,
+    Circuit,
     Decoder,
     InputCode,
     IntegerNetwork,
     NeuronGroup,
-    payload_range,
+    Residual,
     worst_partial_sum,
 )
-from ipvae_snn.quantise import QuantisedRows, quantise_rows
+from ipvae_snn.quantise import finer
 from ipvae_snn.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
+from ipvae_snn.second_moments import second_moments
+from ipvae_snn.threads import n_threads
 
-LOG2E: Final = float(np.log2(np.e))
 MIN_WEIGHT_BITS: Final = 2
 MAX_WEIGHT_BITS: Final = 8
 DECODER_LEVELS: Final = signed_limit(16)
-HEADROOM_OCTAVES: Final = 1  # state_max lies this far above the largest potential in calibration
+HEADROOM_OCTAVES: Final = 1  # state_max lies at least so far above the calibrated potentials
+MORE_OCTAVES: Final = 3  # and up to so much further, where self-inhibition is weak
+WEAK_SHARE: Final = 0.01  # of neurons that may need more self-inhibition instead
+RARE: Final = 1e-9  # chance that a count saturates, an octave above the largest calibrated rate
+DECODER_RIDGE: Final = 0.02  # of the mean square of the counts
 Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ConversionSettings:
-    """Choices of a conversion: weight bits (2..8) of either connection, fraction bits (4..16)."""
+    """Choices of a conversion.
+
+    Weight bits (2..8) of the feed-forward connection and of the other (lateral, or prediction in
+    a two-layer circuit), fraction bits (4..16) of the potential, circuit, and the share of
+    lateral weights to set to zero, in [0, 1).
+    """
 
     feedforward_bits: int = 8
     lateral_bits: int = 8
     fraction_bits: int = 12
+    circuit: Circuit = "one-layer"
+    sparsity: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise ConversionError for bits that the program cannot hold."""
@@ -61,27 +93,15 @@ class ConversionSettings:
                 f"{self.fraction_bits} fraction bits are not possible; "
                 f"give {MIN_FRACTION_BITS} to {MAX_FRACTION_BITS}"
             )
-
-
-@dataclass(frozen=True)
-class Gains:
-    """The real-valued network in drive units: what the integers have to express.
-
-    feedforward (K, M): Phi^T / sigma^2 of the active pixels. competition (K, K):
-    Phi^T diag(1 / sigma^2) Phi over the active pixels. step: exp(log_lr).
-    """
-
-    feedforward: Float64
-    competition: Float64
-    step: float
-
-
-def gains(network: FloatNetwork, active: npt.NDArray[np.bool_]) -> Gains:
-    """Return the drive's matrices in float64, with inactive pixels left out."""
-    phi = network.phi.astype(np.float64)
-    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64)) * active
-    feedforward = phi.T * precision
-    return Gains(feedforward, feedforward @ phi, float(np.exp(network.log_lr)))
+        if not 0.0 <= self.sparsity < 1.0:
+            raise ConversionError(
+                f"a sparsity of {self.sparsity} is not possible; give a share from 0 to below 1"
+            )
+        if self.sparsity and self.circuit == "two-layer":
+            raise ConversionError(
+                "a two-layer circuit has no lateral weights to set to zero; leave --sparsity out, "
+                "or convert with --circuit one-layer"
+            )
 
 
 def convert(
@@ -89,110 +109,190 @@ def convert(
 ) -> tuple[IntegerNetwork, ConversionReport]:
     """Return the integer program and its report.
 
-    Raises ConversionError where no program within the limits expresses the network.
+    Raises ConversionError where no program within the limits expresses the network, or where
+    its competition could run away.
     """
-    gain = gains(network, calibration.active)
+    target = target_of(network, calibration.active, settings.fraction_bits)
     code = input_code(network.input_kind, network.image_shape, calibration.largest_pixel)
-    state_max = _state_max(network, calibration, settings.fraction_bits)
-    max_count = _max_count(state_max, settings.fraction_bits)
-    reason = ConversionError("no extra fraction bits were tried")
-    # The finest current that fits: every bit of it is worth one of rounding noise a step.
-    for extra in range(MAX_EXTRA_BITS, -1, -1):
-        try:
-            program, feedforward, lateral = _build(
-                network, calibration, settings, gain, code, state_max, max_count, extra
-            )
-        except ConversionError as error:
-            reason = error
-            continue
-        report = build_report(
-            program, calibration, gain.competition, gain.step, feedforward, lateral
+    limits, barrier = _limits(network, calibration, target, settings.fraction_bits)
+    build = one_layer if settings.circuit == "one-layer" else two_layer
+    rounding = Rounding(
+        settings.feedforward_bits, settings.lateral_bits, settings.sparsity, limits.max_count
+    )
+    if barrier.least > signed_limit(STATE_BITS):
+        raise ConversionError(
+            f"no self-inhibition within {STATE_BITS} bits keeps a neuron that receives "
+            f"{limits.excitation_max / target.unit:.2f} nats a step below the rate cap of "
+            f"{_rate(limits):.0f} spikes; calibrate on typical images, or train with a smaller "
+            "step size"
         )
-        return program, report
-    raise reason
+    circuit = build(target, calibration, second_moments(calibration), code, rounding, barrier)
+    gain = loop_gain(circuit.competition / target.unit, calibration.count_mean)
+    if gain >= LARGEST_GAIN:
+        raise ConversionError(
+            f"competition overshoots: the loop's gain at the calibrated rates is {gain:.2f}, and "
+            f"{LARGEST_GAIN:.0f} is where potentials begin to jump; train with a smaller step "
+            "size, or calibrate on typical images"
+        )
+    extra = _extra_bits(circuit, limits, code, network, target)
+    program = _assemble(network, calibration, settings, target, code, limits, circuit, extra)
+    program = _fit_decoder(program, network, calibration)
+    return program, build_report(program, calibration, target, circuit)
 
 
-def _build(
-    network: FloatNetwork, calibration: Calibration, settings: ConversionSettings, gain: Gains,
-    code: InputCode, state_max: int, max_count: int, extra: int,
-) -> tuple[IntegerNetwork, QuantisedRows, QuantisedRows]:  # fmt: skip
-    """Return the program with `extra` bits of current; ConversionError where it does not fit."""
-    limit = signed_limit(STATE_BITS)
-    octave = float(1 << settings.fraction_bits)
-    unit = gain.step * LOG2E * octave * (1 << extra)  # drive -> units of the held current
-    low, high = payload_range(code)
-    pixel_gain = gain.feedforward * (unit * code.scale)
-    competition = -gain.competition * unit
-    self_inhibition = np.rint(-np.diagonal(competition))
-    excitation_max = round(network.clip * LOG2E * octave)
-    update_min = round(network.floor * LOG2E * octave)
-    if self_inhibition.max() > limit or max(excitation_max, -update_min) << extra > limit:
-        raise _too_large("self-inhibition or largest update", extra)
-    np.fill_diagonal(competition, 0.0)
-    pixel_power = calibration.pixel_power / code.scale**2
-    pixel_mean = calibration.pixel_mean / code.scale
-    feedforward = quantise_rows(
-        pixel_gain, pixel_power, settings.feedforward_bits, low, high, "feedforward"
-    )
-    lateral = quantise_rows(
-        competition, calibration.count_power, settings.lateral_bits, 0, max_count, "lateral"
-    )
-    # What rounding changes on average is known from calibration, and is given back in the bias.
-    lost = (pixel_gain - _real(feedforward)) @ pixel_mean
-    lost += (competition - _real(lateral)) @ calibration.count_mean
-    bias = np.rint(lost - unit * np.exp(network.log_bias.astype(np.float64)))
-    sums = worst_partial_sum(feedforward.connection.weights, low, high)
-    if (sums * feedforward.scale + np.abs(bias) + 2).max() > limit:
-        raise _too_large("held current", extra)
-    state_min = round(network.floor * LOG2E * octave)
-    initial = np.rint(network.u0.astype(np.float64) * LOG2E * octave)
-    decoder_scale = np.abs(network.phi).max(axis=1).astype(np.float64) / DECODER_LEVELS
-    levels = np.rint(network.phi / np.where(decoder_scale > 0, decoder_scale, 1.0)[:, None])
-    program = IntegerNetwork(
-        input=code,
-        feedforward=feedforward.connection,
-        lateral=lateral.connection,
-        neurons=NeuronGroup(
-            bias=bias.astype(np.int32),
-            self_inhibition=self_inhibition.astype(np.int32),
-            initial_state=np.clip(initial, state_min, state_max).astype(np.int32),
-            fraction_bits=settings.fraction_bits,
-            extra_bits=extra,
-            state_min=max(state_min, (SPLIT_OCTAVES - MIN_OCTAVES) << settings.fraction_bits),
+def _limits(
+    network: FloatNetwork, calibration: Calibration, target: Target, fraction_bits: int
+) -> tuple[Limits, OwnInhibition]:
+    """Return the clamps, and what they ask of a neuron's inhibition of its own.
+
+    The rate cap is the lowest, in octaves above calibration, that nearly all neurons keep below
+    by their own inhibition alone. The barrier depends on the update's finest unit by one rounding
+    only, so the coarsest, extra_bits 0, is safe.
+    """
+    own = np.diagonal(target.competition) + target.soft
+    excitation = min(calibration.excitation_max, network.clip)
+    largest = float(np.exp(calibration.log_rate_max.max()))
+    for more in range(MORE_OCTAVES + 1):
+        state_max = _state_max(network, calibration, fraction_bits, HEADROOM_OCTAVES + more)
+        limits = Limits(
+            fraction_bits=fraction_bits,
+            extra_bits=0,
             state_max=state_max,
-            update_min=update_min,
-            excitation_max=excitation_max,
-            max_count=max_count,
-        ),
-        decoder=Decoder(levels.astype(np.int16), decoder_scale.astype(np.float32)),
-        provenance=_provenance(network, calibration, settings),
+            excitation_max=max(1, round(excitation * target.unit)),
+            max_count=_max_count(state_max, fraction_bits, largest),
+        )
+        least = least_own_inhibition(limits, signed_limit(STATE_BITS))
+        barrier = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
+        if (barrier.mend(own) > own).mean() <= WEAK_SHARE:
+            break
+    return limits, barrier
+
+
+def _extra_bits(
+    circuit: RoundedCircuit, limits: Limits, code: InputCode, network: FloatNetwork,
+    target: Target,
+) -> int:  # fmt: skip
+    """Return the finest current that fits: every bit of it is worth one of rounding noise a step.
+
+    Raises ConversionError where none does.
+    """
+    low, high = -code.zero_point, 255 - code.zero_point
+    if circuit.residual_limit:
+        low, high = -circuit.residual_limit, circuit.residual_limit
+    sums = worst_partial_sum(circuit.feedforward.connection.weights, low, high)
+    own = circuit.self_inhibition + circuit.loop_inhibition
+    worst = {
+        "current": float((sums * circuit.feedforward.scale + np.abs(circuit.bias)).max()) + 2,
+        "self-inhibition": float(own.max()) + 1,
+        "largest update": float(max(limits.excitation_max, round(-network.floor * target.unit))),
+    }
+    name = max(worst, key=lambda key: worst[key])
+    limit = signed_limit(STATE_BITS)
+    if worst[name] > limit:
+        raise ConversionError(
+            f"the {name} can reach {worst[name]:.3g}, too large for {STATE_BITS} bits; convert "
+            "with fewer fraction bits, or train with a smaller step size"
+        )
+    # Prediction sums are in levels of the input, not in units of the current.
+    moved = [circuit.feedforward] + ([] if circuit.residual_limit else [circuit.back])
+    shift = min(int(rows.connection.shift.min()) for rows in moved) - 1
+    return min(MAX_EXTRA_BITS, shift, int(np.log2(limit / worst[name])))
+
+
+def _assemble(
+    network: FloatNetwork, calibration: Calibration, settings: ConversionSettings,
+    target: Target, code: InputCode, limits: Limits, circuit: RoundedCircuit, extra: int,
+) -> IntegerNetwork:  # fmt: skip
+    """Return the program with `extra` bits of current."""
+    fine = float(1 << extra)
+    two_layers = circuit.residual_limit > 0
+    back = circuit.back.connection if two_layers else finer(circuit.back, extra).connection
+    lowest = round(network.floor * target.unit)
+    initial = np.rint(network.u0.astype(np.float64) * target.unit)
+
+    def whole(values: Float64) -> npt.NDArray[np.int32]:
+        return np.asarray(np.rint(values * fine), dtype=np.int32)
+
+    group = NeuronGroup(
+        bias=whole(circuit.bias),
+        # Up, so that no rounding takes what the barrier needs.
+        self_inhibition=np.ceil(np.maximum(circuit.self_inhibition, 0.0) * fine).astype(np.int32),
+        initial_state=np.clip(initial, lowest, limits.state_max).astype(np.int32),
+        fraction_bits=settings.fraction_bits,
+        extra_bits=extra,
+        state_min=max(lowest, (SPLIT_OCTAVES - MIN_OCTAVES) << settings.fraction_bits),
+        state_max=limits.state_max,
+        update_min=lowest,
+        excitation_max=limits.excitation_max,
+        max_count=limits.max_count,
     )
-    return program, feedforward, lateral
+    try:
+        return IntegerNetwork(
+            input=code,
+            feedforward=finer(circuit.feedforward, extra).connection,
+            lateral=None if two_layers else back,
+            residual=(
+                Residual(back, circuit.residual_limit, whole(circuit.loop_inhibition))
+                if two_layers
+                else None
+            ),
+            neurons=group,
+            decoder=_decoder(network.phi.astype(np.float64)),
+            provenance=_provenance(network, calibration, settings),
+        )
+    except ProgramError as error:
+        raise ConversionError(f"{error}; convert with fewer fraction bits") from error
 
 
-def _too_large(what: str, extra: int) -> ConversionError:
-    return ConversionError(
-        f"the {what} is too large for {STATE_BITS} bits, even with {extra} extra fraction bits; "
-        "convert with fewer fraction bits, or train with a smaller step size"
-    )
+def _fit_decoder(
+    program: IntegerNetwork, network: FloatNetwork, calibration: Calibration
+) -> IntegerNetwork:
+    """Return the program with a read-out that knows how its counts differ from the float ones.
+
+    The dictionary is moved as little as possible (ridge) so that it makes of the program's mean
+    counts what Phi makes of the float network's, image by image of the calibration.
+    """
+    prepared = prepare(program)
+    begun = start(prepared, levels(program.input, calibration.pixels))
+    counts = advance(prepared, begun, calibration.steps, n_threads()).counts_sum
+    mean = counts / calibration.steps
+    phi = network.phi.astype(np.float64)
+    missed = (calibration.mean_counts - mean) @ phi.T
+    power = mean.T @ mean / len(mean)
+    ridge = DECODER_RIDGE * np.trace(power) / len(power) + 1e-12
+    moved = np.linalg.solve(power + ridge * np.eye(len(power)), mean.T @ missed / len(mean))
+    return replace(program, decoder=_decoder(phi + moved.T))
 
 
-def _real(rows: QuantisedRows) -> Float64:
-    return rows.connection.weights * rows.scale[:, None]
+def _decoder(phi: Float64) -> Decoder:
+    scale = np.abs(phi).max(axis=1) / DECODER_LEVELS
+    rounded = np.rint(phi / np.where(scale > 0, scale, 1.0)[:, None])
+    return Decoder(rounded.astype(np.int16), scale.astype(np.float32))
 
 
-def _state_max(network: FloatNetwork, calibration: Calibration, fraction_bits: int) -> int:
-    """Return the upper clamp: a whole octave above all that calibration saw, within the clip."""
+def _rate(limits: Limits) -> float:
+    return float(2.0 ** (limits.state_max / (1 << limits.fraction_bits)))
+
+
+def _state_max(
+    network: FloatNetwork, calibration: Calibration, fraction_bits: int, headroom: int
+) -> int:
+    """Return the upper clamp: `headroom` octaves above all that calibration saw, in the clip."""
     seen = float(calibration.log_rate_max.max()) * LOG2E
-    octaves = max(float(np.ceil(seen)) + HEADROOM_OCTAVES, float(SPLIT_OCTAVES))
+    octaves = max(float(np.ceil(seen)) + headroom, float(SPLIT_OCTAVES))
     octaves = min(octaves, network.clip * LOG2E, float(SPLIT_OCTAVES + MAX_PARTS_LOG2))
     return int(octaves * (1 << fraction_bits))
 
 
-def _max_count(state_max: int, fraction_bits: int) -> int:
-    """Return a count that a Poisson variable at the largest rate exceeds once in 1e15 draws."""
-    rate = 2.0 ** (state_max / (1 << fraction_bits))
-    return int(min(np.ceil(rate + 8.0 * np.sqrt(rate) + 12.0), MAX_COUNT_LIMIT))
+def _max_count(state_max: int, fraction_bits: int, largest_rate: float) -> int:
+    """Return a count that a neuron at HEADROOM_OCTAVES above calibration hardly exceeds.
+
+    Its tail there is RARE. A larger limit would cost weight bits, since every synaptic sum is
+    proved for it; the report states the tail at the rate cap.
+    """
+    cap = 2.0 ** (state_max / (1 << fraction_bits))
+    rate = min(largest_rate * 2.0**HEADROOM_OCTAVES, cap)
+    return int(min(poisson.isf(RARE, rate) + 1, MAX_COUNT_LIMIT))
 
 
 def _provenance(
@@ -207,4 +307,5 @@ def _provenance(
         "calibration_steps": str(calibration.steps),
         "feedforward_bits": str(settings.feedforward_bits),
         "lateral_bits": str(settings.lateral_bits),
+        "sparsity": str(settings.sparsity),
     }

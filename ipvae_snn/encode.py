@@ -49,13 +49,22 @@ def encode(
     pixels saturate. `name` says whose images they are in the message.
     """
     check_images(code.image_shape, code.kind, pixels, kind, name)
-    levels = np.rint(pixels.astype(np.float64) / code.scale) + code.zero_point
-    saturated = int(((levels < 0) | (levels > 255)).sum())
-    if saturated > MAX_SATURATED * levels.size:
-        share = 100.0 * saturated / levels.size
+    exact = _exact_levels(code, pixels)
+    saturated = int(((exact < 0) | (exact > 255)).sum())
+    if saturated > MAX_SATURATED * exact.size:
+        share = 100.0 * saturated / exact.size
         raise DataError(
             f"{name}: {share:.1f} % of the pixels lie outside the network's input range "
             f"[{-code.zero_point * code.scale:.3g}, {(255 - code.zero_point) * code.scale:.3g}]; "
             "scale them as the training data were"
         )
-    return np.clip(levels, 0, 255).astype(np.uint8), saturated
+    return levels(code, pixels), saturated
+
+
+def levels(code: InputCode, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return pixels (N, M) as the nearest of the code's 256 levels."""
+    return np.clip(_exact_levels(code, pixels), 0, 255).astype(np.uint8)
+
+
+def _exact_levels(code: InputCode, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    return np.rint(pixels.astype(np.float64) / code.scale) + code.zero_point

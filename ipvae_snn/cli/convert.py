@@ -21,11 +21,13 @@ from ipvae_snn.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ipvae_snn.conversion_report import ConversionReport
     from ipvae_snn.convert import ConversionSettings
     from ipvae_snn.data import ImageSet
     from ipvae_snn.float_network import FloatNetwork
-    from ipvae_snn.ir import IntegerNetwork
+    from ipvae_snn.ir import Circuit, IntegerNetwork
 
 
 def convert(
@@ -41,12 +43,23 @@ def convert(
         "net.safetensors"
     ),
     weight_bits: Annotated[int, typer.Option(help="Bits of both connections' weights, 2..8.")] = 8,
-    lateral_bits: Annotated[
-        int | None, typer.Option(help="Bits of the lateral weights, where they differ.")
+    feedforward_bits: Annotated[
+        int | None, typer.Option(help="Bits of the feed-forward weights, where they differ.")
     ] = None,
+    lateral_bits: Annotated[
+        int | None,
+        typer.Option(help="Bits of the lateral (two-layer: prediction) weights, likewise."),
+    ] = None,
+    circuit: Annotated[
+        str,
+        typer.Option(help="one-layer (lateral competition) or two-layer (residual neurons)."),
+    ] = "one-layer",
+    sparsity: Annotated[
+        float, typer.Option(help="Share of lateral weights to set to zero, the least salient.")
+    ] = 0.0,
     fraction_bits: Annotated[int, typer.Option(help="Fraction bits of the state, 4..16.")] = 12,
-    images: Annotated[int, typer.Option(min=8, help="Calibration images.")] = 256,
-    steps: Annotated[int, typer.Option(min=1, help="Calibration steps an image.")] = 64,
+    images: Annotated[int, typer.Option(min=8, help="Calibration images.")] = 2000,
+    steps: Annotated[int, typer.Option(min=1, help="Calibration steps an image.")] = 48,
     seed: SeedOption = 0,
     split: SplitOption = "train",
     data_root: DataRootOption = None,
@@ -61,18 +74,33 @@ def convert(
     from ipvae_snn.float_network import load_float_network
 
     settings = ConversionSettings(
-        weight_bits, weight_bits if lateral_bits is None else lateral_bits, fraction_bits
+        weight_bits if feedforward_bits is None else feedforward_bits,
+        weight_bits if lateral_bits is None else lateral_bits,
+        fraction_bits,
+        as_circuit(circuit),
+        sparsity,
     )
     network = load_float_network(checkpoint)
     calibrate = calibrate or network.trained_on
     data = load_images(calibrate, split, data_root, images, network.image_shape[0])
     check_images(network.image_shape, network.input_kind, data.pixels, data.kind, data.name)
-    _, result = convert_and_save(network, data, settings, out, report, steps=steps, seed=seed)
+    with console(quiet=True).status(f"{len(data.pixels)} images, {steps} steps; then rounding"):
+        _, result = convert_and_save(network, data, settings, out, report, steps=steps, seed=seed)
     if as_json:
         emit_json({"network": str(out), "report": result.as_json()})
         return
     show_report(result)
     console().print(f"[bold]{out}[/] written; next: ipvae-snn verify {out} --data {calibrate}")
+
+
+def as_circuit(name: str) -> "Circuit":
+    """Return the circuit called `name`; raises ConversionError for another."""
+    from ipvae_snn.errors import ConversionError
+
+    circuits: dict[str, Circuit] = {"one-layer": "one-layer", "two-layer": "two-layer"}
+    if name not in circuits:
+        raise ConversionError(f"no circuit is called {name!r}; there are {', '.join(circuits)}")
+    return circuits[name]
 
 
 def convert_and_save(
@@ -116,20 +144,46 @@ def show_report(report: "ConversionReport") -> None:
             f"{100 * bound.worst / bound.limit:.1f} %",
         )  # fmt: skip
     screen.print(proof)
-    stability = table("Stability", "", "float", "integer")
-    stability.add_row(
-        "smallest eigenvalue of the competition", number(report.float_eigenvalue),
-        number(report.smallest_eigenvalue),
-    )  # fmt: skip
-    stability.add_row(
-        "loop gain at calibrated mean rates (stable below 2)", number(report.float_loop_gain),
-        number(report.loop_gain),
-    )  # fmt: skip
-    screen.print(stability)
+    screen.print(_certificate(report))
+    sampler = report.sampler
     screen.print(
-        f"{report.pixels_left_out} of {report.pixels} pixels never change in calibration and are "
-        f"left out; potentials reach {report.calibrated_max_octaves:.2f} octaves, clamp at "
-        f"{report.state_max_octaves:.2f}; counts saturate at {report.max_count}; state in "
-        f"2^-{report.fraction_bits} octaves, current {report.extra_bits} bits finer "
-        f"({report.calibration})"
+        f"{report.circuit} circuit; {report.pixels_left_out} of {report.pixels} pixels never change "
+        f"in calibration and are left out; potentials reach {report.calibrated_max_octaves:.2f} "
+        f"octaves, clamp at {report.state_max_octaves:.2f}; counts saturate at {report.max_count} "
+        f"(chance at the cap {sampler.count_tail:.1g}); state in 2^-{report.fraction_bits} "
+        f"octaves, current {report.extra_bits} bits finer; the sampler is within "
+        f"{sampler.total_variation_16:.1g} of Poisson up to rate 16, {sampler.total_variation:.1g} "
+        f"up to the cap ({report.calibration})",
+        highlight=False,
     )
+
+
+def _certificate(report: "ConversionReport") -> "Table":
+    """Return what is proved and measured about stability."""
+    proof = report.certificate
+    rows = table("Stability, in nats a spike", "", "found", "must be")
+    rows.add_row(
+        "chance a step to pass the rate cap",
+        f"{proof.barrier:.1g}", f"at most {proof.barrier_limit:.0g}",
+    )  # fmt: skip
+    rows.add_row("  rate cap, spikes a step", number(proof.rate_cap, 0), "")
+    rows.add_row("  largest excitation, nats", number(proof.excitation), "")
+    rows.add_row("  neurons inhibited more for it", f"{proof.raised}", "")
+    rows.add_row("  neurons too weak to overshoot", f"{proof.gentle}", "")
+    rows.add_row(
+        f"energy margin up to {proof.energy_rate:.0f} spikes a step",
+        f"{proof.energy_margin:.1g}", "not below 0",
+    )  # fmt: skip
+    rows.add_row(
+        "  self-inhibition added for it", f"{proof.shift:.1g}",
+        f"(a neuron has {proof.own_inhibition:.3g})",
+    )  # fmt: skip
+    rows.add_row(
+        "  smallest eigenvalue",
+        f"{proof.smallest_eigenvalue:.1g}", f"(float {proof.float_eigenvalue:.1g})",
+    )  # fmt: skip
+    rows.add_row(
+        "loop gain at calibrated rates", number(proof.loop_gain),
+        f"below 2 (float {proof.float_loop_gain:.3f})",
+    )  # fmt: skip
+    return rows

@@ -144,8 +144,8 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
     worst = max(bound.worst / bound.limit for bound in report.bounds)
     screen.print(
         f"converted to [bold]{network}[/]: no accumulator can pass {100 * worst:.0f} % of its "
-        f"range, smallest eigenvalue of the 8-bit competition {report.smallest_eigenvalue:.3g} "
-        f"(float {report.float_eigenvalue:.3g})"
+        f"range, and a neuron passes the rate cap of {report.certificate.rate_cap:.0f} spikes a "
+        f"step with a chance below {report.certificate.barrier:.0e}, whatever it is shown"
     )
     return Made(result.checkpoint, network, floats, program)
 
