@@ -9,10 +9,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from ipvae_snn.errors import DataError
 from ipvae_snn.fixed_point import LOG2E, LOG2E_BITS, exp2_negative, multiply_shift
 from ipvae_snn.integer_kernel import Group, Record, Sampling, Synapses, run_rows
 from ipvae_snn.interpreter import check_request, decode, held
 from ipvae_snn.ir import Connection, IntegerNetwork
+from ipvae_snn.prng import MAX_STEPS
 from ipvae_snn.sampler import SPLIT_OCTAVES, part_rate
 from ipvae_snn.threads import in_threads, n_threads
 from ipvae_snn.trace import SATURATIONS, RunRequest, Trace
@@ -81,16 +83,19 @@ def prepare(network: IntegerNetwork) -> Prepared:
     """Return the program with its weights by source and its constants widened."""
     group, tables = network.neurons, network.tables
     back = network.residual.prediction if network.residual else network.lateral
+    # Copies: the tables of a program from a file can be written to, and others cannot, for which
+    # the kernel would be compiled once more.
+    constants = (np.array(table) for table in (tables.coarse, tables.fine, tables.reciprocal))
     return Prepared(
         network=network,
         sampling=Sampling(
             group.fraction_bits, group.max_count, group.fraction_bits - BUCKETS_LOG2,
-            least_spiking_uniforms(network), tables.coarse, tables.fine, tables.reciprocal,
+            least_spiking_uniforms(network), *constants,
         ),
         group=Group(
             group.bias.astype(np.int64), group.self_inhibition.astype(np.int64),
-            network.own_inhibition, group.extra_bits, group.state_min, group.state_max, group.update_min,
-            group.excitation_max,
+            network.own_inhibition, group.extra_bits, group.state_min, group.state_max,
+            group.update_min, group.excitation_max,
         ),
         forward=_synapses(network.feedforward),
         back=_synapses(back or network.feedforward),
@@ -106,7 +111,7 @@ def start(prepared: Prepared, pixels: UInt8, seed: int = 0, first_image: int = 0
         step=0,
         seed=seed,
         images=np.arange(first_image, first_image + n).astype(np.uint32),
-        held=held(network, pixels),
+        held=np.ascontiguousarray(held(network, pixels)),  # or the kernel is compiled once more
         state=np.tile(network.neurons.initial_state, (n, 1)),
         counts=np.zeros((n, k), np.int32),
         counts_sum=np.zeros((n, k), np.int64),
@@ -123,8 +128,11 @@ def advance(
     """Return the images `steps` >= 1 steps later; `progress` is left as it was.
 
     The result does not depend on `threads`, nor on how images and steps are divided into calls.
-    With `trace`, trace_counts and trace_states (N, steps, K) hold every step of this call.
+    With `trace`, trace_counts and trace_states (N, steps, K) hold every step of this call. Raises
+    DataError beyond step 2**20, up to which the generator's counter tells steps from parts.
     """
+    if not 1 <= steps <= MAX_STEPS - progress.step:
+        raise DataError(f"{steps} steps from step {progress.step} leave 1..{MAX_STEPS}")
     n, k = progress.state.shape
     kept = n if trace else 0
     found = replace(

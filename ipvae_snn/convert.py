@@ -57,7 +57,7 @@ DECODER_LEVELS: Final = signed_limit(16)
 HEADROOM_OCTAVES: Final = 1  # state_max lies at least so far above the calibrated potentials
 MORE_OCTAVES: Final = 3  # and up to so much further, where self-inhibition is weak
 WEAK_SHARE: Final = 0.01  # of neurons that may need more self-inhibition instead
-RARE: Final = 1e-9  # chance that a count saturates, an octave above the largest calibrated rate
+RARE: Final = 1e-4  # chance that a count saturates at the rate cap; less would cost weight bits
 DECODER_RIDGE: Final = 0.02  # of the mean square of the counts
 Float64 = npt.NDArray[np.float64]
 
@@ -119,13 +119,6 @@ def convert(
     rounding = Rounding(
         settings.feedforward_bits, settings.lateral_bits, settings.sparsity, limits.max_count
     )
-    if barrier.least > signed_limit(STATE_BITS):
-        raise ConversionError(
-            f"no self-inhibition within {STATE_BITS} bits keeps a neuron that receives "
-            f"{limits.excitation_max / target.unit:.2f} nats a step below the rate cap of "
-            f"{_rate(limits):.0f} spikes; calibrate on typical images, or train with a smaller "
-            "step size"
-        )
     circuit = build(target, calibration, second_moments(calibration), code, rounding, barrier)
     gain = loop_gain(circuit.competition / target.unit, calibration.count_mean)
     if gain >= LARGEST_GAIN:
@@ -151,7 +144,7 @@ def _limits(
     """
     own = np.diagonal(target.competition) + target.soft
     excitation = min(calibration.excitation_max, network.clip)
-    largest = float(np.exp(calibration.log_rate_max.max()))
+    found: list[tuple[float, Limits, OwnInhibition]] = []
     for more in range(MORE_OCTAVES + 1):
         state_max = _state_max(network, calibration, fraction_bits, HEADROOM_OCTAVES + more)
         limits = Limits(
@@ -159,12 +152,22 @@ def _limits(
             extra_bits=0,
             state_max=state_max,
             excitation_max=max(1, round(excitation * target.unit)),
-            max_count=_max_count(state_max, fraction_bits, largest),
+            max_count=_max_count(state_max, fraction_bits),
         )
         least = least_own_inhibition(limits, signed_limit(STATE_BITS))
         barrier = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
-        if (barrier.mend(own) > own).mean() <= WEAK_SHARE:
+        raised = float((barrier.mend(own) > own).mean())
+        if least <= signed_limit(STATE_BITS):
+            found.append((raised, limits, barrier))
+        if found and found[-1][0] <= WEAK_SHARE:
             break
+    if not found:
+        raise ConversionError(
+            f"no self-inhibition within {STATE_BITS} bits keeps a neuron that receives "
+            f"{excitation:.2f} nats a step below the rate cap of {_rate(limits):.0f} spikes; "
+            "calibrate on typical images, or train with a smaller step size"
+        )
+    _, limits, barrier = min(found, key=lambda one: one[0])
     return limits, barrier
 
 
@@ -284,15 +287,10 @@ def _state_max(
     return int(octaves * (1 << fraction_bits))
 
 
-def _max_count(state_max: int, fraction_bits: int, largest_rate: float) -> int:
-    """Return a count that a neuron at HEADROOM_OCTAVES above calibration hardly exceeds.
-
-    Its tail there is RARE. A larger limit would cost weight bits, since every synaptic sum is
-    proved for it; the report states the tail at the rate cap.
-    """
+def _max_count(state_max: int, fraction_bits: int) -> int:
+    """Return the count that a neuron at the rate cap exceeds with probability RARE."""
     cap = 2.0 ** (state_max / (1 << fraction_bits))
-    rate = min(largest_rate * 2.0**HEADROOM_OCTAVES, cap)
-    return int(min(poisson.isf(RARE, rate) + 1, MAX_COUNT_LIMIT))
+    return int(min(poisson.isf(RARE, cap) + 1, MAX_COUNT_LIMIT))
 
 
 def _provenance(

@@ -80,6 +80,35 @@ class Record(NamedTuple):
     states: Array
 
 
+class Scratch(NamedTuple):
+    """Room for one row: draws (K,), who spikes and how often, sums and drive; own is 0 at rest."""
+
+    even: Array
+    odd: Array
+    uniform: Array
+    who: Array
+    spikes: Array
+    total: Array
+    drive: Array
+    own: Array
+    pixel_sum: Array
+    predicted: Array
+    sent: Array
+    graded: Array
+
+
+@kernel
+def scratch(K: int, M: int) -> Scratch:
+    """Return room for K neurons and, in a two-layer circuit, M pixels."""
+    return Scratch(
+        np.empty((K + 1) // 2, np.int32), np.empty((K + 1) // 2, np.int32),
+        np.empty(K, np.int32), np.empty(K + 1, np.int64), np.empty(K, np.int32),
+        np.empty(K, np.int32), np.empty(K, np.int64), np.zeros(K, np.int64),
+        np.empty(M, np.int32), np.empty(M, np.int64), np.empty(M + 1, np.int64),
+        np.empty(M + 1, np.int32),
+    )  # fmt: skip
+
+
 @scalar
 def _exp2_negative(exponent: int, coarse: Array, fine: Array) -> int:
     fraction = exponent & _FRACTION
@@ -105,15 +134,16 @@ def _part_count(rate: int, first: int, uniform: int, reciprocal: Array) -> int:
 
 
 @kernel
-def _draw(
+def draw(
     how: Sampling, state_min: int, seed: np.uint32, image: np.uint32, step: np.uint32,
-    state: Array, even: Array, odd: Array, uniform: Array, index: Array, count: Array,
+    state: Array, room: Scratch,
 ) -> int:  # fmt: skip
     """Set index and count (their first entries) to who spikes and how often; return how many do.
 
-    state (K,) int32; even, odd, uniform are scratch.
+    state (K,) int32.
     """
     K = state.size
+    even, odd, uniform, index, count = room.even, room.odd, room.uniform, room.who, room.spikes
     first_uniforms(seed, image, step, even, odd)
     for pair in range(K // 2):
         uniform[2 * pair] = even[pair]
@@ -194,6 +224,46 @@ def _integrate(group: Group, drive: Array, own: Array, state: Array, saturated: 
 
 
 @kernel
+def compete(
+    two_layer: bool, group: Group, forward: Synapses, back: Synapses, limit: int, shown: Array,
+    active: int, room: Scratch, state: Array, saturated: Array,
+) -> None:  # fmt: skip
+    """Move state (K,) int32 by the active neurons' counts in `room` and the image's `shown`.
+
+    shown: a row of `held`, see run_rows. Sets saturated (5,) int32 apart from its COUNT.
+    """
+    index, count, total, drive = room.who, room.spikes, room.total, room.drive
+    if two_layer:
+        _sum(back, active, index, count, room.pixel_sum)
+        _scale(back, room.pixel_sum, room.predicted)
+        senders, clipped = 0, 0
+        for m in range(shown.size):
+            error = shown[m] - room.predicted[m]
+            bounded = min(max(error, -limit), limit)
+            clipped += bounded != error
+            room.sent[senders], room.graded[senders] = m, bounded
+            senders += bounded != 0
+        saturated[RESIDUAL] = clipped
+        _sum(forward, senders, room.sent, room.graded, total)
+        _scale(forward, total, drive)
+        for k in range(drive.size):
+            drive[k] += group.bias[k]
+    else:
+        _sum(back, active, index, count, total)
+        _scale(back, total, drive)
+        for k in range(drive.size):
+            drive[k] += shown[k]
+    own = room.own
+    for i in range(active):
+        k, z = index[i], int(count[i])
+        own[k] = group.own[k] * z
+        drive[k] -= group.self_inhibition[k] * z
+    _integrate(group, drive, own, state, saturated)
+    for i in range(active):
+        own[index[i]] = 0
+
+
+@kernel
 def run_rows(
     first: int, last: int, two_layer: bool, how: Sampling, group: Group, forward: Synapses,
     back: Synapses, limit: int, seed: np.uint32, images: Array, start: int, steps: int,
@@ -205,59 +275,27 @@ def run_rows(
     held (N, K) int64 is the current, or (N, M) the payload. state, latest (N, K) int32: potential
     and last counts; counts_sum (N, K) int64 grows. The record's step 0 is `start`.
     """
-    K, M = state.shape[1], held.shape[1]
-    even, odd = np.empty((K + 1) // 2, np.int32), np.empty((K + 1) // 2, np.int32)
-    uniform, count = np.empty(K, np.int32), np.empty(K, np.int32)
-    index = np.empty(K + 1, np.int64)
-    total, drive, own = np.empty(K, np.int32), np.empty(K, np.int64), np.zeros(K, np.int64)
-    pixel_sum, predicted = np.empty(M, np.int32), np.empty(M, np.int64)
-    sent, graded = np.empty(M + 1, np.int64), np.empty(M + 1, np.int32)
+    room = scratch(state.shape[1], held.shape[1])
+    index, count = room.who, room.spikes
     for r in range(first, last):
         v, shown = state[r], held[r]
         active = 0
         for t in range(steps):
-            step = np.uint32(start + t)
             hits = record.saturated[r, t]
-            active = _draw(
-                how, group.state_min, seed, images[r], step, v, even, odd, uniform, index, count
-            )
-            if two_layer:
-                _sum(back, active, index, count, pixel_sum)
-                _scale(back, pixel_sum, predicted)
-                senders, clipped = 0, 0
-                for m in range(M):
-                    error = shown[m] - predicted[m]
-                    bounded = min(max(error, -limit), limit)
-                    clipped += bounded != error
-                    sent[senders], graded[senders] = m, bounded
-                    senders += bounded != 0
-                hits[RESIDUAL] = clipped
-                _sum(forward, senders, sent, graded, total)
-                _scale(forward, total, drive)
-                for k in range(K):
-                    drive[k] += group.bias[k]
-            else:
-                _sum(back, active, index, count, total)
-                _scale(back, total, drive)
-                for k in range(K):
-                    drive[k] += shown[k]
+            active = draw(how, group.state_min, seed, images[r], np.uint32(start + t), v, room)
+            compete(two_layer, group, forward, back, limit, shown, active, room, v, hits)
             spikes, full = 0, 0
             for i in range(active):
-                k, z = index[i], int(count[i])
-                own[k] = group.own[k] * z
-                drive[k] -= group.self_inhibition[k] * z
-                counts_sum[r, k] += z
+                z = int(count[i])
+                counts_sum[r, index[i]] += z
                 spikes += z
                 full += z >= how.max_count
-            _integrate(group, drive, own, v, hits)
             hits[COUNT] = full
             record.per_step[r, t] = spikes
             if r < len(record.counts):
                 record.states[r, t] = v
                 for i in range(active):
                     record.counts[r, t, index[i]] = count[i]
-            for i in range(active):
-                own[index[i]] = 0
         latest[r] = 0
         for i in range(active):
             latest[r, index[i]] = count[i]

@@ -216,7 +216,8 @@ def _in_chunks(module: IntegerTorch, pixels: UInt8, request: RunRequest, element
     for start in range(0, n, rows_at_once):
         rows = slice(start, min(start + rows_at_once, n))
         images = torch.arange(rows.start, rows.stop, device=device) + request.first_image
-        held = module.held(torch.tensor(pixels[rows], device=device))
+        # A view backwards, as of mirrored images, is more than torch takes from NumPy.
+        held = module.held(torch.tensor(np.ascontiguousarray(pixels[rows]), device=device))
         state = module.initial(len(images))
         total = torch.zeros_like(state)
         spikes = torch.zeros(t, len(images), dtype=torch.int64, device=device)

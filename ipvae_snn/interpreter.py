@@ -146,10 +146,12 @@ def check_request(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -
         raise DataError(f"steps {request.steps} are not in 1..{MAX_STEPS}")
     if not 0 <= request.seed <= MAX_SEED:
         raise DataError(f"seed {request.seed} is not in 0..{MAX_SEED}")
-    if len(pixels) < 1 or not 0 <= request.first_image <= MAX_SEED + 1 - len(pixels):
+    if len(pixels) < 1:
+        raise DataError("there are no images to run; give one or more")
+    if not 0 <= request.first_image <= MAX_SEED + 1 - len(pixels):
         raise DataError(
-            f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not a "
-            f"non-empty part of 0..{MAX_SEED}"
+            f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not all in "
+            f"0..{MAX_SEED}; their draws are keyed by 32 bits"
         )
 
 

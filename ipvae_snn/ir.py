@@ -155,7 +155,7 @@ def lateral_of(network: IntegerNetwork, who: str) -> Connection:
     if network.lateral is None:
         raise BackendError(
             f"{who} runs one-layer circuits only, and this network is a two-layer one; convert "
-            "with --circuit one-layer, or use --backend reference"
+            "with --circuit one-layer, or use --backend reference, compiled, torch or onnx"
         )
     return network.lateral
 

@@ -241,7 +241,7 @@ def test_random_programs_are_lively(
         (np.zeros((1, 2), np.float32), RunRequest(1), r"not float32\(1, 2\)"),
         (np.zeros((1, 2), np.uint8), RunRequest(0), "steps 0 are not in 1..1048576"),
         (np.zeros((1, 2), np.uint8), RunRequest(1, -1), "seed -1 is not in 0..4294967295"),
-        (np.zeros((0, 2), np.uint8), RunRequest(1), "not a non-empty part"),
+        (np.zeros((0, 2), np.uint8), RunRequest(1), "there are no images to run; give one or more"),
         (np.zeros((2, 2), np.uint8), RunRequest(1, 0, 2**32 - 1), "images 4294967295..4294967296"),
     ],
 )

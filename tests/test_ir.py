@@ -190,7 +190,7 @@ def test_circuits_are_named_and_a_back_end_can_refuse_one(
         lateral_of(two_layer, "this")
     assert str(caught.value) == (
         "this runs one-layer circuits only, and this network is a two-layer one; convert with "
-        "--circuit one-layer, or use --backend reference"
+        "--circuit one-layer, or use --backend reference, compiled, torch or onnx"
     )
 
 

@@ -231,7 +231,7 @@ def test_without_an_environment_the_message_says_what_to_do(
 
 TWO_LAYER = (
     "the Lava simulator runs one-layer circuits only, and this network is a two-layer one; "
-    "convert with --circuit one-layer, or use --backend reference"
+    "convert with --circuit one-layer, or use --backend reference, compiled, torch or onnx"
 )
 
 

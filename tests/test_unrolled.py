@@ -13,6 +13,7 @@ from torch import Tensor
 from ipvae_snn import functional, objective
 from ipvae_snn import relaxed_kernel as kernel
 from ipvae_snn import spike_products as products
+from ipvae_snn.fake_rounding import FakeRounding
 from ipvae_snn.model import Parameters
 from ipvae_snn.unrolled import Unrolling, unrolled_inference
 
@@ -73,8 +74,9 @@ class Sampled(torch.autograd.Function):
 
 
 def both(
-    how: Unrolling, x: Tensor, beta: float, scale: float = 0.3
-) -> tuple[objective.Unrolled, objective.Unrolled]:
+    how: Unrolling, x: Tensor, beta: float, scale: float = 0.3,
+    rounding: FakeRounding | None = None,
+) -> tuple[objective.Unrolled, objective.Unrolled]:  # fmt: skip
     """Check that both ways agree in the loss, what is logged and every gradient; return them."""
     values = leaves(scale=scale)
     p = Parameters(*values)
@@ -84,8 +86,8 @@ def both(
         z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]
         return z
 
-    fast = objective.unrolled_loss(p, x, beta, how)
-    plain = objective.unrolled_plain(p, x, sample, beta, how)
+    fast = objective.unrolled_loss(p, x, beta, how, rounding)
+    plain = objective.unrolled_plain(p, x, sample, beta, how, rounding)
     for name in ("loss", "nll", "kl", "rate", "max_rate"):
         found, expected = getattr(fast, name), getattr(plain, name)
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=0, msg=name)
@@ -109,6 +111,23 @@ def test_loss_and_gradients_equal_automatic_ones(
 ) -> None:
     how = unrolling(code_form=code_form, inner_steps=inner_steps, leak=leak)
     both(how, images(B, n_frames, M) if n_frames else images(B, M), beta=2.0)
+
+
+@pytest.mark.parametrize(("inner_steps", "leak", "n_frames"), [(1, 0.0, 0), (3, 0.3, 3)])
+@pytest.mark.parametrize("share", [-1.0, 0.5, 2.0])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_quantise_aware_loss_and_gradients_equal_automatic_ones(
+    inner_steps: int, leak: float, n_frames: int, share: float, bits: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    # share: dense, mixed and sparse products; rounded competition is not symmetric.
+    monkeypatch.setattr(products, "DENSE_SHARE", share)
+    how = unrolling(inner_steps=inner_steps, leak=leak)
+    x = images(B, n_frames, M) if n_frames else images(B, M)
+    x[..., 3] = 0.5  # a pixel that never changes
+    fast, _ = both(how, x, beta=2.0, rounding=FakeRounding.of(x, bits))
+    exact, _ = both(how, x, beta=2.0)
+    assert abs(fast.loss.item() - exact.loss.item()) > 1e-4
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.05])

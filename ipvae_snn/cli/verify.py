@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -23,13 +23,20 @@ from ipvae_snn.cli.common import (
 )
 from ipvae_snn.cli.measure import ORACLE
 
+EVERYWHERE: Final = ["compiled", "torch", "onnx"]
+LAVA: Final = "lava"
+
 
 def verify(
     network: Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     backends: Annotated[
-        str, typer.Option(help="Comma-separated; the reference is always the oracle.")
-    ] = "reference,onnx,lava",
+        str | None,
+        typer.Option(
+            help="Comma-separated; the reference is always the oracle. Default: compiled, torch, "
+            "onnx and, for a one-layer circuit, lava."
+        ),
+    ] = None,
     limit: LimitOption = 20,
     steps: StepsOption = 64,
     seed: SeedOption = 0,
@@ -44,9 +51,12 @@ def verify(
     from ipvae_snn.serialize import load_network
     from ipvae_snn.trace import RunRequest
 
-    others = [name for name in listed(backends) if name != ORACLE]
-    run_of = {name: load_backend(name) for name in (ORACLE, *others)}
     program = load_network(network)
+    names = (
+        EVERYWHERE + ([] if program.residual else [LAVA]) if backends is None else listed(backends)
+    )
+    others = [name for name in names if name != ORACLE]
+    run_of = {name: load_backend(name) for name in (ORACLE, *others)}
     images = load_for(program, data, split, data_root, limit)
     request = RunRequest(steps, seed, trace=True)
     screen = console(quiet=as_json)
