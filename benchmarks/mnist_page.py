@@ -44,13 +44,13 @@ def page(result: dict[str, Any]) -> str:
 ## Over steps and bits
 
 R2 of one step's counts on the same images (both connections of the same number of bits), and the
-smallest eigenvalue of the competition.
+smallest eigenvalue of the competition in nats a spike.
 
 {curves(result)}
 
 ## Time
 
-us an image-step on {found["images"]} images, whole calls; float is NumPy in float64 and Gram form.
+us an image-step on {found["images"]} images, whole calls; float is compiled, float64, in Gram form.
 All but Lava: without the trace, taken in turn, median and range of five. Lava: one call with the
 trace, start-up included.
 
@@ -88,9 +88,9 @@ def curves(result: dict[str, Any]) -> str:
     """Return the table of R2 over steps and bits."""
     by_run = result["r2_over_steps"]
     steps = list(next(iter(by_run.values())))
-    eigenvalues = {"float": result["conversion"]["float_eigenvalue"], **result["eigenvalues"]}
+    eigenvalues = {"float": result["conversion"]["certificate"]["float_eigenvalue"], **result["eigenvalues"]}
     cells = [
-        [name, *(f"{points[step]:.4f}" for step in steps), number(eigenvalues[name], 2)]
+        [name, *(f"{points[step]:.4f}" for step in steps), f"{eigenvalues[name]:.1e}"]
         for name, points in by_run.items()
     ]
     return table(["", *(f"step {step}" for step in steps), "smallest eigenvalue"], cells)

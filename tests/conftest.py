@@ -77,7 +77,8 @@ def make_two_layer(
     itself = base.neurons.self_inhibition // 256
     inhibition = np.minimum(own, (1 << 23) - 1 - itself).astype(np.int32)
     return replace(
-        base, feedforward=feedforward, lateral=None, residual=Residual(prediction, limit, inhibition),
+        base, feedforward=feedforward, lateral=None,
+        residual=Residual(prediction, limit, inhibition),
         neurons=replace(base.neurons, self_inhibition=itself),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ else:
 ROOT = Path(__file__).parent.parent
 WAIST = (
     *("atomic", "errors", "fixed_point", "float_network", "interpreter"),
-    *("ir", "prng", "sampler", "serialize", "sorted_safetensors", "trace"),
+    *("ir", "ir_rules", "prng", "sampler", "serialize", "sorted_safetensors", "trace"),
 )
 HEAVY = (
     *("torch", "sklearn", "matplotlib", "onnx", "onnxruntime", "lava", "scipy"),
