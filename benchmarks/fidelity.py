@@ -29,7 +29,7 @@ from ipvae_snn.data import ImageSet, load
 from ipvae_snn.encode import encode
 from ipvae_snn.float_network import FloatNetwork, load_float_network
 from ipvae_snn.hw.activity import activity
-from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.ir import Circuit, IntegerNetwork
 from ipvae_snn.metrics import estimate, r2_per_image
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.trace import SATURATIONS, RunRequest
@@ -51,7 +51,7 @@ NO_CLIP: Final = 50.0  # a soft clip at e^50 spikes is none: shows what expressi
 SPARSITIES: Final = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 # Feed-forward bits, lateral (two-layer: prediction) bits, circuit, steps to judge at.
-WIDTHS: Final = (
+WIDTHS: Final[tuple[tuple[int, int, Circuit, tuple[int, ...]], ...]] = (
     (8, 8, "one-layer", MARKS), (8, 8, "two-layer", MARKS), (6, 6, "one-layer", SHORT),
     (5, 5, "one-layer", SHORT), (4, 4, "one-layer", SHORT), (4, 4, "two-layer", SHORT),
     (8, 4, "one-layer", SHORT), (4, 8, "one-layer", SHORT), (3, 3, "one-layer", SHORT),
@@ -240,9 +240,10 @@ def measured(
         settings = ConversionSettings(sparsity=share)
         sparse.append(judged(network, held_out, wanted, calibration, settings, SHORT))
     report(f"{name}: speed")
-    programs = {
+    circuits: tuple[Circuit, ...] = ("one-layer", "two-layer")
+    programs: dict[str, IntegerNetwork] = {
         circuit: convert(network, calibration, ConversionSettings(circuit=circuit))[0]
-        for circuit in ("one-layer", "two-layer")
+        for circuit in circuits
     }
     return {
         "network": name,

@@ -157,8 +157,9 @@ def main(
         images = Images(data, pixels, saturated)
         request = RunRequest(steps, seed, trace=True)
         measured = compare_backends(
-            floats, program, images, request, ["compiled", "torch", "onnx", "lava"], "cpu-45nm", status.update
-        )
+            floats, program, images, request, ["compiled", "torch", "onnx", "lava"], "cpu-45nm",
+            status.update,
+        )  # fmt: skip
         status.update(f"onnx-reference: {FEWER_IMAGES} images")
         few = load_backend("onnx-reference")(program, pixels[:FEWER_IMAGES], request)
         oracle = interpreter.run(program, pixels[:FEWER_IMAGES], request)

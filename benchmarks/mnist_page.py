@@ -88,7 +88,8 @@ def curves(result: dict[str, Any]) -> str:
     """Return the table of R2 over steps and bits."""
     by_run = result["r2_over_steps"]
     steps = list(next(iter(by_run.values())))
-    eigenvalues = {"float": result["conversion"]["certificate"]["float_eigenvalue"], **result["eigenvalues"]}
+    proof = result["conversion"]["certificate"]
+    eigenvalues = {"float": proof["float_eigenvalue"], **result["eigenvalues"]}
     cells = [
         [name, *(f"{points[step]:.4f}" for step in steps), f"{eigenvalues[name]:.1e}"]
         for name, points in by_run.items()

@@ -72,7 +72,8 @@ class TrainConfig:
     multiplied by grad_clip_warm_up_factor during warm-up; an iteration whose gradient is
     grad_skip times longer than the limit (inference of some image ran away, which says nothing
     about where to go) changes nothing. threads: of the CPU; on small layers one is nearly as
-    fast as more, and does not stall on a busy machine.
+    fast as more, and does not stall on a busy machine. quantise_aware: where it is not 0,
+    inference sees weights of so many bits, and gradients pass straight through (`fake_rounding`).
     stop_at: where it is not 0, the run ends after so many iterations, though its schedules are
     laid out for all. Intervals are in iterations; 0 switches validation off but for the last
     iteration.
@@ -100,6 +101,7 @@ class TrainConfig:
     temperature_start: float = _limited(1.0, 0.0, 10.0, above=True)
     temperature_end: float = _limited(0.01, 0.0, 10.0, above=True)
     temperature_fraction: float = _limited(0.5, 0.0, 1.0)
+    quantise_aware: int = _limited(0, 0, 8)
     seed: int = _limited(0, 0, MAX_SEED)
     device: str = "cpu"
     threads: int = _limited(1, 1, 1024)
@@ -293,6 +295,11 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: train.steps_start is {train.steps_start}, above train.steps "
             f"{train.steps}; it must not fall"
+        )
+    if train.quantise_aware == 1:
+        raise ConfigError(
+            f"{source}: train.quantise_aware is 1, but signed weights have 2 to 8 bits; give 0 to "
+            "train without rounding"
         )
     if train.temperature_end > train.temperature_start:
         raise ConfigError(

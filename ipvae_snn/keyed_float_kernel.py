@@ -41,7 +41,7 @@ def _part_count(rate: float, u: float) -> int:
 
 
 @kernel
-def _draw(
+def draw(
     seed: np.uint32, image: np.uint32, step: np.uint32, u: Array, even: Array, odd: Array,
     rate: Array, left: Array, index: Array, count: Array,
 ) -> int:  # fmt: skip
@@ -76,7 +76,7 @@ def _draw(
 
 
 @summing
-def _compete(G: Array, active: int, index: Array, count: Array, lateral: Array) -> None:
+def compete(G: Array, active: int, index: Array, count: Array, lateral: Array) -> None:
     """Set lateral (K,) to the sum of count * G[index] over the active neurons."""
     lateral[:] = 0.0
     i = 0
@@ -94,7 +94,7 @@ def _compete(G: Array, active: int, index: Array, count: Array, lateral: Array) 
 
 
 @scalar
-def _soft_clip(a: float, clip: float, floor: float) -> float:
+def soft_clip(a: float, clip: float, floor: float) -> float:
     """clip - softplus(clip - max(a, floor)); what is not a number stays so."""
     bounded = floor if a < floor else a
     x = clip - bounded
@@ -124,14 +124,14 @@ def advance_rows(
         potential, drive = u[r], b[r]
         active = 0
         for t in range(steps):
-            active = _draw(
+            active = draw(
                 seed, images[r], np.uint32(start + t), potential, even, odd, rate, left, index,
                 count,
             )  # fmt: skip
-            _compete(G, active, index, count, lateral)
+            compete(G, active, index, count, lateral)
             for k in range(K):
-                du = _soft_clip(size * (drive[k] - lateral[k] - bias[k]), clip, floor)
-                potential[k] = _soft_clip(potential[k] + du, clip, floor)
+                du = soft_clip(size * (drive[k] - lateral[k] - bias[k]), clip, floor)
+                potential[k] = soft_clip(potential[k] + du, clip, floor)
             spikes = 0
             for i in range(active):
                 z = int(count[i])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ipvae_snn import functional
+from ipvae_snn.fake_rounding import FakeRounding, straight_through
 from ipvae_snn.model import Parameters
 from ipvae_snn.unrolled import Unrolling, unrolled_inference
 
@@ -34,21 +35,27 @@ class Unrolled:
     arrivals: float
 
 
-def unrolled_loss(parameters: Parameters, x: Tensor, beta: float, how: Unrolling) -> Unrolled:
+def unrolled_loss(
+    parameters: Parameters, x: Tensor, beta: float, how: Unrolling,
+    rounding: FakeRounding | None = None,
+) -> Unrolled:  # fmt: skip
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
     G and b are formed once; no step touches a tensor of pixels. Memory grows with the number of
-    updates by four tensors (B, K).
+    updates by four tensors (B, K). rounding: inference sees rounded matrices, to which gradients
+    pass straight through, and the loss decodes by the exact dictionary; a fifth tensor then.
     """
     p, frames = parameters, _frames(x)
     G, b = gram(p.phi, p.log_sigma), functional.feed_forward(frames, p.phi, p.log_sigma)
-    fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, how)
+    seen = None if rounding is None else rounding(p, frames, G)
+    fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, how, seen)
     return _summary(p, frames, fit, kl, u, beta, how, float(arrivals))
 
 
 def unrolled_plain(
-    parameters: Parameters, x: Tensor, sample: Sample, beta: float, how: Unrolling
-) -> Unrolled:
+    parameters: Parameters, x: Tensor, sample: Sample, beta: float, how: Unrolling,
+    rounding: FakeRounding | None = None,
+) -> Unrolled:  # fmt: skip
     """Return the same by automatic differentiation of the formulas, on any device.
 
     sample(u, i) draws spike counts (B, K) from log rates u; it is called once for u0 (i = 0) and
@@ -57,18 +64,24 @@ def unrolled_plain(
     p, frames = parameters, _frames(x)
     kl_form = functional.KL_FORMS["code" if how.code_form else "exact"]
     G, b = gram(p.phi, p.log_sigma), functional.feed_forward(frames, p.phi, p.log_sigma)
+    competition, drive = G, b
+    if rounding is not None:
+        seen = rounding(p, frames, G)
+        competition = straight_through(G, seen.competition)
+        drive = straight_through(b, seen.drive)
     u = prior = p.u0.expand(b.shape[1], -1)
-    lateral = sample(u, 0) @ G
+    lateral = sample(u, 0) @ competition
     fit, kl = x.new_zeros(()), x.new_zeros(())
     for i in range(1, how.updates + 1):
-        seen = b[how.frame(i, len(b))]
+        frame = how.frame(i, len(b))
         prior = u if how.start(i) == i - 1 else prior
-        current = seen - lateral - how.leak * (u - prior) * torch.exp(-p.log_lr)
+        current = drive[frame] - lateral - how.leak * (u - prior) * torch.exp(-p.log_lr)
         u = functional.update(u, current, p.log_bias, p.log_lr, how.clip, how.floor)
         z = sample(u, i)
-        lateral = z @ G
+        lateral = z @ competition
         if how.in_loss(i):
-            fit = fit + (z * (0.5 * lateral - seen)).sum(-1).mean()
+            explained = lateral if rounding is None else z @ G
+            fit = fit + (z * (0.5 * explained - b[frame])).sum(-1).mean()
             kl = kl + kl_form(u, prior).mean()
     return _summary(p, frames, fit / how.steps, kl / how.steps, u, beta, how, 0.0)
 

@@ -233,12 +233,13 @@ def backward_rows(
     first: int, last: int, one: float, lr: float, leak: float, clip: float, floor: float,
     code_form: bool, nll_weight: float, kl_weight: float, threshold: Array,
     b: Array, lateral: Array, u: Array, prior: Array, u_new: Array, z: Array, slope: Array,
-    lateral_new: Array, competition: Array,
+    fit_b: Array, fit_lateral: Array, competition: Array,
     grad_drive: Array, grad_u: Array, grad_prior: Array, grad_b: Array, grad_lr: Array,
     pair: Array,
 ) -> None:  # fmt: skip
     """Go back over one step for rows first .. last - 1.
 
+    b and lateral are what the step saw; fit_b and fit_lateral = z G those of the loss after it.
     On entry grad_drive is the gradient to the drive of the step after (0 after the last),
     competition = grad_drive @ G, and grad_u the gradient to u_new from later steps; on return
     they are those of this step. All (B, K) but threshold (K,) and grad_lr (B,), the gradient to
@@ -249,7 +250,9 @@ def backward_rows(
     K = threshold.size
     g, ga, kept = np.empty_like(threshold), np.empty_like(threshold), np.empty_like(threshold)
     for r in range(first, last):
-        _grad_of_counts(nll_weight, b[r], lateral_new[r], competition[r], slope[r], grad_u[r], g)
+        _grad_of_counts(
+            nll_weight, fit_b[r], fit_lateral[r], competition[r], slope[r], grad_u[r], g
+        )
         counts, to_drive = z[r], grad_drive[r]
         for k in range(K):
             pair[r, k] = half * counts[k] - to_drive[k]

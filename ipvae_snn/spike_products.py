@@ -90,9 +90,9 @@ def fit_rows(first: int, last: int, z: Array, lateral: Array, b: Array, fit: Arr
 def needed_competition_rows(
     first: int, last: int, values: Array, slope: Array, G: Array, product: Array
 ) -> None:
-    """Set rows first .. last - 1 of product = values G where slope is not 0, and 0 elsewhere.
+    """Set rows first .. last - 1 of product = values G^T where slope is not 0, and 0 elsewhere.
 
-    All are (B, K) but G (K, K), which is taken as symmetric. What is left out would only be
+    All are (B, K) but G (K, K). What is left out would only be
     multiplied by a slope of 0.
     """
     K = values.shape[1]

@@ -19,6 +19,7 @@ from ipvae_snn.distributions import (
     relaxed_poisson,
     run_away,
 )
+from ipvae_snn.fake_rounding import FakeRounding
 from ipvae_snn.frames import in_frames
 from ipvae_snn.model import IterativePoissonVAE
 from ipvae_snn.objective import Unrolled, unrolled_loss, unrolled_plain
@@ -88,6 +89,8 @@ class Trainer:
         self.origin = Origin(images.name, images.kind, images.image_shape)
         self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
         self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
+        bits = config.train.quantise_aware
+        self.rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
         initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)
         self.model = IterativePoissonVAE(self.x.shape[-1], config.model, initial).to(device)
@@ -171,7 +174,7 @@ class Trainer:
         keys = noise_keys(self.config.train, iteration)
         how = unrolling(self.config, now, keys, first_row)
         if self.device.type == "cpu":
-            unrolled = unrolled_loss(self.model.view(), x, now.beta, how)
+            unrolled = unrolled_loss(self.model.view(), x, now.beta, how, self.rounding)
             if unrolled.arrivals > MAX_MEAN_ARRIVALS:
                 raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
             return unrolled
@@ -182,7 +185,7 @@ class Trainer:
         def sample(u: Tensor, _update: int) -> Tensor:
             return relaxed_poisson(u, now.temperature, generator_draw(u.shape, u, generator))
 
-        return unrolled_plain(self.model.view(), x, sample, now.beta, how)
+        return unrolled_plain(self.model.view(), x, sample, now.beta, how, self.rounding)
 
     def _validate(self, iteration: int) -> Validation:
         settings = self.config.train
@@ -190,7 +193,7 @@ class Trainer:
         found = validate(
             self.model.view(), self.x_validation, self.config.model,
             steps=settings.steps, inner_steps=settings.inner_steps, leak=settings.leak,
-            kl=settings.kl, generator=generator,
+            kl=settings.kl, generator=generator, rounding=self.rounding,
         )  # fmt: skip
         watch.check_validation(found, iteration, settings)
         return found

@@ -7,7 +7,7 @@ them in float64), in about half its time. For the CPU.
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, Final
@@ -67,19 +67,39 @@ class Unrolling:
         return update % self.inner_steps == 0
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """What inference sees instead of G (K, K) and b (F, B, K); neither has a gradient.
+
+    competition (K, K): row j is what a spike of neuron j takes from every drive; back (K, K) is
+    its transpose. drive (F, B, K): the feed-forward drive.
+    """
+
+    competition: Tensor
+    back: Tensor
+    drive: Tensor
+
+
 def unrolled_inference(
-    G: Tensor, b: Tensor, u0: Tensor, log_bias: Tensor, log_lr: Tensor, how: Unrolling
+    G: Tensor,
+    b: Tensor,
+    u0: Tensor,
+    log_bias: Tensor,
+    log_lr: Tensor,
+    how: Unrolling,
+    seen: Rounded | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (fit, kl, u, arrivals) of N updates from u0 (1, K).
 
     G (K, K) is taken as symmetric; b (F, B, K) holds the feed-forward drive of F frames. fit is
     the mean over batch and steps of z.Gz / 2 - z.b and kl that of the KL term, scalars in nats;
     both have gradients to the first five. u (B, K) is where inference ends, and arrivals the
-    largest mean number of arrivals that a sample took, without gradients.
+    largest mean number of arrivals that a sample took, without gradients. seen: what inference
+    sees instead of G and b, while fit stays theirs; gradients pass straight through to them.
     """
     # torch leaves Function.apply without types.
     result: tuple[Tensor, Tensor, Tensor, Tensor] = _Unrolled.apply(  # type: ignore[no-untyped-call]
-        G, b, u0, log_bias, log_lr, how
+        G, b, u0, log_bias, log_lr, how, seen
     )
     return result
 
@@ -110,13 +130,15 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 class _History:
     """What forward keeps of u0 (place 0) and every update: the only memory that grows with N.
 
-    u, z, slope and lateral = z G are (N + 1, B, K); sparse says which z are mostly 0.
+    u, z, slope, lateral = z competition and fit_lateral = z G are (N + 1, B, K), the last two one
+    array where competition is G; sparse says which z are mostly 0.
     """
 
     u: Array
     z: Array
     slope: Array
     lateral: Array
+    fit_lateral: Array
     sparse: list[bool]
 
 
@@ -125,15 +147,22 @@ class _Unrolled(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, G: Tensor, b: Tensor, u0: Tensor, log_bias: Tensor, log_lr: Tensor, how: Unrolling
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        ctx: Any, G: Tensor, b: Tensor, u0: Tensor, log_bias: Tensor, log_lr: Tensor,
+        how: Unrolling, seen: Rounded | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         n_frames, B, K = b.shape
         gram, drive, first, bias = (_array(tensor) for tensor in (G, b, u0, log_bias))
-        inputs = _Inputs(gram, drive, np.exp(bias.reshape(-1)))
+        inputs = _Inputs(gram, drive, np.exp(bias.reshape(-1)), gram, gram, drive)
+        if seen is not None:
+            inputs = replace(
+                inputs, competition=_array(seen.competition), back=_array(seen.back),
+                seen=_array(seen.drive),
+            )  # fmt: skip
         kind = gram.dtype
         c = _constants(kind.type, math.exp(float(log_lr)), how)
         u, z, slope, lateral = (np.empty((how.updates + 1, B, K), kind) for _ in range(4))
-        past = _History(u, z, slope, lateral, [])
+        fit_lateral = lateral if seen is None else np.empty_like(lateral)
+        past = _History(u, z, slope, lateral, fit_lateral, [])
         fit, kl, drawn = np.empty(B, kind), np.empty(B, kind), np.empty(B, np.int64)
         u[0] = first
 
@@ -146,14 +175,15 @@ class _Unrolled(torch.autograd.Function):
         for_rows(sample, B, how.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
         past.sparse.append(_mostly_zero(z[0]))
-        for_rows(partial(_compete, z[0], gram, lateral[0], past.sparse[0]), B, how.threads)
+        first_competition = partial(_compete, z[0], inputs.competition, lateral[0], past.sparse[0])
+        for_rows(first_competition, B, how.threads)
         for i in range(1, how.updates + 1):
             # Counts are about as sparse as those before, which are known by now.
             past.sparse.append(_mostly_zero(z[i - 1]))
             for_rows(_update(i, inputs, past, c, how, kl, drawn), B, how.threads)
             arrivals = max(arrivals, int(drawn.sum()))
             if how.in_loss(i):
-                products.fit_rows(0, B, z[i], lateral[i], drive[how.frame(i, n_frames)], fit)
+                products.fit_rows(0, B, z[i], fit_lateral[i], drive[how.frame(i, n_frames)], fit)
                 fit_sum += float(fit.sum(dtype=np.float64))
                 kl_sum += float(kl.sum(dtype=np.float64))
         ctx.past, ctx.inputs, ctx.constants, ctx.how = past, inputs, c, how
@@ -193,6 +223,7 @@ class _Unrolled(torch.autograd.Function):
             torch.from_numpy(-spent * inputs.threshold).reshape(of_log_bias),
             torch.tensor(found.lr.sum()),
             None,
+            None,
         )
 
 
@@ -201,7 +232,7 @@ def _update(
     drawn: Array,
 ) -> Callable[[int, int], None]:  # fmt: skip
     """Return what update i does to a range of rows."""
-    seen, start = inputs.drive[how.frame(i, len(inputs.drive))], past.u[how.start(i)]
+    seen, start = inputs.seen[how.frame(i, len(inputs.seen))], past.u[how.start(i)]
     key = _row_key(how, i)
 
     def rows(first: int, last: int) -> None:
@@ -210,7 +241,9 @@ def _update(
             how.code_form, inputs.threshold, seen, past.lateral[i - 1], past.u[i - 1], start,
             past.u[i], past.z[i], past.slope[i], kl, drawn,
         )  # fmt: skip
-        _compete(past.z[i], inputs.gram, past.lateral[i], past.sparse[i], first, last)
+        _compete(past.z[i], inputs.competition, past.lateral[i], past.sparse[i], first, last)
+        if past.fit_lateral is not past.lateral and how.in_loss(i):
+            _compete(past.z[i], inputs.gram, past.fit_lateral[i], past.sparse[i], first, last)
 
     return rows
 
@@ -222,21 +255,24 @@ def _back(
     """Return the way back through update i for a range of rows; weights of fit and kl."""
     frame, start = how.frame(i, len(inputs.drive)), past.u[how.start(i)]
     to_fit, to_kl = (past.u.dtype.type(weight) for weight in weights)
+    # Forward makes fit_lateral for the loss alone; elsewhere its weight is 0, but it is not set.
+    fit_lateral = past.fit_lateral if how.in_loss(i) else past.lateral
 
     def rows(first: int, last: int) -> None:
         kernel.backward_rows(
             first, last, c.one, c.lr, c.leak, c.clip, c.floor, how.code_form, to_fit, to_kl,
-            inputs.threshold, inputs.drive[frame], past.lateral[i - 1], past.u[i - 1], start,
-            past.u[i], past.z[i], past.slope[i], past.lateral[i], found.competition, found.drive,
-            found.u, found.prior, found.b[frame], found.lr, past.lateral[i],
+            inputs.threshold, inputs.seen[frame], past.lateral[i - 1], past.u[i - 1], start,
+            past.u[i], past.z[i], past.slope[i], inputs.drive[frame], fit_lateral[i],
+            found.competition, found.drive, found.u, found.prior, found.b[frame], found.lr,
+            past.lateral[i],
         )  # fmt: skip
-        # The sample before this update acted on it through lateral[i - 1] = z[i - 1] G.
+        # The sample before this update acted on it through lateral[i - 1].
         if past.sparse[i - 1]:
             products.needed_competition_rows(
-                first, last, found.drive, past.slope[i - 1], inputs.gram, found.competition
+                first, last, found.drive, past.slope[i - 1], inputs.competition, found.competition
             )
         else:
-            _dense_product(found.drive, inputs.gram, found.competition, first, last)
+            _dense_product(found.drive, inputs.back, found.competition, first, last)
 
     return rows
 
@@ -282,11 +318,17 @@ def _dense_product(values: Array, G: Array, out: Array, first: int, last: int) -
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The lateral competition G (K, K), drive b (F, B, K) and threshold exp(log_bias) (K,)."""
+    """The lateral competition G (K, K), drive b (F, B, K) and threshold exp(log_bias) (K,).
+
+    competition (K, K), its transpose `back` and seen (F, B, K) are what inference sees of G and b.
+    """
 
     gram: Array
     drive: Array
     threshold: Array
+    competition: Array
+    back: Array
+    seen: Array
 
 
 @dataclass(frozen=True)

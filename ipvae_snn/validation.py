@@ -11,6 +11,7 @@ from torch import Tensor
 from ipvae_snn import functional, metrics
 from ipvae_snn.config import KlForm, ModelConfig
 from ipvae_snn.distributions import exact_poisson
+from ipvae_snn.fake_rounding import FakeRounding
 from ipvae_snn.model import Parameters
 
 CHUNK: Final = 1000
@@ -44,10 +45,12 @@ def validate(
     inner_steps: int = 1,
     leak: float = 0.0,
     generator: torch.Generator,
+    rounding: FakeRounding | None = None,
 ) -> Validation:
     """Run `steps` steps on x (N, M) and judge a fresh sample of the last posterior.
 
     Of moving inputs x (N, F, M), frame t * F // T is seen in step t, and the last is judged.
+    rounding: inference sees rounded matrices, and the exact dictionary decodes.
     """
     p = parameters
     codes, reconstructions, energies = [], [], []
@@ -55,6 +58,10 @@ def validate(
     for chunk in _chunks(x):
         frames = chunk if chunk.dim() == 3 else chunk.unsqueeze(1)
         b = functional.feed_forward(frames, p.phi, p.log_sigma)
+        competition = G
+        if rounding is not None:
+            rounded = rounding(p, frames.transpose(0, 1), G)
+            b, competition = rounded.drive.transpose(0, 1), rounded.competition
         chunk = frames[:, -1]
         u = before = p.u0.expand(len(chunk), -1)
         for t in range(steps):
@@ -62,7 +69,7 @@ def validate(
             for _ in range(inner_steps):
                 z = exact_poisson(u, generator)
                 pulled = leak * (u - before) * torch.exp(-p.log_lr)
-                drive = functional.gram_drive(seen, z, G) - pulled
+                drive = functional.gram_drive(seen, z, competition) - pulled
                 u = functional.update(u, drive, p.log_bias, p.log_lr, model.clip, model.floor)
         z = exact_poisson(u, generator)
         nll = functional.negative_log_likelihood(chunk, z, p.phi, p.log_sigma)

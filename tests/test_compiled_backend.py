@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipvae_snn import compiled_backend, interpreter
+from ipvae_snn.backends import load_backend
 from ipvae_snn.compare import first_divergence
 from ipvae_snn.compiled_backend import advance, prepare, start
 from ipvae_snn.ir import Connection, IntegerNetwork, Residual
@@ -81,3 +82,7 @@ def test_cuts_of_images_steps_and_threads_change_nothing(
     np.testing.assert_array_equal(progress.counts, whole.counts[:, -1])
     part = advance(prepared, start(prepared, pixels[3:5], 5, first_image=3), 9)
     np.testing.assert_array_equal(part.state, whole.state[3:5])
+
+
+def test_it_is_registered() -> None:
+    assert load_backend("compiled") is compiled_backend.run

@@ -148,7 +148,8 @@ def show_report(report: "ConversionReport") -> None:
     sampler = report.sampler
     screen.print(
         f"{report.circuit} circuit; {report.pixels_left_out} of {report.pixels} pixels never "
-        f"change in calibration and are left out; potentials reach {report.calibrated_max_octaves:.2f} "
+        "change in calibration and are left out; potentials reach "
+        f"{report.calibrated_max_octaves:.2f} "
         f"octaves, clamp at {report.state_max_octaves:.2f}; counts saturate at {report.max_count} "
         f"(chance at the cap {sampler.count_tail:.1g}); state in 2^-{report.fraction_bits} "
         f"octaves, current {report.extra_bits} bits finer; the sampler is within "

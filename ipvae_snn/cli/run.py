@@ -49,8 +49,8 @@ def run(
     backend: Annotated[
         str | None,
         typer.Option(
-            help="reference, onnx, onnx-reference, torch, torch-cuda or lava; a checkpoint has one "
-            "only, float."
+            help="reference, compiled (the fastest on a CPU), onnx, onnx-reference, torch, "
+            "torch-cuda or lava; a checkpoint has one only, float."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Result file.")] = Path("result.npz"),

@@ -37,6 +37,14 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(help="Checkpoint or pretrained name to take parameters from.")
     ] = None,
+    quantise_aware: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BITS",
+            help="Train inference with weights rounded to 2..8 bits, 0 for off; short for --set "
+            "train.quantise_aware=BITS.",
+        ),
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard events to OUT/tensorboard.")
     ] = False,
@@ -64,6 +72,8 @@ def train(
         settings = replace(settings, data=replace(settings.data, name=data))
     if device is not None:
         settings = with_overrides(settings, [f"train.device={device}"])
+    if quantise_aware is not None:
+        settings = with_overrides(settings, [f"train.quantise_aware={quantise_aware}"])
     extras = Extras(resume, network_path(start_from) if start_from else None, tensorboard)
     result = train_with_progress(settings, out, data_root, console(quiet=as_json), extras)
     if not launched().leads:
