@@ -9,6 +9,7 @@ import typer
 from ipvae_snn import __version__
 from ipvae_snn.cli import (
     bench,
+    compare,
     convert,
     demo,
     doctor,
@@ -57,6 +58,7 @@ app.command("export")(export.export)
 app.command("run")(run.run)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)
+app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
