@@ -18,7 +18,9 @@ from ipvae_snn.threads import n_threads
 
 CHUNK: Final = 128
 MIN_IMAGES: Final = 8
-RESIDUAL_STRIDE: Final = 8  # residuals of every eighth step are looked at: they cost M x K each
+# Residuals cost M x K each: those of the onset, where they are largest, and of every eighth step.
+RESIDUAL_ONSET: Final = 8
+RESIDUAL_STRIDE: Final = 8
 Float64 = npt.NDArray[np.float64]
 
 
@@ -97,7 +99,7 @@ def calibrate(
         largest = np.maximum(largest, states.max(axis=(0, 1)))
         before = np.concatenate([np.broadcast_to(d.u0, (len(part), 1, k)), states[:, :-1]], axis=1)
         excitation = max(excitation, float((states - before + own * counts).max()))
-        for t in range(steps - 1, -1, -RESIDUAL_STRIDE):
+        for t in {*range(min(RESIDUAL_ONSET, steps)), *range(0, steps, RESIDUAL_STRIDE)}:
             error = (part - reconstruct(network, counts[:, t]))[:, active]
             residual = max(residual, float(np.abs(error).max()))
         clamped += int((states > network.clip - 0.5).sum())

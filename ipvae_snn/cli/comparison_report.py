@@ -77,22 +77,21 @@ def _marks(report: Report) -> "Table":
     found = report.fidelity
     shown = table(
         f"{report.images} images of {report.data}, {report.circuit} circuit, "
-        f"{len(found.seeds)} seeds from {found.seeds[0]}; delta: integer - float, with the half "
-        "width of its 95 % interval over seeds",
-        "step", "R2 float", "integer", "delta", "zeros float", "integer", "delta", "F nats",
-        "delta",
+        f"{len(found.seeds)} seeds from {found.seeds[0]}; float, and integer - float with "
+        "the half width of its 95 % interval over seeds",
+        "step", "R2", "delta", "zeros", "delta", "F nats", "delta",
     )  # fmt: skip
     for step in found.marks:
         r2, zeros, energy = (found.curve[step][name] for name in ("r2", "zeros", "free_energy"))
         shown.add_row(
-            f"{step}", *_sides(r2), _delta(r2), *_sides(zeros), _delta(zeros),
-            number(energy.seeds["float"].mean, 0), _delta(energy, 1),
+            f"{step}", _float(r2), _delta(r2), _float(zeros), _delta(zeros),
+            _float(energy, 0), _delta(energy, 1),
         )  # fmt: skip
     return shown
 
 
-def _sides(value: "Compared") -> tuple[str, str]:
-    return number(value.seeds["float"].mean, 4), number(value.seeds["integer"].mean, 4)
+def _float(value: "Compared", digits: int = 4) -> str:
+    return number(value.seeds["float"].mean, digits)
 
 
 def _delta(value: "Compared", digits: int = 4) -> str:
