@@ -5,10 +5,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.fidelity import MARKS, NETWORKS, PAGE, RESULT, SHORT, WIDTHS
 from benchmarks.fidelity_page import page, pictures
+from ipvae_snn.certificate import BARRIER, ENERGY_RANGE, GENTLE, LARGEST_GAIN
+from ipvae_snn.convert import WEAK_SHARE
+from ipvae_snn.quantise import CLIP_RATIOS
+from ipvae_snn.second_moments import WITHIN
 
 NUMERICS = PAGE.parent / "numerics.md"
 
@@ -69,3 +74,20 @@ def test_numerics_quotes_the_result(result: dict[str, Any]) -> None:
         f"{strange['float']['run_away']} of {strange['images']} images run away in float and "
         f"{strange['integer']['run_away']} in integers"
     ) in text
+
+
+def test_numerics_has_its_constants_right() -> None:
+    """Units of the potential, the soft clip's share, the certificate's limits."""
+    text = " ".join(NUMERICS.read_text().split())
+    unit = 2.0**-12 * np.log(2)
+    assert f"one unit is {unit:.5f} nats: the rate is exact to {100 * unit:.3f} %" in text
+    assert f"exp(-c) = {np.exp(-10):.6f} nats a spike" in text
+    assert f"must be at most {BARRIER:.0e}".replace("e-0", "e-") in text
+    assert f"rho_i = {ENERGY_RANGE} E[z^2] / E[z]" in text
+    assert f"its own gain is below {GENTLE:g} nat" in text
+    assert f"must be below {LARGEST_GAIN:g}" in text
+    assert f"plus {WITHIN} of the covariance within an image" in text
+    assert f"at most {100 * WEAK_SHARE:g} % of the neurons need help" in text
+    assert f"from 1 to {min(CLIP_RATIOS)} of the row's largest weight" in text
+    assert len(CLIP_RATIOS) == 8
+    assert "among eight clippings" in text
