@@ -8,7 +8,7 @@ neurons that is trained through time by snnTorch's own loss. Takes some seconds 
 
 import snntorch as snn
 import torch
-from snntorch import functional, utils
+from snntorch import utils
 from torch import Tensor
 
 from ipvae_snn import data
@@ -55,15 +55,15 @@ def main() -> None:
         snn.Leaky(beta=0.9, init_hidden=True, output=True, reset_mechanism="none"),
     )
     optimiser = torch.optim.Adam(readout.parameters(), lr=1e-2)
-    loss_of = functional.ce_max_membrane_loss()
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(train_labels)).split(BATCH):
-            loss = loss_of(membranes(readout, train_counts[:, rows]), train_labels[rows])
+            mean = membranes(readout, train_counts[:, rows]).mean(dim=0)
+            loss = torch.nn.functional.cross_entropy(mean, train_labels[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
     with torch.no_grad():
-        guesses = membranes(readout, test_counts).sum(dim=0).argmax(dim=1)
+        guesses = membranes(readout, test_counts).mean(dim=0).argmax(dim=1)
     accuracy = (guesses == test_labels).float().mean().item()
     print(f"accuracy {accuracy:.3f} on {len(test_labels)} held-out digits")
 
