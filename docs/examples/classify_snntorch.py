@@ -3,7 +3,7 @@
     python docs/examples/classify_snntorch.py
 
 The integer layer sees each 8x8 digit for 32 steps, and its spikes feed a linear layer of leaky
-neurons that is trained through time by snnTorch's own loss. Takes some seconds on one core.
+neurons that is trained through time. Takes some seconds on one core.
 """
 
 import snntorch as snn
