@@ -45,10 +45,10 @@ def test_demo_makes_and_compares_everything(
         text, told = run_demo(out, monkeypatch, capsys)
     found = json.loads(text)
     with_lava = find() is not None
-    rows = ["float", "reference", "onnx", *(["lava"] if with_lava else [])]
+    rows = ["float", "reference", "compiled", "onnx", *(["lava"] if with_lava else [])]
     assert [row["backend"] for row in found["rows"]] == rows
     assert all(row["equal"] for row in found["rows"][1:])
-    assert [row["backend"] for row in found["pretrained"]["rows"]] == rows[:3]
+    assert [row["backend"] for row in found["pretrained"]["rows"]] == rows[:4]
     assert all(row["equal"] for row in found["pretrained"]["rows"][1:])
     # Trained for many minutes against 30 iterations: better even after 5 steps.
     assert found["pretrained"]["rows"][1]["r2"] > found["rows"][1]["r2"]

@@ -73,8 +73,8 @@ def demo(
     request = RunRequest(STEPS, seed, trace=True)
     with screen.status("") as status:
         measured = compare_backends(
-            made.floats, made.program, images, request, [t.value for t in targets], "cpu-45nm",
-            status.update,
+            made.floats, made.program, images, request,
+            ["compiled", *(t.value for t in targets)], "cpu-45nm", status.update,
         )  # fmt: skip
         status.update("pictures")
         _draw(out, made, images, measured, request)
@@ -170,7 +170,7 @@ def _pretrained(out: Path, seed: int, screen: "Console") -> "Comparison":
         images = load_for(program, "natural", "test", None, IMAGES)
         request = RunRequest(STEPS, seed, trace=True)
         measured = compare_backends(
-            floats, program, images, request, ["onnx"], "cpu-45nm", status.update
+            floats, program, images, request, ["compiled", "onnx"], "cpu-45nm", status.update
         )
     return measured.comparison
 
