@@ -55,7 +55,7 @@ WIDTHS: Final[tuple[tuple[int, int, Circuit, tuple[int, ...]], ...]] = (
     (8, 8, "one-layer", MARKS), (8, 8, "two-layer", MARKS), (6, 6, "one-layer", SHORT),
     (5, 5, "one-layer", SHORT), (4, 4, "one-layer", SHORT), (4, 4, "two-layer", SHORT),
     (8, 4, "one-layer", SHORT), (4, 8, "one-layer", SHORT), (3, 3, "one-layer", SHORT),
-    (3, 3, "two-layer", SHORT),
+    (3, 3, "two-layer", SHORT), (2, 2, "one-layer", SHORT), (2, 2, "two-layer", SHORT),
 )  # fmt: skip
 Counts = dict[int, npt.NDArray[np.int32]]
 

@@ -228,7 +228,7 @@ def pictures(result: dict[str, Any], folder: Path) -> None:
                     style = "-" if settings["circuit"] == "one-layer" else "--"
                     axes.plot(
                         steps, values, style, marker="o", markersize=3, label=label(row),
-                        color=f"C{(8, 6, 5, 4, 3).index(bits)}",
+                        color=f"C{(8, 6, 5, 4, 3, 2).index(bits)}",
                     )  # fmt: skip
                 axes.axhline(0.0, color="grey", linewidth=0.6)
                 axes.set_xscale("log", base=4)
