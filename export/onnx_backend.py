@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
@@ -13,15 +12,15 @@ import onnxruntime
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from ipvae_snn.errors import BackendError, ConfigError, FileFormatError
+from ipvae_snn.errors import BackendError, FileFormatError
 from ipvae_snn.export.graph import Array
 from ipvae_snn.export.onnx_integer import IntegerCircuit
 from ipvae_snn.export.onnx_models import inference_model
 from ipvae_snn.interpreter import check_request
 from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.threads import n_threads
 from ipvae_snn.trace import RunRequest, Trace
 
-THREADS_VARIABLE: Final = "IPVAE_SNN_THREADS"
 CHUNK: Final = 128  # images at a time; measured: 32 to 512 take the same time an image
 TRACE_BYTES: Final = 1 << 28  # memory that the trace of one chunk may take
 BYTES_A_TRACED_COUNT: Final = 16  # counts and states, once stacked and once transposed
@@ -40,21 +39,6 @@ _LOAD_ERRORS: Final = (
     ort_errors.RuntimeException,
 )
 _RUN_ERRORS: Final = (ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.RuntimeException)
-
-
-def n_threads(asked: int | None = None) -> int:
-    """Return the number of threads: as asked, else $IPVAE_SNN_THREADS, else 1.
-
-    One is the default because the tensors are small: a second thread gains little on a quiet
-    machine and costs much on a busy one. Raises ConfigError unless it is a whole number above 0.
-    """
-    text = str(asked) if asked is not None else os.environ.get(THREADS_VARIABLE, "1")
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(
-            f"number of threads {text!r} is not a whole number from 1 up; "
-            f"correct it, or unset {THREADS_VARIABLE}"
-        )
-    return int(text)
 
 
 def runtime(model: bytes | Path, threads: int | None = None) -> Run:

@@ -39,14 +39,17 @@ from ipvae_snn.fixed_point import (
     RATE_BITS,
     RECIPROCAL_BITS,
     TABLE_BITS,
-    exp2_negative,
-    multiply_shift,
 )
 from ipvae_snn.ir import IntegerNetwork, NeuronGroup
-from ipvae_snn.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables, part_rate
+from ipvae_snn.sampler import (
+    BUCKETS_LOG2,
+    MAX_PART_COUNT,
+    SPLIT_OCTAVES,
+    SamplerTables,
+    least_spiking_uniforms,
+)
 from ipvae_snn.trace import SATURATIONS
 
-OCTAVE_BUCKETS_LOG2: Final = 3  # the test for surely silent neurons divides an octave by 2**3
 INT32_MAX: Final = (1 << 31) - 1
 
 
@@ -90,27 +93,16 @@ class IntegerSampling:
 
     @cached_property
     def silent_below(self) -> npt.NDArray[np.int32]:
-        """Least uniform that can give a spike, for each eighth of an octave from state_min up.
-
-        Exact by construction: it is the minimum over every membrane potential in the bucket, by
-        the interpreter's own functions. A neuron spikes if its uniform is not below P(0), which
-        stays below 2**31 down to the least state_min, -12 octaves: int32 holds it.
-        """
-        group, tables = self.group, self.tables
-        width = 1 << (group.fraction_bits - OCTAVE_BUCKETS_LOG2)
-        least = []
-        for start in range(group.state_min, group.state_max + 1, width):
-            potential = np.arange(start, min(start + width, group.state_max + 1), dtype=np.int64)
-            exponent = multiply_shift(
-                part_rate(potential, group.fraction_bits, tables), LOG2E, LOG2E_BITS
-            )
-            least.append(int(exp2_negative(exponent, tables.coarse, tables.fine).min()))
-        return np.array(least, dtype=np.int32)
+        """Least uniform that can give a part a spike, for each bucket from state_min up."""
+        group = self.group
+        return least_spiking_uniforms(
+            group.state_min, group.state_max, group.fraction_bits, self.tables
+        )
 
     def may_spike(self, g: Graph, state: Value, uniform: Value) -> Value:
         """Return false only where the uniform is below all that give a spike near this state."""
         above = g.op("Sub", state, self.group.state_min)
-        bucket = g.shift_right(above, self.group.fraction_bits - OCTAVE_BUCKETS_LOG2)
+        bucket = g.shift_right(above, self.group.fraction_bits - BUCKETS_LOG2)
         least = g.gather(g.constant(self.silent_below, "silent_below"), g.cast(bucket, INT32))
         return g.compare("GreaterOrEqual", uniform, least)
 

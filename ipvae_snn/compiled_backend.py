@@ -4,22 +4,19 @@ It can also stop after any step and go on later, for figures at several steps of
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ipvae_snn.errors import DataError
-from ipvae_snn.fixed_point import LOG2E, LOG2E_BITS, exp2_negative, multiply_shift
 from ipvae_snn.integer_kernel import Group, Record, Sampling, Synapses, run_rows
 from ipvae_snn.interpreter import check_request, decode, held
 from ipvae_snn.ir import Connection, IntegerNetwork
 from ipvae_snn.prng import MAX_STEPS
-from ipvae_snn.sampler import SPLIT_OCTAVES, part_rate
+from ipvae_snn.sampler import BUCKETS_LOG2, SPLIT_OCTAVES, least_spiking_uniforms
 from ipvae_snn.threads import in_threads, n_threads
 from ipvae_snn.trace import SATURATIONS, RunRequest, Trace
 
-BUCKETS_LOG2: Final = 3  # the test for surely silent neurons divides an octave by 2**3
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt8 = npt.NDArray[np.uint8]
@@ -60,23 +57,17 @@ class Progress:
     trace_states: Int32
 
 
-def least_spiking_uniforms(network: IntegerNetwork) -> Int32:
-    """Return the least uniform that can give a spike, for each eighth of an octave.
-
-    Exact by construction: it is the minimum over every membrane potential in the bucket, by the
-    interpreter's own functions; 0 where a step has several parts, since later ones may spike.
-    """
-    group, tables = network.neurons, network.tables
+def _may_spike_from(network: IntegerNetwork) -> Int32:
+    """Return what a first uniform must reach to be looked at: 0 where later parts may spike."""
+    group = network.neurons
+    least = least_spiking_uniforms(
+        group.state_min, group.state_max, group.fraction_bits, network.tables
+    )
     width = 1 << (group.fraction_bits - BUCKETS_LOG2)
-    least = []
-    for start in range(group.state_min, group.state_max + 1, width):
-        potential = np.arange(start, min(start + width, group.state_max + 1), dtype=np.int64)
-        rate = part_rate(potential, group.fraction_bits, tables)
-        exponent = multiply_shift(rate, LOG2E, LOG2E_BITS)
-        silent = int(exp2_negative(exponent, tables.coarse, tables.fine).min())
-        one_part = potential[-1] <= SPLIT_OCTAVES << group.fraction_bits
-        least.append(silent if one_part else 0)
-    return np.array(least, dtype=np.int32)
+    ends = group.state_min + width * np.arange(1, len(least) + 1) - 1
+    highest = np.minimum(ends, group.state_max)
+    one_part = highest <= SPLIT_OCTAVES << group.fraction_bits
+    return np.where(one_part, least, 0).astype(np.int32)
 
 
 def prepare(network: IntegerNetwork) -> Prepared:
@@ -90,7 +81,7 @@ def prepare(network: IntegerNetwork) -> Prepared:
         network=network,
         sampling=Sampling(
             group.fraction_bits, group.max_count, group.fraction_bits - BUCKETS_LOG2,
-            least_spiking_uniforms(network), *constants,
+            _may_spike_from(network), *constants,
         ),
         group=Group(
             group.bias.astype(np.int64), group.self_inhibition.astype(np.int64),

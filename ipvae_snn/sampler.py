@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from ipvae_snn.fixed_point import (
     LOG2E,
@@ -28,6 +29,7 @@ from ipvae_snn.fixed_point import (
 
 SPLIT_OCTAVES: Final = 3  # a part's rate is at most 2**3
 MAX_PART_COUNT: Final = 28  # P(count > 28) is 8e-9 at rate 8: 17 of 2**31 uniforms
+BUCKETS_LOG2: Final = 3  # tests for surely silent neurons divide an octave by 2**3
 MAX_PARTS_LOG2: Final = 12  # the generator's counter gives a part 12 bits
 
 Uniforms = Callable[[int], Int64]
@@ -77,6 +79,24 @@ def part_count(rate: Int64, uniform: Int64, tables: SamplerTables) -> Int64:
         cumulative = cumulative + probability
         count = count + (above & (probability > 0))
     return count
+
+
+def least_spiking_uniforms(
+    state_min: int, state_max: int, fraction_bits: int, tables: SamplerTables
+) -> npt.NDArray[np.int32]:
+    """Return the least uniform that can give a part a spike, for each eighth of an octave.
+
+    Buckets go from state_min up. Exact by construction: the minimum over every membrane potential
+    in the bucket, by the functions above. A part spikes if its uniform is not below P(0), which
+    stays below 2**31 down to the least state_min, -12 octaves: int32 holds it.
+    """
+    width = 1 << (fraction_bits - BUCKETS_LOG2)
+    least = []
+    for start in range(state_min, state_max + 1, width):
+        potential = np.arange(start, min(start + width, state_max + 1), dtype=np.int64)
+        exponent = multiply_shift(part_rate(potential, fraction_bits, tables), LOG2E, LOG2E_BITS)
+        least.append(int(exp2_negative(exponent, tables.coarse, tables.fine).min()))
+    return np.array(least, dtype=np.int32)
 
 
 def spike_counts(

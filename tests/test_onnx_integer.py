@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipvae_snn import __version__, interpreter
+from ipvae_snn import __version__, interpreter, threads
 from ipvae_snn.errors import BackendError, ConfigError, DataError, FileFormatError
 from ipvae_snn.export import onnx_backend
 from ipvae_snn.export.graph import FLOAT32, FLOAT64
@@ -390,17 +390,17 @@ def test_threads_come_from_the_argument_then_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("IPVAE_SNN_THREADS", raising=False)
-    assert onnx_backend.n_threads() == 1
+    assert threads.n_threads() == 1
     monkeypatch.setenv("IPVAE_SNN_THREADS", "3")
-    assert onnx_backend.n_threads() == 3
-    assert onnx_backend.n_threads(2) == 2
+    assert threads.n_threads() == 3
+    assert threads.n_threads(2) == 2
     monkeypatch.setenv("IPVAE_SNN_THREADS", "many")
     message = (
         "number of threads 'many' is not a whole number from 1 up; correct it, or unset "
         "IPVAE_SNN_THREADS"
     )
     with pytest.raises(ConfigError, match=f"^{message}$"):
-        onnx_backend.n_threads()
+        threads.n_threads()
 
 
 def test_what_onnx_runtime_refuses_becomes_one_line(network: IntegerNetwork) -> None:
