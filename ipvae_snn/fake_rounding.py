@@ -64,6 +64,7 @@ class FakeRounding:
 def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
     """Return `rounded`, whose gradient goes to `exact` of the same shape as it is."""
     # torch leaves Function.apply without types.
+    # torch leaves apply untyped
     result: Tensor = _StraightThrough.apply(exact, rounded)  # type: ignore[no-untyped-call]
     return result
 

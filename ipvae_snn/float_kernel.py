@@ -90,7 +90,7 @@ def _draw_row(
 
 
 @summing
-def _compete(G: Array, active: int, index: Array, count: Array, lateral: Array) -> None:
+def compete(G: Array, active: int, index: Array, count: Array, lateral: Array) -> None:
     """Set lateral (K,) to the sum of count * G[index] over the active neurons."""
     K = lateral.size
     lateral[:] = 0
@@ -174,7 +174,7 @@ def advance_rows(
             active = _draw_row(potential, key, one, uniform, rate, index, count)
             for i in range(active):
                 total += int(count[i])
-            _compete(G, active, index, count, lateral)
+            compete(G, active, index, count, lateral)
             _update_row(lr, leak, one, clip, floor, threshold, drive, lateral, before, potential)
             for k in range(potential.size):
                 highest[k] = max(highest[k], potential[k])

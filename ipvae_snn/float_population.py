@@ -1,6 +1,5 @@
 """Many images at once through the compiled float dynamics, with explicit state in and out."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.float_inference import dynamics
 from ipvae_snn.float_kernel import advance_rows, draw_rows
 from ipvae_snn.float_network import FloatNetwork, InputKind
+from ipvae_snn.threads import in_threads
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -104,7 +104,6 @@ def advance(c: Circuit, p: Population, steps: int, seed: int, threads: int = 1) 
     """
     u, before, peak, spikes = p.u.copy(), p.before.copy(), p.peak.copy(), p.spikes.copy()
     number: Any = np.float32  # the type of all arrays, which compiled code follows
-    bounds = np.linspace(0, len(u), threads + 1).astype(int)
 
     def part(first: int, last: int) -> None:
         advance_rows(
@@ -113,11 +112,7 @@ def advance(c: Circuit, p: Population, steps: int, seed: int, threads: int = 1) 
             number(c.floor), c.threshold, c.G, p.b, u, before, peak, spikes,
         )  # fmt: skip
 
-    if threads == 1:
-        part(0, len(u))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(part, bounds[:-1].tolist(), bounds[1:].tolist()))
+    in_threads(part, len(u), threads)
     finite = np.isfinite(u).all(axis=1)
     if not finite.all():
         raise DataError(

@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ipvae_snn.compiled import kernel, scalar, summing
+from ipvae_snn.compiled import kernel, scalar
+from ipvae_snn.float_kernel import compete
 from ipvae_snn.inversion import MAX_COUNT_PER_PART, MAX_LOG_RATE
 from ipvae_snn.keyed_kernel import first_uniforms, part_uniform
 from ipvae_snn.prng import UNIFORM_BITS
@@ -73,24 +74,6 @@ def draw(
         index[active], count[active] = k, total
         active += total > 0
     return active
-
-
-@summing
-def compete(G: Array, active: int, index: Array, count: Array, lateral: Array) -> None:
-    """Set lateral (K,) to the sum of count * G[index] over the active neurons."""
-    lateral[:] = 0.0
-    i = 0
-    while i + 4 <= active:
-        c0, c1, c2, c3 = count[i], count[i + 1], count[i + 2], count[i + 3]
-        g0, g1, g2, g3 = G[index[i]], G[index[i + 1]], G[index[i + 2]], G[index[i + 3]]
-        for k in range(lateral.size):
-            lateral[k] += (c0 * g0[k] + c1 * g1[k]) + (c2 * g2[k] + c3 * g3[k])
-        i += 4
-    while i < active:
-        c, g = count[i], G[index[i]]
-        for k in range(lateral.size):
-            lateral[k] += c * g[k]
-        i += 1
 
 
 @scalar

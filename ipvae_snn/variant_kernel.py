@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from ipvae_snn import integer_kernel, keyed_float_kernel
 from ipvae_snn.compiled import kernel, scalar
+from ipvae_snn.float_kernel import compete
 from ipvae_snn.integer_kernel import Sampling, scratch
-from ipvae_snn.keyed_float_kernel import compete, soft_clip
+from ipvae_snn.keyed_float_kernel import soft_clip
 
 Array = npt.NDArray[Any]
 integer_draw = integer_kernel.draw
@@ -58,7 +59,7 @@ class Tensors(NamedTuple):
 @scalar
 def _nearest(a: float) -> float:
     """Return `a` rounded half up, as the program rounds."""
-    return np.floor(a + 0.5)  # type: ignore[no-any-return]
+    return np.floor(a + 0.5)  # type: ignore[no-any-return]  # a number, compiled
 
 
 @kernel

@@ -62,7 +62,7 @@ def test_no_view_of_images_nor_a_file_makes_the_kernel_compile_again(
     for view in VIEWS.values():
         compiled_backend.run(two_layer, view(pixels), RunRequest(2))
     compiled_backend.run(load_network(tmp_path / "net.safetensors"), pixels, RunRequest(2))
-    assert len(run_rows.signatures) == kinds  # type: ignore[attr-defined]
+    assert len(run_rows.signatures) == kinds  # type: ignore[attr-defined] # numba's
 
 
 @pytest.mark.parametrize(("steps", "fits"), [(2, True), (3, False), (0, False)])

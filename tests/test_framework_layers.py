@@ -172,7 +172,7 @@ def test_counts_have_the_mean_of_their_law_however_they_are_drawn() -> None:
     torch.manual_seed(0)
     u = torch.log(torch.tensor([0.2, 1.5, 6.0])).repeat(20_000, 1)
     for gradient in ("relaxed", "straight-through", "none"):
-        z = draw(u, gradient, 0.01)  # type: ignore[arg-type]
+        z = draw(u, gradient, 0.01)  # type: ignore[arg-type]  # a plain str here
         # three standard errors: 3 sqrt(rate / 20,000) = 0.052 at rate 6
         torch.testing.assert_close(z.mean(0), torch.exp(u[0]), atol=0.06, rtol=0.02)
         assert (z == z.round()).all() or gradient == "relaxed"
@@ -193,7 +193,7 @@ def test_gradients_reach_dictionary_and_input_through_time(
 ) -> None:
     torch.manual_seed(1)
     chosen = {"checkpoint": checkpoint, "program": network}[source]
-    layer = make_layer(chosen, "float", True, gradient, 0.1)  # type: ignore[arg-type]
+    layer = make_layer(chosen, "float", True, gradient, 0.1)  # type: ignore[arg-type]  # likewise
     x = torch.rand(4, chosen.n_pixels, requires_grad=True)
     v = layer.initial(4)
     for _ in range(5):
@@ -285,7 +285,7 @@ def test_options_that_do_not_fit_are_refused(
     network: IntegerNetwork, options: tuple[str, bool, str, float], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"^{message}$"):
-        make_layer(network, *options)  # type: ignore[arg-type]
+        make_layer(network, *options)  # type: ignore[arg-type]  # faults
 
 
 def test_a_checkpoint_has_no_integers(checkpoint: FloatNetwork) -> None:

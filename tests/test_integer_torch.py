@@ -218,6 +218,7 @@ def test_generator_gives_the_known_answers() -> None:
         (ones, ones, (0x1CB996FC, 0xBB002BE7)),
         (pi, counter, (0xC4923A9C, 0x483DF7A0)),
     ):
+        # words takes any number of integers
         found = torch_sampler.threefry2x32(words(*key), words(*count))  # type: ignore[arg-type]
         assert tuple(int(word) & 0xFFFFFFFF for word in found) == answer
 
