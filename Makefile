@@ -8,6 +8,8 @@ STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Named in full, so that a machine that carries a CPU build of just this version uses it.
 TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
+# The tests compare with it. Alone, for what it would bring (audio and event cameras) is not used.
+NEUROBENCH := neurobench==2.3.0
 TYPING := .typing/ipvae_snn
 
 export PIP_NO_INPUT := 1
@@ -24,7 +26,7 @@ help:
 	@echo 'make wheel     build the wheel into dist/      make clean     remove what was built'
 	@echo 'make distclean remove $(VENV) as well'
 
-setup: $(STAMPS)/install $(STAMPS)/lava
+setup: $(STAMPS)/install $(STAMPS)/neurobench $(STAMPS)/lava
 
 $(STAMPS)/venv:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "$(PYTHON) is Python %d.%d; ipvae-snn needs 3.10 to 3.13: make setup PYTHON=python3.12" % v)'
@@ -37,6 +39,10 @@ $(STAMPS)/torch: $(STAMPS)/venv constraints.txt
 
 $(STAMPS)/install: $(STAMPS)/torch constraints.txt pyproject.toml
 	$(PIP) install --quiet -c constraints.txt -e '.[dev,frameworks]'
+	@touch $@
+
+$(STAMPS)/neurobench: $(STAMPS)/install
+	$(PIP) install --quiet --no-deps '$(NEUROBENCH)'
 	@touch $@
 
 # Without a Python 3.10 all the rest still works, so this says what to do and goes on; there is

@@ -27,7 +27,7 @@ from ipvae_snn.backends import load_backend
 from ipvae_snn.calibrate import calibrate
 from ipvae_snn.checkpoint import load_checkpoint_config
 from ipvae_snn.cli.common import Images, console
-from ipvae_snn.cli.measure import FLOAT, ORACLE, Measured, compare_backends, counts_of
+from ipvae_snn.cli.measure import FLOAT, ORACLE, compare_backends, counts_of
 from ipvae_snn.compare import first_divergence
 from ipvae_snn.convert import ConversionSettings, convert
 from ipvae_snn.data import load
@@ -35,7 +35,6 @@ from ipvae_snn.encode import encode
 from ipvae_snn.float_inference import run_float
 from ipvae_snn.float_network import FloatNetwork, load_float_network
 from ipvae_snn.hw.activity import activity
-from ipvae_snn.hw.energy import float_energy, integer_energy, load_profile, profile_names
 from ipvae_snn.ir import IntegerNetwork
 from ipvae_snn.metrics import r2, zeros_fraction
 from ipvae_snn.pretrained import network_path
@@ -114,27 +113,6 @@ def timings(
     }
 
 
-def energies(program: IntegerNetwork, images: Images, measured: Measured) -> list[dict[str, Any]]:
-    """Return every profile's proxies for the float and the integer run."""
-    rows = []
-    for name in profile_names():
-        profile = load_profile(name)
-        by_run = {
-            run: activity(program, images.pixels, counts_of(measured.traces[run]))
-            for run in (FLOAT, ORACLE)
-        }
-        rows.append(
-            {
-                "profile": profile.title,
-                "source": profile.source,
-                "caveat": profile.caveat,
-                "float_nj": float_energy(profile, by_run[FLOAT]).nanojoule,
-                "integer_nj": integer_energy(profile, by_run[ORACLE]).nanojoule,
-            }
-        )
-    return rows
-
-
 def main(
     data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
     checkpoint: Annotated[
@@ -185,7 +163,6 @@ def main(
         "r2_over_steps": curve,
         "zeros_float": zeros_fraction(counts_of(measured.traces[FLOAT])[:, -1]),
         "us_per_image_step": times,
-        "energy": energies(program, images, measured),
         "activity": asdict(activity(program, pixels, counts_of(measured.traces[ORACLE]))),
         "conversion": report.as_json(),
         "eigenvalues": {

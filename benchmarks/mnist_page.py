@@ -56,13 +56,7 @@ trace, start-up included.
 
 {times(result)}
 
-## Energy proxies
-
-Operations times published energies an operation, uJ an image. A proxy compares traffic; it is not
-a measurement, and each profile's caveat in `hw/profiles/` says what it leaves out. The float
-column is dense fp32 arithmetic.
-
-{energies(result["energy"])}
+Energy proxies of the same network are in [energy.md](energy.md).
 """
 
 
@@ -106,16 +100,3 @@ def times(result: dict[str, Any]) -> str:
     lava = [row for row in result["comparison"]["rows"] if row["backend"] == "lava"]
     cells += [["lava", number(row["us_per_image_step"]), "one call"] for row in lava]
     return table(["run", "median", "range"], cells)
-
-
-def energies(rows: list[dict[str, Any]]) -> str:
-    """Return the table of proxies, in microjoule."""
-
-    def micro(value: float | None) -> str:
-        return number(None if value is None else value / 1000.0, 2)
-
-    cells = [
-        [f"{row['profile']}; {row['source']}", micro(row["float_nj"]), micro(row["integer_nj"])]
-        for row in rows
-    ]
-    return table(["profile and source", "float", "integer"], cells)

@@ -1,6 +1,7 @@
-"""Count what a run makes a chip do: events, synaptic operations, neuron updates."""
+"""Count what a run makes a chip do: events, synaptic operations, neuron updates, traffic."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,13 @@ class Activity:
 
     spikes: sum of the counts. messages: graded spikes sent (counts that are not 0, and in a
     two-layer circuit residuals that are not 0); an event of count 3 is one message.
+    binary_messages: the same if each were sent as so many binary spikes.
     synaptic_operations: synapses that messages reach, input included (one operation an event and
     nonzero weight); by_payload: the same if a count or residual of 3 were sent as three binary
     spikes. input_operations: the image's part, once an image. updates_active, updates_inactive:
-    neuron updates with and without a spike. dense_operations: multiply-adds of a dense
-    implementation of the same steps.
+    neuron updates with and without a spike. row_weights: weights, zeros included, of the rows that
+    events read, where a source's weights lie in one row. dense_operations: multiply-adds of a dense
+    implementation of the same steps. steps: T.
 
     One-layer circuit: the image reaches K neurons through the feed-forward connection, counts
     reach them through the lateral one; K updates a step; dense: input once, K x K a step.
@@ -39,10 +42,53 @@ class Activity:
     updates_active: float
     updates_inactive: float
     dense_operations: float
+    binary_messages: float
+    row_weights: float
+    steps: float
+
+    @property
+    def updates(self) -> float:
+        """All neuron updates of an image."""
+        return self.updates_active + self.updates_inactive
 
     def as_json(self) -> dict[str, float]:
         """Return plain data."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Where a placement lets the messages go: means an image, over all its steps.
+
+    messages: one for each event and core that has targets of it, its own core included.
+    messages_between_cores: those to another core. hops_x, hops_y: tile to tile, east-west and
+    north-south, of all of them. synapse_words_read: words of synapse memory that they make their
+    cores read, axon overhead included. barriers: time steps of the chip, each of which ends with
+    one. cores, chips: in use.
+    """
+
+    messages: float
+    messages_between_cores: float
+    hops_x: float
+    hops_y: float
+    synapse_words_read: float
+    barriers: float
+    cores: int = 1
+    chips: int = 1
+
+    def as_json(self) -> dict[str, float]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def mean_activity(parts: Sequence[tuple[int, Activity]]) -> Activity:
+    """Return the mean an image of parts of a run, each (its number of images, its activity)."""
+    total = sum(images for images, _ in parts)
+    sums = {
+        field.name: sum(images * getattr(part, field.name) for images, part in parts) / total
+        for field in fields(Activity)
+    }
+    return Activity(**sums)
 
 
 @dataclass(frozen=True)
@@ -52,10 +98,15 @@ class _Sent:
     events: Int64
     sizes: Int64
 
-    def operations(self, weights: npt.NDArray[np.int8]) -> tuple[float, float]:
-        """Return synapses reached through weights (targets, sources): by event, and by payload."""
+    def operations(self, weights: npt.NDArray[np.int8]) -> tuple[float, float, float]:
+        """Return synapses reached through weights (targets, sources): by event, by payload; rows.
+
+        The third number counts all weights of the rows that are read, zeros included; a source
+        without any synapse has no row.
+        """
         fan_out = (weights != 0).sum(axis=0)
-        return float(self.events @ fan_out), float(self.sizes @ fan_out)
+        rows = float(self.events @ (fan_out > 0)) * len(weights)
+        return float(self.events @ fan_out), float(self.sizes @ fan_out), rows
 
 
 def activity(
@@ -75,11 +126,11 @@ def activity(
     spikes = _Sent((counts > 0).sum(axis=(0, 1)), counts.sum(axis=(0, 1), dtype=np.int64))
     errors = _residuals(program, payload, counts)
     if program.residual is None:
-        inputs, _ = _Sent(shown, shown).operations(program.feedforward.weights)
+        inputs, _, rows = _Sent(shown, shown).operations(program.feedforward.weights)
         passed = [spikes.operations(lateral_of(program, "activity").weights)]
         updates, dense = k, m * k + steps * k * k
     else:
-        inputs = float(shown.sum())
+        inputs, rows = float(shown.sum()), 0.0
         passed = [
             spikes.operations(program.residual.prediction.weights),
             errors.operations(program.feedforward.weights),
@@ -95,6 +146,9 @@ def activity(
         updates_active=active / n,
         updates_inactive=steps * updates - active / n,
         dense_operations=float(dense),
+        binary_messages=float(spikes.sizes.sum() + errors.sizes.sum()) / n,
+        row_weights=(rows + sum(part[2] for part in passed)) / n,
+        steps=float(steps),
     )
 
 

@@ -18,6 +18,8 @@ from ipvae_snn.atomic import atomic_path
 STYLE: Final[Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 GAP: Final = 1  # pixels between tiles
 MAX_TILES: Final = 144
+LABELLED_NEURONS: Final = 40
+LINES: Final = 8  # potentials drawn
 
 
 @contextmanager
@@ -99,6 +101,35 @@ def raster(path: Path, counts: npt.NDArray[np.integer], title: str) -> None:
         axes.set_title(title)
 
 
+def raster_and_potentials(
+    path: Path,
+    neurons: npt.NDArray[np.integer],
+    counts: npt.NDArray[np.integer],
+    octaves: npt.NDArray[np.floating],
+    title: str,
+) -> None:
+    """Draw chosen neurons (C,) over the steps of one image: counts (T, C), potentials (T, C).
+
+    Potentials are in octaves, log2 of the rate in spikes a step.
+    """
+    with page(path, 7.4, 7) as figure:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        step, place = np.nonzero(counts)
+        size = (counts[step, place] / max(int(counts.max(initial=1)), 1)) ** 0.6
+        upper.scatter(step, place, s=2 + 70 * size, c="k", linewidths=0)
+        few = len(neurons) <= LABELLED_NEURONS
+        upper.set_yticks(range(len(neurons)) if few else [], list(map(str, neurons)) if few else [])
+        upper.tick_params(axis="y", labelsize=6)
+        upper.set_ylim(len(neurons) - 0.4, -0.6)
+        upper.set_ylabel("neuron, most active first")
+        upper.set_title(f"{title}\ndots: spike counts by area", loc="left")
+        for column in range(min(len(neurons), LINES)):
+            lower.plot(octaves[:, column], linewidth=1.1, label=str(neurons[column]))
+        lower.set_xlabel("step")
+        lower.set_ylabel("membrane potential\n(log2 of spikes a step)")
+        lower.legend(title="neuron", ncols=4, frameon=False, fontsize=7)
+
+
 def r2_over_steps(
     path: Path, curves: Mapping[str, Sequence[tuple[float, float, float]]], title: str
 ) -> None:
@@ -118,3 +149,35 @@ def r2_over_steps(
         axes.set_ylim(max(floor, -0.5), 1.0)
         axes.set_title(title)
         axes.legend(frameon=False, loc="lower right")
+
+
+def ranges(
+    path: Path, rows: Sequence[tuple[str, float | None, float | None]], title: str, label: str
+) -> None:
+    """Draw (name, low, high) as bars from 0 to low and on to high, on a logarithmic axis.
+
+    high None: low is a minimum, shown by an arrow. low None: nothing is public, and that is said.
+    """
+    known = [low for _, low, _ in rows if low]
+    if not known:
+        known = [1.0]
+    least, most = min(known) / 4, 4 * max([*known, *(high for *_, high in rows if high)])
+    with page(path, 7.4, 0.34 * len(rows) + 1.1) as figure:
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        axes.set_xlim(least, most)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        for place, (_, low, high) in enumerate(rows):
+            if not low:
+                axes.text(least * 1.1, place, "not public", va="center", color="0.5")
+                continue
+            axes.barh(place, low - least, left=least, height=0.6, color="tab:blue")
+            if high is None:
+                arrow = {"arrowstyle": "->", "color": "tab:blue"}
+                axes.annotate("", (low * 1.5, place), (low, place), arrowprops=arrow)
+            elif high > low:
+                axes.barh(place, high - low, left=low, height=0.6, color="tab:blue", alpha=0.35)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(label)
+        axes.set_title(title, loc="left")

@@ -252,7 +252,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(made: Path, run: Run, tmp_pa
         "not 'ipvae-snn/checkpoint'": ("convert", net, "--calibrate", "digits"),
         "is a float checkpoint; Lava runs integers only": ("export", model, "--target", "lava"),
         "learning_rat": ("train", *digits, "--config", tmp_path / "bad.toml"),
-        "no energy profile is called 'loihi9'": (
+        "no profile is called 'loihi9'": (
             "bench", net, "--checkpoint", model, *digits, "--energy", "loihi9",
         ),
     }  # fmt: skip

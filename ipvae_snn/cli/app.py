@@ -13,10 +13,13 @@ from ipvae_snn.cli import (
     convert,
     demo,
     doctor,
+    energy,
     evaluate,
     export,
     inspect,
     lava,
+    map,
+    profiles,
     run,
     train,
     verify,
@@ -25,6 +28,7 @@ from ipvae_snn.errors import IpvaeError
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
+TRACE = "; its traceback follows\n"  # in the message of a BackendError: what failed elsewhere
 
 app = typer.Typer(
     name="ipvae-snn",
@@ -60,6 +64,9 @@ app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
+app.command("energy")(energy.energy)
+app.command("map")(map.map_network)
+app.command("profiles")(profiles.profiles)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(lava.app, name="lava")
@@ -82,7 +89,10 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    typer.echo(f"ipvae-snn: error: {' '.join(message.split())}", err=True)
+    first, _, trace = message.partition(TRACE)
+    typer.echo(f"ipvae-snn: error: {' '.join(first.split())}", err=True)
+    if trace:
+        typer.echo(trace, err=True)
     sys.exit(EXIT_ERROR)
 
 

@@ -20,6 +20,7 @@ from ipvae_snn.cli.common import (
     network_path,
     write_json,
 )
+from ipvae_snn.cli.watching import watching
 
 
 def bench(
@@ -28,7 +29,7 @@ def bench(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     backends: Annotated[str, typer.Option(help="Comma-separated back ends to compare.")] = "onnx",
     energy: Annotated[
-        str, typer.Option(help="Energy profile: cpu-45nm, loihi1, loihi1-sanafe, ...")
+        str, typer.Option(help="A profile with energies (see `profiles`), or a path of a .toml.")
     ] = "cpu-45nm",
     limit: LimitOption = 100,
     steps: StepsOption = 64,
@@ -50,7 +51,7 @@ def bench(
     names = listed(backends)
     screen = console(quiet=as_json)
     request = RunRequest(steps, seed, trace=True)
-    with screen.status("") as status:
+    with watching(screen) as status:
         comparison = compare_backends(
             floats, program, images, request, names, energy, status.update
         ).comparison

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ipvae_snn.float_network import FloatNetwork
     from ipvae_snn.hw.activity import Activity
+    from ipvae_snn.hw.chip_profile import ChipProfile
     from ipvae_snn.ir import IntegerNetwork
     from ipvae_snn.metrics import Estimate
     from ipvae_snn.trace import RunRequest, Trace
@@ -88,7 +89,7 @@ def compare_backends(
     from ipvae_snn.compare import agreement, first_divergence
     from ipvae_snn.float_inference import run_float
     from ipvae_snn.hw.activity import activity
-    from ipvae_snn.hw.energy import float_energy, integer_energy, load_profile
+    from ipvae_snn.hw.chip_profile import load_profile
 
     profile = load_profile(profile_name)
     runs: dict[str, Callable[[], Trace]] = {
@@ -107,23 +108,46 @@ def compare_backends(
         traces[name] = trace
         divergence = None if name == FLOAT else first_divergence(traces[ORACLE], trace)
         work = activity(program, images.pixels, counts_of(trace))
-        energy = float_energy if name == FLOAT else integer_energy
+        energy = _energy(profile, program, work, dense=name == FLOAT)
         rows.append(
             _row(
-                name, trace, images, seconds, request.steps, work,
-                energy(profile, work).nanojoule,
+                name, trace, images, seconds, request.steps, work, energy,
                 None if name == FLOAT else divergence is None,
                 divergence.describe() if divergence else None,
             )
         )  # fmt: skip
     match = agreement(traces[FLOAT], traces[ORACLE], program)
     comparison = Comparison(
-        rows=tuple(rows), energy_profile=profile.title, energy_source=profile.source,
-        energy_caveat=profile.caveat, counts_equal=match.equal,
+        rows=tuple(rows), energy_profile=profile.title,
+        energy_source="; ".join(profile.sources.values()),
+        energy_caveat=f"{_scope(profile)} {profile.caveat}", counts_equal=match.equal,
         counts_equal_active=match.equal_active, images=len(images.pixels), steps=request.steps,
         seed=request.seed, data=images.floats.name, citation=images.floats.citation,
     )  # fmt: skip
     return Measured(comparison, traces)
+
+
+def _energy(
+    profile: "ChipProfile", program: "IntegerNetwork", work: "Activity", dense: bool
+) -> float | None:
+    """Return the proxy of a run in nJ an image, its lower end; None where nothing is public."""
+    from ipvae_snn.hw.energy import chip_energy
+    from ipvae_snn.hw.processor import event_driven, gram_float, is_processor, processor_energy
+
+    sizes = program.n_neurons, program.n_pixels
+    if not is_processor(profile):
+        return None if dense else chip_energy(profile, work).dynamic.low
+    done = gram_float(*sizes, work) if dense else event_driven(*sizes, work)
+    return processor_energy(profile, done).part("synapses").low
+
+
+def _scope(profile: "ChipProfile") -> str:
+    """Return what the column counts, in one sentence."""
+    from ipvae_snn.hw.processor import is_processor
+
+    if is_processor(profile):
+        return "The synapses' arithmetic only; `ipvae-snn energy` adds neurons and memory."
+    return "All that the profile gives, at the lower ends of its ranges."
 
 
 def r2_curve(images: Images, decode: Callable[[Any], Any], trace: "Trace") -> "list[Estimate]":
@@ -196,3 +220,12 @@ def counts_of(trace: "Trace") -> "npt.NDArray[np.int32]":
     if trace.counts is None:
         raise ValueError("measuring needs runs with trace=True")
     return trace.counts
+
+
+def states_of(trace: "Trace") -> "npt.NDArray[np.int32]":
+    """Return the states (N, T, K) of an integer run; raise ValueError if it kept no trace."""
+    import numpy as np
+
+    if trace.states is None:
+        raise ValueError("measuring needs runs with trace=True")
+    return trace.states.astype(np.int32, copy=False)

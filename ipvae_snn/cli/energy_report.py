@@ -1,0 +1,266 @@
+"""Measure a run's activity and put energy proxies side by side, each with its source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ipvae_snn.cli.common import Images, number, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from rich.table import Table
+
+    from ipvae_snn.hw.activity import Activity, Traffic
+    from ipvae_snn.hw.chip_profile import ChipProfile
+    from ipvae_snn.hw.energy import Estimate
+    from ipvae_snn.hw.mapping.events import Events
+    from ipvae_snn.hw.neurobench_metrics import NeuroBenchMetrics
+    from ipvae_snn.ir import IntegerNetwork
+
+CHUNK_BYTES: Final = 1 << 26  # of the counts and states that a part of the run keeps
+CHIP: Final = "integer run"
+BYTES_A_STEP: Final = 8  # a count and a state of one neuron
+COUNTS: Final = (
+    ("spikes", "spikes (sum of the counts)"),
+    ("messages", "graded messages (counts that are not 0)"),
+    ("synaptic_operations", "synaptic operations, an event counts once"),
+    ("synaptic_operations_by_payload", "synaptic operations, by payload"),
+    ("input_operations", "of these: the image's"),
+    ("updates_active", "neuron updates with a spike"),
+    ("updates_inactive", "neuron updates without"),
+    ("row_weights", "weights in the rows that events read"),
+    ("dense_operations", "multiply-adds of a dense implementation"),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What happened in a run, means an image, and the R2 of its last step."""
+
+    activity: "Activity"
+    neurobench: "NeuroBenchMetrics"
+    events: "Events"
+    r2: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """The activity of a run, means an image, and every profile's estimates of it.
+
+    traffic: by profile, of those that the network was placed on.
+    """
+
+    activity: "Activity"
+    neurobench: "NeuroBenchMetrics"
+    estimates: "tuple[Estimate, ...]"
+    traffic: "dict[str, Traffic]"
+    circuit: str
+    images: int
+    steps: int
+    seed: int
+    r2: float
+    data: str
+    citation: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            **{name: vars(self)[name] for name in ("circuit", "images", "steps", "seed", "r2")},
+            "data": self.data,
+            "citation": self.citation,
+            "activity": self.activity.as_json(),
+            "neurobench": self.neurobench.as_json(),
+            "traffic": {name: found.as_json() for name, found in self.traffic.items()},
+            "estimates": [estimate.as_json() for estimate in self.estimates],
+        }
+
+
+def report(
+    program: "IntegerNetwork", images: Images, steps: int, seed: int,
+    profiles: "Sequence[ChipProfile]",
+) -> Report:  # fmt: skip
+    """Run `compiled` on the images and price what happened on every profile."""
+    run = measured(program, images, steps, seed)
+    placed = {profile.name: _placed(program, profile, run.events) for profile in profiles}
+    traffic = {name: found for name, found in placed.items() if found is not None}
+    estimates = (
+        each for profile in profiles
+        for each in priced(program, profile, run.activity, traffic.get(profile.name))
+    )  # fmt: skip
+    return Report(
+        activity=run.activity, neurobench=run.neurobench, estimates=tuple(estimates),
+        traffic=traffic, circuit=program.circuit, images=len(images.pixels), steps=steps,
+        seed=seed, r2=run.r2, data=images.floats.name, citation=images.floats.citation,
+    )  # fmt: skip
+
+
+def measured(program: "IntegerNetwork", images: Images, steps: int, seed: int) -> Run:
+    """Run the images in parts that fit memory; NeuroBench's layer calls take one at a time."""
+    import numpy as np
+
+    from ipvae_snn import compiled_backend
+    from ipvae_snn.cli.measure import counts_of, states_of
+    from ipvae_snn.hw.activity import activity, mean_activity
+    from ipvae_snn.hw.mapping.events import Events, counted
+    from ipvae_snn.hw.neurobench_metrics import metrics, tally
+    from ipvae_snn.metrics import r2
+    from ipvae_snn.trace import RunRequest
+
+    n, name = len(images.pixels), images.floats.name
+    size = max(1, CHUNK_BYTES // (BYTES_A_STEP * steps * program.n_neurons))
+    parts, layers, reconstructions = [], [], []
+    sent: dict[str, npt.NDArray[np.float64]] = {}
+    for first in range(0, n, size):
+        pixels = images.pixels[first : first + size]
+        request = RunRequest(steps, seed, first_image=first, trace=True)
+        trace = compiled_backend.run(program, pixels, request)
+        counts = counts_of(trace)
+        parts.append((len(pixels), activity(program, pixels, counts)))
+        layers.append(tally(program, pixels, counts, states_of(trace)))
+        for source, events in counted(program, [(pixels, counts)], name).by_source.items():
+            sent[source] = sent.get(source, 0.0) + events * (len(pixels) / n)
+        reconstructions.append(trace.reconstruction)
+    return Run(
+        activity=mean_activity(parts), neurobench=metrics(program, layers),
+        events=Events(sent, steps, n, f"counted in {n} images of {name}, {steps} steps"),
+        r2=r2(images.floats.pixels, np.concatenate(reconstructions)).mean,
+    )  # fmt: skip
+
+
+def _placed(
+    program: "IntegerNetwork", profile: "ChipProfile", events: "Events"
+) -> "Traffic | None":
+    """Return the traffic of the network on a chip's cores; None without limits or a place."""
+    from ipvae_snn.hw.chip_profile import load_profile
+    from ipvae_snn.hw.mapping.mapping import check_and_place
+
+    chip = load_profile(profile.placed_as) if profile.placed_as else profile
+    if not chip.has_limits:
+        return None
+    found = check_and_place(program, chip, "spikes", events).placed
+    return None if found is None else found.traffic
+
+
+def priced(
+    program: "IntegerNetwork", profile: "ChipProfile", work: "Activity",
+    traffic: "Traffic | None" = None,
+) -> "list[Estimate]":  # fmt: skip
+    """Return a chip's estimate of the run, or a processor's of four ways to do the same."""
+    from ipvae_snn.hw.energy import chip_energy
+    from ipvae_snn.hw.processor import (
+        event_driven,
+        gram_float,
+        gram_int8,
+        is_processor,
+        iterative_float,
+        processor_energy,
+    )
+
+    if not is_processor(profile):
+        return [chip_energy(profile, work, traffic)]
+    sizes = program.n_neurons, program.n_pixels
+    ways = (
+        event_driven(*sizes, work, two_layer=program.residual is not None),
+        gram_int8(*sizes, work),
+        gram_float(*sizes, work),
+        iterative_float(*sizes, work),
+    )
+    return [processor_energy(profile, way) for way in ways]
+
+
+def counts_table(found: Report) -> "Table":
+    """Return what happened, a line a count."""
+    shown = table(
+        f"{found.images} images of {found.data}, {found.steps} steps, {found.circuit}, R2 "
+        f"{number(found.r2)}",
+        "an image", "",
+    )  # fmt: skip
+    for name, words in COUNTS:
+        shown.add_row(words, number(getattr(found.activity, name), 0))
+    shown.add_section()
+    shown.add_row("[bold]as NeuroBench counts[/]")
+    layers = found.neurobench
+    for words, value, digits in (
+        ("footprint, bytes", layers.footprint_bytes, 0),
+        ("connection sparsity", layers.connection_sparsity, 3),
+        ("activation sparsity", layers.activation_sparsity, 3),
+        ("dense operations", layers.dense_operations, 0),
+        ("effective MACs", layers.effective_macs, 0),
+        ("effective ACs", layers.effective_acs, 0),
+        ("membrane updates", layers.membrane_updates, 0),
+    ):
+        shown.add_row(words, number(value, digits))
+    return shown
+
+
+def proxies_table(found: Report) -> "Table":
+    """Return the proxies in microjoule an image, with a mark for the sources below."""
+    shown = table(
+        "energy proxies, microjoule an image (not measurements)",
+        "", "synapses", "neurons", "rest", "dynamic",
+    )  # fmt: skip
+    marks, heading = _marks(found), ""
+    for each in found.estimates:
+        cited = rf"\[{','.join(str(marks[source]) for source in each.sources)}]"
+        name = f"{each.profile.name} {cited}" if each.sources else each.profile.name
+        if each.what != CHIP and name != heading:
+            shown.add_row(f"[bold]{name}[/]")
+        heading = name
+        shown.add_row(
+            name if each.what == CHIP else each.what,
+            *(_cell(each, kind) for kind in ("synapses", "neurons")),
+            _cell(each, "messages", "memory", "barriers"), each.dynamic.text(),
+        )  # fmt: skip
+    return shown
+
+
+def sources(found: Report) -> list[str]:
+    """Return the lines below the table: sources, what the columns mean, each profile's caveat."""
+    lines = [f"[{mark}] {source}" for source, mark in _marks(found).items()]
+    lines.append(
+        "rest: messages and hops of a chip, memory of a processor. Where a part is not public, "
+        "not counted or stated as a minimum, the sum is a minimum (>=)."
+    )
+    lines += [
+        f"{name}: placed on {t.cores} cores of {t.chips} chip{'s' * (t.chips > 1)} "
+        f"(`ipvae-snn map` tells whether it fits): {t.messages:,.0f} messages to cores, "
+        f"{t.hops_x:,.0f} hops east-west, {t.hops_y:,.0f} north-south, {t.synapse_words_read:,.0f} "
+        "synapse words read"
+        for name, t in found.traffic.items()
+    ]
+    leaks = {each.profile.name: each.static.text() for each in found.estimates}
+    published = [f"{name} {text}" for name, text in leaks.items() if text != "not public"]
+    lines.append(
+        "static (leakage while the barriers of an image last, not in the table): "
+        f"{'; '.join([*published, 'not public elsewhere' if published else 'not public'])}"
+    )
+    caveats = {each.profile.name: each.profile.caveat for each in found.estimates}
+    return [*lines, *(f"{name}: {caveat}" for name, caveat in caveats.items())]
+
+
+def draw(path: "Path", found: Report) -> None:
+    """Draw the dynamic ranges of all estimates."""
+    from ipvae_snn.plots import ranges
+
+    rows = [
+        (f"{each.profile.name}: {each.what}", _micro(each.dynamic.low), _micro(each.dynamic.high))
+        for each in found.estimates
+    ]
+    ranges(path, rows, "Dynamic energy proxies (not measurements)", "microjoule an image")
+
+
+def _micro(nanojoule: float | None) -> float | None:
+    return None if nanojoule is None else nanojoule / 1000.0
+
+
+def _cell(each: "Estimate", *kinds: Any) -> str:
+    """Return the range of some kinds; a dash where the profile has none of them."""
+    present = [item for item in each.items if item.kind in kinds and item.count != 0]
+    return each.part(*kinds).text() if present else "-"
+
+
+def _marks(found: Report) -> dict[str, int]:
+    cited = [source for each in found.estimates for source in each.sources]
+    return {source: index for index, source in enumerate(dict.fromkeys(cited), 1)}
