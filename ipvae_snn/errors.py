@@ -43,3 +43,7 @@ class ProgramError(IpvaeError):
 
 class SaturatedError(IpvaeError):
     """A run saturated, or a back end cannot tell, where the user asked that it must not."""
+
+
+class FitError(IpvaeError):
+    """A network breaks a limit of the chip that it was to be placed on."""

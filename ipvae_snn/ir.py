@@ -3,6 +3,7 @@
 The program does not know how it is stored, exported or run.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -21,6 +22,7 @@ MIN_OCTAVES: Final = 15  # potentials lie above -15 + SPLIT_OCTAVES octaves (exp
 MAX_SHIFT: Final = 40
 MAX_EXTRA_BITS: Final = 8
 MAX_COUNT_LIMIT: Final = 1 << 15
+BLOCK_ELEMENTS: Final = 1 << 22  # weights that a check looks at together; bounds its memory
 
 Circuit = Literal["one-layer", "two-layer"]
 Int8 = npt.NDArray[np.int8]
@@ -152,8 +154,8 @@ def lateral_of(network: IntegerNetwork, who: str) -> Connection:
     """Return the lateral connection; BackendError if `who` meets a two-layer circuit."""
     if network.lateral is None:
         raise BackendError(
-            f"{who} runs one-layer circuits only, and this network is a two-layer one; convert "
-            "with --circuit one-layer, or use --backend reference, compiled, torch or onnx"
+            f"{who} takes one-layer circuits only, and this network is a two-layer one; convert "
+            "with --circuit one-layer"
         )
     return network.lateral
 
@@ -170,10 +172,20 @@ def payload_range(code: InputCode) -> tuple[int, int]:
     return -code.zero_point, 255 - code.zero_point
 
 
+def row_blocks(weights: npt.NDArray[np.generic]) -> Iterator[slice]:
+    """Yield the rows of weights (targets, sources) in blocks whose temporaries stay small."""
+    rows = max(1, BLOCK_ELEMENTS // max(1, weights.shape[1]))
+    for start in range(0, len(weights), rows):
+        yield slice(start, start + rows)
+
+
 def worst_sums(weights: Int8, low: int, high: int) -> tuple[Int64, Int64]:
     """Return per neuron the least and largest sum over all inputs with payloads in [low, high]."""
-    wide = weights.astype(np.int64)
-    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    positive, negative = np.zeros((2, len(weights)), np.int64)
+    for rows in row_blocks(weights):
+        block = weights[rows]
+        positive[rows] = np.maximum(block, 0).sum(axis=1, dtype=np.int64)
+        negative[rows] = np.minimum(block, 0).sum(axis=1, dtype=np.int64)
     return positive * low + negative * high, positive * high + negative * low
 
 

@@ -17,9 +17,11 @@ from ipvae_snn.ir import (
     feedforward_range,
     lateral_of,
     payload_range,
+    row_blocks,
     scale_sum,
     worst_current,
     worst_partial_sum,
+    worst_sums,
 )
 
 Edit = Callable[[IntegerNetwork], dict[str, object]]
@@ -189,8 +191,8 @@ def test_circuits_are_named_and_a_back_end_can_refuse_one(
     with pytest.raises(BackendError) as caught:
         lateral_of(two_layer, "this")
     assert str(caught.value) == (
-        "this runs one-layer circuits only, and this network is a two-layer one; convert with "
-        "--circuit one-layer, or use --backend reference, compiled, torch or onnx"
+        "this takes one-layer circuits only, and this network is a two-layer one; convert with "
+        "--circuit one-layer"
     )
 
 
@@ -251,3 +253,19 @@ def test_payload_range_and_scaling_by_hand(network: IntegerNetwork) -> None:
         np.zeros((1, 1), np.int8), np.array([20000], np.int32), np.array([15], np.int32)
     )
     assert scale_sum(np.array([[5], [-5]]), connection).ravel().tolist() == [3, -3]
+
+
+@pytest.mark.parametrize("elements", [1, 12, 30, 1 << 22])
+def test_sums_do_not_depend_on_the_blocks(
+    network: IntegerNetwork, monkeypatch: pytest.MonkeyPatch, elements: int
+) -> None:
+    """Rows in blocks of any size, each row once, give the sums of all rows at once."""
+    monkeypatch.setattr("ipvae_snn.ir.BLOCK_ELEMENTS", elements)
+    weights = network.feedforward.weights
+    rows = [row for block in row_blocks(weights) for row in range(7)[block]]
+    assert rows == list(range(7))
+    wide = weights.astype(np.int64)
+    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    least, most = worst_sums(weights, -100, 155)
+    np.testing.assert_array_equal(least, -100 * positive + 155 * negative)
+    np.testing.assert_array_equal(most, 155 * positive - 100 * negative)

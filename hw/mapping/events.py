@@ -1,0 +1,133 @@
+"""How often each source of a network spikes: counted in a run, or assumed."""
+
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.errors import DataError, FileFormatError
+from ipvae_snn.hw.mapping.populations import IMAGE, NEURONS, RESIDUAL
+from ipvae_snn.ir import IntegerNetwork, scale_sum
+
+Float64 = npt.NDArray[np.float64]
+ASSUMED_STEPS: Final = 64
+
+
+@dataclass(frozen=True)
+class Events:
+    """Messages that each source sends, the mean an image: by name (population or image), (size,).
+
+    steps: T of the program. images: how many were counted, 0 where all is assumed. told: one line
+    for people on where the numbers come from.
+    """
+
+    by_source: dict[str, Float64]
+    steps: int
+    images: int
+    told: str
+
+    def rates(self) -> dict[str, Float64]:
+        """Return events a step of the program; the image's are spread over its steps."""
+        return {name: events / self.steps for name, events in self.by_source.items()}
+
+
+def assumed(network: IntegerNetwork, steps: int = ASSUMED_STEPS) -> Events:
+    """Return one event a neuron a step, and each pixel sent once: an assumption, and a bound."""
+    k, m = network.n_neurons, network.n_pixels
+    return Events(
+        {NEURONS: np.full(k, float(steps)), RESIDUAL: np.full(m, float(steps)), IMAGE: np.ones(m)},
+        steps, 0, "assumed: every neuron sends one event a step; give --data or --rates to count",
+    )  # fmt: skip
+
+
+def counted(
+    network: IntegerNetwork,
+    parts: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]],
+    name: str,
+) -> Events:
+    """Return the events of a run, in parts of pixels (n, M) and counts (n, T, K).
+
+    Raises DataError if there are no images.
+    """
+    neurons, residual, image = (np.zeros(n) for n in (network.n_neurons, *[network.n_pixels] * 2))
+    images = steps = 0
+    for pixels, counts in parts:
+        payload = pixels.astype(np.int64) - network.input.zero_point
+        neurons += np.count_nonzero(counts, axis=(0, 1))
+        image += np.count_nonzero(payload, axis=0)
+        residual += _residual_events(network, payload, counts)
+        images, steps = images + len(counts), counts.shape[1]
+    if images == 0:
+        raise DataError(f"{name} gives no images to count events in; give one or more")
+    found = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
+    return Events(found, steps, images, f"counted in {images} images of {name}, {steps} steps")
+
+
+def _residual_events(
+    network: IntegerNetwork, payload: npt.NDArray[np.int64], counts: npt.NDArray[np.integer]
+) -> Float64:
+    """Return how often each residual is not 0; zeros in a one-layer circuit."""
+    found = np.zeros(network.n_pixels)
+    if network.residual is None:
+        return found
+    # Every partial sum is proved to stay within 24 bits, so that float32 adds them up exactly.
+    weights = network.residual.prediction.weights.T.astype(np.float32)
+    for step in range(counts.shape[1]):
+        sent = np.minimum(counts[:, step], network.neurons.max_count).astype(np.float32)
+        total = (sent @ weights).astype(np.int64)
+        found += np.count_nonzero(payload - scale_sum(total, network.residual.prediction), axis=0)
+    return found
+
+
+def from_trace(network: IntegerNetwork, path: Path) -> Events:
+    """Return the events of a result that `ipvae-snn run` wrote.
+
+    With `--trace` counts are counted one by one. Without, a neuron's events are at most its spikes
+    and at most one a step, and that is taken. Images are not in the file: pixels and residuals are
+    taken to be sent always. Raises FileFormatError if it is no such file, DataError if it is of
+    another network.
+    """
+    arrays = _load(path)
+    total, per_step = arrays["counts_sum"], arrays["spikes_per_step"]
+    if total.ndim != 2 or per_step.ndim != 2 or total.shape[1] != network.n_neurons:
+        raise DataError(
+            f"{path}: it has counts of {total.shape[-1] if total.ndim else 0} neurons, but the "
+            f"network has {network.n_neurons}; give a run of this network"
+        )
+    steps, n = per_step.shape[1], len(total)
+    if n == 0 or steps == 0:
+        raise DataError(f"{path}: it holds no steps of any image; run one or more")
+    base = assumed(network, steps).by_source
+    if "counts" in arrays:
+        events = np.count_nonzero(arrays["counts"], axis=(0, 1)) / n
+        how = "counted"
+    else:
+        events = np.minimum(total, steps).sum(axis=0) / n
+        how = "at most, from sums of counts (run with --trace to count)"
+    rest = "" if network.residual is None else "; residual neurons assumed to send at every step"
+    return Events(
+        {**base, NEURONS: events.astype(np.float64)}, steps, n,
+        f"{how}: {n} images of {path.name}, {steps} steps{rest}",
+    )  # fmt: skip
+
+
+def _load(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{path}: no such file; check the path") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, OSError, AttributeError) as error:
+        raise FileFormatError(
+            f"{path}: not a readable npz file; give what `ipvae-snn run` wrote"
+        ) from error
+    missing = {"counts_sum", "spikes_per_step"} - set(found)
+    if missing:
+        raise FileFormatError(
+            f"{path}: it has no {' and no '.join(sorted(missing))}; give what `ipvae-snn run` wrote"
+        )
+    return found

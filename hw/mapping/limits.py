@@ -1,0 +1,295 @@
+"""The checks: what a network needs of a chip, beside what the chip's profile says it has."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.hw.chip_profile import ChipProfile
+from ipvae_snn.hw.mapping.core import limit, room_of
+from ipvae_snn.hw.mapping.placement import Placement
+from ipvae_snn.hw.mapping.populations import NEURONS, FanIn, InputAs, Population
+from ipvae_snn.hw.mapping.state import signed_bits
+from ipvae_snn.ir import (
+    Connection,
+    IntegerNetwork,
+    feedforward_range,
+    payload_range,
+    worst_current,
+    worst_partial_sum,
+)
+from ipvae_snn.prng import UNIFORM_BITS
+
+Verdict = Literal["pass", "fail", "not public"]
+SYNAPSE_STEPS: Final = 1  # a synapse delivers one step after the spike
+
+
+@dataclass(frozen=True)
+class Check:
+    """One limit or feature: who needs what, what the chip has, and the likely mend.
+
+    value and maximum are numbers in `unit`; for a feature value is None, and maximum is 1 where the
+    chip has it and 0 where not. maximum is None where it is not public. needs says it for people.
+    """
+
+    name: str
+    who: str
+    needs: str
+    value: float | None
+    maximum: float | None
+    unit: str
+    verdict: Verdict
+    mend: str
+    source: str
+    confidence: str
+    note: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    def brief(self) -> str:
+        """Return who, the value and the maximum."""
+        if self.value is None:
+            return f"{self.who}: needs {self.needs}"
+        return (
+            f"{self.who}: needs {self.value:,.10g} {self.unit}, the chip has {self.maximum:,.10g}"
+        )
+
+    def describe(self) -> str:
+        """Return one line: who, the value, the maximum, the mend."""
+        if self.value is None:
+            return f"{self.who}: needs {self.needs}, which the chip has not; {self.mend}"
+        return (
+            f"{self.who}: needs {self.value:,.10g} {self.unit} ({self.needs}), "
+            f"the chip has {self.maximum:,.10g}; {self.mend}"
+        )
+
+
+class Checker:
+    """Makes checks against one profile."""
+
+    def __init__(self, profile: ChipProfile) -> None:
+        self.profile = profile
+
+    def number(
+        self, key: str, who: str, value: float, needs: str, mend: str, maximum: float | None = None
+    ) -> Check:
+        """Compare a value with the limit called key, or with a maximum that follows from it."""
+        figure = self.profile.limits[key]
+        most = figure.value if maximum is None else maximum
+        verdict: Verdict = "not public"
+        if most is not None:
+            verdict = "pass" if value <= most else "fail"
+        return Check(
+            key, who, needs, value, most, figure.unit, verdict, mend, figure.source,
+            figure.confidence, figure.note,
+        )  # fmt: skip
+
+    def feature(self, key: str, who: str, needs: str, mend: str) -> Check:
+        """Ask for a feature."""
+        found = self.profile.features[key]
+        verdict: Verdict = "not public"
+        if found.value is not None:
+            verdict = "pass" if found.value else "fail"
+        most = None if found.value is None else float(found.value)
+        return Check(
+            key, who, needs, None, most, "", verdict, mend, found.source, found.confidence,
+            found.note,
+        )  # fmt: skip
+
+
+def require_limits(profile: ChipProfile) -> None:
+    """Raise ConfigError for a profile of energies alone."""
+    if not profile.has_limits:
+        raise ConfigError(
+            f"profile {profile.name} has energies but no limits, so nothing can be placed; take "
+            "loihi1, loihi2, generic or a file of your own (see `ipvae-snn profiles`)"
+        )
+
+
+def arithmetic_checks(
+    network: IntegerNetwork, profile: ChipProfile, input_as: InputAs
+) -> list[Check]:
+    """Return the checks of what one neuron computes and what one spike carries."""
+    check = Checker(profile)
+    count = network.neurons.max_count
+    found = [
+        check.feature(
+            "graded_spikes", "spike counts", f"graded spikes, for they reach {count}",
+            "take a chip with graded spikes (loihi2): a binary spike cannot carry a count",
+        ),
+        check.number(
+            "payload_bits", *_widest_payload(network, input_as),
+            "take a chip with wider payloads",
+        ),
+        check.feature(
+            "programmable_neuron", "Poisson neuron",
+            "a program of its own (multiply, shift, look up, compare)",
+            "take a chip whose neuron is programmable (loihi2)",
+        ),
+        check.feature(
+            "exponential", "Poisson neuron", "the exponential of its potential, in each step",
+            "take a chip that can compute it by shifts and products (loihi2)",
+        ),
+        check.feature(
+            "keyed_noise", "sampler", "uniforms keyed by (seed, image, step, neuron)",
+            "counts then agree with the other back ends in law only, not one by one",
+        ),
+        check.number(
+            "noise_bits", "sampler", UNIFORM_BITS, "the width of a uniform",
+            "fewer bits bias the counts: combine several draws of the chip into one",
+        ),
+    ]  # fmt: skip
+    for name, connection in _connections(network, input_as).items():
+        weights = connection.weights
+        bits = signed_bits(int(weights.min()), int(weights.max()))
+        found.append(
+            check.number(
+                "weight_bits", f"{name} weights", bits, "signed, the largest one",
+                "convert with fewer --weight-bits",
+            )
+        )  # fmt: skip
+    found += [*_sums(network, input_as, check), *_states(network, check)]
+    found.append(
+        check.number(
+            "max_delay", "synapses", SYNAPSE_STEPS, "the delay of a synapse",
+            "take a chip with delays of one step or more",
+        )
+    )  # fmt: skip
+    return found
+
+
+def _connections(network: IntegerNetwork, input_as: InputAs) -> dict[str, Connection]:
+    """Return the connections that lie on the chip, by name."""
+    found = {}
+    if input_as == "spikes" or network.residual is not None:
+        found["feedforward"] = network.feedforward
+    if network.lateral is not None:
+        found["lateral"] = network.lateral
+    if network.residual is not None:
+        found["prediction"] = network.residual.prediction
+    return found
+
+
+def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, int, str]:
+    """Return who sends the widest payload, its bits, and its range."""
+    sent = {"spike counts": (0, network.neurons.max_count)}
+    if input_as == "spikes":
+        sent["pixels"] = payload_range(network.input)
+    if network.residual is not None:
+        sent["residuals"] = (-network.residual.limit, network.residual.limit)
+    who = max(sent, key=lambda name: signed_bits(*sent[name]))
+    low, high = sent[who]
+    return who, signed_bits(low, high), f"signed, {low:,}..{high:,}"
+
+
+def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Check]:
+    found = []
+    for name, connection in _connections(network, input_as).items():
+        low, high = 0, network.neurons.max_count
+        if name == "feedforward":
+            low, high = feedforward_range(network)
+        bound = worst_partial_sum(connection.weights, low, high)
+        worst = int(bound.argmax())
+        reach = int(bound[worst])
+        found.append(
+            check.number(
+                "accumulator_bits", f"{name} sum {worst}", signed_bits(-reach, reach),
+                f"proved to stay within +-{reach:,}", "convert with fewer --weight-bits",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
+    group = network.neurons
+    current = int(worst_current(network).max())
+    bits = {
+        "membrane potential": (signed_bits(group.state_min, group.state_max), "its limits"),
+        "current": (signed_bits(-current, current), f"proved to stay within +-{current:,}"),
+    }
+    return [
+        check.number("state_bits", who, value, needs, "convert with fewer --fraction-bits")
+        for who, (value, needs) in bits.items()
+    ]
+
+
+def neuron_checks(
+    profile: ChipProfile, populations: Sequence[Population], fan_ins: Sequence[FanIn]
+) -> list[Check]:
+    """Return the checks of what a single neuron needs of a core: if one fails, none can hold it."""
+    check, room = Checker(profile), room_of(profile)
+    found = []
+    mend = "send the image with --input bias, convert with --sparsity, or train a smaller network"
+    for population in populations:
+        words = ", ".join(f"{word.name} {word.bits}" for word in population.state)
+        found.append(
+            check.number(
+                "state_bytes_per_neuron", f"each {_one(population.name)}", population.state_bytes,
+                f"in whole bytes, bits: {words}", "take a chip with more state a neuron",
+            )
+        )  # fmt: skip
+    for fan_in in fan_ins:
+        worst = int(fan_in.sources.argmax())
+        axons = int(fan_in.sources[worst])
+        who = f"{_one(fan_in.population)} {worst}"
+        found.append(
+            check.number("axons_in_per_core", who, axons, "sources whose weight is not 0", mend)
+        )
+        if room.known_words:
+            words_alone = axons * (room.words_per_axon + 1)
+            state = next(p.state_bytes for p in populations if p.name == fan_in.population)
+            found.append(
+                check.number(
+                    "core_memory_bytes", who, room.bytes_used(words_alone, 1, state),
+                    "its state and synapses alone on a core", mend,
+                )
+            )  # fmt: skip
+            found.append(
+                check.number(
+                    "synapse_words_per_core", who, words_alone, "its synapses alone on a core",
+                    mend, room.words,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _one(population: str) -> str:
+    return "neuron" if population == NEURONS else "residual neuron"
+
+
+def placement_checks(profile: ChipProfile, placement: Placement, chips: int | None) -> list[Check]:
+    """Return the checks that need a placement: axons out of the busiest core, and chips given."""
+    check, found = Checker(profile), []
+    sent = np.zeros(placement.partition.cores, np.int64)
+    for population in placement.layout.populations:
+        core_of = placement.partition.core_of[population.name]
+        out = placement.partition.axons_out(placement.layout, population)
+        sent += np.bincount(core_of, out, len(sent)).astype(np.int64)
+    worst = int(sent.argmax())
+    found.append(
+        check.number(
+            "axons_out_per_core", f"core {worst}", int(sent[worst]),
+            "a neuron has one for each core where it has targets",
+            "convert with --sparsity, or train a smaller network",
+        )
+    )  # fmt: skip
+    if chips is not None:
+        cores, usable = placement.partition.cores, limit(profile, "usable_cores_per_chip")
+        found.append(
+            check.number(
+                "usable_cores_per_chip", "the network", cores, f"{chips} chips were given",
+                f"give --chips {placement.mesh.chips}, or convert with --sparsity",
+                None if usable is None else float(chips * usable),
+            )
+        )  # fmt: skip
+    return found
+
+
+def can_place(checks: Sequence[Check]) -> bool:
+    """Return whether every neuron fits on a core alone, whatever else fails."""
+    alone = ("axons_in_per_core", "synapse_words_per_core", "core_memory_bytes")
+    return not any(check.verdict == "fail" and check.name in alone for check in checks)

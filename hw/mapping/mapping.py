@@ -1,0 +1,178 @@
+"""A whole mapping: checks and placement of a network on a chip, and all of it as plain data."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ipvae_snn.errors import FitError
+from ipvae_snn.hw.activity import Traffic
+from ipvae_snn.hw.chip_profile import ChipProfile
+from ipvae_snn.hw.mapping.events import Events
+from ipvae_snn.hw.mapping.limits import (
+    Check,
+    arithmetic_checks,
+    can_place,
+    neuron_checks,
+    placement_checks,
+    require_limits,
+)
+from ipvae_snn.hw.mapping.placement import (
+    CoreUse,
+    Placement,
+    Routes,
+    core_uses,
+    map_network,
+    routes,
+    traffic,
+)
+from ipvae_snn.hw.mapping.populations import InputAs, fan_ins, populations_of
+from ipvae_snn.ir import IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A placement with what follows from it."""
+
+    placement: Placement
+    uses: tuple[CoreUse, ...]
+    routes: Routes
+    traffic: Traffic
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Checks, and the placement unless some neuron fits on no core.
+
+    A placement beside a failed check is hypothetical: by resources only.
+    """
+
+    profile: ChipProfile
+    input_as: InputAs
+    checks: tuple[Check, ...]
+    events: Events
+    placed: Placed | None
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.verdict == "fail")
+
+    @property
+    def fits(self) -> bool:
+        """Whether no public limit is broken."""
+        return not self.failed
+
+
+def check_and_place(
+    network: IntegerNetwork, profile: ChipProfile, input_as: InputAs, events: Events,
+    chips: int | None = None,
+) -> Mapping:  # fmt: skip
+    """Check a network against a profile and place it, even where it does not fit.
+
+    chips: how many there are, or None if as many as needed. Raises ConfigError for a profile
+    without limits.
+    """
+    require_limits(profile)
+    populations = populations_of(network, input_as)
+    checks = arithmetic_checks(network, profile, input_as)
+    checks += neuron_checks(profile, populations, fan_ins(network, input_as))
+    if not can_place(checks):
+        return Mapping(profile, input_as, tuple(checks), events, None)
+    placement = map_network(network, profile, input_as, events)
+    placed = Placed(
+        placement, tuple(core_uses(placement)), routes(placement, events),
+        traffic(placement, events),
+    )  # fmt: skip
+    checks += placement_checks(profile, placement, chips)
+    return Mapping(profile, input_as, tuple(checks), events, placed)
+
+
+def require_fit(mapping: Mapping, who: str) -> None:
+    """Raise FitError with every limit that is broken."""
+    if mapping.fits:
+        return
+    reasons = "; ".join(check.brief() for check in mapping.failed)
+    raise FitError(
+        f"{who} does not fit {mapping.profile.name}: {reasons} (mends are listed with the checks)"
+    )
+
+
+def as_json(mapping: Mapping) -> dict[str, Any]:
+    """Return all but the neurons' cores as plain data."""
+    profile, events = mapping.profile, mapping.events
+    found: dict[str, Any] = {
+        "profile": {"name": profile.name, "title": profile.title, "caveat": profile.caveat},
+        "input": mapping.input_as,
+        "fits": mapping.fits,
+        "hypothetical": mapping.placed is not None and not mapping.fits,
+        "checks": [check.as_json() for check in mapping.checks],
+        "events": {"told": events.told, "images": events.images, "steps": events.steps},
+        "placement": None,
+    }
+    if mapping.placed is not None:
+        found["placement"] = _placement_json(mapping.placed, events)
+    return found
+
+
+def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
+    placement, uses = placed.placement, placed.uses
+    part, mesh = placement.partition, placement.mesh
+    words = [use.words for use in uses if use.words is not None]
+    held = [use.bytes for use in uses if use.bytes is not None]
+    return {
+        "circuit": placement.layout.circuit,
+        "cores": part.cores,
+        "least_cores": sum(part.least_cores.values()),
+        "chips": mesh.chips,
+        "neurons": sum(use.neurons for use in uses),
+        "axons_in": sum(use.axons_in for use in uses),
+        "axons_out": sum(use.axons_out for use in uses),
+        "synapses": sum(use.synapses for use in uses),
+        "synapse_words": sum(words) if words else None,
+        "state_bytes": sum(use.state_bytes for use in uses),
+        "bytes": sum(held) if held else None,
+        "utilisation_mean": float(np.mean([use.utilisation for use in uses])),
+        "utilisation_max": max(use.utilisation for use in uses),
+        "populations": {
+            population.name: {
+                "neurons": population.size,
+                "state_bytes_per_neuron": population.state_bytes,
+                "state": [asdict(word) for word in population.state],
+                "cores": len(np.unique(part.core_of[population.name])),
+                "least_cores": part.least_cores[population.name],
+            }
+            for population in placement.layout.populations
+        },
+        "mesh": {
+            "columns": mesh.columns, "rows": mesh.rows, "cores_per_tile": mesh.cores_per_tile,
+            "assumed": mesh.assumed,
+        },
+        "per_step": {name: value / events.steps for name, value in _flows(placed).items()},
+        "per_image": _flows(placed),
+        "longest_route_hops": placed.routes.longest,
+        "barriers_per_image": placed.traffic.barriers,
+        "core_list": [asdict(use) for use in uses],
+    }  # fmt: skip
+
+
+def _flows(placed: Placed) -> dict[str, float]:
+    """Return what an image's events cause."""
+    found = placed.traffic
+    return {
+        "messages": found.messages,
+        "spikes_between_cores": found.messages_between_cores,
+        "spikes_between_chips": placed.routes.between_chips,
+        "messages_from_host": float(placed.routes.from_host.sum()),
+        "hops_east_west": found.hops_x,
+        "hops_north_south": found.hops_y,
+        "synapse_words_read": found.synapse_words_read,
+    }
+
+
+def cores_of_neurons(mapping: Mapping) -> dict[str, list[int]]:
+    """Return the core of every neuron by population; empty where nothing was placed."""
+    if mapping.placed is None:
+        return {}
+    found = mapping.placed.placement.partition.core_of
+    return {name: core_of.tolist() for name, core_of in found.items()}

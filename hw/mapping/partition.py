@@ -1,0 +1,190 @@
+"""Splitting every population over cores: fewest cores first, then least traffic between them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+from ipvae_snn.hw.mapping.bound import least_cores
+from ipvae_snn.hw.mapping.core import Room
+from ipvae_snn.hw.mapping.fill import Int32, Int64, Task, best_fit, in_order
+from ipvae_snn.hw.mapping.populations import Layout, Population
+from ipvae_snn.hw.mapping.refine import Traffic, dissolve, reduce_traffic
+
+Float64 = npt.NDArray[np.float64]
+Fill: TypeAlias = Callable[[Task, Int64], Int32 | None]
+ATTEMPTS: Final = 6  # to meet the axons out, which depend on the split that they limit
+FEW: Final = 4096  # neurons; up to here every order is tried with best fit
+PROMISING: Final = 1.1  # times the fewest cores; splits with more are not looked at again
+MARGIN: Final = 1.08  # by which expected axons out rise at each attempt
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Which core every neuron is on; a core holds neurons of one population.
+
+    core_of: by population, (size,) int32, numbered through all populations. fan: by projection,
+    (sources, cores) sparse, how many targets a source has on a core. least_cores: what no split
+    can go below, by population.
+    """
+
+    core_of: Mapping[str, Int32]
+    cores: int
+    fan: Mapping[str, Any]
+    least_cores: Mapping[str, int]
+
+    def axons_out(self, layout: Layout, population: Population) -> Int64:
+        """Return to how many cores each neuron of a population sends, (size,)."""
+        total = np.zeros(population.size, np.int64)
+        for projection in layout.projections:
+            if projection.source == population.name:
+                total += np.diff(self.fan[projection.name].indptr)
+        return total
+
+
+def partition(layout: Layout, room: Room, rates: Mapping[str, Float64]) -> Partition:
+    """Split the populations of a layout; every neuron must fit on a core alone.
+
+    rates: events a step of each source, by name (population or image). Axons out depend on how
+    the targets are split, so they are expected from the last attempt; where they still do not fit
+    after the last one, the split is returned as it is, and the checks say so.
+    """
+    expected = {p.name: np.zeros(p.size, np.int64) for p in layout.populations}
+    ready = [_prepared(layout, population, room, rates) for population in layout.populations]
+    for attempt in range(ATTEMPTS):
+        found = _attempt(layout, ready, expected)
+        if room.axons_out is None:
+            break
+        sent = {p.name: found.axons_out(layout, p) for p in layout.populations}
+        if all(_within(found.core_of[name], sent[name], room.axons_out) for name in sent):
+            break
+        scale = MARGIN ** (attempt + 1)
+        expected = {name: np.ceil(scale * value).astype(np.int64) for name, value in sent.items()}
+    return found
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to fill cores, the split (n,) that it makes, and its cost: cores, then events."""
+
+    fill: Fill
+    order: Int64
+    split: Int32
+    cost: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A population with its inputs, its bound, and the way to fill cores that suits it best."""
+
+    population: Population
+    task: Task
+    traffic: Traffic
+    least: int
+    way: _Way
+
+
+def _prepared(
+    layout: Layout, population: Population, room: Room, rates: Mapping[str, Float64]
+) -> _Prepared:
+    """Try to fill cores by index, along the network's bands, large fan-in first, and best fit."""
+    inputs, traffic = _inputs(layout, population, rates)
+    task = Task(inputs, room, population.state_bytes, np.zeros(population.size, np.int64))
+    least = least_cores(inputs, room, population.state_bytes)
+    largest_first = np.argsort(-np.diff(inputs.indptr), kind="stable")
+    orders = [np.arange(task.size), _banded(inputs), largest_first]
+    ways = _finished(task, traffic, [(in_order, order) for order in orders])
+    best = min(ways, key=lambda way: way.cost)
+    if best.cost[0] > least:  # else no way can do with fewer cores
+        others = orders if task.size <= FEW else [best.order]
+        ways += _finished(task, traffic, [(best_fit, order) for order in others])
+        best = min(ways, key=lambda way: way.cost)
+    return _Prepared(population, task, traffic, least, best)
+
+
+def _finished(task: Task, traffic: Traffic, ways: Sequence[tuple[Fill, Int64]]) -> list[_Way]:
+    """Fill cores in several ways; empty what can be emptied of those with about the fewest."""
+    made = [
+        (fill, order, split) for fill, order in ways if (split := fill(task, order)) is not None
+    ]
+    fewest = min((int(split.max()) + 1 for _, _, split in made), default=0)
+    found = []
+    for fill, order, split in made:
+        if int(split.max()) + 1 <= PROMISING * fewest:
+            less = dissolve(task, split)
+            cost = float(less.max() + 1), _events(task, less, traffic)
+            found.append(_Way(fill, order, less, cost))
+    return found
+
+
+def _within(core_of: Int32, sent: Int64, limit: int) -> bool:
+    return bool(np.bincount(core_of, sent).max() <= limit)
+
+
+def _attempt(
+    layout: Layout, ready: Sequence[_Prepared], expected: Mapping[str, Int64]
+) -> Partition:
+    core_of: dict[str, Int32] = {}
+    cores = 0
+    for one in ready:
+        task, split = one.task, one.way.split
+        if expected[one.population.name].any():  # not the first attempt
+            task = replace(task, axons_out=expected[one.population.name])
+            split = dissolve(task, _filled(task, one.way))
+        split = reduce_traffic(task, split, one.traffic)
+        core_of[one.population.name] = split + np.int32(cores)
+        cores += int(split.max()) + 1
+    fan = {p.name: fan_of(p.pattern, core_of[p.target], cores) for p in layout.projections}
+    return Partition(core_of, cores, fan, {one.population.name: one.least for one in ready})
+
+
+def _filled(task: Task, way: _Way) -> Int32:
+    made = way.fill(task, way.order)
+    return in_order(task, way.order) if made is None else made
+
+
+def _inputs(
+    layout: Layout, population: Population, rates: Mapping[str, Float64]
+) -> tuple[Any, Traffic]:
+    """Return all inputs of a population side by side, and what their events cost."""
+    reached = layout.into(population.name)
+    if not reached:
+        return sparse.csr_array((population.size, 0), dtype=bool), Traffic(np.zeros(0), None)
+    inputs = sparse.hstack([p.pattern for p in reached], format="csr")
+    first_own, column = None, 0
+    for projection in reached:
+        if projection.source == population.name:
+            first_own = column
+        column += projection.pattern.shape[1]
+    return inputs, Traffic(np.concatenate([rates[p.source] for p in reached]), first_own)
+
+
+def _banded(inputs: Any) -> Int64:
+    """Return the neurons in an order that brings those with common sources together."""
+    n = inputs.shape[0]
+    both = sparse.block_array([[None, inputs], [inputs.T, None]], format="csr")
+    order = reverse_cuthill_mckee(both, symmetric_mode=True)
+    found: Int64 = order[order < n].astype(np.int64)
+    return found
+
+
+def _events(task: Task, core_of: Int32, traffic: Traffic) -> float:
+    """Return the events a step that reach other cores than the sender's own."""
+    fan = fan_of(task.inputs, core_of, int(core_of.max()) + 1)
+    sent = np.diff(fan.indptr).astype(float)
+    first = traffic.first_own
+    if first is not None:
+        own = np.arange(task.size)
+        sent[first : first + task.size] -= np.asarray(fan[first + own, core_of] > 0).ravel()
+    return float(sent @ traffic.rates)
+
+
+def fan_of(pattern: Any, core_of: Int32, cores: int) -> Any:
+    """Return how many targets each source has on each core: (sources, cores) sparse."""
+    n = len(core_of)
+    member = sparse.csr_array((np.ones(n, np.int32), (np.arange(n), core_of)), shape=(n, cores))
+    return (pattern.T.astype(np.int32) @ member).tocsr()

@@ -1,0 +1,178 @@
+"""A network placed on a chip: its cores, where they lie, and what its events then cause."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.hw.activity import Traffic
+from ipvae_snn.hw.chip_profile import ChipProfile
+from ipvae_snn.hw.mapping.core import Room, room_of
+from ipvae_snn.hw.mapping.events import Events
+from ipvae_snn.hw.mapping.mesh import Mesh, mesh_of
+from ipvae_snn.hw.mapping.partition import Partition, partition
+from ipvae_snn.hw.mapping.place import place
+from ipvae_snn.hw.mapping.populations import IMAGE, InputAs, Layout, layout_of
+from ipvae_snn.ir import IntegerNetwork
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """slot (cores,): where each core of the partition lies on the mesh."""
+
+    layout: Layout
+    room: Room
+    partition: Partition
+    mesh: Mesh
+    slot: Int64
+
+
+@dataclass(frozen=True)
+class CoreUse:
+    """What one core holds, and the share of each public limit that it takes.
+
+    words and bytes are None where a word's rule or size is not public; bytes are those of synapses
+    and state. utilisation is the largest of `shares`, which are by limit, 0..1.
+    """
+
+    core: int
+    population: str
+    chip: int
+    x: int
+    y: int
+    neurons: int
+    axons_in: int
+    axons_out: int
+    synapses: int
+    words: int | None
+    state_bytes: int
+    bytes: int | None
+    shares: dict[str, float]
+    utilisation: float
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Events of an image between cores; means an image.
+
+    flow (cores, cores): messages from core to core; from_host (cores,): of the image to each core.
+    longest: hops of the longest route that carries any. between_chips: messages times borders
+    crossed.
+    """
+
+    flow: Float64
+    from_host: Float64
+    longest: int
+    between_chips: float
+
+
+def map_network(
+    network: IntegerNetwork, profile: ChipProfile, input_as: InputAs, events: Events
+) -> Placement:
+    """Return the placement of a network each of whose neurons fits on a core alone."""
+    layout, room = layout_of(network, input_as), room_of(profile)
+    found = partition(layout, room, events.rates())
+    mesh = mesh_of(profile, found.cores)
+    slot = place(_flow(layout, found, events), mesh)
+    return Placement(layout, room, found, mesh, slot)
+
+
+def core_uses(placement: Placement) -> list[CoreUse]:
+    """Return what every core holds, in the order of the partition."""
+    layout, room, found = placement.layout, placement.room, placement.partition
+    axons_in, synapses, words = np.zeros((3, found.cores), np.int64)
+    for fan in found.fan.values():
+        axons_in += np.bincount(fan.indices, minlength=found.cores)
+        synapses += np.bincount(fan.indices, fan.data, found.cores).astype(np.int64)
+        words += np.bincount(fan.indices, room.axon_words(fan.data), found.cores).astype(np.int64)
+    uses = []
+    for population in layout.populations:
+        core_of = found.core_of[population.name]
+        sent = np.bincount(core_of, found.axons_out(layout, population), found.cores)
+        for core in np.unique(core_of):
+            neurons, slot = int(np.count_nonzero(core_of == core)), placement.slot[core]
+            held = room.bytes_used(int(words[core]), neurons, population.state_bytes)
+            used: dict[str, tuple[float, int | None]] = {
+                "neurons": (neurons, room.neurons),
+                "axons_in": (float(axons_in[core]), room.axons_in),
+                "axons_out": (float(sent[core]), room.axons_out),
+                "synapse_words": (float(words[core]), room.words),
+                "memory_bytes": (held, room.memory_bytes),
+            }
+            shares = {name: value / most for name, (value, most) in used.items() if most}
+            uses.append(
+                CoreUse(
+                    core=int(core), population=population.name,
+                    chip=int(placement.mesh.chip(slot)), x=int(placement.mesh.x(slot)),
+                    y=int(placement.mesh.y(slot)), neurons=neurons, axons_in=int(axons_in[core]),
+                    axons_out=int(sent[core]), synapses=int(synapses[core]),
+                    words=int(words[core]) if room.known_words else None,
+                    state_bytes=neurons * population.state_bytes,
+                    bytes=None if room.word_bytes is None else int(held),
+                    shares=shares, utilisation=max(shares.values(), default=0.0),
+                )
+            )  # fmt: skip
+    return uses
+
+
+def routes(placement: Placement, events: Events) -> Routes:
+    """Return where the events of an image go."""
+    found, mesh, slot = placement.partition, placement.mesh, placement.slot
+    flow = _flow(placement.layout, found, events)
+    host = np.zeros(found.cores)
+    for projection in placement.layout.projections:
+        if projection.source == IMAGE:
+            reached = found.fan[projection.name] > 0
+            host += reached.T @ events.by_source[IMAGE]
+    linked = _flow(placement.layout, found, None) > 0
+    np.fill_diagonal(linked, False)
+    hops = mesh.hops(slot[:, None], slot[None, :])
+    crossed = np.abs(mesh.chip(slot)[:, None] - mesh.chip(slot)[None, :])
+    return Routes(flow, host, int(hops[linked].max(initial=0)), float((flow * crossed).sum()))
+
+
+def traffic(placement: Placement, events: Events) -> Traffic:
+    """Return what the events of an image cause on the mesh, for the energy proxies.
+
+    Messages and hops are those of neurons; the image's come from outside, and where they enter is
+    not public. Words read are the image's too. A one-layer presentation takes T + 2 time steps, a
+    two-layer one 2 T + 2 (docs/ir.md, Timing), each with one barrier.
+    """
+    found, mesh, slot = placement.partition, placement.mesh, placement.slot
+    flow = _flow(placement.layout, found, events)
+    dx = np.abs(mesh.x(slot)[:, None] - mesh.x(slot)[None, :])
+    dy = np.abs(mesh.y(slot)[:, None] - mesh.y(slot)[None, :])
+    words = 0.0
+    for projection in placement.layout.projections:
+        fan = found.fan[projection.name]
+        read = np.repeat(events.by_source[projection.source], np.diff(fan.indptr))
+        words += float(placement.room.axon_words(fan.data) @ read)
+    steps = events.steps if placement.layout.circuit == "one-layer" else 2 * events.steps
+    return Traffic(
+        messages=float(flow.sum()),
+        messages_between_cores=float(flow.sum() - np.trace(flow)),
+        hops_x=float((flow * dx).sum()),
+        hops_y=float((flow * dy).sum()),
+        synapse_words_read=words,
+        barriers=float(steps + 2),
+        cores=found.cores,
+        chips=mesh.chips,
+    )
+
+
+def _flow(layout: Layout, found: Partition, events: Events | None) -> Float64:
+    """Return the messages an image from core to core; without events one for each axon."""
+    flow = np.zeros((found.cores, found.cores))
+    by_source: Mapping[str, Float64] = {} if events is None else events.by_source
+    for projection in layout.projections:
+        if projection.source == IMAGE:
+            continue
+        fan, home = found.fan[projection.name].tocoo(), found.core_of[projection.source]
+        weights = by_source[projection.source][fan.row] if by_source else None
+        pairs = home[fan.row].astype(np.int64) * found.cores + fan.col
+        flow += np.bincount(pairs, weights, found.cores**2).reshape(flow.shape)
+    return flow
