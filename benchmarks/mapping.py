@@ -121,7 +121,7 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
     out = folder / "out.json"
     command = [
         sys.executable, "-m", "ipvae_snn", "map", str(case.file), "--profile", case.profile,
-        "--input", case.input_as, "--json",
+        "--source", case.input_as, "--json",
     ]  # fmt: skip
     watched = subprocess.run(
         [sys.executable, "-c", WATCH, str(out), *command], check=True, capture_output=True

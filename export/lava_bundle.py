@@ -3,13 +3,26 @@
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
+from typing import Final
 
 import ipvae_snn
 from ipvae_snn.atomic import atomic_folder
-from ipvae_snn.ir import InputCode, IntegerNetwork, lateral_of
+from ipvae_snn.ir import InputCode, IntegerNetwork
 from ipvae_snn.plain_files import write_bundle_files
 
-README = "README.md"
+README: Final = "README.md"
+CIRCUITS: Final = {
+    "one-layer": """\
+    image source -> Dense (feed-forward) -> neurons -> results
+                                            |     ^
+                                            v     |
+                                         Dense (lateral)""",
+    "two-layer": """\
+    image source -> residual neurons -> Dense (feed-forward) -> neurons -> results
+                            ^                                      |
+                            |                                      v
+                            +--------- Dense (prediction) <--------+""",
+}
 
 
 def write_bundle(network: IntegerNetwork, out: Path, sources: Mapping[str, str]) -> None:
@@ -17,9 +30,8 @@ def write_bundle(network: IntegerNetwork, out: Path, sources: Mapping[str, str])
 
     The sources are hw.lava.runner.bundle_sources(), handed in by the caller: rooms do not import
     each other. Their README.md is a template whose $names are filled in here. A folder that is
-    at `out` already is replaced. Raises BackendError for a two-layer circuit.
+    at `out` already is replaced.
     """
-    lateral_of(network, "the Lava simulator")
     texts = dict(sources)
     texts[README] = fill_readme(network, texts[README])
     with atomic_folder(out) as folder:
@@ -37,6 +49,8 @@ def fill_readme(network: IntegerNetwork, template: str) -> str:
         width=width,
         fraction_bits=network.neurons.fraction_bits,
         levels=explain_levels(network.input),
+        circuit=CIRCUITS[network.circuit],
+        presentation="T + 2" if network.residual is None else "2T + 2",
         toolkit=f"ipvae-snn {ipvae_snn.__version__}",
     )
 

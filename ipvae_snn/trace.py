@@ -1,5 +1,6 @@
 """What every back end returns: the spike counts, states and reconstructions of a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -59,8 +60,12 @@ class Trace:
 
     def save(self, path: Path) -> None:
         """Write the arrays to `path` as a compressed npz, whole or not at all."""
-        arrays: dict[str, Any] = dict(self.arrays())
-        packed = BytesIO()  # numpy < 2 prints a traceback if savez itself meets a full disk
-        np.savez_compressed(packed, **arrays)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(packed.getbuffer())
+        save_arrays(path, self.arrays())
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays by name to `path` as a compressed npz, whole or not at all."""
+    packed = BytesIO()  # numpy < 2 prints a traceback if savez itself meets a full disk
+    np.savez_compressed(packed, **arrays)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(packed.getbuffer())

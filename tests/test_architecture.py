@@ -41,9 +41,11 @@ class Rule:
 
 
 WAIST_FILES = tuple(f"ipvae_snn/{name}.py" for name in WAIST)
+WATCHING = ("ending", "members", "results", "salvage", "watch")
 BUNDLED = (
     "hw/lava/processes/**/*.py",
     *(f"hw/lava/{name}.py" for name in ("bundle_io", "child", "circuit", "run_bundle")),
+    *(f"hw/lava/{name}.py" for name in WATCHING),
 )
 ALL_FILES = ("ipvae_snn/**/*.py", "hw/**/*.py", "export/**/*.py", "benchmarks/**/*.py")
 RULES = (
@@ -108,13 +110,15 @@ RULES = (
         BUNDLED,
         ("ipvae_snn", "torch", "scipy", "platformdirs", "typer", "rich", "safetensors"),
         "these files go into the bundle, which runs with Python 3.10, numpy and lava-nc alone",
-        allowed=tuple(f"ipvae_snn.hw.lava.{n}" for n in ("processes", "bundle_io", "child")),
+        allowed=tuple(
+            f"ipvae_snn.hw.lava.{n}" for n in ("processes", "bundle_io", "child", *WATCHING)
+        ),
     ),
     Rule(
         ("hw/lava/*.py",),
         ("lava",),
         "this file runs in every Python, outside of Lava's own environment",
-        but=("hw/lava/circuit.py", "hw/lava/run_bundle.py"),
+        but=tuple(f"hw/lava/{n}.py" for n in ("circuit", "run_bundle", "stock_network")),
     ),
     Rule(
         ("ipvae_snn/cli/**/*.py", "ipvae_snn/__init__.py"),

@@ -10,7 +10,7 @@ import pytest
 from ipvae_snn import compiled_backend, integer_torch, interpreter
 from ipvae_snn.backends import registered
 from ipvae_snn.compare import first_divergence
-from ipvae_snn.errors import BackendError, DataError, ProgramError
+from ipvae_snn.errors import DataError, ProgramError
 from ipvae_snn.export import onnx_backend
 from ipvae_snn.hw.lava import backend as lava
 from ipvae_snn.integer_kernel import run_rows
@@ -28,6 +28,7 @@ EQUAL: dict[str, Run] = {
 }
 ALL: dict[str, Run] = {
     **EQUAL, "reference": interpreter.run, "torch-cuda": integer_torch.run_cuda, "lava": lava.run,
+    "lava-fused": lava.run_fused,
 }  # fmt: skip
 
 VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -124,16 +125,3 @@ def test_a_weight_of_minus_128_is_refused(
     message = f"^{which} weights reach -128; a symmetric int8 stops at -127$"
     with pytest.raises(ProgramError, match=message):
         replace(program, **change)
-
-
-def test_a_two_layer_circuit_is_refused_by_one_back_end_that_names_those_that_run_it(
-    two_layer: IntegerNetwork,
-) -> None:
-    with pytest.raises(BackendError) as caught:
-        lava.run(two_layer, IMAGE, RunRequest(1))
-    words = str(caught.value)
-    assert words.startswith("the Lava simulator runs one-layer circuits only")
-    named = words.partition("use --backend ")[2].replace(" or ", ", ").split(", ")
-    assert named == ["reference", "compiled", "torch", "onnx"]
-    for name in named:
-        assert len(ALL[name](two_layer, IMAGE, RunRequest(1)).state) == 2

@@ -94,6 +94,6 @@ def test_backends_are_found_by_name() -> None:
     """The registry holds ours, and says which there are for an unknown name."""
     assert set(backends.registered()) >= {"reference", "onnx", "onnx-reference", "lava"}
     assert backends.load_backend("reference") is interpreter.run
-    known = "no back end is called 'x'; there are compiled, lava, onnx"
+    known = "no back end is called 'x'; there are compiled, lava, lava-fused, onnx"
     with pytest.raises(BackendError, match=known):
         backends.load_backend("x")

@@ -12,7 +12,8 @@ import pytest
 
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava import child
-from ipvae_snn.hw.lava.guard import last_lines, owned_processes, run_guarded
+from ipvae_snn.hw.lava.ending import owned_processes
+from ipvae_snn.hw.lava.guard import last_lines, run_guarded
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks for leftovers in Linux's /proc"

@@ -10,7 +10,6 @@ import pytest
 
 from ipvae_snn import interpreter
 from ipvae_snn.errors import (
-    BackendError,
     BackendUnavailableError,
     DataError,
     FileFormatError,
@@ -18,7 +17,7 @@ from ipvae_snn.errors import (
 from ipvae_snn.export.lava_bundle import write_bundle
 from ipvae_snn.hw.lava import backend, bundle_io, environment, runner
 from ipvae_snn.plain_files import read_plain, write_plain
-from ipvae_snn.serialize import save_network, to_arrays, to_scalars
+from ipvae_snn.serialize import to_arrays, to_scalars
 from ipvae_snn.trace import RunRequest
 
 
@@ -33,11 +32,17 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
     files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
     assert files == {
         "README.md", "requirements.txt", "run.py", "network.npz", "network.json",
-        "simulator/__init__.py", "simulator/child.py", "simulator/bundle_io.py",
-        "simulator/circuit.py", "simulator/processes/__init__.py",
-        "simulator/processes/arithmetic.py", "simulator/processes/common.py",
-        "simulator/processes/neuron/__init__.py", "simulator/processes/recorder/__init__.py",
-        "simulator/processes/source/__init__.py",
+        *(f"simulator/{name}.py" for name in (
+            "__init__", "bundle_io", "child", "circuit", "ending", "members", "results", "salvage",
+            "watch",
+        )),
+        *(f"simulator/processes/{name}.py" for name in (
+            "__init__", "arithmetic", "common", "draws", "fused", "population", "recording",
+            "synapses", "weights",
+        )),
+        *(f"simulator/processes/{name}/__init__.py" for name in (
+            "host", "network", "neuron", "residual", "source",
+        )),
     }  # fmt: skip
     readme = (bundle / "README.md").read_text()
     assert "$" not in readme
@@ -164,6 +169,8 @@ def test_images_may_be_flat_or_not_and_limited(bundle, tmp_path):
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
+        (bundle_io.Request(5, 0, 0, False, (3, 7)), "--monitor 7 is not in 0..6"),
+        (bundle_io.Request(5, 0, 0, False, replicas=65), "--replicas 65 is not in 1..64"),
         (bundle_io.Request((1 << 20) + 1, 0, 0, False), "--steps 1048577 is not in 1..1048576"),
         (bundle_io.Request(5, -1, 0, False), "--seed -1 is not in 0..4294967295"),
         (
@@ -172,15 +179,16 @@ def test_images_may_be_flat_or_not_and_limited(bundle, tmp_path):
         ),
     ],
 )
-def test_options_outside_their_limits_are_one_line(request_, words):
+def test_options_outside_their_limits_are_one_line(bundle, request_, words):
     with pytest.raises(bundle_io.InputError) as caught:
-        bundle_io.check_request(request_, 3)
+        bundle_io.check_request(request_, 3, bundle_io.read_network(bundle))
     assert str(caught.value) == words
 
 
-def test_more_time_steps_than_lava_can_count_are_refused():
-    with pytest.raises(bundle_io.InputError, match=r"images x \(steps \+ 2\) 2147487744 is not in"):
-        bundle_io.check_request(bundle_io.Request((1 << 20), 0, 0, False), 2048)
+def test_more_time_steps_than_lava_can_count_are_refused(bundle):
+    network = bundle_io.read_network(bundle)
+    with pytest.raises(bundle_io.InputError, match=r"time steps in all 2147487744 is not in"):
+        bundle_io.check_request(bundle_io.Request((1 << 20), 0, 0, False), 2048, network)
 
 
 def test_the_read_out_is_the_interpreters(network, bundle):
@@ -213,7 +221,9 @@ def test_what_run_py_says_becomes_the_reason():
         "/x/resource_tracker.py:224: UserWarning: resource_tracker: There appear to be 9 leaked\n"
     )
     assert runner.reason(stderr, 1) == ("NeuronModel, time step 2: E; its traceback follows\nTrace")
-    assert runner.reason("Killed\n", -9) == "run.py ended with status -9: Killed"
+    assert runner.reason("Killed\n", -9) == (
+        "run.py was killed by SIGKILL (if nobody did that, memory ran out); its last words: Killed"
+    )
 
 
 def test_without_an_environment_the_message_says_what_to_do(
@@ -229,40 +239,24 @@ def test_without_an_environment_the_message_says_what_to_do(
     )
 
 
-TWO_LAYER = (
-    "the Lava simulator runs one-layer circuits only, and this network is a two-layer one; "
-    "convert with --circuit one-layer, or use --backend reference, compiled, torch or onnx"
-)
+@pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
+def test_what_the_host_sets_is_what_the_interpreter_holds(
+    network, two_layer, pixels_factory, tmp_path, circuit
+):
+    program = network if circuit == "one-layer" else two_layer
+    write_plain(program, tmp_path)
+    pixels = pixels_factory(program, 70)  # more than are computed at once
+    found = bundle_io.held_values(bundle_io.read_network(tmp_path), pixels)
+    np.testing.assert_array_equal(found, interpreter.held(program, pixels))
+    assert found.dtype == np.int32
 
 
-def test_a_two_layer_circuit_is_refused_by_back_end_and_bundle(two_layer, tmp_path):
-    with pytest.raises(BackendError) as caught:
-        backend.run(two_layer, np.zeros((1, 12), np.uint8), RunRequest(1))
-    assert str(caught.value) == TWO_LAYER
-    with pytest.raises(BackendError) as caught:
-        write_bundle(two_layer, tmp_path / "bundle", runner.bundle_sources())
-    assert str(caught.value) == TWO_LAYER
-    assert not list(tmp_path.iterdir())
-
-
-def test_export_to_lava_refuses_a_two_layer_circuit_before_all_else(two_layer, tmp_path, run):
-    save_network(two_layer, tmp_path / "net.safetensors")
-    code, text, error = run(
-        "export", tmp_path / "net.safetensors", "--target", "lava", "--out", tmp_path / "out"
-    )
-    assert (code, text, error) == (1, "", f"ipvae-snn: error: {TWO_LAYER}\n")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_two_layer_network_in_a_bundle_is_one_line(two_layer, tmp_path):
+def test_a_two_layer_network_in_a_bundle_is_known_as_one(two_layer, tmp_path):
     write_plain(two_layer, tmp_path)
     assert to_scalars(read_plain(tmp_path)) == to_scalars(two_layer)
-    with pytest.raises(bundle_io.InputError) as caught:
-        bundle_io.read_network(tmp_path)
-    assert str(caught.value) == (
-        "network.json: a two-layer circuit, but this bundle runs one-layer circuits; convert with "
-        "--circuit one-layer and export the bundle again"
-    )
+    plain = bundle_io.read_network(tmp_path)
+    request = bundle_io.Request(5, 0, 0, False)
+    assert (plain.two_layer, bundle_io.time_steps(request, plain)) == (True, 12)
 
 
 def test_what_does_not_fit_is_refused_before_lava_is_looked_for(network):

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ipvae_snn.errors import BackendError, BackendUnavailableError
-from ipvae_snn.hw.lava import child, environment
-from ipvae_snn.hw.lava.guard import owned_processes, run_guarded
+from ipvae_snn.hw.lava import child, environment, probing
+from ipvae_snn.hw.lava.ending import owned_processes
+from ipvae_snn.hw.lava.guard import run_guarded
 
 # A pretended Python 3.10: answers the two probes, "makes" an environment by copying itself there
 # and "installs" lava by a file. FAULT names the step that fails.
@@ -199,7 +200,7 @@ def test_a_named_interpreter_is_used_and_a_bad_one_refused(
         environment.find()
     assert str(caught.value) == (
         f"IPVAE_SNN_LAVA_PYTHON: {named} cannot import lava-nc; "
-        "name a Python 3.10 that has it, or unset the variable"
+        "name a Python 3.10 that has lava-nc 0.10.0 and numpy < 2, or unset the variable"
     )
     assert environment.describe()["state"] == "broken"
     (machine / "mine" / "lava").touch()
@@ -227,7 +228,7 @@ def test_the_default_place_is_the_users_data_folder(
 def test_another_pythons_settings_are_kept_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("PYTHONHOME", "/elsewhere")
-    assert not {"PYTHONPATH", "PYTHONHOME"} & set(environment.clean_environment())
+    assert not {"PYTHONPATH", "PYTHONHOME"} & set(probing.clean_environment())
 
 
 def test_the_constraints_pin_lava_and_a_numpy_it_works_with() -> None:
@@ -236,7 +237,7 @@ def test_the_constraints_pin_lava_and_a_numpy_it_works_with() -> None:
         for line in environment.CONSTRAINTS.read_text().splitlines()
         if line and not line.startswith("#")
     )
-    assert pins["lava-nc"] == environment.LAVA_VERSION
+    assert pins["lava-nc"] == probing.LAVA_VERSION
     assert pins["numpy"].startswith("1.")
 
 
@@ -274,7 +275,7 @@ def lava() -> environment.LavaEnvironment:
 
 def run_lava(lava: environment.LavaEnvironment, then: str, limit_s: float) -> str:
     argv = [lava.python, "-c", RUN_LAVA + then]
-    return run_guarded(argv, limit_s, env=environment.clean_environment()).stdout
+    return run_guarded(argv, limit_s, env=probing.clean_environment()).stdout
 
 
 def test_lava_runs_under_guard_and_its_shared_memory_is_marked(
@@ -306,6 +307,6 @@ def test_the_real_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv(environment.PYTHON_VARIABLE, raising=False)
     monkeypatch.setenv(environment.FOLDER_VARIABLE, str(tmp_path / "lava"))
     made = environment.setup(lambda line: None)
-    found = environment.versions(made.python)
+    found = probing.versions(made.python)
     assert found is not None
     assert found["lava-nc"] == "0.10.0"

@@ -13,29 +13,34 @@ import numpy as np
 import pytest
 
 from ipvae_snn import interpreter
-from ipvae_snn.errors import BackendError
+from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.export.lava_bundle import write_bundle
 from ipvae_snn.hw.lava import backend, runner
 from ipvae_snn.hw.lava.child import SHARED_MEMORY
 from ipvae_snn.hw.lava.environment import find
+from ipvae_snn.hw.lava.simulation import LavaOptions
 from ipvae_snn.trace import RunRequest
 
 SOON = 20.0  # seconds in which a broken run must have ended, start-up included
 NEURON = "simulator/processes/neuron/__init__.py"
 # Appended to a bundle's files: later definitions win.
 BROKEN_NEURON = """
-def sample(*args):
+def broken(self, *args):
     raise ZeroDivisionError("broken on purpose")
+Population.spike = broken
 """
 SLOW_NEURON = """
 import time
-def sample(*args):
+def slow(self, *args):
     time.sleep(600)
+Population.spike = slow
 """
 BROKEN_DENSE = """
+from lava.proc.dense.models import PyDenseModelBitAcc
 def broken(self):
     raise ZeroDivisionError("broken on purpose")
 PyDenseModelBitAcc.run_spk = broken
+MODELS[Dense] = PyDenseModelBitAcc
 """
 
 
@@ -62,8 +67,7 @@ def bundle_factory(network, tmp_path):
 
 
 def assert_equal(found, wanted):
-    # Lava does not count what saturates.
-    assert found.arrays().keys() == wanted.arrays().keys() - {"saturated"}
+    assert found.arrays().keys() == wanted.arrays().keys()
     for name in found.arrays():
         array = wanted.arrays()[name]
         np.testing.assert_array_equal(found.arrays()[name], array, err_msg=name, strict=True)
@@ -117,9 +121,92 @@ def run_script(python, bundle, tmp_path, *more, images=None, temporary="/tmp"):
     )  # fmt: skip
 
 
-def test_lava_equals_the_interpreter(python, network, pixels_factory):
-    pixels, request = pixels_factory(network, 3), RunRequest(6, 5, 2, trace=True)
-    assert_equal(backend.run(network, pixels, request), interpreter.run(network, pixels, request))
+WAYS = {
+    "spikes": LavaOptions(),
+    "bias": LavaOptions("bias"),
+    "fused": LavaOptions(fused=True),
+    "fused, bias": LavaOptions("bias", fused=True),
+    "replicas": LavaOptions(replicas=3, monitor=(5, 0)),
+    "fused replicas, bias": LavaOptions("bias", fused=True, replicas=2, monitor=(2,)),
+}
+
+
+def expected_traffic(network, pixels, trace, source):
+    """Messages, synaptic operations, and those by payload, by plain sums over the trace."""
+    payload = pixels.astype(np.int64) - network.input.zero_point
+
+    def cost(messages, weights):  # (N, n) or (N, T, n) and (targets, n)
+        axes = tuple(range(1, messages.ndim))
+        fan_out = (weights != 0).sum(axis=0)
+        sent = messages != 0
+        return np.stack(
+            [sent.sum(axes), (sent * fan_out).sum(axes), (np.abs(messages) * fan_out).sum(axes)], 1
+        )
+
+    counts = trace.counts.astype(np.int64)
+    if network.residual is None:
+        wanted = {"lateral": cost(counts, network.lateral.weights)}
+        if source == "spikes":
+            wanted["feedforward"] = cost(payload, network.feedforward.weights)
+        return wanted
+    errors = np.stack(
+        [interpreter.residual(network, payload, counts[:, t])[0] for t in range(counts.shape[1])], 1
+    )
+    wanted = {
+        "prediction": cost(counts, network.residual.prediction.weights),
+        "feedforward": cost(errors, network.feedforward.weights),
+    }
+    if source == "spikes":
+        shown = (payload != 0).sum(axis=1)
+        wanted["image"] = np.stack([shown] * 3, axis=1)
+    return wanted
+
+
+@pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
+@pytest.mark.parametrize("way", WAYS)
+def test_lava_equals_the_interpreter(
+    python, network_factory, two_layer_factory, pixels_factory, circuit, way
+):
+    """Counts, potentials, saturations, reconstructions, traffic, and what is monitored."""
+    if circuit == "one-layer":
+        network = network_factory(max_count=5, rate_octaves=2)
+    else:
+        network = two_layer_factory(max_count=5, rate_octaves=3, limit=60)
+    # Low bounds, so that all kinds of saturation happen.
+    tight = replace(network.neurons, excitation_max=6000, update_min=-4000)
+    network = replace(network, neurons=tight)
+    pixels, request = pixels_factory(network, 5), RunRequest(6, 5, 2, trace=True)
+    options = WAYS[way]
+    found = backend.simulate(network, pixels, request, options)
+    wanted = interpreter.run(network, pixels, request)
+    assert_equal(found.trace, wanted)
+    kinds = wanted.saturated.sum(axis=(0, 1)) > 0
+    assert kinds.tolist() == [True, True, True, True, circuit == "two-layer"]
+    traffic = expected_traffic(network, pixels, wanted, options.source)
+    assert found.traffic.keys() == traffic.keys()
+    for name, array in traffic.items():
+        np.testing.assert_array_equal(found.traffic[name], array, err_msg=name)
+    presented = -(-5 // options.replicas) * options.replicas
+    stride = 1 if circuit == "one-layer" else 2
+    assert found.time_steps == presented * (stride * 6 + 2)
+    assert found.seconds > 0
+    if options.monitor:
+        seen, chosen = found.monitored, list(options.monitor)
+        np.testing.assert_array_equal(seen.neurons, chosen)
+        np.testing.assert_array_equal(seen.counts, wanted.counts[..., chosen])
+        np.testing.assert_array_equal(seen.states, wanted.states[..., chosen])
+    else:
+        assert found.monitored is None
+
+
+def test_what_a_run_cannot_be_asked_for_is_one_line(network, pixels_factory):
+    for options, words in (
+        (LavaOptions(replicas=0), "replicas 0 are not in 1..64"),
+        (LavaOptions(monitor=(1, 7)), "monitor: there is no neuron 7 in 0..6"),
+    ):
+        with pytest.raises(DataError) as caught:
+            backend.simulate(network, pixels_factory(network, 1), RunRequest(1), options)
+        assert str(caught.value) == words
 
 
 def test_a_broken_neuron_ends_the_run_with_its_traceback(
@@ -133,7 +220,7 @@ def test_a_broken_neuron_ends_the_run_with_its_traceback(
     lines = str(caught.value).splitlines()
     assert lines[0] == (
         "lava: NeuronModel, time step 2: ZeroDivisionError: broken on purpose; "
-        "its traceback follows"
+        "no image was finished; its traceback follows"
     )
     assert lines[1] == "Traceback (most recent call last):"
     assert 'raise ZeroDivisionError("broken on purpose")' in lines[-2]
@@ -193,9 +280,9 @@ def test_the_script_runs_anywhere_and_equals_the_interpreter(
     assert (process.returncode, stdout) == (0, ""), stderr
     assert stderr.splitlines()[-1] == "3/3 images"
     wanted = interpreter.run(network, pixels[:3], RunRequest(5, 9, 3, trace=True)).arrays()
-    del wanted["saturated"]  # which Lava does not count
     with np.load(tmp_path / "out.npz") as found:
-        assert found.keys() == wanted.keys()
+        told = {"traffic_lateral", "traffic_feedforward", "seconds", "time_steps"}
+        assert found.keys() == wanted.keys() | told
         for name, array in wanted.items():
             np.testing.assert_array_equal(found[name], array, err_msg=name, strict=True)
     assert_nothing_left(moved, process.pid)
@@ -259,7 +346,7 @@ def test_a_process_of_lava_that_breaks_ends_the_run_with_its_traceback(
 
 @pytest.mark.slow
 def test_a_sum_beyond_the_accumulator_ends_the_run(python, network, pixels_factory, bundle_factory):
-    bundle = bundle_factory("simulator/processes/arithmetic.py", "\nACCUMULATOR_MAX = 1\n")
+    bundle = bundle_factory("simulator/processes/common.py", "\nRANGE_MAX = 1\n")
     with pytest.raises(BackendError, match=r"NeuronModel, time step 2: OverflowError: the feedf"):
         runner.run_bundle(bundle, pixels_factory(network, 1), RunRequest(2))
 
@@ -327,92 +414,3 @@ def test_a_toolkit_that_is_killed_takes_lava_along(python, network, bundle_facto
     process.kill()
     process.wait()
     assert_nothing_left(bundle, process.pid)
-
-
-STRAY = """
-import sys, warnings
-from pathlib import Path
-# Lava's compiler must not stumble over our files.
-warnings.filterwarnings("error", "Cannot import module")
-import numpy as np
-from lava.magma.core.run_conditions import RunSteps
-from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.io.source import RingBuffer, PySendModelFixed
-from simulator.bundle_io import Request, make_files, read_network
-from simulator.circuit import MODELS
-from simulator.processes.neuron import Neuron
-from simulator.processes.recorder import Recorder
-
-folder, sums, lateral = (Path(name) for name in sys.argv[1:4])
-network = read_network(Path(sys.argv[4]))
-parts = {name.replace(".", "_"): array for name, array in network.arrays.items()}
-options = {name: parts[f"{name}"] for name in (
-    "feedforward_multiplier", "feedforward_shift", "lateral_multiplier", "lateral_shift")}
-options |= {name: parts[f"neurons_{name}"] for name in ("bias", "self_inhibition", "initial_state")}
-options |= {name: parts[f"tables_{name}"] for name in ("coarse", "fine", "reciprocal")}
-options |= dict(network.scalars["neurons"], steps=4, seed=6, first_image=0, reports=str(folder))
-for changed, error in (
-    ({"bais": 1}, TypeError),
-    ({"bias": parts["neurons_bias"] / 2}, TypeError),
-    ({"lateral_shift": np.ones(3, int)}, ValueError),
-    ({"max_count": np.ones(2, int)}, ValueError),
-):
-    try:
-        Neuron(**{**options, **changed})
-    except error as caught:
-        print(caught)
-    else:
-        print("accepted", changed)
-files = make_files(folder, 2, network, Request(4, 6, 0, True))
-neuron = Neuron(**options)
-recorder = Recorder(folder=str(folder), n_neurons=network.n_neurons, steps=4, reports=str(folder))
-RingBuffer(data=np.load(sums)).s_out.connect(neuron.a_in)
-RingBuffer(data=np.load(lateral)).s_out.connect(neuron.l_in)
-neuron.s_out.connect(recorder.z_in)
-neuron.v_out.connect(recorder.v_in)
-recorder.run(RunSteps(12), run_cfg=Loihi2SimCfg(
-    select_tag="fixed_pt", exception_proc_model_map={**MODELS, RingBuffer: PySendModelFixed}))
-recorder.stop()
-np.savez(folder / "found.npz", **{name: files[name] for name in ("counts", "states")})
-"""
-
-
-@pytest.mark.slow
-def test_the_neuron_drops_stray_input_and_refuses_wrong_parameters(
-    python, network, pixels_factory, bundle_factory, tmp_path
-):
-    # Alone, with RingBuffers for synapses: garbage wherever nothing should arrive.
-    bundle = bundle_factory()
-    pixels = pixels_factory(network, 2)
-    payload = pixels.astype(np.int32) - network.input.zero_point
-    rng = np.random.default_rng(0)
-    feedforward = rng.integers(-9999, 9999, (7, 12))  # T = 4: 6 time steps an image
-    lateral = rng.integers(-9999, 9999, (7, 12))
-    feedforward[:, [1, 7]] = (payload @ network.feedforward.weights.T.astype(np.int32)).T
-    for image in range(2):
-        lateral[:, image * 6 + 2 : image * 6 + 6] = 0
-    np.save(tmp_path / "sums.npy", feedforward)
-    np.save(tmp_path / "lateral.npy", lateral)
-    (tmp_path / "files").mkdir()
-    script = tmp_path / "stray.py"
-    script.write_text(f"import sys; sys.path.insert(0, {str(bundle)!r})\n{STRAY}")
-    done = subprocess.run(
-        [python, script, *(tmp_path / name for name in ("files", "sums.npy", "lateral.npy")),
-         bundle],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "Neuron.__init__() got an unexpected keyword argument 'bais'",
-        "bias must hold integers, not float64",
-        "lateral_shift must be (7,), not (3,)",
-        "max_count must be (1,), not (2,)",
-    ]
-    silent = replace(
-        network,
-        lateral=replace(network.lateral, weights=np.zeros_like(network.lateral.weights)),
-    )
-    wanted = interpreter.run(silent, pixels, RunRequest(4, 6, 0, trace=True))
-    with np.load(tmp_path / "files" / "found.npz") as found:
-        np.testing.assert_array_equal(found["counts"], wanted.counts)
-        np.testing.assert_array_equal(found["states"], wanted.states)

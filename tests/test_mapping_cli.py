@@ -101,7 +101,7 @@ def test_rates_from_a_result_and_from_data(
     assert (code, error) == (0, "")
     measured = {}
     for name, options in (("data", data), ("rates", ("--rates", result))):
-        code, text, _ = run("map", path, *options, "--input", "bias", "--json")
+        code, text, _ = run("map", path, *options, "--source", "bias", "--json")
         assert code == 0
         measured[name] = json.loads(text)
     assert measured["data"]["events"]["told"].startswith("counted in 6 images of")
@@ -141,7 +141,7 @@ def test_the_two_layer_circuit(
     """Two populations, on cores of their own."""
     file = tmp_path / "two.safetensors"
     save_network(two_layer, file)
-    code, text, _ = run("map", file, "--input", how, "--json")
+    code, text, _ = run("map", file, "--source", how, "--json")
     assert code == 0
     placement = json.loads(text)["placement"]
     assert {name: one["cores"] for name, one in placement["populations"].items()} == {

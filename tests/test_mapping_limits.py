@@ -107,17 +107,18 @@ def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
         (
             {"axons_in_per_core": 17},
             "neuron 0: needs 18 axons (sources whose weight is not 0), the chip has 17; send the "
-            "image with --input bias, convert with --sparsity, or train a smaller network",
+            "image with --source bias, convert with --sparsity, or train a smaller network",
         ),
         (
             {"synapse_words_per_core": 35},
             "neuron 0: needs 36 words (its synapses alone on a core), the chip has 35; send the "
-            "image with --input bias, convert with --sparsity, or train a smaller network",
+            "image with --source bias, convert with --sparsity, or train a smaller network",
         ),
         (
             {"core_memory_bytes": 300, "synapse_memory_bytes": 299},
             "neuron 0: needs 310 bytes (its state and synapses alone on a core), the chip has 300; "
-            "send the image with --input bias, convert with --sparsity, or train a smaller network",
+            "send the image with --source bias, convert with --sparsity, or train a smaller "
+            "network",
         ),
     ],
 )

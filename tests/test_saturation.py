@@ -143,15 +143,15 @@ def test_a_back_end_that_counts_nothing_is_refused_before_it_runs(
 ) -> None:
     net, images = files
     code, text, error = run(
-        "run", net, "--data", images, "--backend", "lava", "--out", tmp_path / "r.npz",
+        "run", net, "--data", images, "--backend", "float", "--out", tmp_path / "r.npz",
         "--on-overflow", "error",
     )  # fmt: skip
     assert (code, text) == (1, "")
     head, _, names = error.rstrip().partition("these do, with an integer network: ")
     assert head == (
-        "ipvae-snn: error: the back end 'lava' does not count what saturates, so that "
+        "ipvae-snn: error: the back end 'float' does not count what saturates, so that "
         "--on-overflow error cannot be kept; "
     )
-    assert {"onnx", "onnx-reference", "reference"} <= set(names.split(", "))
-    assert "lava" not in names
+    assert {"lava", "lava-fused", "onnx", "onnx-reference", "reference"} <= set(names.split(", "))
+    assert "float" not in names.split(", ")
     assert run("run", net, "--data", images, "--on-overflow", "sometimes")[0] == 2

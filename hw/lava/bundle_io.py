@@ -20,6 +20,7 @@ FORMAT, VERSION = "ipvae-snn/plain-network", 2
 MAX_SEED = (1 << 32) - 1
 MAX_STEPS = 1 << 20
 MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits
+MAX_REPLICAS = 64
 ROWS_AT_ONCE = 64  # images read out together
 Array = npt.NDArray[Any]
 
@@ -41,6 +42,16 @@ class Network:
         return int(self.arrays["feedforward.weights"].shape[0])
 
     @property
+    def two_layer(self) -> bool:
+        """Whether residual neurons compare the image with what the counts predict."""
+        return self.scalars["residual_limit"] is not None
+
+    @property
+    def stride(self) -> int:
+        """Time steps that one step takes: one for each synapse on the way back to a neuron."""
+        return 2 if self.two_layer else 1
+
+    @property
     def n_pixels(self) -> int:
         """Number of pixels M."""
         return int(self.arrays["feedforward.weights"].shape[1])
@@ -48,12 +59,22 @@ class Network:
 
 @dataclass(frozen=True)
 class Request:
-    """What to run: T steps for each image, image n under the index first_image + n."""
+    """What to run: T steps for each image, image n under the index first_image + n.
+
+    trace: keep every step's counts and potentials; monitor: those of these neurons only. source:
+    the image comes as graded "spikes", or as "bias" that the host sets. fused: the network is
+    one operating-system process, which is faster, and not one a population and connection.
+    replicas: copies of the network that share the images out among them, in one run.
+    """
 
     steps: int
     seed: int
     first_image: int
     trace: bool
+    monitor: tuple[int, ...] = ()
+    source: str = "spikes"
+    fused: bool = False
+    replicas: int = 1
 
 
 def read_network(folder: Path) -> Network:
@@ -71,11 +92,6 @@ def read_network(folder: Path) -> Network:
             raise InputError(
                 "network.npz: not the file that network.json was written with (its SHA-256 "
                 "differs); export the bundle again"
-            )
-        if description["program"]["residual_limit"] is not None:
-            raise InputError(
-                "network.json: a two-layer circuit, but this bundle runs one-layer circuits; "
-                "convert with --circuit one-layer and export the bundle again"
             )
         with np.load(folder / "network.npz", allow_pickle=False) as arrays:
             return Network(dict(arrays), description["program"])
@@ -106,17 +122,25 @@ def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[
     return images.reshape(len(images), -1)
 
 
-def check_request(request: Request, n_images: int) -> None:
+def check_request(request: Request, n_images: int, network: Network) -> None:
     """Raise InputError if an option is outside its limits."""
     limits = (
         ("--steps", request.steps, 1, MAX_STEPS),
         ("--seed", request.seed, 0, MAX_SEED),
+        ("--replicas", request.replicas, 1, MAX_REPLICAS),
         ("--first-image", request.first_image, 0, MAX_SEED + 1 - n_images),
-        ("images x (steps + 2)", n_images * (request.steps + 2), 1, MAX_TIME_STEPS),
+        ("time steps in all", n_images * time_steps(request, network), 1, MAX_TIME_STEPS),
+        ("--monitor", min(request.monitor, default=0), 0, network.n_neurons - 1),
+        ("--monitor", max(request.monitor, default=0), 0, network.n_neurons - 1),
     )
     for name, value, least, most in limits:
         if not least <= value <= most:
             raise InputError(f"{name} {value} is not in {least}..{most}")
+
+
+def time_steps(request: Request, network: Network) -> int:
+    """Return the time steps of one image's presentation."""
+    return network.stride * request.steps + 2
 
 
 def default_timeout(n_images: int, steps: int, n_neurons: int, n_pixels: int) -> float:
@@ -125,20 +149,54 @@ def default_timeout(n_images: int, steps: int, n_neurons: int, n_pixels: int) ->
     return 60.0 + n_images * (steps + 2) * a_step
 
 
+def held_values(network: Network, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Return what the host sets for images (N, M): currents (N, K), or payloads (N, M)."""
+    zero_point = np.int32(network.scalars["input"]["zero_point"])
+    if network.two_layer:
+        return images.astype(np.int32) - zero_point
+    arrays = network.arrays
+    # Sums are proved to fit 24 bits, so doubles hold them exactly and BLAS makes them fast.
+    weights = arrays["feedforward.weights"].T.astype(np.float64)
+    shift = arrays["feedforward.shift"].astype(np.int64)
+    half = np.left_shift(np.int64(1), shift - 1)
+    currents = np.empty((len(images), network.n_neurons), np.int32)
+    for start in range(0, len(images), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        payload = images[rows].astype(np.float64) - float(zero_point)
+        total = (payload @ weights).astype(np.int64)
+        scaled = (total * arrays["feedforward.multiplier"] + half) >> shift
+        currents[rows] = scaled + arrays["neurons.bias"]
+    return currents
+
+
 def make_files(
     folder: Path, n_images: int, network: Network, request: Request
 ) -> dict[str, npt.NDArray[Any]]:
-    """Make the recorder's files in `folder`; return them mapped. OSError if the disk is full."""
+    """Make the run's files in `folder`; return them mapped. OSError if the disk is full.
+
+    traffic_*: messages, synaptic operations, and those by payload, of each image and connection.
+    """
     n, t, k = n_images, request.steps, network.n_neurons
     layout: dict[str, tuple[tuple[int, ...], type[np.signedinteger[Any]]]] = {
-        "progress": ((1,), np.int64),
+        "progress": ((request.replicas + 4,), np.int64),
         "counts_sum": ((n, k), np.int64),
         "state": ((n, k), np.int32),
         "spikes_per_step": ((n, t), np.int64),
         "last_counts": ((n, k), np.int32),
+        "saturated": ((n, t, 5), np.int32),
     }
+    connections = ["prediction", "feedforward"] if network.two_layer else ["lateral"]
+    if request.source == "spikes":
+        connections.append("image" if network.two_layer else "feedforward")
+    layout |= {f"traffic_{name}": ((n, 3), np.int64) for name in connections}
+    if network.two_layer:
+        layout["residual_saturated"] = ((n, t), np.int32)
     if request.trace:
         layout |= {"counts": ((n, t, k), np.int32), "states": ((n, t, k), np.int32)}
+    if request.monitor:
+        c = len(request.monitor)
+        layout |= {"monitor": ((c,), np.int64)}
+        layout |= {f"monitor_{name}": ((n, t, c), np.int32) for name in ("counts", "states")}
     files: dict[str, npt.NDArray[Any]] = {}
     for name, (shape, dtype) in layout.items():
         path = folder / f"{name}.npy"
@@ -146,6 +204,8 @@ def make_files(
         with path.open("r+b") as handle:
             # Claim the room now: a full disk would end a mapped write by a signal.
             os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+    if request.monitor:
+        files["monitor"][:] = request.monitor
     return files
 
 
@@ -160,14 +220,18 @@ def decode(network: Network, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.fl
     return image
 
 
-def write_result(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write the arrays to `path` as a compressed npz, whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+def write_result(
+    path: Path, arrays: Mapping[str, Array], compression: int = zipfile.ZIP_DEFLATED
+) -> None:
+    """Write the arrays to `path` as an npz, whole or not at all."""
+    # Our process id in the name lets the guard find what is left of a writer that was killed.
+    prefix = f".{path.name}.{os.getpid()}."
+    handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             # As np.savez_compressed, which before numpy 2 leaves its archive open on an error:
             # a full disk would print a traceback when that is collected.
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            with zipfile.ZipFile(file, "w", compression) as archive:
                 for key, array in arrays.items():
                     with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
                         np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)

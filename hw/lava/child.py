@@ -11,25 +11,31 @@ import secrets
 import shutil
 import signal
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import shared_memory
 from pathlib import Path
 
 TOKEN_VARIABLE = "IPVAE_SNN_SHM_TOKEN"
+RUN_VARIABLE = "IPVAE_SNN_RUN_FOLDER"  # where a run's files lie, which outlive its processes
+KEEP_VARIABLE = "IPVAE_SNN_KEEP"  # file for the finished images of a run that breaks; may be empty
+REMOVE_VARIABLE = "IPVAE_SNN_REMOVE"  # a temporary folder of the guard's beside its scratch, or ""
 SHARED_MEMORY = Path("/dev/shm")
 SCRATCH_PREFIX = "ipvae-"  # of the guard's temporary folder
 
 
-def under_guard() -> bool:
+def under_guard(orphaned: Callable[[], None] | None = None) -> bool:
     """Follow the guard that started this process; return False if none did.
 
-    Call it before anything makes threads, processes or shared memory (so before lava).
+    Call it before anything makes threads, processes or shared memory (so before lava). `orphaned`
+    is called, in another process, if the guard was killed, before what it left is removed.
     """
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
         return False
     name_shared_memory(token)
-    watch_parent(token)
+    watch_parent(token, orphaned)
     return True
 
 
@@ -60,7 +66,7 @@ def remove_shared_memory(token: str) -> list[str]:
     return sorted(names)
 
 
-def watch_parent(token: str, stdin: int = 0) -> int:
+def watch_parent(token: str, orphaned: Callable[[], None] | None = None, stdin: int = 0) -> int:
     """Fork a watcher that ends this process group when `stdin` closes; return its process id.
 
     The guard holds the other end of the pipe at `stdin`, so it closes when the guard ends, even
@@ -73,7 +79,7 @@ def watch_parent(token: str, stdin: int = 0) -> int:
     watcher = os.fork()
     if watcher == 0:
         try:
-            _watch(group, token, stdin)
+            _watch(group, token, orphaned, stdin)
         finally:
             os._exit(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -82,16 +88,24 @@ def watch_parent(token: str, stdin: int = 0) -> int:
     return watcher
 
 
-def _watch(group: int, token: str, stdin: int) -> None:
-    """Wait for the end of `stdin`, then end `group` and remove its shared memory."""
+def _watch(group: int, token: str, orphaned: Callable[[], None] | None, stdin: int) -> None:
+    """Wait for the end of `stdin`, then end `group` and remove its shared memory and folders."""
     os.setpgid(0, 0)  # out of the group that it may have to end; still in the guard's session
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while os.read(stdin, 1024):
         pass
     # From here on the guard is gone, so its part of the cleaning falls to this process.
     with suppress(ProcessLookupError):
+        # The leader first, or it would see the others go and give that as the reason.
+        os.kill(group, signal.SIGKILL)
+        time.sleep(0.02)
         os.killpg(group, signal.SIGKILL)
     remove_shared_memory(token)
-    scratch = Path(os.environ.get("TMPDIR", ""))
-    if scratch.name.startswith(SCRATCH_PREFIX):
-        shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        if orphaned is not None:
+            orphaned()
+    finally:
+        for name in ("TMPDIR", REMOVE_VARIABLE):
+            folder = Path(os.environ.get(name, ""))
+            if folder.name.startswith(SCRATCH_PREFIX):
+                shutil.rmtree(folder, ignore_errors=True)

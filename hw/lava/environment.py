@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,15 +16,20 @@ import platformdirs
 from ipvae_snn.atomic import write_text
 from ipvae_snn.errors import BackendError, BackendUnavailableError
 from ipvae_snn.hw.lava.guard import last_lines, run_guarded
+from ipvae_snn.hw.lava.probing import (
+    LAVA_VERSION,
+    PYTHON_VERSION,
+    ask,
+    clean_environment,
+    probe,
+    versions,
+)
 
-LAVA_VERSION = "0.10.0"  # the last release; Intel archived the repositories in May 2026
-PYTHON_VERSION = (3, 10)  # lava-nc 0.10.0 requires >= 3.10, < 3.11 and fails at import above
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 PYTHON_VARIABLE = "IPVAE_SNN_LAVA_PYTHON"
 FOLDER_VARIABLE = "IPVAE_SNN_LAVA_ENV"
 MARKER = "ipvae-snn-ready.json"  # written last: the environment is finished
 OWNED = "ipvae-snn-owned"  # written first: the folder is ours to remove
-PROBE_LIMIT_S = 60.0
 INSTALL_LIMIT_S = 1200.0
 HOW_TO_GET_PYTHON = (
     "get a Python 3.10 by `pyenv install 3.10`, `uv python install 3.10` or, where the system "
@@ -33,15 +37,6 @@ HOW_TO_GET_PYTHON = (
     f"interpreter that has lava-nc in {PYTHON_VARIABLE}"
 )
 
-# `import lava` alone proves nothing: it is a namespace package.
-_PROBE = """
-import json, sys
-from importlib.metadata import version
-from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.dense.process import Dense
-names = ("lava-nc", "numpy", "scipy")
-print(json.dumps({"python": sys.version.split()[0], **{n: version(n) for n in names}}))
-"""
 _PYTHON_PROBE = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
 
 
@@ -57,21 +52,22 @@ def find() -> LavaEnvironment | None:
     """Return the Lava environment, or None if there is none yet (takes about a second).
 
     Looked for in this order: the running interpreter, the one named in IPVAE_SNN_LAVA_PYTHON,
-    the one that `setup` made. Raises BackendUnavailableError if the named one has no lava.
+    the one that `setup` made. Raises BackendUnavailableError if the named one has no lava, or
+    versions that do not work.
     """
-    if sys.version_info[:2] == PYTHON_VERSION and versions(Path(sys.executable)):
+    if sys.version_info[:2] == PYTHON_VERSION and not probe(Path(sys.executable)).fault:
         return LavaEnvironment(Path(sys.executable), "current")
     named = os.environ.get(PYTHON_VARIABLE)
     if named:
-        if not versions(Path(named)):
+        fault = probe(Path(named)).fault
+        if fault:
             raise BackendUnavailableError(
-                f"{PYTHON_VARIABLE}: {named} cannot import lava-nc; "
-                "name a Python 3.10 that has it, or unset the variable"
+                f"{PYTHON_VARIABLE}: {named} {fault}; name a Python 3.10 that has lava-nc "
+                f"{LAVA_VERSION} and numpy < 2, or unset the variable"
             )
         return LavaEnvironment(Path(named), "own")
-    made = python_of(folder())
-    if (folder() / MARKER).is_file() and versions(made):
-        return LavaEnvironment(made, "own")
+    if _made_fault() == "":
+        return LavaEnvironment(python_of(folder()), "own")
     return None
 
 
@@ -79,8 +75,11 @@ def require() -> LavaEnvironment:
     """Return the Lava environment; raise BackendUnavailableError, with the mend, without one."""
     found = find()
     if found is None:
+        fault = _made_fault()
         raise BackendUnavailableError(
-            f"lava: no environment with lava-nc {LAVA_VERSION} at {folder()}; "
+            f"lava: {python_of(folder())} {fault}; make it anew by `ipvae-snn lava setup`"
+            if fault
+            else f"lava: no environment with lava-nc {LAVA_VERSION} at {folder()}; "
             "make it by `ipvae-snn lava setup`"
         )
     return found
@@ -101,6 +100,9 @@ def setup(report: Callable[[str], None]) -> LavaEnvironment:
     with _lock(folder(), report):
         found = find()  # another run may have made it meanwhile
         if found is None:
+            fault = _made_fault()
+            if fault:
+                report(f"{python_of(folder())} {fault}")
             report(f"making the Lava environment (about 300 MB) in {folder()} with {base}")
             found = _make(base, folder(), report)
     report(f"Lava environment ready: {found.python}")
@@ -120,12 +122,9 @@ def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
-def versions(python: Path) -> dict[str, str] | None:
-    """Return the versions that `python` runs lava with, or None if it cannot import lava."""
-    answer = _ask([str(python), "-c", _PROBE])
-    if answer is None:
-        return None
-    return {str(name): str(value) for name, value in json.loads(answer).items()}
+def _made_fault() -> str | None:
+    """Return what is wrong with the environment that `setup` made, "" if nothing; None without."""
+    return probe(python_of(folder())).fault if (folder() / MARKER).is_file() else None
 
 
 def describe() -> dict[str, object]:
@@ -140,6 +139,8 @@ def describe() -> dict[str, object]:
     }
     try:
         found = find()
+        if found is None and _made_fault():
+            require()
     except BackendUnavailableError as error:
         return {**plain, "state": "broken", "mend": str(error)}
     if found is None:
@@ -162,16 +163,10 @@ def find_python() -> Path:
     """Return a Python 3.10 that can make virtual environments; BackendUnavailableError if none."""
     for candidate in _candidates():
         # Run it: a pyenv shim exists for versions that are not active, and exits 127.
-        answer = _ask([str(candidate), "-c", _PYTHON_PROBE])
+        answer = ask([str(candidate), "-c", _PYTHON_PROBE])
         if answer is not None and answer.split() == [str(part) for part in PYTHON_VERSION]:
             return candidate
     raise BackendUnavailableError(f"lava: needs Python 3.10, found none; {HOW_TO_GET_PYTHON}")
-
-
-def clean_environment() -> dict[str, str]:
-    """Return this process's environment less what would lead another Python astray."""
-    astray = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
-    return {name: value for name, value in os.environ.items() if name not in astray}
 
 
 def _candidates() -> Iterator[Path]:
@@ -186,7 +181,7 @@ def _candidates() -> Iterator[Path]:
     yield from sorted(made, key=_patch_level, reverse=True)
     uv = shutil.which("uv")
     if uv:
-        answer = _ask([uv, "python", "find", "--no-project", "3.10"])
+        answer = ask([uv, "python", "find", "--no-project", "3.10"])
         if answer:
             yield Path(answer)
 
@@ -195,23 +190,6 @@ def _patch_level(python: Path) -> int:
     """Return 13 for .../3.10.13/bin/python, and -1 where the folder's name has no such number."""
     patch = python.parent.parent.name.removeprefix("3.10.")
     return int(patch) if patch.isdecimal() else -1
-
-
-def _ask(argv: list[str]) -> str | None:
-    """Return what a command prints, or None if it cannot run, fails or does not end."""
-    try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            check=True,
-            encoding="utf-8",
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            timeout=PROBE_LIMIT_S,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 @contextmanager
@@ -251,13 +229,14 @@ def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnviro
         report(f"installing lava-nc {LAVA_VERSION} and what it needs")
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         _step([*pip, "-c", str(CONSTRAINTS), f"lava-nc=={LAVA_VERSION}"])
-        found = versions(python)
-        if found is None:
+        found = probe(python)
+        if found.fault:
             raise BackendError(
-                f"lava setup: lava-nc was installed in {target} but cannot be imported; "
-                f"see why with `{python} -c 'import lava.proc.dense.process'`"
+                f"lava setup: lava-nc was installed in {target}, but {python} {found.fault}; "
+                f"see more with `{python} -c 'import lava.proc.dense.process'`"
             )
-        write_text(target / MARKER, json.dumps({"base": str(base), **found}, indent=2) + "\n")
+        made = {"base": str(base), **found.versions}
+        write_text(target / MARKER, json.dumps(made, indent=2) + "\n")
         done = True
     except OSError as error:
         raise BackendError(

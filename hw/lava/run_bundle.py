@@ -2,13 +2,16 @@
 
 Needs Python 3.10, numpy < 2 and lava-nc 0.10.0, nothing else. It starts itself once more under a
 guard: Lava's processes get a session and a time limit of their own, and however the run ends (done,
-an error, the limit, a signal), no process and no shared memory of it is left. This file is the
-`run.py` of an exported bundle; the package `simulator` beside it holds the rest.
+an error, the limit, a signal), no process and no shared memory of it is left, and the images that
+were finished are kept. This file is the `run.py` of an exported bundle; the package `simulator`
+beside it holds the rest.
 """
 
 import argparse
+import errno
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +21,13 @@ import traceback
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 FOLDER = Path(__file__).resolve().parent
 MAX_FOLDER = 60  # bytes: Lava's manager puts a socket below, whose path may have 107
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SCARCE = 64 * 1024  # bytes that are as good as none
+BAD_INPUT = 2  # exit status: nothing was run
 PROGRESS_S = 5.0  # between two lines of progress where standard error is no terminal
 
 
@@ -34,24 +39,30 @@ def main() -> int:
     # Only a bundle has this package; here its modules lie under other names.
     from simulator import child
 
-    guarded = child.under_guard()  # before numpy and lava: it names what they make
+    # A network's sums are too small to share out, and every Process has its own pool of threads.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    guarded = child.under_guard(orphaned)  # before numpy and lava: it names what they make
     from simulator import bundle_io
 
     try:
         network = bundle_io.read_network(FOLDER)
         images = bundle_io.read_images(options.input, network, options.limit)
-        request = bundle_io.Request(options.steps, options.seed, options.first_image, options.trace)
-        bundle_io.check_request(request, len(images))
+        request = bundle_io.Request(
+            options.steps, options.seed, options.first_image, options.trace, options.monitor,
+            options.source, options.fused, options.replicas,
+        )  # fmt: skip
+        bundle_io.check_request(request, len(images), network)
         if not options.out.absolute().parent.is_dir():
             raise bundle_io.InputError(f"--out: there is no folder {options.out.absolute().parent}")
         if guarded:
-            return work(network, images, request, options.out)
+            return work(network, images, request, options)
     except bundle_io.InputError as error:
-        fail(str(error), 2)
+        fail(str(error), BAD_INPUT)
     limit = options.timeout or bundle_io.default_timeout(
-        len(images), request.steps, network.n_neurons, network.n_pixels
+        len(images), network.stride * request.steps, network.n_neurons, network.n_pixels
     )
-    return guard(limit, child)
+    return guard(limit, network, options.out.absolute())
 
 
 def parse() -> argparse.Namespace:
@@ -63,6 +74,9 @@ def parse() -> argparse.Namespace:
             raise argparse.ArgumentTypeError(f"{number} is not above 0")
         return number
 
+    def neurons(text: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in text.split(","))
+
     parser = argparse.ArgumentParser(description="Run this network in Lava's simulator of Loihi.")
     parser.add_argument("--input", type=Path, required=True, help=".npy: uint8 (N,M) or (N,H,W)")
     parser.add_argument("--steps", type=positive, required=True, help="time steps T of an image")
@@ -71,7 +85,21 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--first-image", type=int, default=0, help="index of the first image")
     parser.add_argument("--limit", type=positive, help="run only the first N images")
     parser.add_argument("--trace", action="store_true", help="keep counts and states of all steps")
+    parser.add_argument(
+        "--source", choices=("spikes", "bias"), default="spikes", help="image as graded spikes "
+        "(default), or as bias: the host computes what it causes and writes that",
+    )  # fmt: skip
+    parser.add_argument("--fused", action="store_true", help="the network as one process: faster")
+    parser.add_argument("--replicas", type=positive, default=1, help="copies that share the images")
+    parser.add_argument(
+        "--monitor", type=neurons, default=(), metavar="N,N,..",
+        help="neurons whose counts and states of all steps to keep",
+    )  # fmt: skip
     parser.add_argument("--timeout", type=positive, help="seconds (default: by size of the run)")
+    parser.add_argument(
+        "--stall", type=float, default=60.0, help="give up after S seconds without a time step; 0: "
+        "never (default: 60)", metavar="S",
+    )  # fmt: skip
     return parser.parse_args()
 
 
@@ -80,70 +108,129 @@ def check_versions() -> None:
     advice = "make an environment by `python3.10 -m venv DIR` and `DIR/bin/pip install -r"
     advice += f" {FOLDER / 'requirements.txt'}`"
     if sys.version_info[:2] != (3, 10):
-        fail(f"Python {sys.version.split()[0]}, but lava-nc 0.10.0 needs 3.10; {advice}", 2)
+        fail(f"Python {sys.version.split()[0]}, but lava-nc 0.10.0 needs 3.10; {advice}", BAD_INPUT)
     for package, wanted in (("lava-nc", "0.10.0"), ("numpy", "1.")):
         try:
             found = metadata.version(package)
         except metadata.PackageNotFoundError:
-            fail(f"{package} is not installed; {advice}", 2)
+            fail(f"{package} is not installed; {advice}", BAD_INPUT)
         if not found.startswith(wanted):
             needed = f"{wanted}x" if wanted.endswith(".") else wanted
-            fail(f"{package} {found}, but this needs {needed}; {advice}", 2)
+            fail(f"{package} {found}, but this needs {needed}; {advice}", BAD_INPUT)
 
 
-def work(network: Any, images: Any, request: Any, out: Path) -> int:
+def work(network: Any, images: Any, request: Any, options: argparse.Namespace) -> int:
     """Run the network in this process and its children; it ends with them if a Process fails."""
-    from simulator import bundle_io
-    from simulator.circuit import (
-        SimulationError,
-        simulate,
-    )
+    from simulator import bundle_io, child
 
     show = Progress(len(images))
-    with AtOnce(SimulationError, out), tempfile.TemporaryDirectory(prefix="run-") as scratch, show:
-        arrays = simulate(network, images, request, Path(scratch), show)
-        bundle_io.write_result(out, arrays)
+    with AtOnce(show):
+        from simulator.circuit import simulate
+        from simulator.watch import Watch
+
+        watch = Watch(len(images), options.stall, show, show.fail)
+        run = Path(os.environ[child.RUN_VARIABLE])
+        arrays = simulate(network, images, request, run, watch)
+        try:
+            bundle_io.write_result(options.out, arrays)
+        except OSError as error:
+            show.fail(f"{options.out}: {error.strerror or error}; make room there, or choose --out")
+        show.leave()
     return 0
 
 
-def guard(limit: float, child: Any) -> int:
-    """Start this script again, guarded, with a time limit in seconds; return its exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, leave)
+def guard(limit: float, network: Any, out: Path) -> int:
+    """Start this script again, guarded, with a time limit in seconds; return its exit status.
+
+    If it fails, what it had finished is kept beside `out`.
+    """
+    from simulator import child, ending, salvage
+
     token = f"ipvae_{os.getpid()}_{secrets.token_hex(6)}"
     isolated = ["-I"] if sys.flags.isolated else []
     folder = tempfile.gettempdir()
     if len(os.fsencode(folder)) > MAX_FOLDER:
         folder = "/tmp"
-    with tempfile.TemporaryDirectory(
-        prefix="ipvae-", dir=folder, ignore_cleanup_errors=True
-    ) as scratch:
-        process = subprocess.Popen(
-            [sys.executable, *isolated, __file__, *sys.argv[1:]],
-            stdin=subprocess.PIPE,  # closes when we end, however we end: see child.py
-            env={**os.environ, child.TOKEN_VARIABLE: token, "TMPDIR": scratch},
-            start_new_session=True,
-        )
+    partial = salvage.partial_path(out)
+    with ending.handled(ending.interrupt), tempfile.TemporaryDirectory(
+        prefix=child.SCRATCH_PREFIX, dir=folder, ignore_cleanup_errors=True
+    ) as scratch:  # fmt: skip
+        run = Path(scratch, "run")
+        process, status, cause = None, 1, ""
         try:
-            return process.wait(timeout=limit)
+            run.mkdir()
+            process = subprocess.Popen(
+                [sys.executable, *isolated, __file__, *sys.argv[1:]],
+                stdin=subprocess.PIPE,  # closes when we end, however we end: see child.py
+                env={
+                    **os.environ,
+                    child.TOKEN_VARIABLE: token,
+                    child.RUN_VARIABLE: str(run),
+                    child.KEEP_VARIABLE: str(partial),
+                    "TMPDIR": scratch,
+                },
+                start_new_session=True,
+            )
+            status = ending.wait_for(process, time.monotonic() + limit)
         except subprocess.TimeoutExpired:
-            fail(f"still running at its limit of {limit:g} s, so it was ended; see --timeout")
+            cause = f"still running at its limit of {limit:g} s (see --timeout), so it was ended"
+        except ending.HaltedError as error:
+            cause = f"{error}, so it was ended"
+        except ending.Interrupted as error:
+            status, cause = 128 + error.number, str(error)
         finally:
-            with suppress(ProcessLookupError):  # if all of them ended by themselves
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            child.remove_shared_memory(token)
+            with ending.handled(signal.SIG_IGN):  # a second Ctrl-C must not break it
+                if process is not None:
+                    ending.end_all(process.pid, token, polite=False)
+                    process.wait()
+                    salvage.tidy(out, process.pid)
+                child.remove_shared_memory(token)
+        if status == 0:
+            partial.unlink(missing_ok=True)  # of an earlier run that broke
+            return 0
+        if status < 0:
+            status, cause = 1, f"the guarded run.py {ending.how_it_ended(status)}"
+            cause += salvage.crash(run)
+        if cause:
+            leave_line = "\n" if sys.stderr.isatty() else ""  # the line that shows progress
+            say(f"error: {cause}", leave_line)
+        if status != BAD_INPUT:
+            say(salvage.keep(run, network, partial))
+        return status
 
 
-def leave(number: int, _frame: FrameType | None) -> NoReturn:
-    """End by way of all `finally`."""
-    sys.exit(128 + number)
+def orphaned() -> None:
+    """Keep what was finished; called in a process of its own if the guard was killed."""
+    from simulator import bundle_io, child, salvage
+
+    run, partial = os.environ[child.RUN_VARIABLE], os.environ.get(child.KEEP_VARIABLE)
+    if Path(run).is_dir():  # and not at the end of a run that ended well
+        network = bundle_io.read_network(FOLDER)
+        kept = salvage.keep(Path(run), network, Path(partial) if partial else None)
+        say(f"its guard was killed; {kept}")
+
+
+def say(message: str, before: str = "") -> None:
+    """Write a line to standard error, if anybody reads it."""
+    with suppress(OSError):
+        sys.stderr.write(f"{before}run.py: {message}\n")
+        sys.stderr.flush()
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """End with a message and an exit status other than 0."""
-    print(f"run.py: error: {message}", file=sys.stderr)  # noqa: T201 (a script's own output)
+    say(f"error: {message}")
     sys.exit(status)
+
+
+def full_folder() -> str:
+    """Return which folder has no room; shared memory and semaphores do not say so themselves."""
+    # Not tempfile.gettempdir(), which passes over a folder that is full.
+    folders = ("/dev/shm", os.environ.get("TMPDIR", "/tmp"))
+    for folder in folders:
+        if Path(folder).is_dir() and shutil.disk_usage(folder).free < SCARCE:
+            return folder
+    return " or ".join(folders)
 
 
 class AtOnce:
@@ -153,8 +240,8 @@ class AtOnce:
     Lava's Processes would wait for them for ever. The guard ends them.
     """
 
-    def __init__(self, expected: type[Exception], out: Path) -> None:
-        self.expected, self.out = expected, out
+    def __init__(self, show: "Progress") -> None:
+        self.show = show
 
     def __enter__(self) -> None:
         """Nothing to prepare."""
@@ -163,15 +250,13 @@ class AtOnce:
         """Print what happened and end."""
         if error is None:
             return
-        if isinstance(error, self.expected):
-            message = str(error)
-        elif isinstance(error, OSError) and error.strerror:
-            message = f"{error.filename or self.out}: {error.strerror}; make room there"
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            message = f"{error.filename or full_folder()}: {error.strerror}; make room there"
         else:
-            trace = "".join(traceback.format_exception(error)).rstrip()
-            message = f"{error!r}; its traceback follows\n{trace}"
-        print(f"run.py: error: {message}", file=sys.stderr, flush=True)  # noqa: T201 (as above)
-        os._exit(1)
+            # Lava hands on what a Process raised as it was built, with its traceback beside it.
+            trace = getattr(error, "trace", None) or "".join(traceback.format_exception(error))
+            message = f"{type(error).__name__}: {error}; its traceback follows\n{trace.rstrip()}"
+        self.show.fail(message)
 
 
 class Progress:
@@ -188,16 +273,21 @@ class Progress:
             return
         self.shown, self.next = done, now + (0.2 if self.terminal else PROGRESS_S)
         before, after = ("\r", "") if self.terminal else ("", "\n")
-        sys.stderr.write(f"{before}{done}/{self.total} images{after}")
-        sys.stderr.flush()
+        with suppress(OSError):  # nobody reads it
+            sys.stderr.write(f"{before}{done}/{self.total} images{after}")
+            sys.stderr.flush()
 
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, *_error: object) -> None:
+    def leave(self) -> None:
         """Leave the changing line."""
         if self.terminal and self.shown >= 0:
-            sys.stderr.write("\n")
+            with suppress(OSError):
+                sys.stderr.write("\n")
+
+    def fail(self, message: str) -> NoReturn:
+        """Print why the run fails and end this process at once, its children still living."""
+        self.leave()
+        say(f"error: {message}")
+        os._exit(1)
 
 
 if __name__ == "__main__":

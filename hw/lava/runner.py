@@ -1,6 +1,6 @@
 """Run a Lava bundle in the Lava environment, guarded, and bring its result back."""
 
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +8,14 @@ import numpy.typing as npt
 
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.bundle_io import InputError, default_timeout, read_network
-from ipvae_snn.hw.lava.environment import clean_environment, require
-from ipvae_snn.hw.lava.guard import last_lines, run_guarded
+from ipvae_snn.hw.lava.child import KEEP_VARIABLE, REMOVE_VARIABLE, RUN_VARIABLE
+from ipvae_snn.hw.lava.ending import Interrupted, handled, how_it_ended, interrupt
+from ipvae_snn.hw.lava.environment import require
+from ipvae_snn.hw.lava.guard import last_lines, run_guarded, scratch_folder
+from ipvae_snn.hw.lava.probing import clean_environment
+from ipvae_snn.hw.lava.salvage import FILES, crash, keep
+from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun, lava_run
+from ipvae_snn.progress import current_watcher
 from ipvae_snn.trace import RunRequest, Trace
 
 SOURCES = {  # file of this package -> its name in a bundle
@@ -18,7 +24,13 @@ SOURCES = {  # file of this package -> its name in a bundle
     "child.py": "simulator/child.py",
     "bundle_io.py": "simulator/bundle_io.py",
     "circuit.py": "simulator/circuit.py",
+    "results.py": "simulator/results.py",
+    "members.py": "simulator/members.py",
+    "watch.py": "simulator/watch.py",
+    "ending.py": "simulator/ending.py",
+    "salvage.py": "simulator/salvage.py",
 }
+STALL_S = 60.0
 MARK = "run.py: error: "
 TRACKER = "resource_tracker"  # its warnings of what an ended run left; the guard removed that
 
@@ -43,43 +55,106 @@ def run_bundle(
     pixels: npt.NDArray[np.uint8],
     request: RunRequest,
     timeout_s: float | None = None,
+    stall_s: float | None = None,
 ) -> Trace:
     """Run pixels (N, M) uint8 through the network of the folder `bundle` and return its trace.
 
-    timeout_s: time limit, by default one that grows with the run. Raises BackendUnavailableError
-    without a Lava environment; BackendError if the run fails (with the traceback of the Process
-    that failed) or passes the limit. Leaves no process and no shared memory behind.
+    Limits and errors are those of `simulate_bundle`.
+    """
+    return simulate_bundle(bundle, pixels, request, LavaOptions(), timeout_s, stall_s).trace
+
+
+def simulate_bundle(
+    bundle: Path,
+    pixels: npt.NDArray[np.uint8],
+    request: RunRequest,
+    options: LavaOptions,
+    timeout_s: float | None = None,
+    stall_s: float | None = None,
+    temporary: bool = False,
+) -> LavaRun:
+    """Run pixels (N, M) uint8 through the network of the folder `bundle`, as `options` say.
+
+    timeout_s: time limit, by default one that grows with the run; stall_s: seconds without a time
+    step after which it is given up, by default 60, 0 for never. temporary: the bundle's folder may
+    be removed if this process is killed. A `progress.Watcher` is told how far the run is, names the
+    file for the finished images of a run that fails, and may set other defaults.
+
+    Raises BackendUnavailableError without a Lava environment; BackendError if the run fails (with
+    the traceback of the Process that failed), hangs or passes the limit; KeyboardInterrupt if a
+    signal ends it. Leaves no process and no shared memory behind.
     """
     python = require().python
     try:
         network = read_network(bundle)
     except InputError as error:
         raise BackendError(f"lava: {error}") from error
-    if timeout_s is None:
-        timeout_s = default_timeout(len(pixels), request.steps, network.n_neurons, network.n_pixels)
-    with tempfile.TemporaryDirectory(prefix="ipvae-snn-") as scratch:
-        images, result = Path(scratch, "images.npy"), Path(scratch, "result.npz")
+    watcher = current_watcher()
+    limit_s = timeout_s or watcher.timeout_s or default_timeout(
+        len(pixels), network.stride * request.steps, network.n_neurons, network.n_pixels
+    )  # fmt: skip
+    stalls_s = (stall_s, watcher.stall_s, STALL_S)
+    with handled(interrupt), scratch_folder() as folder:
+        scratch, run = Path(folder), Path(folder, "run")
+        images, result = scratch / "images.npy", scratch / "result.npz"
+        run.mkdir()
         np.save(images, pixels)
-        options = {
+        flags = {
             "--input": images,
             "--out": result,
             "--steps": request.steps,
             "--seed": request.seed,
             "--first-image": request.first_image,
+            "--stall": next(value for value in stalls_s if value is not None),
         }
         argv: list[str | Path] = [python, "-I", bundle.absolute() / "run.py"]
-        argv += [str(part) for option in options.items() for part in option]
+        argv += [str(part) for flag in flags.items() for part in flag]
+        argv += options.arguments()
         argv += ["--trace"] if request.trace else []
-        done = run_guarded(argv, timeout_s, cwd=Path(scratch), env=clean_environment())
-        if done.returncode != 0:
-            raise BackendError(f"lava: {reason(done.stderr, done.returncode)}")
+        environment = {
+            **clean_environment(),
+            RUN_VARIABLE: str(run),
+            KEEP_VARIABLE: str(watcher.keep.absolute()) if watcher.keep else "",
+            REMOVE_VARIABLE: str(bundle.absolute()) if temporary else "",
+        }
+
+        def look() -> None:
+            done = images_done(run)
+            if done is not None:
+                with suppress(OSError):  # whoever was to see it has gone
+                    watcher.progress(done, len(pixels))
+
+        try:
+            done = run_guarded(
+                argv, limit_s, cwd=scratch, env=environment, scratch=scratch, look=look,
+                polite=False,
+            )  # fmt: skip
+            if done.returncode != 0:
+                why = reason(done.stderr, done.returncode)
+                raise BackendError(f"lava: {why}{crash(run) if done.returncode < 0 else ''}")
+        except Interrupted as error:
+            kept = keep(run, network, watcher.keep)
+            raise Interrupted(error.number, f"{error}; {kept}") from error
+        except BackendError as error:
+            first, follows, rest = str(error).partition("; its traceback follows\n")
+            kept = keep(run, network, watcher.keep)
+            raise BackendError(f"{first}; {kept}{follows}{rest}") from error
         with np.load(result, allow_pickle=False) as arrays:
-            return Trace(**arrays)
+            return lava_run(dict(arrays))
+
+
+def images_done(run: Path) -> int | None:
+    """Return how many images of the run in this folder are done; None before it begins."""
+    try:
+        return int(np.load(run / FILES / "progress.npy", allow_pickle=False)[0])
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 def reason(stderr: str, status: int) -> str:
-    """Return what a bundle's run.py says of its failure, or the last lines of what it wrote."""
+    """Return what a bundle's run.py says of its failure, or how it ended and its last lines."""
     _, found, message = stderr.partition(MARK)
     if not found:
-        return f"run.py ended with status {status}: {last_lines(stderr)}"
+        said = "\n".join(line for line in stderr.splitlines() if TRACKER not in line)
+        return f"run.py {how_it_ended(status)}; its last words: {last_lines(said)}"
     return "\n".join(line for line in message.splitlines() if TRACKER not in line)

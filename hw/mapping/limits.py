@@ -223,7 +223,7 @@ def neuron_checks(
     """Return the checks of what a single neuron needs of a core: if one fails, none can hold it."""
     check, room = Checker(profile), room_of(profile)
     found = []
-    mend = "send the image with --input bias, convert with --sparsity, or train a smaller network"
+    mend = "send the image with --source bias, convert with --sparsity, or train a smaller network"
     for population in populations:
         words = ", ".join(f"{word.name} {word.bits}" for word in population.state)
         found.append(

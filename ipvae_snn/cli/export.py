@@ -137,10 +137,8 @@ def _lava(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
     from ipvae_snn.export.lava_bundle import write_bundle
     from ipvae_snn.hw.lava.environment import find
     from ipvae_snn.hw.lava.runner import bundle_sources, run_bundle
-    from ipvae_snn.ir import lateral_of
     from ipvae_snn.trace import RunRequest
 
-    lateral_of(program, "the Lava simulator")
     if not no_check and find() is None:
         raise BackendUnavailableError(
             "the Lava bundle cannot be checked: there is no Lava environment; make one with "

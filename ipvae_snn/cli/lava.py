@@ -1,15 +1,17 @@
-"""`ipvae-snn lava setup`: make the separate environment in which Lava runs."""
+"""`ipvae-snn lava`: make the separate environment in which Lava runs, and run networks there."""
 
 import typer
 
 from ipvae_snn.cli.common import JsonOption, console, emit_json
+from ipvae_snn.cli.lava_run import lava_run
 
-app = typer.Typer(no_args_is_help=True, help="The environment of Lava's CPU simulator.")
+app = typer.Typer(no_args_is_help=True, help="Lava's CPU simulator of Loihi.")
+app.command("run")(lava_run)
 
 
 @app.callback()
 def root() -> None:
-    """Manage the environment of Lava's CPU simulator."""
+    """Lava's CPU simulator of Loihi: its environment, and runs that tell all they can."""
 
 
 @app.command("setup")

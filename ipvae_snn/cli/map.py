@@ -49,7 +49,7 @@ def map_network(
     ] = "loihi2",
     input_as: Annotated[
         InputAs,
-        typer.Option("--input", help="Image as graded spikes, or written into the state as bias."),
+        typer.Option("--source", help="Image as graded spikes, or written into the state as bias."),
     ] = InputAs.SPIKES,
     chips: Annotated[
         int | None, typer.Option(min=1, help="How many chips there are; default: as needed.")

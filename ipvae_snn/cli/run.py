@@ -22,13 +22,14 @@ from ipvae_snn.cli.common import (
     load_images,
     network_path,
 )
+from ipvae_snn.cli.watching import partial_path, watching
 
 if TYPE_CHECKING:
     from ipvae_snn.data import ImageSet
     from ipvae_snn.trace import RunRequest, Trace
 
 # Back ends known to give no saturations; another one that gives none is found out after its run.
-WITHOUT_SATURATIONS: Final = ("float", "lava")
+WITHOUT_SATURATIONS: Final = ("float",)
 
 
 class OnOverflow(str, Enum):
@@ -50,7 +51,7 @@ def run(
         str | None,
         typer.Option(
             help="reference, compiled (the fastest on a CPU), onnx, onnx-reference, torch, "
-            "torch-cuda or lava; a checkpoint has one only, float."
+            "torch-cuda, lava or lava-fused; a checkpoint has one only, float."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Result file.")] = Path("result.npz"),
@@ -65,6 +66,14 @@ def run(
         OnOverflow,
         typer.Option(help="error: fail, and write nothing, if any neuron saturates."),
     ] = OnOverflow.SATURATE,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="lava: end the run after so many seconds (default: by its size)."),
+    ] = None,
+    stall: Annotated[
+        float | None,
+        typer.Option(min=0, help="lava: and after so many without a time step (60; 0 is never)."),
+    ] = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
@@ -79,13 +88,15 @@ def run(
     run_one = _run_float if floating else _run_integer
     if on_overflow is OnOverflow.ERROR:
         _require_saturations("float" if floating else backend)
-    with console(quiet=True).status(f"up to {limit} images, {steps} steps"):
+    text = f"up to {limit} images, {steps} steps"
+    with watching(console(quiet=True), text, out, (timeout, stall)):
         images, result, saturated, seconds, name = run_one(
             network, backend, data, split, data_root, limit, request
         )
     if on_overflow is OnOverflow.ERROR:
         saturation.require_none(result, name)
     result.save(out)
+    partial_path(out).unlink(missing_ok=True)  # of an earlier run that broke
     limits = saturation.saturations(result)
     quality = r2(images.pixels, result.reconstruction)
     summary = {

@@ -22,9 +22,9 @@ from ipvae_snn.cli.common import (
     table,
 )
 from ipvae_snn.cli.measure import ORACLE
+from ipvae_snn.cli.watching import watching
 
-EVERYWHERE: Final = ["compiled", "torch", "onnx"]
-LAVA: Final = "lava"
+DEFAULT: Final = ["compiled", "torch", "onnx", "lava"]
 
 
 def verify(
@@ -34,7 +34,7 @@ def verify(
         str | None,
         typer.Option(
             help="Comma-separated; the reference is always the oracle. Default: compiled, torch, "
-            "onnx and, for a one-layer circuit, lava."
+            "onnx, lava."
         ),
     ] = None,
     limit: LimitOption = 20,
@@ -52,16 +52,14 @@ def verify(
     from ipvae_snn.trace import RunRequest
 
     program = load_network(network)
-    names = (
-        EVERYWHERE + ([] if program.residual else [LAVA]) if backends is None else listed(backends)
-    )
+    names = DEFAULT if backends is None else listed(backends)
     others = [name for name in names if name != ORACLE]
     run_of = {name: load_backend(name) for name in (ORACLE, *others)}
     images = load_for(program, data, split, data_root, limit)
     request = RunRequest(steps, seed, trace=True)
     screen = console(quiet=as_json)
     rows: list[dict[str, Any]] = []
-    with screen.status("") as status:
+    with watching(screen) as status:
         status.update(f"{ORACLE}: {len(images.pixels)} images, {steps} steps")
         start = time.perf_counter()
         expected = run_of[ORACLE](program, images.pixels, request)

@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 Int64 = npt.NDArray[np.int64]
 UInt32 = npt.NDArray[np.uint32]
-Draw = Callable[[Int64, Int64], Int64]  # (part (P, 1), neuron (n,)) -> uniforms (P, n)
+# (first part, parts of each neuron (n,), neuron (n,)) -> uniforms (P, n) of parts from the first
+Draw = Callable[[int, Int64, Int64], UInt32]
 
-ACCUMULATOR_MAX = (1 << 23) - 1  # 24 bits, signed
-PARTS_AT_ONCE = 16  # bounds the memory of a step with high rates
 MAX_PART_COUNT = 28
 LOG2E = 1549082005  # round(2**30 log2 e)
 LN2 = 744261118  # round(2**30 ln 2)
 MASK32 = (1 << 32) - 1
+NEVER = 1 << 31  # no uniform is as large
 
 
 def threefry(seed: int, image: int, first: UInt32, second: UInt32) -> tuple[UInt32, UInt32]:
@@ -41,22 +41,25 @@ def threefry(seed: int, image: int, first: UInt32, second: UInt32) -> tuple[UInt
     return a, b
 
 
-def first_uniforms(seed: int, image: int, first_step: int, n_steps: int, n: int) -> Int64:
-    """Return part 0's uniforms (n_steps, n) of the steps from `first_step`, in [0, 2**31)."""
-    steps = np.arange(first_step, first_step + n_steps, dtype=np.uint32)
+def block_uniforms(
+    seed: int, image: int, first_step: int, n_steps: int, n: int, part: int = 0
+) -> UInt32:
+    """Return one part's uniforms (n_steps, n) of the steps from `first_step`, in [0, 2**31)."""
+    steps = np.arange(first_step, first_step + n_steps, dtype=np.uint32) + np.uint32(part << 20)
     pairs = np.arange((n + 1) // 2, dtype=np.uint32)
     counter = np.meshgrid(steps, pairs, indexing="ij")
-    words = np.empty((n_steps, len(pairs), 2), dtype=np.int64)
+    words = np.empty((n_steps, len(pairs), 2), dtype=np.uint32)
     words[..., 0], words[..., 1] = threefry(seed, image, counter[0], counter[1])
-    return words.reshape(n_steps, -1)[:, :n] >> 1
+    return words.reshape(n_steps, -1)[:, :n] >> np.uint32(1)
 
 
-def part_uniforms(seed: int, image: int, step: int, part: Int64, neuron: Int64) -> Int64:
-    """Return the uniforms (P, n) of parts (P, 1) and neurons (n,) in one step."""
-    shape = np.broadcast_shapes(part.shape, neuron.shape)
+def part_uniforms(seed: int, image: int, step: Int64, part: Int64, neuron: Int64) -> UInt32:
+    """Return the uniforms of (step, part, neuron), which are broadcast against each other."""
+    shape = np.broadcast_shapes(step.shape, part.shape, neuron.shape)
     low = np.broadcast_to(step + (part << 20), shape).astype(np.uint32)
     even, odd = threefry(seed, image, low, np.broadcast_to(neuron >> 1, shape).astype(np.uint32))
-    return np.where(neuron & 1, odd, even).astype(np.int64) >> 1
+    uniform: UInt32 = np.where(neuron & 1, odd, even) >> np.uint32(1)
+    return uniform
 
 
 def power_of_two(exponent: Int64, coarse: Int64, fine: Int64) -> Int64:
@@ -67,60 +70,74 @@ def power_of_two(exponent: Int64, coarse: Int64, fine: Int64) -> Int64:
     return np.asarray(((head * tail) >> 31) >> (exponent >> 28))
 
 
-def invert(rate: Int64, uniform: Int64, tables: tuple[Int64, Int64, Int64]) -> Int64:
-    """Return the Poisson counts of one part: rate in 2**-28 (at most 8), uniform in [0, 2**31)."""
+def thresholds(lowest: int, fraction_bits: int, tables: tuple[Int64, Int64, Int64]) -> UInt32:
+    """Return the cumulative probabilities (potentials, 28) of one part's counts, in 2**-31.
+
+    A row for every potential from `lowest` to 3 octaves, where the rate is 8; a neuron's count is
+    how many of its row its uniform has reached. Where the next probability is 0 no uniform
+    reaches on. tables: coarse, fine, reciprocal. 7 MB with 12 fraction bits, made once: a sum
+    over a row takes a tenth of the time of the inversion's loop.
+    """
     coarse, fine, reciprocal = tables
+    octave = 1 << fraction_bits
+    potential = np.arange(lowest, 3 * octave + 1, dtype=np.int64)
+    rate = power_of_two((3 * octave - potential) << (28 - fraction_bits), coarse, fine)
     chance = power_of_two((rate * LOG2E) >> 30, coarse, fine)
+    table = np.empty((len(potential), MAX_PART_COUNT), dtype=np.uint32)
     cumulative = chance.copy()
-    count = np.zeros(np.broadcast_shapes(rate.shape, uniform.shape), dtype=np.int64)
     for k in range(1, MAX_PART_COUNT + 1):
-        beyond = cumulative <= uniform
-        if not beyond.any():
-            return count
         chance = (((chance * rate) >> 28) * reciprocal[k]) >> 30
-        count += beyond & (chance > 0)
-        cumulative = cumulative + chance
-    return count
+        table[:, k - 1] = np.where(chance > 0, np.minimum(cumulative, NEVER), NEVER)
+        cumulative += chance
+    return table
+
+
+def spiking(potential: Int64, uniform: UInt32, silent: UInt32, lowest: int) -> Int64:
+    """Return the indices of the neurons that may spike: all others have count 0 for certain.
+
+    Most neurons are silent at most steps, and one look-up tells which. silent: the first column
+    of `thresholds`.
+    """
+    row = potential - lowest
+    quiet = uniform < silent[np.minimum(row, len(silent) - 1)]
+    return np.flatnonzero(~quiet | (row >= len(silent)))
 
 
 def sample(
     potential: Int64,
-    uniform: Int64,
+    uniform: UInt32,
+    neuron: Int64,
     draw: Draw,
     fraction_bits: int,
-    max_count: int,
-    tables: tuple[Int64, Int64, Int64],
+    table: UInt32,
+    lowest: int,
 ) -> Int64:
-    """Return the spike counts (n,) at membrane potentials (n,).
+    """Return the spike counts (n,) of the neurons `neuron` (n,) at membrane potentials (n,).
 
     uniform (n,) are those of part 0; `draw` gives those of further parts, for the neurons whose
-    rate is above 8. tables: coarse, fine, reciprocal.
+    rate is above 8, as many of the parts at once as it likes. table, lowest: of `thresholds`;
+    lowest is at most 2 octaves.
     """
-    octave = 1 << fraction_bits
-    halvings = np.maximum(0, (potential - 3 * octave + octave - 1) >> fraction_bits)
-    below_eight = 3 * octave + (halvings << fraction_bits) - potential
-    rate = power_of_two(below_eight << (28 - fraction_bits), *tables[:2])
-    count = invert(rate, uniform, tables)
-    parts = np.int64(1) << halvings
-    last = int(parts.max())
-    for start in range(1, last, PARTS_AT_ONCE):
-        neuron = np.flatnonzero(parts > start)
-        part = np.arange(start, min(start + PARTS_AT_ONCE, last), dtype=np.int64)[:, np.newaxis]
-        more = invert(rate[neuron], draw(part, neuron), tables)
-        count[neuron] += np.where(part < parts[neuron], more, 0).sum(axis=0)
-    return np.minimum(count, max_count)
-
-
-def check_sum(total: npt.NDArray[np.integer], name: str) -> Int64:
-    """Return the synaptic sums (n,) as int64; OverflowError if one leaves 24 bits."""
-    wide = total.astype(np.int64)
-    worst = int(np.abs(wide).argmax())
-    if abs(wide[worst]) > ACCUMULATOR_MAX:
-        raise OverflowError(
-            f"the {name} sum of neuron {worst} is {wide[worst]}, beyond the 24-bit accumulator's "
-            f"{ACCUMULATOR_MAX}; the program was altered, or its proof is wrong"
-        )
-    return wide
+    row = potential - lowest
+    high = np.flatnonzero(row >= len(table))
+    if high.size:
+        octave = 1 << fraction_bits
+        halvings = (row[high] - len(table) + octave) >> fraction_bits
+        row[high] -= halvings << fraction_bits
+    reached = table[row] <= uniform[:, np.newaxis]
+    count: Int64 = reached.sum(axis=1)
+    if high.size:
+        parts = np.int64(1) << halvings
+        last, start = int(parts.max()), 1
+        while start < last:
+            many = parts > start
+            at = high[many]
+            drawn = draw(start, parts[many], neuron[at])
+            part = np.arange(start, start + len(drawn), dtype=np.int64)[:, np.newaxis]
+            more = (table[row[at]] <= drawn[..., np.newaxis]).sum(axis=2)
+            count[at] += np.where(part < parts[many], more, 0).sum(axis=0)
+            start += len(drawn)
+    return count
 
 
 def scale(total: Int64, multiplier: Int64, shift: Int64) -> Int64:
@@ -133,19 +150,26 @@ def integrate(
     received: Int64,
     own: Int64,
     extra_bits: int,
-    update_limits: tuple[int, int],
+    least: int,
+    most: int | Int64,
     state_limits: tuple[int, int],
-) -> Int64:
-    """Return the membrane potentials (n,) after one step, clamped three times.
+) -> tuple[Int64, tuple[int, int, int]]:
+    """Return the membrane potentials (n,) after one step, and how many the three clamps held.
 
-    received (n,): held current and lateral sum, bounded from above by update_limits[1]. own (n,):
-    the neuron's self-inhibition, taken from what that leaves and never from the bound, so that a
-    neuron falls by it however much the others excite it. Their difference stops at
-    update_limits[0]; the potential at either of state_limits.
+    received (n,): current and synaptic sum, bounded from above by `most`. own (n,): the neuron's
+    self-inhibition, taken from what that leaves and never from the bound, so that a neuron falls
+    by it however much the others excite it. Their difference stops at `least`; the potential at
+    either of state_limits, the upper of which counts. least and most are in the finer units of
+    the current, `extra_bits` below the potential's.
     """
-    least, most = update_limits
-    update = np.maximum(np.minimum(received, most << extra_bits) - own, least << extra_bits)
+    bounded = np.minimum(received, most) - own
+    update = np.maximum(bounded, least)
     if extra_bits:
         update = (update + (1 << (extra_bits - 1))) >> extra_bits
-    moved: Int64 = np.clip(potential + update, *state_limits)
-    return moved
+    free = potential + update
+    held = (
+        int(np.count_nonzero(received > most)),
+        int(np.count_nonzero(bounded < least)),
+        int(np.count_nonzero(free > state_limits[1])),
+    )
+    return np.minimum(np.maximum(free, state_limits[0]), state_limits[1]), held

@@ -1,13 +1,18 @@
-"""What the Processes here share: checked integer Vars, and models that report their errors."""
+"""What the Processes here share: checked integer Vars, the timetable, and models that report."""
 
 import traceback
 from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from lava.magma.core.model.py.model import PyLoihiProcessModel
+
+Int64 = npt.NDArray[np.int64]
+RANGE_MAX = (1 << 23) - 1  # 24 bits, signed: synaptic sums, payloads, currents, potentials
 
 
 def integers(
@@ -27,44 +32,110 @@ def integers(
     return array
 
 
+@dataclass(frozen=True)
+class Timetable:
+    """What happens at which time step: an image has `steps` steps of `stride` time steps each.
+
+    A presentation takes stride x steps + 2 time steps. At place 0 the image arrives and neurons
+    rest; z_t is sent at place 1 + stride t; the update that z_t causes is made stride places
+    later, before z_(t+1) is sampled.
+    """
+
+    steps: int
+    stride: int
+
+    @property
+    def length(self) -> int:
+        """Time steps of a presentation."""
+        return self.stride * self.steps + 2
+
+    def now(self, time_step: int) -> tuple[int, int]:
+        """Return which image, counted from 0, and which place of its presentation this is."""
+        return divmod(time_step - 1, self.length)
+
+    def sampled(self, place: int) -> int | None:
+        """Return the step whose counts are sampled and sent at `place`, if any."""
+        step, rest = divmod(place - 1, self.stride)
+        return step if place >= 1 and rest == 0 and step < self.steps else None
+
+    def updated(self, place: int) -> int | None:
+        """Return the step whose counts move the membrane potentials at `place`, if any."""
+        step, rest = divmod(place - 1, self.stride)
+        return step - 1 if place > 1 and rest == 0 else None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of a file a population's presentations take: first, first + stride, ...
+
+    Of several replicas of a network, each takes every so many images.
+    """
+
+    first: int = 0
+    stride: int = 1
+
+    def row(self, presentation: int) -> int:
+        """Return the row of a presentation, counted from 0."""
+        return self.first + self.stride * presentation
+
+
+EVERY: Final = Rows()
+
+
 # Lava is untyped where mypy runs (it needs Python 3.10), so its classes are Any there.
 class ReportingModel(PyLoihiProcessModel):
-    """A model whose errors end in a file instead of a hanging run.
+    """A model whose errors end in a file, since Lava would let the run hang for ever.
 
-    Subclasses name their ports and compute one time step; `reports` among the Process's
-    parameters is the folder for the report `<Process>.txt`.
+    Subclasses compute one time step in `step`. `reports` among the Process's parameters is the
+    folder for the report `<Model>.txt`, or None: then the error is Lava's to show.
     """
+
+    overflowed: Int64  # (1,): how often a value left 24 bits and was held at their limit
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self.report = Path(proc_params["reports"], f"{type(self).__name__}.txt")
-        self.failed = False
+        reports = proc_params.get("reports")
+        self.report = Path(reports, f"{type(self).__name__}.txt") if reports else None
 
     @abstractmethod
-    def ports(self) -> tuple[list[Any], list[Any]]:
-        """Return the ports to receive from and those to send to, in order."""
-
-    @abstractmethod
-    def step(self, *received: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.integer[Any]], ...]:
-        """Return what to send in this time step."""
+    def step(self) -> None:
+        """Receive, compute and send once."""
 
     def run_spk(self) -> None:
-        """Receive, compute and send once; after an error, send zeros."""
-        inputs, outputs = self.ports()
-        received = [port.recv() for port in inputs]
-        sent: tuple[npt.NDArray[np.integer[Any]], ...] = ()
-        if not self.failed:
-            try:
-                sent = self.step(*received)
-            # The one broad handler: whatever leaves run_spk hangs Lava's run() for ever (lava-nc
-            # issues 83, 178, 231, 247, 850). The report is how the run learns of it.
-            except Exception:
-                self.failed = True
+        """Do this time step; report an error before it leaves."""
+        self.reporting(self.step)
+
+    def reporting(self, action: Callable[[], None]) -> None:
+        """Do `action`; report an error before it leaves."""
+        try:
+            action()
+        # The one broad handler: whatever leaves a phase makes Lava's run() wait for ever (lava-nc
+        # issues 83, 178, 231, 247, 850). The report is how the run learns of it.
+        except Exception:
+            if self.report is not None:
                 text = f"{type(self).__name__}, time step {self.time_step}:\n"
                 unfinished = self.report.with_suffix(".part")
                 unfinished.write_text(text + traceback.format_exc(), encoding="utf-8")
                 unfinished.replace(self.report)
-        if self.failed:
-            sent = tuple(np.zeros(port.shape, dtype=np.int32) for port in outputs)
-        for port, data in zip(outputs, sent, strict=True):
-            port.send(data)
+            raise
+
+    def within_range(
+        self, values: npt.NDArray[np.integer[Any]], what: str, counter: str = "overflowed"
+    ) -> Int64:
+        """Return `values` (n,) as int64, held within signed 24 bits, which Lava does not do.
+
+        What was beyond is counted in the Var `counter`. A run of its own (one with a folder for
+        reports) ends instead, by OverflowError: the program was proved never to come here.
+        """
+        wide = values.astype(np.int64)
+        beyond = np.abs(wide) > RANGE_MAX
+        if beyond.any():
+            if self.report is not None:
+                worst = int(np.abs(wide).argmax())
+                raise OverflowError(
+                    f"the {what} of neuron {worst} is {wide[worst]}, beyond the {RANGE_MAX} of 24 "
+                    "bits; the program was altered, or its proof is wrong"
+                )
+            setattr(self, counter, getattr(self, counter) + np.count_nonzero(beyond))
+            wide = np.clip(wide, -RANGE_MAX, RANGE_MAX)
+        return wide

@@ -1,5 +1,6 @@
 """The iP-VAE's Poisson neuron: held current, lateral competition, spike counts by inversion."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,32 +15,42 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
-from ..arithmetic import (
-    Int64,
-    check_sum,
-    first_uniforms,
-    integrate,
-    part_uniforms,
-    sample,
-    scale,
-)
-from ..common import ReportingModel, integers
+from ..arithmetic import Int64
+from ..common import EVERY, ReportingModel, Rows, Timetable, integers
+from ..population import Population
+from ..recording import Recording
 
-STEPS_AT_ONCE = 64  # steps whose uniforms are drawn together; bounds memory, changes no count
+CONSTANTS = (
+    "bias", "self_inhibition", "loop_inhibition", "initial_state", "feedforward_multiplier",
+    "feedforward_shift", "lateral_multiplier", "lateral_shift", "fraction_bits", "extra_bits",
+    "state_min", "state_max", "update_min", "excitation_max", "max_count", "coarse", "fine",
+    "reciprocal", "seed", "first_image", "image_stride",
+)  # fmt: skip
 
 
 class Neuron(AbstractProcess):
     """A population of K Poisson neurons that infer one image after another.
 
     The names and units are those of the integer program (docs/ir.md). Arrays (K,): bias,
-    self_inhibition, initial_state and the multiplier and shift of either connection. Population
-    constants (1,): fraction_bits, extra_bits, state_min, state_max, update_min, excitation_max,
-    max_count. Tables: coarse (256,), fine (256,), reciprocal (29,). Of the run, (1,): steps T of
-    an image, seed, first_image. A presentation takes T + 2 time steps. reports: folder for error
-    reports.
+    self_inhibition, loop_inhibition (0 in a one-layer circuit), initial_state and the multiplier
+    and shift of either connection. Population constants (1,): fraction_bits, extra_bits,
+    state_min, state_max, update_min, excitation_max, max_count. Tables: coarse (256,), fine
+    (256,), reciprocal (29,). Of the run, (1,): steps T of an image, stride (1 in a one-layer
+    circuit, 2 in a two-layer one), seed, first_image and image_stride: what is shown is image
+    first_image, first_image + image_stride, ... of the data set, as far as draws are concerned.
 
-    Ports (K,): a_in is the feed-forward sum, l_in the lateral one; s_out sends the spike counts,
-    v_out the membrane potential after the update of this time step.
+    Ports (K,): a_in is the feed-forward sum, l_in the lateral one; s_out sends the spike counts.
+
+    held: who gives the current that an image causes: "spikes": it is a_in at the presentation's
+    second time step; "bias": somebody writes the Var `current` at the first; "residual": a_in is
+    the drive itself, at every step. scheduled: receive and send at the time steps only where the
+    timetable has something (all neighbours agreeing), instead of at every one. record: folder of
+    result files (recording.py), or None; rows: this population's rows there.
+    reports: folder for error reports, or None.
+
+    State to read back: v (membrane potential), current, z (counts last sent), saturated (4,) how
+    often a count, the excitation, the inhibition and a potential were held at their bounds, and
+    overflowed (1,) how often a sum or current was held within 24 bits.
     """
 
     def __init__(
@@ -47,6 +58,7 @@ class Neuron(AbstractProcess):
         *,
         bias: npt.ArrayLike,
         self_inhibition: npt.ArrayLike,
+        loop_inhibition: npt.ArrayLike,
         initial_state: npt.ArrayLike,
         feedforward_multiplier: npt.ArrayLike,
         feedforward_shift: npt.ArrayLike,
@@ -65,19 +77,30 @@ class Neuron(AbstractProcess):
         steps: npt.ArrayLike,
         seed: npt.ArrayLike,
         first_image: npt.ArrayLike,
-        reports: str,
+        stride: npt.ArrayLike = 1,
+        image_stride: npt.ArrayLike = 1,
+        held: str = "spikes",
+        rows: Rows = EVERY,
+        scheduled: bool = False,
+        record: str | None = None,
+        reports: str | None = None,
         name: str = "neuron",
     ) -> None:
-        super().__init__(name=name, reports=reports)
+        super().__init__(
+            name=name, held=held, rows=rows, scheduled=scheduled, record=record, reports=reports
+        )
+        if held not in ("spikes", "bias", "residual"):
+            raise ValueError(f"held must be 'spikes', 'bias' or 'residual', not {held!r}")
         shape = np.shape(bias)
         self.a_in, self.l_in = InPort(shape=shape), InPort(shape=shape)
-        self.s_out, self.v_out = OutPort(shape=shape), OutPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
 
         def var(title: str, value: npt.ArrayLike, wanted: tuple[int, ...] = (1,)) -> Var:
             return Var(shape=wanted, init=integers(title, value, wanted))
 
         self.bias = var("bias", bias, shape)
         self.self_inhibition = var("self_inhibition", self_inhibition, shape)
+        self.loop_inhibition = var("loop_inhibition", loop_inhibition, shape)
         self.initial_state = var("initial_state", initial_state, shape)
         self.feedforward_multiplier = var("feedforward_multiplier", feedforward_multiplier, shape)
         self.feedforward_shift = var("feedforward_shift", feedforward_shift, shape)
@@ -94,12 +117,16 @@ class Neuron(AbstractProcess):
         self.fine = var("fine", fine, (256,))
         self.reciprocal = var("reciprocal", reciprocal, (29,))
         self.steps = var("steps", steps)
+        self.stride = var("stride", stride)
         self.seed = var("seed", seed)
         self.first_image = var("first_image", first_image)
+        self.image_stride = var("image_stride", image_stride)
         # State: membrane potential, held current, and the counts last sent.
         self.v = var("v", initial_state, shape)
         self.current = var("current", np.zeros(shape, np.int64), shape)
         self.z = var("z", np.zeros(shape, np.int64), shape)
+        self.saturated = var("saturated", np.zeros(4, np.int64), (4,))
+        self.overflowed = var("overflowed", 0)
 
 
 @implements(proc=Neuron, protocol=LoihiProtocol)
@@ -114,9 +141,9 @@ class NeuronModel(ReportingModel):
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     l_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    v_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
     bias: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     self_inhibition: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
+    loop_inhibition: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     initial_state: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     feedforward_multiplier: Int64 = LavaPyType(np.ndarray, np.int64, precision=16)
     feedforward_shift: Int64 = LavaPyType(np.ndarray, np.int64, precision=7)
@@ -133,74 +160,89 @@ class NeuronModel(ReportingModel):
     fine: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
     reciprocal: Int64 = LavaPyType(np.ndarray, np.int64, precision=32)
     steps: Int64 = LavaPyType(np.ndarray, np.int64, precision=21)
+    stride: Int64 = LavaPyType(np.ndarray, np.int64, precision=3)
     seed: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
     first_image: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
+    image_stride: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
     v: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     current: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     z: Int64 = LavaPyType(np.ndarray, np.int64, precision=17)
+    saturated: Int64 = LavaPyType(np.ndarray, np.int64, precision=32)
+    overflowed: Int64 = LavaPyType(np.ndarray, np.int64, precision=32)
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self.uniforms: Int64 = np.empty((0, 0), dtype=np.int64)
+        self.held: str = proc_params["held"]
+        self.scheduled: bool = proc_params["scheduled"]
+        folder = proc_params["record"]
+        self.recording = Recording(Path(folder), proc_params["rows"]) if folder else None
+        self.ready = False
 
-    def ports(self) -> tuple[list[Any], list[Any]]:
-        """Receive both sums, send counts and potentials."""
-        return [self.a_in, self.l_in], [self.s_out, self.v_out]
+    def on_var_update(self) -> None:
+        """Take constants that the host has set into account."""
+        self.ready = False
 
-    def step(self, *received: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.integer[Any]], ...]:
-        """Return the counts and the membrane potentials of this time step.
+    def prepare(self) -> None:
+        """Read the constants once: looking them up in Vars costs more than using them."""
+        self.table = Timetable(int(self.steps[0]), int(self.stride[0]))
+        constants = {name: getattr(self, name) for name in CONSTANTS}
+        self.population = Population(constants, self.within_range)
+        self.silence = np.zeros(self.v.shape, np.int32)
+        self.ready = True
 
-        Places in a presentation: 0 rests (the image is on its way), 1 takes the feed-forward sum
-        and samples z_0, p samples z_(p-1) after the update that z_(p-2) caused, T + 1 makes the
-        last update. A sum that arrives elsewhere belongs to nothing and is dropped.
+    def step(self) -> None:
+        """Receive, update, sample, send; record only then, while the synapses are at work.
+
+        Places in a presentation, with a stride of 1: 0 rests (the image is on its way), 1 takes
+        the feed-forward sum and samples z_0, p samples z_(p-1) after the update that z_(p-2)
+        caused, T + 1 makes the last update. What arrives elsewhere belongs to nothing and is
+        dropped.
         """
-        steps = int(self.steps[0])
-        image, place = divmod(self.time_step - 1, steps + 2)
+        if not self.ready:
+            self.prepare()
+        image, place = self.table.now(self.time_step)
+        moved, drawn = self.table.updated(place), self.table.sampled(place)
+        drive, lateral = self.receive(place, moved is not None)
         if place == 1:
-            self._appear(received[0])
-        elif place > 1:
-            self._compete(received[1])
-        if 1 <= place <= steps:
-            self.z = self._sample(int(self.first_image[0]) + image, place - 1)
-        else:
-            self.z = np.zeros_like(self.z)
-        return self.z, self.v
+            self.appear(drive)
+        before, saturated = self.z, (0, 0, 0, 0)
+        if moved is not None:
+            received = self.received(drive, lateral)
+            self.v, saturated = self.population.compete(self.v, before, received)
+        if drawn is not None:
+            self.z = self.population.spike(self.v, image, drawn)
+            self.s_out.send(self.z)
+        elif not self.scheduled:
+            self.s_out.send(self.silence)
+        self.saturated = self.saturated + saturated
+        if self.recording is not None:
+            self.recording.step(
+                self.time_step, image, moved, drawn, before, self.z, self.v, saturated
+            )
+        if drawn is not None and drawn + 1 < self.table.steps:
+            self.population.look_ahead(image, drawn + 1)
 
-    def _appear(self, total: npt.NDArray[np.int32]) -> None:
-        """Start afresh with the current that an image causes."""
-        scaled = scale(
-            check_sum(total, "feedforward"), self.feedforward_multiplier, self.feedforward_shift
-        )
-        self.current = scaled + self.bias
-        self.v = self.initial_state.copy()
+    def receive(self, place: int, moving: bool) -> tuple[npt.NDArray[np.int32], ...]:
+        """Return the feed-forward and the lateral sums of this time step, where there are any."""
+        drive = lateral = self.silence
+        residual = self.held == "residual"
+        if not self.scheduled or (moving if residual else place == 1 and self.held == "spikes"):
+            drive = self.a_in.recv()
+        if not self.scheduled or (moving and not residual):
+            lateral = self.l_in.recv()
+        return drive, lateral
 
-    def _compete(self, total: npt.NDArray[np.int32]) -> None:
-        """Update the membrane potential for the counts that were sent a time step ago."""
-        scaled = scale(check_sum(total, "lateral"), self.lateral_multiplier, self.lateral_shift)
-        self.v = integrate(
-            self.v,
-            self.current + scaled,
-            self.self_inhibition * self.z,
-            int(self.extra_bits[0]),
-            (int(self.update_min[0]), int(self.excitation_max[0])),
-            (int(self.state_min[0]), int(self.state_max[0])),
-        )
+    def appear(self, drive: npt.NDArray[np.int32]) -> None:
+        """Start afresh, with the current that the image causes."""
+        if self.held == "spikes":
+            self.current = self.population.feed(drive)
+        elif self.held == "bias":
+            self.current = self.within_range(self.current, "current set by the host")
+        self.v = self.population.initial_state.copy()
 
-    def _sample(self, image: int, step: int) -> Int64:
-        """Draw the counts of one step; `image` is the index within the data set."""
-        seed, row = int(self.seed[0]), step % STEPS_AT_ONCE
-        if row == 0:
-            n_steps = min(STEPS_AT_ONCE, int(self.steps[0]) - step)
-            self.uniforms = first_uniforms(seed, image, step, n_steps, self.v.size)
-
-        def draw(part: Int64, neuron: Int64) -> Int64:
-            return part_uniforms(seed, image, step, part, neuron)
-
-        return sample(
-            self.v,
-            self.uniforms[row],
-            draw,
-            int(self.fraction_bits[0]),
-            int(self.max_count[0]),
-            (self.coarse, self.fine, self.reciprocal),
-        )
+    def received(self, drive: npt.NDArray[np.int32], lateral: npt.NDArray[np.int32]) -> Int64:
+        """Return the current and what came laterally for the counts last sent."""
+        if self.held == "residual":
+            self.current = self.population.feed(drive)
+            return self.current
+        return self.current + self.population.inhibit(lateral)

@@ -5,24 +5,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.ports import PyOutPort
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
-from lava.magma.core.process.ports.ports import OutPort
+from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
-from ..common import ReportingModel, integers
+from ..common import EVERY, ReportingModel, Rows, Timetable, integers
 
 
 class ImageSource(AbstractProcess):
-    """Presents the images of a file one after another, `steps` + 2 time steps each.
+    """Presents the images of a file one after another, each once, at its first time step.
 
     images: path of a .npy file, uint8 (N, M); it is read image by image. zero_point: what a
-    pixel's level is taken down by to give the payload; a payload of 0 is no spike. reports:
-    folder for error reports. Port s_out (M,).
+    pixel's level is taken down by to give the payload; a payload of 0 is no spike. steps, stride:
+    the timetable. rows: which images are shown. scheduled, reports: as of Neuron. Port s_out (M,).
+    After the last image it sends silence.
     """
 
     def __init__(
@@ -31,14 +32,20 @@ class ImageSource(AbstractProcess):
         images: str,
         zero_point: npt.ArrayLike,
         steps: npt.ArrayLike,
-        reports: str,
+        stride: npt.ArrayLike = 1,
+        rows: Rows = EVERY,
+        scheduled: bool = False,
+        reports: str | None = None,
         name: str = "image_source",
     ) -> None:
-        super().__init__(name=name, images=images, reports=reports)
+        super().__init__(name=name, images=images, rows=rows, scheduled=scheduled, reports=reports)
         n_pixels = np.load(images, mmap_mode="r").shape[1]
         self.s_out = OutPort(shape=(n_pixels,))
+        # Never used: Lava runs what connections lead to, and between replicas there are none.
+        self.link_in, self.link_out = InPort(shape=(1,)), OutPort(shape=(1,))
         self.zero_point = Var(shape=(1,), init=integers("zero_point", zero_point, (1,)))
         self.steps = Var(shape=(1,), init=integers("steps", steps, (1,)))
+        self.stride = Var(shape=(1,), init=integers("stride", stride, (1,)))
 
 
 @implements(proc=ImageSource, protocol=LoihiProtocol)
@@ -48,21 +55,25 @@ class ImageSourceModel(ReportingModel):
     """Fixed-point model: sends pixel - zero_point at the first time step of a presentation."""
 
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    link_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    link_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
     zero_point: npt.NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=9)
     steps: npt.NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=21)
+    stride: npt.NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=3)
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         self.images = np.load(proc_params["images"], mmap_mode="r")
+        self.rows: Rows = proc_params["rows"]
+        self.scheduled: bool = proc_params["scheduled"]
         self.silence = np.zeros(self.images.shape[1], dtype=np.int32)
 
-    def ports(self) -> tuple[list[Any], list[Any]]:
-        """Receive nothing, send the payload."""
-        return [], [self.s_out]
-
-    def step(self, *received: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], ...]:
-        """Return the payload of this time step."""
-        image, place = divmod(self.time_step - 1, int(self.steps[0]) + 2)
-        if place != 0:
-            return (self.silence,)
-        return (self.images[image].astype(np.int32) - self.zero_point,)
+    def step(self) -> None:
+        """Send the payload where an image begins."""
+        table = Timetable(int(self.steps[0]), int(self.stride[0]))
+        presentation, place = table.now(self.time_step)
+        image = self.rows.row(presentation)
+        if place == 0 and image < len(self.images):
+            self.s_out.send(self.images[image].astype(np.int32) - self.zero_point)
+        elif place == 0 or not self.scheduled:
+            self.s_out.send(self.silence)

@@ -1,0 +1,114 @@
+"""The operating-system processes of a Lava run: their names, whether they live, and where they are.
+
+All of it is read from /proc: to ask with waitpid would take the answer away from Lava, which asks
+in another thread. An exported bundle carries a copy, so nothing of ours is imported here but what
+goes with it.
+"""
+
+import os
+import pickle
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .ending import how_it_ended, state_of
+from .salvage import own_frames
+
+SIGNAL_WAIT_S = 0.5  # for a process to write down where it is
+CHANNELS = "pypychannel.py"  # Lava's file in which a process that waits for another is
+WAITING_FRAMES = 5  # the innermost ones, among which that file is then
+# What an exception of somebody's own class may do when it arrives.
+UNREADABLE = (
+    OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Member:
+    """One process of a run: its title, id, state letter of /proc and, if ended, exit status.
+
+    status is negative for a signal, None while the process lives or if nobody knows; a process
+    that was waited for has no state.
+    """
+
+    title: str
+    pid: int
+    state: str
+    status: int | None
+    process: Any
+
+    def ended(self) -> str | None:
+        """Return how the process ended, "ended" if well; None while it lives."""
+        return how_it_ended(self.status) if self.state in ("", "Z", "X") else None
+
+    def failure(self) -> tuple[str, str]:
+        """Return the exception that ended the process, as its class and text, and its traceback.
+
+        Two empty texts if there was none. Only for a process that has ended.
+        """
+        try:
+            found = self.process.exception
+        except UNREADABLE:
+            return "", ""
+        if not found:
+            return "", ""
+        trace = str(found[1]).rstrip()
+        return trace.splitlines()[-1], trace
+
+
+def members(process: Any) -> list[Member]:
+    """Return the processes that run Lava's `process` and all that is connected to it, so far."""
+    runtime = process.runtime
+    # Lava offers no public way from a ProcessModel to its operating-system process.
+    infrastructure = runtime and runtime._messaging_infrastructure
+    if not infrastructure:  # still being compiled
+        return []
+    # They are started in this order, the runtime services last.
+    builders = runtime._executable.proc_builders
+    names = [f"{one.name} ({made.proc_model.__name__}, " for one, made in builders.items()]
+    found = []
+    for index, actor in enumerate(list(infrastructure.actors)):
+        name = names[index] if index < len(names) else "Lava's runtime service ("
+        found.append(_member(name, actor))
+    manager = getattr(infrastructure.smm, "_manager", None)
+    server = getattr(manager, "_process", None)
+    if server is not None:
+        found.append(_member("Lava's shared-memory manager (", server))
+    return [one for one in found if one is not None]
+
+
+def stack_of(one: Member, log: Path) -> str:
+    """Return where the process is, or nothing if it waits for another or does not answer.
+
+    log: the file that faulthandler writes to on SIGUSR1, in this and all forked processes.
+    """
+    before = log.stat().st_size
+    try:
+        os.kill(one.pid, signal.SIGUSR1)
+    except ProcessLookupError:
+        return ""
+    deadline = time.monotonic() + SIGNAL_WAIT_S
+    text = ""
+    while time.monotonic() < deadline:
+        time.sleep(SIGNAL_WAIT_S / 20)
+        grown = log.read_bytes()[before:].decode("utf-8", errors="replace")
+        if grown and grown == text:
+            break
+        text = grown
+    frames = text.splitlines()[1 : 1 + WAITING_FRAMES]
+    return "" if not frames or any(CHANNELS in frame for frame in frames) else own_frames(text)
+
+
+def _member(name: str, process: Any) -> Member | None:
+    """Return the member, or None for a process that does not run yet or was let go of."""
+    popen = process._popen
+    if popen is None:
+        return None
+    state, status = state_of(popen.pid)
+    if not state and Path("/proc/self/stat").exists():
+        status = popen.returncode  # somebody waited for it
+    elif not state:
+        state = "?"  # no /proc: not Linux
+    return Member(f"{name}process {popen.pid})", popen.pid, state, status, process)

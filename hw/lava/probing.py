@@ -1,0 +1,92 @@
+"""Ask an interpreter what it has for Lava, and say what is wrong with that."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+LAVA_VERSION = "0.10.0"  # the last release; Intel archived the repositories in May 2026
+PYTHON_VERSION = (3, 10)  # lava-nc 0.10.0 requires >= 3.10, < 3.11 and fails at import above
+PROBE_LIMIT_S = 60.0
+# `import lava` alone proves nothing: it is a namespace package.
+_PROBE = """
+import json, sys
+from importlib.metadata import PackageNotFoundError, version
+found = {"python": sys.version.split()[0]}
+for name in ("lava-nc", "numpy", "scipy"):
+    try:
+        found[name] = version(name)
+    except PackageNotFoundError:
+        pass
+try:
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.dense.process import Dense
+except Exception as error:
+    found["error"] = f"{type(error).__name__}: {error}"
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What an interpreter has: versions by package, and why Lava does not run there, or ""."""
+
+    versions: dict[str, str]
+    fault: str
+
+
+def versions(python: Path) -> dict[str, str] | None:
+    """Return the versions that `python` runs lava with, or None if it does not run there."""
+    found = probe(python)
+    return None if found.fault else found.versions
+
+
+def probe(python: Path) -> Probe:
+    """Return what `python` has for Lava, and what is wrong with it."""
+    answer = ask([str(python), "-c", _PROBE])
+    try:
+        found = {str(name): str(value) for name, value in json.loads(answer or "").items()}
+    except (ValueError, AttributeError):
+        return Probe({}, "cannot import lava-nc")
+    error = found.pop("error", "")
+    return Probe(found, _wrong(found) or (f"cannot import lava-nc ({error})" if error else ""))
+
+
+def _wrong(found: dict[str, str]) -> str:
+    """Return which version is missing or none that Lava works with here."""
+    release = ".".join(str(part) for part in PYTHON_VERSION)
+    if not found.get("python", "").startswith(f"{release}."):
+        return f"is Python {found.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
+    for package, wanted, needed in (
+        ("lava-nc", LAVA_VERSION, LAVA_VERSION),
+        ("numpy", "1.", "numpy < 2"),
+    ):
+        if package not in found:
+            return f"has no {package}"
+        if not found[package].startswith(wanted):
+            return f"has {package} {found[package]}, but this needs {needed}"
+    return ""
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment less what would lead another Python astray."""
+    astray = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+    return {name: value for name, value in os.environ.items() if name not in astray}
+
+
+def ask(argv: list[str]) -> str | None:
+    """Return what a command prints, or None if it cannot run, fails or does not end."""
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            timeout=PROBE_LIMIT_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,66 @@
+"""The uniforms of one image, drawn many steps at a time; equal to drawing each by itself.
+
+One call of the generator costs a hundred small NumPy operations however few numbers it draws, so
+part 0's uniforms come in blocks of steps, and so do a neuron's further parts once it needs them:
+a neuron with a high rate keeps it for a while.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from .arithmetic import Int64, UInt32, block_uniforms, part_uniforms
+
+STEPS: Final = 64  # drawn together; bounds memory, changes no number
+DRAWN_PARTS: Final = 4  # parts below this are drawn for all neurons: rates up to 32
+KEPT_PARTS: Final = 16  # below this, for those that need them, and kept: rates up to 128
+
+
+class Draws:
+    """Uniforms of `n` neurons under `seed`, in [0, 2**31), of one image and step at a time."""
+
+    def __init__(self, seed: int, n: int) -> None:
+        self.seed, self.image, self.step = seed, -1, -1
+        self.drawn: UInt32 = np.empty((STEPS, KEPT_PARTS, n), np.uint32)
+        self.known = np.zeros(n, np.int64)  # how many of a neuron's parts are drawn
+
+    def turn(self, image: int, step: int) -> None:
+        """Go to a step of an image; if that is in a new block of steps, draw the block's."""
+        new = (image, step // STEPS) != (self.image, self.step // STEPS)
+        self.image, self.step = image, step
+        if new:
+            n = self.known.size
+            for part in range(DRAWN_PARTS):
+                block = block_uniforms(self.seed, image, step - step % STEPS, STEPS, n, part)
+                self.drawn[:, part] = block
+            self.known[:] = DRAWN_PARTS
+
+    def of_first(self) -> UInt32:
+        """Return part 0's uniforms (n,)."""
+        return np.asarray(self.drawn[self.step % STEPS, 0])
+
+    def of_parts(self, first: int, parts: Int64, neuron: Int64) -> UInt32:
+        """Return the uniforms (P, n) of parts first .. first + P - 1 of neurons (n,).
+
+        parts (n,): how many parts each neuron has; what lies beyond those is not to be used.
+        """
+        last = int(parts.max())
+        if first >= KEPT_PARTS:
+            part = np.arange(first, last, dtype=np.int64)[:, np.newaxis]
+            return part_uniforms(self.seed, self.image, np.array(self.step), part, neuron)
+        wanted = np.minimum(parts, KEPT_PARTS)
+        missing = wanted > self.known[neuron]
+        if missing.any():
+            self._draw(neuron[missing], wanted[missing])
+        kept = self.drawn[self.step % STEPS, first : min(last, KEPT_PARTS)]
+        uniforms: UInt32 = kept.take(neuron, axis=1)
+        return uniforms
+
+    def _draw(self, neuron: Int64, parts: Int64) -> None:
+        """Draw what is missing of the first parts (n,) of neurons (n,), for this block of steps."""
+        steps = self.step - self.step % STEPS + np.arange(STEPS, dtype=np.int64)[:, np.newaxis]
+        every = np.arange(KEPT_PARTS)[:, np.newaxis]
+        part, column = np.nonzero((every >= self.known[neuron]) & (every < parts))
+        whose = neuron[column]
+        self.drawn[:, part, whose] = part_uniforms(self.seed, self.image, steps, part, whose)
+        self.known[neuron] = parts

@@ -1,0 +1,87 @@
+"""The host: writes what each image holds into a population's Var, instead of sending spikes."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort, PyRefPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+# The folder has another package name in an exported bundle.
+from ..common import EVERY, ReportingModel, Rows, Timetable, integers
+
+
+class HostInput(AbstractProcess):
+    """Writes a row of a file into the Var that `target` is connected to, when an image begins.
+
+    values: path of a .npy file, int32 (N, n): the currents or payloads of all images, computed by
+    the host. steps, stride: the timetable; rows: which of them; the write is made in the
+    management phase of a presentation's first time step. Connect it by
+    `host.target.connect_var(population.current)`.
+    """
+
+    def __init__(
+        self,
+        *,
+        values: str,
+        steps: npt.ArrayLike,
+        stride: npt.ArrayLike = 1,
+        rows: Rows = EVERY,
+        reports: str | None = None,
+        name: str = "host_input",
+    ) -> None:
+        super().__init__(name=name, values=values, rows=rows, reports=reports)
+        self.target = RefPort(shape=np.load(values, mmap_mode="r").shape[1:])
+        # Never used: Lava runs what connections lead to, and between replicas there are none.
+        self.link_in, self.link_out = InPort(shape=(1,)), OutPort(shape=(1,))
+        self.steps = Var(shape=(1,), init=integers("steps", steps, (1,)))
+        self.stride = Var(shape=(1,), init=integers("stride", stride, (1,)))
+
+
+@implements(proc=HostInput, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class HostInputModel(ReportingModel):
+    """Model of the host's part; on a chip, an embedded processor does this."""
+
+    target: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    link_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    link_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    steps: npt.NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=21)
+    stride: npt.NDArray[np.int32] = LavaPyType(np.ndarray, np.int32, precision=3)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.values = np.load(proc_params["values"], mmap_mode="r")
+        self.rows: Rows = proc_params["rows"]
+
+    def begins(self) -> int | None:
+        """Return the image that begins at this time step, if one does."""
+        table = Timetable(int(self.steps[0]), int(self.stride[0]))
+        presentation, place = table.now(self.time_step)
+        image = self.rows.row(presentation)
+        return image if place == 0 and image < len(self.values) else None
+
+    def step(self) -> None:
+        """Nothing is sent."""
+
+    def post_guard(self) -> bool:
+        """Ask for the management phase where an image begins."""
+        return self.begins() is not None
+
+    def run_post_mgmt(self) -> None:
+        """Write; report an error before it leaves."""
+        self.reporting(self.write)
+
+    def write(self) -> None:
+        """Write the image's row, and wait until it is written."""
+        image = self.begins()
+        if image is not None:
+            self.target.write(np.asarray(self.values[image]))
+            self.target.wait()

@@ -1,0 +1,207 @@
+"""The whole network as one hierarchical Process: graded pixels in, spike counts out.
+
+    network = Network(arrays, scalars, steps=64)      # of a bundle: bundle_io.read_network
+    source.s_out.connect(network.image_in)
+    network.s_out.connect(your_dense.s_in)
+
+It consists of stock Dense connections and this package's populations; name MODELS in the run
+configuration, or let Lava choose (its own Dense model gives the same counts, more slowly).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.core.decorator import implements, tag
+from lava.magma.core.model.sub.model import AbstractSubProcessModel
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.proc.dense.process import Dense
+from lava.utils.weightutils import SignMode
+
+# The folder has another package name in an exported bundle.
+from ..common import EVERY, Rows
+from ..neuron import Neuron
+from ..residual import Residual
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Network(AbstractProcess):
+    """An iP-VAE of M pixels and K neurons that infers one image after another.
+
+    arrays, scalars: the integer program's (docs/ir.md). steps T: of each image; a presentation
+    takes T + 2 time steps in a one-layer circuit, 2T + 2 in a two-layer one. seed, first_image:
+    keys of the spike counts. source: the image comes as graded "spikes" through image_in, at the
+    first time step of a presentation, or as "bias": somebody writes the Var `held` there. rows,
+    scheduled, record, reports: as of Neuron; of several replicas, first_image is the first one's.
+
+    Ports: image_in (M,), pixel - zero_point; s_out (K,), spike counts. Vars: v (K,) membrane
+    potential, z (K,) the counts last sent, held (K,) the current or (M,) the payload of the
+    image, saturated (4,) and overflowed (1,) of the neurons, residual_overflowed (1,) of the
+    residual neurons; a one-layer circuit has none to read.
+    """
+
+    def __init__(
+        self,
+        arrays: Arrays,
+        scalars: Mapping[str, Any],
+        *,
+        steps: int,
+        seed: int = 0,
+        first_image: int = 0,
+        source: str = "spikes",
+        rows: Rows = EVERY,
+        scheduled: bool = False,
+        record: str | None = None,
+        reports: str | None = None,
+        name: str = "ipvae",
+    ) -> None:
+        super().__init__(
+            name=name,
+            arrays=arrays,
+            scalars=scalars,
+            steps=steps,
+            seed=seed,
+            first_image=first_image,
+            source=source,
+            rows=rows,
+            scheduled=scheduled,
+            record=record,
+            reports=reports,
+        )
+        k, m = arrays["feedforward.weights"].shape
+        two_layer = scalars["residual_limit"] is not None
+        self.image_in, self.s_out = InPort(shape=(m,)), OutPort(shape=(k,))
+        self.v = Var(shape=(k,), init=arrays["neurons.initial_state"])
+        self.z = Var(shape=(k,), init=np.zeros(k, np.int64))
+        held = (m,) if two_layer else (k,)
+        self.held = Var(shape=held, init=np.zeros(held, np.int64))
+        self.saturated = Var(shape=(4,), init=np.zeros(4, np.int64))
+        self.overflowed = Var(shape=(1,), init=np.zeros(1, np.int64))
+        self.residual_overflowed = Var(shape=(1,), init=np.zeros(1, np.int64))
+
+
+def synapses(weights: npt.NDArray[np.int8], name: str, **options: Any) -> Any:
+    """Return a stock Dense connection that computes weights (targets, sources) @ payload exactly.
+
+    In the mixed sign mode Dense drops the lowest of nine bits, so int8 weights enter doubled
+    and the exponent -1 halves the sum, which is even.
+    """
+    return Dense(
+        weights=2 * weights.astype(np.int32),
+        weight_exp=-1,
+        num_weight_bits=8,
+        sign_mode=SignMode.MIXED,
+        num_message_bits=24,
+        name=name,
+        **options,
+    )
+
+
+def constants_of(options: Any) -> dict[str, Any]:
+    """Return the constants of the population `Neuron` from a Network's parameters."""
+    arrays = options["arrays"]
+    zeros = np.zeros(len(arrays["neurons.bias"]), np.int32)
+    return {
+        "bias": arrays["neurons.bias"],
+        "self_inhibition": arrays["neurons.self_inhibition"],
+        "loop_inhibition": arrays.get("residual.loop_inhibition", zeros),
+        "initial_state": arrays["neurons.initial_state"],
+        "feedforward_multiplier": arrays["feedforward.multiplier"],
+        "feedforward_shift": arrays["feedforward.shift"],
+        # A two-layer circuit has no lateral connection: a shift by 1 of nothing is nothing.
+        "lateral_multiplier": arrays.get("lateral.multiplier", zeros),
+        "lateral_shift": arrays.get("lateral.shift", zeros + 1),
+        "coarse": arrays["tables.coarse"],
+        "fine": arrays["tables.fine"],
+        "reciprocal": arrays["tables.reciprocal"],
+        "seed": options["seed"],
+        "first_image": options["rows"].row(0) + options["first_image"],
+        "image_stride": options["rows"].stride,
+        **options["scalars"]["neurons"],
+    }
+
+
+@implements(proc=Network, protocol=LoihiProtocol)
+@tag("fixed_pt")
+class NetworkModel(AbstractSubProcessModel):
+    """Builds either circuit.
+
+    one-layer:  image_in -> feedforward -> neurons -> s_out;  neurons -> lateral -> neurons
+    two-layer:  image_in -> residual -> feedforward -> neurons -> s_out;
+                neurons -> prediction -> residual
+    """
+
+    def __init__(self, proc: Any) -> None:
+        self.options = proc.proc_params
+        arrays, steps = self.options["arrays"], self.options["steps"]
+        scalars, source = self.options["scalars"], self.options["source"]
+        two_layer = scalars["residual_limit"] is not None
+        stride = 2 if two_layer else 1
+        spikes = source == "spikes"
+        length, last = stride * steps + 2, stride * (steps - 1)
+        self.neurons = Neuron(
+            **constants_of(self.options),
+            steps=steps,
+            stride=stride,
+            held="residual" if two_layer else source,
+            rows=self.options["rows"],
+            scheduled=self.options["scheduled"],
+            record=self.options["record"],
+            reports=self.options["reports"],
+        )
+        self.neurons.s_out.connect(proc.s_out)
+        if two_layer:
+            places = {
+                "prediction": (1, 2, 1 + last, length),
+                "feedforward": (2, 2, 2 + last, length),
+            }
+            self.residual = Residual(
+                multiplier=arrays["prediction.multiplier"],
+                shift=arrays["prediction.shift"],
+                limit=scalars["residual_limit"],
+                steps=steps,
+                held=source,
+                rows=self.options["rows"],
+                scheduled=self.options["scheduled"],
+                record=self.file("residual_saturated"),
+                reports=self.options["reports"],
+            )
+            self.prediction = self.connection("prediction", places)
+            self.feedforward = self.connection("feedforward", places)
+            proc.image_in.connect(self.residual.a_in)
+            self.neurons.s_out.connect(self.prediction.s_in)
+            self.prediction.a_out.connect(self.residual.p_in)
+            self.residual.s_out.connect(self.feedforward.s_in)
+            self.feedforward.a_out.connect(self.neurons.a_in)
+            proc.held.alias(self.residual.payload)
+            proc.residual_overflowed.alias(self.residual.overflowed)
+        else:
+            places = {"lateral": (1, 1, steps, length), "feedforward": (0, 1, 0, length)}
+            self.lateral = self.connection("lateral", places)
+            self.neurons.s_out.connect(self.lateral.s_in)
+            self.lateral.a_out.connect(self.neurons.l_in)
+            if spikes:
+                self.feedforward = self.connection("feedforward", places)
+                proc.image_in.connect(self.feedforward.s_in)
+                self.feedforward.a_out.connect(self.neurons.a_in)
+            proc.held.alias(self.neurons.current)
+        for name in ("v", "z", "saturated", "overflowed"):
+            getattr(proc, name).alias(getattr(self.neurons, name))
+
+    def file(self, name: str) -> str | None:
+        """Return a result file's path, where results are recorded."""
+        folder = self.options["record"]
+        return f"{folder}/{name}.npy" if folder else None
+
+    def connection(self, name: str, places: Mapping[str, tuple[int, int, int, int]]) -> Any:
+        """Return the connection called `name`, with its timetable if there is one."""
+        options = {"reports": self.options["reports"]} if self.options["reports"] else {}
+        if self.options["scheduled"]:
+            options |= {"places": places[name], "record": self.file(f"traffic_{name}")}
+            options["rows"] = self.options["rows"]
+        return synapses(self.options["arrays"][f"{name}.weights"], name, **options)

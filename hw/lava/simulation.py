@@ -1,0 +1,93 @@
+"""What a run in Lava can be asked for beyond a trace, and what it tells beyond one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.errors import DataError
+from ipvae_snn.hw.lava.bundle_io import MAX_REPLICAS
+from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.trace import Trace
+
+Source = Literal["spikes", "bias"]
+Int32 = npt.NDArray[np.int32]
+TRAFFIC: Final = "traffic_"  # begins the names of the connections' arrays in a result
+
+
+@dataclass(frozen=True)
+class LavaOptions:
+    """How to simulate; none of it changes a count.
+
+    source: the image as graded "spikes", sent once, or as "bias": the host computes what the image
+    causes and writes it. fused: the network is one operating-system process instead of one for
+    every population and connection. replicas: copies that share the images out. monitor: neurons
+    whose counts and potentials of every step are kept.
+    """
+
+    source: Source = "spikes"
+    fused: bool = False
+    replicas: int = 1
+    monitor: tuple[int, ...] = ()
+
+    def check(self, network: IntegerNetwork) -> None:
+        """Raise DataError if an option is outside its limits."""
+        if not 1 <= self.replicas <= MAX_REPLICAS:
+            raise DataError(f"replicas {self.replicas} are not in 1..{MAX_REPLICAS}")
+        wrong = [one for one in self.monitor if not 0 <= one < network.n_neurons]
+        if wrong:
+            raise DataError(f"monitor: there is no neuron {wrong[0]} in 0..{network.n_neurons - 1}")
+
+    def arguments(self) -> list[str]:
+        """Return the options of a bundle's run.py."""
+        found = ["--source", self.source, "--replicas", str(self.replicas)]
+        found += ["--fused"] if self.fused else []
+        found += ["--monitor", ",".join(map(str, self.monitor))] if self.monitor else []
+        return found
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What chosen neurons (C,) did: counts and potentials after the update, (N, T, C) int32."""
+
+    neurons: npt.NDArray[np.int64]
+    counts: Int32
+    states: Int32
+
+
+@dataclass(frozen=True)
+class LavaRun:
+    """A run's trace, and what the simulator counted and took.
+
+    traffic: by connection (N, 3): messages, synaptic operations (one a message and non-zero
+    weight), and those by payload, in each image. seconds: from the end of the first time step to
+    the end of the last; time_steps: of all replicas together.
+    """
+
+    trace: Trace
+    traffic: Mapping[str, npt.NDArray[np.int64]]
+    monitored: Monitored | None
+    seconds: float
+    time_steps: int
+
+
+def lava_run(arrays: Mapping[str, npt.NDArray[np.generic]]) -> LavaRun:
+    """Return a bundle's result, arrays by name, as a run."""
+    fields = Trace.__dataclass_fields__.keys() & arrays.keys()
+    monitored = None
+    if "monitor" in arrays:
+        names = ("monitor", "monitor_counts", "monitor_states")
+        monitored = Monitored(*(np.asarray(arrays[name]) for name in names))
+    return LavaRun(
+        trace=Trace(**{name: np.asarray(arrays[name]) for name in fields}),
+        traffic={
+            name.removeprefix(TRAFFIC): np.asarray(arrays[name])
+            for name in arrays
+            if name.startswith(TRAFFIC)
+        },
+        monitored=monitored,
+        seconds=float(np.asarray(arrays["seconds"])),
+        time_steps=int(np.asarray(arrays["time_steps"])),
+    )
