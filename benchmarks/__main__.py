@@ -8,7 +8,7 @@ QUESTIONS = {
     "fidelity": "integers against float: bits, steps, circuits, sparsity, strange images, speed",
     "training_speed": "training by the plain formulation against ours: seconds, loss, memory",
     "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), judge it, write its card",
-    "lava_faults": "faults of every kind in Lava runs: cause named, nothing left, seconds to the end",
+    "lava_faults": "faults of every kind in Lava runs: is the cause named, what is left, how soon",
     "lava_throughput": "time steps a second in Lava against a bare stock LIF - Dense - LIF network",
     "quantise_aware": "does quantisation-aware fine-tuning help conversion to 4 and 3 bits?",
     "mapping": "networks onto chips: cores beside the proven bound, seconds, memory",

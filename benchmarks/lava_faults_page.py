@@ -53,13 +53,22 @@ def page(result: dict[str, Any]) -> str:
         {len(result["kinds"])} kinds of fault, {result["times"]} times each, {runs} runs: the
         longest took {worst:.2f} s from the fault to the end of everything. {verdict}"""
     )
+    intro = wrapped(
+        f"""Lava itself waits for ever when a ProcessModel raises an exception, or when one of its
+        processes is killed, stopped or stuck. A run of `ipvae-snn run --backend lava`, `verify`,
+        `bench`, or of an exported bundle's `run.py` does not: whatever happens, it ends within
+        {result["limit_s"]:g} seconds with one line that names the cause, then the traceback where
+        there is one. No process of it is left, nothing of it in `/dev/shm`, no temporary file."""
+    )
+    meaning = wrapped(
+        f"""The seconds are those from the fault until nothing of the run is left. Where a run waits
+        before it gives up (a stall, here `--stall {STALL_S:g}`, and the time limit) they begin when
+        that is over; where the fault is there from the start (a wrong version, a full disk) they
+        include the start."""
+    )
     return f"""# When a Lava run fails
 
-Lava itself waits for ever when a ProcessModel raises an exception, or when one of its processes is
-killed, stopped or stuck. A run of `ipvae-snn run --backend lava`, `verify`, `bench`, or of an
-exported bundle's `run.py` does not: whatever happens, it ends within {result["limit_s"]:g} seconds
-with one line that names the cause, then the traceback where there is one. No process of it is left,
-nothing of it in `/dev/shm`, no temporary file.
+{intro}
 
 ## How
 
@@ -70,11 +79,12 @@ time limit, takes signals, and ends all processes of the run's session; everythi
 `/dev/shm` bears the run's name, so that it can be removed and nothing else. If the guard is killed,
 a third process, which waits for nothing else, does its part.
 
-- **A stall.** A run that makes no time step for 60 seconds is given up (`--stall S` of `run.py`; 0
-  never), and the message names the process that does not come back and shows where it is. A process
-  that somebody stopped (SIGSTOP) ends the run after 2 seconds.
+- **A stall.** A run that makes no time step for 60 seconds is given up (`--stall S`; 0 never), and
+  the message names the process that does not come back and shows where it is. A process that
+  somebody stopped (SIGSTOP) ends the run after 2 seconds.
 - **A crash.** A segmentation fault shows the Python traceback of the process that had it.
-- **The time limit** grows with the run: `--timeout S` of `run.py` sets it.
+- **The time limit** grows with the run; `--timeout S` sets it. `run.py` and `ipvae-snn run` take
+  both options.
 
 ## What is kept
 
@@ -89,9 +99,7 @@ word, but the file is there.
 
 {made}
 
-The seconds are those from the fault until nothing of the run is left. Where a run waits before it
-gives up (a stall, here `--stall {STALL_S:g}`, and the time limit) they begin when that is over;
-where the fault is there from the start (a wrong version, a full disk) they include the start.
+{meaning}
 
 `run.py` of a bundle:
 

@@ -52,6 +52,7 @@ CALIBRATION_IMAGES: Final = 2000
 CALIBRATION_STEPS: Final = 48
 CIRCUITS: Final[tuple[Circuit, ...]] = ("one-layer", "two-layer")
 SOURCES: Final = ("spikes", "bias")
+MODELS: Final = ("parts", "fused")  # a process for each population and connection, or for all
 LIMIT_S: Final = 600.0
 GOAL: Final = 0.8  # of the stock network's time steps a second
 
@@ -104,7 +105,7 @@ def stock(sources: int, targets: int, active: float, message_bits: int, steps: i
     return {**found, "start_up": done.seconds - found["seconds"]}
 
 
-def ours(bundle: Path, source: str, replicas: int = 1) -> Timing:
+def ours(bundle: Path, source: str, model: str, replicas: int = 1) -> Timing:
     """Time our network, all images of the bundle's folder; `run.py` guards itself."""
     with tempfile.TemporaryDirectory(prefix="ipvae-snn-") as scratch:
         result = Path(scratch, "result.npz")
@@ -116,10 +117,9 @@ def ours(bundle: Path, source: str, replicas: int = 1) -> Timing:
             "--replicas": replicas,
             "--timeout": int(LIMIT_S),
         }
+        argv = command(bundle / "run.py", values) + (["--fused"] if model == "fused" else [])
         start = time.perf_counter()
-        done = subprocess.run(
-            command(bundle / "run.py", values), env=variables(), capture_output=True, text=True
-        )
+        done = subprocess.run(argv, env=variables(), capture_output=True, text=True)
         wall = time.perf_counter() - start
         if done.returncode != 0:
             raise BackendError(f"run.py: ended with status {done.returncode}: {done.stderr}")
@@ -135,6 +135,11 @@ def prepare(program: IntegerNetwork, folder: Path, pixels: UInt8, steps: int) ->
     np.save(folder / "images.npy", pixels)
     (folder / "steps").write_text(str(steps))
     return folder
+
+
+def title(circuit: str, source: str, model: str) -> str:
+    """Return what a run of ours is called."""
+    return f"{circuit}, {source}, {model}"
 
 
 def rounds(runs: dict[str, Run], n_rounds: int, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -161,7 +166,7 @@ def parallel(
     for number in range(n_rounds):
         for count in replicas:
             tell(f"{count} replicas, round {number + 1} of {n_rounds}")
-            took = ours(bundle, "spikes", count)
+            took = ours(bundle, "spikes", "fused", count)
             found[str(count)].append(took["time_steps"] / took["seconds"])
     return found
 
@@ -193,7 +198,8 @@ def main(
         }
         for name in CIRCUITS:
             for source in SOURCES:
-                runs[f"{name}, {source}"] = partial(ours, bundles[name], source)
+                for model in MODELS:
+                    runs[title(name, source, model)] = partial(ours, bundles[name], source, model)
         took = rounds(runs, n_rounds, status.update)
         cores = os.cpu_count() or 1
         replicas = sorted({1, 2, cores})
@@ -213,7 +219,7 @@ def main(
         "goal": GOAL,
         "rounds": n_rounds,
         "stock": f"stock {k} x {k}",
-        "ours": [f"{name}, {source}" for name in CIRCUITS for source in SOURCES],
+        "ours": [name for name in runs if not name.startswith("stock")],
         "runs": took,
         "replicas": together,
     }

@@ -49,8 +49,9 @@ def page(result: dict[str, Any]) -> str:
         (`{result["stock"]}`, the same share active). {verdict(result)}"""
     )
     replicas = wrapped(
-        """Lava's Processes wait for each other, so one run keeps about one core busy. Replicas
-        are several runs at once, each with its share of the images: the results are the same."""
+        """Replicas (`--replicas`) are copies of the one-layer network, fused, in one run, each with
+        its share of the images; the results are the same. They go from time step to time step
+        together, so they gain by what they compute at the same time on different cores."""
     )
     return f"""# Throughput in Lava's simulator
 
@@ -65,7 +66,8 @@ def page(result: dict[str, Any]) -> str:
 {times(result)}
 
 A two-layer circuit's step takes two time steps. "Spikes": the image comes as graded spikes through
-the image's connection; "bias": the host writes what it causes.
+the image's connection; "bias": the host writes what it causes. "Parts": each population and
+connection is a process, and they exchange messages; "fused": the network is one process.
 
 ## Of the stock network's speed
 

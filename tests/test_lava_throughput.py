@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.lava_throughput import GOAL, PAGE, RESULT, STOCK, rounds, stock
+from benchmarks.lava_throughput import GOAL, PAGE, RESULT, STOCK, rounds, stock, title
 from benchmarks.lava_throughput_page import page, quartiles, ratios, verdict
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.environment import find
@@ -81,9 +81,10 @@ def test_the_result_has_every_run(measured: dict[str, Any]) -> None:
     assert measured["neurons"] == 512
     assert measured["stock"] == "stock 512 x 512"
     assert set(measured["ours"]) == {
-        f"{circuit}, {source}"
+        title(circuit, source, model)
         for circuit in ("one-layer", "two-layer")
         for source in ("spikes", "bias")
+        for model in ("parts", "fused")
     }
     for found in measured["runs"].values():
         assert len(found["ms_a_time_step"]) == measured["rounds"] >= 5

@@ -34,16 +34,12 @@ def simulate(
     pixels: npt.NDArray[np.uint8],
     request: RunRequest,
     options: LavaOptions,
-    timeout_s: float | None = None,
 ) -> LavaRun:
-    """Run `pixels` (N, M) uint8 as `options` say; raises as `run` does.
-
-    timeout_s: time limit, by default one that grows with the run.
-    """
+    """Run `pixels` (N, M) uint8 as `options` say; raises as `run` does."""
     check_request(network, pixels, request)
     options.check(network)
     require()
     with tempfile.TemporaryDirectory(prefix="ipvae-snn-lava-") as folder:
         bundle = Path(folder)
         write_bundle_files(network, bundle, bundle_sources())
-        return simulate_bundle(bundle, pixels, request, options, timeout_s, temporary=True)
+        return simulate_bundle(bundle, pixels, request, options, temporary=True)

@@ -49,7 +49,8 @@ def _backends() -> dict[str, dict[str, Any]]:
     advice = cuda_advice()
     states["torch-cuda"] = {"works": not advice, "advice": advice}
     lava = describe()
-    states["lava"] = {**lava, "works": lava["state"] == "ready", "advice": lava["mend"]}
+    for name in ("lava", "lava-fused"):
+        states[name] = {**lava, "works": lava["state"] == "ready", "advice": lava["mend"]}
     return states
 
 
@@ -89,7 +90,7 @@ def _show(found: dict[str, Any]) -> None:
     backends = table("Back ends", "name", "state", text=True)
     for name, state in found["backends"].items():
         text = "[green]works[/]" if state["works"] else f"[yellow]not here:[/] {state['advice']}"
-        if name == "lava" and state["works"]:
+        if "python" in state and state["works"]:
             text += f" in {state['python']}"
         backends.add_row(name, text)
     screen.print(backends)

@@ -58,8 +58,13 @@ def lava_run(
         Path | None, typer.Option(help="Picture of the first image's spikes and potentials (PNG).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Result file (npz), monitor included.")] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(min=1, help="Seconds (default: by the size of the run).")
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="End the run after so many seconds (default: by its size)."),
+    ] = None,
+    stall: Annotated[
+        float | None,
+        typer.Option(min=0, help="And after so many without a time step (60; 0 is never)."),
     ] = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
@@ -85,12 +90,12 @@ def lava_run(
     if source is not SourceChoice.BOTH:
         sources = (source.value,)
     runs: dict[str, LavaRun] = {}
-    with watching(console(quiet=True), f"{len(images.pixels)} images, {steps} steps", out) as line:
+    with watching(console(quiet=True), "", out, (timeout, stall)) as line:
         for one in sources:
             line.update(f"image as {one}: {len(images.pixels)} images, {steps} steps")
             options = LavaOptions(one, fused, replicas, neurons)
             request = RunRequest(steps, seed)
-            runs[one] = simulate(program, images.pixels, request, options, time_limit)
+            runs[one] = simulate(program, images.pixels, request, options)
     first = runs[sources[0]]
     if len(runs) == 2 and (first.trace.counts_sum != runs["bias"].trace.counts_sum).any():
         raise DataError("the two inputs gave different spike counts; please report this")
