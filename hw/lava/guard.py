@@ -77,7 +77,9 @@ def run_guarded(
     Raises BackendError if the command cannot be started, passes the limit or is stopped by a
     signal, and Interrupted, a KeyboardInterrupt, if this process is asked to end.
     """
-    what = Path(argv[0]).name if len(argv) < 2 else f"{Path(argv[0]).name} {Path(argv[1]).name}"
+    # The program and the script that it runs, or else its first option: "python run.py".
+    scripts = [part for part in argv[1:3] if str(part).endswith(".py")]
+    what = " ".join(Path(part).name for part in (argv[0], *(scripts or argv[1:2])))
     token = f"ipvae_{os.getpid()}_{token_hex(6)}"
     started = time.monotonic()
     private = scratch_folder() if scratch is None else nullcontext(str(scratch))

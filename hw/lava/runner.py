@@ -107,7 +107,8 @@ def simulate_bundle(
             "--first-image": request.first_image,
             "--stall": next(value for value in stalls_s if value is not None),
         }
-        argv: list[str | Path] = [python, "-I", bundle.absolute() / "run.py"]
+        argv: list[str | Path] = [python, "-IB", bundle.absolute() / "run.py"]
+        # -B: a bundle that was checked holds what its README names, and no compiled files
         argv += [str(part) for flag in flags.items() for part in flag]
         argv += options.arguments()
         argv += ["--trace"] if request.trace else []
