@@ -131,11 +131,17 @@ def lava(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
     group, tables = network.neurons, (TABLES.coarse, TABLES.fine, TABLES.reciprocal)
 
     def draw(potential: Int64, first: Int64, more: int) -> Int64:
-        def further(part: Int64, neuron: Int64) -> Int64:
-            return np.full(np.broadcast_shapes(part.shape, neuron.shape), more)
+        def further(start: int, parts: Int64, neuron: Int64) -> npt.NDArray[np.uint32]:
+            return np.full((int(parts.max()) - start, len(neuron)), more, np.uint32)
 
-        bits = group.fraction_bits
-        return arithmetic.sample(potential, first, further, bits, group.max_count, tables)
+        bits, counts = group.fraction_bits, np.zeros(len(potential), np.int64)
+        lowest = min(int(potential.min()), 2 << bits)
+        table, uniform = arithmetic.thresholds(lowest, bits, tables), first.astype(np.uint32)
+        busy = arithmetic.spiking(potential, uniform, table[:, 0], lowest)
+        counts[busy] = arithmetic.sample(
+            potential[busy], uniform[busy], busy, further, bits, table, lowest
+        )
+        return np.minimum(counts, group.max_count)
 
     return draw
 

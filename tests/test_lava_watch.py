@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -80,6 +80,18 @@ def test_a_command_that_is_stopped_is_not_waited_for() -> None:
         process.kill()
 
 
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Python's own handlers, also where the suite runs under nohup or in the background."""
+    own = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL,
+           signal.SIGHUP: signal.SIG_DFL}  # fmt: skip
+    before = {number: signal.signal(number, handler) for number, handler in own.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("default_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_raise_in_the_block_only(number: signal.Signals) -> None:
     before = signal.getsignal(number)
@@ -96,6 +108,7 @@ def test_signals_raise_in_the_block_only(number: signal.Signals) -> None:
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_a_users_own_handler_and_other_threads_are_left_alone() -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
