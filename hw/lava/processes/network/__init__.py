@@ -138,70 +138,73 @@ class NetworkModel(AbstractSubProcessModel):
 
     def __init__(self, proc: Any) -> None:
         self.options = proc.proc_params
-        arrays, steps = self.options["arrays"], self.options["steps"]
-        scalars, source = self.options["scalars"], self.options["source"]
-        two_layer = scalars["residual_limit"] is not None
-        stride = 2 if two_layer else 1
-        spikes = source == "spikes"
-        length, last = stride * steps + 2, stride * (steps - 1)
+        two_layer = self.options["scalars"]["residual_limit"] is not None
+        self.stride = 2 if two_layer else 1
+        self.length = self.stride * self.options["steps"] + 2
+        self.shared = {
+            name: self.options[name] for name in ("steps", "rows", "scheduled", "reports")
+        }
         self.neurons = Neuron(
             **constants_of(self.options),
-            steps=steps,
-            stride=stride,
-            held="residual" if two_layer else source,
-            rows=self.options["rows"],
-            scheduled=self.options["scheduled"],
+            **self.shared,
+            stride=self.stride,
+            held="residual" if two_layer else self.options["source"],
             record=self.options["record"],
-            reports=self.options["reports"],
         )
         self.neurons.s_out.connect(proc.s_out)
-        if two_layer:
-            places = {
-                "prediction": (1, 2, 1 + last, length),
-                "feedforward": (2, 2, 2 + last, length),
-            }
-            self.residual = Residual(
-                multiplier=arrays["prediction.multiplier"],
-                shift=arrays["prediction.shift"],
-                limit=scalars["residual_limit"],
-                steps=steps,
-                held=source,
-                rows=self.options["rows"],
-                scheduled=self.options["scheduled"],
-                record=self.file("residual_saturated"),
-                reports=self.options["reports"],
-            )
-            self.prediction = self.connection("prediction", places)
-            self.feedforward = self.connection("feedforward", places)
-            proc.image_in.connect(self.residual.a_in)
-            self.neurons.s_out.connect(self.prediction.s_in)
-            self.prediction.a_out.connect(self.residual.p_in)
-            self.residual.s_out.connect(self.feedforward.s_in)
-            self.feedforward.a_out.connect(self.neurons.a_in)
-            proc.held.alias(self.residual.payload)
-            proc.residual_overflowed.alias(self.residual.overflowed)
-        else:
-            places = {"lateral": (1, 1, steps, length), "feedforward": (0, 1, 0, length)}
-            self.lateral = self.connection("lateral", places)
-            self.neurons.s_out.connect(self.lateral.s_in)
-            self.lateral.a_out.connect(self.neurons.l_in)
-            if spikes:
-                self.feedforward = self.connection("feedforward", places)
-                proc.image_in.connect(self.feedforward.s_in)
-                self.feedforward.a_out.connect(self.neurons.a_in)
-            proc.held.alias(self.neurons.current)
         for name in ("v", "z", "saturated", "overflowed"):
             getattr(proc, name).alias(getattr(self.neurons, name))
+        if two_layer:
+            self.build_two_layer(proc)
+        else:
+            self.build_one_layer(proc)
+
+    def build_one_layer(self, proc: Any) -> None:
+        """Connect the neurons with each other, and the image with them if it comes as spikes."""
+        self.lateral = self.connection("lateral", 1)
+        self.neurons.s_out.connect(self.lateral.s_in)
+        self.lateral.a_out.connect(self.neurons.l_in)
+        if self.options["source"] == "spikes":
+            self.feedforward = self.connection("feedforward", 0, once=True)
+            proc.image_in.connect(self.feedforward.s_in)
+            self.feedforward.a_out.connect(self.neurons.a_in)
+        proc.held.alias(self.neurons.current)
+
+    def build_two_layer(self, proc: Any) -> None:
+        """Connect the neurons through residual neurons, which the image reaches one to one."""
+        arrays = self.options["arrays"]
+        self.residual = Residual(
+            multiplier=arrays["prediction.multiplier"],
+            shift=arrays["prediction.shift"],
+            limit=self.options["scalars"]["residual_limit"],
+            **self.shared,
+            held=self.options["source"],
+            record=self.file("residual_saturated"),
+        )
+        self.prediction = self.connection("prediction", 1)
+        self.feedforward = self.connection("feedforward", 2)
+        proc.image_in.connect(self.residual.a_in)
+        self.neurons.s_out.connect(self.prediction.s_in)
+        self.prediction.a_out.connect(self.residual.p_in)
+        self.residual.s_out.connect(self.feedforward.s_in)
+        self.feedforward.a_out.connect(self.neurons.a_in)
+        proc.held.alias(self.residual.payload)
+        proc.residual_overflowed.alias(self.residual.overflowed)
 
     def file(self, name: str) -> str | None:
         """Return a result file's path, where results are recorded."""
         folder = self.options["record"]
         return f"{folder}/{name}.npy" if folder else None
 
-    def connection(self, name: str, places: Mapping[str, tuple[int, int, int, int]]) -> Any:
-        """Return the connection called `name`, with its timetable if there is one."""
+    def connection(self, name: str, first: int, once: bool = False) -> Any:
+        """Return the connection called `name`.
+
+        Its messages come at place `first` of a presentation and then, unless only once, at every
+        step.
+        """
         options = {"reports": self.options["reports"]} if self.options["reports"] else {}
         if self.options["scheduled"]:
-            options |= {"places": places[name], "record": self.file(f"traffic_{name}")}
-            options["rows"] = self.options["rows"]
+            last = first if once else first + self.stride * (self.options["steps"] - 1)
+            options["places"] = (first, self.stride, last, self.length)
+            options |= {"record": self.file(f"traffic_{name}"), "rows": self.options["rows"]}
         return synapses(self.options["arrays"][f"{name}.weights"], name, **options)
