@@ -70,7 +70,7 @@ def test_what_a_user_sees(made: Path, run: Run, monkeypatch: pytest.MonkeyPatch)
         "synaptic operations, by payload", "effective ACs", "event-driven int8",
         "[1] Horowitz 2014", "loihi2: Counts only: no energy an operation is public",
         "static (leakage while the barriers of an image last, not in the table): loihi1 >= ",
-        "loihi1: placed on 1 cores of 1 chip (`ipvae-snn map` tells whether it fits)",
+        "loihi1: placed on 1 core of 1 chip (`ipvae-snn map` tells whether it fits)",
     ):  # fmt: skip
         assert words in out
     row = next(line for line in out.splitlines() if line.strip().startswith("loihi2 "))
