@@ -270,7 +270,7 @@ def state_words(tree: ast.Module, process: str, size: str) -> Iterator[tuple[str
             isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Call)
             and isinstance(node.value.func, ast.Name)
-            and node.value.func.id in ("var", "Var")
+            and node.value.func.id in ("integer_var", "Var")
             and isinstance(node.targets[0], ast.Attribute)
         ):
             name = node.targets[0].attr

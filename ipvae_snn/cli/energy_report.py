@@ -225,7 +225,8 @@ def sources(found: Report) -> list[str]:
     )
     lines += [
         f"{name}: placed on {t.cores} core{'s' * (t.cores > 1)} of {t.chips} "
-        f"chip{'s' * (t.chips > 1)} (`ipvae-snn map` tells whether it fits): {t.messages:,.0f} messages to cores, "
+        f"chip{'s' * (t.chips > 1)} (`ipvae-snn map` tells whether it fits): "
+        f"{t.messages:,.0f} messages to cores, "
         f"{t.hops_x:,.0f} hops east-west, {t.hops_y:,.0f} north-south, {t.synapse_words_read:,.0f} "
         "synapse words read"
         for name, t in found.traffic.items()

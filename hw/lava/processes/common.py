@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.process.variable import Var
 
 Int64 = npt.NDArray[np.int64]
 RANGE_MAX = (1 << 23) - 1  # 24 bits, signed: synaptic sums, payloads, currents, potentials
@@ -30,6 +31,11 @@ def integers(
     if array.shape != shape:
         raise ValueError(f"{name} must be {shape}, not {array.shape}")
     return array
+
+
+def integer_var(name: str, value: npt.ArrayLike, shape: tuple[int, ...] = (1,)) -> Any:
+    """Return a Var of `shape` that begins as `value`; raises as `integers` does."""
+    return Var(shape=shape, init=integers(name, value, shape))
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort, PyRefPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
-from ..common import EVERY, ReportingModel, Rows, Timetable, integers
+from ..common import EVERY, ReportingModel, Rows, Timetable, integer_var
 
 
 class HostInput(AbstractProcess):
@@ -40,8 +39,8 @@ class HostInput(AbstractProcess):
         self.target = RefPort(shape=np.load(values, mmap_mode="r").shape[1:])
         # Never used: Lava runs what connections lead to, and between replicas there are none.
         self.link_in, self.link_out = InPort(shape=(1,)), OutPort(shape=(1,))
-        self.steps = Var(shape=(1,), init=integers("steps", steps, (1,)))
-        self.stride = Var(shape=(1,), init=integers("stride", stride, (1,)))
+        self.steps = integer_var("steps", steps)
+        self.stride = integer_var("stride", stride)
 
 
 @implements(proc=HostInput, protocol=LoihiProtocol)

@@ -10,13 +10,12 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
 from ..arithmetic import Int64
-from ..common import EVERY, ReportingModel, Rows, Timetable, integers
+from ..common import EVERY, ReportingModel, Rows, Timetable, integer_var
 from ..population import Population
 from ..recording import Recording
 
@@ -94,39 +93,37 @@ class Neuron(AbstractProcess):
         shape = np.shape(bias)
         self.a_in, self.l_in = InPort(shape=shape), InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
-
-        def var(title: str, value: npt.ArrayLike, wanted: tuple[int, ...] = (1,)) -> Var:
-            return Var(shape=wanted, init=integers(title, value, wanted))
-
-        self.bias = var("bias", bias, shape)
-        self.self_inhibition = var("self_inhibition", self_inhibition, shape)
-        self.loop_inhibition = var("loop_inhibition", loop_inhibition, shape)
-        self.initial_state = var("initial_state", initial_state, shape)
-        self.feedforward_multiplier = var("feedforward_multiplier", feedforward_multiplier, shape)
-        self.feedforward_shift = var("feedforward_shift", feedforward_shift, shape)
-        self.lateral_multiplier = var("lateral_multiplier", lateral_multiplier, shape)
-        self.lateral_shift = var("lateral_shift", lateral_shift, shape)
-        self.fraction_bits = var("fraction_bits", fraction_bits)
-        self.extra_bits = var("extra_bits", extra_bits)
-        self.state_min = var("state_min", state_min)
-        self.state_max = var("state_max", state_max)
-        self.update_min = var("update_min", update_min)
-        self.excitation_max = var("excitation_max", excitation_max)
-        self.max_count = var("max_count", max_count)
-        self.coarse = var("coarse", coarse, (256,))
-        self.fine = var("fine", fine, (256,))
-        self.reciprocal = var("reciprocal", reciprocal, (29,))
-        self.steps = var("steps", steps)
-        self.stride = var("stride", stride)
-        self.seed = var("seed", seed)
-        self.first_image = var("first_image", first_image)
-        self.image_stride = var("image_stride", image_stride)
+        self.bias = integer_var("bias", bias, shape)
+        self.self_inhibition = integer_var("self_inhibition", self_inhibition, shape)
+        self.loop_inhibition = integer_var("loop_inhibition", loop_inhibition, shape)
+        self.initial_state = integer_var("initial_state", initial_state, shape)
+        self.feedforward_multiplier = integer_var(
+            "feedforward_multiplier", feedforward_multiplier, shape
+        )
+        self.feedforward_shift = integer_var("feedforward_shift", feedforward_shift, shape)
+        self.lateral_multiplier = integer_var("lateral_multiplier", lateral_multiplier, shape)
+        self.lateral_shift = integer_var("lateral_shift", lateral_shift, shape)
+        self.fraction_bits = integer_var("fraction_bits", fraction_bits)
+        self.extra_bits = integer_var("extra_bits", extra_bits)
+        self.state_min = integer_var("state_min", state_min)
+        self.state_max = integer_var("state_max", state_max)
+        self.update_min = integer_var("update_min", update_min)
+        self.excitation_max = integer_var("excitation_max", excitation_max)
+        self.max_count = integer_var("max_count", max_count)
+        self.coarse = integer_var("coarse", coarse, (256,))
+        self.fine = integer_var("fine", fine, (256,))
+        self.reciprocal = integer_var("reciprocal", reciprocal, (29,))
+        self.steps = integer_var("steps", steps)
+        self.stride = integer_var("stride", stride)
+        self.seed = integer_var("seed", seed)
+        self.first_image = integer_var("first_image", first_image)
+        self.image_stride = integer_var("image_stride", image_stride)
         # State: membrane potential, held current, and the counts last sent.
-        self.v = var("v", initial_state, shape)
-        self.current = var("current", np.zeros(shape, np.int64), shape)
-        self.z = var("z", np.zeros(shape, np.int64), shape)
-        self.saturated = var("saturated", np.zeros(4, np.int64), (4,))
-        self.overflowed = var("overflowed", 0)
+        self.v = integer_var("v", initial_state, shape)
+        self.current = integer_var("current", np.zeros(shape, np.int64), shape)
+        self.z = integer_var("z", np.zeros(shape, np.int64), shape)
+        self.saturated = integer_var("saturated", np.zeros(4, np.int64), (4,))
+        self.overflowed = integer_var("overflowed", 0)
 
 
 @implements(proc=Neuron, protocol=LoihiProtocol)

@@ -10,13 +10,12 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
 from ..arithmetic import Int64
-from ..common import EVERY, ReportingModel, Rows, Timetable, integers
+from ..common import EVERY, ReportingModel, Rows, Timetable, integer_var
 from ..population import residuals
 
 
@@ -56,18 +55,14 @@ class Residual(AbstractProcess):
         shape = np.shape(multiplier)
         self.a_in, self.p_in = InPort(shape=shape), InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
-
-        def var(title: str, value: npt.ArrayLike, wanted: tuple[int, ...] = (1,)) -> Var:
-            return Var(shape=wanted, init=integers(title, value, wanted))
-
-        self.multiplier = var("multiplier", multiplier, shape)
-        self.shift = var("shift", shift, shape)
-        self.limit = var("limit", limit)
-        self.steps = var("steps", steps)
-        self.stride = var("stride", stride)
-        self.payload = var("payload", np.zeros(shape, np.int64), shape)
-        self.saturated = var("saturated", 0)
-        self.overflowed = var("overflowed", 0)
+        self.multiplier = integer_var("multiplier", multiplier, shape)
+        self.shift = integer_var("shift", shift, shape)
+        self.limit = integer_var("limit", limit)
+        self.steps = integer_var("steps", steps)
+        self.stride = integer_var("stride", stride)
+        self.payload = integer_var("payload", np.zeros(shape, np.int64), shape)
+        self.saturated = integer_var("saturated", 0)
+        self.overflowed = integer_var("overflowed", 0)
 
 
 @implements(proc=Residual, protocol=LoihiProtocol)

@@ -9,12 +9,11 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
-from ..common import EVERY, ReportingModel, Rows, Timetable, integers
+from ..common import EVERY, ReportingModel, Rows, Timetable, integer_var
 
 
 class ImageSource(AbstractProcess):
@@ -43,9 +42,9 @@ class ImageSource(AbstractProcess):
         self.s_out = OutPort(shape=(n_pixels,))
         # Never used: Lava runs what connections lead to, and between replicas there are none.
         self.link_in, self.link_out = InPort(shape=(1,)), OutPort(shape=(1,))
-        self.zero_point = Var(shape=(1,), init=integers("zero_point", zero_point, (1,)))
-        self.steps = Var(shape=(1,), init=integers("steps", steps, (1,)))
-        self.stride = Var(shape=(1,), init=integers("stride", stride, (1,)))
+        self.zero_point = integer_var("zero_point", zero_point)
+        self.steps = integer_var("steps", steps)
+        self.stride = integer_var("stride", stride)
 
 
 @implements(proc=ImageSource, protocol=LoihiProtocol)
