@@ -1,13 +1,12 @@
 """Count what a run makes a chip do: events, synaptic operations, neuron updates, traffic."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from ipvae_snn.interpreter import residual
-from ipvae_snn.ir import IntegerNetwork, lateral_of
+from ipvae_snn.ir import IntegerNetwork, lateral_of, scale_sum
 
 Int64 = npt.NDArray[np.int64]
 
@@ -117,7 +116,7 @@ def activity(
     """Return the mean activity of images `pixels` (N, M) with spike counts `counts` (N, T, K).
 
     A trace does not keep the residuals of a two-layer circuit, so they are made again from the
-    counts, as the interpreter makes them.
+    counts.
     """
     n, steps, k = counts.shape
     m = program.n_pixels
@@ -152,13 +151,29 @@ def activity(
     )
 
 
+def residual_messages(
+    program: IntegerNetwork, payload: Int64, counts: npt.NDArray[np.integer]
+) -> Iterator[Int64]:
+    """Yield what the residual neurons send in each step, (N, M); nothing in a one-layer circuit.
+
+    Images' payload (N, M), counts (N, T, K). Equal to the interpreter's: every partial sum is
+    proved to stay within 24 bits, so that float32 adds them up exactly, and thirty times faster.
+    A float run's counts are not bounded, so they are bounded here: the proof holds for no others.
+    """
+    layer = program.residual
+    if layer is None:
+        return
+    weights = layer.prediction.weights.T.astype(np.float32)
+    for step in range(counts.shape[1]):
+        sent = np.minimum(counts[:, step], program.neurons.max_count).astype(np.float32)
+        total = (sent @ weights).astype(np.int64)
+        yield np.clip(payload - scale_sum(total, layer.prediction), -layer.limit, layer.limit)
+
+
 def _residuals(program: IntegerNetwork, payload: Int64, counts: npt.NDArray[np.integer]) -> _Sent:
     """Return what the residual neurons send; nothing in a one-layer circuit."""
     events, sizes = np.zeros((2, program.n_pixels), np.int64)
-    for step in range(counts.shape[1] if program.residual else 0):
-        # A float run's counts are not bounded, but the sums are proved for bounded ones only.
-        sent = np.minimum(counts[:, step].astype(np.int64), program.neurons.max_count)
-        error, _ = residual(program, payload, sent)
+    for error in residual_messages(program, payload, counts):
         events += (error != 0).sum(axis=0)
         sizes += np.abs(error).sum(axis=0)
     return _Sent(events, sizes)

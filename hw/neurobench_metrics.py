@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ipvae_snn.interpreter import residual
+from ipvae_snn.hw.activity import residual_messages
 from ipvae_snn.ir import IntegerNetwork, lateral_of
 from ipvae_snn.serialize import to_arrays
 
@@ -75,7 +75,7 @@ def tally(
         calls.append(_operations(payload[:, None], feedforward, batch))
         calls.append(_operations(counts, lateral, batch))
     else:
-        errors = _residuals(program, payload, counts)
+        errors = np.stack(list(residual_messages(program, payload, counts)), axis=1)
         outputs, zeros = outputs + errors.size, zeros + int((errors == 0).sum())
         calls.append(_operations(counts, program.residual.prediction.weights, batch))
         calls.append(_operations(errors, feedforward, batch))
@@ -124,11 +124,3 @@ def _operations(
     )[:n]
     macs = int(effective[together].sum())
     return n * calls * weights.size, macs, int(effective.sum()) - macs
-
-
-def _residuals(
-    program: IntegerNetwork, payload: Int64, counts: npt.NDArray[np.int32]
-) -> npt.NDArray[np.int64]:
-    """Return what the residual neurons send (N, T, M)."""
-    steps = (counts[:, t].astype(np.int64) for t in range(counts.shape[1]))
-    return np.stack([residual(program, payload, sent)[0] for sent in steps], axis=1)

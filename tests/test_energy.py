@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipvae_snn.hw.activity import Activity, Traffic, activity, mean_activity
+from ipvae_snn.hw.activity import Activity, Traffic, activity, mean_activity, residual_messages
 from ipvae_snn.hw.chip_profile import Figure, load_profile, parse_profile, profile_names
 from ipvae_snn.hw.energy import Estimate, Item, Range, chip_energy, total
 from ipvae_snn.hw.processor import (
@@ -21,6 +21,7 @@ from ipvae_snn.hw.processor import (
     memory_of,
     processor_energy,
 )
+from ipvae_snn.interpreter import residual
 from ipvae_snn.ir import IntegerNetwork
 
 BY_HAND = Activity(
@@ -112,6 +113,24 @@ def test_activity_of_two_layers_counts_what_a_loop_counts(
     assert found.updates_active + found.updates_inactive == pytest.approx(4 * (7 + 12))
     assert found.dense_operations == 2 * 4 * 12 * 7
     assert found.row_weights == pytest.approx(rows / 3)
+
+
+@pytest.mark.parametrize("limit", [20, 200])
+def test_residual_messages_are_the_interpreters(
+    two_layer_factory: Callable[..., IntegerNetwork],
+    pixels_factory: Callable[..., np.ndarray],
+    limit: int,
+) -> None:
+    """Summed in float32, and bounded at the limit."""
+    program = two_layer_factory(limit=limit)
+    payload = pixels_factory(program, 6).astype(np.int64) - program.input.zero_point
+    counts = np.random.default_rng(limit).integers(0, program.neurons.max_count + 1, (6, 4, 7))
+    found = list(residual_messages(program, payload, counts))
+    assert len(found) == 4
+    for step, sent in enumerate(found):
+        wanted, held = residual(program, payload, counts[:, step])
+        np.testing.assert_array_equal(sent, wanted)
+        assert held.any()
 
 
 def test_the_counts_of_a_float_run_may_pass_what_is_proved(

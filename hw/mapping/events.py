@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ipvae_snn.errors import DataError, FileFormatError
+from ipvae_snn.hw.activity import residual_messages
 from ipvae_snn.hw.mapping.populations import IMAGE, NEURONS, RESIDUAL
-from ipvae_snn.ir import IntegerNetwork, scale_sum
+from ipvae_snn.ir import IntegerNetwork
 
 Float64 = npt.NDArray[np.float64]
 ASSUMED_STEPS: Final = 64
@@ -59,28 +60,13 @@ def counted(
         payload = pixels.astype(np.int64) - network.input.zero_point
         neurons += np.count_nonzero(counts, axis=(0, 1))
         image += np.count_nonzero(payload, axis=0)
-        residual += _residual_events(network, payload, counts)
+        for error in residual_messages(network, payload, counts):
+            residual += np.count_nonzero(error, axis=0)
         images, steps = images + len(counts), counts.shape[1]
     if images == 0:
         raise DataError(f"{name} gives no images to count events in; give one or more")
     found = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
     return Events(found, steps, images, f"counted in {images} images of {name}, {steps} steps")
-
-
-def _residual_events(
-    network: IntegerNetwork, payload: npt.NDArray[np.int64], counts: npt.NDArray[np.integer]
-) -> Float64:
-    """Return how often each residual is not 0; zeros in a one-layer circuit."""
-    found = np.zeros(network.n_pixels)
-    if network.residual is None:
-        return found
-    # Every partial sum is proved to stay within 24 bits, so that float32 adds them up exactly.
-    weights = network.residual.prediction.weights.T.astype(np.float32)
-    for step in range(counts.shape[1]):
-        sent = np.minimum(counts[:, step], network.neurons.max_count).astype(np.float32)
-        total = (sent @ weights).astype(np.int64)
-        found += np.count_nonzero(payload - scale_sum(total, network.residual.prediction), axis=0)
-    return found
 
 
 def from_trace(network: IntegerNetwork, path: Path) -> Events:
