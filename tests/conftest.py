@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ipvae_snn.cli.app import main
+from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup, Residual
 
 
@@ -116,6 +118,15 @@ def two_layer_factory() -> Callable[..., IntegerNetwork]:
 def pixels_factory() -> Callable[..., np.ndarray]:
     """Return `make_pixels`: (network, n, seed=1) -> (n, M) uint8."""
     return make_pixels
+
+
+@pytest.fixture(scope="session")
+def lava_python() -> Path:
+    """The interpreter of the Lava environment; without one the test is skipped (CI has one)."""
+    environment = find()
+    if environment is None:
+        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
+    return environment.python
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from benchmarks.lava_fault_kinds import BY_NAME, KINDS
 from benchmarks.lava_faults import LIMIT_S, PAGE, RESULT, first_line, inject, possible
 from benchmarks.lava_faults_page import page
-from ipvae_snn.hw.lava.environment import find
 
 # One of each way that a run is ended; the others are slow tests.
 QUICK = (
@@ -19,40 +18,31 @@ QUICK = (
 OFTEN = ("neuron", "child-killed", "sigint", "sigkill", "manager-killed", "toolkit-child-killed")
 
 
-@pytest.fixture(scope="module")
-def python() -> Path:
-    """The interpreter of the Lava environment."""
-    environment = find()
-    if environment is None:
-        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
-    return environment.python
-
-
-def require_well(name: str, python: Path) -> None:
+def require_well(name: str, lava_python: Path) -> None:
     """Inject a fault; the run must say why, keep what it had, leave nothing, and end in time."""
     if not possible(BY_NAME[name]):
         pytest.skip("a small tmpfs needs root")
-    outcome = inject(BY_NAME[name], python)
+    outcome = inject(BY_NAME[name], lava_python)
     assert outcome.wrong == (), outcome.said
     assert outcome.seconds < LIMIT_S
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_a_fault_ends_the_run_with_its_cause(name: str, python: Path) -> None:
-    require_well(name, python)
+def test_a_fault_ends_the_run_with_its_cause(name: str, lava_python: Path) -> None:
+    require_well(name, lava_python)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [kind.name for kind in KINDS if kind.name not in QUICK])
-def test_every_other_fault_does_so_too(name: str, python: Path) -> None:
-    require_well(name, python)
+def test_every_other_fault_does_so_too(name: str, lava_python: Path) -> None:
+    require_well(name, lava_python)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OFTEN)
-def test_twenty_times_leave_nothing(name: str, python: Path) -> None:
+def test_twenty_times_leave_nothing(name: str, lava_python: Path) -> None:
     for _ in range(20):  # each looks for what it has left
-        require_well(name, python)
+        require_well(name, lava_python)
 
 
 @pytest.fixture(scope="module")

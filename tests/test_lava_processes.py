@@ -9,7 +9,6 @@ import pytest
 from ipvae_snn import interpreter
 from ipvae_snn.export.lava_bundle import write_bundle
 from ipvae_snn.hw.lava import runner
-from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.trace import RunRequest
 
 START = """
@@ -98,11 +97,8 @@ for bits, exponent, width, mode in (
 
 
 @pytest.fixture
-def in_lava(network, tmp_path):
+def in_lava(lava_python, network, tmp_path):
     """Return a function (script, ...) that runs a script beside a bundle; its lines come back."""
-    environment = find()
-    if environment is None:
-        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
     write_bundle(network, tmp_path / "bundle", runner.bundle_sources())
     folder = tmp_path / "files"
     folder.mkdir()
@@ -111,7 +107,7 @@ def in_lava(network, tmp_path):
         path = tmp_path / "script.py"
         path.write_text(START + script)
         done = subprocess.run(
-            [environment.python, path, tmp_path / "bundle", folder, *map(str, arguments)],
+            [lava_python, path, tmp_path / "bundle", folder, *map(str, arguments)],
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

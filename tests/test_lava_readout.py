@@ -14,7 +14,7 @@ from ipvae_snn.calibrate import calibrate
 from ipvae_snn.convert import ConversionSettings, convert
 from ipvae_snn.float_network import load_float_network
 from ipvae_snn.hw.lava import runner
-from ipvae_snn.hw.lava.environment import clean_environment, find
+from ipvae_snn.hw.lava.environment import clean_environment
 from ipvae_snn.hw.lava.guard import run_guarded
 from ipvae_snn.ir import IntegerNetwork
 from ipvae_snn.plain_files import write_bundle_files, write_plain
@@ -120,15 +120,6 @@ class Prepared:
 
 
 @pytest.fixture(scope="module")
-def python() -> Path:
-    """The interpreter of the Lava environment."""
-    environment = find()
-    if environment is None:
-        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
-    return environment.python
-
-
-@pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """The shipped network of digits in 8 bits, its bundle, and what readout_weights.py writes."""
     folder = tmp_path_factory.mktemp("readout")
@@ -159,9 +150,9 @@ def write_bundle(network: IntegerNetwork, folder: Path) -> None:
     write_plain(network, folder)
 
 
-def run_in_lava(python: Path, bundle: Path, *argv: object) -> str:
+def run_in_lava(lava_python: Path, bundle: Path, *argv: object) -> str:
     """Run a script, guarded, with the bundle and the examples to import; return what it prints."""
-    command = [python, "-I", "-c", UNDER_GUARD, bundle, EXAMPLES, *map(str, argv)]
+    command = [lava_python, "-I", "-c", UNDER_GUARD, bundle, EXAMPLES, *map(str, argv)]
     done = run_guarded(command, LIMIT, env=clean_environment())
     assert done.returncode == 0, done.stderr
     assert not done.leaked
@@ -194,13 +185,13 @@ def emulated(
 
 @pytest.mark.parametrize("options", [(), ("--fused",)], ids=["parts", "fused"])
 def test_the_example_names_digits_by_a_read_out_that_equals_its_emulation(
-    python: Path, prepared: Prepared, tmp_path: Path, options: tuple[str, ...]
+    lava_python: Path, prepared: Prepared, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     trace = interpreter.run(prepared.network, prepared.images, RunRequest(STEPS, trace=True))
     assert trace.counts is not None
     wanted, votes = emulated(trace.counts, prepared.weights, THRESHOLD, 1)
     printed = run_in_lava(
-        python, prepared.bundle, EXAMPLES / "lava_readout.py", prepared.bundle,
+        lava_python, prepared.bundle, EXAMPLES / "lava_readout.py", prepared.bundle,
         prepared.folder / "few.npy", prepared.folder / "weights.npy", STEPS,
         "--spikes", tmp_path / "spikes.npy", *options,
     )  # fmt: skip
@@ -211,7 +202,7 @@ def test_the_example_names_digits_by_a_read_out_that_equals_its_emulation(
 
 
 def test_both_circuits_feed_a_read_out_and_their_vars_can_be_read_and_monitored(
-    python: Path,
+    lava_python: Path,
     prepared: Prepared,
     tmp_path: Path,
     network: IntegerNetwork,
@@ -227,7 +218,7 @@ def test_both_circuits_feed_a_read_out_and_their_vars_can_be_read_and_monitored(
         (tmp_path / name).mkdir()
         write_plain(circuit, tmp_path / name)
     (tmp_path / "parts.py").write_text(PARTS, encoding="utf-8")
-    run_in_lava(python, prepared.bundle, tmp_path / "parts.py", tmp_path, steps, *circuits)
+    run_in_lava(lava_python, prepared.bundle, tmp_path / "parts.py", tmp_path, steps, *circuits)
     for name, circuit in circuits.items():
         stride = 1 if circuit.residual is None else 2
         trace = interpreter.run(circuit, pixels, RunRequest(steps, trace=True))
@@ -250,7 +241,7 @@ def test_both_circuits_feed_a_read_out_and_their_vars_can_be_read_and_monitored(
 
 
 def test_payloads_beyond_24_bits_are_held_and_counted(
-    python: Path,
+    lava_python: Path,
     prepared: Prepared,
     tmp_path: Path,
     network: IntegerNetwork,
@@ -267,7 +258,7 @@ def test_payloads_beyond_24_bits_are_held_and_counted(
         write_plain(circuit, tmp_path / name)
     (tmp_path / "beyond.py").write_text(BEYOND, encoding="utf-8")
     run_in_lava(
-        python, prepared.bundle, tmp_path / "beyond.py", tmp_path, 4, "one-layer", "two-layer"
+        lava_python, prepared.bundle, tmp_path / "beyond.py", tmp_path, 4, "one-layer", "two-layer"
     )
 
     def read(name: str) -> dict[str, np.ndarray]:

@@ -15,21 +15,11 @@ from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.export.lava_bundle import write_bundle
 from ipvae_snn.hw.lava import backend, runner
 from ipvae_snn.hw.lava.child import SHARED_MEMORY
-from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.hw.lava.simulation import LavaOptions
 from ipvae_snn.trace import RunRequest
 
 SOON = 20.0  # seconds in which a broken run must have ended, start-up included
 NEURON = "simulator/processes/neuron/__init__.py"
-
-
-@pytest.fixture(scope="module")
-def python():
-    """The interpreter of the Lava environment."""
-    environment = find()
-    if environment is None:
-        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
-    return environment.python
 
 
 @pytest.fixture
@@ -82,11 +72,11 @@ def assert_nothing_left(marker, pid):
     await_(lambda: not segments_of(pid), f"shared memory left: {segments_of(pid)}", 5)
 
 
-def run_script(python, bundle, tmp_path, *more, images=None, temporary="/tmp"):
+def run_script(lava_python, bundle, tmp_path, *more, images=None, temporary="/tmp"):
     """Start a bundle's run.py in an environment without any of this one's variables."""
     np.save(tmp_path / "images.npy", images)
     return subprocess.Popen(
-        [python, "-I", bundle / "run.py", "--input", tmp_path / "images.npy",
+        [lava_python, "-I", bundle / "run.py", "--input", tmp_path / "images.npy",
          "--out", tmp_path / "out.npz", *more],
         cwd=tmp_path, env={"TMPDIR": str(temporary)}, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
@@ -137,7 +127,7 @@ def expected_traffic(network, pixels, trace, source):
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
 @pytest.mark.parametrize("way", WAYS)
 def test_lava_equals_the_interpreter(
-    python, network_factory, two_layer_factory, pixels_factory, circuit, way
+    lava_python, network_factory, two_layer_factory, pixels_factory, circuit, way
 ):
     """Counts, potentials, saturations, reconstructions, traffic, and what is monitored."""
     if circuit == "one-layer":
@@ -181,10 +171,10 @@ def test_what_a_run_cannot_be_asked_for_is_one_line(network, pixels_factory):
         assert str(caught.value) == words
 
 
-def test_bad_input_to_the_script_is_one_line(python, bundle_factory, tmp_path):
+def test_bad_input_to_the_script_is_one_line(lava_python, bundle_factory, tmp_path):
     bundle = bundle_factory()
     images = np.zeros((1, 12), np.float32)
-    process = run_script(python, bundle, tmp_path, "--steps", "2", images=images)
+    process = run_script(lava_python, bundle, tmp_path, "--steps", "2", images=images)
     _, stderr = process.communicate(timeout=SOON)
     assert process.returncode == 2
     assert stderr == (
@@ -212,7 +202,7 @@ def test_the_script_refuses_another_python(bundle_factory, tmp_path):
 
 @pytest.mark.slow
 def test_the_script_runs_anywhere_and_equals_the_interpreter(
-    python, network, pixels_factory, bundle_factory, tmp_path
+    lava_python, network, pixels_factory, bundle_factory, tmp_path
 ):
     moved = bundle_factory().rename(tmp_path / "else where")
     pixels = pixels_factory(network, 4)
@@ -221,7 +211,7 @@ def test_the_script_runs_anywhere_and_equals_the_interpreter(
     long = tmp_path / ("long" * 20)
     long.mkdir()
     images = pixels.reshape(4, 4, 3)
-    process = run_script(python, moved, tmp_path, *options, images=images, temporary=long)
+    process = run_script(lava_python, moved, tmp_path, *options, images=images, temporary=long)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (0, ""), stderr
     assert stderr.splitlines()[-1] == "3/3 images"
@@ -241,7 +231,7 @@ def test_the_script_runs_anywhere_and_equals_the_interpreter(
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_dense_is_exact_for_one_sign_and_the_largest_weights(
-    python, network_factory, pixels_factory, sign
+    lava_python, network_factory, pixels_factory, sign
 ):
     # Dense guesses its sign mode from the data unless it is told, and would keep 8 bits then.
     network = network_factory(seed=3, neurons=6, zero_point=0, extra_bits=0)
@@ -262,7 +252,9 @@ def test_dense_is_exact_for_one_sign_and_the_largest_weights(
 
 
 @pytest.mark.slow
-def test_long_runs_and_high_rates_equal_the_interpreter(python, network_factory, pixels_factory):
+def test_long_runs_and_high_rates_equal_the_interpreter(
+    lava_python, network_factory, pixels_factory
+):
     # 70 steps are more than one block of uniforms; 200 spikes a step take 32 parts.
     network = network_factory(seed=8, neurons=33, max_count=1000, rate_octaves=9.0)
     network = replace(network, neurons=replace(network.neurons, excitation_max=14 << 12))
@@ -273,13 +265,15 @@ def test_long_runs_and_high_rates_equal_the_interpreter(python, network_factory,
 
 
 @pytest.mark.slow
-def test_one_step_of_one_image_equals_the_interpreter(python, network, pixels_factory):
+def test_one_step_of_one_image_equals_the_interpreter(lava_python, network, pixels_factory):
     pixels, request = pixels_factory(network, 1), RunRequest(1)
     assert_equal(backend.run(network, pixels, request), interpreter.run(network, pixels, request))
 
 
 @pytest.mark.slow
-def test_a_sum_beyond_the_accumulator_ends_the_run(python, network, pixels_factory, bundle_factory):
+def test_a_sum_beyond_the_accumulator_ends_the_run(
+    lava_python, network, pixels_factory, bundle_factory
+):
     bundle = bundle_factory("simulator/processes/common.py", "\nRANGE_MAX = 1\n")
     with pytest.raises(BackendError, match=r"NeuronModel, time step 2: OverflowError: the feedf"):
         runner.run_bundle(bundle, pixels_factory(network, 1), RunRequest(2))

@@ -10,7 +10,6 @@ from ipvae_snn import interpreter
 from ipvae_snn.cli.lava_run import neurons_of
 from ipvae_snn.encode import encode
 from ipvae_snn.errors import DataError
-from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.serialize import save_network
 from ipvae_snn.trace import RunRequest
 
@@ -26,9 +25,8 @@ def files(network, tmp_path):
     return program, encode(program.input, flat, "unit", "images")[0]
 
 
+@pytest.mark.usefixtures("lava_python")
 def test_both_inputs_are_compared_and_what_is_monitored_is_kept_and_drawn(files, run, tmp_path):
-    if find() is None:
-        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
     program, pixels = files
     code, text, error = run(
         "lava", "run", tmp_path / "net.safetensors", "--data", tmp_path / "images.npy", "--steps",

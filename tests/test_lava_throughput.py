@@ -9,7 +9,6 @@ import pytest
 from benchmarks.lava_throughput import GOAL, PAGE, RESULT, STOCK, rounds, stock, title
 from benchmarks.lava_throughput_page import page, quartiles, ratios, verdict
 from ipvae_snn.errors import BackendError
-from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.hw.lava.guard import run_guarded
 
 
@@ -90,20 +89,18 @@ def test_the_result_has_every_run(measured: dict[str, Any]) -> None:
         assert len(found["ms_a_time_step"]) == measured["rounds"] >= 5
 
 
+@pytest.mark.usefixtures("lava_python")
 def test_the_stock_network_runs() -> None:
     """In the Lava environment; it says how long its time steps took."""
-    if find() is None:
-        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
     took = stock(8, 8, 0.5, 0, 20)
     assert took["time_steps"] == 20
     assert 0 < took["seconds"] < 20
     assert took["start_up"] > 0
 
 
-def test_a_child_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("lava_python")
+def test_a_child_that_fails_is_told() -> None:
     """With its own words, not as a missing figure."""
-    if find() is None:
-        pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
     with pytest.raises(BackendError, match=r"stock_network\.py: ended with status 1: (.|\n)*Error"):
         stock(-1, 8, 0.5, 0, 20)
 
