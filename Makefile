@@ -21,7 +21,7 @@ help:
 	@echo 'make setup     install into $(VENV), and make the Lava environment if a Python 3.10 is found'
 	@echo 'make demo      train, convert, export, run everywhere, compare (about 3 minutes)'
 	@echo 'make test      the default test suite          make test-all  the slow tests too'
-	@echo 'make lint      ruff                            make types     mypy --strict'
+	@echo 'make lint      ruff, arrows                       make types     mypy --strict'
 	@echo 'make format    let ruff rewrite the files      make bench     the benchmarks'
 	@echo 'make wheel     build the wheel into dist/      make clean     remove what was built'
 	@echo 'make distclean remove $(VENV) as well'
@@ -60,9 +60,12 @@ test: setup
 test-all: setup
 	$(BIN)/python -m pytest
 
-lint: $(STAMPS)/install
+lint: $(STAMPS)/install typing-links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@if [ -x $(BIN)/lint-imports ]; then \
+	    cd .typing && PYTHONPATH=. ../$(BIN)/lint-imports ../pyproject.toml --no-logo --cache-dir ../.import_linter_cache; \
+	else echo 'make lint: the arrows between packages are checked on Python 3.11 or newer'; fi
 
 format: $(STAMPS)/install
 	$(BIN)/ruff check --fix .
@@ -72,6 +75,7 @@ format: $(STAMPS)/install
 # the type checker sees that through a folder of links.
 typing-links:
 	@mkdir -p $(TYPING)
+	@ln -sfn ../benchmarks .typing/benchmarks
 	@find $(TYPING) -xtype l -delete
 	@for path in ipvae_snn/* hw export; do \
 	    link=$(TYPING)/$$(basename $$path); \
@@ -89,7 +93,7 @@ bench: setup
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf build dist *.egg-info .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf build dist *.egg-info .typing .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage
 	find ipvae_snn hw export benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

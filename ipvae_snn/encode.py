@@ -1,70 +1,12 @@
-"""Float pixels -> the 8-bit image that an integer program takes, and back."""
+"""Old path of `ipvae_snn.ir.encode`, kept for one version."""
 
-from typing import Final
+from ipvae_snn.ir.encode import (
+    MAX_SATURATED,
+    check_images,
+    encode,
+    explain_levels,
+    input_code,
+    levels,
+)
 
-import numpy as np
-import numpy.typing as npt
-
-from ipvae_snn.errors import DataError
-from ipvae_snn.float_network import InputKind
-from ipvae_snn.ir import InputCode
-
-MAX_SATURATED: Final = 0.01  # a larger share of saturated pixels means another scaling of the data
-
-
-def input_code(kind: InputKind, image_shape: tuple[int, int], largest: float = 1.0) -> InputCode:
-    """Return the code for pixels in [0, 1] ("unit") or in [-largest, largest] ("standardised")."""
-    if kind == "unit":
-        return InputCode(image_shape, kind, 1.0 / 255.0, 0)
-    return InputCode(image_shape, kind, largest / 127.0, 128)
-
-
-def check_images(
-    image_shape: tuple[int, int],
-    network_kind: InputKind,
-    pixels: npt.NDArray[np.float32],
-    kind: InputKind,
-    name: str,
-) -> None:
-    """Raise DataError if images (N, M) of `kind` do not have the network's size or kind."""
-    height, width = image_shape
-    if pixels.shape[1] != height * width:
-        raise DataError(
-            f"{name}: images of {pixels.shape[1]} pixels, but the network takes {height}x{width} = "
-            f"{height * width}; choose the data that it was trained on, or resize"
-        )
-    if kind != network_kind:
-        raise DataError(
-            f"{name}: {kind} pixels, but the network takes {network_kind} ones; choose data like "
-            "that it was trained on"
-        )
-
-
-def encode(
-    code: InputCode, pixels: npt.NDArray[np.float32], kind: InputKind, name: str
-) -> tuple[npt.NDArray[np.uint8], int]:
-    """Return pixels (N, M) as uint8 and how many of them saturated at 0 or 255.
-
-    Raises DataError if the images' size or kind is not the program's, or if more than 1 % of the
-    pixels saturate. `name` says whose images they are in the message.
-    """
-    check_images(code.image_shape, code.kind, pixels, kind, name)
-    exact = _exact_levels(code, pixels)
-    saturated = int(((exact < 0) | (exact > 255)).sum())
-    if saturated > MAX_SATURATED * exact.size:
-        share = 100.0 * saturated / exact.size
-        raise DataError(
-            f"{name}: {share:.1f} % of the pixels lie outside the network's input range "
-            f"[{-code.zero_point * code.scale:.3g}, {(255 - code.zero_point) * code.scale:.3g}]; "
-            "scale them as the training data were"
-        )
-    return levels(code, pixels), saturated
-
-
-def levels(code: InputCode, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return pixels (N, M) as the nearest of the code's 256 levels."""
-    return np.clip(_exact_levels(code, pixels), 0, 255).astype(np.uint8)
-
-
-def _exact_levels(code: InputCode, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    return np.rint(pixels.astype(np.float64) / code.scale) + code.zero_point
+__all__ = ["MAX_SATURATED", "check_images", "encode", "explain_levels", "input_code", "levels"]

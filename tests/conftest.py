@@ -10,7 +10,8 @@ import pytest
 
 from ipvae_snn.cli.app import main
 from ipvae_snn.hw.lava.environment import find
-from ipvae_snn.ir import Connection, Decoder, InputCode, IntegerNetwork, NeuronGroup, Residual
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
 
 
 def make_network(

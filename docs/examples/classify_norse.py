@@ -11,11 +11,11 @@ import norse.torch as norse
 import torch
 
 from ipvae_snn import data
-from ipvae_snn.calibrate import calibrate
-from ipvae_snn.convert import ConversionSettings, convert
-from ipvae_snn.float_network import load_float_network
+from ipvae_snn.conversion.calibration import calibrate
+from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.frameworks.norse_cell import IterativePoissonCell
-from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
 
 STEPS, EPOCHS, BATCH = 32, 16, 64

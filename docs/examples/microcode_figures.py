@@ -29,17 +29,18 @@ from microcode import (
 )
 from scipy.stats import poisson
 
-from ipvae_snn import fixed_point, sampler
-from ipvae_snn.fixed_point import (
+from ipvae_snn.ir import fixed_point, sampler
+from ipvae_snn.ir.files import load_network
+from ipvae_snn.ir.fixed_point import (
     ACCUMULATOR_BITS,
     LOG2E,
     LOG2E_BITS,
     MULTIPLIER_BITS,
     STATE_BITS,
 )
-from ipvae_snn.ir import MAX_COUNT_LIMIT, Connection, IntegerNetwork
-from ipvae_snn.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables
-from ipvae_snn.serialize import load_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import MAX_COUNT_LIMIT, Connection
+from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables
 
 
 def law(v: Int64, fraction_bits: int, split: int) -> npt.NDArray[np.float64]:

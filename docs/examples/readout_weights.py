@@ -16,11 +16,12 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ipvae_snn import compiled_backend, data
-from ipvae_snn.encode import encode
-from ipvae_snn.ir import IntegerNetwork
-from ipvae_snn.serialize import load_network
-from ipvae_snn.trace import RunRequest
+from ipvae_snn import data
+from ipvae_snn.backends import compiled
+from ipvae_snn.ir.encode import encode
+from ipvae_snn.ir.files import load_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest
 
 LARGEST = 127  # of an int8 weight, both signs alike
 PENALTY = 0.1  # inverse strength, as scikit-learn has it
@@ -42,7 +43,7 @@ def readout_weights(
 
     Counts are not centred and there is no intercept: a LIF neuron adds up counts, nothing else.
     """
-    counts = compiled_backend.run(network, pixels, RunRequest(steps)).counts_sum
+    counts = compiled.run(network, pixels, RunRequest(steps)).counts_sum
     scaler = StandardScaler(with_mean=False)
     model = LogisticRegression(C=PENALTY, fit_intercept=False, max_iter=1000)
     model.fit(scaler.fit_transform(counts.astype(np.float64)), labels)
@@ -60,7 +61,7 @@ def main() -> None:
     network = load_network(options.network)
     weights = readout_weights(network, *digits(network, "train"), options.steps)
     images, labels = digits(network, "test")
-    counts = compiled_backend.run(network, images, RunRequest(options.steps)).counts_sum
+    counts = compiled.run(network, images, RunRequest(options.steps)).counts_sum
     right = ((counts @ weights.T.astype(np.int64)).argmax(axis=1) == labels).mean()
     print(f"accuracy {right:.3f} on {len(labels)} held-out digits, from sums of counts")
     options.out.mkdir(parents=True, exist_ok=True)

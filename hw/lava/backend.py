@@ -3,19 +3,16 @@
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from ipvae_snn.arrays import UInt8
 from ipvae_snn.hw.lava.environment import require
 from ipvae_snn.hw.lava.runner import bundle_sources, simulate_bundle
 from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun
-from ipvae_snn.interpreter import check_request
-from ipvae_snn.ir import IntegerNetwork
-from ipvae_snn.plain_files import write_bundle_files
-from ipvae_snn.trace import RunRequest, Trace
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.plain_files import write_bundle_files
+from ipvae_snn.ir.trace import RunRequest, Trace, check_request
 
 
-def run(network: IntegerNetwork, pixels: npt.NDArray[np.uint8], request: RunRequest) -> Trace:
+def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     """Run `pixels` (N, M) uint8 through the program in Lava and return its trace.
 
     Raises DataError if they do not fit, BackendUnavailableError without a Lava environment,
@@ -24,14 +21,14 @@ def run(network: IntegerNetwork, pixels: npt.NDArray[np.uint8], request: RunRequ
     return simulate(network, pixels, request, LavaOptions()).trace
 
 
-def run_fused(network: IntegerNetwork, pixels: npt.NDArray[np.uint8], request: RunRequest) -> Trace:
+def run_fused(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     """Do the same with the whole network in one operating-system process, which is faster."""
     return simulate(network, pixels, request, LavaOptions(fused=True)).trace
 
 
 def simulate(
     network: IntegerNetwork,
-    pixels: npt.NDArray[np.uint8],
+    pixels: UInt8,
     request: RunRequest,
     options: LavaOptions,
 ) -> LavaRun:

@@ -13,7 +13,6 @@ from typing import Literal
 
 import platformdirs
 
-from ipvae_snn.atomic import write_text
 from ipvae_snn.errors import BackendError, BackendUnavailableError
 from ipvae_snn.hw.lava.guard import last_lines, run_guarded
 from ipvae_snn.hw.lava.probing import (
@@ -24,6 +23,7 @@ from ipvae_snn.hw.lava.probing import (
     probe,
     versions,
 )
+from ipvae_snn.storage.atomic import write_text
 
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 PYTHON_VARIABLE = "IPVAE_SNN_LAVA_PYTHON"

@@ -19,8 +19,18 @@ from pathlib import Path
 from secrets import token_hex
 
 from ipvae_snn.errors import BackendError
-from ipvae_snn.hw.lava.child import SCRATCH_PREFIX, TOKEN_VARIABLE, remove_shared_memory
-from ipvae_snn.hw.lava.ending import HaltedError, end_all, handled, interrupt, wait_for
+from ipvae_snn.hw.lava.bundle.simulator.child import (
+    SCRATCH_PREFIX,
+    TOKEN_VARIABLE,
+    remove_shared_memory,
+)
+from ipvae_snn.hw.lava.bundle.simulator.ending import (
+    HaltedError,
+    end_all,
+    handled,
+    interrupt,
+    wait_for,
+)
 
 MAX_FOLDER = 60  # bytes: Lava puts a socket below the folder, whose path may have 107
 LAST_LINES = 3  # of the command's error output, shown in a message

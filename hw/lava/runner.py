@@ -4,32 +4,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import UInt8
+from ipvae_snn.backends.watcher import current_watcher
 from ipvae_snn.errors import BackendError
-from ipvae_snn.hw.lava.bundle_io import InputError, default_timeout, read_network
-from ipvae_snn.hw.lava.child import KEEP_VARIABLE, REMOVE_VARIABLE, RUN_VARIABLE
-from ipvae_snn.hw.lava.ending import Interrupted, handled, how_it_ended, interrupt
+from ipvae_snn.hw.lava.bundle.simulator.bundle_io import InputError, default_timeout, read_network
+from ipvae_snn.hw.lava.bundle.simulator.child import KEEP_VARIABLE, REMOVE_VARIABLE, RUN_VARIABLE
+from ipvae_snn.hw.lava.bundle.simulator.ending import Interrupted, handled, how_it_ended, interrupt
+from ipvae_snn.hw.lava.bundle.simulator.salvage import FILES, crash, keep
 from ipvae_snn.hw.lava.environment import require
 from ipvae_snn.hw.lava.guard import last_lines, run_guarded, scratch_folder
 from ipvae_snn.hw.lava.probing import clean_environment
-from ipvae_snn.hw.lava.salvage import FILES, crash, keep
 from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun, lava_run
-from ipvae_snn.progress import current_watcher
-from ipvae_snn.trace import RunRequest, Trace
+from ipvae_snn.ir.trace import RunRequest, Trace
 
-SOURCES = {  # file of this package -> its name in a bundle
-    "run_bundle.py": "run.py",
-    "bundle_template.md": "README.md",
-    "child.py": "simulator/child.py",
-    "bundle_io.py": "simulator/bundle_io.py",
-    "circuit.py": "simulator/circuit.py",
-    "results.py": "simulator/results.py",
-    "members.py": "simulator/members.py",
-    "watch.py": "simulator/watch.py",
-    "ending.py": "simulator/ending.py",
-    "salvage.py": "simulator/salvage.py",
-}
 STALL_S = 60.0
 MARK = "run.py: error: "
 TRACKER = "resource_tracker"  # its warnings of what an ended run left; the guard removed that
@@ -40,19 +28,19 @@ def bundle_sources() -> dict[str, str]:
 
     README.md is a template; export/lava_bundle.py fills it in.
     """
-    here = Path(__file__).parent
-    texts = {name: (here / file).read_text(encoding="utf-8") for file, name in SOURCES.items()}
-    texts["simulator/__init__.py"] = '"""The network in Lava; `run.py` is its command line."""\n'
+    folder = Path(__file__).parent / "bundle"
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".md"))
+    texts = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in files
+    }
+    del texts["__init__.py"]  # it makes the folder a package of ours; a bundle is none
     texts["requirements.txt"] = "lava-nc==0.10.0\nnumpy<2\n"
-    for path in sorted((here / "processes").rglob("*.py")):
-        name = path.relative_to(here).as_posix()
-        texts[f"simulator/{name}"] = path.read_text(encoding="utf-8")
     return texts
 
 
 def run_bundle(
     bundle: Path,
-    pixels: npt.NDArray[np.uint8],
+    pixels: UInt8,
     request: RunRequest,
     timeout_s: float | None = None,
     stall_s: float | None = None,
@@ -66,7 +54,7 @@ def run_bundle(
 
 def simulate_bundle(
     bundle: Path,
-    pixels: npt.NDArray[np.uint8],
+    pixels: UInt8,
     request: RunRequest,
     options: LavaOptions,
     timeout_s: float | None = None,

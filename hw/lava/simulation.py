@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import Array, Int32, Int64
 from ipvae_snn.errors import DataError
-from ipvae_snn.hw.lava.bundle_io import MAX_REPLICAS
-from ipvae_snn.ir import IntegerNetwork
-from ipvae_snn.trace import Trace
+from ipvae_snn.hw.lava.bundle.simulator.bundle_io import MAX_REPLICAS
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import Trace
 
 Source = Literal["spikes", "bias"]
-Int32 = npt.NDArray[np.int32]
 TRAFFIC: Final = "traffic_"  # begins the names of the connections' arrays in a result
 
 
@@ -52,7 +51,7 @@ class LavaOptions:
 class Monitored:
     """What chosen neurons (C,) did: counts and potentials after the update, (N, T, C) int32."""
 
-    neurons: npt.NDArray[np.int64]
+    neurons: Int64
     counts: Int32
     states: Int32
 
@@ -67,13 +66,13 @@ class LavaRun:
     """
 
     trace: Trace
-    traffic: Mapping[str, npt.NDArray[np.int64]]
+    traffic: Mapping[str, Int64]
     monitored: Monitored | None
     seconds: float
     time_steps: int
 
 
-def lava_run(arrays: Mapping[str, npt.NDArray[np.generic]]) -> LavaRun:
+def lava_run(arrays: Mapping[str, Array]) -> LavaRun:
     """Return a bundle's result, arrays by name, as a run."""
     fields = Trace.__dataclass_fields__.keys() & arrays.keys()
     monitored = None

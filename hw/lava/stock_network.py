@@ -23,7 +23,9 @@ WEIGHT_LIMIT = 120
 
 def name_what_it_makes() -> None:
     """Let the guard tell this run's shared memory and processes from others'."""
-    spec = importlib.util.spec_from_file_location("child", Path(__file__).with_name("child.py"))
+    spec = importlib.util.spec_from_file_location(
+        "child", Path(__file__).parent / "bundle" / "simulator" / "child.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     child = importlib.util.module_from_spec(spec)

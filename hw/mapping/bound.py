@@ -3,15 +3,14 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ipvae_snn.hw.mapping.core import Room
+from ipvae_snn.arrays import Float64, Floats, Integers
+from ipvae_snn.hw.mapping.core_capacity import Room
 
-Float64 = npt.NDArray[np.float64]
 SLACK = 1e-6  # of a word: rounding must not raise the bound
 
 
-def least_words(targets: npt.NDArray[np.floating], most: int, room: Room) -> Float64:
+def least_words(targets: Floats, most: int, room: Room) -> Float64:
     """Return the convex lower envelope of the words of an axon, at `targets` in [0, most].
 
     `most` is the largest number of targets that an axon can have on a core. The words are
@@ -28,7 +27,7 @@ def least_words(targets: npt.NDArray[np.floating], most: int, room: Room) -> Flo
     return np.asarray(np.where(targets <= whole, below, at_whole + (targets - whole) * rise))
 
 
-def most_neurons(fan_in: npt.NDArray[np.integer], sources: int, room: Room, cap: int) -> int:
+def most_neurons(fan_in: Integers, sources: int, room: Room, cap: int) -> int:
     """Return a number of neurons that no core can exceed; at least 1.
 
     The n neurons of least fan-in bring D synapses; spread evenly over all sources (Jensen), their

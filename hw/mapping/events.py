@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import AnyArray, Float64, Integers, UInt8
 from ipvae_snn.errors import DataError, FileFormatError
-from ipvae_snn.hw.activity import residual_messages
+from ipvae_snn.hw.cost.activity import residual_messages
 from ipvae_snn.hw.mapping.populations import IMAGE, NEURONS, RESIDUAL
-from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 
-Float64 = npt.NDArray[np.float64]
 ASSUMED_STEPS: Final = 64
 
 
@@ -47,7 +46,7 @@ def assumed(network: IntegerNetwork, steps: int = ASSUMED_STEPS) -> Events:
 
 def counted(
     network: IntegerNetwork,
-    parts: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]],
+    parts: Iterable[tuple[UInt8, Integers]],
     name: str,
 ) -> Events:
     """Return the events of a run, in parts of pixels (n, M) and counts (n, T, K).
@@ -101,7 +100,7 @@ def from_trace(network: IntegerNetwork, path: Path) -> Events:
     )  # fmt: skip
 
 
-def _load(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+def _load(path: Path) -> dict[str, AnyArray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from ipvae_snn.hw.mapping.core import Room
+from ipvae_snn.arrays import Float32, Int32, Int64
+from ipvae_snn.hw.mapping.core_capacity import Room
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
 DENSE_ELEMENTS: Final = 1 << 24  # up to here inputs are held as float32 for matrix products
 DENSE_SHARE: Final = 0.05  # of all pairs: from here on matrix products are the faster way
 MOST_WORK: Final = 3e9  # additions that choosing the best neuron may take; else the order decides

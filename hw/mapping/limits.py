@@ -7,20 +7,15 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.hw.chip_profile import ChipProfile
-from ipvae_snn.hw.mapping.core import limit, room_of
+from ipvae_snn.hw.chips.profile import ChipProfile
+from ipvae_snn.hw.mapping.core_capacity import limit, room_of
 from ipvae_snn.hw.mapping.placement import Placement
 from ipvae_snn.hw.mapping.populations import NEURONS, FanIn, InputAs, Population
 from ipvae_snn.hw.mapping.state import signed_bits
-from ipvae_snn.ir import (
-    Connection,
-    IntegerNetwork,
-    feedforward_range,
-    payload_range,
-    worst_current,
-    worst_partial_sum,
-)
-from ipvae_snn.prng import UNIFORM_BITS
+from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.prng import UNIFORM_BITS
 
 Verdict = Literal["pass", "fail", "not public"]
 SYNAPSE_STEPS: Final = 1  # a synapse delivers one step after the spike
@@ -178,7 +173,7 @@ def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, in
     """Return who sends the widest payload, its bits, and its range."""
     sent = {"spike counts": (0, network.neurons.max_count)}
     if input_as == "spikes":
-        sent["pixels"] = payload_range(network.input)
+        sent["pixels"] = network.input.payload_range
     if network.residual is not None:
         sent["residuals"] = (-network.residual.limit, network.residual.limit)
     who = max(sent, key=lambda name: signed_bits(*sent[name]))
@@ -191,7 +186,7 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
     for name, connection in _connections(network, input_as).items():
         low, high = 0, network.neurons.max_count
         if name == "feedforward":
-            low, high = feedforward_range(network)
+            low, high = network.feedforward_range
         bound = worst_partial_sum(connection.weights, low, high)
         worst = int(bound.argmax())
         reach = int(bound[worst])
@@ -206,7 +201,7 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
 
 def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
     group = network.neurons
-    current = int(worst_current(network).max())
+    current = int(network.worst_current.max())
     bits = {
         "membrane potential": (signed_bits(group.state_min, group.state_max), "its limits"),
         "current": (signed_bits(-current, current), f"proved to stay within +-{current:,}"),

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ipvae_snn.errors import FitError
-from ipvae_snn.hw.activity import Traffic
-from ipvae_snn.hw.chip_profile import ChipProfile
+from ipvae_snn.hw.chips.profile import ChipProfile
+from ipvae_snn.hw.cost.activity import Traffic
 from ipvae_snn.hw.mapping.events import Events
 from ipvae_snn.hw.mapping.limits import (
     Check,
@@ -27,7 +27,7 @@ from ipvae_snn.hw.mapping.placement import (
     traffic,
 )
 from ipvae_snn.hw.mapping.populations import InputAs, fan_ins, populations_of
-from ipvae_snn.ir import IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 
 
 @dataclass(frozen=True)

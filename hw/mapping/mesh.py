@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
-import numpy.typing as npt
 
-from ipvae_snn.hw.chip_profile import ChipProfile
-from ipvae_snn.hw.mapping.core import limit
-
-Int64 = npt.NDArray[np.int64]
+from ipvae_snn.arrays import Int64, Integers
+from ipvae_snn.hw.chips.profile import ChipProfile
+from ipvae_snn.hw.mapping.core_capacity import limit
 
 
 @dataclass(frozen=True)
@@ -33,27 +31,27 @@ class Mesh:
         """Number of cores that may be used, on all chips."""
         return self.usable * self.chips
 
-    def chip(self, slots: npt.NDArray[np.integer]) -> Int64:
+    def chip(self, slots: Integers) -> Int64:
         """Return the chip of each slot."""
         return np.asarray(slots, np.int64) // self.usable
 
-    def x(self, slots: npt.NDArray[np.integer]) -> Int64:
+    def x(self, slots: Integers) -> Int64:
         """Return the column of each slot's tile, counted through all chips."""
         return self._tile(slots) % self.columns + self.columns * self.chip(slots)
 
-    def y(self, slots: npt.NDArray[np.integer]) -> Int64:
+    def y(self, slots: Integers) -> Int64:
         """Return the row of each slot's tile."""
         return self._tile(slots) // self.columns
 
-    def within_tile(self, slots: npt.NDArray[np.integer]) -> Int64:
+    def within_tile(self, slots: Integers) -> Int64:
         """Return the place of each slot in its tile."""
         return np.asarray(slots, np.int64) % self.usable % self.cores_per_tile
 
-    def hops(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Int64:
+    def hops(self, a: Integers, b: Integers) -> Int64:
         """Return the hops between tiles from slots a to slots b: along a row, then a column."""
         return np.asarray(np.abs(self.x(a) - self.x(b)) + np.abs(self.y(a) - self.y(b)))
 
-    def _tile(self, slots: npt.NDArray[np.integer]) -> Int64:
+    def _tile(self, slots: Integers) -> Int64:
         return np.asarray(slots, np.int64) % self.usable // self.cores_per_tile
 
 

@@ -5,17 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+from ipvae_snn.arrays import Float64, Int32, Int64
 from ipvae_snn.hw.mapping.bound import least_cores
-from ipvae_snn.hw.mapping.core import Room
-from ipvae_snn.hw.mapping.fill import Int32, Int64, Task, best_fit, in_order
+from ipvae_snn.hw.mapping.core_capacity import Room
+from ipvae_snn.hw.mapping.fill import Task, best_fit, in_order
 from ipvae_snn.hw.mapping.populations import Layout, Population
 from ipvae_snn.hw.mapping.refine import Traffic, dissolve, reduce_traffic
 
-Float64 = npt.NDArray[np.float64]
 Fill: TypeAlias = Callable[[Task, Int64], Int32 | None]
 ATTEMPTS: Final = 6  # to meet the axons out, which depend on the split that they limit
 FEW: Final = 4096  # neurons; up to here every order is tried with best fit

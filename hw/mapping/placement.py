@@ -4,20 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ipvae_snn.hw.activity import Traffic
-from ipvae_snn.hw.chip_profile import ChipProfile
-from ipvae_snn.hw.mapping.core import Room, room_of
+from ipvae_snn.arrays import Float64, Int64
+from ipvae_snn.hw.chips.profile import ChipProfile
+from ipvae_snn.hw.cost.activity import Traffic
+from ipvae_snn.hw.mapping.assign_slots import place
+from ipvae_snn.hw.mapping.core_capacity import Room, room_of
 from ipvae_snn.hw.mapping.events import Events
 from ipvae_snn.hw.mapping.mesh import Mesh, mesh_of
 from ipvae_snn.hw.mapping.partition import Partition, partition
-from ipvae_snn.hw.mapping.place import place
 from ipvae_snn.hw.mapping.populations import IMAGE, InputAs, Layout, layout_of
-from ipvae_snn.ir import IntegerNetwork
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+from ipvae_snn.ir.network import IntegerNetwork
 
 
 @dataclass(frozen=True)

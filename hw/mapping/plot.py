@@ -5,16 +5,16 @@ from typing import Final
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
+from ipvae_snn.arrays import Float64, Integers
 from ipvae_snn.hw.mapping.mapping import Mapping, Placed
 from ipvae_snn.hw.mapping.mesh import Mesh
-from ipvae_snn.plots import page
+from ipvae_snn.report.plots import page
 
 ROUTES: Final = 40  # at most so many are drawn
 GAP: Final = 1  # tiles between chips
@@ -111,9 +111,7 @@ def _routes(axes: Axes, mapping: Mapping, placed: Placed) -> None:
     )  # fmt: skip
 
 
-def _corners(
-    mesh: Mesh, slots: npt.NDArray[np.integer]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
+def _corners(mesh: Mesh, slots: Integers) -> tuple[Float64, Float64, float]:
     """Return the upper left corner of each slot's core, and its side, in tiles."""
     across = int(np.ceil(np.sqrt(mesh.cores_per_tile)))
     side, place = TILE_FILL / across, mesh.within_tile(slots)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from ipvae_snn.arrays import Int8, Int64
 from ipvae_snn.hw.mapping.state import StateWord, neuron_state, residual_state
-from ipvae_snn.ir import IntegerNetwork, row_blocks
+from ipvae_snn.ir.bounds import row_blocks
+from ipvae_snn.ir.network import IntegerNetwork
 
 InputAs = Literal["spikes", "bias"]
-Int64 = npt.NDArray[np.int64]
 Pattern = Any  # scipy.sparse.csr_array of bool, which has no types
 NEURONS: Final = "neurons"
 RESIDUAL: Final = "residual"
@@ -106,7 +106,7 @@ def layout_of(network: IntegerNetwork, input_as: InputAs) -> Layout:
 
 def _weights(
     network: IntegerNetwork, input_as: InputAs
-) -> Iterator[tuple[str, str, str, npt.NDArray[np.int8] | None]]:
+) -> Iterator[tuple[str, str, str, Int8 | None]]:
     """Yield name, source, target and weights of each projection; None is one to one."""
     if network.residual is not None:
         if input_as == "spikes":
@@ -120,12 +120,12 @@ def _weights(
         yield "lateral", NEURONS, NEURONS, network.lateral.weights
 
 
-def _nonzeros(weights: npt.NDArray[np.int8]) -> Int64:
+def _nonzeros(weights: Int8) -> Int64:
     found = [np.count_nonzero(weights[rows], axis=1) for rows in row_blocks(weights)]
     return np.concatenate(found).astype(np.int64)
 
 
-def _csr(weights: npt.NDArray[np.int8]) -> Pattern:
+def _csr(weights: Int8) -> Pattern:
     """Return where weights (targets, sources) are not 0, made block by block."""
     ends = np.concatenate([[0], np.cumsum(_nonzeros(weights))])
     columns = np.empty(int(ends[-1]), np.int32)

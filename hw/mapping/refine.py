@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from ipvae_snn.hw.mapping.fill import Int32, Int64, Task
+from ipvae_snn.arrays import Bool, Float64, Int32, Int64
+from ipvae_snn.hw.mapping.fill import Task
 
-Float64 = npt.NDArray[np.float64]
 MOST_WORK: Final = 1e9  # pairs of a synapse and a core that one pass may look at
 PASSES: Final = 3
 WORTH_A_PASS: Final = 0.002  # of all events; what the last pass must have saved for another
@@ -48,12 +47,12 @@ class Tally:
         """Number of cores."""
         return len(self.neurons)
 
-    def cores_for(self, neuron: int, cores: Int64) -> tuple[npt.NDArray[np.bool_], Int64]:
+    def cores_for(self, neuron: int, cores: Int64) -> tuple[Bool, Int64]:
         """Return which of some other cores have room for a neuron, and the words it adds there."""
         targets = self.targets[np.ix_(self.task.sources(neuron), cores)]
         words = self.task.room.added_words(targets).sum(axis=0)
         axons = np.count_nonzero(targets == 0, axis=0)
-        fits: npt.NDArray[np.bool_] = self.task.admits(
+        fits: Bool = self.task.admits(
             self.neurons[cores] + 1, self.words[cores] + words, self.axons[cores] + axons,
             self.out[cores] + self.task.axons_out[neuron],
         )  # fmt: skip

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from ipvae_snn.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS
-from ipvae_snn.ir import MAX_SHIFT, IntegerNetwork, payload_range
+from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import MAX_SHIFT
 
 SIGN = 1
 
@@ -54,7 +55,7 @@ def neuron_state(network: IntegerNetwork, input_as: str) -> tuple[StateWord, ...
 
 def residual_state(network: IntegerNetwork) -> tuple[StateWord, ...]:
     """Return what each of the M residual neurons holds: the payload shown, and its scale."""
-    payload = StateWord("payload shown", signed_bits(*payload_range(network.input)), True)
+    payload = StateWord("payload shown", signed_bits(*network.input.payload_range), True)
     return payload, *_scale("prediction")
 
 

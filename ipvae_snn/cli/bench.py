@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
@@ -13,14 +13,10 @@ from ipvae_snn.cli.common import (
     SeedOption,
     SplitOption,
     StepsOption,
-    console,
-    emit_json,
     listed,
-    load_for,
     network_path,
-    write_json,
 )
-from ipvae_snn.cli.watching import watching
+from ipvae_snn.cli.terminal import watching
 
 
 def bench(
@@ -40,10 +36,13 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Compare float inference with integer back ends on the same images and uniforms."""
-    from ipvae_snn.cli.measure import as_table, compare_backends, footnote, require_equal
-    from ipvae_snn.float_network import load_float_network
-    from ipvae_snn.serialize import load_network
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir.files import load_network
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.report.json_files import emit_json, write_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.back_ends import as_table, compare_backends, footnote, require_equal
+    from ipvae_snn.workflows.images import load_for
 
     floats, program = load_float_network(checkpoint), load_network(network)
     check_pair(floats.source, program.provenance.get("checkpoint_sha256", ""), checkpoint, network)

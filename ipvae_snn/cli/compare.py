@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ipvae_snn.cli.bench import check_pair
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
@@ -15,17 +15,12 @@ from ipvae_snn.cli.common import (
     SeedOption,
     SplitOption,
     StepsOption,
-    console,
-    emit_json,
-    is_checkpoint,
-    load_for,
     network_path,
-    write_json,
 )
 
 if TYPE_CHECKING:
-    from ipvae_snn.attribution import Attribution
-    from ipvae_snn.fidelity_figures import Fidelity
+    from ipvae_snn.comparison.attribution import Attribution
+    from ipvae_snn.comparison.figures import Fidelity
 
 # A pair of runs and the single steps between them take as long as about this many float runs.
 PAIR_RUNS: Final = 3
@@ -60,14 +55,17 @@ def compare(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from threadpoolctl import threadpool_limits
 
-    from ipvae_snn.attribution import attribute, runs
-    from ipvae_snn.checkpoint import load_checkpoint_config
-    from ipvae_snn.cli.comparison_report import Report
+    from ipvae_snn.comparison.attribution import attribute, runs
+    from ipvae_snn.comparison.measure import measure
+    from ipvae_snn.comparison.paired_runs import Pair
+    from ipvae_snn.comparison.report import Report
     from ipvae_snn.errors import FileFormatError
-    from ipvae_snn.fidelity import measure
-    from ipvae_snn.float_network import load_float_network
-    from ipvae_snn.paired_runs import Pair
-    from ipvae_snn.serialize import load_network
+    from ipvae_snn.ir.files import load_network
+    from ipvae_snn.models.checkpoint import load_checkpoint_config
+    from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.report.json_files import emit_json, write_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import is_checkpoint, load_for
 
     if not is_checkpoint(checkpoint):
         raise FileFormatError(
@@ -128,7 +126,7 @@ def draw(
     folder: Path, fidelity: "Fidelity", causes: "Attribution | None", name: str
 ) -> tuple[str, ...]:
     """Draw the pictures into `folder` and return their paths."""
-    from ipvae_snn import fidelity_plots
+    from ipvae_snn.comparison import plots as fidelity_plots
 
     title = f"Float and integer inference on {name}"
     made = []

@@ -5,29 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
     SeedOption,
     SplitOption,
-    console,
-    emit_json,
-    load_images,
     network_path,
-    number,
-    table,
-    write_json,
 )
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ipvae_snn.conversion_report import ConversionReport
-    from ipvae_snn.convert import ConversionSettings
+    from ipvae_snn.conversion.convert import ConversionSettings
+    from ipvae_snn.conversion.figures import ConversionReport
     from ipvae_snn.data import ImageSet
-    from ipvae_snn.float_network import FloatNetwork
-    from ipvae_snn.ir import Circuit, IntegerNetwork
+    from ipvae_snn.ir.network import Circuit, IntegerNetwork
+    from ipvae_snn.models.float_network import FloatNetwork
 
 
 def convert(
@@ -69,9 +63,12 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Convert a trained network to integers; prints and writes what it cost and what is proved."""
-    from ipvae_snn.convert import ConversionSettings
-    from ipvae_snn.encode import check_images
-    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.conversion.convert import ConversionSettings
+    from ipvae_snn.ir.encode import check_images
+    from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import load_images
 
     settings = ConversionSettings(
         weight_bits if feedforward_bits is None else feedforward_bits,
@@ -108,9 +105,10 @@ def convert_and_save(
     report: Path | None = None, *, steps: int, seed: int,
 ) -> "tuple[IntegerNetwork, ConversionReport]":  # fmt: skip
     """Calibrate on `data`, convert, and write the network and its report beside it."""
-    from ipvae_snn.calibrate import calibrate
-    from ipvae_snn.convert import convert
-    from ipvae_snn.serialize import save_network
+    from ipvae_snn.conversion.calibration import calibrate
+    from ipvae_snn.conversion.convert import convert
+    from ipvae_snn.ir.files import save_network
+    from ipvae_snn.report.json_files import write_json
 
     calibration = calibrate(network, data.pixels, data.name, steps, seed)
     program, result = convert(network, calibration, settings)
@@ -121,6 +119,8 @@ def convert_and_save(
 
 def show_report(report: "ConversionReport") -> None:
     """Print a conversion report as tables."""
+    from ipvae_snn.report.terminal import console, table
+
     screen = console()
     parts = report.connections
     rows = table("Connections", "", *(part.name for part in parts))
@@ -161,6 +161,8 @@ def show_report(report: "ConversionReport") -> None:
 
 def _certificate(report: "ConversionReport") -> "Table":
     """Return what is proved and measured about stability."""
+    from ipvae_snn.report.terminal import number, table
+
     proof = report.certificate
     rows = table("Stability, in nats a spike", "", "found", "must be")
     rows.add_row(

@@ -7,23 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.common import (
-    Images,
-    JsonOption,
-    SeedOption,
-    console,
-    emit_json,
-    load_for,
-    write_json,
-)
+from ipvae_snn.cli.options import JsonOption, SeedOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ipvae_snn.cli.measure import Comparison, Measured
-    from ipvae_snn.float_network import FloatNetwork
-    from ipvae_snn.ir import IntegerNetwork
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir.network import IntegerNetwork
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.models.float_network import FloatNetwork
+    from ipvae_snn.workflows.back_ends import Comparison, Measured
+    from ipvae_snn.workflows.images import Images
 
 IMAGES: Final = 32
 STEPS: Final = 64
@@ -55,9 +48,12 @@ def demo(
 ) -> None:
     """Train, convert, export and compare on natural image patches; saves pictures."""
     from ipvae_snn.cli.export import Target, export_integer
-    from ipvae_snn.cli.measure import as_table, compare_backends, footnote, require_equal
     from ipvae_snn.hw.lava.environment import find
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.report.json_files import emit_json, write_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.back_ends import as_table, compare_backends, footnote, require_equal
+    from ipvae_snn.workflows.images import load_for
 
     screen = console(quiet=as_json)
     _claim(out)
@@ -109,8 +105,8 @@ def demo(
 
 def _claim(out: Path) -> None:
     """Mark `out` as the demo's own; raise DataError where it holds something else."""
-    from ipvae_snn.atomic import write_text
     from ipvae_snn.errors import DataError
+    from ipvae_snn.storage.atomic import write_text
 
     if out.exists() and not (out / MARKER).is_file() and (out.is_file() or any(out.iterdir())):
         raise DataError(
@@ -125,11 +121,11 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
     import shutil
 
     from ipvae_snn.cli.convert import convert_and_save
-    from ipvae_snn.cli.training import train_with_progress
-    from ipvae_snn.config import load_preset, with_overrides
-    from ipvae_snn.convert import ConversionSettings
+    from ipvae_snn.config.toml import load_preset, with_overrides
+    from ipvae_snn.conversion.convert import ConversionSettings
     from ipvae_snn.data import load
-    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.workflows.train import train_with_progress
 
     run, network = out / "run", out / "net.safetensors"
     shutil.rmtree(run, ignore_errors=True)  # an earlier demo's: _claim saw to that
@@ -153,12 +149,13 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
 def _pretrained(out: Path, seed: int, screen: "Console") -> "Comparison":
     """Convert a network that comes with the package and compare it on the same patches."""
     from ipvae_snn.cli.convert import convert_and_save
-    from ipvae_snn.cli.measure import compare_backends
-    from ipvae_snn.convert import ConversionSettings
+    from ipvae_snn.conversion.convert import ConversionSettings
     from ipvae_snn.data import load
-    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.models.float_network import load_float_network
     from ipvae_snn.pretrained import network_path
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.workflows.back_ends import compare_backends
+    from ipvae_snn.workflows.images import load_for
 
     with screen.status(f"{PRETRAINED}, which comes with the package: convert") as status:
         floats = load_float_network(network_path(PRETRAINED))
@@ -176,10 +173,12 @@ def _pretrained(out: Path, seed: int, screen: "Console") -> "Comparison":
 
 
 def _draw(
-    out: Path, made: Made, images: Images, measured: "Measured", request: "RunRequest"
+    out: Path, made: Made, images: "Images", measured: "Measured", request: "RunRequest"
 ) -> None:
-    from ipvae_snn import interpreter, plots
-    from ipvae_snn.cli.measure import FLOAT, ORACLE, counts_of, r2_curve
+    from ipvae_snn.ir import interpreter
+    from ipvae_snn.ir.trace import counts_of
+    from ipvae_snn.report import plots
+    from ipvae_snn.workflows.back_ends import FLOAT, ORACLE, r2_curve
 
     integer, floats = measured.traces[ORACLE], measured.traces[FLOAT]
     shape = made.program.input.image_shape

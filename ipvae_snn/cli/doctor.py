@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from ipvae_snn.cli.common import DataRootOption, JsonOption, console, emit_json, table
+from ipvae_snn.cli.options import DataRootOption, JsonOption
 
 PACKAGES: Final = ("numpy", "torch", "onnx", "onnxruntime", "safetensors", "scipy", "scikit-learn")
 OPTIONAL: Final = ("snntorch", "norse", "lava-nc")
@@ -13,6 +13,8 @@ OPTIONAL: Final = ("snntorch", "norse", "lava-nc")
 
 def doctor(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
     """Tell what works here and what to do about the rest."""
+    from ipvae_snn.report.json_files import emit_json
+
     found = {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
@@ -34,10 +36,10 @@ def _version(name: str) -> str | None:
 
 
 def _backends() -> dict[str, dict[str, Any]]:
-    from ipvae_snn.backends import load_backend, registered
+    from ipvae_snn.backends.registry import load_backend, registered
+    from ipvae_snn.backends.torch_module import cuda_advice
     from ipvae_snn.errors import BackendUnavailableError
     from ipvae_snn.hw.lava.environment import describe
-    from ipvae_snn.integer_torch import cuda_advice
 
     states: dict[str, dict[str, Any]] = {}
     for name in sorted(registered()):
@@ -80,6 +82,8 @@ def _data(root: str | None) -> list[dict[str, Any]]:
 
 
 def _show(found: dict[str, Any]) -> None:
+    from ipvae_snn.report.terminal import console, table
+
     screen = console()
     title = f"Python {found['python']}, {found['platform']}"
     packages = table(title, "package", "version", text=True)

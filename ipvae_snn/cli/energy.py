@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
@@ -13,16 +13,11 @@ from ipvae_snn.cli.common import (
     SeedOption,
     SplitOption,
     StepsOption,
-    console,
-    emit_json,
-    is_checkpoint,
-    load_for,
     network_path,
-    write_json,
 )
 
 if TYPE_CHECKING:
-    from ipvae_snn.hw.chip_profile import ChipProfile
+    from ipvae_snn.hw.chips.profile import ChipProfile
 
 
 def energy(
@@ -44,9 +39,13 @@ def energy(
     as_json: JsonOption = False,
 ) -> None:
     """Count events, operations and updates of a run, and price them by published figures."""
-    from ipvae_snn.cli.energy_report import counts_table, draw, proxies_table, report, sources
     from ipvae_snn.errors import FileFormatError
-    from ipvae_snn.serialize import load_network
+    from ipvae_snn.hw.cost.report import counts_table, draw, proxies_table, sources
+    from ipvae_snn.ir.files import load_network
+    from ipvae_snn.report.json_files import emit_json, write_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.energy import report
+    from ipvae_snn.workflows.images import is_checkpoint, load_for
 
     profiles = _priced(profile)  # before the run, so that a wrong name costs no time
     if is_checkpoint(network):
@@ -75,7 +74,7 @@ def energy(
 def _priced(names: list[str] | None) -> "list[ChipProfile]":
     """Return the profiles that were asked for; refuse one that names no energies at all."""
     from ipvae_snn.errors import ConfigError
-    from ipvae_snn.hw.chip_profile import load_profile, profile_names
+    from ipvae_snn.hw.chips.profile import load_profile, profile_names
 
     found = [load_profile(name) for name in names or profile_names()]
     for profile in found:

@@ -7,31 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
     LimitOption,
     SeedOption,
     StepsOption,
-    as_split,
-    console,
-    emit_json,
-    is_checkpoint,
     network_path,
-    write_json,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from ipvae_snn.cli.evaluation_report import Report
     from ipvae_snn.data import ImageSet
-    from ipvae_snn.evaluation import Evaluated, EvaluationRequest
-    from ipvae_snn.float_network import FloatNetwork
-    from ipvae_snn.generalisation import OtherSets
-    from ipvae_snn.readout import Readout
+    from ipvae_snn.evaluation.evaluate import Evaluated, EvaluationRequest
+    from ipvae_snn.evaluation.generalisation import OtherSets
+    from ipvae_snn.evaluation.readout import Readout
+    from ipvae_snn.evaluation.report import Report
+    from ipvae_snn.models.float_network import FloatNetwork
 
 SHOWN: Final = 4  # images in the picture of reconstructions
 PICTURES: Final = ("convergence.png", "reconstructions.png", "dictionary.png")
@@ -69,10 +64,13 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Judge a float network: R2, zeros, free energy, sparseness, read-out, run-aways."""
-    from ipvae_snn.checkpoint import load_checkpoint_config
     from ipvae_snn.errors import FileFormatError
-    from ipvae_snn.evaluation import request_of
-    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.evaluation.evaluate import request_of
+    from ipvae_snn.models.checkpoint import load_checkpoint_config
+    from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.report.json_files import emit_json, write_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import is_checkpoint
 
     if not is_checkpoint(checkpoint):
         raise FileFormatError(
@@ -104,6 +102,7 @@ class Source:
     def load(self, name: str, limit: int | None, split: str | None = None) -> "ImageSet":
         """Return images of the split, with a part of one's own images held out for "test"."""
         from ipvae_snn.data import load
+        from ipvae_snn.workflows.images import as_split
 
         wanted = as_split(split or self.split)
         return load(name, wanted, self.data_root, limit, patch_size=self.side, holdout=True)
@@ -130,8 +129,8 @@ def _plan(
     generalise: bool,
 ) -> Plan:  # fmt: skip
     """Load everything first, so that what is missing shows before the long run."""
-    from ipvae_snn.encode import check_images
-    from ipvae_snn.generalisation import other_sets
+    from ipvae_snn.evaluation.generalisation import other_sets
+    from ipvae_snn.ir.encode import check_images
 
     images = source.load(data, limit)
     check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
@@ -144,7 +143,7 @@ def _training_images(
 ) -> "ImageSet | str":
     """Return the images to fit the read-out on, or why there is no read-out."""
     from ipvae_snn.errors import DataError
-    from ipvae_snn.readout import unfit_reason
+    from ipvae_snn.evaluation.readout import unfit_reason
 
     if readout_train == 0:
         return "none was asked for (--readout-train 0)"
@@ -172,8 +171,8 @@ def _carry_out(
         TimeRemainingColumn,
     )
 
-    from ipvae_snn.cli.evaluation_report import Report
-    from ipvae_snn.evaluation import evaluate
+    from ipvae_snn.evaluation.evaluate import evaluate
+    from ipvae_snn.evaluation.report import Report
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"),
@@ -213,8 +212,8 @@ def _readout(
     plan: Plan, judged: "Evaluated", network: "FloatNetwork", request: "EvaluationRequest",
     bar: "Progress", task: "TaskID",
 ) -> "Readout | str":  # fmt: skip
-    from ipvae_snn.evaluation import final_rates
-    from ipvae_snn.readout import linear_readout
+    from ipvae_snn.evaluation.evaluate import final_rates
+    from ipvae_snn.evaluation.readout import linear_readout
 
     training, labels = plan.training, plan.images.labels
     if isinstance(training, str) or training.labels is None or labels is None:
@@ -229,7 +228,7 @@ def _draw(
     folder: Path, network: "FloatNetwork", images: "ImageSet", judged: "Evaluated"
 ) -> tuple[str, ...]:
     """Draw the pictures into `folder` and return their paths."""
-    from ipvae_snn import evaluation_plots
+    from ipvae_snn.evaluation import plots as evaluation_plots
 
     paths = [folder / name for name in PICTURES]
     shape = network.image_shape

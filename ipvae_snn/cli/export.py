@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.common import JsonOption, console, emit_json, is_checkpoint, network_path
+from ipvae_snn.cli.options import JsonOption, network_path
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from ipvae_snn.ir import IntegerNetwork
+    from ipvae_snn.arrays import UInt8
+    from ipvae_snn.ir.network import IntegerNetwork
 
 Writer = Callable[["IntegerNetwork", Path, bool], None]
 CHECK_IMAGES: Final = 3
@@ -65,6 +63,10 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Export a network and check that the export gives the oracle's spike counts."""
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import is_checkpoint
+
     floating = is_checkpoint(network)
     export_file = _export_float if floating else export_integer
     export_file(network, target, out, no_check)
@@ -90,7 +92,7 @@ def export(
     )
 
 
-def check_pixels(program: "IntegerNetwork") -> "npt.NDArray[np.uint8]":
+def check_pixels(program: "IntegerNetwork") -> "UInt8":
     """Return the images of an export's self-check: noise, black and white reach every limit."""
     import numpy as np
 
@@ -116,7 +118,7 @@ def _refuse_foreign(out: Path, target: Target) -> None:
 
 def export_integer(path: Path, target: Target, out: Path, no_check: bool = False) -> None:
     """Export an integer network to the folder `out`, checked unless `no_check`."""
-    from ipvae_snn.serialize import load_network
+    from ipvae_snn.ir.files import load_network
 
     program = load_network(path)
     _refuse_foreign(out, target)
@@ -130,14 +132,14 @@ def export_integer(path: Path, target: Target, out: Path, no_check: bool = False
 
 
 def _lava(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
-    from ipvae_snn import interpreter
-    from ipvae_snn.atomic import atomic_folder
-    from ipvae_snn.compare import first_divergence
     from ipvae_snn.errors import BackendUnavailableError, DivergedError
-    from ipvae_snn.export.lava_bundle import write_bundle
+    from ipvae_snn.export.lava.bundle import write_bundle
     from ipvae_snn.hw.lava.environment import find
     from ipvae_snn.hw.lava.runner import bundle_sources, run_bundle
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir import interpreter
+    from ipvae_snn.ir.equality import first_divergence
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.storage.atomic import atomic_folder
 
     if not no_check and find() is None:
         raise BackendUnavailableError(
@@ -156,9 +158,9 @@ def _lava(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
 
 
 def _onnx(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
-    from ipvae_snn.atomic import atomic_folder
-    from ipvae_snn.export.onnx_files import check_files, write_onnx
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.export.onnx.files import check_files, write_onnx
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.storage.atomic import atomic_folder
 
     with atomic_folder(out) as folder:
         write_onnx(program, folder)
@@ -169,9 +171,9 @@ def _onnx(program: "IntegerNetwork", out: Path, no_check: bool) -> None:
 def _framework(target: Target, program: "IntegerNetwork", out: Path, no_check: bool) -> None:
     from importlib.util import find_spec
 
-    from ipvae_snn.atomic import atomic_folder
     from ipvae_snn.errors import BackendUnavailableError
-    from ipvae_snn.export.framework_bundle import FRAMEWORKS, write_framework_bundle
+    from ipvae_snn.export.frameworks.bundle import FRAMEWORKS, write_framework_bundle
+    from ipvae_snn.storage.atomic import atomic_folder
 
     name = target.value
     if not no_check and find_spec(name) is None:
@@ -209,10 +211,10 @@ def _check_script(folder: Path, program: "IntegerNetwork", name: str) -> None:
 
 
 def _export_float(path: Path, target: Target, out: Path, no_check: bool) -> None:
-    from ipvae_snn.atomic import atomic_folder
     from ipvae_snn.errors import BackendError
-    from ipvae_snn.export.onnx_files import check_float_files, write_float_onnx
-    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.export.onnx.files import check_float_files, write_float_onnx
+    from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.storage.atomic import atomic_folder
 
     reasons = {
         Target.LAVA: "Lava runs integers only",

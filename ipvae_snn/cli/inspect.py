@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipvae_snn.cli.common import JsonOption, console, emit_json, is_checkpoint, network_path, table
+from ipvae_snn.cli.options import JsonOption, network_path
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from ipvae_snn.arrays import AnyArray
 
 
 def inspect(
@@ -22,6 +21,10 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what a checkpoint, an integer network or a result.npz holds."""
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console, table
+    from ipvae_snn.workflows.images import is_checkpoint
+
     if file.suffix == ".npz":
         details = _result(file)
     elif is_checkpoint(file):
@@ -41,7 +44,7 @@ def inspect(
     console().print(shown)
 
 
-def _range(array: "npt.NDArray[np.generic]") -> str:
+def _range(array: "AnyArray") -> str:
     import numpy as np
 
     values = np.asarray(array)  # never copied: 16,384 neurons have a gigabyte of them
@@ -50,7 +53,7 @@ def _range(array: "npt.NDArray[np.generic]") -> str:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.models.float_network import load_float_network
 
     network = load_float_network(path)
     return {
@@ -69,12 +72,12 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _program(path: Path) -> dict[str, Any]:
-    from ipvae_snn.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
-    from ipvae_snn.ir import feedforward_range, worst_current, worst_partial_sum
-    from ipvae_snn.serialize import load_network, to_arrays, to_scalars
+    from ipvae_snn.ir.bounds import worst_partial_sum
+    from ipvae_snn.ir.files import load_network, to_arrays, to_scalars
+    from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 
     program = load_network(path)
-    low, high = feedforward_range(program)
+    low, high = program.feedforward_range
     count = program.neurons.max_count
     scalars = to_scalars(program)
     worst = {"feedforward sum": worst_partial_sum(program.feedforward.weights, low, high).max()}
@@ -94,7 +97,7 @@ def _program(path: Path) -> dict[str, Any]:
         "residual_limit": scalars["residual_limit"],
         "worst_case": {
             **{name: f"{value:,} of {limits[0]:,}" for name, value in worst.items()},
-            "current": f"{worst_current(program).max():,} of {limits[1]:,}",
+            "current": f"{program.worst_current.max():,} of {limits[1]:,}",
         },
         "provenance": program.provenance,
         "tensors": {name: _range(array) for name, array in to_arrays(program).items()},

@@ -2,8 +2,8 @@
 
 import typer
 
-from ipvae_snn.cli.common import JsonOption, console, emit_json
 from ipvae_snn.cli.lava_run import lava_run
+from ipvae_snn.cli.options import JsonOption
 
 app = typer.Typer(no_args_is_help=True, help="Lava's CPU simulator of Loihi.")
 app.command("run")(lava_run)
@@ -18,6 +18,8 @@ def root() -> None:
 def setup(as_json: JsonOption = False) -> None:
     """Find a Python 3.10 and install lava-nc 0.10.0 for it (about 300 MB), unless that is done."""
     from ipvae_snn.hw.lava.environment import setup as make
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console
 
     screen = console(quiet=True)
     with screen.status("Lava environment"):

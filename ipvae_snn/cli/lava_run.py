@@ -6,25 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
     SeedOption,
     SplitOption,
     StepsOption,
-    console,
-    emit_json,
-    load_for,
     network_path,
-    number,
-    table,
 )
-from ipvae_snn.cli.watching import partial_path, watching
+from ipvae_snn.cli.terminal import partial_path, watching
 
 if TYPE_CHECKING:
     from ipvae_snn.hw.lava.simulation import LavaRun, Source
-    from ipvae_snn.ir import IntegerNetwork
+    from ipvae_snn.ir.network import IntegerNetwork
 
 SHOWN_NEURONS = 32  # in the picture of what is monitored
 
@@ -78,8 +73,11 @@ def lava_run(
     from ipvae_snn.errors import DataError
     from ipvae_snn.hw.lava.backend import simulate
     from ipvae_snn.hw.lava.simulation import LavaOptions
-    from ipvae_snn.serialize import load_network
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir.files import load_network
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import load_for
 
     program = load_network(network)
     neurons = neurons_of(monitor, program.n_neurons)
@@ -161,6 +159,8 @@ def show(
     rows: dict[str, dict[str, Any]], program: "IntegerNetwork", images: int, steps: int
 ) -> None:
     """Print the runs side by side."""
+    from ipvae_snn.report.terminal import console, number, table
+
     title = f"Lava, {program.circuit} circuit: means of {images} images, {steps} steps"
     made = table(title, "", *(f"image as {name}" for name in rows))
     names = list(dict.fromkeys(name for run in rows.values() for name in run["traffic"]))
@@ -184,7 +184,7 @@ def show(
 
 def draw(path: Path, run: "LavaRun", program: "IntegerNetwork") -> None:
     """Draw what the monitored neurons did while the first image was shown."""
-    from ipvae_snn.plots import raster_and_potentials
+    from ipvae_snn.report.plots import raster_and_potentials
 
     found = run.monitored
     assert found is not None
@@ -202,7 +202,7 @@ def draw(path: Path, run: "LavaRun", program: "IntegerNetwork") -> None:
 def save(out: Path, run: "LavaRun") -> None:
     """Write the trace, the traffic and what was monitored, whole or not at all."""
     from ipvae_snn.hw.lava.simulation import TRAFFIC
-    from ipvae_snn.trace import save_arrays
+    from ipvae_snn.storage.array_files import save_arrays
 
     arrays: dict[str, Any] = dict(run.trace.arrays())
     arrays |= {f"{TRAFFIC}{name}": counted for name, counted in run.traffic.items()}

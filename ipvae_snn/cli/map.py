@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
@@ -14,23 +14,16 @@ from ipvae_snn.cli.common import (
     SeedOption,
     SplitOption,
     StepsOption,
-    console,
-    emit_json,
-    is_checkpoint,
-    load_for,
     network_path,
-    write_json,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    import numpy.typing as npt
-
+    from ipvae_snn.arrays import Integers, UInt8
     from ipvae_snn.hw.mapping.events import Events
     from ipvae_snn.hw.mapping.mapping import Mapping, Placed
-    from ipvae_snn.ir import IntegerNetwork
+    from ipvae_snn.ir.network import IntegerNetwork
 
 COUNTS_AT_ONCE: Final = 1 << 24  # counts of a run that are held together; bounds memory
 
@@ -70,12 +63,14 @@ def map_network(
     ] = None,
 ) -> None:
     """Check every limit of a chip, split the network over its cores and place these on the mesh."""
-    from ipvae_snn.cli import map_report
     from ipvae_snn.errors import ConfigError, FileFormatError
-    from ipvae_snn.hw.chip_profile import load_profile
+    from ipvae_snn.hw.chips.profile import load_profile
     from ipvae_snn.hw.mapping import events as counting
-    from ipvae_snn.hw.mapping import limits, mapping
-    from ipvae_snn.serialize import load_network
+    from ipvae_snn.hw.mapping import limits, mapping, report
+    from ipvae_snn.ir.files import load_network
+    from ipvae_snn.report.json_files import emit_json, write_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import is_checkpoint
 
     if rates is not None and data is not None:
         raise ConfigError("--rates and --data both give the events; give one of them")
@@ -102,7 +97,7 @@ def map_network(
     if as_json:
         emit_json(details)
     else:
-        map_report.show(console(), found, network.name)
+        report.show(console(), found, network.name)
         for path in (out, plot if found.placed else None):
             if path is not None:
                 console().print(f"{path} written", highlight=False, markup=False)
@@ -127,14 +122,16 @@ def _counted(
     steps: int, seed: int,
 ) -> "Events":  # fmt: skip
     """Run images on the back end `compiled` and count what its neurons send."""
-    from ipvae_snn.compiled_backend import run
+    from ipvae_snn.backends.compiled import run
     from ipvae_snn.hw.mapping.events import counted
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import load_for
 
     images = load_for(program, data, split, data_root, limit)
     at_once = max(1, COUNTS_AT_ONCE // (steps * program.n_neurons))
 
-    def parts() -> "Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]]":
+    def parts() -> "Iterator[tuple[UInt8, Integers]]":
         for start in range(0, len(images.pixels), at_once):
             pixels = images.pixels[start : start + at_once]
             trace = run(program, pixels, RunRequest(steps, seed, start, trace=True))

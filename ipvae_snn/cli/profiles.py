@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ipvae_snn.cli.common import JsonOption, console, emit_json, table
+from ipvae_snn.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ipvae_snn.hw.chip_profile import ChipProfile, Figure
+    from ipvae_snn.hw.chips.profile import ChipProfile, Figure
 
 # Shown of each profile in the list of all.
 SUMMARY: Final = ("cores_per_chip", "neurons_per_core", "synapse_words_per_core")
@@ -31,7 +31,9 @@ def profiles(
     as_json: JsonOption = False,
 ) -> None:
     """List the chip profiles, or show every number of one: unit, source, confidence."""
-    from ipvae_snn.hw.chip_profile import load_profile, profile_names
+    from ipvae_snn.hw.chips.profile import load_profile, profile_names
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console
 
     wanted = [*([name] if name else []), *(profile or [])]
     found = [load_profile(each) for each in wanted or profile_names()]
@@ -52,6 +54,8 @@ def profiles(
 
 
 def _overview(found: "list[ChipProfile]") -> "Table":
+    from ipvae_snn.report.terminal import table
+
     shown = table(
         "chip profiles: cores a chip, neurons and synapse words a core, energies published",
         "profile", "cores", "neurons", "words", "graded", "energies", "what", text=True,
@@ -70,6 +74,8 @@ def _overview(found: "list[ChipProfile]") -> "Table":
 
 
 def _show(screen: "Console", profile: "ChipProfile") -> None:
+    from ipvae_snn.report.terminal import table
+
     numbers = {text: f"[{index}]" for index, text in enumerate(profile.sources.values(), 1)}
     shown = table(
         f"{profile.name}: {profile.title}", "", "value", "unit", "source", "confidence", "note",

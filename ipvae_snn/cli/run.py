@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
@@ -15,18 +15,13 @@ from ipvae_snn.cli.common import (
     SeedOption,
     SplitOption,
     StepsOption,
-    console,
-    emit_json,
-    is_checkpoint,
-    load_for,
-    load_images,
     network_path,
 )
-from ipvae_snn.cli.watching import partial_path, watching
+from ipvae_snn.cli.terminal import partial_path, watching
 
 if TYPE_CHECKING:
     from ipvae_snn.data import ImageSet
-    from ipvae_snn.trace import RunRequest, Trace
+    from ipvae_snn.ir.trace import RunRequest, Trace
 
 # Back ends known to give no saturations; another one that gives none is found out after its run.
 WITHOUT_SATURATIONS: Final = ("float",)
@@ -79,9 +74,12 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run images through a network and write spike counts, states and reconstructions."""
-    from ipvae_snn import saturation
-    from ipvae_snn.metrics import r2
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir import saturation
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.metrics.quality import r2
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows.images import is_checkpoint
 
     request = RunRequest(steps, seed, first_image, trace)
     floating = is_checkpoint(network)
@@ -125,7 +123,7 @@ def run(
 
 def _require_saturations(backend: str | None) -> None:
     """Refuse a back end that cannot keep `--on-overflow error`, before it runs."""
-    from ipvae_snn.backends import registered
+    from ipvae_snn.backends.registry import registered
     from ipvae_snn.errors import SaturatedError
 
     if backend in WITHOUT_SATURATIONS:
@@ -140,10 +138,11 @@ def _run_float(
     path: Path, backend: str | None, data: str, split: str, data_root: Path | None, limit: int,
     request: "RunRequest",
 ) -> "tuple[ImageSet, Trace, int, float, str]":  # fmt: skip
-    from ipvae_snn.encode import check_images
     from ipvae_snn.errors import BackendError
-    from ipvae_snn.float_inference import run_float
-    from ipvae_snn.float_network import load_float_network
+    from ipvae_snn.inference.reference import run_float
+    from ipvae_snn.ir.encode import check_images
+    from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.workflows.images import load_images
 
     if backend not in (None, "float"):
         raise BackendError(
@@ -162,9 +161,10 @@ def _run_integer(
     path: Path, backend: str | None, data: str, split: str, data_root: Path | None, limit: int,
     request: "RunRequest",
 ) -> "tuple[ImageSet, Trace, int, float, str]":  # fmt: skip
-    from ipvae_snn.backends import load_backend
+    from ipvae_snn.backends.registry import load_backend
     from ipvae_snn.errors import BackendError
-    from ipvae_snn.serialize import load_network
+    from ipvae_snn.ir.files import load_network
+    from ipvae_snn.workflows.images import load_for
 
     if backend == "float":
         raise BackendError(

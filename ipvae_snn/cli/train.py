@@ -5,14 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ipvae_snn.cli.common import (
-    DATA_HELP,
-    DataRootOption,
-    JsonOption,
-    console,
-    emit_json,
-    network_path,
-)
+from ipvae_snn.cli.options import DATA_HELP, DataRootOption, JsonOption
 
 
 def train(
@@ -59,10 +52,13 @@ def train(
     """
     from dataclasses import asdict, replace
 
-    from ipvae_snn.cli.training import Extras, train_with_progress
-    from ipvae_snn.config import load_config, load_preset, preset_for, with_overrides
+    from ipvae_snn.config.toml import load_config, load_preset, preset_for, with_overrides
     from ipvae_snn.errors import ConfigError
-    from ipvae_snn.processes import launched
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console
+    from ipvae_snn.training.distributed import launched
+    from ipvae_snn.workflows.images import network_path
+    from ipvae_snn.workflows.train import Extras, train_with_progress
 
     if config is not None and preset is not None:
         raise ConfigError("give --config or --preset, not both; --set changes either")

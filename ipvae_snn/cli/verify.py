@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ipvae_snn.cli.common import (
+from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
@@ -14,15 +14,10 @@ from ipvae_snn.cli.common import (
     SeedOption,
     SplitOption,
     StepsOption,
-    console,
-    emit_json,
     listed,
-    load_for,
     network_path,
-    table,
 )
-from ipvae_snn.cli.measure import ORACLE
-from ipvae_snn.cli.watching import watching
+from ipvae_snn.cli.terminal import watching
 
 DEFAULT: Final = ["compiled", "torch", "onnx", "lava"]
 
@@ -45,11 +40,15 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Compare back ends spike by spike; names the first diverging image, step and neuron."""
-    from ipvae_snn.backends import load_backend
-    from ipvae_snn.compare import first_divergence
+    from ipvae_snn.backends.registry import load_backend
     from ipvae_snn.errors import DivergedError
-    from ipvae_snn.serialize import load_network
-    from ipvae_snn.trace import RunRequest
+    from ipvae_snn.ir.equality import first_divergence
+    from ipvae_snn.ir.files import load_network
+    from ipvae_snn.ir.trace import RunRequest
+    from ipvae_snn.report.json_files import emit_json
+    from ipvae_snn.report.terminal import console, table
+    from ipvae_snn.workflows.back_ends import ORACLE
+    from ipvae_snn.workflows.images import load_for
 
     program = load_network(network)
     names = DEFAULT if backends is None else listed(backends)

@@ -6,16 +6,14 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib import format as npy_format
 
+from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.data.request import MAX_BYTES
 from ipvae_snn.errors import DataError
-
-Array = npt.NDArray[Any]
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _IDX_UINT8: Final = 0x0800  # third byte: the type code of unsigned bytes; fourth: dimensions
@@ -62,7 +60,7 @@ def read_npz(path: Path, key: str) -> Array:
         raise _damaged(path, ".npz", error) from error
 
 
-def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
+def read_idx(path: Path, dimensions: int) -> UInt8:
     """Return the unsigned bytes of an idx file, gzip-compressed or not.
 
     The format: a big-endian magic number (2049 for labels (N,), 2051 for images (N, H, W)), one
@@ -85,7 +83,7 @@ def _damaged(path: Path, form: str, error: Exception) -> DataError:
     return DataError(f"{path}: not a readable {form} file ({detail}); get it again")
 
 
-def _parse_idx(stream: IO[bytes], dimensions: int, path: Path) -> npt.NDArray[np.uint8]:
+def _parse_idx(stream: IO[bytes], dimensions: int, path: Path) -> UInt8:
     header = stream.read(4 + 4 * dimensions)
     expected = _IDX_UINT8 + dimensions
     magic = int.from_bytes(header[:4], "big")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import Float32, Int64
 from ipvae_snn.errors import DataError
-from ipvae_snn.float_network import InputKind
+from ipvae_snn.ir.parts import InputKind
 
 Split = Literal["train", "test"]
 
@@ -23,10 +23,10 @@ class ImageSet:
 
     name: str
     split: Split
-    pixels: npt.NDArray[np.float32]
+    pixels: Float32
     image_shape: tuple[int, int]
     kind: InputKind
-    labels: npt.NDArray[np.int64] | None = None
+    labels: Int64 | None = None
     citation: str = ""
 
     def __post_init__(self) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import Float32
 from ipvae_snn.data.arrays import read_npz
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.locate import require
@@ -66,7 +66,7 @@ def load_cifar10(request: Request) -> ImageSet:
     )
 
 
-def _read_batch(path: Path) -> npt.NDArray[np.float32]:
+def _read_batch(path: Path) -> Float32:
     grey = read_grey(path, str(path))
     if grey.shape != (_PER_BATCH, _SIDE * _SIDE):
         raise DataError(

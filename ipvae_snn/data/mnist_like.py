@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.data.arrays import read_idx, read_npz
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.locate import Remote, require
@@ -92,7 +92,7 @@ def _load(request: Request, family: Family) -> ImageSet:
 
 def _read(
     request: Request, family: Family, stem: str, npz: tuple[str, ...], dimensions: int
-) -> npt.NDArray[np.uint8]:
+) -> UInt8:
     name = f"{stem}.gz"
     remote = Remote(name, f"{family.url}{name}", family.md5[name])
     path = require(request, family.folders, (name, stem, *npz), remote)
@@ -101,7 +101,7 @@ def _read(
     return read_idx(path, dimensions)
 
 
-def _checked(path: Path, array: npt.NDArray[Any], dimensions: int) -> npt.NDArray[np.uint8]:
+def _checked(path: Path, array: Array, dimensions: int) -> UInt8:
     if array.dtype != np.uint8 or array.ndim != dimensions:
         raise DataError(
             f"{path}: arr_0 is {array.dtype} of shape {array.shape}, but {dimensions}-dimensional "

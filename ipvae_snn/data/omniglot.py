@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ipvae_snn.arrays import Float32
 from ipvae_snn.data.arrays import DAMAGE
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.locate import Remote, require
@@ -73,7 +73,7 @@ def _read(request: Request, path: Path, archive: zipfile.ZipFile) -> ImageSet:
     )
 
 
-def _ink(image: Image.Image, who: str) -> npt.NDArray[np.float32]:
+def _ink(image: Image.Image, who: str) -> Float32:
     small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     grey = np.asarray(small, dtype=np.float32)
     return (255 - grey) / np.float32(255)

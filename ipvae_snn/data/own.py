@@ -4,17 +4,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import Array, Bool, Float32, Int64
 from ipvae_snn.data.arrays import npz_keys, read_npy, read_npz
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.pictures import SUFFIXES, read_grey
 from ipvae_snn.data.request import MAX_BYTES
 from ipvae_snn.errors import DataError
-from ipvae_snn.float_network import InputKind
+from ipvae_snn.ir.parts import InputKind
 
 IMAGE_KEYS: Final = ("images", "x", "pixels", "arr_0")
 LABEL_KEYS: Final = ("labels", "y")
@@ -31,8 +31,8 @@ _FORMS: Final = (
 class _Raw:
     """Images (N, H, W) or (N, M) as found, with labels or None."""
 
-    images: npt.NDArray[Any]
-    labels: npt.NDArray[Any] | None = None
+    images: Array
+    labels: Array | None = None
 
 
 def load_own(path: Path, split: Split, holdout: bool) -> ImageSet:
@@ -121,7 +121,7 @@ def _read_folder(folder: Path) -> _Raw:
     return _Raw(stack)
 
 
-def _as_stack(path: Path, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _as_stack(path: Path, array: Array) -> Array:
     """Return the array as (N, H, W)."""
     if array.ndim == 4 and array.shape[3] == 1:
         array = array[..., 0]
@@ -139,7 +139,7 @@ def _as_stack(path: Path, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def _as_pixels(path: Path, images: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], InputKind]:
+def _as_pixels(path: Path, images: Array) -> tuple[Float32, InputKind]:
     """Return pixels (N, M) float32 and what they mean."""
     flat = images.reshape(len(images), -1)
     if images.dtype == np.uint8:
@@ -167,7 +167,7 @@ def _as_pixels(path: Path, images: npt.NDArray[Any]) -> tuple[npt.NDArray[np.flo
     return np.ascontiguousarray(flat, dtype=np.float32), "standardised"
 
 
-def _as_labels(path: Path, labels: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
+def _as_labels(path: Path, labels: Array, count: int) -> Int64:
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != count:
         raise DataError(
             f"{path}: labels are {labels.dtype} of shape {labels.shape}, but {count} images need "
@@ -176,9 +176,9 @@ def _as_labels(path: Path, labels: npt.NDArray[Any], count: int) -> npt.NDArray[
     return labels.astype(np.int64)
 
 
-def _held_out(path: Path, count: int) -> npt.NDArray[np.bool_]:
+def _held_out(path: Path, count: int) -> Bool:
     if count < 2:
         raise DataError(f"{path}: {count} image cannot be divided in training and test; give more")
-    held: npt.NDArray[np.bool_] = np.arange(count) % 10 == 9
+    held: Bool = np.arange(count) % 10 == 9
     held[-1] |= count < 10
     return held

@@ -1,12 +1,12 @@
 """Sets of whitened patches: scikit-learn's two photographs, and van Hateren's natural images."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.datasets import load_sample_images
 
+from ipvae_snn.arrays import Array
 from ipvae_snn.data.arrays import read_npz
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.locate import require
@@ -31,8 +31,8 @@ def load_natural(request: Request) -> ImageSet:
     pixel reaches a training patch, not even through the filters.
     """
     photographs = load_sample_images().images
-    left: list[npt.NDArray[Any]] = []
-    right: list[npt.NDArray[Any]] = []
+    left: list[Array] = []
+    right: list[Array] = []
     for photograph in photographs:
         luminance = np.asarray(photograph, dtype=np.float64) @ np.array(_LUMINANCE)
         edge = luminance.shape[1] * 3 // 4
@@ -62,8 +62,8 @@ def load_vanhateren(request: Request) -> ImageSet:
 
 def _patch_set(
     request: Request,
-    train: Sequence[npt.NDArray[Any]],
-    test: Sequence[npt.NDArray[Any]],
+    train: Sequence[Array],
+    test: Sequence[Array],
     default_count: Mapping[Split, int],
 ) -> ImageSet:
     """Whiten, draw and standardise by the training images' constants."""
@@ -100,5 +100,5 @@ def _check(request: Request, size: int, count: int) -> None:
         raise DataError(f"{request.name}: n_patches is {count}; at most {most} of {size}x{size}")
 
 
-def _whiten_all(request: Request, images: Sequence[npt.NDArray[Any]]) -> list[Image]:
+def _whiten_all(request: Request, images: Sequence[Array]) -> list[Image]:
     return [whiten(image, f"{request.name}: image {i}") for i, image in enumerate(images)]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ipvae_snn.arrays import Float32
 from ipvae_snn.errors import DataError
 
 SUFFIXES: Final = frozenset(
@@ -22,22 +22,22 @@ _DAMAGE: Final = (
 )  # fmt: skip
 
 
-def _eight_bit(image: Image.Image) -> npt.NDArray[np.float32]:
+def _eight_bit(image: Image.Image) -> Float32:
     # Pillow's "L" is the luminance of ITU-R 601: .299 R + .587 G + .114 B.
     grey = np.asarray(image.convert("L"), dtype=np.float32)
     return grey / np.float32(255)
 
 
-def _palette(image: Image.Image) -> npt.NDArray[np.float32]:
+def _palette(image: Image.Image) -> Float32:
     # By way of RGBA, as a palette with transparency has no direct conversion to grey.
     return _eight_bit(image.convert("RGBA"))
 
 
-def _sixteen_bit(image: Image.Image) -> npt.NDArray[np.float32]:
+def _sixteen_bit(image: Image.Image) -> Float32:
     return (np.asarray(image).astype(np.float64) / 65535).astype(np.float32)
 
 
-_GREY: Final[Mapping[str, Callable[[Image.Image], npt.NDArray[np.float32]]]] = {
+_GREY: Final[Mapping[str, Callable[[Image.Image], Float32]]] = {
     **dict.fromkeys(("1", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"), _eight_bit),
     "P": _palette,
     "PA": _palette,
@@ -46,7 +46,7 @@ _GREY: Final[Mapping[str, Callable[[Image.Image], npt.NDArray[np.float32]]]] = {
 }
 
 
-def read_grey(source: Path | IO[bytes], who: str) -> npt.NDArray[np.float32]:
+def read_grey(source: Path | IO[bytes], who: str) -> Float32:
     """Return the grey luminance (H, W) of an image file, in [0, 1].
 
     Files that are damaged, foreign, in an unknown pixel mode or suspiciously large when decoded
@@ -58,8 +58,8 @@ def read_grey(source: Path | IO[bytes], who: str) -> npt.NDArray[np.float32]:
 def read_picture(
     source: Path | IO[bytes],
     who: str,
-    decode: Callable[[Image.Image, str], npt.NDArray[np.float32]],
-) -> npt.NDArray[np.float32]:
+    decode: Callable[[Image.Image, str], Float32],
+) -> Float32:
     """Return what `decode(image, who)` makes of an opened image; DataError names `who`."""
     try:
         with warnings.catch_warnings():
@@ -71,7 +71,7 @@ def read_picture(
         raise DataError(f"{who}: not a readable image ({detail}); mend or remove it") from error
 
 
-def _to_grey(image: Image.Image, who: str) -> npt.NDArray[np.float32]:
+def _to_grey(image: Image.Image, who: str) -> Float32:
     convert = _GREY.get(image.mode)
     if convert is None:
         raise DataError(

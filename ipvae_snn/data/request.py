@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.errors import DataError
 
@@ -75,9 +75,7 @@ def resolve_download(
     return _SWITCH[text]
 
 
-def unit_set(
-    request: Request, images: npt.NDArray[np.uint8], labels: npt.NDArray[Any], full_scale: int = 255
-) -> ImageSet:
+def unit_set(request: Request, images: UInt8, labels: Array, full_scale: int = 255) -> ImageSet:
     """Return images (N, H, W) of 0..full_scale with labels (N,) as an ImageSet of kind "unit"."""
     if len(labels) != len(images):
         raise DataError(

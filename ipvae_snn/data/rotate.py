@@ -3,16 +3,16 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import rotate
 
+from ipvae_snn.arrays import Float64
 from ipvae_snn.data.base import ImageSet
-from ipvae_snn.prng import UNIFORM_BITS, uniforms
+from ipvae_snn.ir.prng import UNIFORM_BITS, uniforms
 
 FULL_TURN: Final = 360.0
 
 
-def angles(n: int, seed: int) -> npt.NDArray[np.float64]:
+def angles(n: int, seed: int) -> Float64:
     """Return n angles (n,), uniform in [0, 360) degrees, keyed by (seed, index of the image)."""
     turns = uniforms(seed, np.arange(n), 0, 1)[:, 0] / (1 << UNIFORM_BITS)
     return np.asarray(FULL_TURN * turns, dtype=np.float64)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft, ndimage
 
+from ipvae_snn.arrays import Array, Float32
 from ipvae_snn.errors import DataError
 
 CUTOFF: Final = 0.4  # f0, cycles per pixel (Olshausen & Field 1996: 200 cycles per 512 pixels)
@@ -19,10 +19,10 @@ LEAST_CONTRAST: Final = 0.3
 MAX_REDRAWS: Final = 60  # even where nine tenths are flat, one patch in 500 is left by then
 BORDER: Final = 20  # pixels at each side that the filters' wrap-around and window reach
 
-Image = npt.NDArray[np.float32]
+Image = Float32
 
 
-def whiten(intensity: npt.NDArray[Any], who: str) -> Image:
+def whiten(intensity: Array, who: str) -> Image:
     """Return the whitened image, smaller by 2 * BORDER in height and width.
 
     intensity (H, W) is linear or display light, >= 0. In this order: log(1 + x); subtract the mean;
@@ -54,7 +54,7 @@ def whiten(intensity: npt.NDArray[Any], who: str) -> Image:
     return np.ascontiguousarray(flat[BORDER:-BORDER, BORDER:-BORDER], dtype=np.float32)
 
 
-def drop_flattest(patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def drop_flattest(patches: Float32) -> Float32:
     """Return patches (N, M) without the tenth (rounded down) of lowest contrast, order kept.
 
     The contrast of a patch is the standard deviation of its pixels.
@@ -70,7 +70,7 @@ def draw_patches(
     count: int,
     rng: np.random.Generator,
     least_contrast: float = 0.0,
-) -> npt.NDArray[np.float32]:
+) -> Float32:
     """Return `count` patches (count, patch_size**2) at random places, the flattest tenth dropped.
 
     Each image is equally likely, and each place in it, but for patches of a standard deviation
@@ -92,7 +92,7 @@ def draw_patches(
 
 def _draw(
     images: Sequence[Image], patch_size: int, drawn: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+) -> Float32:
     which = rng.integers(len(images), size=drawn)
     places = rng.random((drawn, 2))
     patches = np.empty((drawn, patch_size * patch_size), dtype=np.float32)
@@ -116,7 +116,7 @@ class Standard:
     deviation: float
     least_contrast: float
 
-    def apply(self, patches: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def apply(self, patches: Float32) -> Float32:
         """Return (patches - mean) / deviation."""
         return (patches - np.float32(self.mean)) / np.float32(self.deviation)
 
@@ -134,7 +134,7 @@ def measure(images: Sequence[Image], patch_size: int) -> Standard:
     return Standard(float(tiles.mean(dtype=np.float64)), float(tiles.std(dtype=np.float64)), least)
 
 
-def _tiles(image: Image, size: int) -> npt.NDArray[np.float32]:
+def _tiles(image: Image, size: int) -> Float32:
     rows, columns = image.shape[0] // size, image.shape[1] // size
     whole = image[: rows * size, : columns * size].reshape(rows, size, columns, size)
     return whole.transpose(0, 2, 1, 3).reshape(rows * columns, size * size)

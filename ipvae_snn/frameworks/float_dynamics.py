@@ -5,14 +5,16 @@ from abc import ABC, abstractmethod
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ipvae_snn.distributions import generator_draw, relaxed_poisson
-from ipvae_snn.float_network import FloatNetwork
-from ipvae_snn.functional import drive, update
-from ipvae_snn.ir import Connection, IntegerNetwork
+from ipvae_snn.arrays import Float64
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import Connection
+from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.linear_gaussian import drive
+from ipvae_snn.models.poisson import update
+from ipvae_snn.models.poisson_samples import generator_draw, relaxed_poisson
 
 Gradient = Literal["relaxed", "straight-through"]
 
@@ -129,7 +131,7 @@ class FromProgram(Dynamics):
         return error @ self.feedforward.T + self.bias - self.self_inhibition * z
 
 
-def _real(connection: Connection) -> npt.NDArray[np.float64]:
+def _real(connection: Connection) -> Float64:
     """Return the weights (K, sources) in units of the held current."""
     scale = np.ldexp(connection.multiplier.astype(np.float64), -connection.shift)
     return connection.weights.astype(np.float64) * scale[:, None]

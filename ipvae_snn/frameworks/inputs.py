@@ -5,9 +5,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from ipvae_snn.encode import MAX_SATURATED
 from ipvae_snn.errors import DataError
-from ipvae_snn.ir import InputCode
+from ipvae_snn.ir.encode import MAX_SATURATED
+from ipvae_snn.ir.parts import InputCode
 
 PACKAGES: Final = {"snntorch": "snnTorch", "norse": "Norse"}
 
@@ -32,7 +32,7 @@ def flat(input_: Tensor, n_pixels: int) -> Tensor:
 
 
 def to_levels(code: InputCode, input_: Tensor) -> Tensor:
-    """Return `input_` (N, M) as the program's uint8 pixels, rounded as `ipvae_snn.encode` does.
+    """Return `input_` (N, M) as the program's uint8 pixels, rounded as `ipvae_snn.ir.encode` does.
 
     uint8 is taken as it is. Every other type holds values in the network's float range, so that
     a spike (1) of an encoder is the brightest pixel of a network of [0, 1] pixels, and one

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ipvae_snn.encode import input_code
+from ipvae_snn.backends.torch_module import IntegerTorch
+from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.float_network import FloatNetwork
 from ipvae_snn.frameworks.float_dynamics import (
     Dynamics,
     FromCheckpoint,
@@ -20,10 +20,11 @@ from ipvae_snn.frameworks.float_dynamics import (
     draw,
 )
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
-from ipvae_snn.integer_torch import IntegerTorch
-from ipvae_snn.ir import InputCode, IntegerNetwork
-from ipvae_snn.prng import MAX_SEED
-from ipvae_snn.torch_sampler import Keys
+from ipvae_snn.ir.encode import input_code
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import InputCode
+from ipvae_snn.ir.prng import MAX_SEED
+from ipvae_snn.models.float_network import FloatNetwork
 
 Mode = Literal["integer", "float"]
 Network = IntegerNetwork | FloatNetwork

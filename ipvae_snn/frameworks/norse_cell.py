@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.frameworks.float_dynamics import Gradient
 from ipvae_snn.frameworks.inputs import missing
 from ipvae_snn.frameworks.layers import Layer, Mode, Network, first_keys, make_layer
-from ipvae_snn.torch_sampler import Keys
 
 try:
     with warnings.catch_warnings():

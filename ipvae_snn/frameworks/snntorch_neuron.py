@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
+from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.errors import DataError
 from ipvae_snn.frameworks.float_dynamics import Gradient
 from ipvae_snn.frameworks.inputs import missing
 from ipvae_snn.frameworks.layers import Mode, Network, first_keys, make_layer
-from ipvae_snn.torch_sampler import Keys
 
 try:
     import snntorch as snn

@@ -1,0 +1,1 @@
+"""Reconstruction against sparsity on whitened patches, beside published points."""

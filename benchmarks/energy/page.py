@@ -1,0 +1,209 @@
+"""The results of docs/energy.md and its picture, made from the JSON of the energy benchmark."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.report import table, wrapped
+from ipvae_snn.errors import FileFormatError
+from ipvae_snn.hw.cost.energy import Range
+from ipvae_snn.report.plots import ranges
+
+BEGIN: Final = "<!-- results: written by python -m benchmarks.energy -->"
+END: Final = "<!-- end of results -->"
+Json = dict[str, Any]
+
+
+def with_results(text: str, result: Json) -> str:
+    """Return the page with the results between its two marks; the rest is written by hand."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise FileFormatError(f"docs/energy.md has no {BEGIN!r} ... {END!r}; put them back")
+    return f"{before}{BEGIN}\n\n{results(result)}\n\n{END}{after}"
+
+
+def results(result: Json) -> str:
+    """Return the section."""
+    one = result["circuits"]["one-layer"]
+    made = wrapped(
+        f"""Made by `{result["command"]}` on {result["date"]} (Python
+        {result["machine"]["python"]}, ipvae-snn {result["machine"]["ipvae_snn"]}); all counts,
+        figures and sources are in `benchmarks/results/energy.json`. Network {result["network"]} at
+        8 bits, K = {result["neurons"]}, M = {result["pixels"]}; {one["images"]} test images,
+        {one["steps"]} steps. Data: {one["citation"]}."""
+    )
+    return "\n\n".join(
+        (made, *_counted(result), *_priced(result), *_over_steps(result), *_amortised(result))
+    )
+
+
+def picture(result: Json, path: Path) -> None:
+    """Draw the dynamic ranges of all ways, in microjoule an image."""
+    rows = [
+        (f"{each['profile']}: {each['what']}", *_micro(each["dynamic_nj"]))
+        for each in (*result["circuits"]["one-layer"]["estimates"], *result["encoders"])
+    ]
+    ranges(path, rows, "Dynamic energy proxies (not measurements)", "microjoule an image")
+
+
+def _micro(energy: dict[str, float | None]) -> tuple[float | None, float | None]:
+    low, high = energy["low"], energy["high"]
+    return (None if low is None else low / 1000, None if high is None else high / 1000)
+
+
+def _text(energy: dict[str, float | None]) -> str:
+    return Range(energy["low"], energy["high"]).text()
+
+
+def _part(estimate: Json, *kinds: str) -> str:
+    """Return the sum of the items of some kinds, as the estimate itself adds them."""
+    items = [item for item in estimate["items"] if item["kind"] in kinds and item["count"] != 0]
+    if not items:
+        return "-"
+    known = [item["nj"] for item in items if item["nj"]["low"] is not None]
+    if not known:
+        return "not public"
+    highs = [each["high"] for each in known if each["high"] is not None]
+    whole = len(highs) == len(items)
+    return Range(sum(each["low"] for each in known), sum(highs) if whole else None).text()
+
+
+def _counted(result: Json) -> tuple[str, ...]:
+    lines = (
+        ("R2 of the last step's counts", "", "r2", 3),
+        ("spikes", "activity", "spikes", 0),
+        ("graded messages", "activity", "messages", 0),
+        ("synaptic operations, events", "activity", "synaptic_operations", 0),
+        ("synaptic operations, by payload", "activity", "synaptic_operations_by_payload", 0),
+        ("neuron updates with a spike", "activity", "updates_active", 0),
+        ("neuron updates without", "activity", "updates_inactive", 0),
+        ("multiply-adds of a dense implementation", "activity", "dense_operations", 0),
+        ("NeuroBench: footprint, bytes", "neurobench", "footprint_bytes", 0),
+        ("NeuroBench: connection sparsity", "neurobench", "connection_sparsity", 3),
+        ("NeuroBench: activation sparsity", "neurobench", "activation_sparsity", 3),
+        ("NeuroBench: dense operations", "neurobench", "dense_operations", 0),
+        ("NeuroBench: effective MACs", "neurobench", "effective_macs", 0),
+        ("NeuroBench: effective ACs", "neurobench", "effective_acs", 0),
+        ("NeuroBench: membrane updates", "neurobench", "membrane_updates", 0),
+    )
+    circuits = result["circuits"]
+    rows = []
+    for words, group, name, digits in lines:
+        values = ((found[group] if group else found)[name] for found in circuits.values())
+        rows.append([words, *(f"{value:,.{digits}f}" for value in values)])
+    return ("### What happened, means an image", table(["", *circuits], rows))
+
+
+def _priced(result: Json) -> tuple[str, ...]:
+    estimates = (*result["circuits"]["one-layer"]["estimates"], *result["encoders"])
+    sources = dict.fromkeys(source for each in estimates for source in each["sources"])
+    marks = {source: index for index, source in enumerate(sources, 1)}
+    rows = []
+    for each in estimates:
+        cited = "".join(f"[{marks[source]}]" for source in each["sources"])
+        rows.append(
+            [
+                f"{each['profile']}, {each['what']} {cited}",
+                _part(each, "synapses"), _part(each, "neurons"),
+                _part(each, "messages", "memory", "barriers"), _text(each["dynamic_nj"]),
+                _text(each["static_nj"]),
+            ]
+        )  # fmt: skip
+    two = result["circuits"]["two-layer"]["estimates"]
+    second = [
+        [f"{each['profile']}, {each['what']}", _text(each["dynamic_nj"])]
+        for each in two
+        if each["what"] in ("event-driven int8", "integer run")
+    ]
+    cited = "\n".join(f"{mark}. {source}" for source, mark in marks.items())
+    return (
+        "### Proxies, microjoule an image",
+        "One-layer circuit. `rest` is messages and hops on a chip, memory on a processor; `>=` is\n"
+        "a minimum.",
+        table(["", "synapses", "neurons", "rest", "dynamic", "static"], rows),
+        cited,
+        _placed(result["circuits"]["one-layer"]["traffic"]),
+        "![Dynamic proxies with their ranges](images/energy.png)",
+        "The two-layer circuit, which looks at the image anew at every step:",
+        table(["", "dynamic"], second),
+    )
+
+
+def _placed(traffic: Json) -> str:
+    """Return what the placements let travel."""
+    rows = [
+        [
+            name, f"{each['cores']}", f"{each['messages']:,.0f}",
+            f"{each['messages_between_cores']:,.0f}", f"{each['hops_x']:,.0f}",
+            f"{each['hops_y']:,.0f}", f"{each['synapse_words_read']:,.0f}",
+        ]
+        for name, each in traffic.items()
+    ]  # fmt: skip
+    head = [
+        *("placed on", "cores", "messages", "between cores", "hops E-W", "hops N-S"),
+        "synapse words read",
+    ]
+    return table(head, rows)
+
+
+def _over_steps(result: Json) -> tuple[str, ...]:
+    rows = [
+        [
+            f"{each['steps']}", f"{each['r2']:.3f}", f"{each['spikes']:,.0f}",
+            f"{each['synaptic_operations']:,.0f}", f"{each['arithmetic_nj'] / 1000:,.2f}",
+            f"{each['dynamic_nj'] / 1000:,.1f}",
+        ]
+        for each in result["curve"]
+    ]  # fmt: skip
+    head = ["steps", "R2", "spikes", "synaptic operations", "arithmetic, uJ", "with memory, uJ"]
+    return (
+        "### Fewer steps",
+        "The same program on the processor of 45 nm, event-driven, stopped earlier or later.",
+        table(head, rows),
+    )
+
+
+def _amortised(result: Json) -> tuple[str, ...]:
+    one, sweeps, pca = result["circuits"]["one-layer"], result["encoder_sweeps"], result["pca"]
+    own = next(each for each in one["estimates"] if each["what"] == "event-driven int8")
+    operations, wanted = one["activity"]["synaptic_operations"], one["r2"]
+    priced = {each["what"]: each for each in result["encoders"]}
+    told = []
+    for code, sweep in sweeps.items():
+        last, form = sweep[-1], f"encoder, code {code}, int8"
+        work = priced[form]["multiply_adds"]
+        times = own["dynamic_nj"]["low"] / priced[form]["dynamic_nj"]["low"]
+        verb = "reaches" if last["r2"] >= wanted else "comes only to"
+        told.append(
+            f"""with a code {code}, {last["hidden"]} hidden units: it {verb} {last["r2"]:.3f} with
+            {work:,.0f} multiply-adds, {operations / work:.0f} times fewer, and in int8 for
+            {times:.0f} times less by the proxy"""
+        )
+    verdict = wrapped(
+        f"""The network reaches R2 {wanted:.3f} with {operations:,.0f} synaptic operations. Two
+        dense layers, trained on the 60,000 training images to maximise R2 through the network's
+        own dictionary (so that only the way to the code differs), need, {"; ".join(told)}. PCA is
+        the floor: {pca["components"]} components reach {pca["r2"]:.3f}. **At equal R2, on images
+        like those that it was trained on, one pass is cheaper than {one["steps"]} steps of
+        events.** The int8 encoder is priced as if 8 bits cost it
+        nothing, which was not tried. What the steps buy there is not R2 a joule: no encoder has to
+        be trained, the code is small integers, inference can stop at any step and follows an
+        input that changes. And it depends less on having seen such images; R2 on
+        {result["strange_images"]} of other kinds:"""
+    )
+    ways = list(result["strangers"][0]["r2"])
+    kinds = [
+        [each["data"], *(f"{each['r2'][way]:.3f}" for way in ways)] for each in result["strangers"]
+    ]
+    widths = [
+        [f"code {code}", f"{each['hidden']}", f"{each['r2']:.3f}", f"{each['zeros']:.3f}"]
+        for code, sweep in sweeps.items()
+        for each in sweep
+    ]
+    return (
+        "### An amortised encoder of equal R2",
+        verdict,
+        table(["data", *ways], kinds),
+        "The encoders were widened until they reached it (zeros: share of the code):",
+        table(["encoder", "hidden units", "R2", "zeros"], widths),
+    )

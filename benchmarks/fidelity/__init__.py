@@ -1,0 +1,1 @@
+"""How faithful integers are to float: bits, steps, circuits, sparsity, strange images, speed."""

@@ -1,0 +1,290 @@
+"""How faithful integers are to float: bits, steps, circuits, sparsity, strange images, speed.
+
+    python -m benchmarks.fidelity --data-root FOLDER
+
+Writes benchmarks/results/fidelity.json, the page docs/fidelity.md and its pictures.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+
+from benchmarks.fidelity.page import page, pictures
+from benchmarks.report import machine
+from ipvae_snn.arrays import Float32, Float64, Int32
+from ipvae_snn.backends import compiled
+from ipvae_snn.conversion.calibration import Calibration, calibrate
+from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.data import ImageSet, load
+from ipvae_snn.hw.cost.activity import activity
+from ipvae_snn.inference import reference
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.encode import encode
+from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.trace import SATURATIONS, RunRequest
+from ipvae_snn.metrics.estimates import estimate
+from ipvae_snn.metrics.quality import r2_per_image
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.pretrained import network_path
+from ipvae_snn.report.terminal import console
+from ipvae_snn.storage.atomic import write_text
+
+HERE: Final = Path(__file__).parents[1]
+RESULT: Final = HERE / "results" / "fidelity.json"
+PAGE: Final = HERE.parent / "docs" / "fidelity.md"
+NETWORKS: Final = ("mnist-512", "vanhateren-512")
+STRANGERS: Final = ("fashion-mnist", "omniglot")
+MARKS: Final = (16, 64, 256, 1000)
+SHORT: Final = (16, 64, 256)
+CALIBRATION_IMAGES: Final = 2000
+CALIBRATION_STEPS: Final = 48
+ACTIVITY_IMAGES: Final = 50
+ACTIVITY_STEPS: Final = 64
+ROUNDS: Final = 7
+RUN_AWAY: Final = -1.0  # R2 below which an image has run away
+NO_CLIP: Final = 50.0  # a soft clip at e^50 spikes is none: shows what expressing it is worth
+SPARSITIES: Final = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95)
+
+# Feed-forward bits, lateral (two-layer: prediction) bits, circuit, steps to judge at.
+WIDTHS: Final[tuple[tuple[int, int, Circuit, tuple[int, ...]], ...]] = (
+    (8, 8, "one-layer", MARKS), (8, 8, "two-layer", MARKS), (6, 6, "one-layer", SHORT),
+    (5, 5, "one-layer", SHORT), (4, 4, "one-layer", SHORT), (4, 4, "two-layer", SHORT),
+    (8, 4, "one-layer", SHORT), (4, 8, "one-layer", SHORT), (3, 3, "one-layer", SHORT),
+    (3, 3, "two-layer", SHORT), (2, 2, "one-layer", SHORT), (2, 2, "two-layer", SHORT),
+)  # fmt: skip
+Counts = dict[int, Int32]
+
+
+def float_counts(network: FloatNetwork, data: ImageSet, marks: tuple[int, ...]) -> Counts:
+    """Return the spike counts (N, K) of the steps in `marks`."""
+    d = reference.dynamics(network)
+    progress, found = reference.start(d, data.pixels), {}
+    for mark in marks:
+        progress = reference.advance(d, progress, mark - progress.step)
+        found[mark] = progress.counts
+    return found
+
+
+def integer_counts(
+    program: IntegerNetwork, data: ImageSet, marks: tuple[int, ...]
+) -> tuple[Counts, dict[str, int]]:
+    """Return the same of a program, and all saturations until the last mark."""
+    pixels, _ = encode(program.input, data.pixels, data.kind, data.name)
+    prepared = compiled.prepare(program)
+    progress, found = compiled.start(prepared, pixels), {}
+    saturated = np.zeros(len(SATURATIONS), np.int64)
+    for mark in marks:
+        progress = compiled.advance(prepared, progress, mark - progress.step)
+        found[mark] = progress.counts
+        saturated += progress.saturated.sum(axis=(0, 1))
+    return found, dict(zip(SATURATIONS, saturated.tolist(), strict=True))
+
+
+def quality(data: ImageSet, reconstruction: Float32, counts: Int32) -> dict[str, Float64]:
+    """Return R2, squared error a pixel and zeros of each image, (N,) each."""
+    error = (data.pixels.astype(np.float64) - reconstruction) ** 2
+    return {
+        "r2": r2_per_image(data.pixels, reconstruction),
+        "mse": error.mean(axis=1),
+        "zeros": (counts == 0).mean(axis=1),
+    }
+
+
+def deltas(floats: dict[str, Float64], integers: dict[str, Float64]) -> dict[str, dict[str, float]]:
+    """Return each figure of both and of their difference, with its interval over images."""
+    found = {}
+    for name, wanted in floats.items():
+        difference = estimate(integers[name] - wanted)
+        found[name] = {
+            "float": float(np.nanmean(wanted)),
+            "integer": float(np.nanmean(integers[name])),
+            "delta": difference.mean,
+            "low": difference.low,
+            "high": difference.high,
+        }
+    return found
+
+
+def judged(
+    network: FloatNetwork, data: ImageSet, wanted: Counts, calibration: Calibration,
+    settings: ConversionSettings, marks: tuple[int, ...],
+) -> dict[str, Any]:  # fmt: skip
+    """Convert, run, and compare with the float counts `wanted` at each mark."""
+    start = time.perf_counter()
+    program, report = convert(network, calibration, settings)
+    seconds = time.perf_counter() - start
+    found, saturated = integer_counts(program, data, marks)
+    steps = {}
+    for mark in marks:
+        floats = quality(data, reference.reconstruct(network, wanted[mark]), wanted[mark])
+        integers = quality(data, interpreter.decode(program, found[mark]), found[mark])
+        steps[mark] = deltas(floats, integers)
+    return {
+        "settings": asdict(settings),
+        "seconds": seconds,
+        "steps": steps,
+        "saturated": saturated,
+        "certificate": asdict(report.certificate),
+        "connections": [asdict(connection) for connection in report.connections],
+        "sampler": asdict(report.sampler),
+        "extra_bits": report.extra_bits,
+        "cost": cost(program, data, settings),
+    }
+
+
+def cost(program: IntegerNetwork, data: ImageSet, settings: ConversionSettings) -> dict[str, float]:
+    """Return weight memory, operations and time steps, over ACTIVITY_STEPS of a few images."""
+    few = data.pixels[:ACTIVITY_IMAGES]
+    pixels, _ = encode(program.input, few, data.kind, data.name)
+    trace = compiled.run(program, pixels, RunRequest(ACTIVITY_STEPS, trace=True))
+    assert trace.counts is not None
+    work = activity(program, pixels, trace.counts)
+    back = program.residual.prediction if program.residual else program.lateral
+    assert back is not None
+    bits = (
+        program.feedforward.weights.size * settings.feedforward_bits
+        + back.weights.size * settings.lateral_bits
+    )
+    nonzero = np.count_nonzero(program.feedforward.weights) + np.count_nonzero(back.weights)
+    return {
+        "weight_bytes": bits / 8,
+        "synapses": float(nonzero),
+        "operations_an_image": work.synaptic_operations,
+        "messages_an_image": work.messages,
+        "machine_steps": (2.0 if program.residual else 1.0) * ACTIVITY_STEPS + 2.0,
+    }
+
+
+def strangers(
+    network: FloatNetwork, program: IntegerNetwork, data_root: Path | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return how float and integer stand images unlike the training data, after 256 steps."""
+    rows = []
+    for name in STRANGERS:
+        data = load(name, "test", data_root, limit)
+        wanted = float_counts(network, data, (256,))[256]
+        found, saturated = integer_counts(program, data, (256,))
+        scores = {
+            "float": r2_per_image(data.pixels, reference.reconstruct(network, wanted)),
+            "integer": r2_per_image(data.pixels, interpreter.decode(program, found[256])),
+        }
+        row: dict[str, Any] = {"data": name, "images": len(data.pixels), "saturated": saturated}
+        for kind, values in scores.items():
+            row[kind] = {
+                "median": float(np.nanmedian(values)),
+                "worst": float(np.nanmin(values)),
+                "run_away": int((values < RUN_AWAY).sum()),
+            }
+        rows.append(row)
+    return rows
+
+
+def speed(
+    network: FloatNetwork, programs: dict[str, IntegerNetwork], data: ImageSet
+) -> dict[str, list[float]]:
+    """Return us an image-step of float and integers, ROUNDS times in turn, on one thread."""
+    few = data.pixels[:100]
+    d = reference.dynamics(network)
+    calls: dict[str, Callable[[], Any]] = {
+        "float64": lambda: reference.advance(d, reference.start(d, few), 64)
+    }
+    for name, program in programs.items():
+        prepared = compiled.prepare(program)
+        pixels, _ = encode(program.input, few, data.kind, data.name)
+        begun = compiled.start(prepared, pixels)
+        calls[name] = partial(compiled.advance, prepared, begun, 64)
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            found[name].append(1e6 * (time.perf_counter() - start) / (len(few) * 64))
+    return found
+
+
+def measured(
+    name: str, data_root: Path | None, limit: int, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return every figure of one pretrained network."""
+    report(f"{name}: calibrate")
+    network = load_float_network(network_path(name))
+    side = network.image_shape[0]
+    training = load(network.trained_on, "train", data_root, CALIBRATION_IMAGES, patch_size=side)
+    held_out = load(network.trained_on, "test", data_root, limit, patch_size=side)
+    start = time.perf_counter()
+    calibration = calibrate(network, training.pixels, training.name, CALIBRATION_STEPS)
+    calibration_seconds = time.perf_counter() - start
+    report(f"{name}: float, {limit} images, {max(MARKS)} steps")
+    wanted = float_counts(network, held_out, MARKS)
+    rows = []
+    for forward, lateral, circuit, marks in WIDTHS:
+        report(f"{name}: {forward} and {lateral} bits, {circuit}")
+        settings = ConversionSettings(forward, lateral, circuit=circuit)
+        rows.append(judged(network, held_out, wanted, calibration, settings, marks))
+    report(f"{name}: without the soft clip")
+    unclipped = judged(
+        replace(network, clip=NO_CLIP), held_out, wanted, calibration, ConversionSettings(), MARKS
+    )
+    sparse = []
+    for share in SPARSITIES:
+        report(f"{name}: sparsity {share}")
+        settings = ConversionSettings(sparsity=share)
+        sparse.append(judged(network, held_out, wanted, calibration, settings, SHORT))
+    report(f"{name}: speed")
+    circuits: tuple[Circuit, ...] = ("one-layer", "two-layer")
+    programs: dict[str, IntegerNetwork] = {
+        circuit: convert(network, calibration, ConversionSettings(circuit=circuit))[0]
+        for circuit in circuits
+    }
+    return {
+        "network": name,
+        "data": held_out.name,
+        "citation": held_out.citation,
+        "images": len(held_out.pixels),
+        "neurons": network.n_neurons,
+        "pixels": network.n_pixels,
+        "calibration_seconds": calibration_seconds,
+        "widths": rows,
+        "sparsity": sparse,
+        "without_soft_clip": unclipped,
+        "us_per_image_step": speed(network, programs, held_out),
+        "strangers": (
+            strangers(network, programs["one-layer"], data_root, limit // 2)
+            if name == "mnist-512"
+            else []
+        ),
+    }
+
+
+def main(
+    data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
+    limit: Annotated[int, typer.Option(min=20, help="Held-out images of each set.")] = 1000,
+) -> None:
+    """Measure and write the results, the page and its pictures."""
+    screen = console(quiet=True)
+    with screen.status("") as status:
+        networks = [measured(name, data_root, limit, status.update) for name in NETWORKS]
+    result = {
+        "date": date.today().isoformat(),
+        "command": "python -m benchmarks.fidelity",
+        "machine": machine(),
+        "calibration": {"images": CALIBRATION_IMAGES, "steps": CALIBRATION_STEPS},
+        "networks": networks,
+    }
+    write_text(RESULT, json.dumps(result, indent=1) + "\n")
+    loaded = json.loads(RESULT.read_text())
+    pictures(loaded, PAGE.parent / "images")
+    write_text(PAGE, page(loaded))
+    screen.print(f"{RESULT} and {PAGE} written")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Mapping networks onto chips: wall time, peak memory, cores found beside the proven bound."""

@@ -1,0 +1,181 @@
+"""Float against integer on MNIST test images: R2, zeros, spikes, operations, energy, time.
+
+    python -m benchmarks.mnist_float_integer --data-root FOLDER [--checkpoint model.safetensors]
+
+Without a checkpoint it takes the pretrained mnist-512.
+Writes benchmarks/results/mnist_float_integer.json and the Markdown page docs/benchmarks.md.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+
+from benchmarks.mnist_float_integer.page import page
+from benchmarks.report import machine
+from ipvae_snn.backends.registry import load_backend
+from ipvae_snn.conversion.calibration import calibrate
+from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.data import load
+from ipvae_snn.hw.cost.activity import activity
+from ipvae_snn.inference.reference import run_float
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.encode import encode
+from ipvae_snn.ir.equality import first_divergence
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, Trace, counts_of
+from ipvae_snn.metrics.quality import r2, zeros_fraction
+from ipvae_snn.models.checkpoint import load_checkpoint_config
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.pretrained import network_path
+from ipvae_snn.report.terminal import console
+from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.workflows.back_ends import FLOAT, ORACLE, compare_backends
+from ipvae_snn.workflows.images import Images
+
+HERE: Final = Path(__file__).parents[1]
+NETWORK: Final = "mnist-512"
+RESULT: Final = HERE / "results" / "mnist_float_integer.json"
+PAGE: Final = HERE.parent / "docs" / "benchmarks.md"
+CALIBRATION_IMAGES: Final = 2000
+CALIBRATION_STEPS: Final = 48
+FEWER_IMAGES: Final = 10
+CURVE: Final = (1, 4, 16, 64, 256)
+BITS: Final = (8, 6, 5, 4)
+REPEATS: Final = 5
+
+
+def converted(
+    floats: FloatNetwork, data_root: Path | None, bits: int
+) -> tuple[IntegerNetwork, Any]:
+    """Return the integer program of `bits` bits and its report."""
+    data = load("mnist", "train", data_root, CALIBRATION_IMAGES)
+    measured = calibrate(floats, data.pixels, data.name, CALIBRATION_STEPS)
+    return convert(floats, measured, ConversionSettings(bits, bits))
+
+
+def curves(
+    floats: FloatNetwork, programs: dict[int, IntegerNetwork], images: Images, seed: int
+) -> dict[str, dict[int, float]]:
+    """Return R2 of one step's counts after CURVE steps, for float and for each number of bits."""
+    request = RunRequest(max(CURVE), seed, trace=True)
+
+    def points(trace: Trace, decode: Callable[[Any], Any]) -> dict[int, float]:
+        counts = counts_of(trace)
+        return {t: r2(images.floats.pixels, decode(counts[:, t - 1])).mean for t in CURVE}
+
+    found = {
+        FLOAT: points(run_float(floats, images.floats.pixels, request), floats_decoder(floats))
+    }
+    for bits, program in programs.items():
+        trace = interpreter.run(program, images.pixels, request)
+        found[f"{bits} bits"] = points(trace, partial(interpreter.decode, program))
+    return found
+
+
+def floats_decoder(floats: FloatNetwork) -> Callable[[Any], Any]:
+    """Return the float read-out."""
+    return lambda z: z @ floats.phi.astype(np.float64).T
+
+
+def timings(
+    floats: FloatNetwork, program: IntegerNetwork, images: Images, request: RunRequest
+) -> dict[str, dict[str, float]]:
+    """Time the quick back ends in turn, REPEATS times each; us an image-step, whole calls."""
+    plain = replace(request, trace=False)
+    calls: dict[str, Callable[[], Trace]] = {
+        FLOAT: lambda: run_float(floats, images.floats.pixels, plain)
+    }
+    for name in (ORACLE, "compiled", "torch", "onnx"):
+        execute = load_backend(name)
+        calls[name] = partial(execute, program, images.pixels, plain)
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(REPEATS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    unit = 1e6 / (len(images.pixels) * request.steps)
+    return {
+        name: {
+            "median": statistics.median(values) * unit,
+            "min": min(values) * unit,
+            "max": max(values) * unit,
+        }
+        for name, values in seconds.items()
+    }
+
+
+def main(
+    data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Another network than the pretrained one.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=20)] = 100,
+    steps: Annotated[int, typer.Option(min=1)] = 64,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Measure and write the results and the page."""
+    screen = console(quiet=True)
+    path = checkpoint or network_path(NETWORK)
+    floats = load_float_network(path)
+    with screen.status("convert") as status:
+        made = {bits: converted(floats, data_root, bits) for bits in BITS}
+        programs = {bits: program for bits, (program, _) in made.items()}
+        program, report = made[8]
+        data = load("mnist", "test", data_root, limit)
+        pixels, saturated = encode(program.input, data.pixels, data.kind, data.name)
+        images = Images(data, pixels, saturated)
+        request = RunRequest(steps, seed, trace=True)
+        measured = compare_backends(
+            floats, program, images, request, ["compiled", "torch", "onnx", "lava"], "cpu-45nm",
+            status.update,
+        )  # fmt: skip
+        status.update(f"onnx-reference: {FEWER_IMAGES} images")
+        few = load_backend("onnx-reference")(program, pixels[:FEWER_IMAGES], request)
+        oracle = interpreter.run(program, pixels[:FEWER_IMAGES], request)
+        divergence = first_divergence(oracle, few)
+        status.update("R2 over steps and bits")
+        curve = curves(floats, programs, images, seed)
+        status.update(f"timing, {REPEATS} rounds")
+        times = timings(floats, program, images, request)
+    result = {
+        "date": date.today().isoformat(),
+        "command": "python -m benchmarks.mnist_float_integer",
+        "machine": machine(),
+        "network": str(checkpoint or NETWORK),
+        "checkpoint_sha256": floats.source,
+        "trained_with": asdict(load_checkpoint_config(path)),
+        "neurons": program.n_neurons,
+        "comparison": measured.comparison.as_json(),
+        "onnx_reference": {
+            "images": FEWER_IMAGES,
+            "equal": divergence is None,
+            "divergence": divergence.describe() if divergence else None,
+        },
+        "r2_over_steps": curve,
+        "zeros_float": zeros_fraction(counts_of(measured.traces[FLOAT])[:, -1]),
+        "us_per_image_step": times,
+        "activity": asdict(activity(program, pixels, counts_of(measured.traces[ORACLE]))),
+        "conversion": report.as_json(),
+        "eigenvalues": {
+            f"{b} bits": r.certificate.smallest_eigenvalue for b, (_, r) in made.items()
+        },
+    }
+    write_text(RESULT, json.dumps(result, indent=2) + "\n")
+    write_text(PAGE, page(json.loads(RESULT.read_text())))
+    screen.print(f"{RESULT} and {PAGE} written")
+    if divergence is not None or not measured.comparison.all_equal:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

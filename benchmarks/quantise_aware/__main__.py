@@ -1,0 +1,189 @@
+"""Does quantisation-aware fine-tuning help? Integer R2 before and after, at few bits.
+
+    python -m benchmarks.quantise_aware
+
+Fine-tunes the pretrained digits (the data come with scikit-learn) with weights rounded to 4 and
+to 3 bits, and, to tell what fine-tuning does by itself, without; converts all, and runs the
+integer programs on held-out images. Writes benchmarks/results/quantise_aware.json and the table
+in docs/training.md. About three minutes on one core.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Final
+
+import numpy as np
+import torch
+import typer
+
+from benchmarks.recipe.__main__ import recipe
+from benchmarks.report import machine, table
+from ipvae_snn.backends import compiled
+from ipvae_snn.config.settings import Config
+from ipvae_snn.config.toml import with_overrides
+from ipvae_snn.conversion.calibration import calibrate
+from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.data import load
+from ipvae_snn.data.base import ImageSet
+from ipvae_snn.inference import reference
+from ipvae_snn.ir.encode import encode
+from ipvae_snn.ir.interpreter import decode
+from ipvae_snn.metrics.quality import r2
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.pretrained import network_path
+from ipvae_snn.report.terminal import console
+from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.training.straight_through import FakeRounding
+from ipvae_snn.training.train import cpu_threads, train
+from ipvae_snn.training.validation import validate
+
+HERE: Final = Path(__file__).parents[1]
+RESULT: Final = HERE / "results" / "quantise_aware.json"
+PAGE: Final = HERE.parent / "docs" / "training.md"
+MARKS: Final = "<!-- quantise_aware: begin -->", "<!-- quantise_aware: end -->"
+NETWORK: Final = "digits"
+STEPS: Final = (16, 64, 256)
+BITS: Final = (4, 3)
+SEEDS: Final = 3
+CALIBRATION_STEPS: Final = 48
+# The recipe's end goes on: its beta, clip and temperature are there from the first iteration. Ten
+# times the rate makes the loss under rounding rise (docs/training.md).
+SETTINGS: Final = (
+    "train.learning_rate=0.0001",
+    "train.beta_start=12.0",
+    "train.clip_start=10.0",
+    "train.temperature_start=0.1",
+    "train.validation_interval=0",
+)
+Figures = dict[str, float]
+
+
+def settings(bits: int, iterations: int) -> Config:
+    """Return how the network is fine-tuned with weights of `bits` bits, 0 for unrounded."""
+    changes = [f"train.iterations={iterations}", f"train.quantise_aware={bits}"]
+    return with_overrides(recipe(NETWORK), [*SETTINGS, *changes])
+
+
+def of_float(network: FloatNetwork, held_out: ImageSet) -> Figures:
+    """Return R2 of a sample after STEPS steps, mean over images and seeds, of the float network."""
+    dynamics = reference.dynamics(network)
+    found = dict.fromkeys(map(str, STEPS), 0.0)
+    for seed in range(SEEDS):
+        state = reference.start(dynamics, held_out.pixels, seed)
+        for steps in STEPS:
+            state = reference.advance(dynamics, state, steps - int(state.step))
+            made = reference.reconstruct(network, state.counts)
+            found[str(steps)] += r2(held_out.pixels, made).mean / SEEDS
+    return found
+
+
+def of_integers(
+    network: FloatNetwork, training: ImageSet, held_out: ImageSet, bits: int
+) -> Figures:
+    """Return the same of the integer program that conversion makes at `bits` bits, and zeros."""
+    calibration = calibrate(network, training.pixels, training.name, CALIBRATION_STEPS)
+    program, _ = convert(network, calibration, ConversionSettings(bits, bits))
+    pixels, _ = encode(program.input, held_out.pixels, held_out.kind, held_out.name)
+    prepared = compiled.prepare(program)
+    found = dict.fromkeys([*map(str, STEPS), "zeros"], 0.0)
+    for seed in range(SEEDS):
+        state = compiled.start(prepared, pixels, seed)
+        for steps in STEPS:
+            state = compiled.advance(prepared, state, steps - state.step)
+            made = decode(program, state.counts)
+            found[str(steps)] += r2(held_out.pixels, made).mean / SEEDS
+        found["zeros"] += float((state.counts == 0).mean()) / SEEDS
+    return found
+
+
+def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bits: int) -> Figures:
+    """Return the same of float inference by matrices rounded to the nearest, as in training."""
+    config = recipe(NETWORK)
+    parameters = Parameters(
+        phi=torch.from_numpy(network.phi),
+        log_sigma=torch.from_numpy(network.log_sigma[None]),
+        u0=torch.from_numpy(network.u0[None]),
+        log_bias=torch.from_numpy(network.log_bias[None]),
+        log_lr=torch.tensor(network.log_lr, dtype=torch.float32),
+    )
+    rounding = FakeRounding.of(torch.from_numpy(training.pixels), bits)
+    found = {}
+    for steps in STEPS:
+        values = [
+            validate(
+                parameters, torch.from_numpy(held_out.pixels), config.model, steps=steps,
+                kl=config.train.kl, generator=torch.Generator().manual_seed(seed),
+                rounding=rounding,
+            ).r2
+            for seed in range(SEEDS)
+        ]  # fmt: skip
+        found[str(steps)] = float(np.mean(values))
+    return found
+
+
+def judged(path: Path, training: ImageSet, held_out: ImageSet) -> dict[str, Any]:
+    """Return all figures of the checkpoint at `path`."""
+    network = load_float_network(path)
+    return {
+        "float": of_float(network, held_out),
+        "integer": {str(b): of_integers(network, training, held_out, b) for b in BITS},
+        "nearest": {str(b): of_nearest(network, training, held_out, b) for b in BITS},
+    }
+
+
+def figures_table(result: dict[str, Any]) -> str:
+    """Return the table of docs/training.md."""
+    head = ["R2 after 16 / 64 / 256 steps"]
+    kinds = [("float", "")] + [(kind, str(b)) for b in BITS for kind in ("integer", "nearest")]
+    head += [f"{kind} {bits} bits" if bits else kind for kind, bits in kinds]
+    rows = []
+    for name, found in result["networks"].items():
+        cells = [found[kind][bits] if bits else found[kind] for kind, bits in kinds]
+        rows.append([name, *(" / ".join(f"{c[str(t)]:.3f}" for t in STEPS) for c in cells)])
+    return table(head, rows)
+
+
+def written(page: str, figures: str) -> str:
+    """Return the page with the table between its marks."""
+    before, _, rest = page.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n{figures}\n{MARKS[1]}{after}"
+
+
+def main(iterations: Annotated[int, typer.Option(min=1)] = 1000) -> None:
+    """Measure and write the results and the table."""
+    screen = console(quiet=True)
+    training = load(NETWORK, "train", None, holdout=True)
+    held_out = load(NETWORK, "test", None, holdout=True)
+    start = network_path(NETWORK)
+    networks = {}
+    with screen.status("pretrained") as status, TemporaryDirectory() as scratch, cpu_threads(1):
+        networks["pretrained"] = judged(start, training, held_out)
+        for bits in (0, *BITS):
+            name = f"fine-tuned at {bits} bits" if bits else "fine-tuned, not rounded"
+            status.update(name)
+            config, out = settings(bits, iterations), Path(scratch) / str(bits)
+            done = train(config, training, held_out, out, start_from=start)
+            found = judged(done.checkpoint, training, held_out)
+            networks[name] = {**found, "seconds": done.seconds}
+    result = {
+        "date": date.today().isoformat(),
+        "command": "python -m benchmarks.quantise_aware",
+        "machine": machine(),
+        "network": NETWORK,
+        "iterations": iterations,
+        "settings": list(SETTINGS),
+        "images": len(held_out.pixels),
+        "seeds": SEEDS,
+        "networks": networks,
+    }
+    write_text(RESULT, json.dumps(result, indent=2) + "\n")
+    write_text(PAGE, written(PAGE.read_text(encoding="utf-8"), figures_table(result)))
+    typer.echo(figures_table(result))
+
+
+if __name__ == "__main__":
+    typer.run(main)

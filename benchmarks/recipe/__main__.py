@@ -1,0 +1,149 @@
+"""Train by a recipe, judge the network on the whole test split, and write its model card.
+
+    python -m benchmarks.recipe mnist-512 --data-root FOLDER [--publish]
+
+Recipes are the TOML files of benchmarks/recipes/, which `ipvae-snn train --config` takes too. A
+run that was stopped goes on. Writes benchmarks/results/recipe-NAME.json; with --publish also the
+network in half precision and its card into ipvae_snn/pretrained/.
+"""
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from benchmarks.recipe.card import card
+from benchmarks.report import machine
+from ipvae_snn import pretrained
+from ipvae_snn.config.settings import Config
+from ipvae_snn.config.toml import load_config
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.models.half_precision import save_half
+from ipvae_snn.report.terminal import console
+from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.training.state import load_state
+from ipvae_snn.workflows.train import Extras, train_with_progress
+
+HERE: Final = Path(__file__).parents[1]
+RECIPES: Final = HERE / "recipes"
+RESULTS: Final = HERE / "results"
+# Recipes that go on from another one's network.
+BEFORE: Final = {
+    "mnist-512": "mnist-512-third",
+    "mnist-512-third": "mnist-512-second",
+    "mnist-512-second": "mnist-512-first",
+}
+STEPS: Final = 1000
+TEST_IMAGES: Final = 10_000
+READOUT_IMAGES: Final = 60_000
+# R2 of a sample that half precision may cost: a fifth of what another seed makes of 500 images.
+MAX_LOSS: Final = 0.001
+
+
+def names() -> list[str]:
+    """Return the names of the recipes."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def recipe(name: str) -> Config:
+    """Return the settings of a recipe; ConfigError names the known ones."""
+    if name not in names():
+        raise ConfigError(f"there is no recipe {name!r}; known ones are {', '.join(names())}")
+    return load_config(RECIPES / f"{name}.toml")
+
+
+def trained_by(
+    name: str, folder: Path, data_root: Path | None, screen: Console
+) -> tuple[Path, float]:
+    """Train by a recipe into `folder`, and by the one before it beside that.
+
+    Returns the checkpoint and the seconds from the run's beginning to its end, stops included.
+    """
+    config, before = recipe(name), BEFORE.get(name)
+    checkpoint, settings = folder / "model.safetensors", folder / "config.toml"
+    done = checkpoint.exists() and load_state(folder / "state.safetensors").iteration
+    seconds = 0.0
+    start = None
+    if before is not None:
+        start, seconds = trained_by(before, folder.with_name(f"recipe-{before}"), data_root, screen)
+    if done != config.train.end:
+        extras = Extras(settings.is_file(), start)
+        train_with_progress(config, folder, data_root, screen, extras)
+    return checkpoint, seconds + checkpoint.stat().st_mtime - settings.stat().st_mtime
+
+
+def evaluated(
+    network: Path, config: Config, data_root: Path | None, threads: int, readout: int
+) -> dict[str, Any]:
+    """Return what `ipvae-snn evaluate --json` finds on the test split."""
+    command = [
+        sys.executable, "-m", "ipvae_snn", "evaluate", str(network), "--data", config.data.name,
+        "--limit", str(TEST_IMAGES), "--steps", str(STEPS), "--threads", str(threads),
+        "--readout-train", str(readout), "--json",
+        *(["--generalise"] if config.data.name == "mnist" and readout else []),
+        *(["--data-root", str(data_root)] if data_root else []),
+    ]  # fmt: skip
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def main(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(names())}.")],
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of public data sets.", envvar="IPVAE_SNN_DATA")
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Write the pretrained files.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the evaluation.")] = 1,
+) -> None:
+    """Train by a recipe, judge the network, and write its figures and card."""
+    config = recipe(name)
+    folder = run or Path("runs") / f"recipe-{name}"  # what is in it already is not done again
+    screen = console(quiet=True)
+    trained, seconds = trained_by(name, folder, data_root, screen)
+    with TemporaryDirectory() as scratch:
+        half = Path(scratch) / f"{name}.safetensors"
+        save_half(trained, half)
+        screen.print(f"evaluate on up to {TEST_IMAGES:,} test images, {STEPS} steps")
+        found = evaluated(half, config, data_root, threads, READOUT_IMAGES)
+        whole = evaluated(trained, config, data_root, threads, 0)
+        loss = whole["final"]["r2"]["mean"] - found["final"]["r2"]["mean"]
+        if loss > MAX_LOSS:
+            raise ConfigError(
+                f"{name}: half precision costs {loss:.4f} of R2 (limit {MAX_LOSS}); ship the "
+                "checkpoint in single precision"
+            )
+        result = {
+            "recipe": name,
+            "after": BEFORE.get(name),
+            "command": f"python -m benchmarks.recipe {name}",
+            "date": date.today().isoformat(),
+            "machine": machine(config.train.threads),
+            "training_seconds": seconds,
+            "iterations": config.train.end,
+            "kl": config.train.kl,
+            "half_precision": {
+                "r2_single": whole["final"]["r2"], "r2_half": found["final"]["r2"],
+            },
+            "evaluation": {**found, "checkpoint": f"{name}.safetensors"},
+        }  # fmt: skip
+        write_text(RESULTS / f"recipe-{name}.json", json.dumps(result, indent=2) + "\n")
+        if publish:
+            save_half(trained, pretrained.folder() / f"{name}.safetensors")
+            write_text(pretrained.card(name), card(result, config))
+    last = found["final"]
+    typer.echo(
+        f"{name}: R2 {last['r2']['mean']:.4f}, zeros {last['zeros']['mean']:.4f}, corner "
+        f"{last['corner']['mean']:.4f} on {found['images']} test images after {STEPS} steps"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,128 @@
+"""The model card of a pretrained network, made from its recipe's result."""
+
+from typing import Any, Final
+
+from benchmarks.report import table, wrapped
+from ipvae_snn.config.settings import Config
+
+# Published figures to stand beside ours: Vafaii, Galor and Yates (2025), inference of 1,000 steps.
+PAPER: Final[dict[str, dict[str, float]]] = {
+    "mnist": {"r2": 0.951, "mse": 0.00438, "zeros": 0.844, "readout": 0.964},
+    "vanhateren": {"r2": 0.827, "zeros": 0.775, "corner": 0.284},
+}
+TERMS: Final[dict[str, str]] = {
+    "vanhateren": " The images are for scientific, non-commercial use.",
+}
+
+
+def card(result: dict[str, Any], config: Config) -> str:
+    """Return the card as Markdown."""
+    found, train, data = result["evaluation"], config.train, config.data.name
+    place, half = result["machine"], result["half_precision"]
+    steps = (
+        f"T = {train.steps}" if not train.steps_start
+        else f"T from {train.steps_start} to {train.steps}"
+    )  # fmt: skip
+    before = f", with the recipes before it ({result['after']} and on)," if result["after"] else ""
+    about = wrapped(
+        f"""A float iP-VAE (Vafaii, Galor and Yates, *Brain-like Variational Inference*, NeurIPS
+        2025) with K = {config.model.n_latents} neurons and a linear decoder. Dictionary in half
+        precision, which changes R2 by
+        {abs(half["r2_single"]["mean"] - half["r2_half"]["mean"]):.5f}; all figures are those of
+        this file."""
+    )
+    trained = " ".join(
+        f"""`{result["command"]}`: {result["iterations"]:,} iterations of {train.batch_size}
+        images, {steps}, beta = {train.beta:g}, KL form "{result["kl"]}", seed {train.seed};
+        {result["training_seconds"] / 60:.0f} minutes{before} on {place["threads"]} core of
+        {place["cpu_cores"]} ({place["architecture"]}, shared with other work), torch
+        {place["torch"]}, {result["date"]}.""".split()
+    )
+    generalisation = _generalisation(found)
+    return f"""# {result["recipe"]}
+
+{about}
+
+- **Data**: {data}, the training split. {found["citation"]}.{TERMS.get(data, "")}
+- **Recipe**: {trained}
+- **Use**: `ipvae-snn run {result["recipe"]} --data {data}`, `ipvae-snn convert {result["recipe"]}`
+
+## Figures
+
+{found["images"]:,} test images, {found["steps"]} steps, one seed; 95 % intervals over images.
+
+{_figures(found, PAPER.get(data, {}))}
+
+{_run_away(found)}
+
+## Over steps
+
+{_moments(found)}
+{generalisation}"""
+
+
+def _figures(found: dict[str, Any], paper: dict[str, float]) -> str:
+    last = found["final"]
+    named = [
+        ("R2 of one sample", last["r2"], "r2", 4),
+        ("R2 of the MAP read-out", last["r2_map"], "", 4),
+        ("MSE a pixel", last["mse"], "mse", 5),
+        ("zeros", last["zeros"], "zeros", 4),
+        ("distance to the ideal corner", last["corner"], "corner", 4),
+        ("spikes a step", last["spikes"], "", 1),
+        (f'free energy, nats (KL form "{found["kl_form"]}")', last["free_energy"], "", 1),
+        ("lifetime sparseness", found["lifetime_sparseness"], "", 3),
+        ("population sparseness", found["population_sparseness"], "", 3),
+    ]
+    if found["readout"]["skipped"] is None:
+        fitted = found["readout"]["fitted_on"]
+        named.append(
+            (f"linear read-out ({fitted:,} images)", found["readout"]["accuracy"], "readout", 4)
+        )
+    rows = [
+        [
+            name, f"{value['mean']:.{digits}f}", f"{value['low']:.{digits}f} to "
+            f"{value['high']:.{digits}f}", f"{paper[key]:g}" if key in paper else "",
+        ]
+        for name, value, key, digits in named
+    ]  # fmt: skip
+    head = ["", "mean", "95 %", "paper"] if paper else ["", "mean", "95 %"]
+    return table(head, [row[: len(head)] for row in rows])
+
+
+def _run_away(found: dict[str, Any]) -> str:
+    return wrapped(
+        f"""Images whose potentials came within a nat of the clip at any step: \
+        {100 * found["reached_clip"]["mean"]:g} %. Largest rate at any step
+        {found["largest_rate"]:.0f} spikes; worst image's R2 {found["final"]["worst_r2"]:.3f}."""
+    )
+
+
+def _moments(found: dict[str, Any]) -> str:
+    rows = [
+        [
+            str(m["step"]), f"{m['r2']['mean']:.4f}", f"{m['r2_map']['mean']:.4f}",
+            f"{m['zeros']['mean']:.4f}", f"{m['spikes']['mean']:.0f}",
+        ]
+        for m in found["moments"] if m["step"]
+    ]  # fmt: skip
+    return table(["step", "R2", "R2 MAP", "zeros", "spikes a step"], rows)
+
+
+def _generalisation(found: dict[str, Any]) -> str:
+    if not found["generalisation"]:
+        return ""
+    rows = [
+        [
+            name, f"{e['images']:,}", f"{e['final']['r2']['mean']:.4f}",
+            f"{e['final']['r2_map']['mean']:.4f}", f"{e['final']['zeros']['mean']:.4f}",
+            f"{100 * e['reached_clip']['mean']:g} %",
+        ]
+        for name, e in found["generalisation"]["sets"].items()
+    ]  # fmt: skip
+    left = "".join(
+        f"\nLeft out: {name} ({reason}).\n"
+        for name, reason in found["generalisation"]["left_out"].items()
+    )
+    head = ["data", "images", "R2", "R2 MAP", "zeros", "reach the clip"]
+    return f"\n## Images that it was not trained on\n\n{table(head, rows)}\n{left}"

@@ -1,0 +1,1 @@
+"""Export of a folder with a snnTorch or Norse layer."""

@@ -1,0 +1,56 @@
+"""Write a Lava bundle: a folder that runs with nothing but Python 3.10, numpy and lava-nc."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import ipvae_snn
+from ipvae_snn.ir.encode import explain_levels
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.plain_files import write_bundle_files
+from ipvae_snn.storage.atomic import atomic_folder
+
+README: Final = "README.md"
+CIRCUITS: Final = {
+    "one-layer": """\
+    image source -> Dense (feed-forward) -> neurons -> results
+                                            |     ^
+                                            v     |
+                                         Dense (lateral)""",
+    "two-layer": """\
+    image source -> residual neurons -> Dense (feed-forward) -> neurons -> results
+                            ^                                      |
+                            |                                      v
+                            +--------- Dense (prediction) <--------+""",
+}
+
+
+def write_bundle(network: IntegerNetwork, out: Path, sources: Mapping[str, str]) -> None:
+    """Write `network` and `sources` (file name -> text) as the folder `out`, whole or not at all.
+
+    The sources are hw.lava.runner.bundle_sources(), handed in by the caller: rooms do not import
+    each other. Their README.md is a template whose $names are filled in here. A folder that is
+    at `out` already is replaced.
+    """
+    texts = dict(sources)
+    texts[README] = fill_readme(network, texts[README])
+    with atomic_folder(out) as folder:
+        write_bundle_files(network, folder, texts)
+
+
+def fill_readme(network: IntegerNetwork, template: str) -> str:
+    """Return the bundle's README for `network`; KeyError if the template has an unknown name."""
+    height, width = network.input.image_shape
+    return Template(template).substitute(
+        title=f"Spiking iP-VAE, {height} x {width} pixels, {network.n_neurons} neurons",
+        neurons=network.n_neurons,
+        pixels=network.n_pixels,
+        height=height,
+        width=width,
+        fraction_bits=network.neurons.fraction_bits,
+        levels=explain_levels(network.input),
+        circuit=CIRCUITS[network.circuit],
+        presentation="T + 2" if network.residual is None else "2T + 2",
+        toolkit=f"ipvae-snn {ipvae_snn.__version__}",
+    )

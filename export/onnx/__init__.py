@@ -1,0 +1,1 @@
+"""Export to ONNX: step and whole-inference models, their check, their back ends."""

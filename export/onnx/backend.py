@@ -1,0 +1,124 @@
+"""Runs integer programs as ONNX models: ONNX Runtime on the CPU, and ONNX's reference evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+import onnxruntime
+from onnx.reference import ReferenceEvaluator
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from ipvae_snn.arrays import Array, UInt8
+from ipvae_snn.errors import BackendError, FileFormatError
+from ipvae_snn.export.onnx.integer import IntegerCircuit
+from ipvae_snn.export.onnx.models import inference_model
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, Trace, check_request
+from ipvae_snn.kernels.threads import n_threads
+
+CHUNK: Final = 128  # images at a time; measured: 32 to 512 take the same time an image
+TRACE_BYTES: Final = 1 << 28  # memory that the trace of one chunk may take
+BYTES_A_TRACED_COUNT: Final = 16  # counts and states, once stacked and once transposed
+ERRORS_ONLY: Final = 3  # ONNX Runtime's log severity
+
+Run = Callable[[dict[str, Array]], dict[str, Array]]
+
+_LOAD_ERRORS: Final = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+_RUN_ERRORS: Final = (ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.RuntimeException)
+
+
+def runtime(model: bytes | Path, threads: int | None = None) -> Run:
+    """Return a function that runs the model in ONNX Runtime: inputs by name -> outputs by name.
+
+    Raises FileFormatError if it cannot be loaded; the function raises BackendError if it fails.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads(threads)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    # Idle threads that spin take the processor from those that work, where cores are few.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    name = str(model) if isinstance(model, Path) else "the ONNX model"
+    try:
+        session = onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
+    except _LOAD_ERRORS as error:
+        raise FileFormatError(
+            f"{name}: ONNX Runtime {onnxruntime.__version__} cannot load it "
+            f"({_first_line(error)}); export it again"
+        ) from error
+    outputs = [output.name for output in session.get_outputs()]
+
+    def run_session(feed: dict[str, Array]) -> dict[str, Array]:
+        try:
+            return dict(zip(outputs, session.run(outputs, feed), strict=True))
+        except _RUN_ERRORS as error:
+            raise BackendError(
+                f"{name}: ONNX Runtime {onnxruntime.__version__} failed ({_first_line(error)})"
+            ) from error
+
+    return run_session
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def run(
+    network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
+) -> Trace:
+    """Run `pixels` (N, M) uint8 in ONNX Runtime; return the trace, the interpreter's."""
+    check_request(network, pixels, request)
+    model = inference_model(IntegerCircuit(network), request.trace)
+    return _in_chunks(runtime(model.SerializeToString(), threads), network, pixels, request)
+
+
+def run_reference(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
+    """Run `pixels` (N, M) uint8 in ONNX's own reference evaluator: slow, for few images."""
+    check_request(network, pixels, request)
+    evaluator = ReferenceEvaluator(inference_model(IntegerCircuit(network), request.trace))
+
+    def evaluate(feed: dict[str, Array]) -> dict[str, Array]:
+        values = cast(list[Array], evaluator.run(None, feed))
+        return dict(zip(evaluator.output_names, values, strict=True))
+
+    return _in_chunks(evaluate, network, pixels, request)
+
+
+def inference_feed(pixels: Array, request: RunRequest, first_row: int = 0) -> dict[str, Array]:
+    """Return the inputs of an inference model for the images from `first_row` on."""
+    return {
+        "pixels": pixels,
+        "seed": np.array(request.seed, np.int64),
+        "first_image": np.array(request.first_image + first_row, np.int64),
+        "steps": np.array(request.steps, np.int64),
+    }
+
+
+def _in_chunks(
+    run_model: Run, network: IntegerNetwork, pixels: UInt8, request: RunRequest
+) -> Trace:
+    """Run a few images at a time, which bounds the memory and changes no result."""
+    rows = CHUNK
+    if request.trace:
+        image_bytes = request.steps * network.n_neurons * BYTES_A_TRACED_COUNT
+        rows = max(1, min(CHUNK, TRACE_BYTES // image_bytes))
+    parts = [
+        run_model(inference_feed(pixels[start : start + rows], request, start))
+        for start in range(0, len(pixels), rows)
+    ]
+    return Trace(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

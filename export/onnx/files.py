@@ -1,0 +1,200 @@
+"""Writes a network as a folder of ONNX models, and checks such folders by running them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Array, UInt8
+from ipvae_snn.errors import DivergedError
+from ipvae_snn.export.onnx.backend import inference_feed, runtime
+from ipvae_snn.export.onnx.floats import Precision, float_circuit
+from ipvae_snn.export.onnx.integer import IntegerCircuit
+from ipvae_snn.export.onnx.models import Circuit, encode_model, inference_model, step_model
+from ipvae_snn.inference.reference import run_float
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.equality import first_divergence
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace
+from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.storage.atomic import atomic_folder
+
+MODELS: Final = {"encode": encode_model, "step": step_model, "inference": inference_model}
+CHECK_IMAGES: Final = 3
+CHECK_STEPS: Final = 12
+# Float models add in another order than NumPy: a count may differ where a uniform lies within
+# rounding of a cumulative probability, and states by rounding.
+UNEQUAL_COUNTS: Final = 1e-3
+STATE_TOLERANCE: Final = {"float32": 1e-2, "float64": 1e-6}
+
+README: Final = """# An iP-VAE spike-count network as ONNX models ({arithmetic} arithmetic)
+
+M = {pixels} pixels ({shape}), K = {neurons} neurons, opset 21; N (images) and T (steps) are free.
+Spike counts are drawn from the keyed generator Threefry-2x32-20, so a run with the same seed and
+image indices gives the same counts everywhere. {semantics}
+Scales, limits and the source checkpoint are in each model's metadata (`ipvae_snn.*`).
+
+- `inference.onnx`: pixels {pixel} (N, M) and the int64 scalars seed, first_image and steps ->
+  counts_sum int64 (N, K), state {state} (N, K), spikes_per_step int64 (N, T), reconstruction
+  float32 (N, M){saturated_steps}
+- `encode.onnx`: pixels {pixel} (N, M) -> held {state} (N, {held}), state {state} (N, K)
+- `step.onnx`: held, state, seed int64, image int64 (N,), step int64 -> counts int32 (N, K),
+  next_state {state} (N, K){saturated}
+
+```python
+import numpy as np, onnxruntime as ort
+load = lambda name: ort.InferenceSession(name + ".onnx", providers=["CPUExecutionProvider"])
+x, i64 = np.zeros((1, {pixels}), np.{pixel}), lambda value: np.array(value, np.int64)
+feed = dict(pixels=x, seed=i64(0), first_image=i64(0), steps=i64(64))
+counts_sum, reconstruction = load("inference").run(["counts_sum", "reconstruction"], feed)
+held, state = load("encode").run(None, dict(pixels=x))
+step, image = load("step"), np.arange(len(x), dtype=np.int64)
+for t in range(64):  # the same, one step at a time
+    feed = dict(held=held, state=state, seed=i64(0), image=image, step=i64(t))
+    counts, state = step.run(["counts", "next_state"], feed)
+```
+"""
+SATURATED: Final = "; saturated int32 ({axes}): how many\n  neurons saturated, by " + ", ".join(
+    SATURATIONS
+)
+SEMANTICS: Final = {
+    "integer": "All arithmetic up to the counts is on integers and exact;\n`docs/ir.md` of "
+    "ipvae-snn specifies it, and only the reconstruction is scaled to float32 at the end.",
+    "float": "The state is the log rate in nats;\ncounts are drawn in float64.",
+}
+
+
+def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
+    """Write encode.onnx, step.onnx, inference.onnx and README.md to the folder `out`.
+
+    The folder appears whole or not at all; an older one is replaced. Returns the files.
+    """
+    height, width = network.input.image_shape
+    return _write(
+        IntegerCircuit(network), out, semantics=SEMANTICS["integer"], pixel="uint8", state="int32",
+        shape=f"{height}x{width}, {network.circuit} circuit",
+        held="K" if network.residual is None else "M",
+        saturated=SATURATED.format(axes="N, 5"),
+        saturated_steps=SATURATED.format(axes="N, T, 5"),
+    )  # fmt: skip
+
+
+def write_float_onnx(
+    network: FloatNetwork, out: Path, precision: Precision = "float64"
+) -> list[Path]:
+    """Write the float counterparts of the same files; pixels are float32, the state `precision`."""
+    height, width = network.image_shape
+    return _write(
+        float_circuit(network, precision), out, semantics=SEMANTICS["float"], pixel="float32",
+        state=precision, shape=f"{height}x{width}", held="K", saturated="", saturated_steps="",
+    )  # fmt: skip
+
+
+def _write(circuit: Circuit, out: Path, **texts: str) -> list[Path]:
+    readme = README.format(
+        arithmetic=circuit.arithmetic, pixels=circuit.n_pixels, neurons=circuit.n_neurons, **texts
+    )
+    with atomic_folder(out) as folder:
+        for name, build in MODELS.items():
+            (folder / f"{name}.onnx").write_bytes(build(circuit).SerializeToString())
+        (folder / "README.md").write_text(readme, encoding="utf-8")
+    return [out / f"{name}.onnx" for name in MODELS] + [out / "README.md"]
+
+
+def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
+    """Run encode.onnx once and step.onnx for every step; return the trace, every step kept.
+
+    The reconstruction, which these models do not make, is empty: (N, 0).
+    """
+    encoded = runtime(folder / "encode.onnx")({"pixels": pixels})
+    step = runtime(folder / "step.onnx")
+    seed = np.array(request.seed, np.int64)
+    image = request.first_image + np.arange(len(pixels), dtype=np.int64)
+    held, state = encoded["held"], encoded["state"]
+    counts, states, saturated = [], [], []
+    for t in range(request.steps):
+        feed = {"held": held, "state": state, "seed": seed, "image": image}
+        result = step(feed | {"step": np.array(t, np.int64)})
+        state = result["next_state"]
+        counts.append(result["counts"])
+        states.append(state)
+        saturated += [result["saturated"]] if "saturated" in result else []
+    traced = np.stack(counts, axis=1)
+    total = traced.astype(np.int64)
+    nothing = np.zeros((len(pixels), 0), np.float32)
+    return Trace(
+        total.sum(axis=1), state, total.sum(axis=2), nothing, traced, np.stack(states, axis=1),
+        np.stack(saturated, axis=1) if saturated else None,
+    )  # fmt: skip
+
+
+def run_inference(folder: Path, pixels: Array, request: RunRequest) -> Trace:
+    """Run inference.onnx on all pixels at once; return its arrays (no trace)."""
+    return Trace(**runtime(folder / "inference.onnx")(inference_feed(pixels, request)))
+
+
+def check_files(out: Path, network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> None:
+    """Run the integer models of the folder `out` and compare them with the interpreter.
+
+    Raises DivergedError that names the file, and the first image, step and neuron that differ
+    with both values; FileFormatError if a model cannot be loaded.
+    """
+    traced = RunRequest(request.steps, request.seed, request.first_image, trace=True)
+    expected = interpreter.run(network, pixels, traced)
+    stepwise = run_steps(out, pixels, request)
+    # step.onnx makes no reconstruction, so that there is nothing to compare.
+    without = replace(expected, reconstruction=stepwise.reconstruction)
+    whole = run_inference(out, pixels, request)
+    if first_divergence(expected, whole) is not None:
+        whole = _unrolled(out, pixels, request)
+    for name, want, have in (("step.onnx", without, stepwise), ("inference.onnx", expected, whole)):
+        divergence = first_divergence(want, have)
+        if divergence is not None:
+            raise DivergedError(
+                f"{out / name} does not give the interpreter's result: {divergence.describe()}; "
+                "it was altered or this runtime is not exact: export it again"
+            )
+
+
+def _unrolled(folder: Path, pixels: Array, request: RunRequest) -> Trace:
+    """Run inference.onnx for 1, 2, ... T steps, so that its trace shows where it goes wrong."""
+    runs = [
+        run_inference(folder, pixels, replace(request, steps=t + 1)) for t in range(request.steps)
+    ]
+    sums = np.stack([run.counts_sum for run in runs], axis=1)
+    counts = np.diff(sums, axis=1, prepend=0).astype(np.int32)
+    states: Array = np.stack([run.state for run in runs], axis=1)
+    return replace(runs[-1], counts=counts, states=states)
+
+
+def check_float_files(out: Path, network: FloatNetwork) -> None:
+    """Run the float models of the folder `out` on random images and compare with float inference.
+
+    Spike counts must agree but for 1 in 1000, and states, where an image's counts all agree, to
+    rounding. Raises DivergedError with the first image, step and neuron that differ.
+    """
+    rng = np.random.default_rng(0)
+    shape = (CHECK_IMAGES, network.n_pixels)
+    unit = network.input_kind == "unit"
+    pixels = (rng.random(shape) if unit else rng.standard_normal(shape)).astype(np.float32)
+    request = RunRequest(CHECK_STEPS, seed=1, trace=True)
+    expected = run_float(network, pixels, request)
+    stepwise, whole = run_steps(out, pixels, request), run_inference(out, pixels, request)
+    if expected.counts is None or stepwise.counts is None:
+        raise ValueError("a run with trace=True kept no counts")
+    same = (expected.counts == stepwise.counts).all(axis=(1, 2))
+    unequal = float((expected.counts != stepwise.counts).mean())
+    tolerance = STATE_TOLERANCE[stepwise.state.dtype.name]
+    drawn = max(expected.counts.size, int(expected.counts_sum.sum()))
+    for name, found in (("step.onnx", stepwise), ("inference.onnx", whole)):
+        error = np.abs(found.state[same] - expected.state[same]).max(initial=0.0)
+        strays = np.abs(found.counts_sum - expected.counts_sum).sum() / drawn
+        if unequal > UNEQUAL_COUNTS or strays > UNEQUAL_COUNTS or not error <= tolerance:
+            divergence = first_divergence(expected, found)
+            place = divergence.describe() if divergence else "states differ"
+            raise DivergedError(
+                f"{out / name} does not give float inference's result: {place}; export it again"
+            )

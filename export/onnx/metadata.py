@@ -1,0 +1,60 @@
+"""What an ONNX model says of the integer program in it: scales, limits and provenance as texts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ipvae_snn.arrays import Array
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import Connection, NeuronGroup
+from ipvae_snn.ir.trace import SATURATIONS
+
+
+def metadata(network: IntegerNetwork) -> dict[str, str]:
+    """Return the scales, limits and provenance of a program as texts."""
+    code, group = network.input, network.neurons
+    return {
+        "program_version": str(network.version),
+        "circuit": network.circuit,
+        "input_kind": code.kind,
+        "input_shape": f"{code.image_shape[0]}x{code.image_shape[1]}",
+        "input_scale": repr(float(code.scale)),
+        "input_zero_point": str(code.zero_point),
+        "fraction_bits": str(group.fraction_bits),
+        "extra_bits": str(group.extra_bits),
+        "state_unit": f"2**-{group.fraction_bits} octaves (log2 of the rate)",
+        "state_min": str(group.state_min),
+        "state_max": str(group.state_max),
+        "update_min": str(group.update_min),
+        "excitation_max": str(group.excitation_max),
+        "max_count": str(group.max_count),
+        "feedforward_scale": _extent(_octaves(network.feedforward, group)),
+        **_circuit_metadata(network),
+        "decoder_scale": _extent(network.decoder.scale),
+        "saturated": ", ".join(SATURATIONS),
+        **{f"provenance.{name}": text for name, text in network.provenance.items()},
+    }
+
+
+def _circuit_metadata(network: IntegerNetwork) -> dict[str, str]:
+    found = {}
+    if network.lateral is not None:
+        found["lateral_scale"] = _extent(_octaves(network.lateral, network.neurons))
+    if network.residual is not None:
+        found["prediction_scale"] = _extent(_scale(network.residual.prediction))
+        found["residual_limit"] = str(network.residual.limit)
+    return found
+
+
+def _octaves(connection: Connection, group: NeuronGroup) -> Array:
+    """Return octaves a unit of the synaptic sum, per neuron."""
+    return np.asarray(_scale(connection) * 2.0 ** -(group.fraction_bits + group.extra_bits))
+
+
+def _scale(connection: Connection) -> Array:
+    """Return units of what a connection drives, for a unit of its sum."""
+    return np.asarray(connection.multiplier * np.exp2(-connection.shift.astype(np.float64)))
+
+
+def _extent(values: Array) -> str:
+    return f"{values.min():.9g} .. {values.max():.9g}"

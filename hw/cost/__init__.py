@@ -1,0 +1,1 @@
+"""What a run costs: activity, energy proxies, processors, NeuroBench's metrics."""

@@ -1,0 +1,271 @@
+"""Energy proxies of a chip: counts of a run times published energies, each with its source."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from ipvae_snn.hw.chips.profile import ChipProfile, Figure
+from ipvae_snn.hw.cost.activity import Activity, Traffic
+
+Kind = Literal["synapses", "neurons", "messages", "memory", "barriers", "static"]
+PICO_TO_NANO: Final = 1e-3
+NEEDS_PLACEMENT: Final = "needs a placement"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Nanojoule an image, from `low` to `high`.
+
+    high is None where only a minimum is known; both are None where nothing is.
+    """
+
+    low: float | None
+    high: float | None
+
+    def text(self) -> str:
+        """Return the range for people, in microjoule, three digits or more."""
+        if self.low is None:
+            return "not public"
+        low = _microjoule(self.low)
+        if self.high is None:
+            return f">= {low}"
+        high = _microjoule(self.high)
+        return low if low == high else f"{low}..{high}"
+
+
+def _microjoule(nanojoule: float) -> str:
+    value = nanojoule / 1000.0
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:,.{digits}f}"
+
+
+NOTHING: Final = Range(None, None)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of an estimate: how many operations (None: not counted), at which published energy.
+
+    `scale` turns the figure's unit into nanojoule: 1e-3 of pJ.
+    """
+
+    what: str
+    kind: Kind
+    count: float | None
+    figure: Figure
+    note: str = ""
+    scale: float = PICO_TO_NANO
+
+    @property
+    def energy(self) -> Range:
+        """Count times figure; nothing where either is missing."""
+        if self.count is None or self.figure.low is None:
+            return NOTHING
+        unit = self.count * self.scale
+        high = None if self.figure.high is None else unit * self.figure.high
+        return Range(unit * self.figure.low, high)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The proxies of one way to do the work, on one profile; never without their sources."""
+
+    what: str
+    profile: ChipProfile
+    items: tuple[Item, ...]
+
+    @property
+    def dynamic(self) -> Range:
+        """All that the run's operations cost: a minimum where a part of them is not known."""
+        return total(item for item in self.items if item.kind != "static")
+
+    @property
+    def static(self) -> Range:
+        """What leaks while the run lasts."""
+        return total(item for item in self.items if item.kind == "static")
+
+    def part(self, *kinds: Kind) -> Range:
+        """Return what the items of these kinds cost."""
+        return total(item for item in self.items if item.kind in kinds)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources of the figures that were used, each once."""
+        used = (item.figure.source for item in self.items if item.energy.low is not None)
+        return tuple(dict.fromkeys(used))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data: nanojoule an image, with every count, figure and source."""
+        return {
+            "what": self.what,
+            "profile": self.profile.name,
+            "title": self.profile.title,
+            "caveat": self.profile.caveat,
+            "sources": list(self.sources),
+            "dynamic_nj": vars(self.dynamic),
+            "static_nj": vars(self.static),
+            "items": [
+                {
+                    "what": item.what,
+                    "kind": item.kind,
+                    "count": item.count,
+                    "figure": vars(item.figure),
+                    "note": item.note,
+                    "nj": vars(item.energy),
+                }
+                for item in self.items
+            ],
+        }
+
+
+def total(items: Iterable[Item]) -> Range:
+    """Return the sum; a minimum if an item has no maximum, or is counted but not public."""
+    ranges = [item.energy for item in items if item.count != 0]
+    known = [(each.low, each.high) for each in ranges if each.low is not None]
+    if not known:
+        return NOTHING
+    highs = [high for _, high in known if high is not None]
+    complete = len(highs) == len(ranges)
+    return Range(sum(low for low, _ in known), sum(highs) if complete else None)
+
+
+@dataclass(frozen=True)
+class _Event:
+    """What one published quantity multiplies, without a placement and with one."""
+
+    what: str
+    kind: Kind
+    placed: Callable[["_Run", Traffic], float]
+    unplaced: Callable[["_Run"], float | None] = lambda run: None
+    unplaced_note: str = NEEDS_PLACEMENT
+
+
+@dataclass(frozen=True)
+class _Run:
+    """An activity on a chip: graded spikes, or each count sent as so many binary ones."""
+
+    activity: Activity
+    graded: bool
+
+    @property
+    def operations(self) -> float:
+        a = self.activity
+        return a.synaptic_operations if self.graded else a.synaptic_operations_by_payload
+
+    @property
+    def messages(self) -> float:
+        return self.activity.messages if self.graded else self.activity.binary_messages
+
+    @property
+    def repeats(self) -> float:
+        """Messages that stand for one graded spike, on average."""
+        sent = self.activity.messages
+        return 1.0 if self.graded or sent == 0 else self.activity.binary_messages / sent
+
+
+def _everywhere(
+    what: str, kind: Kind, count: Callable[[_Run], float], unplaced_note: str = ""
+) -> _Event:
+    """Return a quantity that a placement does not change."""
+    return _Event(what, kind, lambda run, _: count(run), count, unplaced_note)
+
+
+# In the order in which they are shown.
+EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
+    {
+        "synaptic_operation": _everywhere(
+            "synaptic operations", "synapses", lambda run: run.operations
+        ),
+        "neuron_access": _everywhere(
+            "neuron accesses", "neurons", lambda run: run.activity.updates
+        ),
+        "neuron_update_active": _everywhere(
+            "neuron updates with a spike", "neurons", lambda run: run.activity.updates_active
+        ),
+        "spike_out": _everywhere("spikes sent", "messages", lambda run: run.messages),
+        "message": _Event(
+            "messages to cores", "messages", lambda run, t: t.messages * run.repeats,
+            lambda run: run.messages, "no placement: one message a spike",
+        ),
+        "spike_within_tile": _Event(
+            "messages within a tile", "messages", lambda run, t: t.messages * run.repeats,
+            lambda run: run.messages, "no placement: one message a spike",
+        ),
+        "hop_east_west": _Event(
+            "hops east-west", "messages", lambda run, t: t.hops_x * run.repeats
+        ),
+        "hop_north_south": _Event(
+            "hops north-south", "messages", lambda run, t: t.hops_y * run.repeats
+        ),
+        "synapse_word_read": _Event(
+            "synapse words read", "memory", lambda run, t: t.synapse_words_read * run.repeats
+        ),
+        "barrier": _Event(
+            "barriers", "barriers", lambda run, t: t.barriers, lambda run: run.activity.steps,
+            "no placement: one a step",
+        ),
+    }
+)  # fmt: skip
+
+
+def chip_energy(
+    profile: ChipProfile, activity: Activity, traffic: Traffic | None = None
+) -> Estimate:
+    """Return the proxies of an integer run on a chip.
+
+    A chip of which it is known that it has no graded spikes is charged for binary ones. What the
+    profile does not name belongs, as its source counts, to something else; what it names without
+    a public figure makes the total a minimum.
+    """
+    feature = profile.features.get("graded_spikes")
+    run = _Run(activity, graded=feature is None or feature.value is not False)
+    items = _silent_updates(profile, activity)
+    for key, event in EVENT_COUNTS.items():
+        if key in profile.energy:
+            count = event.unplaced(run) if traffic is None else event.placed(run, traffic)
+            note = event.unplaced_note if traffic is None else ""
+            items.append(Item(event.what, event.kind, count, profile.energy[key], note))
+    return Estimate("integer run", profile, (*items, *_static(profile, activity, traffic)))
+
+
+def _silent_updates(profile: ChipProfile, activity: Activity) -> list[Item]:
+    """Return the updates of neurons that send no spike.
+
+    Sources tell active from inactive updates without saying whether input alone makes a neuron
+    active, and here competition reaches nearly every neuron at every step: so from the one figure
+    to the other.
+    """
+    active = profile.energy.get("neuron_update_active")
+    inactive = profile.energy.get("neuron_update_inactive")
+    if active is None and inactive is None:
+        return []
+    figure = active or inactive
+    assert figure is not None
+    if active is not None and active.low is not None:
+        low = 0.0 if inactive is None else inactive.low
+        figure = Figure(low, active.high, active.unit, active.source, active.confidence)
+    note = "from inactive to active: input alone may make a neuron active"
+    count = activity.updates_inactive
+    return [Item("neuron updates without a spike", "neurons", count, figure, note)]
+
+
+def duration_ns(profile: ChipProfile, activity: Activity, traffic: Traffic | None) -> float | None:
+    """Return how long an image takes at least, in nanoseconds: its barriers alone."""
+    barrier = profile.time.get("barrier")
+    if barrier is None or barrier.low is None:
+        return None
+    return barrier.low * (activity.steps if traffic is None else traffic.barriers)
+
+
+def _static(profile: ChipProfile, activity: Activity, traffic: Traffic | None) -> list[Item]:
+    """Return the leakage of the chips in use over the least time that an image takes."""
+    power = profile.static.get("chip_power")
+    if power is None:
+        return []
+    time, chips = duration_ns(profile, activity, traffic), 1 if traffic is None else traffic.chips
+    count = None if time is None else time * chips
+    least = Figure(power.low, None, power.unit, power.source, power.confidence, power.note)
+    note = "chips times the least time of an image, its barriers alone"
+    # Milliwatt times nanosecond is picojoule.
+    return [Item("leakage, chip nanoseconds", "static", count, least, note)]

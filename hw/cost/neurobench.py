@@ -1,0 +1,122 @@
+"""NeuroBench's algorithm metrics of an integer network, from the network and a run's trace.
+
+Definitions: Yik et al. 2025, The NeuroBench framework for benchmarking neuromorphic computing
+algorithms and systems, Nature Communications 16:1545, as the `neurobench` package 2.3 computes
+them; docs/energy.md says where they differ from ours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ipvae_snn.arrays import Int8, Int32, Integers, UInt8
+from ipvae_snn.hw.cost.activity import residual_messages
+from ipvae_snn.ir.files import to_arrays
+from ipvae_snn.ir.network import IntegerNetwork, lateral_of
+
+
+@dataclass(frozen=True)
+class NeuroBenchMetrics:
+    """Static metrics of the network, and means an image ("sample") of a run.
+
+    footprint_bytes: all tensors of the program. connection_sparsity: share of weights that are 0,
+    the lateral diagonal included. activation_sparsity: share of outputs that are 0, over neurons,
+    residual neurons and steps. dense_operations: of all layer calls. effective_macs and
+    effective_acs: operations whose input and weight are not 0; a call whose inputs all lie in
+    {-1, 0, 1} counts accumulates, any other multiply-accumulates. membrane_updates: potentials
+    that a step changed; at the first step all are counted.
+    """
+
+    footprint_bytes: int
+    connection_sparsity: float
+    activation_sparsity: float
+    dense_operations: float
+    effective_macs: float
+    effective_acs: float
+    membrane_updates: float
+
+    def as_json(self) -> dict[str, float]:
+        """Return plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over the images of a part of a run."""
+
+    images: int
+    outputs: int
+    zero_outputs: int
+    dense: int
+    macs: int
+    acs: int
+    membrane_updates: int
+
+
+def tally(
+    program: IntegerNetwork, pixels: UInt8, counts: Int32,
+    states: Int32, batch: int = 1,
+) -> Tally:  # fmt: skip
+    """Count what images (N, M) with counts and states (N, T, K) make a layered model do.
+
+    A call of a layer takes `batch` images at once, which matters because one count of 2 in it
+    turns all its accumulates into multiply-accumulates.
+    """
+    n = len(counts)
+    payload = pixels.astype(np.int64) - program.input.zero_point
+    feedforward = program.feedforward.weights
+    outputs, zeros = counts.size, int((counts == 0).sum())
+    calls = []
+    if program.residual is None:
+        lateral = lateral_of(program, "neurobench_metrics").weights
+        calls.append(_operations(payload[:, None], feedforward, batch))
+        calls.append(_operations(counts, lateral, batch))
+    else:
+        errors = np.stack(list(residual_messages(program, payload, counts)), axis=1)
+        outputs, zeros = outputs + errors.size, zeros + int((errors == 0).sum())
+        calls.append(_operations(counts, program.residual.prediction.weights, batch))
+        calls.append(_operations(errors, feedforward, batch))
+    changed = int((states[:, 1:] != states[:, :-1]).sum())
+    return Tally(
+        images=n, outputs=outputs, zero_outputs=zeros,
+        dense=sum(call[0] for call in calls), macs=sum(call[1] for call in calls),
+        acs=sum(call[2] for call in calls),
+        membrane_updates=n * program.n_neurons + changed,
+    )  # fmt: skip
+
+
+def metrics(program: IntegerNetwork, parts: Sequence[Tally]) -> NeuroBenchMetrics:
+    """Return NeuroBench's metrics from the tallies of all parts of a run."""
+    weights = _weights(program)
+    size = sum(each.size for each in weights)
+    images = sum(part.images for part in parts)
+    outputs = sum(part.outputs for part in parts)
+    return NeuroBenchMetrics(
+        footprint_bytes=sum(array.nbytes for array in to_arrays(program).values()),
+        connection_sparsity=1 - sum(np.count_nonzero(each) for each in weights) / size,
+        activation_sparsity=sum(part.zero_outputs for part in parts) / outputs,
+        dense_operations=sum(part.dense for part in parts) / images,
+        effective_macs=sum(part.macs for part in parts) / images,
+        effective_acs=sum(part.acs for part in parts) / images,
+        membrane_updates=sum(part.membrane_updates for part in parts) / images,
+    )
+
+
+def _weights(program: IntegerNetwork) -> tuple[Int8, ...]:
+    if program.residual is None:
+        return program.feedforward.weights, lateral_of(program, "neurobench_metrics").weights
+    return program.feedforward.weights, program.residual.prediction.weights
+
+
+def _operations(inputs: Integers, weights: Int8, batch: int) -> tuple[int, int, int]:
+    """Return (dense, multiply-accumulates, accumulates) of inputs (N, calls, sources)."""
+    n, calls, _ = inputs.shape
+    fan_out = (weights != 0).sum(axis=0)
+    effective = (inputs != 0) @ fan_out  # (N, calls)
+    graded = (np.abs(inputs) > 1).any(axis=2)
+    together = np.repeat(
+        np.logical_or.reduceat(graded, np.arange(0, n, batch), axis=0), batch, axis=0
+    )[:n]
+    macs = int(effective[together].sum())
+    return n * calls * weights.size, macs, int(effective.sum()) - macs

@@ -1,0 +1,1 @@
+"""The network in Lava; `run.py` is its command line."""

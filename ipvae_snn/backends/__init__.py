@@ -1,0 +1,1 @@
+"""Back ends of the integer network: registry, compiled code, torch."""

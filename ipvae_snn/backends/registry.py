@@ -1,0 +1,38 @@
+"""The one interface of all back ends, (program, pixels, request) -> Trace, and their lazy registry.
+
+Back ends are entry points of the group `ipvae_snn.backends`; the core names none of them and
+imports one only when it is asked for. Other packages can register theirs the same way.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final, cast
+
+from ipvae_snn.arrays import UInt8
+from ipvae_snn.errors import BackendError, BackendUnavailableError
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, Trace
+
+GROUP: Final = "ipvae_snn.backends"
+Backend = Callable[[IntegerNetwork, UInt8, RunRequest], Trace]
+
+
+def registered() -> dict[str, EntryPoint]:
+    """Return the registered back ends by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def load_backend(name: str) -> Backend:
+    """Return the back end called `name`.
+
+    Raises BackendError for an unknown name, BackendUnavailableError where it cannot be imported.
+    """
+    known = registered()
+    if name not in known:
+        raise BackendError(f"no back end is called {name!r}; there are {', '.join(sorted(known))}")
+    try:
+        return cast(Backend, known[name].load())
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"the back end {name!r} cannot be imported ({error}); see `ipvae-snn doctor`"
+        ) from error

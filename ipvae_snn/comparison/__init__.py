@@ -1,0 +1,1 @@
+"""Float and integer inference side by side on the same uniforms."""

@@ -1,0 +1,146 @@
+"""How far integer inference is from float inference on the same uniforms, with intervals.
+
+Figures of a step are those of its own counts, and of the potentials that they were drawn at.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ipvae_snn.arrays import Float64, Int64
+from ipvae_snn.comparison.figures import (
+    SIDES,
+    Agreement,
+    Compared,
+    Distances,
+    Divergence,
+    Fidelity,
+    StateError,
+    bits,
+    marks,
+)
+from ipvae_snn.comparison.paired_runs import Pair
+from ipvae_snn.comparison.sums import FIGURES, Matches, SeedSums, Squares, seed_sums
+from ipvae_snn.config.settings import KlForm
+from ipvae_snn.errors import DataError
+from ipvae_snn.metrics import estimates
+from ipvae_snn.metrics.estimates import over_seeds
+from ipvae_snn.metrics.histograms import total_variation, wasserstein
+
+
+def recorded_steps(steps: int) -> tuple[int, ...]:
+    """Return the marks and half-octaves up to `steps`: where curves have a point."""
+    octaves = np.rint(2.0 ** np.arange(0.0, np.log2(steps) + 0.25, 0.5)).astype(int).tolist()
+    return tuple(sorted({*marks(steps), *(step for step in octaves if step <= steps)}))
+
+
+def measure(
+    pair: Pair, steps: int, seeds: tuple[int, ...], form: KlForm = "code", threads: int = 1,
+    report: Callable[[int], None] = lambda image_steps: None,
+) -> Fidelity:  # fmt: skip
+    """Run all images with every seed and return what differs; `report` gets image-steps done.
+
+    `form` is the KL of the free energy. Raises DataError for steps or seeds that no run can have.
+    """
+    if not seeds:
+        raise DataError("a comparison needs a seed; give at least one")
+    pair.check(steps, seeds)
+    recorded = recorded_steps(steps)
+    found = [seed_sums(pair, steps, seed, recorded, form, threads, report) for seed in seeds]
+    return summarise(found, recorded, pair.unit)
+
+
+def summarise(found: Sequence[SeedSums], recorded: tuple[int, ...], unit: float) -> Fidelity:
+    """Return means and intervals over the seeds' sums; `unit` is the program's, in nats."""
+    n, steps, k = len(found[0].diverged), len(found[0].active), len(found[0].float_histogram)
+    first = min(
+        (one.first for one in found if one.first), key=lambda p: (p.step, p.image), default=None
+    )
+    last = np.concatenate([np.where(one.diverged < 0, np.inf, one.diverged) for one in found])
+    median = float(np.median(last))
+    return Fidelity(
+        steps=steps,
+        seeds=tuple(one.seed for one in found),
+        curve={
+            step: {name: _compared(found, name, index) for name in FIGURES}
+            for index, step in enumerate(recorded)
+        },
+        distances=_distances(found),
+        free=_agreement([one.free for one in found], found, n * k),
+        single=_agreement([one.single for one in found], found, n * k),
+        free_error=_error([one.free_error for one in found], n, unit),
+        single_error=_error([one.single_error for one in found], n, unit),
+        divergence=Divergence(
+            float(np.isfinite(last).mean()), median if np.isfinite(median) else None, first
+        ),
+        saturations={
+            kind: sum(one.saturated[kind] for one in found) for kind in found[0].saturated
+        },
+    )
+
+
+def _compared(found: Sequence[SeedSums], name: str, index: int) -> Compared:
+    floats = np.stack([one.floats[name][index] for one in found])
+    integers = np.stack([one.integers[name][index] for one in found])
+    sides = dict(zip(SIDES, (floats, integers, integers - floats), strict=True))
+    return Compared(
+        {side: over_seeds([estimates.estimate(v).mean for v in values])
+         for side, values in sides.items()},
+        {side: estimates.estimate(values.mean(axis=0)) for side, values in sides.items()},
+    )  # fmt: skip
+
+
+def _agreement(matches: Sequence[Matches], found: Sequence[SeedSums], places: int) -> Agreement:
+    """`places`: counts in a step of one seed."""
+    steps = len(matches[0].equal)
+    active = np.stack([one.active for one in found])
+    equal = np.stack([one.equal for one in matches])
+    equal_active = np.stack([one.equal_active for one in matches])
+    return Agreement(
+        over_seeds(equal.sum(axis=1) / (places * steps)),
+        over_seeds(_share(equal_active.sum(axis=1), active.sum(axis=1))),
+        equal.sum(axis=0) / (places * len(found)),
+        _share(equal_active.sum(axis=0), active.sum(axis=0)),
+    )
+
+
+def _share(hits: Int64, of: Int64) -> Float64:
+    """Return hits / of; 1 where there is nothing to hit."""
+    return np.where(of > 0, hits / np.maximum(of, 1), 1.0)
+
+
+def _error(squares: Sequence[Squares], n: int, unit: float) -> StateError:
+    by_step = np.stack([one.by_step for one in squares])
+    by_neuron = np.stack([one.by_neuron for one in squares])
+    (seeds, steps), k = by_step.shape, by_neuron.shape[1]
+    nats = np.sqrt(by_step.sum(axis=1) / (n * steps * k))
+    return StateError(
+        over_seeds(nats),
+        over_seeds(bits(nats, unit)),
+        bits(np.sqrt(by_step.sum(axis=0) / (seeds * n * k)), unit),
+        bits(np.sqrt(by_neuron.sum(axis=0) / (seeds * n * steps)), unit),
+    )
+
+
+def _distances(found: Sequence[SeedSums]) -> Distances:
+    """Float runs of neighbouring seeds give the floor."""
+    floats, integers = [o.float_histogram for o in found], [o.integer_histogram for o in found]
+    pooled = [(f.sum(axis=0), i.sum(axis=0)) for f, i in zip(floats, integers, strict=True)]
+    pairs = list(zip(floats, integers, strict=True))
+    worst = np.stack([total_variation(f, i) for f, i in pairs])
+    others = list(pairwise(floats))
+
+    def floor(distance: Callable[[Int64, Int64], Float64]) -> float | None:
+        return float(np.mean([distance(a, b).max() for a, b in others])) if others else None
+
+    return Distances(
+        total_variation=over_seeds([float(total_variation(f, i)) for f, i in pooled]),
+        wasserstein=over_seeds([float(wasserstein(f, i)) for f, i in pooled]),
+        worst_total_variation=over_seeds(worst.max(axis=1)),
+        worst_wasserstein=over_seeds([float(wasserstein(f, i).max()) for f, i in pairs]),
+        floor_total_variation=floor(total_variation),
+        floor_wasserstein=floor(wasserstein),
+        worst_neuron=int(worst.mean(axis=0).argmax()),
+        pooled=np.stack([sum(side[1:], side[0]) for side in zip(*pooled, strict=True)]),
+    )

@@ -1,0 +1,38 @@
+"""Single steps of an integer program from given states and counts, compiled: what one step adds.
+
+In a free run every difference grows on those before it. Here each step starts from a state that
+is handed in, so that nothing accumulates.
+"""
+
+import numpy as np
+
+from ipvae_snn.arrays import Int32
+from ipvae_snn.backends.compiled import Prepared, Progress
+from ipvae_snn.ir.trace import SATURATIONS
+from ipvae_snn.kernels.integer import step_rows
+from ipvae_snn.kernels.threads import in_threads
+
+KINDS = len(SATURATIONS)
+
+
+def one_step(
+    prepared: Prepared, begun: Progress, states: Int32, counts: Int32, step: int, threads: int = 1
+) -> tuple[Int32, Int32]:
+    """Return the counts that the program draws at `states`, and where `counts` move them.
+
+    states, counts (N, T, K) int32: membrane potentials in the program's units before steps
+    step .. step + T - 1, and the counts that compete in them, which saturate at max_count. Both
+    results are (N, T, K) int32. `begun` (compiled_backend.start) holds the images and the seed.
+    """
+    after, drawn = states.copy(), np.zeros_like(states)
+    hits = np.zeros((len(states), KINDS), np.int32)
+
+    def part(first: int, last: int) -> None:
+        step_rows(
+            first, last, prepared.network.residual is not None, prepared.sampling, prepared.group,
+            prepared.forward, prepared.back, prepared.limit, np.uint32(begun.seed), begun.images,
+            step, begun.held, counts, after, drawn, hits,
+        )  # fmt: skip
+
+    in_threads(part, len(states), threads)
+    return drawn, after

@@ -1,0 +1,136 @@
+"""The same images, seed and uniforms through a float network and its integer program, in blocks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Float32, Float64, Int32, Integers, UInt8
+from ipvae_snn.backends import compiled
+from ipvae_snn.comparison.one_step import one_step
+from ipvae_snn.errors import DataError
+from ipvae_snn.inference import reference
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, check_request
+from ipvae_snn.models.float_network import FloatNetwork
+
+IMAGES: Final = 64  # rows of a block
+ENTRIES: Final = 1 << 19  # (image, step, neuron) triples of a block: some 60 MB with all arrays
+LN2: Final = float(np.log(2.0))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A float network, the program made of it, and N images as either takes them.
+
+    images (N, M) float32 for the network; pixels (N, M) uint8 for the program.
+    """
+
+    network: FloatNetwork
+    program: IntegerNetwork
+    images: Float32
+    pixels: UInt8
+
+    def __post_init__(self) -> None:
+        """Raise DataError unless sizes and numbers of images agree."""
+        network, program = self.network, self.program
+        if (network.n_pixels, network.n_neurons) != (program.n_pixels, program.n_neurons):
+            raise DataError(
+                f"the float network has {network.n_pixels} pixels and {network.n_neurons} neurons, "
+                f"the program {program.n_pixels} and {program.n_neurons}; give the two that belong "
+                "together"
+            )
+        if self.images.shape != self.pixels.shape:
+            raise DataError(
+                f"float images {self.images.shape} and 8-bit images {self.pixels.shape} differ in "
+                "shape; encode the same ones"
+            )
+
+    @property
+    def unit(self) -> float:
+        """One unit of the program's membrane potential in nats."""
+        return LN2 / (1 << self.program.neurons.fraction_bits)
+
+    def nats(self, states: Integers) -> Float64:
+        """Return the program's membrane potentials in nats."""
+        return np.asarray(states.astype(np.float64) * self.unit)
+
+    def rounded(self, states: Float64) -> Int32:
+        """Return potentials in nats as the nearest that the program can hold."""
+        group = self.program.neurons
+        units = np.clip(np.rint(states / self.unit), group.state_min, group.state_max)
+        return units.astype(np.int32)
+
+    def check(self, steps: int, seeds: tuple[int, ...]) -> None:
+        """Raise DataError for steps or seeds that no run can have."""
+        for seed in seeds:
+            check_request(self.program, self.pixels, RunRequest(steps, seed))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of both runs: counts (n, T, K) of each step, and potentials in nats.
+
+    before, after (n, T, K): when the counts were drawn and after the update. earlier (n, K): one
+    update before the first of `before`, which it equals at step 0.
+    """
+
+    counts: Int32
+    before: Float64
+    after: Float64
+    earlier: Float64
+
+    def previous(self, index: int) -> Float64:
+        """Return the potentials (n, K) one update before before[:, index]."""
+        return self.before[:, index - 1] if index else self.earlier
+
+
+@dataclass(frozen=True)
+class Block:
+    """Images rows.start .. rows.stop - 1 in steps first .. first + T - 1, in both runs.
+
+    drawn, stepped (n, T, K): what the program draws at the float potentials, rounded, and where
+    it goes from there with the float counts, in nats. saturated (n, T, 5), see trace.SATURATIONS.
+    """
+
+    rows: slice
+    first: int
+    floats: Side
+    integers: Side
+    drawn: Int32
+    stepped: Float64
+    saturated: Int32
+
+
+def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Block]:
+    """Yield all images and steps, image by image block; memory is that of a block.
+
+    The numbers do not depend on the size of blocks nor on `threads`.
+    """
+    d = reference.dynamics(pair.network)
+    prepared = compiled.prepare(pair.program)
+    for first_row in range(0, len(pair.images), IMAGES):
+        rows = slice(first_row, min(first_row + IMAGES, len(pair.images)))
+        f = reference.start(d, pair.images[rows], seed, first_row)
+        begun = i = compiled.start(prepared, pair.pixels[rows], seed, first_row)
+        earlier = f.state, pair.nats(i.state)
+        many = max(1, ENTRIES // f.state.size)
+        for first in range(0, steps, many):
+            n = min(many, steps - first)
+            before = f.state, i.state
+            f = reference.advance(d, f, n, threads, trace=True)
+            i = compiled.advance(prepared, i, n, threads, trace=True)
+            floats = _side(f.trace_counts, before[0], f.trace_states, earlier[0])
+            states = pair.nats(i.trace_states)
+            integers = _side(i.trace_counts, pair.nats(before[1]), states, earlier[1])
+            start = pair.rounded(floats.before)
+            drawn, stepped = one_step(prepared, begun, start, floats.counts, first, threads)
+            yield Block(rows, first, floats, integers, drawn, pair.nats(stepped), i.saturated)
+            earlier = floats.before[:, -1], integers.before[:, -1]
+
+
+def _side(counts: Int32, before: Float64, after: Float64, earlier: Float64) -> Side:
+    """`before` (n, K) is that of the first step; later ones are what the step before left."""
+    shifted = np.concatenate([before[:, None], after[:, :-1]], axis=1)
+    return Side(counts, shifted, after, earlier)

@@ -1,0 +1,228 @@
+"""Pictures of a comparison: quality, counts, agreement and state error by step, attribution."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from ipvae_snn.arrays import Float64
+from ipvae_snn.comparison.attribution import JOINT, Attribution, Cause
+from ipvae_snn.comparison.figures import SIDES, Compared, Fidelity, StateError
+from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.report.plots import page
+
+BLUE: Final = "tab:blue"
+ORANGE: Final = "tab:orange"
+GREY: Final = "0.45"
+TAIL: Final = 1e-6  # the histogram ends where this share of the counts lies above
+
+
+def quality(path: Path, fidelity: Fidelity, title: str) -> None:
+    """Draw R2 and zeros of both runs by step, and what integers add, with intervals over seeds."""
+    with page(path, 7.2, 5.4) as figure:
+        grid = figure.subplots(2, 2, sharex=True)
+        for column, (name, label) in enumerate((("r2", "R2"), ("zeros", "zeros"))):
+            values = [compared[name] for compared in fidelity.curve.values()]
+            above, below = grid[0][column], grid[1][column]
+            for side, colour, style in zip(SIDES, (BLUE, ORANGE), ("-", "--"), strict=False):
+                _band(above, fidelity, values, side, colour, style)
+            _band(below, fidelity, values, "delta", ORANGE, "-", 1e3)
+            below.axhline(0.0, color=GREY, linewidth=0.8, linestyle=":")
+            above.set_title(
+                "R2 of a step's counts" if name == "r2" else "share of counts that are 0"
+            )
+            above.set_ylabel(label)
+            below.set_ylabel(f"{label}: integer - float, 1e-3")
+            below.set_xlabel("step")
+            if name == "r2":
+                lowest = min(v.seeds[side].mean for v in values for side in SIDES[:2])
+                above.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
+        grid[0][0].legend(frameon=False, loc="lower right")
+        _log_steps(grid[1][0], list(fidelity.curve))
+        figure.suptitle(f"{title}; bands: 95 % over {_seeds(fidelity)}")
+
+
+def counts(path: Path, fidelity: Fidelity, title: str) -> None:
+    """Draw how often each count occurs in both runs, and how their shares differ."""
+    shares = fidelity.distances.pooled / fidelity.distances.pooled.sum(axis=1, keepdims=True)
+    above = 1.0 - np.cumsum(shares, axis=1).min(axis=0)
+    last = max(int(np.argmax(above < TAIL)), 4)
+    x = np.arange(last + 1)
+    with page(path, 6.4, 5.0) as figure:
+        top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        for row, side, colour, style in zip(
+            shares, SIDES, (BLUE, ORANGE), ("-", "--"), strict=False
+        ):
+            shown = np.where(row[: last + 1] > 0, row[: last + 1], np.nan)
+            top.step(x, shown, style, where="mid", color=colour, label=side, linewidth=1.6)
+        top.set_yscale("log")
+        top.set_ylabel("share of all counts")
+        top.legend(frameon=False)
+        below.bar(x, 1e4 * (shares[1] - shares[0])[: last + 1], width=0.8, color=ORANGE)
+        below.axhline(0.0, color=GREY, linewidth=0.8)
+        below.set_yscale("symlog", linthresh=0.1)  # from the many zeros to the rare bursts
+        below.set_ylabel("integer - float, 1e-4")
+        below.set_xlabel("spike count of a neuron and step")
+        below.margins(x=0.01)
+        found = fidelity.distances
+        top.set_title(
+            f"{title}\ntotal variation {found.total_variation.mean:.1e}, Wasserstein-1 "
+            f"{found.wasserstein.mean:.1e} spikes",
+            fontsize=9,
+        )
+
+
+def agreement(path: Path, fidelity: Fidelity, title: str) -> None:
+    """Draw the share of counts that differ from the float run's by step, free and in one step."""
+    steps, mark = np.arange(1, fidelity.steps + 1), _marker(fidelity.steps)
+    kinds = (("free-running", fidelity.free, BLUE), ("one step", fidelity.single, ORANGE))
+    with page(path, 6.4, 5.6) as figure:
+        top, below = figure.subplots(2, 1, sharex=True)
+        for label, found, colour in kinds:
+            for extent, values, style in (
+                ("all counts", found.by_step, "-"),
+                ("float count not 0", found.active_by_step, "--"),
+            ):
+                name = f"{label}, {extent}"
+                if found is fidelity.free:
+                    top.plot(
+                        steps, values, style, color=colour, label=name, linewidth=1.6, marker=mark
+                    )
+                missed = 1.0 - values
+                shown = np.where(missed > 0, missed, np.nan)
+                below.plot(
+                    steps, shown, style, color=colour, label=name, linewidth=1.6, marker=mark
+                )
+        top.set_ylim(top=1.0)
+        top.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        top.set_ylabel("counts equal to the float run's")
+        median = fidelity.divergence.median_step
+        if median is not None:
+            top.axvline(median + 1, color=GREY, linestyle=":", linewidth=1.2)
+            top.annotate(
+                "half of the images\nhave differed", (median + 1, 0.06), (4, 0),
+                xycoords=("data", "axes fraction"), textcoords="offset points", color="0.35",
+            )  # fmt: skip
+        top.legend(frameon=False, loc="best")
+        below.set_yscale("log")
+        if (fidelity.free.by_step == 1.0).all() and (fidelity.single.by_step == 1.0).all():
+            below.set_ylim(1e-7, 1.0)  # nothing differs, so that there is nothing to scale by
+        below.set_ylabel("share of counts that differ")
+        below.set_xlabel("step")
+        below.legend(frameon=False, loc="best", ncols=2, fontsize=8)
+        _log_steps(below, steps.tolist())
+        figure.suptitle(title)
+
+
+def state_error(path: Path, fidelity: Fidelity, title: str) -> None:
+    """Draw the potentials' error by step, and how it is distributed over the neurons."""
+    kinds = (
+        ("free-running", fidelity.free_error, BLUE),
+        ("one step", fidelity.single_error, ORANGE),
+    )
+    steps, mark = np.arange(1, fidelity.steps + 1), _marker(fidelity.steps)
+    with page(path, 7.2, 3.6) as figure:
+        left, right = figure.subplots(1, 2)
+        for label, found, colour in kinds:
+            text = f"{label}: {_bits(found)}"
+            left.plot(
+                steps, _finite(found.by_step), color=colour, label=text, linewidth=1.6, marker=mark
+            )
+            known = found.by_neuron[np.isfinite(found.by_neuron)]
+            right.hist(known, bins=30, color=colour, alpha=0.6, label=label)
+        left.set_ylabel("rms error of the potential, bits")
+        left.set_xlabel("step")
+        left.set_ylim(bottom=min(0.0, left.get_ylim()[0]))
+        left.legend(frameon=False, loc="best")
+        _log_steps(left, steps.tolist())
+        right.set_xlabel("rms error of a neuron, bits")
+        right.set_ylabel("neurons")
+        right.set_ylim(top=1.2 * right.get_ylim()[1])  # room for the legend
+        right.legend(frameon=False, loc="upper right")
+        figure.suptitle(f"{title}; 0 bits: one unit of the state")
+
+
+def attribution(path: Path, found: Attribution, fidelity: Fidelity, title: str) -> None:
+    """Draw what each tensor of the program does alone in the float network, and the program."""
+    last = fidelity.curve[fidelity.steps]
+    names = [*(cause.text for cause in found.causes), "the program itself"]
+    panels = (
+        ("R2: change, 1e-3", [c.r2 for c in found.causes], last["r2"].seeds["delta"]),
+        ("zeros: change, 1e-3", [c.zeros for c in found.causes], last["zeros"].seeds["delta"]),
+    )
+    y = np.arange(len(names))[::-1]
+    colours = [*(_colour(cause) for cause in found.causes), GREY]
+    with page(path, 8.4, 0.27 * len(names) + 1.1) as figure:
+        axes = figure.subplots(1, 3, sharey=True)
+        for panel, (label, estimates, program) in zip(axes[:2], panels, strict=True):
+            _bars(panel, y, [*estimates, program], colours)
+            panel.set_xlabel(label)
+        errors = [*(cause.bits for cause in found.causes), fidelity.free_error.by_step[-1]]
+        axes[2].barh(y, np.nan_to_num(_finite(np.array(errors))), color=colours, height=0.7)
+        axes[2].set_xlabel("state error, bits")
+        for at, error in zip(y, errors, strict=True):
+            if not np.isfinite(error):
+                axes[2].annotate("none", (0.0, at), (3, 0), textcoords="offset points", va="center")
+        axes[0].set_yticks(y, names)
+        for panel in axes:
+            panel.tick_params(axis="y", length=0)
+        figure.suptitle(f"{title}: one change at a time, after {fidelity.steps} steps")
+
+
+def _bars(
+    axes: Axes, y: npt.NDArray[np.intp], values: Sequence[Estimate], colours: list[str]
+) -> None:
+    axes.barh(y, [1e3 * value.mean for value in values], color=colours, height=0.7)
+    for at, value in zip(y, values, strict=True):
+        if np.isfinite([value.low, value.high]).all():
+            axes.plot([1e3 * value.low, 1e3 * value.high], [at, at], color="black", linewidth=1.0)
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.locator_params(axis="x", nbins=5)
+
+
+def _colour(cause: Cause) -> str:
+    return ORANGE if cause.name in JOINT else BLUE
+
+
+def _band(
+    axes: Axes, fidelity: Fidelity, values: Sequence[Compared], side: str, colour: str, style: str,
+    factor: float = 1.0,
+) -> None:  # fmt: skip
+    steps, found = list(fidelity.curve), [value.seeds[side] for value in values]
+    axes.plot(
+        steps, [factor * e.mean for e in found], style, color=colour, label=side, linewidth=1.6
+    )
+    if all(np.isfinite([e.low, e.high]).all() for e in found):
+        low, high = [factor * e.low for e in found], [factor * e.high for e in found]
+        axes.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
+
+
+def _log_steps(axes: Axes, steps: Sequence[int]) -> None:
+    """Give the step axis powers of 4 and the last step."""
+    last = steps[-1]
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([*(4**i for i in range(11) if 2 * 4**i <= last), last])
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}")
+    axes.minorticks_off()
+
+
+def _marker(steps: int) -> str:
+    """Return a dot for runs so short that a line could be a single point."""
+    return "." if steps < 16 else ""
+
+
+def _finite(values: Float64) -> Float64:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _bits(found: StateError) -> str:
+    return f"{found.bits.mean:.1f} bits" if np.isfinite(found.bits.mean) else "none"
+
+
+def _seeds(fidelity: Fidelity) -> str:
+    n = len(fidelity.seeds)
+    return f"{n} seeds" if n > 1 else "one seed: none"

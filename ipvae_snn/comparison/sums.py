@@ -1,0 +1,189 @@
+"""What one seed's pair of runs adds up to: per-image figures, agreements, errors, divergences."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from ipvae_snn.arrays import Bool, Float32, Float64, Int64
+from ipvae_snn.comparison.paired_runs import Block, Pair, Side, blocks
+from ipvae_snn.config.settings import KlForm
+from ipvae_snn.inference.reference import reconstruct
+from ipvae_snn.ir.interpreter import decode
+from ipvae_snn.ir.trace import SATURATIONS
+from ipvae_snn.metrics import quality
+from ipvae_snn.metrics.histograms import BINS, histograms
+from ipvae_snn.models import linear_gaussian, poisson
+from ipvae_snn.models.float_network import FloatNetwork
+
+FIGURES: Final = ("r2", "mse", "zeros", "free_energy", "spikes")
+FreeEnergy = Callable[[Float32, Float32, Float64, Float64], Float64]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The first unequal count of some runs: the earliest step, in it the first image and neuron."""
+
+    seed: int
+    image: int
+    step: int
+    neuron: int
+    float_count: int
+    integer_count: int
+
+
+@dataclass(frozen=True)
+class Matches:
+    """How many of a step's counts (T,) equal the float run's; `active`: where those are not 0."""
+
+    equal: Int64
+    equal_active: Int64
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Sums of squared differences of potentials in nats^2: by step (T,) and by neuron (K,)."""
+
+    by_step: Float64
+    by_neuron: Float64
+
+
+@dataclass(frozen=True)
+class SeedSums:
+    """All that is kept of one seed.
+
+    floats, integers: FIGURES of each recorded step and image, (S, N). *_histogram (K, BINS).
+    active (T,): float counts that are not 0. free, single: the program's own run, and single steps
+    from the float run's states and counts. diverged (N,): the step of an image's first unequal
+    count, -1 where all are equal. saturated: by trace.SATURATIONS.
+    """
+
+    seed: int
+    floats: dict[str, Float64]
+    integers: dict[str, Float64]
+    float_histogram: Int64
+    integer_histogram: Int64
+    active: Int64
+    free: Matches
+    single: Matches
+    free_error: Squares
+    single_error: Squares
+    diverged: Int64
+    first: Place | None
+    saturated: dict[str, int]
+
+
+def free_energy_of(network: FloatNetwork, form: KlForm) -> FreeEnergy:
+    """Return the function (images, reconstruction (N, M), u, earlier u (N, K)) -> (N,), in nats.
+
+    -log p(x | z) of the reconstruction, plus the KL from the earlier potentials to u: what the
+    float network's `evaluate` reports, for a step's own counts and the potentials that they were
+    drawn at. An integer run's potentials enter in nats, under the float network's noise.
+    """
+    log_sigma = torch.from_numpy(network.log_sigma.astype(np.float64))
+    precision = linear_gaussian.precision(log_sigma).numpy()
+    normaliser = float(linear_gaussian.log_normaliser(log_sigma))
+    divergence = poisson.KL_FORMS[form]
+
+    def found(images: Float32, reconstruction: Float32, u: Float64, earlier: Float64) -> Float64:
+        squares = (images.astype(np.float64) - reconstruction) ** 2
+        kl = divergence(torch.from_numpy(u), torch.from_numpy(earlier)).numpy()
+        return np.asarray(0.5 * squares @ precision + normaliser + kl)
+
+    return found
+
+
+def seed_sums(
+    pair: Pair, steps: int, seed: int, recorded: tuple[int, ...], form: KlForm, threads: int = 1,
+    report: Callable[[int], None] = lambda image_steps: None,
+) -> SeedSums:  # fmt: skip
+    """Run the pair with one seed; `recorded` steps count from 1 and get their figures."""
+    n, k = len(pair.images), pair.network.n_neurons
+    energy = free_energy_of(pair.network, form)
+    floats = {name: np.zeros((len(recorded), n)) for name in FIGURES}
+    integers = {name: np.zeros((len(recorded), n)) for name in FIGURES}
+    histogram = np.zeros((2, k, BINS), np.int64)
+    # Rows: float counts that are not 0, then equal and equal_active, free and single.
+    matches = np.zeros((5, steps), np.int64)
+    by_step, by_neuron = np.zeros((2, steps)), np.zeros((2, k))
+    diverged, first = np.full(n, -1), None
+    saturated = np.zeros(len(SATURATIONS), np.int64)
+    for block in blocks(pair, steps, seed, threads):
+        truth, own = block.floats, block.integers
+        span = slice(block.first, block.first + truth.counts.shape[1])
+        for index, step in enumerate(recorded):
+            if span.start < step <= span.stop:
+                where = step - 1 - span.start
+                for figures, side, decoded in (
+                    (floats, truth, reconstruct(pair.network, truth.counts[:, where])),
+                    (integers, own, decode(pair.program, own.counts[:, where])),
+                ):
+                    values = _figures(pair.images[block.rows], side, where, decoded, energy)
+                    for name in FIGURES:
+                        figures[name][index, block.rows] = values[name]
+        equal, active = own.counts == truth.counts, truth.counts != 0
+        drawn = block.drawn == truth.counts
+        matches[:, span] += [
+            hits.sum(axis=(0, 2)) for hits in (active, equal, equal & active, drawn, drawn & active)
+        ]
+        for row, potentials in enumerate((own.after, block.stepped)):
+            square = (potentials - truth.after) ** 2
+            by_step[row, span] += square.sum(axis=(0, 2))
+            by_neuron[row] += square.sum(axis=(0, 1))
+        histogram += (histograms(truth.counts), histograms(own.counts))
+        saturated += block.saturated.sum(axis=(0, 1))
+        first = _earlier(first, _diverge(diverged, block, equal, seed))
+        report(equal.shape[0] * equal.shape[1])
+    return SeedSums(
+        seed=seed,
+        floats=floats,
+        integers=integers,
+        float_histogram=histogram[0],
+        integer_histogram=histogram[1],
+        active=matches[0],
+        free=Matches(matches[1], matches[2]),
+        single=Matches(matches[3], matches[4]),
+        free_error=Squares(by_step[0], by_neuron[0]),
+        single_error=Squares(by_step[1], by_neuron[1]),
+        diverged=diverged,
+        first=first,
+        saturated=dict(zip(SATURATIONS, saturated.tolist(), strict=True)),
+    )
+
+
+def _figures(
+    images: Float32, side: Side, index: int, decoded: Float32, energy: FreeEnergy
+) -> dict[str, Float64]:
+    counts, u = side.counts[:, index], side.before[:, index]
+    return {
+        "r2": quality.r2_per_image(images, decoded),
+        "mse": ((images.astype(np.float64) - decoded) ** 2).mean(axis=1),
+        "zeros": (counts == 0).mean(axis=1),
+        "free_energy": energy(images, decoded, u, side.previous(index)),
+        "spikes": counts.sum(axis=1).astype(np.float64),
+    }
+
+
+def _diverge(diverged: Int64, block: Block, equal: Bool, seed: int) -> Place | None:
+    """Write the steps where images first differ into `diverged`; return the first place of all."""
+    differs: Bool = np.asarray(~equal.all(axis=2))
+    mine = diverged[block.rows]
+    fresh = np.flatnonzero((mine < 0) & differs.any(axis=1))
+    if not len(fresh):
+        return None
+    steps = differs[fresh].argmax(axis=1)
+    mine[fresh] = block.first + steps
+    row, step = int(fresh[steps.argmin()]), int(steps.min())
+    neuron = int(np.argmin(equal[row, step]))
+    return Place(
+        seed, block.rows.start + row, block.first + step, neuron,
+        int(block.floats.counts[row, step, neuron]), int(block.integers.counts[row, step, neuron]),
+    )  # fmt: skip
+
+
+def _earlier(one: Place | None, other: Place | None) -> Place | None:
+    """Return the one that comes first: by step, then by image; None is later than any."""
+    known = [place for place in (one, other) if place is not None]
+    return min(known, key=lambda place: (place.step, place.image), default=None)

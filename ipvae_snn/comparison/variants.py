@@ -1,0 +1,184 @@
+"""Float networks with one tensor, or one rule, of an integer program; and how each is run."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Float64, Floats, Int32
+from ipvae_snn.backends import compiled
+from ipvae_snn.comparison.paired_runs import Pair
+from ipvae_snn.inference import reference as float_inference
+from ipvae_snn.inference.reference import Dynamics
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.units import Meaning, meaning, pixel_values
+from ipvae_snn.kernels.threads import in_threads
+from ipvae_snn.kernels.variant import Rules, Tensors, ruled_rows
+
+FLOAT: Final = "float"  # the float network as it is
+BASE: Final = "base"  # the same without the pixels that the program leaves out
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A float network of which a part is the program's.
+
+    reference: the variant that it differs from by that part; None where it is there to be one.
+    run: the variant of which the run is its own too; None where it needs one to itself.
+    initial_state (K,) nats. decoder (M, K). levels: images are the program's 8-bit ones. rounded:
+    each update leaves the state on the program's grid. clamped: hard clamps for soft ones.
+    drawn: the integer sampler draws the counts. residual: it is rounded and limited, so that the
+    drive has to go through the pixels: feed_forward (M, K) and prediction (M, K) then make it.
+    """
+
+    dynamics: Dynamics
+    initial_state: Float64
+    decoder: Float64
+    reference: str | None = None
+    run: str | None = None
+    levels: bool = False
+    rounded: bool = False
+    clamped: bool = False
+    drawn: bool = False
+    residual: bool = False
+    prediction: Float64 | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the rules are the float network's, so that compiled code runs all steps."""
+        return not (self.rounded or self.clamped or self.drawn or self.residual)
+
+
+def variants(pair: Pair) -> dict[str, Variant]:
+    """Return the variants that apply to the program, by the names of attribution.TEXTS.
+
+    FLOAT and BASE come first; where no pixel is left out, FLOAT is the reference of all.
+    """
+    full = float_inference.dynamics(pair.network)
+    means = meaning(pair.program, full.step_size)
+    phi = pair.network.phi.astype(np.float64)
+    whole = Variant(full, full.u0, phi)
+    found = {FLOAT: whole}
+    name, base = FLOAT, full
+    if not means.kept.all():
+        name, base = BASE, float_inference.dynamics(pair.network, means.kept)
+        found[BASE] = Variant(base, full.u0, phi)
+        found["left_out_pixels"] = replace(found[BASE], reference=FLOAT, run=BASE)
+    plain = Variant(base, full.u0, phi, name)
+    apart = _tensors(base, phi, means, pair.program)
+    joined = apart.pop("weights_and_bias")
+    found["pixel_levels"] = replace(plain, levels=True)
+    found |= {key: replace(plain, dynamics=d) for key, d in apart.items()}
+    found["initial_state"] = replace(plain, initial_state=means.initial_state)
+    found["weights_and_bias"] = replace(plain, dynamics=joined)
+    if pair.program.residual is not None:
+        found["residual"] = replace(plain, residual=True, prediction=phi)
+    found["state_rounding"] = replace(plain, rounded=True)
+    found["clamps"] = replace(plain, clamped=True)
+    found["sampler"] = replace(plain, drawn=True)
+    found["decoder"] = replace(plain, decoder=means.decoder, run=name)
+    found["together"] = Variant(
+        joined, means.initial_state, means.decoder, FLOAT, levels=True, rounded=True,
+        clamped=True, drawn=True, residual=means.prediction is not None,
+        prediction=means.prediction,
+    )  # fmt: skip
+    return found
+
+
+def _tensors(
+    base: Dynamics, phi: Float64, means: Meaning, program: IntegerNetwork
+) -> dict[str, Dynamics]:
+    """Return the network with the program's weights, self-inhibition or bias, and with all.
+
+    Rows of G are sources. A two-layer circuit's competition is prediction, then feed-forward, less
+    the self-inhibition beyond that loop.
+    """
+    own, extra = np.diag(base.G), np.diag(means.self_inhibition)
+    change: dict[str, Dynamics] = {}
+    if means.lateral is not None:
+        apart = base.G - np.diag(own)
+        change["feedforward"] = replace(base, feed_forward=means.feed_forward)
+        change["lateral"] = replace(base, G=means.lateral + np.diag(own))
+        change["self_inhibition"] = replace(base, G=apart + extra)
+        competition = means.lateral + extra
+    else:
+        prediction = phi if means.prediction is None else means.prediction
+        looped = phi.T @ means.feed_forward
+        change["feedforward"] = replace(base, feed_forward=means.feed_forward, G=looped)
+        change["prediction"] = replace(base, G=prediction.T @ base.feed_forward)
+        if program.neurons.self_inhibition.any():
+            change["self_inhibition"] = replace(base, G=base.G + extra)
+        competition = prediction.T @ means.feed_forward + extra
+    change["bias"] = replace(base, bias=means.bias)
+    change["weights_and_bias"] = replace(
+        base, feed_forward=means.feed_forward, G=competition, bias=means.bias
+    )
+    return change
+
+
+def last_step(
+    pair: Pair, variant: Variant, rows: slice, steps: int, seed: int, threads: int = 1
+) -> tuple[Int32, Float64]:
+    """Return the last step's counts of images `rows`, and the potentials after it in nats: (n, K).
+
+    The result does not depend on `threads`.
+    """
+    images: Floats = pair.images[rows]
+    if variant.levels:
+        images = pixel_values(pair.program, pair.pixels[rows])
+    d = variant.dynamics
+    begun = float_inference.start(d, images, seed, rows.start)
+    begun = replace(begun, state=np.tile(variant.initial_state, (len(images), 1)))
+    if variant.plain:
+        done = float_inference.advance(d, begun, steps, threads)
+        return done.counts, done.state
+    rules, net = _rules(pair, variant), _network(variant)
+    how = compiled.prepare(pair.program).sampling
+    shown = images.astype(np.float64)
+
+    def part(first: int, last: int) -> None:
+        ruled_rows(
+            first, last, rules, net, how, np.uint32(seed), begun.images, steps, shown,
+            begun.drive, begun.state, begun.counts,
+        )  # fmt: skip
+
+    in_threads(part, len(images), threads)
+    return begun.counts, begun.state
+
+
+def _rules(pair: Pair, variant: Variant) -> Rules:
+    group, layer = pair.program.neurons, pair.program.residual
+    return Rules(
+        drawn=variant.drawn,
+        clamped=variant.clamped,
+        rounded=variant.rounded,
+        looped=variant.residual,
+        unit=pair.unit,
+        lowest=group.state_min,
+        highest=group.state_max,
+        excitation_max=group.excitation_max * pair.unit,
+        update_min=group.update_min * pair.unit,
+        own=pair.program.own_inhibition * (pair.unit / (1 << group.extra_bits)),
+        value=float(pair.program.input.scale),
+        limit=float(layer.limit if layer else 0),
+    )
+
+
+def _network(variant: Variant) -> Tensors:
+    """What G has beyond the loop through the pixels is the neurons' own self-inhibition."""
+    d, prediction = variant.dynamics, variant.prediction
+    beyond = np.zeros(len(d.bias))
+    if prediction is None:
+        prediction = np.zeros_like(d.feed_forward)
+    else:
+        beyond = np.diagonal(d.G) - np.einsum("mk,mk->k", prediction, d.feed_forward)
+    return Tensors(
+        G=np.ascontiguousarray(d.G),
+        bias=np.ascontiguousarray(d.bias),
+        step_size=d.step_size,
+        clip=float(d.clip),
+        floor=float(d.floor),
+        forward=np.ascontiguousarray(d.feed_forward),
+        prediction=np.ascontiguousarray(prediction.T),
+        beyond=beyond,
+    )

@@ -1,0 +1,1 @@
+"""Settings of a model and its training: frozen dataclasses, TOML, presets."""

@@ -1,0 +1,124 @@
+"""Settings of a training run: frozen dataclasses, TOML in and out, overrides and presets."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+if sys.version_info >= (3, 11):
+    pass
+else:
+    pass
+
+KlForm = Literal["code", "exact"]
+Motion = Literal["video", "drift"]
+Value = bool | int | float | str
+# Torch seeds and the keyed generator both take 32 bits.
+MAX_SEED: Final = (1 << 32) - 1
+
+
+def _limited(default: Value, low: float, high: float, *, above: bool = False) -> Any:
+    """Return a dataclass field whose value must lie in [low, high] (in (low, high] if above)."""
+    return field(default=default, metadata={"low": low, "high": high, "above": above})
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Size and initial values of the network.
+
+    n_latents: neurons K. clip, floor: soft upper and hard lower bound of u and du, in nats.
+    log_sigma_limit: bound c of the pixel noise, log sigma = c tanh(raw / c); 0 for no bound.
+    phi_std: standard deviation of the initial dictionary. u0_low, u0_high: initial log rates
+    are uniform between them. log_bias, log_lr: initial values.
+    """
+
+    n_latents: int = _limited(512, 1, 65536)
+    clip: float = _limited(10.0, 0.0, 10.0, above=True)
+    floor: float = _limited(-8.0, -16.0, -1.0)
+    log_sigma_limit: float = _limited(3.45, 0.0, 10.0)
+    phi_std: float = _limited(1e-4, 0.0, 1.0, above=True)
+    u0_low: float = _limited(-6.0, -8.0, 4.0)
+    u0_high: float = _limited(-4.0, -8.0, 4.0)
+    log_bias: float = _limited(-3.0, -20.0, 5.0)
+    log_lr: float = _limited(0.0, -10.0, 3.0)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Schedule and loss of a training run; every schedule is counted in iterations.
+
+    steps: unrolled inference steps T, each of inner_steps updates (n_iters_inner of the paper's
+    code), whose leak pulls u back to where the step began. Where steps_start is not 0, T doubles
+    from there to `steps` in stages of equal length, and is full from steps_fraction on.
+    beta: weight of the KL term. kl: its form, "code" as in the paper's public code or "exact".
+    The learning rate rises linearly over the first warm_up_fraction of the iterations (but at
+    least 50, where there are four times as many) and falls as a cosine after it. beta rises from
+    beta_start, and the soft clip from clip_start, over beta_ramp_fraction; beta is scaled by
+    T / steps while T is not full. The temperature falls over temperature_fraction. grad_clip is
+    multiplied by grad_clip_warm_up_factor during warm-up; an iteration whose gradient is
+    grad_skip times longer than the limit (inference of some image ran away, which says nothing
+    about where to go) changes nothing. threads: of the CPU; on small layers one is nearly as
+    fast as more, and does not stall on a busy machine. quantise_aware: where it is not 0,
+    inference sees weights of so many bits, and gradients pass straight through (`fake_rounding`).
+    stop_at: where it is not 0, the run ends after so many iterations, though its schedules are
+    laid out for all. Intervals are in iterations; 0 switches validation off but for the last
+    iteration.
+    """
+
+    steps: int = _limited(16, 1, 1024)
+    steps_start: int = _limited(0, 0, 1024)
+    steps_fraction: float = _limited(0.75, 0.0, 1.0)
+    inner_steps: int = _limited(1, 1, 64)
+    leak: float = _limited(0.0, 0.0, 1.0)
+    batch_size: int = _limited(200, 1, 65536)
+    iterations: int = _limited(5000, 1, 100_000_000)
+    stop_at: int = _limited(0, 0, 100_000_000)
+    learning_rate: float = _limited(0.005, 0.0, 1.0, above=True)
+    warm_up_fraction: float = _limited(0.05, 0.0, 1.0)
+    weight_decay: float = _limited(3e-4, 0.0, 1.0)
+    grad_clip: float = _limited(300.0, 0.0, 1e9, above=True)
+    grad_clip_warm_up_factor: float = _limited(3.0, 1.0, 100.0)
+    grad_skip: float = _limited(30.0, 1.0, 1e9)
+    kl: KlForm = "code"
+    beta: float = _limited(16.0, 0.0, 10_000.0)
+    beta_start: float = _limited(1e-4, 0.0, 10_000.0)
+    beta_ramp_fraction: float = _limited(0.3, 0.0, 1.0)
+    clip_start: float = _limited(2.0, 0.0, 10.0, above=True)
+    temperature_start: float = _limited(1.0, 0.0, 10.0, above=True)
+    temperature_end: float = _limited(0.01, 0.0, 10.0, above=True)
+    temperature_fraction: float = _limited(0.5, 0.0, 1.0)
+    quantise_aware: int = _limited(0, 0, 8)
+    seed: int = _limited(0, 0, MAX_SEED)
+    device: str = "cpu"
+    threads: int = _limited(1, 1, 1024)
+    log_interval: int = _limited(25, 1, 100_000_000)
+    checkpoint_interval: int = _limited(250, 1, 100_000_000)
+    validation_interval: int = _limited(500, 0, 100_000_000)
+
+    @property
+    def end(self) -> int:
+        """How many iterations the run has."""
+        return min(self.stop_at or self.iterations, self.iterations)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images: a data set's name or a path; limits in images, 0 for all of them.
+
+    frames: frames F of a moving input, 1 for still images. motion: where they come from, F
+    consecutive images ("video") or one image that drifts.
+    """
+
+    name: str = "natural"
+    frames: int = _limited(1, 1, 1024)
+    motion: Motion = "video"
+    limit: int = _limited(0, 0, 1 << 32)
+    validation_limit: int = _limited(1000, 0, 1 << 32)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    data: DataConfig = DataConfig()

@@ -1,0 +1,206 @@
+"""Settings from and to TOML, overrides, presets."""
+
+import difflib
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from ipvae_snn.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig, Value
+
+Settings = TypeVar("Settings")
+
+
+PRESET_PACKAGE: Final = "ipvae_snn.config"
+
+
+PRESET_FOLDER: Final = "presets"
+
+
+GENERAL_PRESET: Final = "images"
+
+
+PATCHES_PRESET: Final = "patches"
+
+
+PATCH_SETS: Final = ("natural", "vanhateren")
+
+
+def load_config(path: Path) -> Config:
+    """Read a TOML file; settings that it leaves out keep their defaults.
+
+    Raises ConfigError if the file is missing or not TOML, or for the first bad setting.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as a config ({error}); check the path"
+        ) from error
+    return from_toml(text, str(path))
+
+
+def load_preset(name: str) -> Config:
+    """Return the preset `name` that comes with the package."""
+    known = preset_names()
+    if name not in known:
+        raise ConfigError(f"there is no preset {name!r}; known ones are {', '.join(known)}")
+    file = resources.files(PRESET_PACKAGE) / PRESET_FOLDER / f"{name}.toml"
+    return from_toml(file.read_text(encoding="utf-8"), f"preset {name}")
+
+
+def preset_for(data: str | None) -> str:
+    """Return the preset to train on `data` with: the one for it, else "images"."""
+    name = DataConfig().name if data is None else data
+    name = PATCHES_PRESET if name in PATCH_SETS else name
+    return name if name in preset_names() else GENERAL_PRESET
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets that come with the package, sorted."""
+    folder = resources.files(PRESET_PACKAGE) / PRESET_FOLDER
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def from_toml(text: str, source: str) -> Config:
+    """Parse TOML `text`; `source` names it in error messages."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML ({error}); mend the line it names") from error
+    return _from_table(table, source)
+
+
+def to_toml(config: Config) -> str:
+    """Return all settings as TOML; `from_toml` of it equals `config`."""
+    return tomli_w.dumps(asdict(config))
+
+
+def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
+    """Return `config` with overrides such as "train.beta=8" applied in order.
+
+    A value is read as TOML and, where that fails, as a bare string ("data.name=mnist").
+    """
+    table: dict[str, dict[str, Any]] = asdict(config)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        room, dot, name = key.strip().partition(".")
+        if not (equals and dot and room and name):
+            raise ConfigError(f"--set {override!r} is not of the form room.key=value")
+        table.setdefault(room, {})[name] = _parse_value(text.strip())
+    return _from_table(table, "--set")
+
+
+def differing_keys(first: Config, second: Config) -> list[str]:
+    """Return the dotted names of the settings in which two configs differ."""
+    tables = asdict(first), asdict(second)
+    return [
+        f"{room}.{key}"
+        for room, settings in tables[0].items()
+        for key, value in settings.items()
+        if value != tables[1][room][key]
+    ]
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _from_table(table: Mapping[str, Any], source: str) -> Config:
+    _check_names(table, [f.name for f in fields(Config)], source, "")
+    config = Config(
+        model=_settings(ModelConfig, table.get("model", {}), source, "model"),
+        train=_settings(TrainConfig, table.get("train", {}), source, "train"),
+        data=_settings(DataConfig, table.get("data", {}), source, "data"),
+    )
+    _check_together(config, source)
+    return config
+
+
+def _settings(kind: type[Settings], table: Any, source: str, room: str) -> Settings:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{source}: {room} is {table!r}, not a table; write it as [{room}]")
+    described = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # Settings are dataclasses
+    hints = get_type_hints(kind)
+    _check_names(table, list(described), source, f"{room}.")
+    values = {
+        name: _checked(value, hints[name], described[name].metadata, f"{source}: {room}.{name}")
+        for name, value in table.items()
+    }
+    return kind(**values)
+
+
+def _check_names(table: Mapping[str, Any], known: list[str], source: str, prefix: str) -> None:
+    for name in table:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
+            listed = ", ".join(f"{prefix}{other}" for other in close)
+            raise ConfigError(f"{source}: unknown setting {prefix}{name}; closest known: {listed}")
+
+
+def _checked(value: Any, hint: Any, limits: Mapping[str, Any], who: str) -> Value:
+    """Return `value` as the type of `hint`, or raise ConfigError beginning with `who`."""
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        if value not in choices:
+            raise ConfigError(f"{who} is {value!r}; it must be one of {', '.join(choices)}")
+        return str(value)
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint:
+        raise ConfigError(
+            f"{who} is {value!r} of type {type(value).__name__}; it must be of type {hint.__name__}"
+        )
+    if hint is str and not value:
+        raise ConfigError(f"{who} is empty; give a name")
+    if "low" in limits:
+        low, high, above = limits["low"], limits["high"], limits["above"]
+        if not math.isfinite(value) or not low <= value <= high or (above and value == low):
+            bracket = "(" if above else "["
+            raise ConfigError(f"{who} is {value}; it must lie in {bracket}{low:g}, {high:g}]")
+    checked: Value = value
+    return checked
+
+
+def _check_together(config: Config, source: str) -> None:
+    model, train = config.model, config.train
+    if model.u0_low > model.u0_high:
+        raise ConfigError(
+            f"{source}: model.u0_low is {model.u0_low}, above model.u0_high {model.u0_high}; "
+            "swap them"
+        )
+    if model.floor > model.u0_low:
+        raise ConfigError(
+            f"{source}: model.u0_low is {model.u0_low}, below model.floor {model.floor}; raise it"
+        )
+    if train.steps_start > train.steps:
+        raise ConfigError(
+            f"{source}: train.steps_start is {train.steps_start}, above train.steps "
+            f"{train.steps}; it must not fall"
+        )
+    if train.quantise_aware == 1:
+        raise ConfigError(
+            f"{source}: train.quantise_aware is 1, but signed weights have 2 to 8 bits; give 0 to "
+            "train without rounding"
+        )
+    if train.temperature_end > train.temperature_start:
+        raise ConfigError(
+            f"{source}: train.temperature_end is {train.temperature_end}, above "
+            f"train.temperature_start {train.temperature_start}; it must not rise"
+        )

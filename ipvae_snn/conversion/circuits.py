@@ -1,0 +1,191 @@
+"""The real matrices of a float network as rounded connections, for either circuit.
+
+All here is in units of the membrane potential, 2**-fraction_bits octaves a step.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Bool, Float64
+from ipvae_snn.conversion.calibration import Calibration
+from ipvae_snn.conversion.quantise import QuantisedRows, least_salient, quantise_rows
+from ipvae_snn.conversion.second_moments import WITHIN, Moments
+from ipvae_snn.conversion.stability import ENERGY_RANGE, OwnInhibition, energy_margin
+from ipvae_snn.ir.parts import InputCode
+from ipvae_snn.models.float_network import FloatNetwork
+
+LOG2E: Final = float(np.log2(np.e))
+RESIDUAL_HEADROOM: Final = 1.25
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the integers have to express.
+
+    feedforward (K, M): drive a unit of pixel. competition (K, K): drive taken a spike. dictionary
+    (M, K): pixels a spike. All without inactive pixels. threshold (K,): constant taken from each
+    drive. soft: what the soft clip takes, from the drive and again a spike. unit: units of the
+    potential in a nat.
+    """
+
+    feedforward: Float64
+    competition: Float64
+    dictionary: Float64
+    threshold: Float64
+    soft: float
+    unit: float
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Weight bits of either connection, and the share of lateral weights that become 0."""
+
+    feedforward_bits: int
+    back_bits: int
+    sparsity: float
+    max_count: int
+
+
+@dataclass(frozen=True)
+class RoundedCircuit:
+    """A circuit's connections and what belongs to them.
+
+    back: the lateral connection, or the prediction. self_inhibition, loop_inhibition, bias (K,)
+    are real; competition (K, K) is what the integers express, self-inhibition included. shift:
+    self-inhibition added to every neuron for the energy's sake; raised: how many neurons got
+    still more, for the barrier's. residual_limit: 0 for one layer.
+    """
+
+    feedforward: QuantisedRows
+    back: QuantisedRows
+    self_inhibition: Float64
+    loop_inhibition: Float64
+    bias: Float64
+    competition: Float64
+    shift: float
+    raised: int
+    residual_limit: int
+
+
+def target_of(network: FloatNetwork, active: Bool, fraction_bits: int) -> Target:
+    """Return the network's matrices in float64, with inactive pixels left out.
+
+    The soft clip c - softplus(c - u) takes log(1 + exp(u - c)) from a potential, which is
+    exp(u) exp(-c) but for its square: exp(-c) a spike, since exp(u) spikes are expected. It
+    takes the same from the update, which is near 0: exp(-c) a step.
+    """
+    unit = LOG2E * (1 << fraction_bits)
+    phi = network.phi.astype(np.float64) * active[:, None]
+    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
+    step = float(np.exp(network.log_lr)) * unit
+    feedforward = step * phi.T * precision
+    return Target(
+        feedforward=feedforward,
+        competition=feedforward @ phi,
+        dictionary=phi,
+        threshold=step * np.exp(network.log_bias.astype(np.float64)),
+        soft=float(np.exp(-network.clip)) * unit,
+        unit=unit,
+    )
+
+
+def one_layer(
+    target: Target, calibration: Calibration, moments: Moments, code: InputCode,
+    rounding: Rounding, barrier: OwnInhibition,
+) -> RoundedCircuit:  # fmt: skip
+    """Return the one-layer circuit: lateral weights first, then what they lost in feed-forward.
+
+    Errors of the lateral weights, and self-inhibition added for stability, change the drive by a
+    known function of the counts; as far as the image tells the counts, the feed-forward weights
+    give it back, and its mean comes back in the bias.
+    """
+    off_diagonal = -target.competition
+    np.fill_diagonal(off_diagonal, 0.0)
+    lateral = quantise_rows(
+        off_diagonal, moments.counts, rounding.back_bits, 0, rounding.max_count, "lateral",
+        keep_diagonal=True, pruned=least_salient(off_diagonal, moments.counts, rounding.sparsity),
+    )  # fmt: skip
+    own = np.diagonal(target.competition) - lateral.kept
+    competition = np.diag(own) - lateral.real
+    shift = energy_shift(competition, target.threshold, calibration)
+    raised = barrier.mend(own + shift + target.soft) - target.soft
+    np.fill_diagonal(competition, raised)
+    lost = target.competition - competition
+    low, high = code.payload_range
+    feedforward = quantise_rows(
+        (target.feedforward - lost @ moments.told) * code.scale,
+        moments.pixel_covariance / code.scale**2, rounding.feedforward_bits, low, high,
+        "feedforward",
+    )  # fmt: skip
+    unexpressed = target.feedforward - feedforward.real / code.scale
+    given_back = unexpressed @ moments.pixel_mean - lost @ moments.count_mean
+    return RoundedCircuit(
+        feedforward=feedforward,
+        back=lateral,
+        self_inhibition=raised + target.soft,
+        loop_inhibition=np.zeros_like(own),
+        bias=given_back - target.threshold - target.soft,
+        competition=competition + target.soft * np.eye(len(own)),
+        shift=shift,
+        raised=int((raised > own + shift + 1e-9).sum()),
+        residual_limit=0,
+    )
+
+
+def two_layer(
+    target: Target, calibration: Calibration, moments: Moments, code: InputCode,
+    rounding: Rounding, barrier: OwnInhibition,
+) -> RoundedCircuit:  # fmt: skip
+    """Return the two-layer circuit: predictions in levels of the input, residuals fed forward.
+
+    Errors come back through the loop, so only their mean can be given back, in the bias.
+    """
+    phi, mean_counts = target.dictionary, calibration.mean_counts
+    prediction = quantise_rows(
+        phi / code.scale, moments.between + WITHIN * calibration.count_within,
+        rounding.back_bits, 0, rounding.max_count, "prediction",
+    )  # fmt: skip
+    unexplained = calibration.pixels * calibration.active - mean_counts @ phi.T
+    unexplained = unexplained - unexplained.mean(axis=0)
+    residual = unexplained.T @ unexplained / len(unexplained)
+    residual += WITHIN * (phi @ calibration.count_within @ phi.T)
+    limit = max(1, round(RESIDUAL_HEADROOM * calibration.largest_residual / code.scale))
+    feedforward = quantise_rows(
+        target.feedforward * code.scale, residual / code.scale**2, rounding.feedforward_bits,
+        -limit, limit, "feedforward",
+    )  # fmt: skip
+    through_loop = feedforward.real @ prediction.real
+    loop = np.maximum(np.diagonal(through_loop), 0.0)
+    shift = energy_shift(through_loop, target.threshold, calibration)
+    added = barrier.mend(loop + shift + target.soft) - loop
+    competition = through_loop + np.diag(added)
+    wanted = target.feedforward @ moments.pixel_mean - target.competition @ moments.count_mean
+    found = feedforward.real @ (moments.pixel_mean / code.scale) - competition @ moments.count_mean
+    soft_mean = target.soft * moments.count_mean
+    return RoundedCircuit(
+        feedforward=feedforward,
+        back=prediction,
+        self_inhibition=added,
+        loop_inhibition=loop,
+        bias=wanted - found - soft_mean - target.threshold - target.soft,
+        competition=competition,
+        shift=shift,
+        raised=int((added > shift + target.soft + 1e-9).sum()),
+        residual_limit=limit,
+    )
+
+
+def energy_shift(competition: Float64, threshold: Float64, calibration: Calibration) -> float:
+    """Return the self-inhibition that every neuron needs for the energy statement to hold."""
+    return max(0.0, -energy_margin(competition, threshold, energy_rates(calibration)))
+
+
+def energy_rates(calibration: Calibration) -> Float64:
+    """Return the rates (K,) up to which the energy statement is made.
+
+    ENERGY_RANGE times the rate at which a neuron's average spike is sent, E[z^2] / E[z].
+    """
+    mean = np.maximum(calibration.count_mean, 1e-9)
+    return ENERGY_RANGE * np.maximum(calibration.count_power / mean, 1.0)

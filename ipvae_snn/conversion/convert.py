@@ -1,0 +1,307 @@
+"""Float network + calibration -> integer program, with a report of costs and proofs."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from scipy.stats import poisson
+
+from ipvae_snn import __version__
+from ipvae_snn.arrays import Float64, Int32
+from ipvae_snn.backends.compiled import advance, prepare, start
+from ipvae_snn.conversion.calibration import Calibration
+from ipvae_snn.conversion.circuits import (
+    LOG2E,
+    RoundedCircuit,
+    Rounding,
+    Target,
+    one_layer,
+    target_of,
+    two_layer,
+)
+from ipvae_snn.conversion.figures import ConversionReport, build_report
+from ipvae_snn.conversion.quantise import finer
+from ipvae_snn.conversion.second_moments import second_moments
+from ipvae_snn.conversion.stability import (
+    GENTLE,
+    LARGEST_GAIN,
+    Limits,
+    OwnInhibition,
+    least_own_inhibition,
+    loop_gain,
+)
+from ipvae_snn.errors import ConversionError, ProgramError
+from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.encode import input_code, levels
+from ipvae_snn.ir.fixed_point import STATE_BITS, signed_limit
+from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.parts import (
+    MAX_COUNT_LIMIT,
+    MAX_EXTRA_BITS,
+    MAX_FRACTION_BITS,
+    MIN_FRACTION_BITS,
+    MIN_OCTAVES,
+    Decoder,
+    InputCode,
+    NeuronGroup,
+    Residual,
+)
+from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
+from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.models.float_network import FloatNetwork
+
+MIN_WEIGHT_BITS: Final = 2
+MAX_WEIGHT_BITS: Final = 8
+DECODER_LEVELS: Final = signed_limit(16)
+HEADROOM_OCTAVES: Final = 1  # state_max lies at least so far above the calibrated potentials
+MORE_OCTAVES: Final = 3  # and up to so much further, where self-inhibition is weak
+WEAK_SHARE: Final = 0.01  # of neurons that may need more self-inhibition instead
+RARE: Final = 1e-4  # chance that a count saturates at the rate cap; less would cost weight bits
+DECODER_RIDGE: Final = 0.02  # of the mean square of the counts
+
+
+@dataclass(frozen=True)
+class ConversionSettings:
+    """Choices of a conversion.
+
+    Weight bits (2..8) of the feed-forward connection and of the other (lateral, or prediction in
+    a two-layer circuit), fraction bits (4..16) of the potential, circuit, and the share of
+    lateral weights to set to zero, in [0, 1).
+    """
+
+    feedforward_bits: int = 8
+    lateral_bits: int = 8
+    fraction_bits: int = 12
+    circuit: Circuit = "one-layer"
+    sparsity: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise ConversionError for bits that the program cannot hold."""
+        for name, bits in (
+            ("feedforward", self.feedforward_bits),
+            ("lateral", self.lateral_bits),
+        ):
+            if not MIN_WEIGHT_BITS <= bits <= MAX_WEIGHT_BITS:
+                raise ConversionError(
+                    f"{name} weights of {bits} bits are not possible; the program holds signed "
+                    f"weights of {MIN_WEIGHT_BITS} to {MAX_WEIGHT_BITS} bits"
+                )
+        if not MIN_FRACTION_BITS <= self.fraction_bits <= MAX_FRACTION_BITS:
+            raise ConversionError(
+                f"{self.fraction_bits} fraction bits are not possible; "
+                f"give {MIN_FRACTION_BITS} to {MAX_FRACTION_BITS}"
+            )
+        if not 0.0 <= self.sparsity < 1.0:
+            raise ConversionError(
+                f"a sparsity of {self.sparsity} is not possible; give a share from 0 to below 1"
+            )
+        if self.sparsity and self.circuit == "two-layer":
+            raise ConversionError(
+                "a two-layer circuit has no lateral weights to set to zero; leave --sparsity out, "
+                "or convert with --circuit one-layer"
+            )
+
+
+def convert(
+    network: FloatNetwork, calibration: Calibration, settings: ConversionSettings
+) -> tuple[IntegerNetwork, ConversionReport]:
+    """Return the integer program and its report.
+
+    Raises ConversionError where no program within the limits expresses the network, or where
+    its competition could run away.
+    """
+    target = target_of(network, calibration.active, settings.fraction_bits)
+    code = input_code(network.input_kind, network.image_shape, calibration.largest_pixel)
+    limits, barrier = _limits(network, calibration, target, settings.fraction_bits)
+    build = one_layer if settings.circuit == "one-layer" else two_layer
+    rounding = Rounding(
+        settings.feedforward_bits, settings.lateral_bits, settings.sparsity, limits.max_count
+    )
+    circuit = build(target, calibration, second_moments(calibration), code, rounding, barrier)
+    gain = loop_gain(circuit.competition / target.unit, calibration.count_mean)
+    if gain >= LARGEST_GAIN:
+        raise ConversionError(
+            f"competition overshoots: the loop's gain at the calibrated rates is {gain:.2f}, and "
+            f"{LARGEST_GAIN:.0f} is where potentials begin to jump; train with a smaller step "
+            "size, or calibrate on typical images"
+        )
+    extra = _extra_bits(circuit, limits, code, network, target)
+    program = _assemble(network, calibration, settings, target, code, limits, circuit, extra)
+    program = _fit_decoder(program, network, calibration)
+    return program, build_report(program, calibration, target, circuit)
+
+
+def _limits(
+    network: FloatNetwork, calibration: Calibration, target: Target, fraction_bits: int
+) -> tuple[Limits, OwnInhibition]:
+    """Return the clamps, and what they ask of a neuron's inhibition of its own.
+
+    The rate cap is the lowest, in octaves above calibration, that nearly all neurons keep below
+    by their own inhibition alone. The barrier depends on the update's finest unit by one rounding
+    only, so the coarsest, extra_bits 0, is safe.
+    """
+    own = np.diagonal(target.competition) + target.soft
+    excitation = min(calibration.excitation_max, network.clip)
+    found: list[tuple[float, Limits, OwnInhibition]] = []
+    for more in range(MORE_OCTAVES + 1):
+        state_max = _state_max(network, calibration, fraction_bits, HEADROOM_OCTAVES + more)
+        limits = Limits(
+            fraction_bits=fraction_bits,
+            extra_bits=0,
+            state_max=state_max,
+            excitation_max=max(1, round(excitation * target.unit)),
+            max_count=_max_count(state_max, fraction_bits),
+        )
+        least = least_own_inhibition(limits, signed_limit(STATE_BITS))
+        barrier = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
+        raised = float((barrier.mend(own) > own).mean())
+        if least <= signed_limit(STATE_BITS):
+            found.append((raised, limits, barrier))
+        if found and found[-1][0] <= WEAK_SHARE:
+            break
+    if not found:
+        raise ConversionError(
+            f"no self-inhibition within {STATE_BITS} bits keeps a neuron that receives "
+            f"{excitation:.2f} nats a step below the rate cap of {_rate(limits):.0f} spikes; "
+            "calibrate on typical images, or train with a smaller step size"
+        )
+    _, limits, barrier = min(found, key=lambda one: one[0])
+    return limits, barrier
+
+
+def _extra_bits(
+    circuit: RoundedCircuit, limits: Limits, code: InputCode, network: FloatNetwork,
+    target: Target,
+) -> int:  # fmt: skip
+    """Return the finest current that fits: every bit of it is worth one of rounding noise a step.
+
+    Raises ConversionError where none does.
+    """
+    low, high = -code.zero_point, 255 - code.zero_point
+    if circuit.residual_limit:
+        low, high = -circuit.residual_limit, circuit.residual_limit
+    sums = worst_partial_sum(circuit.feedforward.connection.weights, low, high)
+    own = circuit.self_inhibition + circuit.loop_inhibition
+    worst = {
+        "current": float((sums * circuit.feedforward.scale + np.abs(circuit.bias)).max()) + 2,
+        "self-inhibition": float(own.max()) + 1,
+        "largest update": float(max(limits.excitation_max, round(-network.floor * target.unit))),
+    }
+    name = max(worst, key=lambda key: worst[key])
+    limit = signed_limit(STATE_BITS)
+    if worst[name] > limit:
+        raise ConversionError(
+            f"the {name} can reach {worst[name]:.3g}, too large for {STATE_BITS} bits; convert "
+            "with fewer fraction bits, or train with a smaller step size"
+        )
+    # Prediction sums are in levels of the input, not in units of the current.
+    moved = [circuit.feedforward] + ([] if circuit.residual_limit else [circuit.back])
+    shift = min(int(rows.connection.shift.min()) for rows in moved) - 1
+    return min(MAX_EXTRA_BITS, shift, int(np.log2(limit / worst[name])))
+
+
+def _assemble(
+    network: FloatNetwork, calibration: Calibration, settings: ConversionSettings,
+    target: Target, code: InputCode, limits: Limits, circuit: RoundedCircuit, extra: int,
+) -> IntegerNetwork:  # fmt: skip
+    """Return the program with `extra` bits of current."""
+    fine = float(1 << extra)
+    two_layers = circuit.residual_limit > 0
+    back = circuit.back.connection if two_layers else finer(circuit.back, extra).connection
+    lowest = round(network.floor * target.unit)
+    initial = np.rint(network.u0.astype(np.float64) * target.unit)
+
+    def whole(values: Float64) -> Int32:
+        return np.asarray(np.rint(values * fine), dtype=np.int32)
+
+    group = NeuronGroup(
+        bias=whole(circuit.bias),
+        # Up, so that no rounding takes what the barrier needs.
+        self_inhibition=np.ceil(np.maximum(circuit.self_inhibition, 0.0) * fine).astype(np.int32),
+        initial_state=np.clip(initial, lowest, limits.state_max).astype(np.int32),
+        fraction_bits=settings.fraction_bits,
+        extra_bits=extra,
+        state_min=max(lowest, (SPLIT_OCTAVES - MIN_OCTAVES) << settings.fraction_bits),
+        state_max=limits.state_max,
+        update_min=lowest,
+        excitation_max=limits.excitation_max,
+        max_count=limits.max_count,
+    )
+    try:
+        return IntegerNetwork(
+            input=code,
+            feedforward=finer(circuit.feedforward, extra).connection,
+            lateral=None if two_layers else back,
+            residual=(
+                Residual(back, circuit.residual_limit, whole(circuit.loop_inhibition))
+                if two_layers
+                else None
+            ),
+            neurons=group,
+            decoder=_decoder(network.phi.astype(np.float64)),
+            provenance=_provenance(network, calibration, settings),
+        )
+    except ProgramError as error:
+        raise ConversionError(f"{error}; convert with fewer fraction bits") from error
+
+
+def _fit_decoder(
+    program: IntegerNetwork, network: FloatNetwork, calibration: Calibration
+) -> IntegerNetwork:
+    """Return the program with a read-out that knows how its counts differ from the float ones.
+
+    The dictionary is moved as little as possible (ridge) so that it makes of the program's mean
+    counts what Phi makes of the float network's, image by image of the calibration.
+    """
+    prepared = prepare(program)
+    begun = start(prepared, levels(program.input, calibration.pixels))
+    counts = advance(prepared, begun, calibration.steps, n_threads()).counts_sum
+    mean = counts / calibration.steps
+    phi = network.phi.astype(np.float64)
+    missed = (calibration.mean_counts - mean) @ phi.T
+    power = mean.T @ mean / len(mean)
+    ridge = DECODER_RIDGE * np.trace(power) / len(power) + 1e-12
+    moved = np.linalg.solve(power + ridge * np.eye(len(power)), mean.T @ missed / len(mean))
+    return replace(program, decoder=_decoder(phi + moved.T))
+
+
+def _decoder(phi: Float64) -> Decoder:
+    scale = np.abs(phi).max(axis=1) / DECODER_LEVELS
+    rounded = np.rint(phi / np.where(scale > 0, scale, 1.0)[:, None])
+    return Decoder(rounded.astype(np.int16), scale.astype(np.float32))
+
+
+def _rate(limits: Limits) -> float:
+    return float(2.0 ** (limits.state_max / (1 << limits.fraction_bits)))
+
+
+def _state_max(
+    network: FloatNetwork, calibration: Calibration, fraction_bits: int, headroom: int
+) -> int:
+    """Return the upper clamp: `headroom` octaves above all that calibration saw, in the clip."""
+    seen = float(calibration.log_rate_max.max()) * LOG2E
+    octaves = max(float(np.ceil(seen)) + headroom, float(SPLIT_OCTAVES))
+    octaves = min(octaves, network.clip * LOG2E, float(SPLIT_OCTAVES + MAX_PARTS_LOG2))
+    return int(octaves * (1 << fraction_bits))
+
+
+def _max_count(state_max: int, fraction_bits: int) -> int:
+    """Return the count that a neuron at the rate cap exceeds with probability RARE."""
+    cap = 2.0 ** (state_max / (1 << fraction_bits))
+    return int(min(poisson.isf(RARE, cap) + 1, MAX_COUNT_LIMIT))
+
+
+def _provenance(
+    network: FloatNetwork, calibration: Calibration, settings: ConversionSettings
+) -> dict[str, str]:
+    return {
+        "ipvae_snn": __version__,
+        "checkpoint_sha256": network.source,
+        "trained_on": network.trained_on,
+        "calibration_data": calibration.data,
+        "calibration_images": str(calibration.images),
+        "calibration_steps": str(calibration.steps),
+        "feedforward_bits": str(settings.feedforward_bits),
+        "lateral_bits": str(settings.lateral_bits),
+        "sparsity": str(settings.sparsity),
+    }

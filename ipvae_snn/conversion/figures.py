@@ -1,0 +1,239 @@
+"""What a conversion did: scales, clipping, bits used, bounds, certificate, sampler; plain data."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ipvae_snn.arrays import Int64
+from ipvae_snn.conversion.calibration import Calibration
+from ipvae_snn.conversion.circuits import RoundedCircuit, Target, energy_rates
+from ipvae_snn.conversion.quantise import QuantisedRows
+from ipvae_snn.conversion.sampler_law import law_bounds, tail_mass
+from ipvae_snn.conversion.stability import (
+    BARRIER,
+    ENERGY_RANGE,
+    GENTLE,
+    Limits,
+    barrier,
+    energy_margin,
+    loop_gain,
+    smallest_eigenvalue,
+)
+from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
+from ipvae_snn.ir.network import Circuit, IntegerNetwork
+
+
+@dataclass(frozen=True)
+class ConnectionReport:
+    """One connection: scales (drive units a weight unit), clipping, bits and rounding error."""
+
+    name: str
+    scale_min: float
+    scale_median: float
+    scale_max: float
+    clipped_share: float
+    bits_used_min: int
+    bits_used_median: float
+    zero_share: float
+    relative_error_median: float
+    relative_error_max: float
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A proved bound: the worst value that any input can cause, and the limit it stays within."""
+
+    name: str
+    worst: int
+    limit: int
+    neuron: int
+
+    @property
+    def bits(self) -> float:
+        """Signed bits that the worst value needs."""
+        return float(np.log2(max(self.worst, 1)) + 1)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is proved about competition, and what is measured (docs/numerics.md, Stability).
+
+    rate_cap: spikes a step. excitation: most that a neuron can receive in a step apart from its
+    own inhibition, nats. barrier: bound on P(a neuron passes the rate cap in a step), whatever
+    image and other neurons do; barrier_limit: what it must not exceed. raised: neurons that
+    needed more self-inhibition for it; gentle: neurons that are let off. smallest_eigenvalue: of
+    the symmetrised integer competition, nats a spike, self-inhibition included;
+    float_eigenvalue: of the float one.
+    energy_margin: see certificate.energy_margin, not negative if the statement holds up to
+    energy_rate (its median over neurons) spikes a step. shift: self-inhibition added to every
+    neuron for it; own_inhibition: the median, for comparison; nats a spike. loop_gain: at
+    calibrated mean rates, stable below 2.
+    """
+
+    rate_cap: float
+    excitation: float
+    barrier: float
+    barrier_limit: float
+    raised: int
+    gentle: int
+    smallest_eigenvalue: float
+    float_eigenvalue: float
+    energy_margin: float
+    energy_rate: float
+    energy_range: float
+    shift: float
+    own_inhibition: float
+    loop_gain: float
+    float_loop_gain: float
+
+
+@dataclass(frozen=True)
+class SamplerReport:
+    """The sampler's distance to Poisson over every potential up to the program's cap.
+
+    total_variation_16, mean_16, zero_16: worst up to rate 16, the latter two relative;
+    total_variation: worst up to the rate cap. count_tail: P(count > max_count) at the rate cap.
+    """
+
+    total_variation_16: float
+    mean_16: float
+    zero_16: float
+    total_variation: float
+    count_tail: float
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """All that a user should know of a conversion; `as_json` gives plain data."""
+
+    circuit: Circuit
+    pixels_left_out: int
+    pixels: int
+    neurons: int
+    fraction_bits: int
+    extra_bits: int
+    max_count: int
+    state_max_octaves: float
+    calibrated_max_octaves: float
+    clamped_share: float
+    connections: tuple[ConnectionReport, ...]
+    bounds: tuple[Bound, ...]
+    certificate: Certificate
+    sampler: SamplerReport
+    calibration: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        return asdict(self)
+
+
+def build_report(
+    program: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+) -> ConversionReport:
+    """Return the report of `program`, which is `circuit` in integers and stands for `target`."""
+    group = program.neurons
+    octave = 1 << group.fraction_bits
+    low, high = program.feedforward_range
+    sums = worst_partial_sum(program.feedforward.weights, low, high)
+    name, back = "lateral", program.lateral
+    if program.residual is not None:
+        name, back = "prediction", program.residual.prediction
+    bounds = [_bound("feedforward sum", sums, ACCUMULATOR_BITS)]
+    if back is not None:
+        worst = worst_partial_sum(back.weights, 0, group.max_count)
+        bounds.append(_bound(f"{name} sum", worst, ACCUMULATOR_BITS))
+    bounds.append(_bound("current", program.worst_current, STATE_BITS))
+    back_unit = 1.0 / program.input.scale if program.residual else target.unit
+    return ConversionReport(
+        circuit=program.circuit,
+        pixels_left_out=int((~calibration.active).sum()),
+        pixels=program.n_pixels,
+        neurons=program.n_neurons,
+        fraction_bits=group.fraction_bits,
+        extra_bits=group.extra_bits,
+        max_count=group.max_count,
+        state_max_octaves=group.state_max / octave,
+        calibrated_max_octaves=float(calibration.log_rate_max.max() * np.log2(np.e)),
+        clamped_share=calibration.clamped,
+        connections=(
+            _connection("feedforward", circuit.feedforward, target.unit * program.input.scale),
+            _connection(name, circuit.back, back_unit),
+        ),
+        bounds=tuple(bounds),
+        certificate=_certificate(program, calibration, target, circuit),
+        sampler=_sampler(program),
+        calibration=f"{calibration.images} images of {calibration.data}, {calibration.steps} steps",
+    )
+
+
+def _certificate(
+    program: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+) -> Certificate:
+    group = program.neurons
+    limits = Limits(
+        group.fraction_bits, group.extra_bits, group.state_max, group.excitation_max,
+        group.max_count,
+    )  # fmt: skip
+    competition = circuit.competition / target.unit
+    rates = energy_rates(calibration)
+    cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))
+    passes = barrier(program.own_inhibition, limits)
+    per_nat = target.unit * (1 << group.extra_bits)
+    gentle = (program.own_inhibition - 1) * cap < GENTLE * per_nat
+    own = circuit.self_inhibition + circuit.loop_inhibition
+    return Certificate(
+        rate_cap=float(cap),
+        excitation=group.excitation_max / target.unit,
+        barrier=float(passes[~gentle].max(initial=0.0)),
+        gentle=int(gentle.sum()),
+        barrier_limit=BARRIER,
+        raised=circuit.raised,
+        smallest_eigenvalue=smallest_eigenvalue((competition + competition.T) / 2),
+        float_eigenvalue=smallest_eigenvalue(target.competition / target.unit),
+        energy_margin=energy_margin(competition, target.threshold / target.unit, rates),
+        energy_rate=float(np.median(rates)),
+        energy_range=ENERGY_RANGE,
+        shift=circuit.shift / target.unit,
+        own_inhibition=float(np.median(own)) / target.unit,
+        loop_gain=loop_gain(competition, calibration.count_mean),
+        float_loop_gain=loop_gain(target.competition / target.unit, calibration.count_mean),
+    )
+
+
+def _sampler(program: IntegerNetwork) -> SamplerReport:
+    group = program.neurons
+    law = law_bounds(group.fraction_bits, group.state_min, group.state_max)
+    usual = law.up_to(4)
+    cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))
+    return SamplerReport(
+        total_variation_16=usual.total_variation,
+        mean_16=usual.mean,
+        zero_16=usual.zero,
+        total_variation=law.up_to(law.octaves[-1].top).total_variation,
+        count_tail=tail_mass(cap, group.max_count),
+    )
+
+
+def _bound(name: str, worst: Int64, bits: int) -> Bound:
+    neuron = int(worst.argmax())
+    return Bound(name, int(worst[neuron]), signed_limit(bits), neuron)
+
+
+def _connection(name: str, rows: QuantisedRows, unit: float) -> ConnectionReport:
+    scale = rows.scale / unit
+    live = rows.bits_used > 0
+    used = rows.bits_used[live] if live.any() else rows.bits_used
+    return ConnectionReport(
+        name=name,
+        scale_min=float(scale.min()),
+        scale_median=float(np.median(scale)),
+        scale_max=float(scale.max()),
+        clipped_share=rows.clipped,
+        bits_used_min=int(used.min()),
+        bits_used_median=float(np.median(used)),
+        zero_share=float((rows.connection.weights == 0).mean()),
+        relative_error_median=float(np.median(rows.error)),
+        relative_error_max=float(rows.error.max()),
+    )

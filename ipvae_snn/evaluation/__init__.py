@@ -1,0 +1,1 @@
+"""Evaluation of a float network: figures with intervals, read-out, generalisation."""

@@ -1,0 +1,215 @@
+"""How good a float network is: figures over steps, sparseness, run-aways, with intervals."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Float32, Float64
+from ipvae_snn.config.settings import Config, KlForm
+from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.evaluation.figures import Moment, gather, judge_of
+from ipvae_snn.inference import fast
+from ipvae_snn.inference.fast import Circuit, Population
+from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
+from ipvae_snn.metrics import estimates, sparseness
+from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.models.float_network import FloatNetwork
+
+CHUNK: Final = 1000  # images at a time: 2 MB for each of five arrays at K = 512
+CLIP_MARGIN: Final = 1.0  # nats below the clip, where it has taken over from the dynamics
+# A neuron whose rate is below one spike in 100 steps on every image takes part in none of them.
+SILENT_RATE: Final = 0.01
+# Noise of the read-out's training images is keyed apart from that of the images judged.
+TRAINING_KEY: Final = 1 << 31
+
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """How to evaluate: `steps` T >= 1 and the seed of all noise; kl is the form that is reported.
+
+    training_steps: the horizon that the network was trained with, which is recorded too. inner,
+    leak: updates a step and the leak within it, as in training. threads: of the CPU; they change
+    no figure.
+    """
+
+    steps: int
+    seed: int = 0
+    kl: KlForm = "code"
+    training_steps: int = 16
+    inner: int = 1
+    leak: float = 0.0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for values that no run can have."""
+        for name, value, low, high in (
+            ("steps", self.steps, 1, MAX_STEPS - 1),
+            ("seed", self.seed, 0, MAX_SEED),
+            ("threads", self.threads, 1, 1024),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(f"evaluation: {name} is {value}; give {low} to {high}")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of one network on one set of images.
+
+    moments: by recorded step, the last after all steps. spikes_per_image: over all steps.
+    lifetime_sparseness (over neurons) and population_sparseness (over images) of the rates after
+    the last step. silent_neurons: of `neurons`, those whose rate then is below SILENT_RATE for
+    every image. reached_clip: share of images with a potential within 1 nat of the clip at any
+    step. largest_rate: at any step, in spikes a step. worst_image: index of the last worst_r2.
+    """
+
+    data: str
+    citation: str
+    images: int
+    steps: int
+    seed: int
+    kl_form: KlForm
+    training_steps: int
+    moments: tuple[Moment, ...]
+    spikes_per_image: Estimate
+    lifetime_sparseness: Estimate
+    population_sparseness: Estimate
+    neurons: int
+    silent_neurons: int
+    reached_clip: Estimate
+    largest_rate: float
+    worst_image: int
+
+    @property
+    def last(self) -> Moment:
+        """The figures after all steps."""
+        return self.moments[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation with what pictures and read-outs need of its run.
+
+    rates (N, K) in spikes a step after the last step; samples and maps: by recorded step, the
+    reconstructions (P, M) of the first P images.
+    """
+
+    evaluation: Evaluation
+    rates: Float32
+    samples: dict[int, Float32]
+    maps: dict[int, Float32]
+
+
+def request_of(config: Config, steps: int, seed: int = 0, threads: int = 1) -> EvaluationRequest:
+    """Return the request that treats a network as the config that it was trained with did."""
+    train = config.train
+    return EvaluationRequest(
+        steps, seed, train.kl, train.steps, train.inner_steps, train.leak, threads
+    )
+
+
+def recorded_steps(steps: int, training_steps: int) -> tuple[int, ...]:
+    """Return 0, the powers of 2 up to `steps`, training_steps if within them, and `steps`."""
+    powers = {1 << i for i in range(steps.bit_length())}
+    return tuple(sorted(t for t in {0, steps, training_steps} | powers if t <= steps))
+
+
+def evaluate(
+    network: FloatNetwork,
+    images: ImageSet,
+    request: EvaluationRequest,
+    *,
+    shown: int = 0,
+    report: Report = lambda image_steps: None,
+) -> Evaluated:
+    """Run `images` through the network and judge it at every recorded step.
+
+    `shown` images keep their reconstructions; `report` is told how many image-steps are done
+    since it was last called. Images are taken CHUNK at a time, and no history is kept. Raises
+    DataError for images of another size or kind.
+    """
+    c = fast.circuit(network, request.inner, request.leak)
+    judge = judge_of(network, request.kl)
+    steps = recorded_steps(request.steps, request.training_steps)
+    figures: list[list[dict[str, Float64]]] = [[] for _ in steps]
+    samples: dict[int, list[Float32]] = {t: [] for t in steps}
+    maps: dict[int, list[Float32]] = {t: [] for t in steps}
+    rates, peaks, spikes = [], [], []
+    for first, pixels in _chunks(images.pixels):
+        p = fast.start(c, pixels, images.kind, images.name, first)
+        keep = max(0, shown - first)
+        for index, t in enumerate(steps):
+            p = _advance(c, p, t, request, report)
+            z, rate = fast.counts(c, p, request.seed), np.exp(p.u)
+            sample, mean = z @ c.phi.T, rate @ c.phi.T
+            figures[index].append(judge(pixels, p, z, sample, mean))
+            # Copies: a view of no row would hold on to all of them.
+            samples[t].append(sample[:keep].copy())
+            maps[t].append(mean[:keep].copy())
+        rates.append(np.exp(p.u))
+        peaks.append(p.peak.max(axis=1))
+        spikes.append(p.spikes)
+    moments, worst = gather(steps, figures)
+    rate = np.concatenate(rates)
+    peak = np.concatenate(peaks)
+    evaluation = Evaluation(
+        data=images.name,
+        citation=images.citation,
+        images=len(images),
+        steps=request.steps,
+        seed=request.seed,
+        kl_form=request.kl,
+        training_steps=request.training_steps,
+        moments=moments,
+        spikes_per_image=estimates.estimate(np.concatenate(spikes).astype(np.float64)),
+        lifetime_sparseness=estimates.estimate(sparseness.lifetime(rate)),
+        population_sparseness=estimates.estimate(sparseness.population(rate)),
+        neurons=network.n_neurons,
+        silent_neurons=int((rate.max(axis=0) < SILENT_RATE).sum()),
+        reached_clip=estimates.share(int((peak > c.clip - CLIP_MARGIN).sum()), len(peak)),
+        largest_rate=float(np.exp(np.float64(peak.max()))),
+        worst_image=worst,
+    )
+    return Evaluated(
+        evaluation,
+        rate,
+        {t: np.concatenate(parts) for t, parts in samples.items()},
+        {t: np.concatenate(parts) for t, parts in maps.items()},
+    )
+
+
+def final_rates(
+    network: FloatNetwork,
+    images: ImageSet,
+    request: EvaluationRequest,
+    report: Report = lambda image_steps: None,
+) -> Float32:
+    """Return the rates (N, K) after all steps of images for a read-out to be fitted on."""
+    c = fast.circuit(network, request.inner, request.leak)
+    rates = []
+    for first, pixels in _chunks(images.pixels):
+        p = fast.start(c, pixels, images.kind, images.name, TRAINING_KEY + first)
+        rates.append(np.exp(_advance(c, p, request.steps, request, report).u))
+    return np.concatenate(rates)
+
+
+def _advance(
+    c: Circuit, p: Population, step: int, request: EvaluationRequest, report: Report
+) -> Population:
+    if step > p.steps:
+        report(len(p.u) * (step - p.steps))
+        p = fast.advance(c, p, step - p.steps, request.seed, request.threads)
+    return p
+
+
+def _chunks(pixels: Float32) -> Iterable[tuple[int, Float32]]:
+    for first in range(0, len(pixels), CHUNK):
+        yield first, pixels[first : first + CHUNK]

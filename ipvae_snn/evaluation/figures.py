@@ -1,0 +1,119 @@
+"""The figures of one moment of inference, per image and as means with intervals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ipvae_snn.arrays import Float32, Float64
+from ipvae_snn.config.settings import KlForm
+from ipvae_snn.inference.fast import Population
+from ipvae_snn.metrics import estimates, quality
+from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.models import linear_gaussian, poisson
+from ipvae_snn.models.float_network import FloatNetwork
+
+Judge = Callable[[Float32, Population, Float32, Float32, Float32], dict[str, Float64]]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Means over the images after `step` steps, with 95 % intervals.
+
+    r2 and mse (a pixel) are those of one sample's reconstruction phi z with z ~ Poisson(exp(u)),
+    r2_map and mse_map of phi exp(u). zeros: share of neurons silent in z; spikes: of all neurons
+    in z. corner: distance of (r2, zeros) to (1, 1), interval by the delta method. nll: -log
+    p(x|z) in nats an image. kl: from the potentials before the last step to those after it;
+    free_energy = nll + kl; du_norm: L2 norm of the last step's change. None before any step.
+    worst_r2: the smallest r2 of any image.
+    """
+
+    step: int
+    r2: Estimate
+    r2_map: Estimate
+    mse: Estimate
+    mse_map: Estimate
+    zeros: Estimate
+    spikes: Estimate
+    corner: Estimate
+    nll: Estimate
+    kl: Estimate | None
+    free_energy: Estimate | None
+    du_norm: Estimate | None
+    worst_r2: float
+
+
+def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
+    """Return the function that gives each image's figures (N,) by the names of Moment."""
+    log_sigma = torch.from_numpy(network.log_sigma.astype(np.float64))
+    precision = linear_gaussian.precision(log_sigma).numpy().astype(np.float32)
+    normaliser = float(linear_gaussian.log_normaliser(log_sigma))
+    divergence = poisson.KL_FORMS[form]
+
+    def judge(
+        pixels: Float32, p: Population, z: Float32, sample: Float32, mean: Float32
+    ) -> dict[str, Float64]:
+        u, before = p.u.astype(np.float64), p.before.astype(np.float64)
+        error = (pixels - sample) ** 2
+        nll = 0.5 * (error @ precision).astype(np.float64) + normaliser
+        kl = divergence(torch.from_numpy(u), torch.from_numpy(before)).numpy()
+        return {
+            "r2": quality.r2_per_image(pixels, sample),
+            "r2_map": quality.r2_per_image(pixels, mean),
+            "mse": error.mean(axis=1, dtype=np.float64),
+            "mse_map": ((pixels - mean) ** 2).mean(axis=1, dtype=np.float64),
+            "zeros": (z == 0).mean(axis=1),
+            "spikes": z.sum(axis=1, dtype=np.float64),
+            "nll": nll,
+            "kl": kl,
+            "free_energy": nll + kl,
+            "du_norm": np.linalg.norm(u - before, axis=1),
+        }
+
+    return judge
+
+
+def gather(
+    steps: tuple[int, ...], figures: list[list[dict[str, Float64]]]
+) -> tuple[tuple[Moment, ...], int]:
+    """Return the moments, and the index of the worst image of the last (0 if none has an R2)."""
+    moments = []
+    worst = 0
+    for step, parts in zip(steps, figures, strict=True):
+        values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        known = np.where(np.isnan(values["r2"]), np.inf, values["r2"])
+        worst = int(known.argmin())
+        moved = {
+            name: estimates.estimate(values[name]) for name in ("kl", "free_energy", "du_norm")
+        }
+        moments.append(
+            Moment(
+                step=step,
+                corner=corner(values["r2"], values["zeros"]),
+                kl=moved["kl"] if step else None,
+                free_energy=moved["free_energy"] if step else None,
+                du_norm=moved["du_norm"] if step else None,
+                worst_r2=float(values["r2"][worst]),
+                **{
+                    name: estimates.estimate(values[name])
+                    for name in ("r2", "r2_map", "mse", "mse_map", "zeros", "spikes", "nll")
+                },
+            )
+        )
+    return tuple(moments), worst
+
+
+def corner(r2: Float64, zeros: Float64) -> Estimate:
+    """Return sqrt((1 - mean R2)^2 + (1 - mean zeros)^2) of figures an image (N,).
+
+    Its interval is by the delta method: with a and b the means of a_n = 1 - R2_n and
+    b_n = 1 - zeros_n, the mean of (a a_n + b b_n) / d is d itself, and varies as d does.
+    """
+    a_n = 1.0 - r2
+    b_n = np.where(np.isnan(r2), np.nan, 1.0 - zeros)
+    a, b = estimates.estimate(a_n).mean, estimates.estimate(b_n).mean
+    distance = float(np.hypot(a, b))
+    if distance == 0.0:
+        return estimates.estimate(a_n)
+    return estimates.estimate((a * a_n + b * b_n) / distance)

@@ -1,0 +1,129 @@
+"""Pictures of an evaluation: convergence past the training horizon, reconstructions, dictionary."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from ipvae_snn.arrays import Float32, Floats
+from ipvae_snn.evaluation.evaluate import Evaluation
+from ipvae_snn.evaluation.figures import Moment
+from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.report.plots import page, show, tiles
+
+MAX_COLUMNS: Final = 8  # steps in the picture of reconstructions
+MAX_ELEMENTS: Final = 576  # dictionary elements drawn
+COLOURS: Final = ("tab:blue", "tab:orange")
+
+Figure = Callable[[Moment], Estimate | None]
+
+
+def convergence(path: Path, evaluation: Evaluation) -> None:
+    """Draw R2, zeros and the step's change over a logarithmic axis of steps, with 95 % bands.
+
+    A dotted line marks the steps that the network was trained with.
+    """
+    moments = [moment for moment in evaluation.moments if moment.step > 0]
+    with page(path, 6.4, 7.2) as figure:
+        quality, sparse, change = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
+        _curve(quality, moments, lambda m: m.r2_map, "MAP read-out", COLOURS[1], "--")
+        _curve(quality, moments, lambda m: m.r2, "one sample", COLOURS[0])
+        lowest = min(m.r2.mean for m in moments)
+        quality.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
+        quality.set_ylabel("R2")
+        quality.legend(frameon=False, loc="lower right")
+        _curve(sparse, moments, lambda m: m.zeros, "zeros", COLOURS[0])
+        sparse.set_ylabel("share of silent neurons")
+        _curve(change, moments, lambda m: m.du_norm, "change", COLOURS[0])
+        change.set_ylabel("|u(t) - u(t-1)| in nats")
+        change.set_ylim(bottom=0.0)
+        change.set_xlabel("step")
+        change.set_xscale("log", base=2)
+        change.set_xticks(_ticks([m.step for m in moments]))
+        change.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}")
+        change.minorticks_off()
+        if evaluation.training_steps <= evaluation.steps:
+            for axes in (quality, sparse, change):
+                axes.axvline(evaluation.training_steps, color="0.45", linestyle=":", linewidth=1.2)
+            # The change falls from the upper left, so that the upper right has room.
+            change.annotate(
+                f"trained with {evaluation.training_steps} steps", (evaluation.training_steps, 0.9),
+                (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
+                color="0.35",
+            )  # fmt: skip
+        figure.suptitle(f"Convergence on {evaluation.images} images of {evaluation.data}")
+
+
+def reconstructions(
+    path: Path, originals: Floats, samples: Mapping[int, Floats], maps: Mapping[int, Floats],
+    shape: tuple[int, int], title: str,
+) -> None:  # fmt: skip
+    """Draw, for each of originals (P, M), what the steps of `samples` and of `maps` decode to."""
+    steps = spread(sorted(samples))
+    low, high = np.percentile(originals, [0.5, 99.5])
+    n = len(originals)
+    with page(path, 0.9 * (len(steps) + 1) + 0.7, 1.8 * n + 0.7) as figure:
+        grid = figure.subplots(2 * n, len(steps) + 1, squeeze=False)
+        for image in range(n):
+            for line, (name, decoded) in enumerate((("sample", samples), ("MAP", maps))):
+                row = grid[2 * image + line]
+                row[0].set_axis_off()
+                if line == 0:
+                    show(row[0], originals[image].reshape(shape), low, high)
+                for axes, step in zip(row[1:], steps, strict=True):
+                    show(axes, decoded[step][image].reshape(shape), low, high)
+                row[1].text(
+                    -0.1, 0.5, name, transform=row[1].transAxes, ha="right", va="center",
+                    rotation=90,
+                )  # fmt: skip
+        grid[0][0].set_title("original", fontsize=9)
+        for axes, step in zip(grid[0][1:], steps, strict=True):
+            axes.set_title(f"step {step}", fontsize=9)
+        figure.suptitle(title)
+
+
+def dictionary_by_use(path: Path, phi: Float32, shape: tuple[int, int], rates: Floats) -> None:
+    """Draw the dictionary phi (M, K) in the order of the mean rates (N, K), and those rates."""
+    use = rates.mean(axis=0, dtype=np.float64)
+    order = np.argsort(-use)
+    shown = order[:MAX_ELEMENTS]
+    with page(path, 6.4, 8.2) as figure:
+        top, below = figure.subplots(2, 1, height_ratios=(4, 1))
+        show(top, tiles(phi.T[shown], shape, int(np.ceil(np.sqrt(len(shown))))), -1, 1)
+        extent = "all" if len(shown) == len(order) else f"{len(shown)} of"
+        top.set_title(f"Dictionary: {extent} {len(order)} elements, most used first")
+        below.plot(np.arange(1, len(order) + 1), use[order], color=COLOURS[0], linewidth=1.6)
+        below.set_yscale("log")
+        below.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+        below.yaxis.set_major_formatter("{x:g}")
+        below.yaxis.set_minor_formatter(NullFormatter())
+        below.set_xlabel("element")
+        below.set_ylabel("mean rate (spikes a step)")
+        below.margins(x=0.01)
+
+
+def spread(steps: Sequence[int], most: int = MAX_COLUMNS) -> list[int]:
+    """Return at most `most` of the steps, evenly spread, the first and the last among them."""
+    picks = np.unique(np.rint(np.linspace(0, len(steps) - 1, min(most, len(steps)))).astype(int))
+    return [steps[i] for i in picks]
+
+
+def _ticks(steps: Sequence[int]) -> list[int]:
+    """Return the last step and the powers of 2 that leave room for its label."""
+    last = steps[-1]
+    return [*(t for t in steps if t & (t - 1) == 0 and 3 * t <= 2 * last), last]
+
+
+def _curve(
+    axes: Axes, moments: Sequence[Moment], figure: Figure, label: str, colour: str,
+    style: str = "-",
+) -> None:  # fmt: skip
+    points = [(m.step, value) for m in moments if (value := figure(m)) is not None]
+    steps = [step for step, _ in points]
+    axes.plot(steps, [e.mean for _, e in points], style, color=colour, label=label, linewidth=1.6)
+    if all(np.isfinite([e.low, e.high]).all() for _, e in points):
+        low, high = [e.low for _, e in points], [e.high for _, e in points]
+        axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)

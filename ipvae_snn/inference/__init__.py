@@ -1,0 +1,1 @@
+"""Float inference: the float64 reference on keyed uniforms, and the fast float32 one."""

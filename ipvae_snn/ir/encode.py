@@ -1,0 +1,75 @@
+"""Float pixels -> the 8-bit image that an integer program takes, and back."""
+
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Float32, Float64, UInt8
+from ipvae_snn.errors import DataError
+from ipvae_snn.ir.parts import InputCode, InputKind
+
+MAX_SATURATED: Final = 0.01  # a larger share of saturated pixels means another scaling of the data
+
+
+def input_code(kind: InputKind, image_shape: tuple[int, int], largest: float = 1.0) -> InputCode:
+    """Return the code for pixels in [0, 1] ("unit") or in [-largest, largest] ("standardised")."""
+    if kind == "unit":
+        return InputCode(image_shape, kind, 1.0 / 255.0, 0)
+    return InputCode(image_shape, kind, largest / 127.0, 128)
+
+
+def check_images(
+    image_shape: tuple[int, int],
+    network_kind: InputKind,
+    pixels: Float32,
+    kind: InputKind,
+    name: str,
+) -> None:
+    """Raise DataError if images (N, M) of `kind` do not have the network's size or kind."""
+    height, width = image_shape
+    if pixels.shape[1] != height * width:
+        raise DataError(
+            f"{name}: images of {pixels.shape[1]} pixels, but the network takes {height}x{width} = "
+            f"{height * width}; choose the data that it was trained on, or resize"
+        )
+    if kind != network_kind:
+        raise DataError(
+            f"{name}: {kind} pixels, but the network takes {network_kind} ones; choose data like "
+            "that it was trained on"
+        )
+
+
+def encode(code: InputCode, pixels: Float32, kind: InputKind, name: str) -> tuple[UInt8, int]:
+    """Return pixels (N, M) as uint8 and how many of them saturated at 0 or 255.
+
+    Raises DataError if the images' size or kind is not the program's, or if more than 1 % of the
+    pixels saturate. `name` says whose images they are in the message.
+    """
+    check_images(code.image_shape, code.kind, pixels, kind, name)
+    exact = _exact_levels(code, pixels)
+    saturated = int(((exact < 0) | (exact > 255)).sum())
+    if saturated > MAX_SATURATED * exact.size:
+        share = 100.0 * saturated / exact.size
+        raise DataError(
+            f"{name}: {share:.1f} % of the pixels lie outside the network's input range "
+            f"[{-code.zero_point * code.scale:.3g}, {(255 - code.zero_point) * code.scale:.3g}]; "
+            "scale them as the training data were"
+        )
+    return levels(code, pixels), saturated
+
+
+def levels(code: InputCode, pixels: Float32) -> UInt8:
+    """Return pixels (N, M) as the nearest of the code's 256 levels."""
+    return np.clip(_exact_levels(code, pixels), 0, 255).astype(np.uint8)
+
+
+def _exact_levels(code: InputCode, pixels: Float32) -> Float64:
+    return np.rint(pixels.astype(np.float64) / code.scale) + code.zero_point
+
+
+def explain_levels(code: InputCode) -> str:
+    """Return a sentence on what a pixel's level stands for."""
+    if code.kind == "unit":
+        return f"Level p stands for the brightness p x {code.scale:.6g}, from 0 to 1."
+    value = f"(p - {code.zero_point}) x {code.scale:.6g}"
+    return f"Level p stands for the standardised brightness {value}."

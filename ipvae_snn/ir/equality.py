@@ -1,0 +1,75 @@
+"""Integer runs are compared by equality, float with integer by how often they agree."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ipvae_snn.ir.trace import Trace
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first place where two runs differ; step and neuron are None where they do not apply."""
+
+    field: str
+    image: int
+    step: int | None
+    neuron: int | None
+    expected: float
+    found: float
+
+    def describe(self) -> str:
+        """Return one line that names the place and both values."""
+        place = f"image {self.image}"
+        place += "" if self.step is None else f", step {self.step}"
+        place += "" if self.neuron is None else f", neuron {self.neuron}"
+        return (
+            f"{self.field} differs first at {place}: expected {self.expected}, found {self.found}"
+        )
+
+
+def first_divergence(expected: Trace, found: Trace) -> Divergence | None:
+    """Return where `found` first differs from `expected`, or None if all shared arrays are equal.
+
+    With traces kept, the earliest (image, step) is named, counts before states within a step;
+    otherwise the first differing entry of the sums.
+    """
+    places = [
+        place
+        for name, axes in (("counts", "tn"), ("states", "tn"))
+        if (place := _first(name, axes, expected, found)) is not None
+    ]
+    if places:
+        # A wrong count of step t shows in the state of step t; a wrong state in the count of t + 1.
+        return min(places, key=lambda p: (p.image, p.step or 0, p.field != "counts"))
+    for name, axes in (
+        ("spikes_per_step", "t"),
+        ("saturated", "t"),
+        ("counts_sum", "n"),
+        ("state", "n"),
+        ("reconstruction", ""),
+    ):
+        place = _first(name, axes, expected, found)
+        if place is not None:
+            return place
+    return None
+
+
+def _first(name: str, axes: str, expected: Trace, found: Trace) -> Divergence | None:
+    want, have = getattr(expected, name), getattr(found, name)
+    if want is None or have is None:
+        return None
+    if want.shape != have.shape:
+        return Divergence(f"shape of {name}", 0, None, None, len(want), len(have))
+    unequal = want != have
+    if not unequal.any():
+        return None
+    index = np.unravel_index(int(np.argmax(unequal)), want.shape)
+    return Divergence(
+        field=name,
+        image=int(index[0]),
+        step=int(index[1]) if "t" in axes else None,
+        neuron=int(index[-1]) if "n" in axes else None,
+        expected=float(want[index]),
+        found=float(have[index]),
+    )

@@ -1,0 +1,160 @@
+"""Integer program <-> one safetensors file, and <-> plain NumPy arrays for bundles."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from ipvae_snn.arrays import AnyArray
+from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.ir.network import VERSION, IntegerNetwork
+from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.sampler import SamplerTables
+from ipvae_snn.storage.atomic import atomic_path
+from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
+
+FORMAT: Final = "ipvae-snn/integer-network"
+_CONNECTION_PARTS: Final = ("weights", "multiplier", "shift")
+
+
+def to_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
+    """Return the program's tensors by name (docs/ir.md lists them)."""
+    return {
+        **_connection_arrays("feedforward", network.feedforward),
+        **_connection_arrays("lateral", network.lateral),
+        **_residual_arrays(network.residual),
+        "neurons.bias": network.neurons.bias,
+        "neurons.self_inhibition": network.neurons.self_inhibition,
+        "neurons.initial_state": network.neurons.initial_state,
+        "decoder.weights": network.decoder.weights,
+        "decoder.scale": network.decoder.scale,
+        "tables.coarse": network.tables.coarse,
+        "tables.fine": network.tables.fine,
+        "tables.reciprocal": network.tables.reciprocal,
+    }
+
+
+def _connection_arrays(name: str, connection: Connection | None) -> dict[str, AnyArray]:
+    if connection is None:
+        return {}
+    return {f"{name}.{part}": getattr(connection, part) for part in _CONNECTION_PARTS}
+
+
+def _residual_arrays(residual: Residual | None) -> dict[str, AnyArray]:
+    if residual is None:
+        return {}
+    return {
+        **_connection_arrays("prediction", residual.prediction),
+        "residual.loop_inhibition": residual.loop_inhibition,
+    }
+
+
+def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
+    """Return the program's scalars as JSON-ready values (docs/ir.md lists them)."""
+    group = network.neurons
+    return {
+        "version": network.version,
+        "input": {
+            "image_shape": list(network.input.image_shape),
+            "kind": network.input.kind,
+            "scale": network.input.scale,
+            "zero_point": network.input.zero_point,
+        },
+        "neurons": {
+            "fraction_bits": group.fraction_bits,
+            "extra_bits": group.extra_bits,
+            "state_min": group.state_min,
+            "state_max": group.state_max,
+            "update_min": group.update_min,
+            "excitation_max": group.excitation_max,
+            "max_count": group.max_count,
+        },
+        "residual_limit": network.residual.limit if network.residual else None,
+    }
+
+
+def from_parts(
+    arrays: dict[str, AnyArray], scalars: dict[str, Any], provenance: dict[str, str]
+) -> IntegerNetwork:
+    """Build the program from its parts; raise ProgramError if it breaks a rule."""
+    height, width = scalars["input"]["image_shape"]
+    table: Any = arrays
+    limit = scalars["residual_limit"]
+    return IntegerNetwork(
+        version=int(scalars["version"]),
+        input=InputCode(
+            image_shape=(int(height), int(width)),
+            kind=scalars["input"]["kind"],
+            scale=float(scalars["input"]["scale"]),
+            zero_point=int(scalars["input"]["zero_point"]),
+        ),
+        feedforward=_connection(arrays, "feedforward"),
+        lateral=_connection(arrays, "lateral") if limit is None else None,
+        residual=None if limit is None else _residual(arrays, int(limit)),
+        neurons=NeuronGroup(
+            bias=table["neurons.bias"],
+            self_inhibition=table["neurons.self_inhibition"],
+            initial_state=table["neurons.initial_state"],
+            **{name: int(value) for name, value in scalars["neurons"].items()},
+        ),
+        decoder=Decoder(table["decoder.weights"], table["decoder.scale"]),
+        tables=SamplerTables(
+            *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
+        ),
+        provenance=provenance,
+    )
+
+
+def _connection(arrays: dict[str, AnyArray], name: str) -> Connection:
+    table: Any = arrays
+    try:
+        return Connection(*(table[f"{name}.{part}"] for part in _CONNECTION_PARTS))
+    except ProgramError as error:  # a connection does not know its own name
+        raise ProgramError(f"{name} {error}") from error
+
+
+def _residual(arrays: dict[str, AnyArray], limit: int) -> Residual:
+    table: Any = arrays
+    return Residual(_connection(arrays, "prediction"), limit, table["residual.loop_inhibition"])
+
+
+def save_network(network: IntegerNetwork, path: Path) -> None:
+    """Write the program to `path`, whole or not at all."""
+    metadata = {
+        "format": FORMAT,
+        "version": str(network.version),
+        "program": json.dumps(to_scalars(network)),
+        "provenance": json.dumps(network.provenance),
+    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in to_arrays(network).items()}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(sorted_metadata(save(arrays, metadata=metadata)))
+
+
+def load_network(path: Path) -> IntegerNetwork:
+    """Read a program from `path`; executes no code from the file.
+
+    Raises FileFormatError if it is missing, truncated, foreign, older, newer, or breaks a rule.
+    """
+    metadata = read_header(path, FORMAT, VERSION)
+    if int(metadata["version"]) < VERSION:
+        raise FileFormatError(
+            f"{path}: version {metadata['version']} is older than {VERSION}, which draws from "
+            "other uniforms; convert it again"
+        )
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no __iter__)
+        scalars = json.loads(metadata["program"])
+        provenance = json.loads(metadata["provenance"])
+        return from_parts(arrays, scalars, {str(k): str(v) for k, v in provenance.items()})
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FileFormatError(
+            f"{path}: an integer network with a missing or malformed part ({error!r}); "
+            "convert it again"
+        ) from error
+    except ProgramError as error:
+        raise FileFormatError(f"{path}: {error}") from error

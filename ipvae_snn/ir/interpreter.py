@@ -1,0 +1,147 @@
+"""THE ORACLE: executes an integer program slowly and readably (docs/ir.md is its specification)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ipvae_snn.arrays import Float32, Int64, Integers, UInt8
+from ipvae_snn.errors import BackendError
+from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, round_shift, signed_limit
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.prng import uniforms
+from ipvae_snn.ir.sampler import spike_counts
+from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
+
+CHUNK = 64  # images at a time; bounds the memory of a run, changes no result
+
+
+def held(network: IntegerNetwork, pixels: UInt8) -> Int64:
+    """Return what the circuit keeps of pixels (N, M) uint8 while their image is shown.
+
+    One-layer: the held current (N, K) in 2**-(fraction_bits + extra_bits) octaves a step.
+    Two-layer: the payload (N, M) that the residual neurons compare with.
+    """
+    payload = pixels.astype(np.int64) - network.input.zero_point
+    return payload if network.residual else forward(network, payload)
+
+
+def forward(network: IntegerNetwork, payload: Int64) -> Int64:
+    """Return the current (N, K) that the feed-forward connection makes of a payload (N, M)."""
+    return _synapses(payload, network.feedforward, "feedforward") + network.neurons.bias
+
+
+def sample(
+    network: IntegerNetwork, state: Int64, seed: int, images: npt.ArrayLike, step: int
+) -> Int64:
+    """Return the spike counts (N, K) of one step, drawn at membrane potentials `state` (N, K)."""
+
+    def of_part(part: int) -> Int64:
+        return uniforms(seed, images, step, network.n_neurons, part).astype(np.int64)
+
+    group = network.neurons
+    return spike_counts(state, of_part, group.fraction_bits, group.max_count, network.tables)
+
+
+def residual(network: IntegerNetwork, payload: Int64, counts: Int64) -> tuple[Int64, Int64]:
+    """Return the residual neurons' graded spikes (N, M), and how many saturated (N,)."""
+    layer = network.residual
+    if layer is None:
+        raise BackendError("interpreter: a one-layer circuit has no residual neurons")
+    error = payload - _synapses(counts, layer.prediction, "prediction")
+    clipped = np.clip(error, -layer.limit, layer.limit)
+    return clipped, (clipped != error).sum(axis=1)
+
+
+def drive(network: IntegerNetwork, held: Int64, counts: Int64) -> tuple[Int64, Int64]:
+    """Return what moves the potentials (N, K), before any clamp, and saturated residuals (N,).
+
+    Sums leave their synapses after the counts were sent; nothing happens to a neuron in between,
+    so the update is told as part of the same step (docs/ir.md, Timing).
+    """
+    own = network.neurons.self_inhibition * counts
+    if network.lateral is None:
+        error, saturated = residual(network, held, counts)
+        return forward(network, error) - own, saturated
+    lateral = _synapses(counts, network.lateral, "lateral")
+    return held + lateral - own, np.zeros(len(counts), np.int64)
+
+
+def integrate(
+    network: IntegerNetwork, state: Int64, held: Int64, counts: Int64
+) -> tuple[Int64, Int64]:
+    """Return the membrane potentials (N, K) after the counts of this step have competed.
+
+    And how many neurons saturated, (N, 5), by trace.SATURATIONS.
+    """
+    group = network.neurons
+    extra = group.extra_bits
+    total, residuals = drive(network, held, counts)
+    highest = (group.excitation_max << extra) - network.own_inhibition * counts
+    bounded = np.minimum(total, highest)
+    update = np.maximum(bounded, group.update_min << extra)
+    moved = state + (round_shift(update, extra) if extra else update)
+    saturated = (
+        (counts >= group.max_count).sum(axis=1),
+        (total > highest).sum(axis=1),
+        (bounded < group.update_min << extra).sum(axis=1),
+        (moved > group.state_max).sum(axis=1),
+        residuals,
+    )
+    return np.clip(moved, group.state_min, group.state_max), np.stack(saturated, axis=1)
+
+
+def decode(network: IntegerNetwork, counts: Integers) -> Float32:
+    """Return the reconstruction (N, M) float32 of spike counts (N, K)."""
+    total = counts.astype(np.int64) @ network.decoder.weights.astype(np.int64).T
+    return total.astype(np.float32) * network.decoder.scale
+
+
+def steps(
+    network: IntegerNetwork, pixels: UInt8, request: RunRequest, images: Int64
+) -> Iterator[tuple[Int64, Int64, Int64]]:
+    """Yield counts (N, K), state after the update (N, K) and saturations (N, 5) of every step."""
+    shown = held(network, pixels)
+    state = np.tile(network.neurons.initial_state.astype(np.int64), (len(pixels), 1))
+    for step in range(request.steps):
+        counts = sample(network, state, request.seed, images, step)
+        state, saturated = integrate(network, state, shown, counts)
+        yield counts, state, saturated
+
+
+def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
+    """Run `pixels` (N, M) uint8 through the program and return its trace."""
+    check_request(network, pixels, request)
+    n, t, k = len(pixels), request.steps, network.n_neurons
+    counts_sum = np.zeros((n, k), np.int64)
+    state = np.zeros((n, k), np.int32)
+    per_step = np.zeros((n, t), np.int64)
+    reconstruction = np.zeros((n, network.n_pixels), np.float32)
+    saturated = np.zeros((n, t, len(SATURATIONS)), np.int32)
+    all_counts = np.zeros((n, t, k), np.int32) if request.trace else None
+    all_states = np.zeros((n, t, k), np.int32) if request.trace else None
+    for start in range(0, n, CHUNK):
+        rows = slice(start, min(start + CHUNK, n))
+        images = request.first_image + np.arange(rows.start, rows.stop, dtype=np.int64)
+        for step, (counts, after, hits) in enumerate(steps(network, pixels[rows], request, images)):
+            counts_sum[rows] += counts
+            per_step[rows, step] = counts.sum(axis=1)
+            saturated[rows, step] = hits
+            if all_counts is not None and all_states is not None:
+                all_counts[rows, step], all_states[rows, step] = counts, after
+        state[rows] = after
+        reconstruction[rows] = decode(network, counts)
+    return Trace(counts_sum, state, per_step, reconstruction, all_counts, all_states, saturated)
+
+
+def _synapses(payload: Int64, connection: Connection, name: str) -> Int64:
+    """Return the scaled sums (N, targets) of a connection; its sums fit the accumulator."""
+    total = payload @ connection.weights.astype(np.int64).T
+    limit = signed_limit(ACCUMULATOR_BITS)
+    if np.abs(total).max(initial=0) > limit:
+        raise BackendError(
+            f"interpreter: a {name} sum left the {ACCUMULATOR_BITS}-bit accumulator's {limit}, "
+            "although the program was proved; please report this"
+        )
+    return connection.scaled(total)

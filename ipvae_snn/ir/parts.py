@@ -1,0 +1,215 @@
+"""The parts of an integer network (docs/ir.md); each checks its own rules when it is made."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+
+from ipvae_snn.arrays import Array, Float32, Int8, Int16, Int32, Int64
+from ipvae_snn.errors import ProgramError
+from ipvae_snn.ir.bounds import scale_sum
+from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS, signed_limit
+from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
+
+MIN_FRACTION_BITS: Final = 4
+MAX_FRACTION_BITS: Final = 16
+MIN_OCTAVES: Final = 15  # potentials lie above -15 + SPLIT_OCTAVES octaves (exponent below 16)
+MAX_SHIFT: Final = 40
+MAX_EXTRA_BITS: Final = 8
+MAX_COUNT_LIMIT: Final = 1 << 15
+WEIGHT_MIN: Final = -127  # a symmetric int8
+
+InputKind = Literal["unit", "standardised"]
+
+
+def require(holds: bool | np.bool_, message: str) -> None:
+    """Raise ProgramError with `message` unless the rule holds."""
+    if not holds:
+        raise ProgramError(message)
+
+
+def require_type(name: str, array: Array, dtype: type[np.generic], axes: int) -> None:
+    """Raise ProgramError unless `array` has the type and the number of axes."""
+    require(
+        isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == axes,
+        f"{name} is {array.dtype}{array.shape}, but must be {np.dtype(dtype)} of {axes} axes",
+    )
+
+
+def require_range(name: str, low: Any, high: Any, least: int, most: int) -> None:
+    """Raise ProgramError unless least <= low and high <= most."""
+    require(least <= low and high <= most, f"{name} {low}..{high} leave {least}..{most}")
+
+
+@dataclass(frozen=True)
+class InputCode:
+    """How an image becomes the payload of graded spikes: value = (pixel - zero_point) * scale.
+
+    pixel is uint8; pixel - zero_point is the payload that is sent (0 is not sent).
+    """
+
+    image_shape: tuple[int, int]
+    kind: InputKind
+    scale: float
+    zero_point: int
+
+    def __post_init__(self) -> None:
+        """Check the rules of an input code."""
+        require(0 <= self.zero_point <= 255, f"zero point {self.zero_point} is not in 0..255")
+        require(
+            np.isfinite(self.scale) and self.scale > 0,
+            f"input scale {self.scale} must be finite and above 0",
+        )
+        require(self.kind in get_args(InputKind), f"input kind {self.kind!r} is not known")
+
+    @property
+    def payload_range(self) -> tuple[int, int]:
+        """Least and largest payload of a graded input spike."""
+        return -self.zero_point, 255 - self.zero_point
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Weights (K, sources) int8; the sum is scaled by multiplier (K,) and shift (K,).
+
+    scaled = (sum * multiplier + 2**(shift - 1)) >> shift, in the held current's units.
+    """
+
+    weights: Int8
+    multiplier: Int32
+    shift: Int32
+
+    def __post_init__(self) -> None:
+        """Check the rules of a connection."""
+        require_type("weights", self.weights, np.int8, 2)
+        targets, sources = self.weights.shape
+        require(targets >= 1 and sources >= 1, f"weights {targets}x{sources} connect nothing")
+        for name, array in (("multiplier", self.multiplier), ("shift", self.shift)):
+            require_type(name, array, np.int32, 1)
+            require(
+                array.shape == (targets,),
+                f"{name} has {len(array)} values for {targets} targets",
+            )
+        lowest = int(self.weights.min())
+        require(
+            lowest >= WEIGHT_MIN, f"weights reach {lowest}; a symmetric int8 stops at {WEIGHT_MIN}"
+        )
+        largest = (1 << MULTIPLIER_BITS) - 1
+        require_range("multipliers", self.multiplier.min(), self.multiplier.max(), 0, largest)
+        require_range("shifts", self.shift.min(), self.shift.max(), 1, MAX_SHIFT)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return int(self.weights.shape[0])
+
+    @property
+    def n_sources(self) -> int:
+        """Number of sources."""
+        return int(self.weights.shape[1])
+
+    def scaled(self, total: Int64) -> Int64:
+        """Return sums (..., targets) int64 in units of the target."""
+        return scale_sum(total, self.multiplier, self.shift)
+
+
+@dataclass(frozen=True)
+class NeuronGroup:
+    """Per-neuron constants (K,) int32 and the limits that all neurons share.
+
+    bias is in units of the held current, 2**-(fraction_bits + extra_bits) octaves; so is
+    self_inhibition, per spike. initial_state, state_min, state_max, update_min and excitation_max
+    are in units of the membrane potential, 2**-fraction_bits octaves. Counts saturate at max_count.
+    excitation_max bounds what a neuron receives apart from its own self-inhibition, so that no
+    activity of the others can lift it past where its own spikes hold it (docs/numerics.md).
+    """
+
+    bias: Int32
+    self_inhibition: Int32
+    initial_state: Int32
+    fraction_bits: int
+    extra_bits: int
+    state_min: int
+    state_max: int
+    update_min: int
+    excitation_max: int
+    max_count: int
+
+    def __post_init__(self) -> None:
+        """Check the rules of a neuron group."""
+        for name in ("bias", "self_inhibition", "initial_state"):
+            require_type(name.replace("_", " "), getattr(self, name), np.int32, 1)
+        bits, extra, limit = self.fraction_bits, self.extra_bits, signed_limit(STATE_BITS)
+        require(
+            MIN_FRACTION_BITS <= bits <= MAX_FRACTION_BITS,
+            f"fraction bits {bits} are not in {MIN_FRACTION_BITS}..{MAX_FRACTION_BITS}",
+        )
+        require(0 <= extra <= MAX_EXTRA_BITS, f"extra bits {extra} are not in 0..{MAX_EXTRA_BITS}")
+        self._require_limits()
+        require(
+            1 <= self.max_count <= MAX_COUNT_LIMIT,
+            f"largest count {self.max_count} is not in 1..{MAX_COUNT_LIMIT}",
+        )
+        lowest, highest = self.initial_state.min(), self.initial_state.max()
+        require(
+            lowest >= self.state_min and highest <= self.state_max,
+            f"initial states leave {self.state_min}..{self.state_max}",
+        )
+        require(
+            self.self_inhibition.min() >= 0 and self.self_inhibition.max() <= limit,
+            f"self-inhibition must lie in 0..{limit}",
+        )
+
+    def _require_limits(self) -> None:
+        """Check the limits of the state and of its update against their formats."""
+        limit = signed_limit(STATE_BITS)
+        lowest = (SPLIT_OCTAVES - MIN_OCTAVES) << self.fraction_bits
+        highest = min((SPLIT_OCTAVES + MAX_PARTS_LOG2) << self.fraction_bits, limit)
+        require(
+            lowest <= self.state_min < self.state_max <= highest,
+            f"state limits {self.state_min}..{self.state_max} leave {lowest}..{highest}",
+        )
+        widest = limit >> self.extra_bits
+        require(
+            -widest <= self.update_min < 0 < self.excitation_max <= widest,
+            f"update limits {self.update_min}..{self.excitation_max} leave -{widest}..{widest}, "
+            "or 0 is not between them",
+        )
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The residual neurons of a two-layer circuit: e = clip(payload - prediction, +-limit).
+
+    prediction: weights (M, K), neurons to pixels, scaled into units of the payload.
+    loop_inhibition (K,) int32: how much of what comes back through the loop is the neuron's own
+    doing, a spike, in units of the held current; it only tells where excitation is bounded.
+    """
+
+    prediction: Connection
+    limit: int
+    loop_inhibition: Int32
+
+    def __post_init__(self) -> None:
+        """Check the rules of residual neurons."""
+        largest = signed_limit(ACCUMULATOR_BITS)
+        require(1 <= self.limit <= largest, f"the residual's limit is not in 1..{largest}")
+        require_type("loop inhibition", self.loop_inhibition, np.int32, 1)
+        require(self.loop_inhibition.min() >= 0, "the loop's inhibition must not be negative")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The read-out on the host: float32(sum of weights (M, K) int16 * count) * scale (M,)."""
+
+    weights: Int16
+    scale: Float32
+
+    def __post_init__(self) -> None:
+        """Check the rules of a decoder."""
+        require_type("decoder weights", self.weights, np.int16, 2)
+        require_type("decoder scale", self.scale, np.float32, 1)
+        require(
+            np.isfinite(self.scale).all() and (self.scale >= 0).all(),
+            "decoder scales must be finite and not negative",
+        )

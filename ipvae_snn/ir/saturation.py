@@ -1,0 +1,100 @@
+"""What saturated in a run: a Trace's counts told a kind, layer and step; pure, for the commands."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from ipvae_snn.errors import SaturatedError
+from ipvae_snn.ir.trace import SATURATIONS, Trace
+
+NEURONS: Final = "neurons"
+LAYERS: Final = MappingProxyType({"residual": "residual neurons"})  # NEURONS otherwise
+MEANING: Final = MappingProxyType(
+    {
+        "count": "spike counts at the largest",
+        "excitation": "excitation above its bound",
+        "inhibition": "an update below its bound",
+        "potential": "membrane potentials above their bound",
+        "residual": "differences between image and prediction beyond the limit",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """How often one kind saturated: (image, step, neuron) triples, `total` of them.
+
+    kind: one of trace.SATURATIONS. first_step is the earliest step and first_image the lowest row
+    that saturates in it; both None where total is 0. by_step: total of each step that has any.
+    """
+
+    kind: str
+    total: int
+    first_image: int | None
+    first_step: int | None
+    by_step: dict[int, int]
+
+    @property
+    def layer(self) -> str:
+        """The layer that it happens in."""
+        return LAYERS.get(self.kind, NEURONS)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"layer": self.layer, **vars(self)}
+
+    def describe(self) -> str:
+        """Return what, where and how often, and the first place; without a full stop."""
+        return (
+            f"{self.kind} of {self.layer} ({MEANING[self.kind]}) {self.total:,} times, first in "
+            f"image {self.first_image}, step {self.first_step}"
+        )
+
+
+def saturations(trace: Trace) -> tuple[Saturation, ...] | None:
+    """Return one entry for each of trace.SATURATIONS, or None if the run counted none of them."""
+    if trace.saturated is None:
+        return None
+    return tuple(
+        _saturation(kind, trace.saturated[:, :, index].astype(np.int64))
+        for index, kind in enumerate(SATURATIONS)
+    )
+
+
+def _saturation(kind: str, hits: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Saturation:
+    per_step = hits.sum(axis=0)
+    steps = np.flatnonzero(per_step)
+    first_step = int(steps[0]) if len(steps) else None
+    first_image = None if first_step is None else int(np.flatnonzero(hits[:, first_step])[0])
+    by_step = {int(step): int(per_step[step]) for step in steps}
+    return Saturation(kind, int(per_step.sum()), first_image, first_step, by_step)
+
+
+def summary(found: tuple[Saturation, ...]) -> str:
+    """Return one line, such as `excitation 12 (neurons, from step 3)`; empty if nothing did."""
+    return ", ".join(
+        f"{one.kind} {one.total:,} ({one.layer}, from step {one.first_step})"
+        for one in found
+        if one.total
+    )
+
+
+def require_none(trace: Trace, who: str) -> None:
+    """Raise SaturatedError, with every kind that saturated, unless nothing did.
+
+    Also where `who`, the back end, has not counted it.
+    """
+    found = saturations(trace)
+    if found is None:
+        raise SaturatedError(
+            f"the back end {who!r} does not count what saturates, so that --on-overflow error "
+            "cannot be kept; use --backend reference"
+        )
+    worst = [one.describe() for one in found if one.total]
+    if worst:
+        raise SaturatedError(
+            f"the run saturated: {'; '.join(worst)}; convert again, calibrated on images like "
+            "these and as many steps, or run with --on-overflow saturate"
+        )

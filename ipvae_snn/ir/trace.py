@@ -1,0 +1,100 @@
+"""What every back end returns: the spike counts, states and reconstructions of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import AnyArray, Float32, Float64, Int32, Int64, UInt8
+from ipvae_snn.errors import DataError
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
+from ipvae_snn.storage.array_files import save_arrays
+
+# What can saturate in a step, and in which layer: spike counts at max_count, what a neuron receives
+# apart from its own self-inhibition, the update's lower clamp, the membrane potential's upper one,
+# and the residual neurons of a two-layer circuit.
+SATURATIONS: Final = ("count", "excitation", "inhibition", "potential", "residual")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """How to run: `steps` T >= 1, `seed` and `first_image` in [0, 2**32), keep the trace or not.
+
+    Image n of a run draws its uniforms under the index first_image + n, so a part of a data set
+    gives the counts that the whole would.
+    """
+
+    steps: int
+    seed: int = 0
+    first_image: int = 0
+    trace: bool = False
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Result of N images over T steps with K neurons and M pixels.
+
+    counts_sum (N, K) int64: spike counts summed over the steps.
+    state (N, K): membrane potential after the last step's update; int32 in units of
+        2**-fraction_bits octaves for integer back ends, float64 in nats for the float one.
+    spikes_per_step (N, T) int64: spikes of all neurons in each step.
+    reconstruction (N, M) float32: the decoder applied to the last step's spike counts.
+    saturated (N, T, 5) int32: neurons that saturated in each step, by SATURATIONS; None where a
+        back end does not count them, or cannot (float).
+    counts (N, T, K) int32 and states (N, T, K): with `--trace` only; states[:, t] is the
+        membrane potential after the update of step t, counts[:, t] was drawn before it.
+    """
+
+    counts_sum: Int64
+    state: Int32 | Float64
+    spikes_per_step: Int64
+    reconstruction: Float32
+    counts: Int32 | None = None
+    states: Int32 | Float64 | None = None
+    saturated: Int32 | None = None
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """Return the arrays that are present, by field name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def save(self, path: Path) -> None:
+        """Write the arrays to `path` as a compressed npz, whole or not at all."""
+        save_arrays(path, self.arrays())
+
+
+def check_request(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> None:
+    """Raise DataError if `pixels` or `request` do not fit the program; every back end calls it."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
+        height, width = network.input.image_shape
+        raise DataError(
+            f"the program takes uint8 images of {height}x{width} as (N, {network.n_pixels}), "
+            f"not {pixels.dtype}{pixels.shape}"
+        )
+    if not 1 <= request.steps <= MAX_STEPS:
+        raise DataError(f"steps {request.steps} are not in 1..{MAX_STEPS}")
+    if not 0 <= request.seed <= MAX_SEED:
+        raise DataError(f"seed {request.seed} is not in 0..{MAX_SEED}")
+    if len(pixels) < 1:
+        raise DataError("there are no images to run; give one or more")
+    if not 0 <= request.first_image <= MAX_SEED + 1 - len(pixels):
+        raise DataError(
+            f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not all in "
+            f"0..{MAX_SEED}; their draws are keyed by 32 bits"
+        )
+
+
+def counts_of(trace: Trace) -> Int32:
+    """Return the counts (N, T, K) of a run; raise ValueError if it kept no trace."""
+    if trace.counts is None:
+        raise ValueError("measuring needs runs with trace=True")
+    return trace.counts
+
+
+def states_of(trace: Trace) -> Int32:
+    """Return the states (N, T, K) of an integer run; raise ValueError if it kept no trace."""
+
+    if trace.states is None:
+        raise ValueError("measuring needs runs with trace=True")
+    return trace.states.astype(np.int32, copy=False)

@@ -1,0 +1,73 @@
+"""What the integers of a program stand for: its tensors as real numbers of the float network.
+
+Rates of change are in drive units, those of Phi^T (x - Phi z) / sigma^2, potentials in nats.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Bool, Float64, Int64, UInt8
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import Connection
+
+LN2: Final = float(np.log(2.0))
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A program of M pixels and K neurons in real numbers, for the step size of its float network.
+
+    feed_forward (M, K): drive of a pixel, or of a residual neuron, of value 1. lateral (K, K):
+    inhibition of column k by a spike of row j; diagonal 0; None in a two-layer circuit.
+    prediction (M, K): pixel value that a spike predicts; None in a one-layer circuit.
+    self_inhibition, bias (K,): in drive units. initial_state (K,): nats. decoder (M, K).
+    state_unit, drive_unit: one unit of the state in nats, of the held current in drive units.
+    kept (M,): pixels that have a weight left; the others are left out.
+    """
+
+    feed_forward: Float64
+    lateral: Float64 | None
+    prediction: Float64 | None
+    self_inhibition: Float64
+    bias: Float64
+    initial_state: Float64
+    decoder: Float64
+    state_unit: float
+    drive_unit: float
+    kept: Bool
+
+
+def meaning(program: IntegerNetwork, step_size: float) -> Meaning:
+    """Return what `program` stands for under a float network's step size."""
+    group = program.neurons
+    state_unit = LN2 / (1 << group.fraction_bits)
+    drive_unit = state_unit / (1 << group.extra_bits) / step_size
+    scale = program.input.scale
+    lateral = None if program.lateral is None else -drive_unit * real(program.lateral).T
+    prediction = None if program.residual is None else scale * real(program.residual.prediction)
+    return Meaning(
+        feed_forward=np.ascontiguousarray(real(program.feedforward).T) * (drive_unit / scale),
+        lateral=None if lateral is None else np.ascontiguousarray(lateral),
+        prediction=prediction,
+        self_inhibition=group.self_inhibition.astype(np.float64) * drive_unit,
+        bias=group.bias.astype(np.float64) * -drive_unit,
+        initial_state=group.initial_state.astype(np.float64) * state_unit,
+        decoder=program.decoder.weights * program.decoder.scale.astype(np.float64)[:, None],
+        state_unit=state_unit,
+        drive_unit=drive_unit,
+        kept=(program.feedforward.weights != 0).any(axis=0),
+    )
+
+
+def real(connection: Connection) -> Float64:
+    """Return a connection's weights in units of its target: weights * multiplier * 2**-shift."""
+    scale = connection.multiplier * np.exp2(-connection.shift.astype(np.float64))
+    return np.asarray(connection.weights * scale[:, None])
+
+
+def pixel_values(program: IntegerNetwork, pixels: UInt8) -> Float64:
+    """Return the pixel values (N, M) that 8-bit images stand for."""
+    payload: Int64 = pixels.astype(np.int64) - program.input.zero_point
+    return np.asarray(payload * program.input.scale)

@@ -1,0 +1,1 @@
+"""Figures of merit: reconstruction quality, sparseness, intervals, histograms of counts."""

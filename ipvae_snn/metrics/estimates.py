@@ -1,0 +1,70 @@
+"""Means with their confidence intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.special import stdtrit
+
+from ipvae_snn.arrays import Float64
+
+NORMAL_95: Final = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over images with its 95 % interval (normal approximation) and what it rests on.
+
+    excluded: images for which the quantity is not defined (constant ones, for R2).
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    excluded: int = 0
+
+
+def estimate(values: Float64) -> Estimate:
+    """Return mean and 95 % interval of `values` (N,), leaving out and counting NaN."""
+    kept = values[~np.isnan(values)]
+    excluded = int(values.size - kept.size)
+    if kept.size == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), 0, excluded)
+    mean = float(kept.mean())
+    spread = float(kept.std(ddof=1)) if kept.size > 1 else float("inf")
+    half = NORMAL_95 * spread / kept.size**0.5
+    return Estimate(mean, mean - half, mean + half, int(kept.size), excluded)
+
+
+def share(hits: int, n: int) -> Estimate:
+    """Return hits / n with its 95 % interval after Wilson (1927), which stays within [0, 1].
+
+    n is at least 1; where hits is 0 or n the interval still has a width.
+    """
+    z2 = NORMAL_95**2
+    mean = hits / n
+    centre = (mean + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL_95 / (1 + z2 / n) * (mean * (1 - mean) / n + z2 / (4 * n * n)) ** 0.5
+    # Exactly 0 and 1 at the ends, where rounding would leave a trace.
+    low = 0.0 if hits == 0 else centre - half
+    return Estimate(mean, low, 1.0 if hits == n else centre + half, n)
+
+
+def over_seeds(values: Sequence[float] | Float64) -> Estimate:
+    """Return the mean of one value a seed with its 95 % interval by Student's t.
+
+    The interval is NaN for one seed, and where a value is.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    n, mean = len(found), float(found.mean())
+    if n == 1 or not np.isfinite(found).all():
+        return Estimate(mean, float("nan"), float("nan"), n)
+    half = float(stdtrit(n - 1, 0.975)) * float(found.std(ddof=1)) / n**0.5
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def interval(value: Estimate) -> list[float]:
+    """Return the bounds of a 95 % interval, for JSON."""
+    return [value.low, value.high]

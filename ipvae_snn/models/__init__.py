@@ -1,0 +1,1 @@
+"""The float models: formulas as pure functions, parameters, checkpoints."""

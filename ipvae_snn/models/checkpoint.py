@@ -1,0 +1,69 @@
+"""Checkpoint files: the network for use (model.safetensors) and the state to go on from.
+
+Both are safetensors files with string metadata; neither is ever read with pickle.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from ipvae_snn.config.settings import Config
+from ipvae_snn.config.toml import from_toml, to_toml
+from ipvae_snn.errors import FileFormatError
+from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.models.float_network import FORMAT, VERSION
+from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.storage.atomic import atomic_path
+from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a network was trained on: data set name, kind of pixels and (height, width)."""
+
+    trained_on: str
+    input_kind: InputKind
+    image_shape: tuple[int, int]
+
+
+def save_model(path: Path, model: IterativePoissonVAE, config: Config, origin: Origin) -> None:
+    """Write the network to `path`, whole or not at all, as `load_float_network` reads it.
+
+    log_sigma is stored after its bound, so that a reader needs no more than the formulas.
+    """
+    tensors = {name: value.detach().cpu() for name, value in vars(model.view()).items()}
+    network = {
+        "clip": config.model.clip,
+        "floor": config.model.floor,
+        "input_kind": origin.input_kind,
+        "image_shape": list(origin.image_shape),
+        "trained_on": origin.trained_on,
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "network": json.dumps(network),
+        "config": to_toml(config),
+        "kl": config.train.kl,
+    }
+    _save(path, tensors, metadata)
+
+
+def load_checkpoint_config(path: Path) -> Config:
+    """Return the config that the network at `path` was trained with."""
+    metadata = read_header(path, FORMAT, VERSION)
+    if "config" not in metadata:
+        raise FileFormatError(f"{path}: a checkpoint without its config; make it again")
+    return from_toml(metadata["config"], str(path))
+
+
+def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    owned = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(sorted_metadata(save(owned, metadata=metadata)))

@@ -1,0 +1,108 @@
+"""The parameters of a trained network as plain NumPy arrays, read from a checkpoint file.
+
+Conversion, the float ONNX export and float inference start here; none of them needs the
+training code, and this file does not need torch.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from ipvae_snn.arrays import Float32
+from ipvae_snn.errors import FileFormatError
+from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.storage.tensor_files import read_header
+
+FORMAT: Final = "ipvae-snn/checkpoint"
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class FloatNetwork:
+    """A linear-decoder iP-VAE of M pixels and K neurons (docs: design of the model).
+
+    phi (M, K): dictionary. log_sigma (M,): log of the pixel noise. u0 (K,): initial log rate
+    in nats. log_bias (K,): log of the constant that is taken from the drive. log_lr: log of the
+    step size. clip, floor: the soft clip's upper and lower bound for u and du, in nats.
+    input_kind: "unit" for pixels in [0, 1], "standardised" for zero-mean, unit-variance ones.
+    image_shape: (height, width), height * width = M. source: SHA-256 of the checkpoint file.
+    """
+
+    phi: Float32
+    log_sigma: Float32
+    u0: Float32
+    log_bias: Float32
+    log_lr: float
+    clip: float
+    floor: float
+    input_kind: InputKind
+    image_shape: tuple[int, int]
+    source: str
+    trained_on: str
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels M."""
+        return int(self.phi.shape[0])
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons K."""
+        return int(self.phi.shape[1])
+
+
+def load_float_network(path: Path) -> FloatNetwork:
+    """Read the network of a checkpoint (`model.safetensors`); executes no code from the file."""
+    metadata = read_header(path, FORMAT, VERSION)
+    names = ("phi", "log_sigma", "u0", "log_bias", "log_lr")
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            tensor = {name: handle.get_tensor(name).astype(np.float32) for name in names}
+        details = json.loads(metadata["network"])
+        height, width = details["image_shape"]
+        network = FloatNetwork(
+            phi=tensor["phi"],
+            log_sigma=tensor["log_sigma"].reshape(-1),
+            u0=tensor["u0"].reshape(-1),
+            log_bias=tensor["log_bias"].reshape(-1),
+            log_lr=float(tensor["log_lr"].reshape(())),
+            clip=float(details["clip"]),
+            floor=float(details["floor"]),
+            input_kind=details["input_kind"],
+            image_shape=(int(height), int(width)),
+            source=hashlib.sha256(path.read_bytes()).hexdigest(),
+            trained_on=str(details["trained_on"]),
+        )
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise FileFormatError(
+            f"{path}: a checkpoint with a missing or malformed part ({error}); make it again"
+        ) from error
+    _check_shapes(path, network)
+    return network
+
+
+def _check_shapes(path: Path, network: FloatNetwork) -> None:
+    m, k = network.phi.shape if network.phi.ndim == 2 else (0, 0)
+    shapes = {
+        "log_sigma": (network.log_sigma.shape, (m,)),
+        "u0": (network.u0.shape, (k,)),
+        "log_bias": (network.log_bias.shape, (k,)),
+        "image_shape": ((network.image_shape[0] * network.image_shape[1],), (m,)),
+    }
+    for name, (found, wanted) in shapes.items():
+        if found != wanted or 0 in wanted:
+            raise FileFormatError(
+                f"{path}: {name} has shape {found}, but phi {(m, k)} needs {wanted}"
+            )
+    for name in ("phi", "log_sigma", "u0", "log_bias"):
+        if not np.isfinite(getattr(network, name)).all():
+            raise FileFormatError(
+                f"{path}: {name} holds values that are not finite; train it again"
+            )
+    if network.input_kind not in ("unit", "standardised"):
+        raise FileFormatError(f"{path}: input kind {network.input_kind!r} is not known here")

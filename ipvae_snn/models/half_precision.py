@@ -1,0 +1,33 @@
+"""Write a checkpoint with its dictionary in half precision, which halves its size."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.models.float_network import FORMAT, VERSION, load_float_network
+from ipvae_snn.storage.atomic import atomic_path
+from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
+
+
+def save_half(checkpoint: Path, out: Path) -> None:
+    """Write the network of `checkpoint` to `out` with phi as float16, the rest as it is.
+
+    `load_float_network` reads the result as it reads any checkpoint. Raises FileFormatError if
+    `checkpoint` is not a whole one, ConfigError if a weight is beyond what float16 can hold.
+    """
+    phi = load_float_network(checkpoint).phi
+    largest, limit = float(np.abs(phi).max()), float(np.finfo(np.float16).max)
+    if largest > limit:
+        raise ConfigError(
+            f"{checkpoint}: a weight of {largest:.4g} is beyond float16's {limit:g}; keep the "
+            "checkpoint in single precision"
+        )
+    metadata = read_header(checkpoint, FORMAT, VERSION)
+    with safe_open(checkpoint, framework="numpy") as handle:
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    tensors["phi"] = phi.astype(np.float16)
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(sorted_metadata(save(tensors, metadata=metadata)))

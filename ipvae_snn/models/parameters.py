@@ -1,0 +1,56 @@
+"""The trainable parameters of an iP-VAE with a linear decoder, as a thin module."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ipvae_snn.config.settings import ModelConfig
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters as the formulas take them.
+
+    phi (M, K), log_sigma (1, M) after its bound, u0 (1, K), log_bias (1, K), log_lr ().
+    """
+
+    phi: Tensor
+    log_sigma: Tensor
+    u0: Tensor
+    log_bias: Tensor
+    log_lr: Tensor
+
+
+class IterativePoissonVAE(nn.Module):
+    """Holds the parameters; every computation is a pure function in `functional`."""
+
+    def __init__(self, n_pixels: int, config: ModelConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        K = config.n_latents
+        self.config = config
+        spread = config.u0_high - config.u0_low
+        self.phi = nn.Parameter(torch.randn(n_pixels, K, generator=generator) * config.phi_std)
+        self.log_sigma = nn.Parameter(torch.zeros(1, n_pixels))
+        self.u0 = nn.Parameter(torch.rand(1, K, generator=generator) * spread + config.u0_low)
+        self.log_bias = nn.Parameter(torch.full((1, K), config.log_bias))
+        self.log_lr = nn.Parameter(torch.tensor(config.log_lr))
+
+    def view(self) -> Parameters:
+        """Return the parameters for use, differentiable."""
+        return Parameters(
+            phi=self.phi,
+            log_sigma=bounded(self.log_sigma, self.config.log_sigma_limit),
+            u0=self.u0,
+            log_bias=self.log_bias,
+            log_lr=self.log_lr,
+        )
+
+
+def bounded(raw: Tensor, limit: float) -> Tensor:
+    """Return limit * tanh(raw / limit), or `raw` itself where limit is 0.
+
+    Without it the noise of a pixel that never changes shrinks without end, and phi / sigma^2
+    becomes largest where no signal is.
+    """
+    return limit * torch.tanh(raw / limit) if limit > 0 else raw

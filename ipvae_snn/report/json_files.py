@@ -1,0 +1,33 @@
+"""JSON for machines, on the terminal and in files."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ipvae_snn.storage.atomic import write_text
+
+
+def emit_json(value: dict[str, Any]) -> None:
+    """Print one JSON object; numbers that are not finite become null, as JSON requires."""
+    typer.echo(json.dumps(_finite(value), indent=2))
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write the same to a file, whole or not at all."""
+
+    write_text(path, json.dumps(_finite(value), indent=2) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(key): _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+        case float():
+            return value if math.isfinite(value) else None
+        case _:
+            return value

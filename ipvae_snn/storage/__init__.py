@@ -1,0 +1,1 @@
+"""Files: whole-or-nothing writing, tensors in safetensors, arrays in npz."""

@@ -1,0 +1,1 @@
+"""Training: objective, schedules, validation, checkpoints and resume."""

@@ -1,0 +1,48 @@
+"""Keyed randomness of training: batches, noise, and generators, each from (seed, what, when)."""
+
+from enum import IntEnum
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from ipvae_snn.arrays import Int64, UInt64
+from ipvae_snn.config.settings import TrainConfig
+
+
+class Stream(IntEnum):
+    """What a random stream is for; with seed and iteration it keys the stream."""
+
+    INITIAL = 0
+    NOISE = 1
+    SHUFFLE = 2
+    VALIDATION = 3
+
+
+def batch_indices(n_images: int, batch_size: int, seed: int, iteration: int) -> Int64:
+    """Return the images of an iteration's batch, int64: each image once an epoch, rest dropped."""
+    size = min(batch_size, n_images)
+    epoch, position = divmod(iteration, n_images // size)
+    return _epoch_order(n_images, seed, epoch)[position * size : (position + 1) * size]
+
+
+@lru_cache(maxsize=1)
+def _epoch_order(n_images: int, seed: int, epoch: int) -> Int64:
+    return np.random.default_rng([seed, Stream.SHUFFLE, epoch]).permutation(n_images)
+
+
+def keyed_generator(
+    device: torch.device, seed: int, stream: Stream, iteration: int, first_row: int = 0
+) -> torch.Generator:
+    """Return a generator that depends on its key only, so that none has to be kept."""
+    sequence = np.random.SeedSequence([seed, stream, iteration, first_row])
+    key = int(sequence.generate_state(1, np.uint64)[0])
+    return torch.Generator(device=device).manual_seed(key >> 1)
+
+
+def noise_keys(settings: TrainConfig, iteration: int) -> UInt64:
+    """Return the keys of an iteration's noise: one for u0 and one an update, uint64."""
+    updates = settings.steps * settings.inner_steps
+    sequence = np.random.SeedSequence([settings.seed, Stream.NOISE, iteration])
+    keys = sequence.generate_state(updates + 1, np.uint64)
+    return keys.astype(np.uint64, copy=False)

@@ -1,0 +1,117 @@
+"""The files of a training run: config.toml, metrics.jsonl, state and model."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ipvae_snn.config.settings import Config
+from ipvae_snn.config.toml import differing_keys, to_toml
+from ipvae_snn.data.base import ImageSet
+from ipvae_snn.errors import ConfigError, DataError, FileFormatError
+from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.training.state import TrainingState, load_state
+
+Record = Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run's files lie; the state file alone decides where a run goes on."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The network for use."""
+        return self.path / "model.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """The training state; it is written before the model, and the model follows from it."""
+        return self.path / "state.safetensors"
+
+    @property
+    def config(self) -> Path:
+        """The settings."""
+        return self.path / "config.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON record a line."""
+        return self.path / "metrics.jsonl"
+
+    def start(self, config: Config) -> None:
+        """Begin a new run here; FileFormatError if the folder holds one already."""
+        for file in (self.state, self.model, self.metrics):
+            if file.exists():
+                raise FileFormatError(
+                    f"{self.path}: holds a training run already ({file.name}); continue it with "
+                    "--resume, or choose another folder"
+                )
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.config, to_toml(config))
+
+    def resume(self, config: Config, data: str) -> TrainingState | None:
+        """Return the state to go on from, or None if the run was ended before it kept one.
+
+        Cuts the metrics back to that state. Raises ConfigError if the settings differ from the
+        run's, DataError if the images do, FileFormatError if the state cannot be read.
+        """
+        if not self.state.exists():
+            if self.model.exists():
+                raise FileFormatError(
+                    f"{self.path}: holds a model but no {self.state.name} to go on from; train "
+                    "into another folder"
+                )
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.config, to_toml(config))
+            self.cut_metrics(0)
+            return None
+        state = load_state(self.state)
+        different = differing_keys(config, state.config)
+        if different:
+            raise ConfigError(
+                f"{self.path}: the run was started with other settings for {', '.join(different)}; "
+                "resume with the run's own config.toml, or train into another folder"
+            )
+        if data != state.data:
+            raise DataError(
+                f"{self.path}: the training images are not those that the run was started with; "
+                "give the same data, or train into another folder"
+            )
+        self.cut_metrics(state.iteration)
+        return state
+
+    def append(self, record: Record) -> None:
+        """Add one record to the metrics, flushed."""
+        with self.metrics.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(dict(record)) + "\n")
+
+    def cut_metrics(self, iteration: int) -> None:
+        """Keep the whole records up to `iteration`; what a kill tore off or left over goes."""
+        kept = [r for r in self.read_metrics() if int(r["iteration"]) <= iteration]
+        write_text(self.metrics, "".join(json.dumps(dict(r)) + "\n" for r in kept))
+
+    def read_metrics(self) -> list[Record]:
+        """Return the records up to the first that is torn; none if there is no file."""
+        records: list[Record] = []
+        if not self.metrics.exists():
+            return records
+        for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            if not isinstance(record, dict) or "iteration" not in record:
+                break
+            records.append(record)
+        return records
+
+
+def fingerprint(images: ImageSet) -> str:
+    """Return the SHA-256 of the pixels and their shape."""
+    digest = hashlib.sha256(str(images.pixels.shape).encode())
+    digest.update(images.pixels.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,231 @@
+"""The moving parts of a training run: one step, validation, checkpoint and the way back in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ipvae_snn.arrays import UInt64
+from ipvae_snn.config.settings import Config
+from ipvae_snn.data.base import ImageSet
+from ipvae_snn.models.checkpoint import Origin, save_model
+from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.poisson_samples import (
+    CUTOFF,
+    MAX_MEAN_ARRIVALS,
+    generator_draw,
+    relaxed_poisson,
+    run_away,
+)
+from ipvae_snn.training import health
+from ipvae_snn.training.distributed import Processes
+from ipvae_snn.training.frames import in_frames
+from ipvae_snn.training.health import Step
+from ipvae_snn.training.objective import Unrolled, unrolled_loss, unrolled_plain
+from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
+from ipvae_snn.training.run_folder import Record, RunFolder
+from ipvae_snn.training.schedules import Moment, moment
+from ipvae_snn.training.state import TrainingState, save_state
+from ipvae_snn.training.straight_through import FakeRounding
+from ipvae_snn.training.unrolled import Unrolling
+from ipvae_snn.training.validation import Validation, validate
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """What a progress display may show: `iteration` of `iterations` are done.
+
+    records: what this iteration added to the metrics.
+    """
+
+    iteration: int
+    iterations: int
+    loss: float
+    validation: Validation | None
+    records: tuple[Record, ...] = ()
+
+
+Progress = Callable[[TrainProgress], None]
+
+
+def unrolling(config: Config, now: Moment, keys: UInt64, first_row: int = 0) -> Unrolling:
+    """Return how inference is unrolled at one moment of training."""
+    return Unrolling(
+        steps=now.steps,
+        inner_steps=config.train.inner_steps,
+        leak=config.train.leak,
+        clip=now.clip,
+        floor=config.model.floor,
+        code_form=config.train.kl == "code",
+        temperature=now.temperature,
+        cutoff=CUTOFF,
+        keys=keys,
+        first_row=first_row,
+        threads=config.train.threads,
+    )
+
+
+class Trainer:
+    """The moving parts of one run: model, optimiser, images on the device, files."""
+
+    def __init__(
+        self,
+        config: Config,
+        images: ImageSet,
+        validation: ImageSet,
+        device: torch.device,
+        folder: RunFolder,
+        data: str,
+        processes: Processes,
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.folder = folder
+        self.data = data
+        self.processes = processes
+        self.origin = Origin(images.name, images.kind, images.image_shape)
+        self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
+        self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
+        bits = config.train.quantise_aware
+        self.rounding = FakeRounding.of(self.x, bits) if bits else None
+        seed = config.train.seed
+        initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)
+        self.model = IterativePoissonVAE(self.x.shape[-1], config.model, initial).to(device)
+        self.optimiser = torch.optim.Adamax(
+            self.model.parameters(),
+            lr=config.train.learning_rate,
+            weight_decay=config.train.weight_decay,
+        )
+
+    def start_from(self, parameters: Mapping[str, Tensor]) -> None:
+        """Take the named parameters as they are, instead of the initial ones."""
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(parameters[name].reshape(parameter.shape))
+
+    def run(self, state: TrainingState | None, progress: Progress) -> Validation:
+        """Go on from `state` to the last iteration; return the last validation."""
+        settings = self.config.train
+        done = 0
+        if state is not None:
+            self._restore(state)
+            done = state.iteration
+        latest: Validation | None = None
+        bad = 0
+        for iteration in range(done, settings.end):
+            now = moment(self.config.model, settings, iteration)
+            step = self._step(iteration, now)
+            bad = health.check(step, self.x.shape[-1], iteration, settings, bad)
+            done = iteration + 1
+            last = done == settings.end
+            records: list[Record] = []
+            if done % settings.log_interval == 0 or last:
+                records.append(_record(done, now, step))
+            if last or (settings.validation_interval and done % settings.validation_interval == 0):
+                latest = self._validate(done)
+                records.append({"iteration": done, "kind": "validation", **asdict(latest)})
+            if self.processes.leads:
+                for record in records:
+                    self.folder.append(record)
+                if done % settings.checkpoint_interval == 0 or last:
+                    self._checkpoint(done)
+            progress(TrainProgress(done, settings.end, step.loss, latest, tuple(records)))
+        if latest is None:
+            # A finished run was resumed: a kill may have left its model one checkpoint behind.
+            latest = self._validate(done)
+            if self.processes.leads:
+                self._checkpoint(done)
+        return latest
+
+    def _step(self, iteration: int, now: Moment) -> Step:
+        settings = self.config.train
+        batch = batch_indices(len(self.x), settings.batch_size, settings.seed, iteration)
+        rows = self.processes.rows(len(batch))
+        x = self.x[torch.from_numpy(batch[rows]).to(self.device)]
+        unrolled = self._unroll(x, iteration, now, rows.start)
+        for group in self.optimiser.param_groups:
+            group["lr"] = now.learning_rate
+        self.optimiser.zero_grad(set_to_none=True)
+        # Every process has the mean over its own rows; its share of the whole mean is this much.
+        share = len(x) / len(batch)
+        torch.autograd.backward(unrolled.loss * share)
+        step = self._summed(unrolled, share)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), now.grad_clip)
+        if float(norm) <= settings.grad_skip * now.grad_clip:
+            self.optimiser.step()
+        return replace(step, gradient_norm=float(norm))
+
+    def _summed(self, unrolled: Unrolled, share: float) -> Step:
+        """Sum gradients and log values over the processes."""
+        means = torch.stack([
+            unrolled.loss.detach(), unrolled.nll, unrolled.kl, unrolled.rate
+        ]) * share  # fmt: skip
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        *totals, summed = self.processes.total([*gradients, means])
+        for gradient, total in zip(gradients, totals, strict=True):
+            gradient.copy_(total)
+        loss, nll, kl, rate = summed.tolist()
+        return Step(loss, nll, kl, rate, float(unrolled.max_rate), 0.0)
+
+    def _unroll(self, x: Tensor, iteration: int, now: Moment, first_row: int) -> Unrolled:
+        keys = noise_keys(self.config.train, iteration)
+        how = unrolling(self.config, now, keys, first_row)
+        if self.device.type == "cpu":
+            unrolled = unrolled_loss(self.model.view(), x, now.beta, how, self.rounding)
+            if unrolled.arrivals > MAX_MEAN_ARRIVALS:
+                raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
+            return unrolled
+        generator = keyed_generator(
+            self.device, self.config.train.seed, Stream.NOISE, iteration, first_row
+        )
+
+        def sample(u: Tensor, _update: int) -> Tensor:
+            return relaxed_poisson(u, now.temperature, generator_draw(u.shape, u, generator))
+
+        return unrolled_plain(self.model.view(), x, sample, now.beta, how, self.rounding)
+
+    def _validate(self, iteration: int) -> Validation:
+        settings = self.config.train
+        generator = keyed_generator(self.device, settings.seed, Stream.VALIDATION, iteration)
+        found = validate(
+            self.model.view(), self.x_validation, self.config.model,
+            steps=settings.steps, inner_steps=settings.inner_steps, leak=settings.leak,
+            kl=settings.kl, generator=generator, rounding=self.rounding,
+        )  # fmt: skip
+        health.check_validation(found, iteration, settings)
+        return found
+
+    def _checkpoint(self, iteration: int) -> None:
+        names = dict(self.model.named_parameters())
+        state = self.optimiser.state
+        moments = {
+            f"{name}.{key}": value
+            for name, parameter in names.items()
+            for key, value in state[parameter].items()
+        }
+        # The state comes first: after a kill between the two, resuming writes the model again.
+        save_state(
+            self.folder.state,
+            TrainingState(iteration, names, moments, self.config, self.data),
+        )
+        save_model(self.folder.model, self.model, self.config, self.origin)
+
+    def _restore(self, state: TrainingState) -> None:
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(state.parameters[name])
+                moments = {
+                    key.rpartition(".")[2]: value.clone()
+                    for key, value in state.moments.items()
+                    if key.rpartition(".")[0] == name
+                }
+                # The step count stays on the CPU, where the optimiser makes it.
+                self.optimiser.state[parameter] = {
+                    key: value if key == "step" else value.to(self.device)
+                    for key, value in moments.items()
+                }
+
+
+def _record(iteration: int, now: Moment, step: Step) -> Record:
+    return {"iteration": iteration, "kind": "train", **asdict(step), **asdict(now)}

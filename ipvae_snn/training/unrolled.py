@@ -1,0 +1,375 @@
+"""Unrolled inference with its gradient written out: two matrix products a step and one pass each.
+
+The same numbers as `objective.unrolled_plain` gives by automatic differentiation (a test compares
+them in float64), in about half its time. For the CPU.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipvae_snn.arrays import Array, UInt64
+from ipvae_snn.kernels import spike_products as products
+from ipvae_snn.kernels import training as kernel
+from ipvae_snn.kernels.vector_math import GOLDEN
+
+# Threads get whole lots of so many rows: a dense product of a few rows rounds otherwise.
+GRAIN: Final = 16
+
+
+@dataclass(frozen=True)
+class Unrolling:
+    """How inference is unrolled.
+
+    steps: outer steps T, each of inner_steps updates with `leak`; the last update of an outer
+    step enters the loss. keys: of the noise, uint64, one for u0 and one an update. first_row:
+    place of the first row in the whole batch. threads: of the elementwise passes. Frame
+    t * F // T of F is seen in outer step t.
+    """
+
+    steps: int
+    inner_steps: int
+    leak: float
+    clip: float
+    floor: float
+    code_form: bool
+    temperature: float
+    cutoff: float
+    keys: UInt64
+    first_row: int = 0
+    threads: int = 1
+
+    @property
+    def updates(self) -> int:
+        """Updates in all, N."""
+        return self.steps * self.inner_steps
+
+    def frame(self, update: int, n_frames: int) -> int:
+        """Return the frame that update 1 .. N sees."""
+        return (update - 1) // self.inner_steps * n_frames // self.steps
+
+    def start(self, update: int) -> int:
+        """Return the index of the potentials at the start of the outer step of `update`."""
+        return (update - 1) // self.inner_steps * self.inner_steps
+
+    def in_loss(self, update: int) -> bool:
+        """Return whether the potentials after `update` enter the loss."""
+        return update % self.inner_steps == 0
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """What inference sees instead of G (K, K) and b (F, B, K); neither has a gradient.
+
+    competition (K, K): row j is what a spike of neuron j takes from every drive; back (K, K) is
+    its transpose. drive (F, B, K): the feed-forward drive.
+    """
+
+    competition: Tensor
+    back: Tensor
+    drive: Tensor
+
+
+def unrolled_inference(
+    G: Tensor,
+    b: Tensor,
+    u0: Tensor,
+    log_bias: Tensor,
+    log_lr: Tensor,
+    how: Unrolling,
+    seen: Rounded | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return (fit, kl, u, arrivals) of N updates from u0 (1, K).
+
+    G (K, K) is taken as symmetric; b (F, B, K) holds the feed-forward drive of F frames. fit is
+    the mean over batch and steps of z.Gz / 2 - z.b and kl that of the KL term, scalars in nats;
+    both have gradients to the first five. u (B, K) is where inference ends, and arrivals the
+    largest mean number of arrivals that a sample took, without gradients. seen: what inference
+    sees instead of G and b, while fit stays theirs; gradients pass straight through to them.
+    """
+    # torch leaves Function.apply without types.
+    result: tuple[Tensor, Tensor, Tensor, Tensor] = _Unrolled.apply(  # type: ignore[no-untyped-call]
+        G, b, u0, log_bias, log_lr, how, seen
+    )
+    return result
+
+
+def for_rows(function: Callable[[int, int], None], n_rows: int, threads: int) -> None:
+    """Call function(first, last) for all rows, shared among `threads`, one of them the caller's.
+
+    torch itself had better use one thread then (`train.cpu_threads`): its idle threads keep the
+    processors busy for a while, and two products at once would ask for twice the threads.
+    """
+    inner = [n_rows * i // threads // GRAIN * GRAIN for i in range(1, threads)]
+    edges = [0, *inner, n_rows]
+    shares = [
+        _pool(threads - 1).submit(function, first, last) for first, last in pairwise(edges[1:])
+    ]
+    function(0, edges[1])
+    for share in shares:
+        share.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads that share the rows; they wait from step to step."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="ipvae-snn-rows")
+
+
+@dataclass(frozen=True)
+class _History:
+    """What forward keeps of u0 (place 0) and every update: the only memory that grows with N.
+
+    u, z, slope, lateral = z competition and fit_lateral = z G are (N + 1, B, K), the last two one
+    array where competition is G; sparse says which z are mostly 0.
+    """
+
+    u: Array
+    z: Array
+    slope: Array
+    lateral: Array
+    fit_lateral: Array
+    sparse: list[bool]
+
+
+class _Unrolled(torch.autograd.Function):
+    """Forward runs the updates and backward goes back through them, one pass an update."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, G: Tensor, b: Tensor, u0: Tensor, log_bias: Tensor, log_lr: Tensor,
+        how: Unrolling, seen: Rounded | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        n_frames, B, K = b.shape
+        gram, drive, first, bias = (_array(tensor) for tensor in (G, b, u0, log_bias))
+        inputs = _Inputs(gram, drive, np.exp(bias.reshape(-1)), gram, gram, drive)
+        if seen is not None:
+            inputs = replace(
+                inputs, competition=_array(seen.competition), back=_array(seen.back),
+                seen=_array(seen.drive),
+            )  # fmt: skip
+        kind = gram.dtype
+        c = _constants(kind.type, math.exp(float(log_lr)), how)
+        u, z, slope, lateral = (np.empty((how.updates + 1, B, K), kind) for _ in range(4))
+        fit_lateral = lateral if seen is None else np.empty_like(lateral)
+        past = _History(u, z, slope, lateral, fit_lateral, [])
+        fit, kl, drawn = np.empty(B, kind), np.empty(B, kind), np.empty(B, np.int64)
+        u[0] = first
+
+        def sample(first: int, last: int) -> None:
+            kernel.sample_rows(
+                first, last, _row_key(how, 0), c.one, c.temperature, c.cutoff, u[0], z[0], slope[0],
+                drawn,
+            )  # fmt: skip
+
+        for_rows(sample, B, how.threads)
+        arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
+        past.sparse.append(_mostly_zero(z[0]))
+        first_competition = partial(_compete, z[0], inputs.competition, lateral[0], past.sparse[0])
+        for_rows(first_competition, B, how.threads)
+        for i in range(1, how.updates + 1):
+            # Counts are about as sparse as those before, which are known by now.
+            past.sparse.append(_mostly_zero(z[i - 1]))
+            for_rows(_update(i, inputs, past, c, how, kl, drawn), B, how.threads)
+            arrivals = max(arrivals, int(drawn.sum()))
+            if how.in_loss(i):
+                products.fit_rows(0, B, z[i], fit_lateral[i], drive[how.frame(i, n_frames)], fit)
+                fit_sum += float(fit.sum(dtype=np.float64))
+                kl_sum += float(kl.sum(dtype=np.float64))
+        ctx.past, ctx.inputs, ctx.constants, ctx.how = past, inputs, c, how
+        ctx.shapes = u0.shape, log_bias.shape
+        terms = how.steps * B
+        last, most = torch.from_numpy(u[-1].copy()), b.new_tensor(arrivals / (B * K))
+        ctx.mark_non_differentiable(last, most)
+        return b.new_tensor(fit_sum / terms), b.new_tensor(kl_sum / terms), last, most
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        how, past, inputs = ctx.how, ctx.past, ctx.inputs
+        B, K = past.u.shape[1:]
+        to_loss = [float(grad) / (how.steps * B) for grad in grads[:2]]
+        kind = past.u.dtype
+        drive, competition, to_u, to_prior = (np.zeros((B, K), kind) for _ in range(4))
+        to_b, to_lr = np.zeros_like(inputs.drive), np.zeros(B, kind)
+        found = _Gradients(drive, competition, to_u, to_prior, to_b, to_lr)
+        spent = np.zeros(K, kind)
+        for i in range(how.updates, 0, -1):
+            weights = to_loss if how.in_loss(i) else (0.0, 0.0)
+            for_rows(_back(i, weights, inputs, past, ctx.constants, how, found), B, how.threads)
+            spent += found.drive.sum(0)
+            if how.start(i) == i - 1:
+                found.u[:] += found.prior
+                found.prior[:] = 0
+        # backward left the factors of G's gradient where lateral was, all but that of u0's sample.
+        np.negative(found.drive, out=past.lateral[0])
+        grad_G = _outer_sum(past, how.threads)
+        found.u[:] -= found.competition * past.slope[0]
+        ctx.past = None
+        of_u0, of_log_bias = ctx.shapes
+        return (
+            torch.from_numpy(grad_G),
+            torch.from_numpy(found.b),
+            torch.from_numpy(found.u.sum(0)).reshape(of_u0),
+            torch.from_numpy(-spent * inputs.threshold).reshape(of_log_bias),
+            torch.tensor(found.lr.sum()),
+            None,
+            None,
+        )
+
+
+def _update(
+    i: int, inputs: "_Inputs", past: _History, c: "_Constants", how: Unrolling, kl: Array,
+    drawn: Array,
+) -> Callable[[int, int], None]:  # fmt: skip
+    """Return what update i does to a range of rows."""
+    seen, start = inputs.seen[how.frame(i, len(inputs.seen))], past.u[how.start(i)]
+    key = _row_key(how, i)
+
+    def rows(first: int, last: int) -> None:
+        kernel.forward_rows(
+            first, last, key, c.one, c.temperature, c.cutoff, c.lr, c.leak, c.clip, c.floor,
+            how.code_form, inputs.threshold, seen, past.lateral[i - 1], past.u[i - 1], start,
+            past.u[i], past.z[i], past.slope[i], kl, drawn,
+        )  # fmt: skip
+        _compete(past.z[i], inputs.competition, past.lateral[i], past.sparse[i], first, last)
+        if past.fit_lateral is not past.lateral and how.in_loss(i):
+            _compete(past.z[i], inputs.gram, past.fit_lateral[i], past.sparse[i], first, last)
+
+    return rows
+
+
+def _back(
+    i: int, weights: Sequence[float], inputs: "_Inputs", past: _History, c: "_Constants",
+    how: Unrolling, found: "_Gradients",
+) -> Callable[[int, int], None]:  # fmt: skip
+    """Return the way back through update i for a range of rows; weights of fit and kl."""
+    frame, start = how.frame(i, len(inputs.drive)), past.u[how.start(i)]
+    to_fit, to_kl = (past.u.dtype.type(weight) for weight in weights)
+    # Forward makes fit_lateral for the loss alone; elsewhere its weight is 0, but it is not set.
+    fit_lateral = past.fit_lateral if how.in_loss(i) else past.lateral
+
+    def rows(first: int, last: int) -> None:
+        kernel.backward_rows(
+            first, last, c.one, c.lr, c.leak, c.clip, c.floor, how.code_form, to_fit, to_kl,
+            inputs.threshold, inputs.seen[frame], past.lateral[i - 1], past.u[i - 1], start,
+            past.u[i], past.z[i], past.slope[i], inputs.drive[frame], fit_lateral[i],
+            found.competition, found.drive, found.u, found.prior, found.b[frame], found.lr,
+            past.lateral[i],
+        )  # fmt: skip
+        # The sample before this update acted on it through lateral[i - 1].
+        if past.sparse[i - 1]:
+            products.needed_competition_rows(
+                first, last, found.drive, past.slope[i - 1], inputs.competition, found.competition
+            )
+        else:
+            _dense_product(found.drive, inputs.back, found.competition, first, last)
+
+    return rows
+
+
+def _outer_sum(past: _History, threads: int) -> Array:
+    """Return the gradient to G (K, K), sum over updates of z^T factor."""
+    K = past.z.shape[-1]
+    total = np.zeros((K, K), past.z.dtype)
+
+    def rows(first: int, last: int) -> None:
+        share = torch.from_numpy(total[first:last])
+        for z, factor, sparse in zip(past.z, past.lateral, past.sparse, strict=True):
+            if sparse:
+                products.add_outer_products(first, last, z, factor, total)
+            else:
+                share.addmm_(torch.from_numpy(z[:, first:last]).T, torch.from_numpy(factor))
+
+    for_rows(rows, K, threads)
+    return total
+
+
+def _array(tensor: Tensor) -> Array:
+    """Return a tensor's values, without a copy where they lie in order."""
+    return tensor.detach().contiguous().numpy()
+
+
+def _mostly_zero(z: Array) -> bool:
+    return bool(products.nonzero(z.reshape(-1)) <= products.DENSE_SHARE * z.size)
+
+
+def _compete(z: Array, G: Array, lateral: Array, sparse: bool, first: int, last: int) -> None:
+    """Set rows first .. last - 1 of lateral = z G."""
+    if sparse:
+        products.competition_rows(first, last, z, G, lateral)
+    else:
+        _dense_product(z, G, lateral, first, last)
+
+
+def _dense_product(values: Array, G: Array, out: Array, first: int, last: int) -> None:
+    rows, found = torch.from_numpy(values[first:last]), torch.from_numpy(out[first:last])
+    torch.mm(rows, torch.from_numpy(G), out=found)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """The lateral competition G (K, K), drive b (F, B, K) and threshold exp(log_bias) (K,).
+
+    competition (K, K), its transpose `back` and seen (F, B, K) are what inference sees of G and b.
+    """
+
+    gram: Array
+    drive: Array
+    threshold: Array
+    competition: Array
+    back: Array
+    seen: Array
+
+
+@dataclass(frozen=True)
+class _Gradients:
+    """Gradients on the way back, (B, K): to the last drive, times G, to u and to the step's start.
+
+    b (F, B, K) is that to the feed-forward drive and lr (B,) that to log_lr.
+    """
+
+    drive: Array
+    competition: Array
+    u: Array
+    prior: Array
+    b: Array
+    lr: Array
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """The kernels' scalars, in the type of the arrays."""
+
+    one: Any
+    temperature: Any
+    cutoff: Any
+    lr: Any
+    leak: Any
+    clip: Any
+    floor: Any
+
+
+def _constants(number: Callable[[float], Any], lr: float, how: Unrolling) -> _Constants:
+    """Return the kernels' scalars in the type of the arrays, which the compiled code follows."""
+    return _Constants(
+        one=number(1.0),
+        temperature=number(how.temperature),
+        cutoff=number(how.cutoff),
+        lr=number(lr),
+        leak=number(how.leak),
+        clip=number(how.clip),
+        floor=number(how.floor),
+    )
+
+
+def _row_key(how: Unrolling, update: int) -> np.uint64:
+    """Return the key from which the rows' keys are counted, so that a row has the same anywhere."""
+    return np.uint64((int(how.keys[update]) + how.first_row * int(GOLDEN)) % (1 << 64))

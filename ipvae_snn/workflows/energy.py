@@ -1,0 +1,115 @@
+"""What running a network costs on chips and processors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Float64
+from ipvae_snn.backends import compiled
+from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
+from ipvae_snn.hw.cost.activity import Activity, Traffic, activity, mean_activity
+from ipvae_snn.hw.cost.energy import Estimate, chip_energy
+from ipvae_snn.hw.cost.neurobench import NeuroBenchMetrics, metrics, tally
+from ipvae_snn.hw.cost.processor import (
+    event_driven,
+    gram_float,
+    gram_int8,
+    is_processor,
+    iterative_float,
+    processor_energy,
+)
+from ipvae_snn.hw.cost.report import Report
+from ipvae_snn.hw.mapping.events import Events, counted
+from ipvae_snn.hw.mapping.mapping import check_and_place
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
+from ipvae_snn.metrics.quality import r2
+from ipvae_snn.workflows.images import Images
+
+CHUNK_BYTES: Final = 1 << 26  # of the counts and states that a part of the run keeps
+
+
+BYTES_A_STEP: Final = 8  # a count and a state of one neuron
+
+
+@dataclass(frozen=True)
+class Run:
+    """What happened in a run, means an image, and the R2 of its last step."""
+
+    activity: Activity
+    neurobench: NeuroBenchMetrics
+    events: Events
+    r2: float
+
+
+def report(
+    program: IntegerNetwork, images: Images, steps: int, seed: int,
+    profiles: Sequence[ChipProfile],
+) -> Report:  # fmt: skip
+    """Run `compiled` on the images and price what happened on every profile."""
+    run = measured(program, images, steps, seed)
+    placed = {profile.name: _placed(program, profile, run.events) for profile in profiles}
+    traffic = {name: found for name, found in placed.items() if found is not None}
+    estimates = (
+        each for profile in profiles
+        for each in priced(program, profile, run.activity, traffic.get(profile.name))
+    )  # fmt: skip
+    return Report(
+        activity=run.activity, neurobench=run.neurobench, estimates=tuple(estimates),
+        traffic=traffic, circuit=program.circuit, images=len(images.pixels), steps=steps,
+        seed=seed, r2=run.r2, data=images.floats.name, citation=images.floats.citation,
+    )  # fmt: skip
+
+
+def measured(program: IntegerNetwork, images: Images, steps: int, seed: int) -> Run:
+    """Run the images in parts that fit memory; NeuroBench's layer calls take one at a time."""
+
+    n, name = len(images.pixels), images.floats.name
+    size = max(1, CHUNK_BYTES // (BYTES_A_STEP * steps * program.n_neurons))
+    parts, layers, reconstructions = [], [], []
+    sent: dict[str, Float64] = {}
+    for first in range(0, n, size):
+        pixels = images.pixels[first : first + size]
+        request = RunRequest(steps, seed, first_image=first, trace=True)
+        trace = compiled.run(program, pixels, request)
+        counts = counts_of(trace)
+        parts.append((len(pixels), activity(program, pixels, counts)))
+        layers.append(tally(program, pixels, counts, states_of(trace)))
+        for source, events in counted(program, [(pixels, counts)], name).by_source.items():
+            sent[source] = sent.get(source, 0.0) + events * (len(pixels) / n)
+        reconstructions.append(trace.reconstruction)
+    return Run(
+        activity=mean_activity(parts), neurobench=metrics(program, layers),
+        events=Events(sent, steps, n, f"counted in {n} images of {name}, {steps} steps"),
+        r2=r2(images.floats.pixels, np.concatenate(reconstructions)).mean,
+    )  # fmt: skip
+
+
+def _placed(program: IntegerNetwork, profile: ChipProfile, events: Events) -> Traffic | None:
+    """Return the traffic of the network on a chip's cores; None without limits or a place."""
+
+    chip = load_profile(profile.placed_as) if profile.placed_as else profile
+    if not chip.has_limits:
+        return None
+    found = check_and_place(program, chip, "spikes", events).placed
+    return None if found is None else found.traffic
+
+
+def priced(
+    program: IntegerNetwork, profile: ChipProfile, work: Activity,
+    traffic: Traffic | None = None,
+) -> list[Estimate]:  # fmt: skip
+    """Return a chip's estimate of the run, or a processor's of four ways to do the same."""
+
+    if not is_processor(profile):
+        return [chip_energy(profile, work, traffic)]
+    sizes = program.n_neurons, program.n_pixels
+    ways = (
+        event_driven(*sizes, work, two_layer=program.residual is not None),
+        gram_int8(*sizes, work),
+        gram_float(*sizes, work),
+        iterative_float(*sizes, work),
+    )
+    return [processor_energy(profile, way) for way in ways]

@@ -1,0 +1,238 @@
+"""Every back end's own draw, where counts change: at, below and above each of the law's thresholds.
+
+Random uniforms hardly ever reach the rare tail, and there the rule that the loop ends where the
+next probability is 0 decides. So each back end's sampler runs here on uniforms that are chosen.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import FunctionType
+from typing import Protocol
+
+import numpy as np
+import pytest
+import torch
+from numba import njit
+from onnx.reference import ReferenceEvaluator
+
+from ipvae_snn.arrays import Int64, UInt32
+from ipvae_snn.backends import torch_sampler
+from ipvae_snn.backends.compiled import prepare
+from ipvae_snn.conversion.sampler_law import part_thresholds
+from ipvae_snn.export.onnx import primitives
+from ipvae_snn.export.onnx.backend import runtime
+from ipvae_snn.export.onnx.graph import INT32, INT64, Graph, Value
+from ipvae_snn.export.onnx.integer import IntegerSampling
+from ipvae_snn.hw.lava.bundle.simulator.processes import arithmetic
+from ipvae_snn.ir import sampler
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.sampler import SamplerTables, parts_log2
+from ipvae_snn.kernels import integer
+
+TABLES = SamplerTables()
+TOP = (1 << 31) - 1
+
+
+class Draw(Protocol):
+    """Counts (S,) at potentials (S,): part 0 takes the uniforms `first` (S,), the others `more`."""
+
+    def __call__(self, potential: Int64, first: Int64, more: int) -> Int64: ...
+
+
+def reference(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
+    group = network.neurons
+
+    def draw(potential: Int64, first: Int64, more: int) -> Int64:
+        def uniforms(part: int) -> Int64:
+            return np.full_like(first, more) if part else first
+
+        return sampler.spike_counts(
+            potential, uniforms, group.fraction_bits, group.max_count, TABLES
+        )
+
+    return draw
+
+
+def compiled(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
+    """The kernel's source, compiled as ever, but for its generator: that leaves what is there."""
+    source = integer.draw.py_func  # type: ignore[attr-defined] # numba's
+    given = {
+        "first_uniforms": njit(lambda seed, image, step, even, odd: None),
+        "part_uniform": njit(lambda seed, image, step, part, neuron: seed),
+    }
+    assert given.keys() <= set(source.__code__.co_names)
+    kernel = njit(FunctionType(source.__code__, {**source.__globals__, **given}))
+    how = prepare(network).sampling
+
+    def draw(potential: Int64, first: Int64, more: int) -> Int64:
+        room = integer.scratch(len(first), 1)
+        room.even[:], room.odd[: len(first) // 2] = first[0::2], first[1::2]
+        state, zero = potential.astype(np.int32), np.uint32(0)
+        active = kernel(how, network.neurons.state_min, np.uint32(more), zero, zero, state, room)
+        counts = np.zeros(len(first), np.int64)
+        counts[room.who[:active]] = room.spikes[:active]
+        return counts
+
+    return draw
+
+
+def on_torch(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
+    group = network.neurons
+    coarse, fine = torch.tensor(TABLES.coarse), torch.tensor(TABLES.fine)
+    tables = torch_sampler.Tables(coarse, fine, tuple(TABLES.reciprocal.tolist()))
+    zero = torch.zeros(1, dtype=torch.int64)
+    keys = torch_sampler.Keys(zero, zero, zero)
+
+    def draw(potential: Int64, first: Int64, more: int) -> Int64:
+        given = torch.tensor(first, dtype=torch.int32)[None]
+        patch.setattr(torch_sampler, "uniforms", lambda *_: given)
+        patch.setattr(
+            torch_sampler, "part_uniforms", lambda _, row, *__: torch.full_like(row, more)
+        )
+        state = torch.tensor(potential)[None]
+        found = torch_sampler.spike_counts(
+            state, keys, group.fraction_bits, group.max_count, tables
+        )
+        return found[0].numpy()
+
+    return draw
+
+
+def on_onnx(network: IntegerNetwork, patch: pytest.MonkeyPatch, evaluator: bool) -> Draw:
+    group = network.neurons
+
+    def draw(potential: Int64, first: Int64, more: int) -> Int64:
+        g = Graph("draw")
+        state, uniform = g.input("state", INT32, [1, "S"]), g.input("first", INT32, [1, "S"])
+        rest, step = g.input("more", INT32, [1]), g.scalar(0, INT64)
+        zero = g.constant(np.zeros((1, 1), np.int32))
+
+        def parts(h: Graph, keys: object, step: Value, row: Value, *_: Value) -> Value:
+            return h.op("Add", h.op("Mul", h.cast(row, INT32), 0), rest)
+
+        patch.setattr(primitives, "uniform_grid", lambda *_: uniform)
+        patch.setattr(primitives, "uniform_list", parts)
+        keys = primitives.Keys(zero, zero, (), ())
+        sampling, n = IntegerSampling(group, TABLES), len(first)
+        counts = primitives.spike_counts(g, sampling, keys, state, step, n)
+        g.output("counts", g.op("Min", counts, group.max_count), [1, "S"])
+        model = g.model("a test", {"ipvae_snn.version": "0"})
+        feed = {
+            "state": potential[None].astype(np.int32), "first": first[None].astype(np.int32),
+            "more": np.array([more], np.int32),
+        }  # fmt: skip
+        if evaluator:
+            return ReferenceEvaluator(model).run(None, feed)[0][0]
+        return runtime(model.SerializeToString())(feed)["counts"][0]
+
+    return draw
+
+
+def lava(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
+    group, tables = network.neurons, (TABLES.coarse, TABLES.fine, TABLES.reciprocal)
+
+    def draw(potential: Int64, first: Int64, more: int) -> Int64:
+        def further(start: int, parts: Int64, neuron: Int64) -> UInt32:
+            return np.full((int(parts.max()) - start, len(neuron)), more, np.uint32)
+
+        bits, counts = group.fraction_bits, np.zeros(len(potential), np.int64)
+        lowest = min(int(potential.min()), 2 << bits)
+        table, uniform = arithmetic.thresholds(lowest, bits, tables), first.astype(np.uint32)
+        busy = arithmetic.spiking(potential, uniform, table[:, 0], lowest)
+        counts[busy] = arithmetic.sample(
+            potential[busy], uniform[busy], busy, further, bits, table, lowest
+        )
+        return np.minimum(counts, group.max_count)
+
+    return draw
+
+
+DRAWS: dict[str, Callable[[IntegerNetwork, pytest.MonkeyPatch], Draw]] = {
+    "reference": reference,
+    "compiled": compiled,
+    "torch": on_torch,
+    "onnx": lambda network, patch: on_onnx(network, patch, False),
+    "onnx-reference": lambda network, patch: on_onnx(network, patch, True),
+    "lava": lava,
+}
+
+
+@pytest.fixture(params=DRAWS)
+def draw_at(
+    request: pytest.FixtureRequest,
+    network: IntegerNetwork,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[int, int], Draw]:
+    """Return (fraction bits, largest count) -> a back end's draw at any possible potential."""
+
+    def make(bits: int, max_count: int) -> Draw:
+        group = replace(
+            network.neurons, fraction_bits=bits, extra_bits=0, state_min=-12 << bits,
+            state_max=15 << bits, initial_state=np.zeros(7, np.int32), max_count=max_count,
+        )  # fmt: skip
+        small = replace(network.feedforward, weights=np.zeros((7, 12), np.int8))
+        lateral = replace(network.lateral, weights=np.zeros((7, 7), np.int8))
+        program = replace(network, neurons=group, feedforward=small, lateral=lateral)
+        return DRAWS[request.param](program, monkeypatch)
+
+    return make
+
+
+def beside(thresholds: Int64) -> Int64:
+    """Return (..., 3 n + 2) uniforms: at, below and above each threshold (..., n), and both ends.
+
+    A threshold of 2^31 is no uniform, and its place takes the largest one.
+    """
+    ends = np.broadcast_to([0, TOP], (*thresholds.shape[:-1], 2))
+    near = [thresholds - 1, thresholds, thresholds + 1, ends]
+    return np.clip(np.concatenate(near, axis=-1), 0, TOP)
+
+
+@pytest.mark.parametrize(("bits", "stride"), [(4, 1), (12, 61), (16, 1009)])
+def test_one_part_counts_what_the_law_says(
+    draw_at: Callable[[int, int], Draw], bits: int, stride: int
+) -> None:
+    """From -12 to 3 octaves: every potential at 4 fraction bits, about a thousand at the others."""
+    potential = np.union1d(np.arange(-12 << bits, 3 << bits, stride), [3 << bits]).astype(np.int64)
+    thresholds = part_thresholds(potential, bits, TABLES)
+    uniform = beside(thresholds)
+    wanted = (thresholds[:, None] <= uniform[:, :, None]).sum(axis=2)
+    assert wanted.max() == 28
+    assert wanted[:, -1].min() == 2  # the largest uniform of a silent neuron is no burst
+    state = np.repeat(potential, uniform.shape[1])
+    found = draw_at(bits, 40)(state, uniform.ravel(), 0)
+    wrong = np.flatnonzero(found != wanted.ravel())
+    assert not len(wrong), (len(wrong), state[wrong[0]], uniform.ravel()[wrong[0]])
+
+
+@pytest.mark.parametrize(("octaves", "max_count"), [(3.01, 40), (4, 40), (6.3, 99), (9, 1 << 15)])
+def test_many_parts_count_what_the_law_says(
+    draw_at: Callable[[int, int], Draw], octaves: float, max_count: int
+) -> None:
+    """2, 2, 16 and 64 parts, of which all but the first take one of the rare uniforms."""
+    potential = np.array([round(octaves * 4096)])
+    parts = 1 << int(parts_log2(potential, 12)[0])
+    thresholds = part_thresholds(potential, 12, TABLES)[0]
+    first = beside(thresholds)
+    draw, state = draw_at(12, max_count), np.repeat(potential, len(first))
+    for more in np.clip([0, thresholds[0], thresholds[17] - 1, thresholds[-1]], 0, TOP).tolist():
+        each = (thresholds <= first[:, None]).sum(axis=1)
+        wanted = each + (parts - 1) * int((thresholds <= more).sum())
+        np.testing.assert_array_equal(draw(state, first, more), np.minimum(wanted, max_count))
+
+
+def test_no_potential_is_skipped_that_may_spike(network: IntegerNetwork) -> None:
+    """The compiled shortcut at all 110,593 potentials: the least uniform of a bucket is a bound.
+
+    And a tight one where a step has one part: somewhere in the bucket it gives a spike.
+    """
+    group = replace(network.neurons, state_min=-12 << 12, state_max=15 << 12)
+    how = prepare(replace(network, neurons=group)).sampling
+    potential = np.arange(group.state_min, group.state_max + 1, dtype=np.int64)
+    bucket = (potential - group.state_min) >> how.bucket_shift
+    first = part_thresholds(potential, 12, TABLES)[:, 0]
+    least = how.least[bucket].astype(np.int64)
+    assert (least <= first).all()
+    assert (least[potential > 3 << 12] == 0).all()
+    single = np.unique(bucket[potential < 3 << 12])
+    assert np.isin(single, bucket[least == first]).all()

@@ -1,0 +1,77 @@
+"""The energy benchmark: its page says what its JSON says, and its comparators do what they say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.energy.amortised import components_needed, judge, train, unit
+from benchmarks.energy.page import BEGIN, picture, with_results
+from ipvae_snn.errors import FileFormatError
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "energy.md"
+RESULT = json.loads((ROOT / "benchmarks" / "results" / "energy.json").read_text())
+
+
+def test_the_page_holds_the_results() -> None:
+    text = PAGE.read_text("utf-8")
+    assert with_results(text, RESULT) == text
+
+
+def test_a_page_without_its_marks_is_not_written() -> None:
+    with pytest.raises(FileFormatError, match=r"docs/energy.md has no '<!-- results: "):
+        with_results("# Energy\n", RESULT)
+    with pytest.raises(FileFormatError, match="put them back"):
+        with_results(f"# Energy\n{BEGIN}\n", RESULT)
+
+
+def test_the_stored_results_name_their_sources() -> None:
+    """Every number of every estimate; Loihi 2 has none."""
+    every = [each for found in RESULT["circuits"].values() for each in found["estimates"]]
+    for each in (*every, *RESULT["encoders"]):
+        for item in each["items"]:
+            assert item["nj"]["low"] is None or item["figure"]["source"] in each["sources"]
+        assert (each["dynamic_nj"]["low"] is None) == (each["profile"] == "loihi2")
+
+
+def test_a_picture_is_drawn(tmp_path: Path) -> None:
+    picture(RESULT, tmp_path / "energy.png")
+    assert (tmp_path / "energy.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_components_needed_by_hand() -> None:
+    """Three uncorrelated pixels of variance 16, 4 and 1 about zero: one component holds 16 / 21.
+
+    Two hold 20 / 21 = .952. R2 of an image divides by its own variance, so each image here is
+    (a, b, c) and its negative, each of which has the mean of one third of its sum.
+    """
+    signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
+    images = (signs * [4.0, 2.0, 1.0]).astype(np.float32)
+    least, reached = components_needed(images, images, 0.9999)
+    assert (least, reached) == (3, pytest.approx(1.0, abs=1e-6))
+    first, r2 = components_needed(images, images, 0.5)
+    # Kept: the first pixel. What is left of every image is 4 + 1 = 5, its spread 21 - (sum)^2 / 3.
+    spreads = 21 - (images.sum(axis=1) ** 2) / 3
+    assert first == 1
+    assert r2 == pytest.approx(float((1 - 5 / spreads).mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_encoder_learns_a_code_of_its_kind(signed: bool) -> None:
+    """Images that the dictionary can make; a code that may not be negative is not."""
+    rng = np.random.default_rng(0)
+    phi = rng.normal(0, 1e-3, (12, 6)).astype(np.float32)
+    codes = rng.exponential(1, (20000, 6)).astype(np.float32)
+    images = codes @ unit(phi).T
+    encoder = train(phi, images, 32, signed)
+    found = judge(encoder, phi, images)
+    assert found.hidden == 32
+    assert found.r2 > 0.9
+    assert (found.zeros == 0) == signed
+
+
+def test_unit_has_elements_of_length_one() -> None:
+    phi = np.array([[3.0, 0.0], [4.0, 0.0]], np.float32)
+    np.testing.assert_allclose(unit(phi), [[0.6, 0.0], [0.8, 0.0]], atol=1e-7)

@@ -1,0 +1,147 @@
+"""The training benchmark: its baseline computes the same loss, and a tiny run has all its parts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks import memory
+from benchmarks.training_speed import __main__
+from benchmarks.training_speed.page import page
+from benchmarks.training_speed.plain_training import FixedSampler, fixed_arrivals, plain_loss
+from ipvae_snn.config.settings import Config
+from ipvae_snn.data import load
+from ipvae_snn.errors import ConfigError, TrainingError
+from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.poisson_samples import relaxed_poisson_plain
+from ipvae_snn.training.objective import unrolled_plain
+from ipvae_snn.training.unrolled import Unrolling
+
+
+def tiny(iterations: int = 3) -> Config:
+    config = __main__.config_of("patches", iterations, threads=1, seed=0)
+    return replace(
+        config,
+        model=replace(config.model, n_latents=16),
+        train=replace(config.train, batch_size=8, steps=4),
+    )
+
+
+@pytest.mark.parametrize("code_form", [True, False])
+def test_plain_formulation_and_gram_space_agree_on_the_same_arrivals(code_form: bool) -> None:
+    M, K, B, T, beta = 12, 7, 4, 5, 3.0
+    g = torch.Generator().manual_seed(6)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=torch.float64, generator=g)
+
+    leaves = [
+        value.requires_grad_()
+        for value in (
+            normal(M, K) * 0.3,
+            normal(1, M) * 0.3,
+            normal(1, K) - 1,
+            normal(1, K) * 0.2 - 2,
+            torch.tensor(-1.0, dtype=torch.float64),
+        )
+    ]
+    p, x = Parameters(*leaves), normal(B, M)
+    table = torch.empty(T + 1, 60, B, K, dtype=torch.float64).exponential_(generator=g)
+    how = Unrolling(
+        steps=T, inner_steps=1, leak=0.0, clip=10.0, floor=-8.0, code_form=code_form,
+        temperature=0.5, cutoff=6.0, keys=np.zeros(T + 1, np.uint64),
+    )  # fmt: skip
+    calls: list[int] = []
+
+    def sample(u: Tensor) -> Tensor:
+        # The calls are for u_0, u_1 (loss), u_1 (inference), u_2, u_2, ...
+        calls.append(len(calls))
+        return relaxed_poisson_plain(u, 0.5, table[(calls[-1] + 1) // 2])
+
+    plain = plain_loss(p, x, sample, beta, how)
+    gram = unrolled_plain(p, x, lambda u, i: relaxed_poisson_plain(u, 0.5, table[i]), beta, how)
+    assert len(calls) == 2 * T
+    for name in ("loss", "nll", "kl", "rate", "max_rate"):
+        torch.testing.assert_close(getattr(plain, name), getattr(gram, name), rtol=1e-11, atol=0)
+    for one, other in zip(
+        torch.autograd.grad(plain.loss, leaves), torch.autograd.grad(gram.loss, leaves), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+def test_fixed_number_of_arrivals() -> None:
+    # The 0.999 quantile of Poisson(20) is 35 (CDF .9984 at 34, .9992 at 35); of Poisson(1) it is 5.
+    assert fixed_arrivals(torch.tensor([1.0, 20.0]).log()) == 35
+    assert fixed_arrivals(torch.tensor([1.0, 0.1]).log()) == 10
+
+
+def test_sampler_stops_before_memory_ends() -> None:
+    # 35 arrivals of 6 elements, 2 tensors in float32: 1,680 bytes, and the second is too much.
+    sample = FixedSampler(torch.Generator().manual_seed(0), 0.1, memory=3000)
+    u = torch.full((2, 3), 20.0).log()
+    assert sample(u).shape == (2, 3)
+    with pytest.raises(
+        TrainingError,
+        match=r"^the plain formulation ran out of memory: a sample of rates up to 20 spikes a step "
+        r"takes n_exp = 35 arrivals, and samples kept 0\.0 GiB in one iteration \(limit 0\.0\); "
+        r"lengthen the warm-up, or raise --memory$",
+    ):
+        sample(u)
+
+
+def test_tiny_run(tmp_path: Path) -> None:
+    images = load("natural", "train", limit=40, n_patches=60)
+    seen: list[int] = []
+    found = __main__.measure(tiny(), images, images, block=2, show=seen.append)
+    assert seen == [2, 3]
+    assert list(found["arms"]) == ["plain", "fast", "again"]
+    for arm in found["arms"].values():
+        assert arm["iterations"] == 3
+        assert arm["stopped"] == ""
+        assert arm["seconds_per_iteration"]["median"] > 0
+    assert found["arms"]["plain"]["arrivals"] >= 10
+    assert 1 <= found["arms"]["fast"]["arrivals"] < 10
+    assert len(found["ratios"]) == 1  # of whole blocks
+    # The same network, batch and formulas: the losses differ by the samples' noise alone.
+    loss = found["loss"]
+    assert loss["iterations"] == 2
+    assert loss["means"][1] == pytest.approx(loss["means"][0], rel=0.05)
+    assert found["loss_with_other_noise"]["difference"] != 0
+    written = __main__.written(tmp_path / "r.json", "patches", found)
+    again = __main__.written(tmp_path / "r.json", "mnist", found)
+    assert list(written) == ["patches"]
+    assert list(again) == ["patches", "mnist"]
+    text = page(again)
+    assert "## MNIST" in text
+    assert "## Patches 16x16" in text
+    assert f"**{found['ratio_per_block']['median']:.1f} times** fewer" in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 99
+
+
+def test_a_formulation_that_runs_out_of_memory_stops_alone() -> None:
+    images = load("natural", "train", limit=40, n_patches=60)
+    found = __main__.measure(tiny(), images, images, block=2, memory=1000.0)
+    plain, fast = found["arms"]["plain"], found["arms"]["fast"]
+    assert plain["iterations"] == 0
+    assert plain["stopped"].startswith("iteration 0: the plain formulation ran out of memory")
+    assert fast["iterations"] == 3
+    assert found["ratio_per_block"] is None
+    assert "stopped early. iteration 0: the plain" in " ".join(page({"patches": found}).split())
+
+
+def test_unknown_setting() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^there is no setting 'x'; known ones are patches, mnist$"
+    ):
+        __main__.config_of("x", 10, 1, 0)
+
+
+def test_memory_growth_sees_what_a_block_allocates() -> None:
+    with memory.measured_growth() as growth:
+        held = np.ones(20_000_000 // 8)
+    if growth.bytes is not None:  # only Linux tells
+        assert 18e6 < growth.bytes < 40e6
+    assert held.sum() == 2_500_000

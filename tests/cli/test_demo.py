@@ -1,0 +1,84 @@
+"""The demo, with a shorter training: every part of it happens and is told."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from ipvae_snn.cli import demo
+from ipvae_snn.cli.app import main
+from ipvae_snn.config import toml
+from ipvae_snn.hw.lava.environment import find
+from ipvae_snn.ir.files import load_network
+
+
+def run_demo(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[str, str]:
+    """Run the demo into `out` with 30 iterations and few images; return stdout and stderr."""
+    load = toml.load_preset
+    monkeypatch.setattr(
+        toml,
+        "load_preset",
+        lambda name: toml.with_overrides(
+            load(name), ["train.iterations=30", "model.n_latents=32", "data.validation_limit=50"]
+        ),
+    )
+    monkeypatch.setattr(demo, "IMAGES", 9)
+    monkeypatch.setattr(demo, "STEPS", 5)
+    monkeypatch.setattr(demo, "SHOWN_STEPS", (1, 5))
+    monkeypatch.setattr(sys, "argv", ["ipvae-snn", "demo", "--out", str(out), "--json"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def test_demo_makes_and_compares_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files, pictures, rows, equality; a second run replaces the first."""
+    out = tmp_path / "demo"
+    for _ in range(2):
+        text, told = run_demo(out, monkeypatch, capsys)
+    found = json.loads(text)
+    with_lava = find() is not None
+    rows = ["float", "reference", "compiled", "onnx", *(["lava"] if with_lava else [])]
+    assert [row["backend"] for row in found["rows"]] == rows
+    assert all(row["equal"] for row in found["rows"][1:])
+    assert [row["backend"] for row in found["pretrained"]["rows"]] == rows[:4]
+    assert all(row["equal"] for row in found["pretrained"]["rows"][1:])
+    # Trained for many minutes against 30 iterations: better even after 5 steps.
+    assert found["pretrained"]["rows"][1]["r2"] > found["rows"][1]["r2"]
+    assert found["images"] == 9
+    assert found["energy_source"]
+    assert found["citation"]
+    for name in demo.PICTURES:
+        assert (out / name).stat().st_size > 3000
+    assert json.loads((out / demo.RESULT).read_text())["rows"] == found["rows"]
+    assert load_network(out / "net.safetensors").n_neurons == 32
+    assert (out / "onnx" / "inference.onnx").is_file()
+    assert (out / "lava" / "run.py").is_file() == with_lava
+    assert "equal to the interpreter" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("what", ["notes.txt", "run/config.toml"])
+def test_demo_leaves_other_folders_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    """A folder that the demo did not make, with a training run in it or anything else."""
+    mine = tmp_path / "mine" / what
+    mine.parent.mkdir(parents=True)
+    mine.write_text("do not lose me")
+    monkeypatch.setattr(sys, "argv", ["ipvae-snn", "demo", "--out", str(tmp_path / "mine")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    assert "exists and was not made by the demo" in capsys.readouterr().err
+    assert mine.read_text() == "do not lose me"
+    assert [p for p in (tmp_path / "mine").rglob("*") if p.is_file()] == [mine]

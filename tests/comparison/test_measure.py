@@ -1,0 +1,478 @@
+"""Float beside integer: programs that are the float network exactly, and with one fault each."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from ipvae_snn.backends import compiled
+from ipvae_snn.comparison import paired_runs
+from ipvae_snn.comparison.attribution import attribute, runs
+from ipvae_snn.comparison.figures import bits
+from ipvae_snn.comparison.measure import marks, measure, recorded_steps
+from ipvae_snn.comparison.one_step import one_step
+from ipvae_snn.comparison.paired_runs import Pair
+from ipvae_snn.comparison.sums import free_energy_of
+from ipvae_snn.comparison.variants import Variant, last_step, variants
+from ipvae_snn.errors import DataError
+from ipvae_snn.inference import reference
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.float_sampler import poisson_from_uniforms
+from ipvae_snn.ir.interpreter import integrate, sample
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.ir.units import meaning, pixel_values
+from ipvae_snn.metrics.estimates import over_seeds
+from ipvae_snn.metrics.histograms import BINS, histograms, total_variation, wasserstein
+from ipvae_snn.metrics.quality import r2_per_image
+from ipvae_snn.models.float_network import FloatNetwork
+
+LN2 = float(np.log(2.0))
+UNIT = LN2 / 4096  # 12 fraction bits
+M, K, N = 6, 8, 5
+Network = Callable[..., IntegerNetwork]
+
+
+def matrix() -> np.ndarray:
+    """Whole numbers (M, K) that the dictionary is half of."""
+    return np.random.default_rng(3).integers(-3, 4, (M, K))
+
+
+def make_float() -> FloatNetwork:
+    """A network whose numbers the program holds exactly: sigma 1, step size 2^-5 octaves.
+
+    Phi = A / 2, so that G is A'A / 4. The clips lie too far away to matter.
+    """
+    first = np.random.default_rng(4).integers(-8192, 2048, K)
+    return FloatNetwork(
+        phi=(matrix() / 2).astype(np.float32),
+        log_sigma=np.zeros(M, np.float32),
+        u0=(first * UNIT).astype(np.float32),
+        log_bias=np.full(K, np.log(0.25), np.float32),
+        log_lr=float(np.log(LN2 / 32)),
+        clip=40.0,
+        floor=-8.0,
+        input_kind="standardised",
+        image_shape=(2, 3),
+        source="",
+        trained_on="test",
+    )
+
+
+def scaled(weights: np.ndarray, power: int) -> Connection:
+    """Weights times 2**power, as the program holds a scale: 2**14 / 2**(14 - power)."""
+    n = len(weights)
+    return Connection(
+        weights.astype(np.int8), np.full(n, 1 << 14, np.int32), np.full(n, 14 - power, np.int32)
+    )
+
+
+def make_program(two_layer: bool = False) -> IntegerNetwork:
+    """The same network. One unit of state and current is 2^-12 octaves, a payload 2^-5.
+
+    Drive of a payload: 2^-5 2^-1 2^-5 A octaves = 2 A units; competition 2^-5 2^-2 A'A = 32 A'A;
+    bias 2^-5 / 4 = 32 units; a spike predicts A / 2 = 16 A payloads.
+    """
+    A = matrix()
+    gram = A.T @ A
+    own = np.diagonal(gram).copy()
+    initial = np.rint(make_float().u0 / UNIT).astype(np.int32)
+    group = NeuronGroup(
+        bias=np.full(K, -32, np.int32),
+        self_inhibition=np.zeros(K, np.int32) if two_layer else (32 * own).astype(np.int32),
+        initial_state=initial,
+        fraction_bits=12,
+        extra_bits=0,
+        state_min=round(-8.0 / UNIT),
+        state_max=12 << 12,
+        update_min=round(-8.0 / UNIT),
+        excitation_max=12 << 12,
+        max_count=255,
+    )
+    return IntegerNetwork(
+        input=InputCode((2, 3), "standardised", 2.0**-5, 128),
+        feedforward=scaled(A.T, 1),
+        lateral=None if two_layer else scaled(-(gram - np.diag(own)), 5),
+        neurons=group,
+        decoder=Decoder(A.astype(np.int16), np.full(M, 0.5, np.float32)),
+        residual=Residual(scaled(A, 4), 20000, (32 * own).astype(np.int32)) if two_layer else None,
+    )
+
+
+def make_pair(program: IntegerNetwork, n: int = N) -> Pair:
+    pixels = np.random.default_rng(5).integers(0, 256, (n, M)).astype(np.uint8)
+    images = pixel_values(program, pixels).astype(np.float32)
+    return Pair(make_float(), program, images, pixels)
+
+
+def with_bias_fault(program: IntegerNetwork, neuron: int = 3, units: int = 295) -> IntegerNetwork:
+    """295 units of 2^-12 octaves are 0.05 nats a step."""
+    bias = program.neurons.bias.copy()
+    bias[neuron] += units
+    return replace(program, neurons=replace(program.neurons, bias=bias))
+
+
+@pytest.mark.parametrize("two_layer", [False, True])
+def test_a_program_that_is_the_network_shows_no_difference(two_layer: bool) -> None:
+    pair = make_pair(make_program(two_layer))
+    found = measure(pair, 20, (0, 7, 9))
+    for figures in found.curve.values():
+        for name, value in figures.items():
+            assert value.seeds["delta"].mean == pytest.approx(0.0, abs=1e-4), name
+    assert found.curve[20]["zeros"].seeds["delta"].mean == 0.0
+    assert found.curve[20]["spikes"].seeds["float"].mean > 1.0
+    for matched in (found.free, found.single):
+        assert matched.equal.mean == matched.equal_active.mean == 1.0
+        assert (matched.by_step == 1.0).all()
+    for error in (found.free_error, found.single_error):
+        assert error.bits.mean < -5.0  # less than 1/32 unit: rounding of float32 parameters
+    assert found.distances.total_variation.mean == found.distances.wasserstein.mean == 0.0
+    assert found.distances.floor_total_variation is not None
+    assert found.distances.floor_total_variation > 0.0
+    assert found.divergence.share == 0.0
+    assert found.divergence.first is found.divergence.median_step is None
+    assert sum(found.saturations.values()) == 0
+
+
+@pytest.mark.parametrize("two_layer", [False, True])
+def test_a_wrong_bias_is_found_in_its_tensor_and_neuron(two_layer: bool) -> None:
+    """One step moves neuron 3 by 295 units too far and no other: log2(295) = 8.2 bits."""
+    pair = make_pair(with_bias_fault(make_program(two_layer)), 40)
+    found = measure(pair, 16, (0, 1))
+    single = found.single_error.by_neuron
+    assert single[3] == pytest.approx(np.log2(295), abs=0.01)
+    assert (np.delete(single, 3) < -3.0).all()
+    rms = 295 / np.sqrt(K)
+    assert found.single_error.bits.mean == pytest.approx(np.log2(rms), abs=0.01)
+    assert found.single_error.nats.mean == pytest.approx(rms * UNIT, rel=1e-3)
+    told = attribute(pair, 16, (0, 1))
+    causes = {cause.name: cause for cause in told.causes}
+    assert told.largest.name == "bias"
+    assert told.largest.worst_neuron == 3
+    assert told.largest.error.mean > 0.05
+    for name, cause in causes.items():
+        if name not in ("bias", "weights_and_bias", "together"):
+            assert cause.bits < -3.0, name
+            assert cause.r2.mean == pytest.approx(0.0, abs=1e-4), name
+    whole = found.curve[16]
+    for name in ("weights_and_bias", "together"):
+        assert causes[name].r2.mean == pytest.approx(whole["r2"].seeds["delta"].mean, abs=1e-4)
+        assert causes[name].zeros.mean == whole["zeros"].seeds["delta"].mean
+        assert causes[name].bits == pytest.approx(found.free_error.by_step[-1], abs=0.01)
+
+
+def test_lateral_weights_of_two_bits_are_found() -> None:
+    """Weights -1, 0, 1 at one scale for all: 32 x 16 units a spike."""
+    program = make_program()
+    assert program.lateral is not None
+    coarse = np.clip(np.rint(program.lateral.weights / 16), -1, 1)
+    told = attribute(make_pair(replace(program, lateral=scaled(coarse, 9))), 16, (0,))
+    assert told.largest.name == "lateral"
+    # Without the others' inhibition, inhibited neurons are wrong; self-inhibition is as it was.
+    by_name = {cause.name: cause for cause in told.causes}
+    assert by_name["self_inhibition"].bits < -3.0
+
+
+FAULTS: dict[str, Callable[[IntegerNetwork], IntegerNetwork]] = {
+    "feedforward": lambda p: replace(p, feedforward=scaled(np.rint(p.feedforward.weights / 2), 2)),
+    "self_inhibition": lambda p: replace(
+        p, neurons=replace(p.neurons, self_inhibition=p.neurons.self_inhibition + 500)
+    ),
+    "initial_state": lambda p: replace(
+        p, neurons=replace(p.neurons, initial_state=p.neurons.initial_state - 3000)
+    ),
+    "clamps": lambda p: replace(p, neurons=replace(p.neurons, excitation_max=20)),
+    "prediction": lambda p: replace(
+        p,
+        residual=replace(
+            p.residual, prediction=scaled(np.rint(p.residual.prediction.weights / 3), 5)
+        ),
+    ),
+    "residual": lambda p: replace(p, residual=replace(p.residual, limit=40)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "two_layer"),
+    [
+        *((name, False) for name in ("feedforward", "self_inhibition", "initial_state", "clamps")),
+        *((name, True) for name in ("feedforward", "self_inhibition", "prediction", "residual")),
+    ],
+)
+def test_every_fault_is_found_in_its_own_place(name: str, two_layer: bool) -> None:
+    """And all changes together do what the program does: its very counts and states."""
+    program = FAULTS[name](make_program(two_layer))
+    pair = make_pair(program)
+    assert attribute(pair, 12, (2,)).largest.name == name
+    counts, states = last_step(pair, variants(pair)["together"], slice(0, N), 12, 2)
+    whole = interpreter.run(program, pair.pixels, RunRequest(12, 2, trace=True))
+    assert whole.counts is not None
+    np.testing.assert_array_equal(counts, whole.counts[:, -1])
+    np.testing.assert_allclose(states, whole.state * UNIT, rtol=0, atol=1e-9)
+
+
+def test_pixels_without_weights_are_left_out_on_their_own_account() -> None:
+    """Pixel 4 is away in feed-forward and competition alike: the other tensors are as they were."""
+    A = matrix()
+    A[4] = 0
+    program, own = make_program(), np.diagonal(A.T @ A)
+    program = replace(
+        program,
+        feedforward=scaled(A.T, 1),
+        lateral=scaled(-(A.T @ A - np.diag(own)), 5),
+        neurons=replace(program.neurons, self_inhibition=(32 * own).astype(np.int32)),
+    )
+    pair = make_pair(program)
+    told = attribute(pair, 12, (0,))
+    assert told.largest.name == "left_out_pixels"
+    by_name = {cause.name: cause for cause in told.causes}
+    assert all(by_name[name].bits < -3.0 for name in ("feedforward", "lateral", "self_inhibition"))
+    assert list(variants(pair))[:3] == ["float", "base", "left_out_pixels"]
+    assert runs(pair) == len(variants(pair)) - 2  # that run is base's, and the decoder's is, too
+
+
+def test_divergence_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a search through both traces; cut into blocks of 2 images and 3 steps."""
+    pair = make_pair(with_bias_fault(make_program(), units=150), 7)
+    monkeypatch.setattr(paired_runs, "IMAGES", 2)
+    monkeypatch.setattr(paired_runs, "ENTRIES", 6 * K)
+    found = measure(pair, 14, (5,))
+    request = RunRequest(14, 5, trace=True)
+    floats = reference.run_float(pair.network, pair.images, request)
+    integers = interpreter.run(pair.program, pair.pixels, request)
+    assert floats.counts is not None
+    assert integers.counts is not None
+    unequal = floats.counts != integers.counts
+    steps = [int(np.argmax(u.any(axis=1))) if u.any() else np.inf for u in unequal]
+    step = min(steps)
+    image = steps.index(step)
+    neuron = int(np.argmax(unequal[image, step]))
+    assert found.divergence.first is not None
+    assert vars(found.divergence.first) == {
+        "seed": 5, "image": image, "step": step, "neuron": neuron,
+        "float_count": floats.counts[image, step, neuron],
+        "integer_count": integers.counts[image, step, neuron],
+    }  # fmt: skip
+    assert 0.5 < np.isfinite(steps).mean() == pytest.approx(found.divergence.share)
+    assert found.divergence.median_step == np.median(steps)
+    assert found.free.equal.mean == pytest.approx(1.0 - unequal.mean())
+    active = floats.counts != 0
+    assert found.free.equal_active.mean == pytest.approx(1.0 - unequal[active].mean())
+    assert found.free.by_step == pytest.approx(1.0 - unequal.mean(axis=(0, 2)))
+    assert floats.states is not None
+    assert integers.states is not None
+    error = np.sqrt(((integers.states * UNIT - floats.states) ** 2).mean(axis=(0, 1)))
+    assert found.free_error.by_neuron == pytest.approx(np.log2(error / UNIT))
+
+
+def test_cuts_and_threads_change_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = make_pair(with_bias_fault(make_program()), 7)
+    whole = measure(pair, 10, (0, 1)).as_json()
+    causes = attribute(pair, 10, (0, 1)).as_json()
+    monkeypatch.setattr(paired_runs, "IMAGES", 3)
+    monkeypatch.setattr(paired_runs, "ENTRIES", 1)
+    done: list[int] = []
+    cut = measure(pair, 10, (0, 1), threads=3, report=done.append).as_json()
+    assert sum(done) == 7 * 10 * 2
+    assert cut["histogram"] == whole["histogram"]
+    assert cut["agreement"] == whole["agreement"]
+    assert cut["divergence"] == whole["divergence"]
+    for name in ("r2", "mse", "zeros", "free_energy", "spikes"):
+        assert cut[name]["delta"] == pytest.approx(whole[name]["delta"], abs=1e-9)
+    assert attribute(pair, 10, (0, 1), threads=2).as_json() == causes
+
+
+@pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
+def test_single_steps_are_the_interpreters(
+    network_factory: Network, two_layer_factory: Network, circuit: str
+) -> None:
+    """States and counts that no run made, saturating ones among them."""
+    network = (network_factory if circuit == "one-layer" else two_layer_factory)(2, neurons=9)
+    rng = np.random.default_rng(6)
+    group = network.neurons
+    pixels = rng.integers(0, 256, (3, network.n_pixels)).astype(np.uint8)
+    states = rng.integers(group.state_min, group.state_max + 1, (3, 4, 9)).astype(np.int32)
+    counts = rng.integers(-30, 60, (3, 4, 9)).clip(0).astype(np.int32)
+    prepared = compiled.prepare(network)
+    begun = compiled.start(prepared, pixels, 11, first_image=8)
+    drawn, after = one_step(prepared, begun, states, counts, 5, threads=2)
+    shown = interpreter.held(network, pixels)
+    for t in range(4):
+        wide, given = states[:, t].astype(np.int64), np.minimum(counts[:, t], group.max_count)
+        np.testing.assert_array_equal(
+            drawn[:, t], sample(network, wide, 11, np.arange(8, 11), 5 + t)
+        )
+        moved, _ = integrate(network, wide, shown, given.astype(np.int64))
+        np.testing.assert_array_equal(after[:, t], moved)
+
+
+def plain_run(pair: Pair, variant: Variant, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Run a variant in NumPy: the rules of docs/ir.md and of float_inference.step."""
+    d, program, unit = variant.dynamics, pair.program, pair.unit
+    group, layer = program.neurons, program.residual
+    images = pixel_values(program, pair.pixels) if variant.levels else pair.images.astype(float)
+    index = np.arange(len(images))
+    u = np.tile(variant.initial_state, (len(images), 1))
+    own = program.own_inhibition * unit / (1 << group.extra_bits)
+    for t in range(steps):
+        if variant.drawn:
+            held = np.floor(u / unit + 0.5).clip(group.state_min, group.state_max)
+            z = sample(program, held.astype(np.int64), seed, index, t)
+        else:
+            z = poisson_from_uniforms(np.exp(u), seed, index, t)
+        drive = images @ d.feed_forward - z @ d.G
+        if variant.residual:
+            assert layer is not None
+            assert variant.prediction is not None
+            payload = np.floor((images - z @ variant.prediction.T) / program.input.scale + 0.5)
+            sent = payload.clip(-layer.limit, layer.limit) * program.input.scale
+            loop = np.diagonal(variant.prediction.T @ d.feed_forward)
+            drive = sent @ d.feed_forward - z * (np.diagonal(d.G) - loop)
+        du = d.step_size * (drive - d.bias)
+        if variant.clamped:
+            du = np.maximum(np.minimum(du, group.excitation_max * unit - own * z),
+                            group.update_min * unit)  # fmt: skip
+            u = np.clip(u + du, group.state_min * unit, group.state_max * unit)
+        else:
+            u = reference.soft_clip(u + reference.soft_clip(du, d.clip, d.floor), d.clip, d.floor)
+        if variant.rounded:
+            u = np.floor(u / unit + 0.5) * unit
+    return z, u
+
+
+@pytest.mark.parametrize("two_layer", [False, True])
+def test_compiled_variants_are_the_readable_ones(two_layer: bool) -> None:
+    """Low clamps, a low clip and strong images, so that every rule acts."""
+    program = FAULTS["feedforward"](with_bias_fault(make_program(two_layer)))
+    group = replace(program.neurons, excitation_max=400, update_min=-700, state_max=4 << 12)
+    program = replace(program, neurons=group)
+    if program.residual is not None:
+        program = replace(program, residual=replace(program.residual, limit=90))
+    pair = make_pair(program)
+    pair = replace(pair, network=replace(pair.network, clip=3.0))
+    ends = {}
+    for name, variant in variants(pair).items():
+        counts, states = last_step(pair, variant, slice(0, N), 9, 4, threads=2)
+        wanted, potentials = plain_run(pair, variant, 9, 4)
+        np.testing.assert_array_equal(counts, wanted, err_msg=name)
+        np.testing.assert_allclose(states, potentials, rtol=0, atol=1e-9, err_msg=name)
+        ends[name] = states
+    for name in ("clamps", "state_rounding", *(["residual"] if two_layer else [])):
+        assert np.abs(ends[name] - ends["float"]).max() > UNIT / 10, name
+
+
+def test_meaning_in_numbers() -> None:
+    """G, b, bias and u0 of the network come back from the program's integers."""
+    d = reference.dynamics(make_float())
+    means = meaning(make_program(), d.step_size)
+    assert means.lateral is not None
+    assert means.lateral + np.diag(means.self_inhibition) == pytest.approx(d.G)
+    assert means.feed_forward == pytest.approx(d.feed_forward)
+    assert means.bias == pytest.approx(d.bias)
+    assert means.initial_state == pytest.approx(d.u0)
+    assert means.decoder == pytest.approx(make_float().phi)
+    looped = meaning(make_program(two_layer=True), d.step_size)
+    assert looped.prediction == pytest.approx(make_float().phi)
+    assert looped.lateral is None
+    # Row 1 inhibits column 0 and not the reverse: rows are sources.
+    program = make_program()
+    assert program.lateral is not None
+    one_way = np.zeros((K, K))
+    one_way[0, 1] = -2  # target 0, source 1
+    given = meaning(replace(program, lateral=scaled(one_way, 5)), d.step_size).lateral
+    assert given is not None
+    assert given[1, 0] == pytest.approx(0.5)  # 64 units; 32 of them are a quarter
+    assert np.count_nonzero(given) == 1
+
+
+def test_figures_of_a_step_are_those_of_its_counts() -> None:
+    pair = make_pair(with_bias_fault(make_program()))
+    found = measure(pair, 6, (3,))
+    for step in (4, 6):
+        floats = reference.run_float(pair.network, pair.images, RunRequest(step, 3))
+        integers = interpreter.run(pair.program, pair.pixels, RunRequest(step, 3))
+        for side, trace in (("float", floats), ("integer", integers)):
+            quality = r2_per_image(pair.images, trace.reconstruction).mean()
+            assert found.curve[step]["r2"].seeds[side].mean == pytest.approx(quality)
+            spikes = trace.spikes_per_step[:, -1].mean()
+            assert found.curve[step]["spikes"].images[side].mean == pytest.approx(spikes)
+
+
+def test_free_energy_by_hand() -> None:
+    """One pixel, x = 1, x^ = 0.5, sigma = 1/2, u from 0 to ln 2.
+
+    nll = 0.25 / (2 / 4) + ln(1/2) + ln(2 pi) / 2 = 0.725791; KL(2 || 1) = 2 ln 2 - 1 = 0.386294,
+    and with the updated rate in front, 2 (1 + 2 (ln 2 - 1)) = 0.772589.
+    """
+    network = replace(
+        make_float(), phi=np.ones((1, 1), np.float32), image_shape=(1, 1),
+        log_sigma=np.log(np.array([0.5], np.float32)),
+    )  # fmt: skip
+    given = (
+        np.array([[1.0]], np.float32), np.array([[0.5]], np.float32), np.array([[LN2]]),
+        np.array([[0.0]]),
+    )  # fmt: skip
+    assert free_energy_of(network, "exact")(*given) == pytest.approx([0.725791 + 0.386294])
+    assert free_energy_of(network, "code")(*given) == pytest.approx([0.725791 + 0.772589])
+
+
+def test_distances_by_hand() -> None:
+    """Neuron 0: counts 0 0 1 3 against 0 1 1 3, so that a quarter moves by one; neuron 1 equal."""
+    first = histograms(np.array([[0, 2], [0, 0], [1, 0], [3, 700]], np.int32))
+    second = histograms(np.array([[0, 2], [1, 0], [1, 0], [3, 700]], np.int32))
+    assert first.shape == (2, BINS)
+    assert first[0, :4].tolist() == [2, 1, 0, 1]
+    assert first[1, [0, 2, BINS - 1]].tolist() == [2, 1, 1]
+    assert total_variation(first, second).tolist() == [0.25, 0.0]
+    assert wasserstein(first, second).tolist() == [0.25, 0.0]
+    far = histograms(np.array([[0], [0], [0], [8]], np.int32))
+    none = histograms(np.zeros((4, 1), np.int32))
+    assert total_variation(far, none).tolist() == [0.25]
+    assert wasserstein(far, none).tolist() == [2.0]  # a quarter of the counts, 8 spikes away
+    with pytest.raises(DataError, match=r"^a histogram is empty"):
+        total_variation(np.zeros((1, BINS), np.int64), none)
+
+
+def test_students_interval_by_hand() -> None:
+    """t(2, 97.5 %) = 4.302653; 1, 2, 3 have a standard error of 1 / sqrt 3."""
+    found = over_seeds([1.0, 2.0, 3.0])
+    assert (found.mean, found.n) == (2.0, 3)
+    assert found.high - 2.0 == pytest.approx(4.302653 / 3**0.5) == pytest.approx(2.0 - found.low)
+    alone = over_seeds([0.5])
+    assert alone.mean == 0.5
+    assert np.isnan([alone.low, alone.high]).all()
+    assert bits(np.array([0.0, 8 * UNIT]), UNIT).tolist() == [-np.inf, pytest.approx(3.0)]
+
+
+def test_steps_that_are_recorded() -> None:
+    assert marks(64) == (1, 4, 16, 64)
+    assert marks(1) == recorded_steps(1) == (1,)
+    assert marks(100) == (1, 4, 16, 64, 100)
+    assert marks(1000) == (1, 4, 16, 64, 256, 1000)
+    assert recorded_steps(17) == (1, 2, 3, 4, 6, 8, 11, 16, 17)
+    long = recorded_steps(1000)
+    assert set(marks(1000)) <= set(long)
+    assert all(a < b for a, b in pairwise(long))
+    assert len(long) < 25
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    program = make_program()
+    pair = make_pair(program)
+    with pytest.raises(DataError, match=r"^float images \(5, 6\) and 8-bit images \(4, 6\) differ"):
+        replace(pair, pixels=pair.pixels[:4])
+    small = replace(make_float(), phi=make_float().phi[:, :5])
+    with pytest.raises(
+        DataError,
+        match=r"^the float network has 6 pixels and 5 neurons, the program 6 and 8; give the two",
+    ):
+        Pair(small, program, pair.images, pair.pixels)
+    with pytest.raises(DataError, match=r"^steps 0 are not in 1\.\.1048576$"):
+        measure(pair, 0, (0,))
+    with pytest.raises(DataError, match=r"^seed -1 is not in"):
+        attribute(pair, 4, (0, -1))
+    with pytest.raises(DataError, match=r"^a comparison needs a seed"):
+        measure(pair, 4, ())

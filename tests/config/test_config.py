@@ -1,0 +1,149 @@
+"""Settings: TOML there and back, overrides, presets, and one clear line for each bad setting."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
+from ipvae_snn.config.toml import (
+    differing_keys,
+    from_toml,
+    load_config,
+    load_preset,
+    preset_for,
+    preset_names,
+    to_toml,
+    with_overrides,
+)
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.training.schedules import moment, warm_up_iterations
+
+
+@given(
+    st.integers(1, 65536),
+    st.floats(0.01, 10.0),
+    st.integers(0, (1 << 32) - 1),
+    st.sampled_from(["code", "exact"]),
+    st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1),
+)
+def test_toml_round_trip(latents: int, clip: float, seed: int, kl: str, name: str) -> None:
+    config = Config(
+        ModelConfig(n_latents=latents, clip=clip),
+        TrainConfig(seed=seed, kl="exact" if kl == "exact" else "code"),
+        DataConfig(name=name),
+    )
+    assert from_toml(to_toml(config), "test") == config
+
+
+def test_missing_settings_keep_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("[train]\nbeta = 3\n")
+    assert load_config(file) == Config(train=TrainConfig(beta=3.0))
+
+
+def test_overrides_in_order() -> None:
+    config = with_overrides(
+        Config(), ["train.beta=3", "train.kl=exact", "data.name=mnist", "train.beta = 8"]
+    )
+    assert (config.train.beta, config.train.kl, config.data.name) == (8.0, "exact", "mnist")
+    assert differing_keys(Config(), config) == ["train.kl", "train.beta", "data.name"]
+
+
+BAD = {
+    "[train]\nbetta = 1": r"t: unknown setting train\.betta; closest known: train\.beta.*",
+    "[modle]": r"t: unknown setting modle; closest known: model",
+    "[train]\nsteps = 1.5": r"t: train\.steps is 1\.5 of type float; it must be of type int",
+    "[train]\nsteps = true": r"t: train\.steps is True of type bool; it must be of type int",
+    "[train]\nsteps = 0": r"t: train\.steps is 0; it must lie in \[1, 1024\]",
+    "[train]\nlearning_rate = 0.0": (r"t: train\.learning_rate is 0\.0; it must lie in \(0, 1\]"),
+    "[train]\nbeta = nan": r"t: train\.beta is nan; it must lie in \[0, 10000\]",
+    "[train]\nkl = 'both'": r"t: train\.kl is 'both'; it must be one of code, exact",
+    "[data]\nname = ''": r"t: data\.name is empty; give a name",
+    "train = 1": r"t: train is 1, not a table; write it as \[train\]",
+    "[model]\nu0_low = -2.0\nu0_high = -3.0": (
+        r"t: model\.u0_low is -2\.0, above model\.u0_high -3\.0; swap them"
+    ),
+    "[model]\nfloor = -5.0": r"t: model\.u0_low is .*, below model\.floor -5\.0; raise it",
+    "[train]\ntemperature_start = 0.001": (
+        r"t: train\.temperature_end is 0\.01, above train\.temperature_start 0\.001; "
+        r"it must not rise"
+    ),
+    "train = ": r"t: not valid TOML \(.*\); mend the line it names",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_bad_settings_are_named(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{BAD[text]}$"):
+        from_toml(text, "t")
+
+
+@pytest.mark.parametrize("override", ["beta=1", "train.beta", "=1", "train.=1"])
+def test_bad_overrides(override: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--set .* is not of the form room\.key=value$"):
+        with_overrides(Config(), [override])
+
+
+def test_unreadable_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml: cannot be read as a config"):
+        load_config(tmp_path / "absent.toml")
+
+
+def test_presets() -> None:
+    assert preset_names() == ["demo", "digits", "images", "mnist", "patches"]
+    for name in preset_names():
+        assert load_preset(name) != Config()
+    with pytest.raises(ConfigError, match=r"^there is no preset 'demmo'; known ones are demo, "):
+        load_preset("demmo")
+
+
+def test_schedules_by_hand() -> None:
+    train = TrainConfig(
+        iterations=1000, learning_rate=0.1, beta=10.0, beta_start=0.0, warm_up_fraction=0.1
+    )
+    model = ModelConfig()
+    first, ramping, last = (moment(model, train, i) for i in (0, 150, 999))
+    # Warm-up: 1/100 of the rate, three times the clip; ramps at their start.
+    assert first.learning_rate == pytest.approx(0.001)
+    assert first.grad_clip == 3 * train.grad_clip
+    assert (first.beta, first.temperature, first.clip) == (0.0, 1.0, 2.0)
+    # Iteration 150 of a ramp of 300 is half way: beta 5, clip 6; 150 of 500: 0.3 of the cooling.
+    assert (ramping.beta, ramping.clip) == (5.0, 6.0)
+    assert ramping.temperature == pytest.approx(1 - 0.3 * 0.99)
+    assert last.learning_rate < 1e-6
+    assert (last.beta, last.temperature, last.clip) == (10.0, 0.01, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "expected"), [(1, 0), (20, 5), (400, 50), (4000, 200), (1_000_000, 50_000)]
+)
+def test_short_runs_have_a_warm_up(iterations: int, expected: int) -> None:
+    config = TrainConfig(iterations=iterations, warm_up_fraction=0.05)
+    assert warm_up_iterations(config) == max(expected, -(-iterations // 20))
+
+
+def test_a_data_set_is_trained_with_its_own_preset() -> None:
+    # The plain defaults are the paper's, which a short run does not survive.
+    assert preset_for("mnist") == "mnist"
+    assert [preset_for(name) for name in (None, "natural", "vanhateren")] == 3 * ["patches"]
+    assert preset_for("my-images.npy") == "images"
+    for name in preset_names():
+        assert load_preset(name).model.phi_std > 1e-3
+
+
+def test_the_curriculum_doubles_the_steps_and_scales_beta() -> None:
+    config = TrainConfig(
+        steps=50, steps_start=8, steps_fraction=0.6, iterations=1000, beta=5.0, beta_start=5.0
+    )
+    seen = [moment(ModelConfig(), config, i) for i in range(1000)]
+    # 8, 16, 32, then 50: three doublings in 600 iterations.
+    changes = [i for i in range(1, 1000) if seen[i].steps != seen[i - 1].steps]
+    assert changes == [200, 400, 600]
+    assert [seen[i].steps for i in (0, *changes)] == [8, 16, 32, 50]
+    assert [seen[i].beta for i in (0, 200, 600)] == [5.0 * 8 / 50, 5.0 * 16 / 50, 5.0]
+    plain = TrainConfig(steps=50, iterations=10)
+    assert {moment(ModelConfig(), plain, i).steps for i in range(10)} == {50}
+    with pytest.raises(ConfigError, match=r"train\.steps_start is 32, above train\.steps 16"):
+        with_overrides(Config(), ["train.steps_start=32"])

@@ -1,0 +1,97 @@
+"""The certificate's statements, each held against a direct calculation."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import poisson
+
+from ipvae_snn.conversion.stability import (
+    BARRIER,
+    Limits,
+    OwnInhibition,
+    barrier,
+    energy_margin,
+    least_own_inhibition,
+    loop_gain,
+)
+
+
+def crossing(own: int, limits: Limits) -> float:
+    """Return the largest P(v + round((excitation_max 2^E - own z) / 2^E) > state_max), every v."""
+    fine = 1 << limits.extra_bits
+    worst = 0.0
+    for v in range(limits.state_max - limits.excitation_max - 2, limits.state_max + 1):
+        z = np.arange(limits.max_count + 1)
+        update = ((limits.excitation_max * fine - own * z) + (fine >> 1)) >> limits.extra_bits
+        law = poisson.pmf(z, 2.0 ** (v / (1 << limits.fraction_bits)))
+        law[-1] += max(0.0, 1.0 - law.sum())  # counts saturate
+        worst = max(worst, float(law[v + update > limits.state_max].sum()))
+    return worst
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    own=st.integers(1, 1200), extra=st.integers(0, 3), octaves=st.integers(2, 6),
+    lift=st.integers(20, 200),
+)  # fmt: skip
+def test_the_barrier_bounds_every_potential(own: int, extra: int, octaves: int, lift: int) -> None:
+    """6 fraction bits, so that every potential below the cap can be tried."""
+    limits = Limits(6, extra, octaves << 6, lift, 400)
+    found = float(barrier(np.array([own]), limits)[0])
+    assert crossing(own, limits) <= found + 1e-12
+
+
+def test_the_barrier_is_not_empty() -> None:
+    """Strong inhibition holds, none does not, and the bound is near the truth."""
+    limits = Limits(8, 2, 6 << 8, 256, 200)
+    truth = crossing(60, limits)
+    found = barrier(np.array([0, 60, 4000]), limits)
+    assert found[0] == 1.0
+    assert truth <= found[1] < 2 * truth + 1e-12
+    assert found[2] < BARRIER
+
+
+def test_least_own_inhibition_is_the_least() -> None:
+    """One unit less does not hold."""
+    limits = Limits(12, 0, 8 << 12, 6000, 400)
+    least = least_own_inhibition(limits, 1 << 20)
+    assert barrier(np.array([least]), limits)[0] <= BARRIER < barrier(
+        np.array([least - 1]), limits
+    )[0]  # fmt: skip
+    assert least_own_inhibition(limits, 5) == 6
+
+
+def test_gentle_neurons_are_let_off() -> None:
+    """Below `gentle` nothing is raised, above it up to `least`."""
+    rule = OwnInhibition(least=10.0, gentle=3.0)
+    assert rule.mend(np.array([0.5, 2.9, 3.0, 9.0, 12.0])).tolist() == [0.5, 2.9, 10.0, 10.0, 12.0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.3))
+def test_a_margin_means_no_negative_energy(seed: int, noise: float) -> None:
+    """Random rates within the box, also along the most negative direction."""
+    rng = np.random.default_rng(seed)
+    phi = rng.normal(size=(4, 8))
+    competition = phi.T @ phi + noise * rng.normal(size=(8, 8))
+    threshold, rates = rng.uniform(0.1, 1, 8), rng.uniform(0.5, 5, 8)
+    if energy_margin(competition, threshold, rates) < 0:
+        return
+    _, vectors = np.linalg.eigh((competition + competition.T) / 2)
+    points = np.concatenate([rng.uniform(0, 1, (200, 8)), np.maximum(vectors.T, 0)]) * rates
+    energy = np.einsum("ni,ij,nj->n", points, competition, points) / 2 + points @ threshold
+    assert energy.min() >= -1e-9
+
+
+def test_a_margin_by_hand() -> None:
+    """C = [[1, -2], [-2, 1]] has eigenvalue -1; threshold / rate adds 2 x .25 and 2 x .75."""
+    c = np.array([[1.0, -2.0], [-2.0, 1.0]])
+    threshold = np.array([1.0, 1.0])
+    assert energy_margin(c, threshold, np.array([4.0, 4.0])) == pytest.approx(-0.5)
+    assert energy_margin(c, threshold, np.array([4 / 3, 4 / 3])) == pytest.approx(0.5)
+
+
+def test_loop_gain_by_hand() -> None:
+    """sqrt(r) C sqrt(r) of a diagonal C is r c."""
+    assert loop_gain(np.diag([0.1, 0.3]), np.array([5.0, 2.0])) == pytest.approx(0.6)

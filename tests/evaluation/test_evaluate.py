@@ -1,0 +1,367 @@
+"""Evaluation: every figure against its definition, sparseness, read-out, other sets, pictures."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ipvae_snn.config.settings import Config, TrainConfig
+from ipvae_snn.data import ImageSet, rotate
+from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.evaluation import evaluate as evaluation
+from ipvae_snn.evaluation import figures, plots, readout
+from ipvae_snn.evaluation.evaluate import (
+    EvaluationRequest,
+    evaluate,
+    final_rates,
+    recorded_steps,
+    request_of,
+)
+from ipvae_snn.evaluation.generalisation import SETS, other_sets
+from ipvae_snn.inference.fast import advance, circuit, counts, start
+from ipvae_snn.inference.reference import run_float
+from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.metrics import estimates, quality, sparseness
+from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.models import linear_gaussian, poisson
+from ipvae_snn.models.float_network import FloatNetwork
+
+M, K = 12, 20
+
+
+@pytest.fixture
+def network() -> FloatNetwork:
+    rng = np.random.default_rng(0)
+    return FloatNetwork(
+        phi=rng.normal(0, 0.5, (M, K)).astype(np.float32),
+        log_sigma=rng.normal(-0.3, 0.2, M).astype(np.float32),
+        u0=rng.uniform(-2, -1, K).astype(np.float32),
+        log_bias=np.full(K, -2, np.float32),
+        log_lr=-3.0,
+        clip=10.0,
+        floor=-8.0,
+        input_kind="standardised",
+        image_shape=(3, 4),
+        source="",
+        trained_on="test",
+    )
+
+
+def image_set(n: int, seed: int = 1) -> ImageSet:
+    pixels = np.random.default_rng(seed).normal(0, 1, (n, M)).astype(np.float32)
+    return ImageSet("noise", "test", pixels, (3, 4), "standardised", citation="nobody")
+
+
+def same(found: Estimate, expected: np.ndarray, tolerance: float = 1e-6) -> bool:
+    e = estimates.estimate(expected.astype(np.float64))
+    return np.allclose([found.mean, found.low, found.high], [e.mean, e.low, e.high], tolerance)
+
+
+@pytest.mark.parametrize(
+    ("steps", "horizon", "expected"),
+    [
+        (1, 16, (0, 1)),
+        (8, 16, (0, 1, 2, 4, 8)),
+        (20, 16, (0, 1, 2, 4, 8, 16, 20)),
+        (40, 12, (0, 1, 2, 4, 8, 12, 16, 32, 40)),
+    ],
+)
+def test_recorded_steps(steps: int, horizon: int, expected: tuple[int, ...]) -> None:
+    assert recorded_steps(steps, horizon) == expected
+
+
+@pytest.mark.parametrize("form", ["code", "exact"])
+def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) -> None:
+    images, request = image_set(30), EvaluationRequest(6, seed=3, kl=form, training_steps=5)
+    found = evaluate(network, images, request, shown=2)
+    c = circuit(network)
+    p = start(c, images.pixels, images.kind, images.name, 0)
+    x = images.pixels.astype(np.float64)
+    phi, sigma = network.phi.astype(np.float64), network.log_sigma.astype(np.float64)
+    highest = p.u
+    assert [m.step for m in found.evaluation.moments] == [0, 1, 2, 4, 5, 6]
+    for moment in found.evaluation.moments:
+        while p.steps < moment.step:
+            p = advance(c, p, 1, seed=3)
+            highest = np.maximum(highest, p.u)
+        z, u = counts(c, p, seed=3).astype(np.float64), p.u.astype(np.float64)
+        sample, mean = z @ phi.T, np.exp(u) @ phi.T
+        r2 = quality.r2_per_image(x, sample)
+        assert same(moment.r2, r2)
+        assert same(moment.r2_map, quality.r2_per_image(x, mean), 1e-5)
+        assert same(moment.mse, ((x - sample) ** 2).mean(axis=1))
+        assert same(moment.mse_map, ((x - mean) ** 2).mean(axis=1), 1e-5)
+        assert same(moment.zeros, (z == 0).mean(axis=1))
+        assert same(moment.spikes, z.sum(axis=1))
+        nll = linear_gaussian.negative_log_likelihood(
+            *map(torch.from_numpy, (x, z, phi, sigma))
+        ).numpy()
+        assert same(moment.nll, nll)
+        assert moment.worst_r2 == pytest.approx(r2.min(), rel=1e-5)
+        expected = math.hypot(1 - r2.mean(), 1 - (z == 0).mean())
+        assert moment.corner.mean == pytest.approx(expected, rel=1e-6)
+        np.testing.assert_allclose(found.samples[moment.step], sample[:2], atol=1e-5)
+        np.testing.assert_allclose(found.maps[moment.step], mean[:2], atol=1e-5)
+        if moment.step == 0:
+            assert moment.kl is moment.free_energy is moment.du_norm is None
+            continue
+        before = p.before.astype(np.float64)
+        kl = poisson.KL_FORMS[form](torch.from_numpy(u), torch.from_numpy(before)).numpy()
+        assert moment.kl is not None
+        assert same(moment.kl, kl)
+        assert moment.free_energy is not None
+        assert same(moment.free_energy, nll + kl)
+        assert moment.du_norm is not None
+        assert same(moment.du_norm, np.sqrt(((u - before) ** 2).sum(axis=1)))
+    e = found.evaluation
+    assert e.last is e.moments[-1]
+    assert same(e.spikes_per_image, p.spikes)
+    assert e.largest_rate == pytest.approx(math.exp(highest.max()), rel=1e-6)
+    assert e.worst_image == r2.argmin()
+    np.testing.assert_array_equal(found.rates, np.exp(p.u))
+    assert same(e.lifetime_sparseness, sparseness.lifetime(found.rates))
+    assert same(e.population_sparseness, sparseness.population(found.rates))
+
+
+def test_chunks_and_threads_change_no_figure(
+    network: FloatNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, request = image_set(23), EvaluationRequest(9)
+    told: list[int] = []
+    whole = evaluate(network, images, request, shown=8, report=told.append)
+    assert sum(told) == 23 * 9
+    monkeypatch.setattr(evaluation, "CHUNK", 5)
+    parts = evaluate(network, images, replace(request, threads=3), shown=8)
+    assert parts.evaluation.largest_rate == whole.evaluation.largest_rate
+    np.testing.assert_array_equal(parts.rates, whole.rates)
+    np.testing.assert_allclose(parts.maps[9], whole.maps[9], rtol=1e-4, atol=1e-5)
+    assert parts.samples[0].shape == (8, M)
+    for one, other in zip(parts.evaluation.moments, whole.evaluation.moments, strict=True):
+        assert one.r2.mean == pytest.approx(other.r2.mean, rel=1e-6)
+    assert np.array_equal(final_rates(network, images, request).shape, (23, K))
+
+
+def test_another_sampler_and_another_program_agree_within_noise(network: FloatNetwork) -> None:
+    """float_inference draws by another rule, in float64: means may differ by noise alone."""
+    images = image_set(1500)
+    trace = run_float(network, images.pixels, RunRequest(25, seed=1))
+    fresh = evaluate(network, images, EvaluationRequest(24, seed=2)).evaluation.last
+    theirs = quality.r2(images.pixels, trace.reconstruction)
+    error = math.hypot(theirs.high - theirs.mean, fresh.r2.high - fresh.r2.mean) / 1.96
+    assert abs(theirs.mean - fresh.r2.mean) < 4 * error
+    spikes = estimates.estimate(trace.spikes_per_step[:, -1].astype(np.float64))
+    error = math.hypot(spikes.high - spikes.mean, fresh.spikes.high - fresh.spikes.mean) / 1.96
+    assert abs(spikes.mean - fresh.spikes.mean) < 4 * error
+
+
+def test_run_aways_and_silent_neurons_are_seen(network: FloatNetwork) -> None:
+    """One image in four drives neuron 0 to the clip; neuron 1 is held at the floor."""
+    phi = np.zeros((M, K), np.float32)
+    phi[0, 0] = 1e-3  # no competition worth the name, so only the drive counts
+    log_bias = np.full(K, -20, np.float32)
+    log_bias[1] = 3.0  # e^3 is taken from its drive at every step
+    wild = replace(network, phi=phi, log_bias=log_bias, log_lr=3.0, u0=np.zeros(K, np.float32))
+    images = image_set(8)
+    pixels = images.pixels.copy()
+    pixels[:, 0] = 0.0
+    pixels[[2, 5], 0] = 1e4
+    found = evaluate(wild, replace(images, pixels=pixels), EvaluationRequest(4)).evaluation
+    assert found.reached_clip == estimates.share(2, 8)
+    assert found.largest_rate > math.exp(9)
+    assert (found.silent_neurons, found.neurons) == (1, K)
+
+
+def test_the_config_of_training_decides() -> None:
+    config = Config(train=TrainConfig(kl="exact", steps=12, inner_steps=3, leak=0.2))
+    assert request_of(config, 50, 7, 2) == EvaluationRequest(50, 7, "exact", 12, 3, 0.2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limits"), [("steps", 0, "1 to 1048575"), ("threads", 0, "1 to 1024")]
+)
+def test_impossible_requests_are_refused(name: str, value: int, limits: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        EvaluationRequest(**{"steps": 4, name: value})
+    assert str(caught.value) == f"evaluation: {name} is {value}; give {limits}"
+
+
+def test_sparseness_by_hand() -> None:
+    """(4, 0): mean 2, mean square 8, 1 - 4/8 = 1/2 over 1 - 1/2 gives 1; equal rates give 0."""
+    rates = np.array([[4.0, 3.0, 0.0], [0.0, 3.0, 0.0]])
+    np.testing.assert_allclose(sparseness.lifetime(rates), [1.0, 0.0, np.nan])
+    # Image 0: mean 7/3, mean square 25/3: (1 - 49/75) / (2/3) = 0.52; image 1: one neuron of three.
+    np.testing.assert_allclose(sparseness.population(rates), [0.52, 1.0])
+    assert np.isnan(sparseness.lifetime(rates[:1])).all()
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=2, max_size=20), st.floats(1e-3, 1e3))
+def test_sparseness_is_within_0_and_1_whatever_the_unit(rates: list[float], unit: float) -> None:
+    row = np.array([rates])
+    found = sparseness.population(row)
+    if not np.isnan(found).any():
+        assert -1e-9 <= found[0] <= 1 + 1e-9
+        np.testing.assert_allclose(sparseness.population(unit * row), found, atol=1e-9)
+
+
+def test_wilsons_interval_by_hand() -> None:
+    """Newcombe (1998), table I: 81 of 263 gives 0.2553 .. 0.3662, and 0 of 20 gives 0 .. 0.1611."""
+    found = estimates.share(81, 263)
+    assert (found.mean, found.n) == (81 / 263, 263)
+    assert (round(found.low, 4), round(found.high, 4)) == (0.2553, 0.3662)
+    nothing = estimates.share(0, 20)
+    assert (nothing.low, round(nothing.high, 4)) == (0.0, 0.1611)
+    assert estimates.share(20, 20).high == 1.0
+    assert estimates.share(0, 10_000).low == 0.0
+
+
+def test_the_corner_s_interval_is_that_of_the_bootstrap() -> None:
+    rng = np.random.default_rng(0)
+    r2, zeros = rng.normal(0.7, 0.1, 400), rng.normal(0.8, 0.05, 400)
+    r2[3] = np.nan
+    found = figures.corner(r2, zeros)
+    again = []
+    for _ in range(2000):
+        rows = rng.integers(0, 400, 400)
+        again.append(math.hypot(1 - np.nanmean(r2[rows]), 1 - zeros[rows].mean()))
+    assert found.excluded == 1
+    assert found.mean == pytest.approx(np.mean(again), rel=2e-3)
+    np.testing.assert_allclose([found.low, found.high], np.quantile(again, [0.025, 0.975]), 0.01)
+    assert figures.corner(np.ones(5), np.ones(5)).mean == 0.0
+
+
+def clusters(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes in five features of very different scale; one feature is constant."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, n)
+    features = rng.normal(0, 1, (n, 5))
+    features[np.arange(n), labels] += 6
+    return features * [1, 1e3, 1e-3, 1, 0], labels
+
+
+def test_a_readout_of_clear_classes_is_right_and_of_none_is_chance() -> None:
+    features, labels = clusters(600, 0)
+    judged, truth = clusters(300, 1)
+    found = readout.linear_readout(features, labels, judged, truth)
+    assert found.accuracy.mean > 0.99
+    assert (found.fitted_on, found.converged, found.accuracy.n) == (600, True, 300)
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0, 1, (600, 5)), rng.normal(0, 1, (300, 5))
+    blind = readout.linear_readout(noise[0], labels, noise[1], truth)
+    assert blind.accuracy.low < 1 / 3 < blind.accuracy.high
+
+
+def test_a_fit_that_stops_early_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readout, "MAX_ITERATIONS", 1)
+    assert not readout.linear_readout(*clusters(100, 0), *clusters(50, 1)).converged
+
+
+def test_the_penalty_is_chosen_on_images_that_are_fitted_on() -> None:
+    """Among 800 useless features, the weakest penalty fits noise and judges worse."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 1500)
+    features = rng.normal(0, 1, (1500, 801))
+    features[:, 0] += 1.5 * labels
+    found = readout.linear_readout(features, labels, features, labels)
+    assert found.c < 1.0
+    few = readout.linear_readout(features[:400], labels[:400], features, labels)
+    assert few.c == 1.0
+
+
+def test_labels_that_allow_no_readout() -> None:
+    some, other = np.array([0, 1, 1]), np.array([2, 3])
+    assert readout.unfit_reason(None, some) == "the data set has no labels"
+    assert readout.unfit_reason(some[1:], some) == "the training images have one label only"
+    assert readout.unfit_reason(some, other) == "no label of these images occurs in training"
+    assert readout.unfit_reason(some, some) is None
+
+
+def squares(name: str = "mnist", side: int = 28, kind: str = "unit") -> ImageSet:
+    pixels = np.zeros((6, side, side), np.float32)
+    pixels[:, side // 2 - 4 : side // 2 + 4, side // 2 - 7 : side // 2 + 7] = 1.0
+    pixels[:, 2, side // 2] = 0.5
+    return ImageSet(name, "test", pixels.reshape(6, -1), (side, side), kind, np.arange(6), "who")
+
+
+def test_a_quarter_turn_is_numpy_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotate, "angles", lambda n, seed: np.full(n, 90.0))
+    found = rotate.rotated(squares())
+    expected = np.rot90(squares().pixels.reshape(6, 28, 28), axes=(1, 2))
+    np.testing.assert_allclose(found.pixels.reshape(6, 28, 28), expected, atol=1e-6)
+    assert (found.name, found.citation) == ("rotated mnist", "who")
+    np.testing.assert_array_equal(found.labels, np.arange(6))
+
+
+def test_angles_fill_the_circle_and_are_keyed() -> None:
+    found = rotate.angles(4000, seed=0)
+    assert np.histogram(found, 8, (0, 360))[0].min() > 400
+    np.testing.assert_array_equal(found[:10], rotate.angles(10, seed=0))
+    assert (found != rotate.angles(4000, seed=1)).mean() > 0.99
+    np.testing.assert_array_equal(
+        rotate.rotated(squares()).pixels, rotate.rotated(squares()).pixels
+    )
+
+
+def test_other_sets_tell_what_is_left_out() -> None:
+    def load(name: str) -> ImageSet:
+        if name == "kmnist":
+            raise DataError("kmnist (test): not found")
+        return squares(name)
+
+    found = other_sets(squares("mnist"), load)
+    assert [s.name for s in found.found] == ["rotated mnist", "fashion-mnist", "omniglot"]
+    assert found.left_out == {"kmnist": "kmnist (test): not found"}
+    assert set(SETS) >= {"mnist", "kmnist"}
+
+
+@pytest.mark.parametrize(
+    ("images", "what"),
+    [
+        (squares("digits", 16), "unit images of 16x16"),
+        (squares("mine", 28, "standardised"), "standardised images of 28x28"),
+    ],
+)
+def test_generalisation_needs_28x28(images: ImageSet, what: str) -> None:
+    with pytest.raises(DataError) as caught:
+        other_sets(images, squares)
+    assert str(caught.value) == (
+        f"{images.name}: {what}, but generalisation is measured on unit images of 28x28 (digits, "
+        "clothing, characters); leave out --generalise"
+    )
+
+
+def ink(path: Path) -> float:
+    with Image.open(path) as picture:
+        return float((np.asarray(picture.convert("L")) < 250).mean())
+
+
+def test_pictures_show_what_was_found(network: FloatNetwork, tmp_path: Path) -> None:
+    images = image_set(5)
+    found = evaluate(network, images, EvaluationRequest(40, training_steps=12), shown=2)
+    drawings: dict[str, Callable[[Path], None]] = {
+        "convergence": lambda p: plots.convergence(p, found.evaluation),
+        "reconstructions": lambda p: plots.reconstructions(
+            p, images.pixels[:2], found.samples, found.maps, (3, 4), "Title"
+        ),
+        "dictionary": lambda p: plots.dictionary_by_use(p, network.phi, (3, 4), found.rates),
+    }
+    for name, draw in drawings.items():
+        draw(tmp_path / f"{name}.png")
+        assert 0.01 < ink(tmp_path / f"{name}.png") < 0.95, name
+    # One image: intervals are endless, so there is no band, and still a picture.
+    one = evaluate(network, image_set(1), EvaluationRequest(1)).evaluation
+    plots.convergence(tmp_path / "one.png", one)
+    assert 0 < ink(tmp_path / "one.png") < ink(tmp_path / "convergence.png")
+
+
+def test_steps_are_spread_and_keep_their_ends() -> None:
+    steps = [0, 1, 2, 4, 8, 16, 32, 64, 128, 200]
+    found = plots.spread(steps, 5)
+    assert (found[0], found[-1], len(found)) == (0, 200, 5)
+    assert plots.spread([0, 1], 8) == [0, 1]

@@ -1,0 +1,87 @@
+"""Float ONNX models against float inference in NumPy."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from ipvae_snn.errors import DivergedError
+from ipvae_snn.export.onnx.files import (
+    check_float_files,
+    run_inference,
+    run_steps,
+    write_float_onnx,
+)
+from ipvae_snn.export.onnx.floats import Precision
+from ipvae_snn.inference.reference import run_float
+from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.models.float_network import FloatNetwork
+
+
+def make_float_network(seed: int = 0, spread: float = 0.8, log_lr: float = -2.0) -> FloatNetwork:
+    """Return a random network of 12 pixels and 7 neurons; a large `spread` makes it run away."""
+    rng = np.random.default_rng(seed)
+    return FloatNetwork(
+        phi=rng.normal(0, spread, (12, 7)).astype(np.float32),
+        log_sigma=rng.normal(0, 0.2, 12).astype(np.float32),
+        u0=np.linspace(-4, 5, 7, dtype=np.float32),  # e^5 spikes take 32 parts
+        log_bias=np.full(7, -3, np.float32),
+        log_lr=log_lr, clip=6.0, floor=-8.0, input_kind="standardised", image_shape=(4, 3),
+        source="abc", trained_on="test",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_float64_models_give_float_inference(tmp_path: Path, seed: int) -> None:
+    network = make_float_network(seed)
+    write_float_onnx(network, tmp_path / "onnx")
+    pixels = 2 * np.random.default_rng(seed).standard_normal((9, 12)).astype(np.float32)
+    request = RunRequest(20, seed=2**32 - 1, first_image=2**32 - 9, trace=True)
+    expected = run_float(network, pixels, request)
+    assert expected.counts is not None
+    assert expected.counts.max() > 40  # more than one part can count
+    stepwise = run_steps(tmp_path / "onnx", pixels, request)
+    np.testing.assert_array_equal(stepwise.counts, expected.counts)
+    np.testing.assert_allclose(stepwise.states, expected.states, rtol=0, atol=1e-9)
+    whole = run_inference(tmp_path / "onnx", pixels, request)
+    np.testing.assert_array_equal(whole.counts_sum, expected.counts_sum)
+    np.testing.assert_array_equal(whole.spikes_per_step, expected.spikes_per_step)
+    np.testing.assert_allclose(whole.state, expected.state, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(whole.reconstruction, expected.reconstruction, rtol=1e-6)
+
+
+def test_float32_models_follow_step_by_step(tmp_path: Path) -> None:
+    network = make_float_network(spread=0.3)
+    write_float_onnx(network, tmp_path / "onnx", "float32")
+    pixels = np.random.default_rng(0).standard_normal((9, 12)).astype(np.float32)
+    request = RunRequest(20, trace=True)
+    expected, found = (
+        run_float(network, pixels, request),
+        run_steps(tmp_path / "onnx", pixels, request),
+    )
+    assert found.state.dtype == np.float32
+    assert (found.counts == expected.counts).mean() > 0.999
+    same = (found.counts == expected.counts).all(axis=(1, 2))
+    np.testing.assert_allclose(found.states[same], expected.states[same], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_the_files_check_themselves_and_find_an_altered_weight(
+    tmp_path: Path, precision: Precision
+) -> None:
+    network = make_float_network(spread=0.3)
+    out = tmp_path / "onnx"
+    names = [path.name for path in write_float_onnx(network, out, precision)]
+    assert names == ["encode.onnx", "step.onnx", "inference.onnx", "README.md"]
+    check_float_files(out, network)
+    model = onnx.load(out / "inference.onnx")
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    assert found["ipvae_snn.arithmetic"] == precision
+    assert found["ipvae_snn.provenance.source"] == "abc"
+    tensor = next(t for t in model.graph.initializer if t.name.startswith("lateral"))
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 1.5, tensor.name))
+    onnx.save(model, out / "inference.onnx")
+    with pytest.raises(DivergedError, match=r"inference\.onnx does not give float inference's"):
+        check_float_files(out, network)

@@ -1,0 +1,312 @@
+"""Activity counted by hand, and energy proxies that never come without a source."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipvae_snn.hw.chips.profile import Figure, load_profile, parse_profile, profile_names
+from ipvae_snn.hw.cost.activity import Activity, Traffic, activity, mean_activity, residual_messages
+from ipvae_snn.hw.cost.energy import Estimate, Item, Range, chip_energy, total
+from ipvae_snn.hw.cost.processor import (
+    event_driven,
+    feed_forward,
+    gram_float,
+    gram_int8,
+    is_processor,
+    iterative_float,
+    memory_of,
+    processor_energy,
+)
+from ipvae_snn.ir.interpreter import residual
+from ipvae_snn.ir.network import IntegerNetwork
+
+BY_HAND = Activity(
+    spikes=30, messages=20, synaptic_operations=1000, synaptic_operations_by_payload=1500,
+    input_operations=100, updates_active=20, updates_inactive=80, dense_operations=5000,
+    binary_messages=30, row_weights=1600, steps=10,
+)  # fmt: skip
+PLACED = Traffic(
+    messages=50, messages_between_cores=30, hops_x=40, hops_y=10, synapse_words_read=300,
+    barriers=12, cores=4, chips=2,
+)  # fmt: skip
+
+
+def by_name(estimate: Estimate) -> dict[str, Item]:
+    return {item.what: item for item in estimate.items}
+
+
+def test_activity_counts_what_a_loop_counts(
+    network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    """Against a plain loop over every synapse."""
+    pixels = pixels_factory(network, 3)
+    pixels[0, :5] = network.input.zero_point
+    counts = np.random.default_rng(0).poisson(0.6, (3, 4, network.n_neurons))
+    by_event = by_payload = inputs = rows = 0
+    for image in range(3):
+        for m, pixel in enumerate(pixels[image]):
+            if pixel != network.input.zero_point:
+                fan_out = int((network.feedforward.weights[:, m] != 0).sum())
+                inputs += fan_out
+                rows += 7 if fan_out else 0
+        for step in range(4):
+            for j, z in enumerate(counts[image, step]):
+                fan_out = int((network.lateral.weights[:, j] != 0).sum())
+                by_event += fan_out if z else 0
+                by_payload += fan_out * int(z)
+                rows += 7 if z and fan_out else 0
+    found = activity(network, pixels, counts)
+    assert found.input_operations == pytest.approx(inputs / 3)
+    assert found.synaptic_operations == pytest.approx((inputs + by_event) / 3)
+    assert found.synaptic_operations_by_payload == pytest.approx((inputs + by_payload) / 3)
+    assert found.spikes == found.binary_messages == pytest.approx(counts.sum() / 3)
+    assert found.messages == pytest.approx((counts > 0).sum() / 3)
+    assert found.updates_active + found.updates_inactive == found.updates == 4 * network.n_neurons
+    assert found.dense_operations == 12 * 7 + 4 * 7 * 7
+    assert found.row_weights == pytest.approx(rows / 3)
+    assert found.steps == 4
+
+
+def test_activity_of_two_layers_counts_what_a_loop_counts(
+    two_layer: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    """Against a plain loop over every synapse, residuals made again by a plain loop too."""
+    pixels = pixels_factory(two_layer, 3)
+    pixels[0, :5] = two_layer.input.zero_point
+    counts = np.random.default_rng(0).poisson(0.6, (3, 4, two_layer.n_neurons))
+    layer = two_layer.residual
+    assert layer is not None
+    weights, forward = layer.prediction.weights.astype(int), two_layer.feedforward.weights
+    by_event = by_payload = messages = binary = rows = 0
+    for image in range(3):
+        payload = pixels[image].astype(int) - two_layer.input.zero_point
+        for step in range(4):
+            for j, z in enumerate(counts[image, step]):
+                fan_out = int((weights[:, j] != 0).sum())
+                by_event += fan_out if z else 0
+                by_payload += fan_out * int(z)
+                rows += 12 if z and fan_out else 0
+            for m in range(12):
+                shift = int(layer.prediction.shift[m])
+                total = int(weights[m] @ counts[image, step]) * int(layer.prediction.multiplier[m])
+                error = int(payload[m]) - ((total + (1 << (shift - 1))) >> shift)
+                error = max(-layer.limit, min(layer.limit, error))
+                fan_out = int((forward[:, m] != 0).sum())
+                messages += error != 0
+                binary += abs(error)
+                by_event += fan_out if error else 0
+                by_payload += fan_out * abs(error)
+                rows += 7 if error and fan_out else 0
+    found = activity(two_layer, pixels, counts)
+    shown = int((pixels != two_layer.input.zero_point).sum())
+    assert found.input_operations == pytest.approx(shown / 3)
+    assert found.synaptic_operations == pytest.approx((shown + by_event) / 3)
+    assert found.synaptic_operations_by_payload == pytest.approx((shown + by_payload) / 3)
+    assert found.spikes == pytest.approx(counts.sum() / 3)
+    assert found.messages == found.updates_active
+    assert found.messages == pytest.approx(((counts > 0).sum() + messages) / 3)
+    assert found.binary_messages == pytest.approx((counts.sum() + binary) / 3)
+    assert found.updates_active + found.updates_inactive == pytest.approx(4 * (7 + 12))
+    assert found.dense_operations == 2 * 4 * 12 * 7
+    assert found.row_weights == pytest.approx(rows / 3)
+
+
+@pytest.mark.parametrize("limit", [20, 200])
+def test_residual_messages_are_the_interpreters(
+    two_layer_factory: Callable[..., IntegerNetwork],
+    pixels_factory: Callable[..., np.ndarray],
+    limit: int,
+) -> None:
+    """Summed in float32, and bounded at the limit."""
+    program = two_layer_factory(limit=limit)
+    payload = pixels_factory(program, 6).astype(np.int64) - program.input.zero_point
+    counts = np.random.default_rng(limit).integers(0, program.neurons.max_count + 1, (6, 4, 7))
+    found = list(residual_messages(program, payload, counts))
+    assert len(found) == 4
+    for step, sent in enumerate(found):
+        wanted, held = residual(program, payload, counts[:, step])
+        np.testing.assert_array_equal(sent, wanted)
+        assert held.any()
+
+
+def test_the_counts_of_a_float_run_may_pass_what_is_proved(
+    two_layer: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    """They are not bounded; residuals are those of the largest count."""
+    pixels = pixels_factory(two_layer, 2)
+    huge, largest = np.full((2, 3, 7), 1 << 20), np.full((2, 3, 7), two_layer.neurons.max_count)
+    found, wanted = activity(two_layer, pixels, huge), activity(two_layer, pixels, largest)
+    assert found.synaptic_operations == wanted.synaptic_operations
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the network is immutable
+@given(split=st.integers(1, 4), seed=st.integers(0, 99))
+def test_the_mean_of_parts_is_the_whole(network: IntegerNetwork, split: int, seed: int) -> None:
+    """Chunks of unequal size, each weighted by its images."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (5, network.n_pixels), dtype=np.uint8)
+    counts = rng.poisson(0.5, (5, 3, network.n_neurons))
+    parts = [
+        (part.stop - part.start, activity(network, pixels[part], counts[part]))
+        for part in (slice(0, split), slice(split, 5))
+    ]
+    found, whole = mean_activity(parts).as_json(), activity(network, pixels, counts).as_json()
+    assert found == pytest.approx(whole)
+
+
+def test_loihi1_by_hand() -> None:
+    """Binary spikes, so operations by payload: 1500 * 23.6 pJ, stated as a minimum.
+
+    20 updates with a spike at 81 pJ, 80 without at 52 to 81 pJ; 30 messages at 1.7 pJ.
+    Without a placement there are no hops: all in all at least 35.4 + 1.62 + 4.16 + .051 nJ.
+    """
+    found = chip_energy(load_profile("loihi1"), BY_HAND)
+    items = by_name(found)
+    assert items["synaptic operations"].energy == Range(pytest.approx(35.4), None)
+    assert items["neuron updates with a spike"].energy == Range(*[pytest.approx(1.62)] * 2)
+    silent = items["neuron updates without a spike"].energy
+    assert silent == Range(pytest.approx(4.16), pytest.approx(6.48))
+    assert items["messages within a tile"].energy == Range(*[pytest.approx(0.051)] * 2)
+    assert items["hops east-west"].energy == Range(None, None)
+    assert items["hops east-west"].note == "needs a placement"
+    assert found.dynamic == Range(pytest.approx(41.231), None)
+    assert found.dynamic.text() == ">= 0.041"
+    assert Range(12345.6, 123456.0).text() == "12.3..123"
+    assert found.sources[0].startswith("Davies et al. 2018")
+
+
+def test_loihi1_with_a_placement_by_hand() -> None:
+    """A graded spike is 30 / 20 = 1.5 binary ones: 60 hops at 3 pJ, 15 at 4 pJ, 75 messages.
+
+    Leakage: 104.4 mW for at least 12 barriers of 113 ns on each of two chips: 283.1 nJ.
+    """
+    found = chip_energy(load_profile("loihi1"), BY_HAND, PLACED)
+    items = by_name(found)
+    assert items["hops east-west"].energy.low == pytest.approx(0.18)
+    assert items["hops north-south"].energy.low == pytest.approx(0.06)
+    assert items["messages within a tile"].energy.low == pytest.approx(75 * 1.7e-3)
+    assert items["barriers"].energy == Range(None, None)
+    assert found.dynamic.low == pytest.approx(35.4 + 1.62 + 4.16 + 0.18 + 0.06 + 0.1275)
+    assert found.static == Range(pytest.approx(104.4 * 12 * 113 * 2 / 1000), None)
+    assert any("Frady" in source for source in found.sources)
+
+
+def test_a_range_and_graded_spikes_by_hand() -> None:
+    """Fitted on boards: dense to convolutional synapses; with graded spikes, events count once."""
+    boards = load_profile("loihi1-sanafe")
+    found = chip_energy(boards, BY_HAND)
+    # access 100 * 51.2; updates 20 * 21.6 and 80 * 0..21.6; 30 spikes 69.3, messages 111.
+    fixed = (100 * 51.2 + 20 * 21.6 + 30 * 69.3 + 30 * 111) / 1000
+    low, high = fixed + 1500 * 24e-3, fixed + 1500 * 35.5e-3 + 80 * 21.6e-3
+    assert found.dynamic == Range(pytest.approx(low), pytest.approx(high))
+    graded = chip_energy(replace(boards, features={}), BY_HAND)
+    assert by_name(graded)["synaptic operations"].count == 1000
+    assert by_name(graded)["messages to cores"].count == 20
+
+
+@pytest.mark.parametrize("traffic", [None, PLACED])
+def test_what_is_not_published_stays_empty(traffic: Traffic | None) -> None:
+    found = chip_energy(load_profile("loihi2"), BY_HAND, traffic)
+    assert found.dynamic == found.static == Range(None, None)
+    assert found.dynamic.text() == "not public"
+    assert found.sources == ()
+    assert by_name(found)["synaptic operations"].count == 1000
+
+
+def test_what_is_counted_but_not_public_makes_a_minimum() -> None:
+    """Synapses cost 1 pJ; what a message costs nobody says."""
+    profile = parse_profile(
+        'name = "x"\ntitle = "x"\ncaveat = "x"\n[sources]\np = "paper"\n[energy]\n'
+        'synaptic_operation = { value = 1, unit = "pJ", source = "p", confidence = "high" }\n'
+        'message = { unit = "pJ", public = false }\n',
+        "x.toml",
+    )
+    assert chip_energy(profile, BY_HAND).dynamic == Range(1.0, None)
+    silent = replace(BY_HAND, messages=0.0, binary_messages=0.0)
+    assert chip_energy(profile, silent).dynamic == Range(1.0, 1.0), "no message, nothing unknown"
+
+
+FIGURE = Figure(2.0, 3.0, "pJ", "a paper", "high")
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=6))
+def test_a_total_lies_between_its_items(counts: list[float]) -> None:
+    items = [Item("x", "synapses", count, FIGURE) for count in counts]
+    found = total(items)
+    if any(counts):
+        assert found.low == pytest.approx(sum(counts) * 2e-3)
+        assert found.high == pytest.approx(sum(counts) * 3e-3)
+        assert total([*items, Item("y", "memory", 1.0, replace(FIGURE, high=None))]).high is None
+    else:
+        assert found == Range(None, None)
+
+
+def test_a_processor_by_hand() -> None:
+    """K 4, M 6, T 10, 30 spikes, 40 updates: everything fits 8 KiB at 10 pJ a word.
+
+    Gram float: 24 + 16 * 10 = 184 multiply-adds of 3.7 + .9 pJ; iterative: 2 * 24 * 10 = 480.
+    Neurons: 9 * 40 + 2 * 30 = 420 multiplications, 32 * 40 + 5 * 30 = 1430 additions and
+    40 * 40 = 1600 integer operations of the generator. Weights: 184 * 4 / 8 = 92 words; states:
+    40 reads and writes of 4 bytes, 40 words.
+    """
+    profile = load_profile("cpu-45nm")
+    assert is_processor(profile)
+    found = processor_energy(profile, gram_float(4, 6, BY_HAND))
+    assert found.part("synapses").low == pytest.approx(184 * 4.6e-3)
+    neurons = (420 * 3.7 + 1430 * 0.9 + 1600 * 0.1) / 1000
+    assert found.part("neurons").low == pytest.approx(neurons)
+    assert found.part("memory") == Range(*[pytest.approx((92 + 40) * 10e-3)] * 2)
+    assert found.dynamic.low == pytest.approx(184 * 4.6e-3 + neurons + 1.32)
+    assert found.static.text() == "not public"
+    assert found.sources == ("Horowitz 2014, Computing's energy problem, ISSCC 2014",)
+    slow = processor_energy(profile, iterative_float(4, 6, BY_HAND))
+    assert slow.part("synapses").low == pytest.approx(480 * 4.6e-3)
+    dense = processor_energy(profile, gram_int8(4, 6, BY_HAND))
+    assert dense.part("synapses").low == pytest.approx(184 * 0.3e-3)
+    assert dense.part("memory").low == pytest.approx((184 / 8 + 40) * 10e-3)
+    # Event-driven: 1000 operations counted, 1600 weights of rows read; neurons in int32.
+    events = processor_energy(profile, event_driven(4, 6, BY_HAND))
+    assert events.part("synapses").low == pytest.approx(0.3)
+    assert events.part("memory").low == pytest.approx((200 + 100) * 10e-3)
+    integer = (1100 - 200 + 60) * 3.1 + (3200 + 150) * 0.1 + 4000 * 0.1
+    assert events.part("neurons").low == pytest.approx(integer / 1000)
+
+
+def test_an_encoder_by_hand() -> None:
+    """6 -> 5 -> 4: 50 multiply-adds, each weight read once, no neuron that samples."""
+    work = feed_forward("encoder", "fp32", (6, 5, 4))
+    assert (work.multiply_adds, work.moved_bytes, work.updates) == (50, 200, 0)
+    found = processor_energy(load_profile("cpu-45nm"), work)
+    assert found.dynamic.low == pytest.approx((50 * 4.6 + 25 * 10) / 1000)
+    assert feed_forward("encoder", "int8", (6, 5, 4)).moved_bytes == 50
+
+
+@pytest.mark.parametrize(
+    ("size", "low", "high"),
+    [
+        (8192, 10, 10), (8193, 20, 20), (32768, 20, 20), (32769, 100, 100),
+        (1 << 20, 100, 100), ((1 << 20) + 1, 100, 2600),
+    ],
+)  # fmt: skip
+def test_memory_is_charged_where_the_weights_fit(size: int, low: float, high: float) -> None:
+    figure, where = memory_of(load_profile("cpu-45nm"), size)
+    assert (figure.low, figure.high) == (low, high)
+    assert "Horowitz" in figure.source
+    assert ("DRAM" in where) == (low != high)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_no_result_comes_without_its_source(name: str) -> None:
+    profile = load_profile(name)
+    if is_processor(profile):
+        found = processor_energy(profile, gram_float(4, 6, BY_HAND))
+    else:
+        found = chip_energy(profile, BY_HAND, PLACED)
+    shown = found.as_json()
+    for item in shown["items"]:
+        assert (item["nj"]["low"] is None) or len(item["figure"]["source"]) > 15
+    assert (shown["dynamic_nj"]["low"] is None) == (not shown["sources"])

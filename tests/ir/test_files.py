@@ -1,0 +1,151 @@
+"""Programs survive the file, and no bad file gets through."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from ipvae_snn.errors import FileFormatError
+from ipvae_snn.ir.files import FORMAT, load_network, save_network, to_arrays, to_scalars
+from ipvae_snn.ir.network import IntegerNetwork
+
+
+def parts(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return a file's tensors and metadata, to be spoiled."""
+    with safe_open(path, framework="numpy") as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata()  # noqa: SIM118 (no __iter__)
+
+
+@pytest.mark.parametrize("circuit", ["network", "two_layer"])
+def test_round_trip(circuit: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Every tensor, scalar and text of either circuit comes back."""
+    network: IntegerNetwork = request.getfixturevalue(circuit)
+    save_network(network, tmp_path / "net.safetensors")
+    found = load_network(tmp_path / "net.safetensors")
+    assert to_scalars(found) == to_scalars(network)
+    assert found.provenance == network.provenance
+    assert found.circuit == network.circuit
+    assert to_arrays(found).keys() == to_arrays(network).keys()
+    for name, array in to_arrays(network).items():
+        np.testing.assert_array_equal(array, to_arrays(found)[name])
+        assert array.dtype == to_arrays(found)[name].dtype
+
+
+def test_inspect_tells_the_circuit_and_its_worst_cases(
+    network: IntegerNetwork,
+    two_layer: IntegerNetwork,
+    run: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+) -> None:
+    """The sums and limits that a circuit has, and no other."""
+    path = tmp_path / "net.safetensors"
+    for program, limit, own in ((network, None, "lateral"), (two_layer, 200, "prediction")):
+        save_network(program, path)
+        code, text, error = run("inspect", path, "--json")
+        assert (code, error) == (0, "")
+        found = json.loads(text)
+        assert (found["circuit"], found["residual_limit"]) == (program.circuit, limit)
+        assert [*found["worst_case"]] == ["feedforward sum", f"{own} sum", "current"]
+        assert f"{own}.weights" in found["tensors"]
+
+
+def test_equal_programs_are_equal_files(network: IntegerNetwork, tmp_path: Path) -> None:
+    """The library alone writes metadata in another order from call to call."""
+    for index in range(8):
+        save_network(network, tmp_path / f"{index}.safetensors")
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """Says so."""
+    with pytest.raises(FileFormatError, match="no such file; check the path"):
+        load_network(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -1])
+def test_truncated_file(network: IntegerNetwork, tmp_path: Path, kept: int) -> None:
+    """A file cut anywhere is refused in one line."""
+    path = tmp_path / "net.safetensors"
+    save_network(network, path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(FileFormatError, match="not a readable safetensors file"):
+        load_network(path)
+
+
+def test_foreign_newer_and_older_files(network: IntegerNetwork, tmp_path: Path) -> None:
+    """Another program's safetensors, and ours of versions 3 and 1."""
+    path = tmp_path / "net.safetensors"
+    save_file({"x": np.zeros(3)}, path)
+    with pytest.raises(FileFormatError, match=f"its format is None, not '{FORMAT}'"):
+        load_network(path)
+    save_network(network, path)
+    arrays, metadata = parts(path)
+    save_file(arrays, path, metadata | {"version": "3"})
+    with pytest.raises(FileFormatError, match="version 3 is newer than 2, the newest"):
+        load_network(path)
+    save_file(arrays, path, metadata | {"version": "1"})
+    with pytest.raises(
+        FileFormatError,
+        match=r"net\.safetensors: version 1 is older than 2, which draws from other uniforms; "
+        "convert it again$",
+    ):
+        load_network(path)
+    save_file(arrays, path, metadata | {"version": "one"})
+    with pytest.raises(FileFormatError, match="version 'one' is not a number"):
+        load_network(path)
+
+
+SPOIL: dict[str, Callable[[dict[str, np.ndarray], dict[str, str]], None]] = {
+    "a tensor is missing": lambda a, m: a.__delitem__("neurons.bias"),
+    "the JSON is cut": lambda a, m: m.update(program=m["program"][:-5]),
+    "no residual neurons for the limit": lambda a, m: m.update(
+        program=m["program"].replace('"residual_limit": null', '"residual_limit": 9')
+    ),
+    "no word on the circuit": lambda a, m: m.update(
+        program=m["program"].replace("residual_limit", "limit")
+    ),
+    "a scalar is missing": lambda a, m: m.update(
+        program=json.dumps({**json.loads(m["program"]), "neurons": {}})
+    ),
+    "a scalar too many": lambda a, m: m.update(program=m["program"].replace("max_count", "most")),
+    "a wrong type": lambda a, m: a.update({"lateral.weights": a["lateral.weights"].astype("i2")}),
+    "a wrong shape": lambda a, m: a.update({"decoder.scale": a["decoder.scale"][1:]}),
+    "an altered table": lambda a, m: a.update({"tables.fine": a["tables.fine"] - 1}),
+}
+
+
+@pytest.mark.parametrize("what", SPOIL)
+def test_spoiled_files(network: IntegerNetwork, tmp_path: Path, what: str) -> None:
+    """Each comes out as one FileFormatError that names the file."""
+    path = tmp_path / "net.safetensors"
+    save_network(network, path)
+    arrays, metadata = parts(path)
+    SPOIL[what](arrays, metadata)
+    save_file(arrays, path, metadata)
+    with pytest.raises(FileFormatError, match=r"net\.safetensors: ") as caught:
+        load_network(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_failed_save_leaves_the_old_file(
+    network: IntegerNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills up half-way keeps what was there, and leaves no temporary file."""
+    path = tmp_path / "net.safetensors"
+    save_network(network, path)
+    before = path.read_bytes()
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as handle:
+            handle.write(data[:100])
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_network(network, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]

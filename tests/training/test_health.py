@@ -1,0 +1,54 @@
+"""Training that goes wrong is told early, once, and with advice."""
+
+from dataclasses import replace
+
+import pytest
+
+from ipvae_snn.config.settings import TrainConfig
+from ipvae_snn.errors import TrainingError
+from ipvae_snn.training.health import Step, check, check_validation
+from ipvae_snn.training.validation import Validation
+
+FINE = Step(loss=30.0, nll=20.0, kl=1.0, rate=0.2, max_rate=5.0, gradient_norm=10.0)
+# 1,000 iterations: warm-up 50, and a tenth of the beta ramp of 300 after it.
+SETTINGS = TrainConfig(iterations=1000, warm_up_fraction=0.05, beta_ramp_fraction=0.3)
+
+
+def test_a_sound_step_passes() -> None:
+    for iteration in (0, 500, 999):
+        assert check(FINE, 16, iteration, SETTINGS) == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (replace(FINE, loss=float("nan")), r"^training ran away: loss nan and gradient norm 10 "),
+        (replace(FINE, gradient_norm=float("inf")), r"gradient norm inf at iteration 3 must be"),
+    ],
+)
+def test_a_run_away_is_told_at_once(step: Step, message: str) -> None:
+    with pytest.raises(TrainingError, match=message) as found:
+        check(step, 16, 3, SETTINGS)
+    assert "lower train.learning_rate" in str(found.value)
+
+
+def test_single_bad_iterations_pass_and_many_in_a_row_do_not() -> None:
+    wild = replace(FINE, nll=1601.0)
+    bad = 0
+    for _ in range(24):
+        bad = check(wild, 16, 3, SETTINGS, bad)
+    assert check(FINE, 16, 4, SETTINGS, bad) == 0
+    with pytest.raises(TrainingError, match=r"^training ran away: 100\.1 nats a pixel at ite"):
+        check(wild, 16, 5, SETTINGS, bad)
+
+
+def test_silence_is_told_once_training_has_left_its_start() -> None:
+    silent = replace(FINE, rate=0.0009)
+    check(silent, 16, 79, SETTINGS)
+    with pytest.raises(TrainingError, match=r"^training fell silent: 0\.0009 spikes .* lower tra"):
+        check(silent, 16, 80, SETTINGS)
+    found = Validation(0.0, 0.0, 1.0, 0.9995, 0.1, 20.0)
+    check_validation(found, 79, SETTINGS)
+    check_validation(replace(found, zeros=0.998), 999, SETTINGS)
+    with pytest.raises(TrainingError, match=r"^training fell silent: 99\.95% of the spike counts"):
+        check_validation(found, 80, SETTINGS)
