@@ -282,7 +282,7 @@ def test_a_planted_breach_is_found(tmp_path: Path, file: str, code: str, module:
             "from .processes.neuron import N\nimport lava.proc",
         ),
         (
-            "export/onnx_backend.py",
+            "export/onnx/backend.py",
             "import onnx, onnxruntime\nfrom ipvae_snn.ir.parts import Program",
         ),
         ("ipvae_snn/ir/interpreter.py", "from ipvae_snn.ir import prng\nfrom .trace import Trace"),
@@ -312,7 +312,7 @@ LIGHT = [
 
 
 @pytest.mark.parametrize("module", LIGHT)
-def test_importing_the_waist_or_the_cli_loads_nothing_heavy(module: str) -> None:
+def test_importing_a_light_module_loads_nothing_heavy(module: str) -> None:
     """Transitively, in a fresh interpreter: a light file may not import one that is heavy."""
     code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
     done = subprocess.run(

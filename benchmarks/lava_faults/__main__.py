@@ -2,7 +2,7 @@
 
     python -m benchmarks.lava_faults
 
-Each kind (benchmarks/lava_fault_kinds.py) is injected into a run of a small network, in the Lava
+Each kind (benchmarks/lava_faults/kinds.py) is injected into a run of a small network, in the Lava
 environment, time after time; as root also those that need a full disk.
 Writes benchmarks/results/lava_faults.json and docs/lava_faults.md.
 """

@@ -96,7 +96,7 @@ def small_network() -> IntegerNetwork:
             rng.integers(-32767, 32768, (m, k)).astype(np.int16),
             rng.uniform(1e-5, 1e-4, m).astype(np.float32),
         ),
-        provenance={"made_by": "benchmarks/lava_fault_parts.py"},
+        provenance={"made_by": "benchmarks/lava_faults/parts.py"},
     )
 
 

@@ -95,7 +95,7 @@ def synthetic(neurons: int, local: bool, seed: int = 0) -> IntegerNetwork:
             max_count=40,
         ),
         decoder=Decoder(np.zeros((SIDE**2, neurons), np.int16), np.ones(SIDE**2, np.float32)),
-        provenance={"made_by": "benchmarks/mapping.py"},
+        provenance={"made_by": "benchmarks/mapping/__main__.py"},
     )  # fmt: skip
 
 

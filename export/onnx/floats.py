@@ -1,6 +1,6 @@
 """A trained float network as ONNX subgraphs: a `Circuit` of onnx_models.
 
-It computes what ipvae_snn/float_inference.py computes, in Gram form, with the state in float32
+It computes what ipvae_snn/inference/reference.py computes, in Gram form, with the state in float32
 or float64; counts are always drawn in float64, since float32 does not hold a 31-bit uniform.
 """
 
@@ -27,7 +27,7 @@ ONE_PART_MARGIN: Final = 1e-5
 
 @dataclass(frozen=True)
 class FloatSampling:
-    """Poisson counts by inversion as in ipvae_snn/inversion.py; the state is the log rate, nats."""
+    """Poisson counts by inversion (ipvae_snn/ir/float_sampler.py); the state is the log rate, nats."""
 
     max_part_count: int = MAX_COUNT_PER_PART
     one_part_limit: float = SPLIT_OCTAVES * math.log(2.0) - ONE_PART_MARGIN

@@ -26,7 +26,7 @@ TRACKER = "resource_tracker"  # its warnings of what an ended run left; the guar
 def bundle_sources() -> dict[str, str]:
     """Return the text of every file of a bundle but the network's, by its name there.
 
-    README.md is a template; export/lava_bundle.py fills it in.
+    README.md is a template; export/lava/bundle.py fills it in.
     """
     folder = Path(__file__).parent / "bundle"
     files = (path for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".md"))

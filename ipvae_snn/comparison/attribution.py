@@ -1,7 +1,7 @@
 """Which tensor makes an integer program differ: one at a time is put into the float network.
 
 Every variant is a float64 run on the same uniforms, in which one tensor holds the real numbers that
-the program's integers stand for (meaning.py), or one of the program's rules takes the place of the
+the program's integers stand for (ir/units.py), or one of the program's rules takes the place of the
 float network's. Its differences from the run without that change are the tensor's own.
 """
 

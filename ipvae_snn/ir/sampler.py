@@ -5,7 +5,7 @@ both in 2**-31; it stops at the last count whose probability the sampler holds a
 Rates up to 8 take one uniform. Above, a step is divided into 2**j equal parts, each with its own
 uniform and 2**-j of the rate; the sum of the parts' counts is again Poisson. The distribution
 depends on the membrane potential alone, so its distance to the true Poisson is measured over
-every possible potential (docs/numerics.md, tests/test_sampler.py).
+every possible potential (docs/numerics.md, tests/ir/test_sampler.py).
 """
 
 from collections.abc import Callable

@@ -239,7 +239,7 @@ def test_every_var_is_in_the_state_table(process: str, text: str) -> None:
     """With its shape, and the bits that the model declares; read from the source."""
     tree = ast.parse((PROCESSES / process.lower() / "__init__.py").read_text(encoding="utf-8"))
     size = {"Neuron": "K", "Residual": "M"}[process]
-    start = text.index(f"{process} (`hw/lava/processes/{process.lower()}/`):")
+    start = text.index(f"{process} (`hw/lava/bundle/simulator/processes/{process.lower()}/`):")
     rows = re.findall(r"^\| `(\w+)` \| \((\w+)\) \| (\d+) \|", text[start:], re.MULTILINE)
     table = {name: (shape, int(bits)) for name, shape, bits in first_table(rows)}
     assert table == dict(state_words(tree, process, size))

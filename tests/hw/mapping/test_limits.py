@@ -205,7 +205,7 @@ def test_state_words_by_hand(network: IntegerNetwork, two_layer: IntegerNetwork)
 def test_counted_events_are_the_activity(
     circuit: str, request: pytest.FixtureRequest, pixels_factory: Callable[..., np.ndarray]
 ) -> None:
-    """Messages of neurons and residuals together are what hw/activity.py counts, in any parts."""
+    """Messages of neurons and residuals together are what hw/cost/activity.py counts."""
     program: IntegerNetwork = request.getfixturevalue(circuit)
     pixels = pixels_factory(program, 5)
     counts = run(program, pixels, RunRequest(6, trace=True)).counts
