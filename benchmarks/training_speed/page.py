@@ -15,15 +15,15 @@ TITLES = {"patches": "Patches 16x16", "mnist": "MNIST"}
 def page(results: dict[str, Any]) -> str:
     """Return the page of all settings that were measured."""
     what = wrapped(
-        """The plain formulation (`benchmarks/training_speed/plain_training.py`) is written from
-        the paper's formulas: every step goes through the pixels, draws one relaxed sample for the inference and
-        another for the loss, each with as many arrivals as the 1 - 1e-3 quantile of the largest
-        rate asks for (at least 10), and leaves the gradient to automatic differentiation.
-        ipvae-snn forms the lateral competition once an iteration, draws no arrival in vain, uses
-        one sample for both, and has its gradient written out. Both begin with the same network and
-        have the same batches, schedule, optimiser and threads; each trains its own network, in
-        turn, a block of iterations at a time. A third run, ipvae-snn with other noise, shows how
-        far two runs of one formulation end apart."""
+        """The plain formulation (`benchmarks/training_speed/plain_training.py`) is written from the
+        paper's formulas: every step goes through the pixels, draws one relaxed sample for the
+        inference and another for the loss, each with as many arrivals as the 1 - 1e-3 quantile of
+        the largest rate asks for (at least 10), and leaves the gradient to automatic
+        differentiation. ipvae-snn forms the lateral competition once an iteration, draws no arrival
+        in vain, uses one sample for both, and has its gradient written out. Both begin with the
+        same network and have the same batches, schedule, optimiser and threads; each trains its own
+        network, in turn, a block of iterations at a time. A third run, ipvae-snn with other noise,
+        shows how far two runs of one formulation end apart."""
     )
     sections = "\n".join(section(name, found) for name, found in sorted(results.items()))
     return f"# Seconds an iteration of training\n\n{what}\n\n{sections}"

@@ -27,7 +27,7 @@ ONE_PART_MARGIN: Final = 1e-5
 
 @dataclass(frozen=True)
 class FloatSampling:
-    """Poisson counts by inversion (ipvae_snn/ir/float_sampler.py); the state is the log rate, nats."""
+    """Poisson counts by inversion (ir/float_sampler.py); the state is the log rate in nats."""
 
     max_part_count: int = MAX_COUNT_PER_PART
     one_part_limit: float = SPLIT_OCTAVES * math.log(2.0) - ONE_PART_MARGIN

@@ -12,7 +12,7 @@ from ipvae_snn.ir.parts import InputKind
 Split = Literal["train", "test"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageSet:
     """N images of M = height * width pixels.
 
@@ -54,6 +54,11 @@ class ImageSet:
                     f"{self.name}: image {worst} has pixels from {low:.3g} to {high:.3g}, outside "
                     "[0, 1]; scale them, or give uint8 images"
                 )
+
+    def __repr__(self) -> str:
+        """Say what it is without its pixels."""
+        height, width = self.image_shape
+        return f"ImageSet({self.name}, {len(self)} {self.kind} images of {height}x{width})"
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -38,21 +38,37 @@ class _Raw:
 def load_own(path: Path, split: Split, holdout: bool) -> ImageSet:
     """Return the images at `path`; with holdout, the part of them that belongs to `split`.
 
-    Arrays are (N, H, W), (N, H, W, 1), or (N, M) with M a square number. uint8 is divided by 255
-    and, like floats in [0, 1], of kind "unit"; other floats must be standardised. Pictures of a
-    folder are taken in the order of their names, as grey luminance. Every tenth image (of fewer
-    than ten, the last) is held out.
+    Arrays are (N, H, W), (N, H, W, 1), (N, 1, H, W), or (N, M) with M a square number. uint8 is
+    divided by 255 and, like floats in [0, 1], of kind "unit"; other floats must be standardised.
+    Pictures of a folder are taken in the order of their names, as grey luminance. Every tenth
+    image (of fewer than ten, the last) is held out.
     """
     raw = _read_folder(path) if path.is_dir() else _read_file(path)
-    images = _as_stack(path, raw.images)
+    return from_arrays(raw.images, raw.labels, path.name or str(path), split, holdout, path)
+
+
+def from_arrays(
+    images: Array,
+    labels: Array | None,
+    name: str,
+    split: Split = "train",
+    holdout: bool = False,
+    path: Path | None = None,
+) -> ImageSet:
+    """Return images (N, H, W) and labels (N,) or None as the set `name`, as `load_own` does.
+
+    `path` is where they come from, for messages. Raises DataError for arrays that do not fit.
+    """
+    path = Path(name) if path is None else path
+    images = _as_stack(path, images)
     pixels, kind = _as_pixels(path, images)
-    labels = None if raw.labels is None else _as_labels(path, raw.labels, len(images))
+    labels = None if labels is None else _as_labels(path, labels, len(images))
     if holdout:
         chosen = _held_out(path, len(images)) == (split == "test")
         pixels = pixels[chosen]
         labels = None if labels is None else labels[chosen]
     return ImageSet(
-        name=path.name or str(path),
+        name=name,
         split=split,
         pixels=pixels,
         image_shape=(images.shape[1], images.shape[2]),
@@ -125,6 +141,8 @@ def _as_stack(path: Path, array: Array) -> Array:
     """Return the array as (N, H, W)."""
     if array.ndim == 4 and array.shape[3] == 1:
         array = array[..., 0]
+    elif array.ndim == 4 and array.shape[1] == 1:  # torch's order of axes
+        array = array[:, 0]
     if array.ndim == 2:
         side = math.isqrt(array.shape[1])
         if side * side == array.shape[1]:
@@ -132,7 +150,7 @@ def _as_stack(path: Path, array: Array) -> Array:
     if array.ndim != 3:
         raise DataError(
             f"{path}: an array of shape {array.shape}; give (N, height, width), "
-            "(N, height, width, 1), or (N, M) with M a square number"
+            "(N, height, width, 1), (N, 1, height, width), or (N, M) with M a square number"
         )
     if array.size == 0:
         raise DataError(f"{path}: an array of shape {array.shape} holds no image")

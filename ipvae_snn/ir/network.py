@@ -28,7 +28,7 @@ VERSION: Final = 2
 Circuit = Literal["one-layer", "two-layer"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IntegerNetwork:
     """An iP-VAE as an integer program of M pixels and K neurons, in one of two circuits.
 
@@ -71,6 +71,15 @@ class IntegerNetwork:
         )
         self._check_tables()
         self._check_sums()
+
+    def __repr__(self) -> str:
+        """Say shape, circuit, bits of each connection's weights, and bytes."""
+        height, width = self.input.image_shape
+        bits = ", ".join(f"{name} {c.weight_bits} bits" for name, c in self.connections.items())
+        return (
+            f"IntegerNetwork({height}x{width} pixels, {self.n_neurons} neurons, {self.circuit}, "
+            f"{bits}, {self.n_bytes:,} bytes)"
+        )
 
     def _check_shapes(self) -> None:
         """Check that all parts are of M pixels and K neurons."""
@@ -166,6 +175,13 @@ class IntegerNetwork:
         """How much a neuron inhibits itself a spike (K,), through the residual loop included."""
         own = self.neurons.self_inhibition.astype(np.int64)
         return own if self.residual is None else own + self.residual.loop_inhibition
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all parameters, without the sampler's tables, which every network shares."""
+        parts = (*self.connections.values(), self.neurons, self.decoder, self.residual)
+        arrays = [a for part in parts for a in vars(part or ()).values() if hasattr(a, "nbytes")]
+        return sum(int(array.nbytes) for array in arrays)
 
     @property
     def n_pixels(self) -> int:

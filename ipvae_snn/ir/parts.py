@@ -68,7 +68,7 @@ class InputCode:
         return -self.zero_point, 255 - self.zero_point
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Connection:
     """Weights (K, sources) int8; the sum is scaled by multiplier (K,) and shift (K,).
 
@@ -98,6 +98,15 @@ class Connection:
         require_range("multipliers", self.multiplier.min(), self.multiplier.max(), 0, largest)
         require_range("shifts", self.shift.min(), self.shift.max(), 1, MAX_SHIFT)
 
+    def __repr__(self) -> str:
+        """Say sizes and bits."""
+        return f"Connection({self.n_sources} -> {self.n_targets}, {self.weight_bits} bits)"
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits that the largest weight needs, its sign included."""
+        return int(np.abs(self.weights.astype(np.int16)).max()).bit_length() + 1
+
     @property
     def n_targets(self) -> int:
         """Number of targets."""
@@ -113,7 +122,7 @@ class Connection:
         return scale_sum(total, self.multiplier, self.shift)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NeuronGroup:
     """Per-neuron constants (K,) int32 and the limits that all neurons share.
 
@@ -160,6 +169,15 @@ class NeuronGroup:
             f"self-inhibition must lie in 0..{limit}",
         )
 
+    def __repr__(self) -> str:
+        """Say size and limits, in octaves."""
+        unit = 2.0**-self.fraction_bits
+        return (
+            f"NeuronGroup({len(self.bias)} neurons, potential {self.state_min * unit:g} to "
+            f"{self.state_max * unit:g} octaves in 2^-{self.fraction_bits}, counts to "
+            f"{self.max_count})"
+        )
+
     def _require_limits(self) -> None:
         """Check the limits of the state and of its update against their formats."""
         limit = signed_limit(STATE_BITS)
@@ -177,7 +195,7 @@ class NeuronGroup:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Residual:
     """The residual neurons of a two-layer circuit: e = clip(payload - prediction, +-limit).
 
@@ -190,6 +208,10 @@ class Residual:
     limit: int
     loop_inhibition: Int32
 
+    def __repr__(self) -> str:
+        """Say sizes and limit."""
+        return f"Residual({self.prediction}, limit {self.limit})"
+
     def __post_init__(self) -> None:
         """Check the rules of residual neurons."""
         largest = signed_limit(ACCUMULATOR_BITS)
@@ -198,12 +220,16 @@ class Residual:
         require(self.loop_inhibition.min() >= 0, "the loop's inhibition must not be negative")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Decoder:
     """The read-out on the host: float32(sum of weights (M, K) int16 * count) * scale (M,)."""
 
     weights: Int16
     scale: Float32
+
+    def __repr__(self) -> str:
+        """Say sizes."""
+        return f"Decoder({self.weights.shape[1]} -> {self.weights.shape[0]}, int16)"
 
     def __post_init__(self) -> None:
         """Check the rules of a decoder."""

@@ -32,7 +32,7 @@ class RunRequest:
     trace: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
     """Result of N images over T steps with K neurons and M pixels.
 
@@ -54,6 +54,15 @@ class Trace:
     counts: Int32 | None = None
     states: Int32 | Float64 | None = None
     saturated: Int32 | None = None
+
+    def __repr__(self) -> str:
+        """Say sizes and activity without the arrays."""
+        (images, steps), neurons = self.spikes_per_step.shape, self.state.shape[1]
+        kept = "every step kept" if self.counts is not None else "last step kept"
+        return (
+            f"Trace({images} images, {steps} steps, {neurons} neurons, "
+            f"{int(self.spikes_per_step.sum()):,} spikes, {kept})"
+        )
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return the arrays that are present, by field name."""

@@ -22,7 +22,7 @@ FORMAT: Final = "ipvae-snn/checkpoint"
 VERSION: Final = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FloatNetwork:
     """A linear-decoder iP-VAE of M pixels and K neurons (docs: design of the model).
 
@@ -44,6 +44,14 @@ class FloatNetwork:
     image_shape: tuple[int, int]
     source: str
     trained_on: str
+
+    def __repr__(self) -> str:
+        """Say shape and origin without the arrays."""
+        height, width = self.image_shape
+        return (
+            f"FloatNetwork({height}x{width} {self.input_kind} pixels, {self.n_neurons} neurons, "
+            f"trained on {self.trained_on})"
+        )
 
     @property
     def n_pixels(self) -> int:

@@ -93,8 +93,8 @@ def test_nan_is_refused_with_the_image(tmp_path, bad):
 def test_shapes_that_are_no_images(tmp_path, shape):
     path = saved(tmp_path, np.zeros(shape, np.uint8))
     with fails(
-        f"{path}: an array of shape {shape}; give (N, height, width), (N, height, width, 1), or "
-        "(N, M) with M a square number"
+        f"{path}: an array of shape {shape}; give (N, height, width), (N, height, width, 1), "
+        "(N, 1, height, width), or (N, M) with M a square number"
     ):
         load(str(path))
 

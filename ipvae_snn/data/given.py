@@ -1,0 +1,156 @@
+"""Images as a Python user has them: a name, a path, an array, a tensor, a Dataset, a DataLoader."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+
+import numpy as np
+
+from ipvae_snn.arrays import Array
+from ipvae_snn.data.base import ImageSet, Split
+from ipvae_snn.data.own import from_arrays
+from ipvae_snn.data.registry import load
+from ipvae_snn.errors import DataError
+
+GIVEN: Final = "images"  # the name of a set that has none
+
+
+@runtime_checkable
+class ArrayLike(Protocol):
+    """What NumPy turns into an array: arrays, torch tensors, and others like them."""
+
+    def __array__(self) -> Array:
+        """Return the values."""
+
+
+ImageSource = str | os.PathLike[str] | ImageSet | ArrayLike | Iterable[Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which images of a source: the split of a named set, at most `limit`, how they are cut.
+
+    holdout: of the user's own images every tenth is "test" and the others are "train"; without
+    it either split has all of them. patch_size matters to sets of patches only.
+    """
+
+    split: Split = "test"
+    limit: int | None = None
+    data_root: Path | None = None
+    patch_size: int = 16
+    holdout: bool = False
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of source: how it is recognised, and how it is read."""
+
+    accepts: Callable[[Any], bool]
+    read: Callable[[Any, Selection], ImageSet]
+
+
+def image_set(source: ImageSource, selection: Selection = Selection()) -> ImageSet:
+    """Return the images of `source`.
+
+    source: a data set's name, a path (.npy, .npz, folder of pictures), an ImageSet, an array or
+    tensor (N, H, W), (N, H, W, 1), (N, 1, H, W) or (N, M), or anything that yields images one by
+    one (a torch Dataset) or in batches (a DataLoader), each alone or with a label after it.
+    Values are uint8, floats in [0, 1], or standardised floats. Raises DataError for all else.
+    """
+    for reader in _READERS:
+        if reader.accepts(source):
+            return reader.read(source, selection)
+    raise DataError(
+        f"images of type {type(source).__name__} are not understood; give a data set's name, a "
+        "path, an array (N, height, width), a torch tensor, Dataset or DataLoader"
+    )
+
+
+def _read_set(source: ImageSet, selection: Selection) -> ImageSet:
+    return source.first(selection.limit)
+
+
+def _read_named(source: str | os.PathLike[str], selection: Selection) -> ImageSet:
+    return load(
+        os.fspath(source),
+        selection.split,
+        selection.data_root,
+        selection.limit,
+        selection.patch_size,
+        holdout=selection.holdout,
+    )
+
+
+def _read_array(source: Any, selection: Selection) -> ImageSet:
+    images = _to_numpy(source)
+    found = from_arrays(images, None, GIVEN, selection.split, selection.holdout)
+    return found.first(selection.limit)
+
+
+def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
+    """Read a source of single images or of batches; a DataLoader has a batch_size."""
+    batched = hasattr(source, "batch_size") and source.batch_size is not None
+    images: list[Array] = []
+    labels: list[Array] = []
+    wanted = selection.limit if not selection.holdout else None
+    for image, label in islice(_pairs(source), None if batched else wanted):
+        images.extend(image if batched else [image])
+        if label is not None:
+            labels.extend(np.atleast_1d(label))
+        if wanted is not None and len(images) >= wanted:
+            break
+    if not images:
+        raise DataError(f"{type(source).__name__}: yields no image")
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise DataError(
+            f"{type(source).__name__}: yields images of shapes "
+            f"{', '.join(map(str, sorted(shapes)))}; give images of one size"
+        )
+    known = np.asarray(labels) if len(labels) == len(images) else None
+    name = type(getattr(source, "dataset", source)).__name__
+    found = from_arrays(np.stack(images), known, name, selection.split, selection.holdout)
+    return found.first(selection.limit)
+
+
+def _pairs(source: Iterable[Any]) -> Iterator[tuple[Array, Array | None]]:
+    """Yield (image or batch, label or labels or None) as arrays."""
+    for item in _items(source):
+        image, *rest = item if isinstance(item, tuple | list) else (item,)
+        yield _to_numpy(image), _to_numpy(rest[0]) if rest else None
+
+
+def _items(source: Any) -> Iterator[Any]:
+    """Yield the items; a map-style Dataset has a length and indices, and may not iterate."""
+    if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
+        return (source[index] for index in range(len(source)))
+    return iter(source)
+
+
+def _to_numpy(values: Any) -> Array:
+    """Return an array, tensor or picture as a NumPy array, off its device and its graph."""
+    values = values.detach().cpu() if hasattr(values, "detach") else values
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"an image of type {type(values).__name__} is no array of numbers ({error}); give "
+            "arrays or tensors"
+        ) from error
+
+
+def _is_source_of_items(source: Any) -> bool:
+    """Whether it yields images one by one or in batches; text and mappings do not."""
+    indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
+    return (indexed or hasattr(source, "__iter__")) and not hasattr(source, "keys")
+
+
+_READERS: Final = (
+    Reader(lambda source: isinstance(source, ImageSet), _read_set),
+    Reader(lambda source: isinstance(source, str | os.PathLike), _read_named),
+    Reader(lambda source: isinstance(source, ArrayLike), _read_array),
+    Reader(_is_source_of_items, _read_items),
+)
