@@ -179,9 +179,10 @@ class IntegerNetwork:
     @property
     def n_bytes(self) -> int:
         """Bytes of all parameters, without the sampler's tables, which every network shares."""
-        parts = (*self.connections.values(), self.neurons, self.decoder, self.residual)
-        arrays = [a for part in parts for a in vars(part or ()).values() if hasattr(a, "nbytes")]
-        return sum(int(array.nbytes) for array in arrays)
+        parts: list[object] = [*self.connections.values(), self.neurons, self.decoder]
+        parts += [self.residual] if self.residual else []
+        values = [value for part in parts for value in vars(part).values()]
+        return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
 
     @property
     def n_pixels(self) -> int:

@@ -1,22 +1,33 @@
-"""Images and networks as a user names them."""
+"""Images as a network takes them: loaded, of its size and kind, and encoded for integers."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from ipvae_snn import pretrained
 from ipvae_snn.arrays import UInt8
 from ipvae_snn.data import ImageSet, Split, load
-from ipvae_snn.errors import DataError, FileFormatError
-from ipvae_snn.ir import files
+from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.errors import DataError
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.models import float_network
-from ipvae_snn.storage import tensor_files
+from ipvae_snn.workflows.networks import is_checkpoint, network_path
+
+__all__ = [
+    "Images",
+    "as_split",
+    "encoded",
+    "is_checkpoint",
+    "load_for",
+    "load_images",
+    "network_path",
+]
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images of a data set as floats and as the program's 8-bit input."""
+    """Images of a data set as floats and as an integer network's 8-bit input.
+
+    pixels (N, M) uint8; saturated: how many of them met an end of the range.
+    """
 
     floats: ImageSet
     pixels: UInt8
@@ -25,7 +36,6 @@ class Images:
 
 def as_split(name: str) -> Split:
     """Return the split called `name`; raise DataError for another word."""
-
     match name:
         case "train" | "test":
             return name
@@ -37,39 +47,22 @@ def load_images(
     data: str, split: str, data_root: Path | None, limit: int | None, side: int | None = None
 ) -> ImageSet:
     """Load images; `side` is the patch size for sets that are cut into patches."""
-
     return load(data, as_split(split), data_root, limit, patch_size=side or 16)
 
 
 def load_for(
-    program: IntegerNetwork, data: str, split: str, data_root: Path | None, limit: int | None
+    network: IntegerNetwork,
+    data: ImageSource,
+    split: str,
+    data_root: Path | None,
+    limit: int | None,
 ) -> Images:
-    """Load images and encode them as `program` takes them."""
+    """Load images and encode them as `network` takes them; DataError where they do not fit."""
+    side = network.input.image_shape[0]
+    return encoded(network, image_set(data, Selection(as_split(split), limit, data_root, side)))
 
-    images = load_images(data, split, data_root, limit, program.input.image_shape[0])
-    pixels, saturated = encode(program.input, images.pixels, images.kind, images.name)
+
+def encoded(network: IntegerNetwork, images: ImageSet) -> Images:
+    """Return images with the 8-bit input that `network` takes; DataError if they do not fit."""
+    pixels, saturated = encode(network.input, images.pixels, images.kind, images.name)
     return Images(images, pixels, saturated)
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Return whether the safetensors file at `path` says that it is a float checkpoint.
-
-    Raises FileFormatError if it is missing, truncated, or neither ours.
-    """
-
-    found = tensor_files.read_format(path)
-    if found not in (float_network.FORMAT, files.FORMAT):
-        raise FileFormatError(
-            f"{path}: its format is {found!r}, neither an ipvae-snn checkpoint nor an integer "
-            "network; was another file meant?"
-        )
-    return found == float_network.FORMAT
-
-
-def network_path(text: str | Path) -> Path:
-    """Return a network's file, from its path or from the name of a pretrained one.
-
-    Errors are told as the program's own, not as wrong usage.
-    """
-
-    return pretrained.network_path(str(text))

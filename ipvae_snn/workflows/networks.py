@@ -1,0 +1,81 @@
+"""Networks as a user names them: a pretrained name, a file, or one that is loaded already."""
+
+import os
+from pathlib import Path
+
+from ipvae_snn import pretrained
+from ipvae_snn.errors import ConversionError, FileFormatError
+from ipvae_snn.ir import files
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.models import float_network
+from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.storage import tensor_files
+
+Network = FloatNetwork | IntegerNetwork
+NetworkSource = Network | str | os.PathLike[str]
+
+
+def network_path(text: str | os.PathLike[str]) -> Path:
+    """Return a network's file, from its path or from the name of a pretrained one.
+
+    Raises FileFormatError where it is neither.
+    """
+    return pretrained.network_path(os.fspath(text))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Return whether the safetensors file at `path` says that it is a float checkpoint.
+
+    Raises FileFormatError if it is missing, truncated, or neither ours.
+    """
+    found = tensor_files.read_format(path)
+    if found not in (float_network.FORMAT, files.FORMAT):
+        raise FileFormatError(
+            f"{path}: its format is {found!r}, neither an ipvae-snn checkpoint nor an integer "
+            "network; was another file meant?"
+        )
+    return found == float_network.FORMAT
+
+
+def load(source: NetworkSource) -> Network:
+    """Return the network of a pretrained name, a checkpoint or an integer network's file.
+
+    A network is returned as it is. Executes no code from the file. Raises FileFormatError for
+    files that are missing, damaged or foreign.
+    """
+    if isinstance(source, Network):
+        return source
+    path = network_path(source)
+    read = float_network.load_float_network if is_checkpoint(path) else files.load_network
+    return read(path)
+
+
+def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
+    """Return the float network of `source`; `purpose` says in the error what needs one.
+
+    Raises ConversionError for an integer network.
+    """
+    network = load(source)
+    if isinstance(network, FloatNetwork):
+        return network
+    raise ConversionError(
+        f"{purpose} needs a float network, but {_named(source)} is an integer one; give the "
+        "checkpoint that it was converted from"
+    )
+
+
+def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
+    """Return the integer network of `source`; `purpose` says in the error what needs one.
+
+    Raises ConversionError for a float network.
+    """
+    network = load(source)
+    if isinstance(network, IntegerNetwork):
+        return network
+    raise ConversionError(
+        f"{purpose} needs an integer network, but {_named(source)} is a float one; convert it first"
+    )
+
+
+def _named(source: NetworkSource) -> str:
+    return repr(source) if isinstance(source, Network) else os.fspath(source)
