@@ -257,6 +257,7 @@ def first_table(rows: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, st
 
 def state_words(tree: ast.Module, process: str, size: str) -> Iterator[tuple[str, tuple[str, int]]]:
     """Yield name, shape and bits of every Var of a Process and its model."""
+    yield from declared_constants(tree, size)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     precision = {
         statement.target.id: keyword.value.value
@@ -280,6 +281,19 @@ def state_words(tree: ast.Module, process: str, size: str) -> Iterator[tuple[str
             if len(node.value.args) == 3:
                 shape = ast.unparse(node.value.args[2]).strip("(),")
             yield name, (size if shape == "shape" else shape, int(str(precision[name])))
+
+
+def declared_constants(tree: ast.Module, size: str) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Yield the same of the constants that a Process declares in its table CONSTANTS, if any."""
+    for statement in tree.body:
+        if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict)):
+            continue
+        for key, value in zip(statement.value.keys, statement.value.values, strict=True):
+            assert isinstance(key, ast.Constant)
+            assert isinstance(value, ast.Call)
+            bits, *shape = map(ast.literal_eval, value.args)
+            one = shape[0] if shape else (1,)
+            yield key.value, (size if one is None else str(one[0]), bits)
 
 
 def test_bytes_of_a_neuron(text: str) -> None:

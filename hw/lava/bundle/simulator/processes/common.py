@@ -2,7 +2,7 @@
 
 import traceback
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.variable import Var
 
 Int64 = npt.NDArray[np.int64]
@@ -36,6 +37,50 @@ def integers(
 def integer_var(name: str, value: npt.ArrayLike, shape: tuple[int, ...] = (1,)) -> Any:
     """Return a Var of `shape` that begins as `value`; raises as `integers` does."""
     return Var(shape=shape, init=integers(name, value, shape))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A Var that a run does not change: bits that its values need, sign included, and its shape.
+
+    shape None: one value per neuron of the population.
+    """
+
+    precision: int
+    shape: tuple[int, ...] | None = (1,)
+
+
+def set_constants(
+    process: Any,
+    declared: Mapping[str, Constant],
+    values: Mapping[str, npt.ArrayLike],
+    neurons: tuple[int, ...],
+) -> None:
+    """Give a Process one Var per declared constant; raises TypeError as a signature would."""
+    who = type(process).__name__
+    for name in sorted(values.keys() - declared.keys()):
+        raise TypeError(f"{who}.__init__() got an unexpected keyword argument {name!r}")
+    missing = [name for name in declared if name not in values]
+    if missing:
+        raise TypeError(f"{who}.__init__() misses the constants {', '.join(missing)}")
+    for name, constant in declared.items():
+        shape = neurons if constant.shape is None else constant.shape
+        setattr(process, name, integer_var(name, values[name], shape))
+
+
+def reads_constants(declared: Mapping[str, Constant]) -> Callable[[type], type]:
+    """Give a model the Lava type of each declared constant.
+
+    Values are held in 64 bits, so that no product of theirs wraps; `precision` says what they
+    need.
+    """
+
+    def declare(model: type) -> type:
+        for name, constant in declared.items():
+            setattr(model, name, LavaPyType(np.ndarray, np.int64, precision=constant.precision))
+        return model
+
+    return declare
 
 
 @dataclass(frozen=True)

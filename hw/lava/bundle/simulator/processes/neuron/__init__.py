@@ -15,26 +15,52 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # The folder has another package name in an exported bundle.
 from ..arithmetic import Int64
-from ..common import EVERY, ReportingModel, Rows, Timetable, integer_var
+from ..common import (
+    EVERY,
+    Constant,
+    ReportingModel,
+    Rows,
+    Timetable,
+    integer_var,
+    reads_constants,
+    set_constants,
+)
 from ..population import Population
 from ..recording import Recording
 
-CONSTANTS = (
-    "bias", "self_inhibition", "loop_inhibition", "initial_state", "feedforward_multiplier",
-    "feedforward_shift", "lateral_multiplier", "lateral_shift", "fraction_bits", "extra_bits",
-    "state_min", "state_max", "update_min", "excitation_max", "max_count", "coarse", "fine",
-    "reciprocal", "seed", "first_image", "image_stride",
-)  # fmt: skip
+# Names and units are those of the integer network (docs/ir.md); run constants come last.
+CONSTANTS = {
+    "bias": Constant(24, None),
+    "self_inhibition": Constant(24, None),
+    "loop_inhibition": Constant(24, None),
+    "initial_state": Constant(24, None),
+    "feedforward_multiplier": Constant(16, None),
+    "feedforward_shift": Constant(7, None),
+    "lateral_multiplier": Constant(16, None),
+    "lateral_shift": Constant(7, None),
+    "fraction_bits": Constant(6),
+    "extra_bits": Constant(5),
+    "state_min": Constant(24),
+    "state_max": Constant(24),
+    "update_min": Constant(24),
+    "excitation_max": Constant(24),
+    "max_count": Constant(17),
+    "coarse": Constant(33, (256,)),
+    "fine": Constant(33, (256,)),
+    "reciprocal": Constant(32, (29,)),
+    "steps": Constant(21),
+    "stride": Constant(3),
+    "seed": Constant(33),
+    "first_image": Constant(33),
+    "image_stride": Constant(33),
+}
 
 
 class Neuron(AbstractProcess):
     """A population of K Poisson neurons that infer one image after another.
 
-    The names and units are those of the integer program (docs/ir.md). Arrays (K,): bias,
-    self_inhibition, loop_inhibition (0 in a one-layer circuit), initial_state and the multiplier
-    and shift of either connection. Population constants (1,): fraction_bits, extra_bits,
-    state_min, state_max, update_min, excitation_max, max_count. Tables: coarse (256,), fine
-    (256,), reciprocal (29,). Of the run, (1,): steps T of an image, stride (1 in a one-layer
+    constants: one value or array for each of CONSTANTS, by name. loop_inhibition is 0 in a
+    one-layer circuit. Of the run: steps T of an image, stride (1, the default, in a one-layer
     circuit, 2 in a two-layer one), seed, first_image and image_stride: what is shown is image
     first_image, first_image + image_stride, ... of the data set, as far as draws are concerned.
 
@@ -55,71 +81,25 @@ class Neuron(AbstractProcess):
     def __init__(
         self,
         *,
-        bias: npt.ArrayLike,
-        self_inhibition: npt.ArrayLike,
-        loop_inhibition: npt.ArrayLike,
-        initial_state: npt.ArrayLike,
-        feedforward_multiplier: npt.ArrayLike,
-        feedforward_shift: npt.ArrayLike,
-        lateral_multiplier: npt.ArrayLike,
-        lateral_shift: npt.ArrayLike,
-        fraction_bits: npt.ArrayLike,
-        extra_bits: npt.ArrayLike,
-        state_min: npt.ArrayLike,
-        state_max: npt.ArrayLike,
-        update_min: npt.ArrayLike,
-        excitation_max: npt.ArrayLike,
-        max_count: npt.ArrayLike,
-        coarse: npt.ArrayLike,
-        fine: npt.ArrayLike,
-        reciprocal: npt.ArrayLike,
-        steps: npt.ArrayLike,
-        seed: npt.ArrayLike,
-        first_image: npt.ArrayLike,
-        stride: npt.ArrayLike = 1,
-        image_stride: npt.ArrayLike = 1,
         held: str = "spikes",
         rows: Rows = EVERY,
         scheduled: bool = False,
         record: str | None = None,
         reports: str | None = None,
         name: str = "neuron",
+        **constants: npt.ArrayLike,
     ) -> None:
         super().__init__(
             name=name, held=held, rows=rows, scheduled=scheduled, record=record, reports=reports
         )
         if held not in ("spikes", "bias", "residual"):
             raise ValueError(f"held must be 'spikes', 'bias' or 'residual', not {held!r}")
-        shape = np.shape(bias)
+        shape = np.shape(constants.get("bias", ()))
         self.a_in, self.l_in = InPort(shape=shape), InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
-        self.bias = integer_var("bias", bias, shape)
-        self.self_inhibition = integer_var("self_inhibition", self_inhibition, shape)
-        self.loop_inhibition = integer_var("loop_inhibition", loop_inhibition, shape)
-        self.initial_state = integer_var("initial_state", initial_state, shape)
-        self.feedforward_multiplier = integer_var(
-            "feedforward_multiplier", feedforward_multiplier, shape
-        )
-        self.feedforward_shift = integer_var("feedforward_shift", feedforward_shift, shape)
-        self.lateral_multiplier = integer_var("lateral_multiplier", lateral_multiplier, shape)
-        self.lateral_shift = integer_var("lateral_shift", lateral_shift, shape)
-        self.fraction_bits = integer_var("fraction_bits", fraction_bits)
-        self.extra_bits = integer_var("extra_bits", extra_bits)
-        self.state_min = integer_var("state_min", state_min)
-        self.state_max = integer_var("state_max", state_max)
-        self.update_min = integer_var("update_min", update_min)
-        self.excitation_max = integer_var("excitation_max", excitation_max)
-        self.max_count = integer_var("max_count", max_count)
-        self.coarse = integer_var("coarse", coarse, (256,))
-        self.fine = integer_var("fine", fine, (256,))
-        self.reciprocal = integer_var("reciprocal", reciprocal, (29,))
-        self.steps = integer_var("steps", steps)
-        self.stride = integer_var("stride", stride)
-        self.seed = integer_var("seed", seed)
-        self.first_image = integer_var("first_image", first_image)
-        self.image_stride = integer_var("image_stride", image_stride)
-        # State: membrane potential, held current, and the counts last sent.
-        self.v = integer_var("v", initial_state, shape)
+        set_constants(self, CONSTANTS, {"stride": 1, "image_stride": 1, **constants}, shape)
+        # State: membrane potential, input current, and the counts last sent.
+        self.v = integer_var("v", constants["initial_state"], shape)
         self.current = integer_var("current", np.zeros(shape, np.int64), shape)
         self.z = integer_var("z", np.zeros(shape, np.int64), shape)
         self.saturated = integer_var("saturated", np.zeros(4, np.int64), (4,))
@@ -129,38 +109,15 @@ class Neuron(AbstractProcess):
 @implements(proc=Neuron, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
+@reads_constants(CONSTANTS)
 class NeuronModel(ReportingModel):
-    """Fixed-point model, equal to the interpreter count by count.
-
-    Vars are held in 64 bits, so that no product of theirs wraps; `precision` says what they need.
-    """
+    """Fixed-point model, equal to the interpreter count by count."""
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     l_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    bias: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    self_inhibition: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    loop_inhibition: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    initial_state: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    feedforward_multiplier: Int64 = LavaPyType(np.ndarray, np.int64, precision=16)
-    feedforward_shift: Int64 = LavaPyType(np.ndarray, np.int64, precision=7)
-    lateral_multiplier: Int64 = LavaPyType(np.ndarray, np.int64, precision=16)
-    lateral_shift: Int64 = LavaPyType(np.ndarray, np.int64, precision=7)
-    fraction_bits: Int64 = LavaPyType(np.ndarray, np.int64, precision=6)
-    extra_bits: Int64 = LavaPyType(np.ndarray, np.int64, precision=5)
-    state_min: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    state_max: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    update_min: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    excitation_max: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
-    max_count: Int64 = LavaPyType(np.ndarray, np.int64, precision=17)
-    coarse: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
-    fine: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
-    reciprocal: Int64 = LavaPyType(np.ndarray, np.int64, precision=32)
-    steps: Int64 = LavaPyType(np.ndarray, np.int64, precision=21)
-    stride: Int64 = LavaPyType(np.ndarray, np.int64, precision=3)
-    seed: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
-    first_image: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
-    image_stride: Int64 = LavaPyType(np.ndarray, np.int64, precision=33)
+    steps: Int64
+    stride: Int64
     v: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     current: Int64 = LavaPyType(np.ndarray, np.int64, precision=24)
     z: Int64 = LavaPyType(np.ndarray, np.int64, precision=17)
