@@ -26,9 +26,7 @@ def to_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
         **_connection_arrays("feedforward", network.feedforward),
         **_connection_arrays("lateral", network.lateral),
         **_residual_arrays(network.residual),
-        "neurons.bias": network.neurons.bias,
-        "neurons.self_inhibition": network.neurons.self_inhibition,
-        "neurons.initial_state": network.neurons.initial_state,
+        **{f"neurons.{name}": array for name, array in network.neurons.per_neuron().items()},
         "decoder.weights": network.decoder.weights,
         "decoder.scale": network.decoder.scale,
         "tables.coarse": network.tables.coarse,
@@ -54,7 +52,6 @@ def _residual_arrays(residual: Residual | None) -> dict[str, AnyArray]:
 
 def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
     """Return the program's scalars as JSON-ready values (docs/ir.md lists them)."""
-    group = network.neurons
     return {
         "version": network.version,
         "input": {
@@ -63,15 +60,7 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
             "scale": network.input.scale,
             "zero_point": network.input.zero_point,
         },
-        "neurons": {
-            "fraction_bits": group.fraction_bits,
-            "extra_bits": group.extra_bits,
-            "state_min": group.state_min,
-            "state_max": group.state_max,
-            "update_min": group.update_min,
-            "excitation_max": group.excitation_max,
-            "max_count": group.max_count,
-        },
+        "neurons": network.neurons.shared(),
         "residual_limit": network.residual.limit if network.residual else None,
     }
 
@@ -94,18 +83,19 @@ def from_parts(
         feedforward=_connection(arrays, "feedforward"),
         lateral=_connection(arrays, "lateral") if limit is None else None,
         residual=None if limit is None else _residual(arrays, int(limit)),
-        neurons=NeuronGroup(
-            bias=table["neurons.bias"],
-            self_inhibition=table["neurons.self_inhibition"],
-            initial_state=table["neurons.initial_state"],
-            **{name: int(value) for name, value in scalars["neurons"].items()},
-        ),
+        neurons=_neurons(table, scalars["neurons"]),
         decoder=Decoder(table["decoder.weights"], table["decoder.scale"]),
         tables=SamplerTables(
             *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
         ),
         provenance=provenance,
     )
+
+
+def _neurons(table: Any, scalars: dict[str, Any]) -> NeuronGroup:
+    constants: dict[str, Any] = {name: int(value) for name, value in scalars.items()}
+    constants |= {name: table[f"neurons.{name}"] for name in NeuronGroup.names_per_neuron()}
+    return NeuronGroup(**constants)
 
 
 def _connection(arrays: dict[str, AnyArray], name: str) -> Connection:

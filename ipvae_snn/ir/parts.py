@@ -1,6 +1,6 @@
 """The parts of an integer network (docs/ir.md); each checks its own rules when it is made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -146,8 +146,8 @@ class NeuronGroup:
 
     def __post_init__(self) -> None:
         """Check the rules of a neuron group."""
-        for name in ("bias", "self_inhibition", "initial_state"):
-            require_type(name.replace("_", " "), getattr(self, name), np.int32, 1)
+        for name, array in self.per_neuron().items():
+            require_type(name.replace("_", " "), array, np.int32, 1)
         bits, extra, limit = self.fraction_bits, self.extra_bits, signed_limit(STATE_BITS)
         require(
             MIN_FRACTION_BITS <= bits <= MAX_FRACTION_BITS,
@@ -177,6 +177,20 @@ class NeuronGroup:
             f"{self.state_max * unit:g} octaves in 2^-{self.fraction_bits}, counts to "
             f"{self.max_count})"
         )
+
+    def shared(self) -> dict[str, int]:
+        """Return the constants that all neurons share, by name, in the order of the fields."""
+        own = self.names_per_neuron()
+        return {name: int(value) for name, value in vars(self).items() if name not in own}
+
+    def per_neuron(self) -> dict[str, Int32]:
+        """Return the constants (K,) that each neuron has for itself, by name."""
+        return {name: getattr(self, name) for name in self.names_per_neuron()}
+
+    @classmethod
+    def names_per_neuron(cls) -> tuple[str, ...]:
+        """Return the names of the constants that each neuron has for itself."""
+        return tuple(field.name for field in fields(cls) if field.type is not int)
 
     def _require_limits(self) -> None:
         """Check the limits of the state and of its update against their formats."""
