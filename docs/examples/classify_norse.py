@@ -2,9 +2,9 @@
 
     python docs/examples/classify_norse.py
 
-The integer cell sees each 8x8 digit for 32 steps, and its spikes feed a linear layer and a leaky
-integrator that are trained through time; then all of it runs as one SequentialState. Takes some
-seconds on one core.
+The integer cell sees each 8x8 digit for 32 steps. Its spikes feed a linear layer and a leaky
+integrator, which are trained through time. Then the whole network runs as one SequentialState.
+It takes some seconds on one core.
 """
 
 import norse.torch as norse
@@ -36,7 +36,7 @@ def main() -> None:
     labels, wanted = torch.tensor(train.labels), torch.tensor(test.labels)
     network = digits_network()
     cell = IterativePoissonCell(network, seed=0)
-    # The cell learns nothing, so its spikes (T, N, K) are drawn once.
+    # The cell is not trained, so its spikes (T, N, K) are drawn once.
     counts, _ = norse.Lift(cell)(torch.tensor(train.pixels).expand(STEPS, -1, -1))
     linear, integrator = torch.nn.Linear(network.n_neurons, 10), norse.LICell()
     readout = norse.Lift(norse.SequentialState(linear, integrator))

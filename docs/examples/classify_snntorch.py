@@ -2,8 +2,8 @@
 
     python docs/examples/classify_snntorch.py
 
-The integer layer sees each 8x8 digit for 32 steps, and its spikes feed a linear layer of leaky
-neurons that is trained through time. Takes some seconds on one core.
+The integer layer sees each 8x8 digit for 32 steps. Its spikes feed a linear layer of leaky neurons,
+which is trained through time. It takes some seconds on one core.
 """
 
 import snntorch as snn

@@ -1,18 +1,21 @@
-"""Use an exported network in a Lava application: a stock LIF read-out names the digits it sees.
+"""Use an exported network in a Lava application: a stock LIF read-out classifies digits.
 
     python lava_readout.py BUNDLE images.npy weights.npy 16 [--fused]
 
-Runs where the bundle runs: Python 3.10, lava-nc 0.10.0 and NumPy; nothing of the toolkit. The
-bundle is what `ipvae-snn export --target lava` wrote; readout_weights.py, beside this file, makes
-the images and the weights. Prints the class of every image, or - if no read-out neuron spiked.
-Lava waits for ever if one of its processes fails: end it by Ctrl-C.
+It needs what the bundle needs: Python 3.10, lava-nc 0.10.0 and NumPy; nothing of the toolkit.
+`ipvae-snn export --target lava` writes the bundle. readout_weights.py, beside this file, makes the
+images and the weights. It prints the class of every image, or - if no read-out neuron spiked.
+If one of Lava's processes fails, Lava never returns: end it by Ctrl-C.
 
     source -> Network -> Dense -> LIFReset -> sink
 
-All but `Network` is Lava's own. The image is graded spikes of pixel - zero_point at the first time
-step of its presentation; the counts of step t leave the Network at place 1 + t of it (1 + 2t in a
-two-layer circuit, counted from 0), and Dense hands them on a time step later. The last ones are
-still in time: what an image causes ends with its presentation.
+All Processes but `Network` are Lava's own. A presentation has these time steps, counted from 0:
+
+    0                                  the image arrives, as graded spikes of pixel - zero_point
+    1 + t (1 + 2t in a two-layer one)  the counts of step t leave the Network
+    one later                          Dense delivers their sums
+
+So the last sums arrive within the presentation of their own image.
 """
 
 import argparse
@@ -31,7 +34,7 @@ from lava.utils.weightutils import SignMode
 
 
 def connect(
-    program: Any,
+    stored: Any,
     pixels: npt.NDArray[np.uint8],
     weights: npt.NDArray[np.int8],
     steps: int,
@@ -39,18 +42,19 @@ def connect(
 ) -> tuple[Any, Any, Any, int]:
     """Build the application for images (N, M); return Network, LIFs, sink and time steps.
 
-    weights (C, K) int8: from every neuron to every class; threshold: what a LIF must receive.
+    weights (C, K) int8: from every neuron to every class. threshold: the sum above which a LIF
+    spikes.
     """
     from simulator.processes.network import Network
 
-    length = program.stride * steps + 2  # time steps of a presentation
+    length = stored.stride * steps + 2  # time steps of a presentation
     payload = np.zeros((pixels.shape[1], len(pixels), length), np.int32)
-    payload[:, :, 0] = pixels.T.astype(np.int32) - program.scalars["input"]["zero_point"]
+    payload[:, :, 0] = pixels.T.astype(np.int32) - stored.scalars["input"]["zero_point"]
     source = Source(data=payload.reshape(len(payload), -1))
-    network = Network(program.arrays, program.scalars, steps=steps)
+    network = Network(stored.arrays, stored.scalars, steps=steps)
     synapses = Dense(
-        # With both signs Dense keeps even weights only, -256..254; so it gets them doubled, and
-        # the exponent -1 halves the sum. Without num_message_bits a count of 5 would be a 1.
+        # With both signs Dense keeps even weights only, -256..254. So the weights are doubled,
+        # and the exponent -1 halves the sum. Without num_message_bits a count of 5 would be a 1.
         weights=2 * weights.astype(np.int32),
         weight_exp=-1,
         num_weight_bits=8,
@@ -58,7 +62,7 @@ def connect(
         num_message_bits=24,
     )
     # du=4095 keeps no current, dv=0 all of the potential. A plain LIF would begin every image
-    # with what the last one left, which is far below 0 for the classes that it was not.
+    # with the potential of the last one, which is far below 0 for all classes but one.
     classes = LIFReset(
         shape=(len(weights),), du=4095, dv=0, vth=threshold, reset_interval=length, reset_offset=1
     )
@@ -71,8 +75,8 @@ def connect(
 
 
 def run(network: Any, sink: Any, time_steps: int, fused: bool) -> npt.NDArray[np.int64]:
-    """Run it; return the read-out's spikes (classes, time steps) of 0 and 1."""
-    # This names the bundle's models, its quick one of Dense too. Lava can also find models itself,
+    """Run the application; return the read-out's spikes (classes, time steps) of 0 and 1."""
+    # This names the bundle's models, its fast one of Dense included. Lava can also choose,
     #     run_cfg=Loihi2SimCfg(select_tag="fixed_pt")
     # and takes its own for Dense: the same sums, more slowly. Without the tag it computes in
     # floating point.
@@ -87,7 +91,7 @@ def run(network: Any, sink: Any, time_steps: int, fused: bool) -> npt.NDArray[np
 
 
 def main() -> None:
-    """Parse, run, and print a line for every image."""
+    """Parse the arguments, run, and print a line per image."""
     parser = argparse.ArgumentParser(description="Classify images by a bundle and a LIF read-out.")
     parser.add_argument("bundle", type=Path, help="what `ipvae-snn export --target lava` wrote")
     parser.add_argument("images", type=Path, help=".npy: uint8 (N, M)")
@@ -105,15 +109,15 @@ def main() -> None:
     from simulator.bundle_io import InputError, read_images, read_network
 
     try:
-        program = read_network(options.bundle)
-        pixels = read_images(options.images, program, None)
+        stored = read_network(options.bundle)
+        pixels = read_images(options.images, stored, None)
     except InputError as error:
         parser.error(str(error))
     weights = np.load(options.weights, allow_pickle=False)
-    if weights.shape[1:] != (program.n_neurons,) or weights.dtype != np.int8:
-        parser.error(f"{options.weights}: not int8 (classes, {program.n_neurons})")
+    if weights.shape[1:] != (stored.n_neurons,) or weights.dtype != np.int8:
+        parser.error(f"{options.weights}: not int8 (classes, {stored.n_neurons})")
     network, _, sink, time_steps = connect(
-        program, pixels, weights, options.steps, options.threshold
+        stored, pixels, weights, options.steps, options.threshold
     )
     spikes = run(network, sink, time_steps, options.fused)
     spikes = spikes.reshape(len(weights), len(pixels), -1).swapaxes(0, 1)

@@ -1,11 +1,11 @@
 """The neuron in pseudo-microcode: the published Loihi 2 instructions, emulated and counted.
 
-No chip and none of Intel's tools are involved: this is an emulation of what is published, and says
-what an instruction must do, not what the chip does. microcode_figures.py prints what follows from
-it for docs/loihi2.md. It avoids everything that is not published: a word is signed and has 24
-bits, no result may wrap or saturate (OverflowError instead), shifts are constants of the program,
-and MUL_SHR shifts the whole product right (floor). A shift to the right is a MUL_SHR by 1. Copies
-are not counted.
+This emulates what is published, without a chip or Intel's tools. It states what an instruction must
+do, not what the chip does. microcode_figures.py prints the resulting figures for docs/loihi2.md.
+
+It avoids everything that is not published: a word is signed and has 24 bits, no result may wrap or
+saturate (OverflowError instead), shifts are constants of the microcode, and MUL_SHR shifts the
+whole product right (floor). A shift to the right is a MUL_SHR by 1. Copies are not counted.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ MAX_OCTAVES = 16  # the exponential underflows beyond
 
 @dataclass
 class Machine:
-    """Executes instructions on arrays of words (one entry a neuron) and counts them."""
+    """Executes instructions on arrays of words (one entry per neuron) and counts them."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -48,7 +48,7 @@ class Machine:
         return self._word("NEG", np.negative(a))
 
     def min(self, a: Value, b: Value) -> Int64:
-        """The less of a and b."""
+        """The smaller of a and b."""
         return self._word("MIN", np.minimum(a, b))
 
     def mul_shr(self, a: Value, b: Value, shift: int) -> Int64:
@@ -102,8 +102,8 @@ class Machine:
 def scale(m: Machine, total: Int64, multiplier: Int64, shift: int) -> Int64:
     """(total multiplier + 2^(shift-1)) >> shift, exact: the half is added after shift - 1 places.
 
-    All neurons share `shift`; a neuron whose own shift is less by n has its multiplier doubled
-    n times.
+    All neurons share `shift`. A neuron whose own shift is n less has its multiplier doubled n
+    times.
     """
     return m.shr(m.add(m.mul_shr(total, multiplier, shift - 1), 1), 1)
 
@@ -112,19 +112,19 @@ def integrate(
     m: Machine, v: Int64, received: Int64, z: Int64, own: Int64, cap: Int64, extra_bits: int,
     update: tuple[int, int], state: tuple[int, int], loop: tuple[Int64, Int64] | None = None,
 ) -> Int64:  # fmt: skip
-    """Step 3 of docs/ir.md, exact, and nothing in it leaves the range of the two clamps.
+    """Step 3 of docs/ir.md, exact. No intermediate value leaves the range of the two clamps.
 
     received: I + lateral(z); own: self-inhibition. cap = ceil(width of the clamps / own) is
-    precomputed: more spikes than that take nothing more. loop: the loop's inhibition and its cap,
-    in a two-layer circuit.
+    precomputed: spikes beyond it inhibit no further. loop: the loop's inhibition and its cap, in a
+    two-layer circuit.
     """
     least, most = update[0] << extra_bits, update[1] << extra_bits
-    room = m.add(m.max(m.min(received, most), least), -least)
+    headroom = m.add(m.max(m.min(received, most), least), -least)
     if loop is not None:
         lowered = m.neg(m.mul_shr(loop[0], m.min(z, loop[1]), 0))
-        room = m.min(room, m.add(lowered, most - least))
-    room = m.max(m.sub(room, m.mul_shr(own, m.min(z, cap), 0)), 0)
-    d = m.add(room, least)
+        headroom = m.min(headroom, m.add(lowered, most - least))
+    headroom = m.max(m.sub(headroom, m.mul_shr(own, m.min(z, cap), 0)), 0)
+    d = m.add(headroom, least)
     if extra_bits:
         d = m.shr(m.add(d, 1 << (extra_bits - 1)), extra_bits)
     return m.max(m.min(m.add(v, d), state[1]), state[0])
@@ -136,7 +136,7 @@ def residual(m: Machine, pixel: Int64, predicted: Int64, limit: int) -> Int64:
 
 
 def coefficients() -> list[int]:
-    """Return those of 2**-x on [0, 1], highest degree first, in units of 2**-UNIT."""
+    """Return the polynomial of 2**-x on [0, 1], highest degree first, in units of 2**-UNIT."""
     nodes = np.polynomial.chebyshev.Chebyshev.interpolate(
         lambda x: np.exp2(-x), DEGREE, domain=[0, 1]
     )
@@ -191,7 +191,7 @@ def part_count(m: Machine, rate: Int64, uniform: Int64, split: int, most: int) -
         spent = m.eq(probability, 0)
         if m.jump(spent):
             break
-        count = np.where(found | spent, count, k)  # on a chip: k is where the program stands
+        count = np.where(found | spent, count, k)  # on a chip, k is the place in the loop
         cumulative = m.add(cumulative, probability)
     return count
 
@@ -205,7 +205,7 @@ Limbs = tuple[Int64, Int64]  # low and high 16 bits
 
 
 def limbs(value: Value) -> Limbs:
-    """Split a 32-bit number (done by who writes the constant, not by the program)."""
+    """Split a 32-bit number (when the constant is written, not by the microcode)."""
     wide = np.asarray(value, dtype=np.int64)
     return wide & ((1 << LIMB) - 1), wide >> LIMB
 
@@ -219,7 +219,7 @@ def add32(m: Machine, a: Limbs, b: Limbs) -> Limbs:
 
 
 def rotate32(m: Machine, a: Limbs, turn: int) -> Limbs:
-    """Rotate left: crossing limbs is free beyond 16."""
+    """Rotate left; a rotation by 16 exchanges the limbs and costs nothing."""
     if turn >= LIMB:
         a, turn = (a[1], a[0]), turn - LIMB
     if turn == 0:

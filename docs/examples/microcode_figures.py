@@ -1,9 +1,9 @@
-"""The figures of docs/loihi2.md: what the pseudo-microcode executes, and how far it is off.
+"""Print the figures of docs/loihi2.md: instructions and errors of the pseudo-microcode.
 
     python docs/examples/microcode_figures.py [net.safetensors ...]
 
-With programs of yours it also says which of their constants fit 24-bit words. Takes two seconds.
-Nothing is simulated: the sampler's law is taken from its probabilities.
+For your own networks it also prints the bits that their constants need; a word has 24. It takes two
+seconds. Nothing is simulated: the sampler's law is computed from its probabilities.
 """
 
 import sys
@@ -46,7 +46,8 @@ from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables
 def law(v: Int64, fraction_bits: int, split: int) -> npt.NDArray[np.float64]:
     """Return the exact law (n, counts) of one part at potentials v (n,), up to `split` octaves.
 
-    As for the program: what the floors leave over goes to the last count that can occur.
+    As in the integer network, the probability that the floors leave over goes to the last count
+    that can occur.
     """
     m = Machine()
     rate, _ = part_rate(m, v, fraction_bits, split)
@@ -91,7 +92,7 @@ def operations() -> dict[str, Counter[str]]:
     def count_of(uniform: Int64, most: int) -> Callable[[Machine], object]:
         return lambda m: part_count(m, half, uniform, 0, most)
 
-    programs: dict[str, Callable[[Machine], object]] = {
+    sequences: dict[str, Callable[[Machine], object]] = {
         "scale a sum": lambda m: scale(m, one, one, 12),
         "integrate, one-layer": lambda m: integrate(
             m, one, one, one, one, one, 7, (-9, 9), (-9, 9)
@@ -104,20 +105,20 @@ def operations() -> dict[str, Counter[str]]:
         "P(0) and count 0 of a part": count_of(silent, 1),
         "uniforms, keyed": lambda m: threefry(m, (0, 0), one, one),
     }
-    made: dict[str, Counter[str]] = {}
-    for name, program in programs.items():
+    counts: dict[str, Counter[str]] = {}
+    for name, execute in sequences.items():
         machine = Machine()
-        program(machine)
-        made[name] = machine.counts
+        execute(machine)
+        counts[name] = machine.counts
     two, three = Machine(), Machine()
     part_count(two, half, sure, 0, 2)
     part_count(three, half, sure, 0, 3)
-    made["every further count"] = three.counts - two.counts
-    return made
+    counts["every further count"] = three.counts - two.counts
+    return counts
 
 
 def instruction_table() -> str:
-    """Return what each operation executes, as Markdown."""
+    """Return the instructions of each operation, as Markdown."""
     lines = ["| operation | instructions | which |", "| --- | ---: | --- |"]
     for name, counts in operations().items():
         which = ", ".join(f"{n} {mnemonic}" for mnemonic, n in sorted(counts.items()))
@@ -126,7 +127,7 @@ def instruction_table() -> str:
 
 
 def distance_table() -> str:
-    """Return how far the 24-bit sampler is from Poisson, by the largest rate of a part."""
+    """Return the 24-bit sampler's distance from Poisson, by the largest rate of a part."""
     lines = [
         "| rate of a part, at most | largest count | total variation | mean, relative | "
         "the same, rates above 1/16 |",
@@ -142,7 +143,7 @@ def distance_table() -> str:
 
 
 def operands() -> dict[str, tuple[int, int]]:
-    """Return the largest factors of every product of the program itself (docs/ir.md), F = 12."""
+    """Return the largest factors of every product of the integer network (docs/ir.md), F = 12."""
     tables = SamplerTables()
     v = np.arange(-12 << 12, (SPLIT_OCTAVES << 12) + 1, dtype=np.int64)
     rate = sampler.part_rate(v, 12, tables)
@@ -171,7 +172,7 @@ def operands() -> dict[str, tuple[int, int]]:
 
 
 def operand_table() -> str:
-    """Return the widths of the program's products, as Markdown."""
+    """Return the widths of the integer network's products, as Markdown."""
     lines = ["| product | bits of the factors | bits of the product |", "| --- | ---: | ---: |"]
     for name, (a, b) in operands().items():
         lines.append(f"| {name} | {a.bit_length()}, {b.bit_length()} | {(a * b).bit_length()} |")
@@ -179,9 +180,10 @@ def operand_table() -> str:
 
 
 def fit(network: IntegerNetwork) -> dict[str, int]:
-    """Return the bits, sign included, of what the pseudo-microcode asks of a program's constants.
+    """Return the bits, sign included, that a network's constants need in the pseudo-microcode.
 
-    The multipliers of a connection, brought to its largest shift, and the width of the clamps.
+    The constants: the multipliers of a connection, all at its largest shift, and the width of the
+    clamps.
     """
     connections: dict[str, Connection | None] = {
         "feedforward": network.feedforward,

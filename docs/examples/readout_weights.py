@@ -4,8 +4,8 @@
     ipvae-snn export net.safetensors --target lava --out bundle
     python docs/examples/readout_weights.py net.safetensors readout --steps 16
 
-Writes weights.npy (10, K) int8, images.npy (N, M) uint8 and labels.npy (N,) of the digits that
-were not trained on.
+It writes weights.npy (10, K) int8, and images.npy (N, M) uint8 and labels.npy (N,) of the held-out
+digits.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 
 LARGEST = 127  # of an int8 weight, both signs alike
-PENALTY = 0.1  # inverse strength, as scikit-learn has it
+PENALTY = 0.1  # inverse strength, as in scikit-learn
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 
 def digits(network: IntegerNetwork, split: data.Split) -> tuple[Pixels, Labels]:
-    """Return scikit-learn's digits (N, M), as the network takes them, and what they are (N,)."""
+    """Return scikit-learn's digits (N, M), as the network takes them, and their labels (N,)."""
     images = data.load("digits", split)
     pixels, _ = encode(network.input, images.pixels, images.kind, images.name)
     return pixels, np.asarray(images.labels)
@@ -41,7 +41,7 @@ def readout_weights(
 ) -> npt.NDArray[np.int8]:
     """Return int8 weights (classes, K), fitted on the counts of images (N, M) summed over `steps`.
 
-    Counts are not centred and there is no intercept: a LIF neuron adds up counts, nothing else.
+    Counts are not centred and there is no intercept, since a LIF neuron only adds up counts.
     """
     counts = compiled.run(network, pixels, RunRequest(steps)).counts_sum
     scaler = StandardScaler(with_mean=False)
@@ -52,7 +52,7 @@ def readout_weights(
 
 
 def main() -> None:
-    """Fit on the training digits, judge on the others, write."""
+    """Fit on the training digits, judge on the others, and write the files."""
     parser = argparse.ArgumentParser(description="Fit a linear read-out of a network's counts.")
     parser.add_argument("network", type=Path, help="what `ipvae-snn convert digits` wrote")
     parser.add_argument("out", type=Path, help="folder for weights, images and labels")

@@ -81,7 +81,7 @@ def test_numerics_has_its_constants_right() -> None:
     text = " ".join(NUMERICS.read_text().split())
     unit = 2.0**-12 * np.log(2)
     assert f"one unit is {unit:.5f} nats: the rate is exact to {100 * unit:.3f} %" in text
-    assert f"exp(-c) = {np.exp(-10):.6f} nats a spike" in text
+    assert f"exp(-c) = {np.exp(-10):.6f} nats per spike" in text
     assert f"must be at most {BARRIER:.0e}".replace("e-0", "e-") in text
     assert f"rho_i = {ENERGY_RANGE} E[z^2] / E[z]" in text
     assert f"its own gain is below {GENTLE:g} nat" in text

@@ -79,7 +79,7 @@ def test_the_numbers_in_the_text(modules: tuple[ModuleType, ModuleType], text: s
     quiet = sum(counts.values()) - counts["uniforms, keyed"] - counts["every further count"]
     quiet -= counts["integrate, two-layer"] + counts["residual"]
     assert 80 <= quiet <= 120
-    assert "some hundred instructions a step" in flat(text)
+    assert "some hundred instructions per step" in flat(text)
     assert 550 <= quiet + counts["uniforms, keyed"] <= 650
     assert 1 << (micro.UNIT - 12) == 1024
     assert "rates near 2^-12 only, where it is 1,024 units" in flat(text)

@@ -68,7 +68,7 @@ def test_saturations_are_the_traces() -> None:
         (r"in 1\.\.(\d+)\n|in 1\.\.(\d+) \|", parts.MAX_SHIFT),
         (r"`fraction_bits` \(4\.\.(\d+)\)", parts.MAX_FRACTION_BITS),
         (r"`extra_bits` \(0\.\.(\d+)\)", parts.MAX_EXTRA_BITS),
-        (r"# The integer program, version (\d+)", network.VERSION),
+        (r"# The integer network, version (\d+)", network.VERSION),
         (r"at least -(\d+) octaves", parts.MIN_OCTAVES - sampler.SPLIT_OCTAVES),
         (r"`state_max` at most (\d+)", sampler.SPLIT_OCTAVES + sampler.MAX_PARTS_LOG2),
     ],
