@@ -2,15 +2,16 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ipvae_snn.cli import demo
 from ipvae_snn.cli.app import main
 from ipvae_snn.config import toml
 from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.ir.files import load_network
+from ipvae_snn.workflows import demo
 
 
 def run_demo(
@@ -25,9 +26,8 @@ def run_demo(
             load(name), ["train.iterations=30", "model.n_latents=32", "data.validation_limit=50"]
         ),
     )
-    monkeypatch.setattr(demo, "IMAGES", 9)
-    monkeypatch.setattr(demo, "STEPS", 5)
-    monkeypatch.setattr(demo, "SHOWN_STEPS", (1, 5))
+    small = partial(demo.DemoSettings, images=9, steps=5, shown_steps=(1, 5))
+    monkeypatch.setattr(demo, "DemoSettings", small)
     monkeypatch.setattr(sys, "argv", ["ipvae-snn", "demo", "--out", str(out), "--json"])
     with pytest.raises(SystemExit) as stop:
         main()
