@@ -50,7 +50,8 @@ class Told:
 
     def training(self, progress: "TrainProgress") -> None:
         """Show an iteration of training."""
-        self.line.progress(progress.iteration, progress.iterations, "iterations")
+        text = f"training, loss {progress.loss:.1f}"
+        self.line.progress(progress.iteration, progress.iterations, "iterations", text)
 
     def converted(self, network: Path, report: "ConversionReport") -> None:
         """Print what the conversion proved."""

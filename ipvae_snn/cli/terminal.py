@@ -47,9 +47,11 @@ class Shown:
         """Begin something else, of which nothing is done yet."""
         self.bar.reset(self.task, description=text, total=None)
 
-    def progress(self, done: int, total: int, unit: str = "images") -> None:
-        """Show what is done as a bar."""
-        self.bar.update(self.task, completed=done, total=total, unit=unit)
+    def progress(
+        self, done: int, total: int, unit: str = "images", text: str | None = None
+    ) -> None:
+        """Show what is done as a bar; text: what the line says from now on."""
+        self.bar.update(self.task, completed=done, total=total, unit=unit, description=text)
 
 
 @contextmanager
