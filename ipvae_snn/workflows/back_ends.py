@@ -24,6 +24,7 @@ from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
     "FLOAT",
@@ -133,17 +134,13 @@ class Measured:
     traces: dict[str, Trace]
 
 
-def ignore(_: str) -> None:
-    """Show nothing."""
-
-
 def bench_files(
     checkpoint: Path,
     network: Path,
     choice: ImageChoice,
     request: RunRequest,
     contest: Contest,
-    report: Callable[[str], None] = ignore,
+    report: Stage = silent,
 ) -> Comparison:
     """Compare float inference from `checkpoint` with back ends that run the file `network`.
 
@@ -174,7 +171,7 @@ def compare_backends(
     images: Images,
     request: RunRequest,
     contest: Contest = DEFAULT,
-    report: Callable[[str], None] = ignore,
+    report: Stage = silent,
 ) -> Measured:
     """Run float inference, the reference and the contest's back ends on the same uniforms.
 

@@ -37,6 +37,7 @@ from ipvae_snn.workflows.convert import convert_and_save
 from ipvae_snn.workflows.export import Exported, export_integer
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage
 from ipvae_snn.workflows.train import train_network
 
 PRETRAINED: Final = "vanhateren-512"
@@ -78,7 +79,7 @@ class Listener:
     stage: what begins now. training: every iteration. converted and exported: what is done.
     """
 
-    stage: Callable[[str], None]
+    stage: Stage
     training: Progress
     converted: Callable[[Path, ConversionReport], None]
     exported: Callable[[Exported], None]

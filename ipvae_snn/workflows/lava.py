@@ -1,6 +1,6 @@
 """Simulate a network in Lava, and keep its traffic, chosen neurons and a raster."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from ipvae_snn.report.plots import raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
 
@@ -65,16 +66,12 @@ class LavaRuns:
         return {"images": self.images, "steps": self.steps, "runs": self.figures()}
 
 
-def ignore(_: str) -> None:
-    """Show nothing."""
-
-
 def simulate_file(
     path: Path,
     choice: ImageChoice,
     request: RunRequest,
     lava: LavaChoice,
-    report: Callable[[str], None] = ignore,
+    report: Stage = silent,
 ) -> LavaRuns:
     """Simulate the integer network in the file `path`, and write what `lava` names files for.
 
@@ -102,7 +99,7 @@ def _runs(
     request: RunRequest,
     lava: LavaChoice,
     neurons: tuple[int, ...],
-    report: Callable[[str], None],
+    report: Stage,
 ) -> dict[str, LavaRun]:
     runs: dict[str, LavaRun] = {}
     for source in lava.sources:

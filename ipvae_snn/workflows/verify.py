@@ -1,7 +1,7 @@
 """Compare back ends with the reference: spike counts and states by equality."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
     "BACKENDS",
@@ -86,16 +87,12 @@ class Verification:
             raise DivergedError("; ".join(wrong))
 
 
-def ignore(_: str) -> None:
-    """Show nothing."""
-
-
 def verify_file(
     path: Path,
     choice: ImageChoice,
     request: RunRequest,
     backends: Sequence[str] = BACKENDS,
-    report: Callable[[str], None] = ignore,
+    report: Stage = silent,
 ) -> Verification:
     """Run the integer network in the file `path` on the reference and on `backends`.
 
@@ -115,7 +112,7 @@ def verify(
     images: Images,
     request: RunRequest,
     backends: Sequence[str] = BACKENDS,
-    report: Callable[[str], None] = ignore,
+    report: Stage = silent,
 ) -> Verification:
     """Run encoded images on the reference and on `backends`, as `verify_file` does."""
     traced = replace(request, trace=True)
