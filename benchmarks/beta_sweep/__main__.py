@@ -10,6 +10,7 @@ docs/beta_sweep.md and docs/images/beta_sweep.png.
 import json
 import sys
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,7 +24,7 @@ from ipvae_snn.evaluation.evaluate import evaluate, request_of
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import atomic_path, write_text
-from ipvae_snn.workflows.train import Extras, train_with_progress
+from ipvae_snn.workflows.train import Extras, train_network, training_bar
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,7 +51,8 @@ def point(
     )  # fmt: skip
     run = Path("runs") / f"beta-sweep-{data}-{iterations}-{beta:g}"
     resume = Extras(resume=(run / "config.toml").is_file())
-    trained = train_with_progress(config, run, data_root, console(quiet=True), resume)
+    display = partial(training_bar, console(quiet=True))
+    trained = train_network(config, run, data_root, resume, display)
     network = load_float_network(trained.checkpoint)
     held_out = load(data, "test", data_root, images)
     found = evaluate(network, held_out, request_of(config, STEPS)).evaluation

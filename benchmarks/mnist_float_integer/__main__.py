@@ -38,7 +38,7 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
-from ipvae_snn.workflows.back_ends import FLOAT, ORACLE, compare_backends
+from ipvae_snn.workflows.back_ends import FLOAT, ORACLE, Contest, Networks, compare_backends
 from ipvae_snn.workflows.images import Images
 
 HERE: Final = Path(__file__).parents[1]
@@ -135,10 +135,9 @@ def main(
         pixels, saturated = encode(program.input, data.pixels, data.kind, data.name)
         images = Images(data, pixels, saturated)
         request = RunRequest(steps, seed, trace=True)
-        measured = compare_backends(
-            floats, program, images, request, ["compiled", "torch", "onnx", "lava"], "cpu-45nm",
-            status.update,
-        )  # fmt: skip
+        contest = Contest(("compiled", "torch", "onnx", "lava"))
+        networks = Networks(floats, program)
+        measured = compare_backends(networks, images, request, contest, status.update)
         status.update(f"onnx-reference: {FEWER_IMAGES} images")
         few = load_backend("onnx-reference")(program, pixels[:FEWER_IMAGES], request)
         oracle = interpreter.run(program, pixels[:FEWER_IMAGES], request)

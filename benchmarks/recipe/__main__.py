@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
@@ -28,7 +29,7 @@ from ipvae_snn.models.half_precision import save_half
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.state import load_state
-from ipvae_snn.workflows.train import Extras, train_with_progress
+from ipvae_snn.workflows.train import Extras, train_network, training_bar
 
 HERE: Final = Path(__file__).parents[1]
 RECIPES: Final = HERE / "recipes"
@@ -74,7 +75,7 @@ def trained_by(
         start, seconds = trained_by(before, folder.with_name(f"recipe-{before}"), data_root, screen)
     if done != config.train.end:
         extras = Extras(settings.is_file(), start)
-        train_with_progress(config, folder, data_root, screen, extras)
+        train_network(config, folder, data_root, extras, partial(training_bar, screen))
     return checkpoint, seconds + checkpoint.stat().st_mtime - settings.stat().st_mtime
 
 

@@ -14,6 +14,7 @@ from ipvae_snn.export.onnx.backend import inference_feed, runtime
 from ipvae_snn.export.onnx.floats import Precision, float_circuit
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import Circuit, encode_model, inference_model, step_model
+from ipvae_snn.export.self_check import IMAGES, REQUEST
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.equality import first_divergence
@@ -23,8 +24,6 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage.atomic import atomic_folder
 
 MODELS: Final = {"encode": encode_model, "step": step_model, "inference": inference_model}
-CHECK_IMAGES: Final = 3
-CHECK_STEPS: Final = 12
 # Float models add in another order than NumPy: a count may differ where a uniform lies within
 # rounding of a cumulative probability, and states by rounding.
 UNEQUAL_COUNTS: Final = 1e-3
@@ -177,12 +176,11 @@ def check_float_files(out: Path, network: FloatNetwork) -> None:
     rounding. Raises DivergedError with the first image, step and neuron that differ.
     """
     rng = np.random.default_rng(0)
-    shape = (CHECK_IMAGES, network.n_pixels)
+    shape = (IMAGES, network.n_pixels)
     unit = network.input_kind == "unit"
     pixels = (rng.random(shape) if unit else rng.standard_normal(shape)).astype(np.float32)
-    request = RunRequest(CHECK_STEPS, seed=1, trace=True)
-    expected = run_float(network, pixels, request)
-    stepwise, whole = run_steps(out, pixels, request), run_inference(out, pixels, request)
+    expected = run_float(network, pixels, REQUEST)
+    stepwise, whole = run_steps(out, pixels, REQUEST), run_inference(out, pixels, REQUEST)
     if expected.counts is None or stepwise.counts is None:
         raise ValueError("a run with trace=True kept no counts")
     same = (expected.counts == stepwise.counts).all(axis=(1, 2))

@@ -48,3 +48,8 @@ def watched(watcher: Watcher) -> Iterator[None]:
 def current_watcher() -> Watcher:
     """Return who looks; by default one who hears nothing and keeps nothing."""
     return _WATCHER.get() or Watcher()
+
+
+def partial_path(out: Path) -> Path:
+    """Return where the finished images of a broken run go: result.npz -> result.partial.npz."""
+    return out.with_name(f"{out.stem}.partial.npz")

@@ -58,7 +58,7 @@ def root(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("convert")(convert.convert)
-app.command("export")(export.export)
+app.command("export", cls=export.ExportCommand)(export.export)
 app.command("run")(run.run)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)

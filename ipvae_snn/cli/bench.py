@@ -1,29 +1,39 @@
 """`ipvae-snn bench`: float against integer on the same images: quality, spikes, energy, time."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipvae_snn.cli.options import (
-    DATA_HELP,
+    BackendsOption,
+    DataOption,
     DataRootOption,
+    JsonFileOption,
     JsonOption,
     LimitOption,
+    NetworkArgument,
     SeedOption,
     SplitOption,
     StepsOption,
     listed,
-    network_path,
 )
+from ipvae_snn.cli.tables import as_table, footnote
 from ipvae_snn.cli.terminal import watching
+from ipvae_snn.report.json_files import emit_json, write_json
+from ipvae_snn.report.terminal import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ipvae_snn.workflows.back_ends import Comparison
 
 
 def bench(
-    network: Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")],
+    network: NetworkArgument,
     checkpoint: Annotated[Path, typer.Option(help="The float checkpoint that it came from.")],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
-    backends: Annotated[str, typer.Option(help="Comma-separated back ends to compare.")] = "onnx",
+    data: DataOption,
+    backends: BackendsOption = "onnx",
     energy: Annotated[
         str, typer.Option(help="A profile with energies (see `profiles`), or a path of a .toml.")
     ] = "cpu-45nm",
@@ -31,50 +41,41 @@ def bench(
     steps: StepsOption = 64,
     seed: SeedOption = 0,
     split: SplitOption = "test",
-    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
+    out: JsonFileOption = None,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare float inference with integer back ends on the same images and uniforms."""
-    from ipvae_snn.ir.files import load_network
-    from ipvae_snn.ir.trace import RunRequest
-    from ipvae_snn.models.float_network import load_float_network
-    from ipvae_snn.report.json_files import emit_json, write_json
-    from ipvae_snn.report.terminal import console
-    from ipvae_snn.workflows.back_ends import as_table, compare_backends, footnote, require_equal
-    from ipvae_snn.workflows.images import load_for
+    from ipvae_snn.workflows import back_ends as workflow
 
-    floats, program = load_float_network(checkpoint), load_network(network)
-    check_pair(floats.source, program.provenance.get("checkpoint_sha256", ""), checkpoint, network)
-    images = load_for(program, data, split, data_root, limit)
-    names = listed(backends)
+    images = workflow.ImageChoice(data, split, limit, data_root)
+    request = workflow.RunRequest(steps, seed)
+    contest = workflow.Contest(tuple(listed(backends)), energy)
     screen = console(quiet=as_json)
-    request = RunRequest(steps, seed, trace=True)
-    with watching(screen) as status:
-        comparison = compare_backends(
-            floats, program, images, request, names, energy, status.update
-        ).comparison
+    with watching(screen) as line:
+        found = workflow.bench_files(checkpoint, network, images, request, contest, line.update)
     if out is not None:
-        write_json(out, comparison.as_json())
+        write_json(out, found.as_json())
     if as_json:
-        emit_json(comparison.as_json())
+        emit_json(found.as_json())
     else:
-        screen.print(as_table(comparison))
-        screen.print(
-            f"{footnote(comparison)}\nspike counts equal to float in "
-            f"{100 * comparison.counts_equal:.2f} % of all places, "
-            f"{100 * comparison.counts_equal_active:.2f} % where float is not 0",
-            highlight=False,
-        )
-    require_equal(comparison)
+        show(screen, found)
+    found.require_equal()
+
+
+def show(screen: "Console", found: "Comparison") -> None:
+    """Print the comparison."""
+    screen.print(as_table(found))
+    screen.print(
+        f"{footnote(found)}\nspike counts equal to float in "
+        f"{100 * found.counts_equal:.2f} % of all places, "
+        f"{100 * found.counts_equal_active:.2f} % where float is not 0",
+        highlight=False,
+    )
 
 
 def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:
-    """Raise DataError if the integer network was not converted from this checkpoint."""
-    from ipvae_snn.errors import DataError
+    """Call the function of the same name in workflows; here until `compare` does."""
+    from ipvae_snn.workflows import back_ends as workflow
 
-    if source != wanted:
-        raise DataError(
-            f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
-            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
-        )
+    workflow.check_pair(source, wanted, checkpoint, network)

@@ -4,6 +4,8 @@ import typer
 
 from ipvae_snn.cli.lava_run import lava_run
 from ipvae_snn.cli.options import JsonOption
+from ipvae_snn.report.json_files import emit_json
+from ipvae_snn.report.terminal import console
 
 app = typer.Typer(no_args_is_help=True, help="Lava's CPU simulator of Loihi.")
 app.command("run")(lava_run)
@@ -17,14 +19,12 @@ def root() -> None:
 @app.command("setup")
 def setup(as_json: JsonOption = False) -> None:
     """Find a Python 3.10 and install lava-nc 0.10.0 for it (about 300 MB), unless that is done."""
-    from ipvae_snn.hw.lava.environment import setup as make
-    from ipvae_snn.report.json_files import emit_json
-    from ipvae_snn.report.terminal import console
+    from ipvae_snn.hw.lava import environment as workflow
 
     screen = console(quiet=True)
     with screen.status("Lava environment"):
-        environment = make(lambda line: screen.print(line, highlight=False))
+        found = workflow.setup(lambda line: screen.print(line, highlight=False))
     if as_json:
-        emit_json({"python": str(environment.python), "kind": environment.kind})
+        emit_json({"python": str(found.python), "kind": found.kind})
         return
-    console().print(f"Lava runs in {environment.python}")
+    console().print(f"Lava runs in {found.python}")

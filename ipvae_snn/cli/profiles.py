@@ -1,18 +1,19 @@
 """`ipvae-snn profiles`: chip profiles, every number with its unit, source and confidence."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.table import Table
 
-from ipvae_snn.cli.options import JsonOption
+from ipvae_snn.cli.options import JsonOption, ProfilesOption
+from ipvae_snn.report.json_files import emit_json
+from ipvae_snn.report.terminal import console, table
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-    from ipvae_snn.hw.chips.profile import ChipProfile, Figure
+    from ipvae_snn.hw.chips.profile import ChipProfile
 
 # Shown of each profile in the list of all.
 SUMMARY: Final = ("cores_per_chip", "neurons_per_core", "synapse_words_per_core")
@@ -24,108 +25,97 @@ def profiles(
     name: Annotated[
         str | None, typer.Argument(help="A profile's name, or a path that ends in .toml.")
     ] = None,
-    profile: Annotated[
-        list[str] | None,
-        typer.Option("--profile", help="The same, as the other commands take it; may be repeated."),
-    ] = None,
+    profile: ProfilesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the chip profiles, or show every number of one: unit, source, confidence."""
-    from ipvae_snn.hw.chips.profile import load_profile, profile_names
-    from ipvae_snn.report.json_files import emit_json
-    from ipvae_snn.report.terminal import console
+    from ipvae_snn.workflows import profiles as workflow
 
     wanted = [*([name] if name else []), *(profile or [])]
-    found = [load_profile(each) for each in wanted or profile_names()]
+    found = workflow.load_profiles(wanted)
     if as_json:
-        emit_json({"profiles": [_plain(each) for each in found]})
-        return
-    screen = console()
-    if not wanted:
-        screen.print(_overview(found))
-        screen.print(
-            "`ipvae-snn profiles NAME` shows every number with its source; --profile FILE.toml "
-            "takes your own.",
-            highlight=False,
-        )
-        return
-    for each in found:
-        _show(screen, each)
+        emit_json({"profiles": [workflow.profile_json(each) for each in found]})
+    elif wanted:
+        for each in found:
+            show(console(), each)
+    else:
+        show_all(console(), found)
 
 
-def _overview(found: "list[ChipProfile]") -> "Table":
-    from ipvae_snn.report.terminal import table
-
+def show_all(screen: "Console", found: "Sequence[ChipProfile]") -> None:
+    """Print one row for each profile."""
     shown = table(
         "chip profiles: cores a chip, neurons and synapse words a core, energies published",
-        "profile", "cores", "neurons", "words", "graded", "energies", "what", text=True,
-    )  # fmt: skip
-    for each in found:
-        published = [figure for figure in each.energy.values() if figure.low is not None]
-        limits = [each.limits[key].text() if each.has_limits else "-" for key in SUMMARY]
-        graded = each.features.get("graded_spikes")
-        shown.add_row(
-            each.name, *limits,
-            YES_NO[graded.value] if graded else "-",
-            f"{len(published)}" if published else UNKNOWN if each.energy else "none",
-            each.title,
-        )  # fmt: skip
-    return shown
-
-
-def _show(screen: "Console", profile: "ChipProfile") -> None:
-    from ipvae_snn.report.terminal import table
-
-    numbers = {text: f"[{index}]" for index, text in enumerate(profile.sources.values(), 1)}
-    shown = table(
-        f"{profile.name}: {profile.title}", "", "value", "unit", "source", "confidence", "note",
+        *("profile", "cores", "neurons", "words", "graded", "energies", "what"),
         text=True,
-    )  # fmt: skip
-    groups: list[tuple[str, Mapping[str, Figure]]] = [
-        ("limits", profile.limits),
-        ("energy of one", profile.energy),
-        ("time of one", profile.time),
-        ("static", profile.static),
-    ]
-    for heading, figures in groups:
-        if figures:
-            shown.add_section()
-            shown.add_row(f"[bold]{heading}[/]")
-        for key, figure in figures.items():
-            shown.add_row(
-                key, figure.text(), figure.unit, _plain_mark(numbers.get(figure.source, "")),
-                figure.confidence, figure.note,
-            )  # fmt: skip
-    if profile.features:
-        shown.add_section()
-        shown.add_row("[bold]features[/]")
-    for key, feature in profile.features.items():
-        shown.add_row(
-            key, YES_NO[feature.value], "", _plain_mark(numbers.get(feature.source, "")),
-            feature.confidence, feature.note,
-        )  # fmt: skip
+    )
+    for each in found:
+        shown.add_row(*_summary(each))
     screen.print(shown)
-    for text, mark in numbers.items():
+    screen.print(
+        "`ipvae-snn profiles NAME` shows every number with its source; --profile FILE.toml "
+        "takes your own.",
+        highlight=False,
+    )
+
+
+def _summary(profile: "ChipProfile") -> tuple[str, ...]:
+    """Return a profile's row in the list of all."""
+    published = [figure for figure in profile.energy.values() if figure.low is not None]
+    energies = UNKNOWN if profile.energy else "none"
+    graded = profile.features.get("graded_spikes")
+    return (
+        profile.name,
+        *(profile.limits[key].text() if profile.has_limits else "-" for key in SUMMARY),
+        YES_NO[graded.value] if graded else "-",
+        f"{len(published)}" if published else energies,
+        profile.title,
+    )
+
+
+def show(screen: "Console", profile: "ChipProfile") -> None:
+    """Print every number of one profile, and the sources that the marks stand for."""
+    marks = {text: f"[{index}]" for index, text in enumerate(profile.sources.values(), 1)}
+    columns = ("", "value", "unit", "source", "confidence", "note")
+    shown = table(f"{profile.name}: {profile.title}", *columns, text=True)
+    groups = {
+        "limits": profile.limits,
+        "energy of one": profile.energy,
+        "time of one": profile.time,
+        "static": profile.static,
+    }
+    for heading, figures in groups.items():
+        _add_section(
+            shown,
+            heading,
+            {
+                key: (each.text(), each.unit, _mark(marks, each.source), each.confidence, each.note)
+                for key, each in figures.items()
+            },
+        )
+    _add_section(
+        shown,
+        "features",
+        {
+            key: (YES_NO[each.value], "", _mark(marks, each.source), each.confidence, each.note)
+            for key, each in profile.features.items()
+        },
+    )
+    screen.print(shown)
+    for text, mark in marks.items():
         screen.print(f"{mark} {text}", highlight=False, markup=False)
     screen.print(profile.caveat, highlight=False, markup=False)
 
 
-def _plain_mark(text: str) -> str:
-    """Return a mark such as [1] so that Rich does not read it as markup."""
-    return text.replace("[", r"\[")
+def _add_section(shown: Table, heading: str, rows: Mapping[str, tuple[str, ...]]) -> None:
+    """Add a heading and its rows; nothing where there are none."""
+    if rows:
+        shown.add_section()
+        shown.add_row(f"[bold]{heading}[/]")
+    for key, cells in rows.items():
+        shown.add_row(key, *cells)
 
 
-def _plain(profile: "ChipProfile") -> dict[str, Any]:
-    groups = {"limits": profile.limits, "energy": profile.energy, "time": profile.time}
-    return {
-        "name": profile.name,
-        "title": profile.title,
-        "caveat": profile.caveat,
-        **{name: _figures(figures) for name, figures in groups.items()},
-        "static": _figures(profile.static),
-        "features": {key: asdict(feature) for key, feature in profile.features.items()},
-    }
-
-
-def _figures(figures: "Mapping[str, Figure]") -> dict[str, Any]:
-    return {key: asdict(figure) for key, figure in figures.items()}
+def _mark(marks: Mapping[str, str], source: str) -> str:
+    """Return a source's mark, such as [1], so that Rich does not read it as markup."""
+    return marks.get(source, "").replace("[", r"\[")

@@ -4,33 +4,59 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
+from ipvae_snn.backends.watcher import Watcher, partial_path, watched
+
+
+class Counted(ProgressColumn):
+    """The bar, what is done and the time left; nothing until there is something to count."""
+
+    parts = (BarColumn(24), TextColumn("{task.completed}/{task.total} {task.fields[unit]}"))
+    left = TimeRemainingColumn()
+
+    def render(self, task: Task) -> Table | Text:
+        """Return the column's cell."""
+        if task.total is None:
+            return Text()
+        row = Table.grid(padding=(0, 1))
+        row.add_row(*(part(task) for part in (*self.parts, self.left)))
+        return row
 
 
 class Shown:
     """The line; what is updated is its text, as of rich's status."""
 
-    def __init__(self, bar: "Progress", text: str) -> None:
-        self.bar, self.task = bar, bar.add_task(text, total=None)
+    def __init__(self, bar: Progress, text: str) -> None:
+        self.bar, self.task = bar, bar.add_task(text, total=None, unit="images")
 
     def update(self, text: str) -> None:
         """Begin something else, of which nothing is done yet."""
         self.bar.reset(self.task, description=text, total=None)
 
-    def progress(self, done: int, total: int) -> None:
-        """Show the images done as a bar."""
-        self.bar.update(self.task, completed=done, total=total)
+    def progress(
+        self, done: int, total: int, unit: str = "images", text: str | None = None
+    ) -> None:
+        """Show what is done as a bar; text: what the line says from now on."""
+        self.bar.update(self.task, completed=done, total=total, unit=unit, description=text)
 
 
 @contextmanager
 def watching(
-    screen: "Console",
+    screen: Console,
     text: str = "",
     out: Path | None = None,
     limits: tuple[float | None, float | None] = (None, None),
@@ -41,33 +67,6 @@ def watching(
     limits: seconds of a run, and of a run without progress, for back ends that keep them.
     A signal that ends the block ends the program with one line and status 128 + its number.
     """
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        ProgressColumn,
-        SpinnerColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.table import Table
-    from rich.text import Text
-
-    from ipvae_snn.backends.watcher import Watcher, watched
-
-    class Counted(ProgressColumn):
-        """The bar, the images and the time left; nothing until there is something to count."""
-
-        parts = (BarColumn(24), TextColumn("{task.completed}/{task.total} images"))
-        left = TimeRemainingColumn()
-
-        def render(self, task: Task) -> Table | Text:
-            if task.total is None:
-                return Text()
-            row = Table.grid(padding=(0, 1))
-            row.add_row(*(part(task) for part in (*self.parts, self.left)))
-            return row
-
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -85,8 +84,3 @@ def watching(
     except KeyboardInterrupt as error:
         typer.echo(f"ipvae-snn: {str(error) or 'interrupted'}", err=True)
         raise typer.Exit(128 + getattr(error, "number", signal.SIGINT)) from None
-
-
-def partial_path(out: Path) -> Path:
-    """Return where the finished images of a broken run go: result.npz -> result.partial.npz."""
-    return out.with_name(f"{out.stem}.partial.npz")

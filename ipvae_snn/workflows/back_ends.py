@@ -1,29 +1,43 @@
 """Run one network on several back ends over the same images and put what came out side by side."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-from rich.table import Table
-
-from ipvae_snn.backends.registry import load_backend
+from ipvae_snn.backends import registry
 from ipvae_snn.comparison.agreement import agreement
-from ipvae_snn.errors import DivergedError
+from ipvae_snn.errors import DataError, DivergedError
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
 from ipvae_snn.hw.cost.activity import Activity, activity
 from ipvae_snn.hw.cost.energy import chip_energy
 from ipvae_snn.hw.cost.processor import event_driven, gram_float, is_processor, processor_energy
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir.equality import first_divergence
+from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace, counts_of
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2, zeros_fraction
-from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.report.terminal import number, table
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage, silent
+
+__all__ = [
+    "FLOAT",
+    "ORACLE",
+    "Comparison",
+    "Contest",
+    "ImageChoice",
+    "Measured",
+    "Networks",
+    "RunRequest",
+    "bench_files",
+    "compare_backends",
+]
 
 FLOAT: Final = "float"
 ORACLE: Final = "reference"
@@ -76,6 +90,41 @@ class Comparison:
         """Return plain data."""
         return asdict(self)
 
+    def require_equal(self) -> None:
+        """Raise DivergedError, with the first place of each, if a back end left the reference."""
+        if not self.all_equal:
+            wrong = [f"{row.backend}: {row.divergence}" for row in self.rows if row.divergence]
+            raise DivergedError("; ".join(wrong))
+
+
+class Networks(NamedTuple):
+    """A float network and the integer network that was converted from it."""
+
+    floats: FloatNetwork
+    program: IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Back ends to compare with float inference and the reference, and how to price their runs.
+
+    energy: a profile with energies (see `ipvae-snn profiles`), or the path of a .toml file.
+    """
+
+    backends: tuple[str, ...] = ("onnx",)
+    energy: str = "cpu-45nm"
+
+
+DEFAULT: Final = Contest()
+
+
+class Finished(NamedTuple):
+    """A run that has ended: the back end's name, its trace and wall-clock seconds."""
+
+    name: str
+    trace: Trace
+    seconds: float
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -85,46 +134,109 @@ class Measured:
     traces: dict[str, Trace]
 
 
-def compare_backends(
-    floats: FloatNetwork, program: IntegerNetwork, images: Images, request: RunRequest,
-    backends: Sequence[str], profile_name: str, report: Callable[[str], None],
-) -> Measured:  # fmt: skip
-    """Run float inference, the oracle and `backends` on the same images and uniforms."""
+def bench_files(
+    checkpoint: Path,
+    network: Path,
+    choice: ImageChoice,
+    request: RunRequest,
+    contest: Contest,
+    report: Stage = silent,
+) -> Comparison:
+    """Compare float inference from `checkpoint` with back ends that run the file `network`.
 
-    profile = load_profile(profile_name)
+    Raises DataError if the network was not converted from the checkpoint, BackendError or
+    ConfigError for an unknown back end or profile; a divergence is in the result.
+    """
+    networks = Networks(load_float_network(checkpoint), load_network(network))
+    wanted = networks.program.provenance.get("checkpoint_sha256", "")
+    check_pair(networks.floats.source, wanted, checkpoint, network)
+    images = choice.encoded_for(networks.program)
+    return compare_backends(networks, images, request, contest, report).comparison
+
+
+def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:
+    """Raise DataError if the integer network was not converted from this checkpoint.
+
+    source: SHA-256 of the checkpoint. wanted: that of the one which the network came from.
+    """
+    if source != wanted:
+        raise DataError(
+            f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
+            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
+        )
+
+
+def compare_backends(
+    networks: Networks,
+    images: Images,
+    request: RunRequest,
+    contest: Contest = DEFAULT,
+    report: Stage = silent,
+) -> Measured:
+    """Run float inference, the reference and the contest's back ends on the same uniforms.
+
+    report is told which back end runs. Raises what `load_backend`, `load_profile` and a back end
+    raise; a divergence is in the result.
+    """
+    floats, program = networks
+    profile = load_profile(contest.energy)
+    traced = replace(request, trace=True)
     runs: dict[str, Callable[[], Trace]] = {
-        FLOAT: lambda: run_float(floats, images.floats.pixels, request)
+        FLOAT: partial(run_float, floats, images.floats.pixels, traced)
     }
-    for name in (ORACLE, *(name for name in backends if name not in (FLOAT, ORACLE))):
-        execute = load_backend(name)
-        runs[name] = partial(execute, program, images.pixels, request)
-    traces: dict[str, Trace] = {}
-    rows: list[Row] = []
+    for name in (ORACLE, *(name for name in contest.backends if name not in (FLOAT, ORACLE))):
+        runs[name] = partial(registry.load_backend(name), program, images.pixels, traced)
+    finished: dict[str, Finished] = {}
     for name, execute_now in runs.items():
         report(f"{name}: {len(images.pixels)} images, {request.steps} steps")
         start = time.perf_counter()
         trace = execute_now()
-        seconds = time.perf_counter() - start
-        traces[name] = trace
-        divergence = None if name == FLOAT else first_divergence(traces[ORACLE], trace)
-        work = activity(program, images.pixels, counts_of(trace))
-        energy = _energy(profile, program, work, dense=name == FLOAT)
-        rows.append(
-            _row(
-                name, trace, images, seconds, request.steps, work, energy,
-                None if name == FLOAT else divergence is None,
-                divergence.describe() if divergence else None,
-            )
-        )  # fmt: skip
+        finished[name] = Finished(name, trace, time.perf_counter() - start)
+    traces = {name: run.trace for name, run in finished.items()}
     match = agreement(traces[FLOAT], traces[ORACLE], program)
     comparison = Comparison(
-        rows=tuple(rows), energy_profile=profile.title,
+        rows=tuple(
+            _row(run, traces[ORACLE], program, images, profile) for run in finished.values()
+        ),
+        energy_profile=profile.title,
         energy_source="; ".join(profile.sources.values()),
-        energy_caveat=f"{_scope(profile)} {profile.caveat}", counts_equal=match.equal,
-        counts_equal_active=match.equal_active, images=len(images.pixels), steps=request.steps,
-        seed=request.seed, data=images.floats.name, citation=images.floats.citation,
-    )  # fmt: skip
+        energy_caveat=f"{_scope(profile)} {profile.caveat}",
+        counts_equal=match.equal,
+        counts_equal_active=match.equal_active,
+        images=len(images.pixels),
+        steps=request.steps,
+        seed=request.seed,
+        data=images.floats.name,
+        citation=images.floats.citation,
+    )
     return Measured(comparison, traces)
+
+
+def _row(
+    run: Finished, oracle: Trace, program: IntegerNetwork, images: Images, profile: ChipProfile
+) -> Row:
+    """Return the figures of one run; all but the float one are compared with the reference."""
+    trace, floating = run.trace, run.name == FLOAT
+    quality = r2(images.floats.pixels, trace.reconstruction)
+    counts = counts_of(trace)
+    work = activity(program, images.pixels, counts)
+    divergence = None if floating else first_divergence(oracle, trace)
+    return Row(
+        backend=run.name,
+        r2=quality.mean,
+        r2_low=quality.low,
+        r2_high=quality.high,
+        zeros=zeros_fraction(counts[:, -1]),
+        spikes_per_image=work.spikes,
+        synaptic_operations_per_image=(
+            work.dense_operations if floating else work.synaptic_operations
+        ),
+        energy_nj_per_image=_energy(profile, program, work, dense=floating),
+        seconds=run.seconds,
+        us_per_image_step=1e6 * run.seconds / counts[..., 0].size,
+        equal=None if floating else divergence is None,
+        divergence=divergence.describe() if divergence else None,
+    )
 
 
 def _energy(
@@ -152,58 +264,3 @@ def r2_curve(images: Images, decode: Callable[[Any], Any], trace: Trace) -> list
 
     counts = counts_of(trace)
     return [r2(images.floats.pixels, decode(counts[:, t])) for t in range(counts.shape[1])]
-
-
-def as_table(comparison: Comparison) -> Table:
-    """Return the comparison as one table for the terminal."""
-    shown = table(
-        f"{comparison.images} images of {comparison.data}, {comparison.steps} steps, seed "
-        f"{comparison.seed} (per image where not per step)",
-        "run", "R2", "zeros", "spikes", "Msyn.ops", "uJ*", "us/step", "counts",
-    )  # fmt: skip
-    verdicts = {None: "-", True: "[green]equal[/]", False: "[red]DIFFERENT[/]"}
-    for row in comparison.rows:
-        operations, energy = row.synaptic_operations_per_image, row.energy_nj_per_image
-        shown.add_row(
-            row.backend,
-            number(row.r2),
-            number(row.zeros),
-            number(row.spikes_per_image, 0),
-            f"{operations / 1e6:.2f}",
-            "-" if energy is None else f"{energy / 1e3:.2f}",
-            number(row.us_per_image_step, 0),
-            "oracle" if row.backend == ORACLE else verdicts[row.equal],
-        )
-    return shown
-
-
-def footnote(comparison: Comparison) -> str:
-    """Return where the energy figures come from; shown wherever they are."""
-    return (
-        f"* {comparison.energy_profile}; source: {comparison.energy_source}. "
-        f"{comparison.energy_caveat}"
-    )
-
-
-def require_equal(comparison: Comparison) -> None:
-    """Raise DivergedError, with the first place of each, if a back end left the oracle."""
-
-    if not comparison.all_equal:
-        wrong = [f"{row.backend}: {row.divergence}" for row in comparison.rows if row.divergence]
-        raise DivergedError("; ".join(wrong))
-
-
-def _row(
-    name: str, trace: Trace, images: Images, seconds: float, steps: int, work: Activity,
-    energy: float | None, equal: bool | None, divergence: str | None,
-) -> Row:  # fmt: skip
-
-    quality = r2(images.floats.pixels, trace.reconstruction)
-    operations = work.dense_operations if name == FLOAT else work.synaptic_operations
-    return Row(
-        backend=name, r2=quality.mean, r2_low=quality.low, r2_high=quality.high,
-        zeros=zeros_fraction(counts_of(trace)[:, -1]), spikes_per_image=work.spikes,
-        synaptic_operations_per_image=operations, energy_nj_per_image=energy, seconds=seconds,
-        us_per_image_step=1e6 * seconds / (len(images.pixels) * steps), equal=equal,
-        divergence=divergence,
-    )  # fmt: skip

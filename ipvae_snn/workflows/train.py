@@ -1,34 +1,75 @@
-"""Training with a progress bar; `train` and `demo` share it."""
+"""Train a network by settings as a user names them, and show how far it is."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
+from ipvae_snn.config import toml
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data import ImageSet, load
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.report.training_bar import training_bar
 from ipvae_snn.training.distributed import launched
 from ipvae_snn.training.tensorboard import TensorBoardLog
 from ipvae_snn.training.train import TrainResult, ignore_progress, train
-from ipvae_snn.training.trainer import TrainProgress
+from ipvae_snn.training.trainer import Progress, TrainProgress
+from ipvae_snn.workflows.images import network_path
+
+__all__ = [
+    "Extras",
+    "SettingsChoice",
+    "Trained",
+    "load_training_data",
+    "train_network",
+    "training_bar",
+]
+
+# Opens a display for so many iterations; what it gives is told of every one.
+Display = Callable[[int], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True)
+class SettingsChoice:
+    """Settings as a user names them; what stands later here wins over what stands before it.
+
+    config: a TOML file. preset: settings that come with the package; by default the one for the
+    data set, else "images". overrides: "table.key=value". data, device, quantise_aware: data.name,
+    train.device and train.quantise_aware.
+    """
+
+    config: Path | None = None
+    preset: str | None = None
+    overrides: tuple[str, ...] = ()
+    data: str | None = None
+    device: str | None = None
+    quantise_aware: int | None = None
+
+    def resolve(self) -> Config:
+        """Return the settings; raise ConfigError for the first that is wrong."""
+        if self.config is not None and self.preset is not None:
+            raise ConfigError("give --config or --preset, not both; --set changes either")
+        if self.config is not None:
+            config = toml.load_config(self.config)
+        else:
+            config = toml.load_preset(self.preset or toml.preset_for(self.data))
+        config = toml.with_overrides(config, self.overrides)
+        if self.data is not None:
+            config = replace(config, data=replace(config.data, name=self.data))
+        if self.device is not None:
+            config = toml.with_overrides(config, [f"train.device={self.device}"])
+        if self.quantise_aware is not None:
+            config = toml.with_overrides(config, [f"train.quantise_aware={self.quantise_aware}"])
+        return config
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What a training command may ask for beside settings.
+    """What a training run may be asked for beside settings.
 
-    start_from: a checkpoint to take the initial parameters from. tensorboard: write its events.
+    start_from: a checkpoint, or a pretrained name, to take the initial parameters from.
+    tensorboard: write its events to OUT/tensorboard.
     """
 
     resume: bool = False
@@ -39,43 +80,69 @@ class Extras:
 NONE: Final = Extras()
 
 
+@dataclass(frozen=True)
+class Trained:
+    """The end of a run: the checkpoint, its validation on held-out images, and this call's seconds.
+
+    leads: whether this process writes the files and reports, of all that share the run.
+    """
+
+    result: TrainResult
+    trained_on: str
+    leads: bool
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of the trained network."""
+        return self.result.checkpoint
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "model": str(self.result.checkpoint),
+            "iterations": self.result.iterations,
+            "seconds": self.result.seconds,
+            "validation": asdict(self.result.validation),
+        }
+
+
+def no_display(_: int) -> AbstractContextManager[Progress]:
+    """Show nothing."""
+    return nullcontext(ignore_progress)
+
+
 def load_training_data(config: Config, data_root: Path | None) -> tuple[ImageSet, ImageSet]:
     """Return the training and validation images that a config asks for."""
-
     name, settings = config.data.name, config.data
     training = load(name, "train", data_root, settings.limit or None, holdout=True)
     held_out = load(name, "test", data_root, settings.validation_limit or None, holdout=True)
     return training, held_out
 
 
-def train_with_progress(
-    config: Config, out: Path, data_root: Path | None, screen: Console, extras: Extras = NONE
-) -> TrainResult:
-    """Train and show iterations, loss, and the latest R2 and zeros on held-out images."""
+def train_network(
+    config: Config,
+    out: Path,
+    data_root: Path | None = None,
+    extras: Extras = NONE,
+    display: Display = no_display,
+) -> Trained:
+    """Train by `config` into the folder `out`; raises what `training.train.train` raises.
 
+    display is opened once the images are loaded, in the process that leads.
+    """
+    start_from = network_path(extras.start_from) if extras.start_from else None
     training, held_out = load_training_data(config, data_root)
-    columns = (
-        TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[state]}"),
-    )  # fmt: skip
-    if not launched().leads:
-        return train(
-            config, training, held_out, out, extras.resume, ignore_progress, extras.start_from
-        )
+    leads = launched().leads
     with ExitStack() as stack:
-        observers: list[Callable[[TrainProgress], None]] = []
-        if extras.tensorboard:
+        observers: list[Progress] = []
+        if leads and extras.tensorboard:
             observers.append(stack.enter_context(TensorBoardLog(out / "tensorboard")))
-        bar = stack.enter_context(Progress(*columns, console=screen, refresh_per_second=2))
-        task = bar.add_task("training", total=config.train.end, state="")
+        if leads:
+            observers.append(stack.enter_context(display(config.train.end)))
 
-        def show(progress: TrainProgress) -> None:
-            state = f"loss {progress.loss:.1f}"
-            if progress.validation is not None:
-                found = progress.validation
-                state += f", R2 {found.r2:.3f}, zeros {found.zeros:.3f}"
-            bar.update(task, completed=progress.iteration, state=state)
+        def tell(progress: TrainProgress) -> None:
             for observe in observers:
                 observe(progress)
 
-        return train(config, training, held_out, out, extras.resume, show, extras.start_from)
+        result = train(config, training, held_out, out, extras.resume, tell, start_from)
+    return Trained(result, config.data.name, leads)

@@ -1,16 +1,23 @@
 """The demo, with a shorter training: every part of it happens and is told."""
 
+import io
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from ipvae_snn.cli import demo
 from ipvae_snn.cli.app import main
+from ipvae_snn.cli.demo import Told
+from ipvae_snn.cli.terminal import watching
 from ipvae_snn.config import toml
 from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.ir.files import load_network
+from ipvae_snn.training.trainer import TrainProgress
+from ipvae_snn.workflows import demo
+from ipvae_snn.workflows.export import Exported
 
 
 def run_demo(
@@ -25,9 +32,8 @@ def run_demo(
             load(name), ["train.iterations=30", "model.n_latents=32", "data.validation_limit=50"]
         ),
     )
-    monkeypatch.setattr(demo, "IMAGES", 9)
-    monkeypatch.setattr(demo, "STEPS", 5)
-    monkeypatch.setattr(demo, "SHOWN_STEPS", (1, 5))
+    small = partial(demo.DemoSettings, images=9, steps=5, shown_steps=(1, 5))
+    monkeypatch.setattr(demo, "DemoSettings", small)
     monkeypatch.setattr(sys, "argv", ["ipvae-snn", "demo", "--out", str(out), "--json"])
     with pytest.raises(SystemExit) as stop:
         main()
@@ -82,3 +88,19 @@ def test_demo_leaves_other_folders_alone(
     assert "exists and was not made by the demo" in capsys.readouterr().err
     assert mine.read_text() == "do not lose me"
     assert [p for p in (tmp_path / "mine").rglob("*") if p.is_file()] == [mine]
+
+
+def test_a_terminal_sees_what_is_done_and_what_is_being_done() -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with watching(screen) as line:
+        told = Told(screen, line)
+        told.training(TrainProgress(3, 30, 12.34, None))
+        line.bar.refresh()
+        line.update("export to onnx")
+        told.exported(Exported(Path("out/onnx"), "onnx", "integer", True, ()))
+        line.bar.refresh()
+    text = screen.file.getvalue()
+    assert "training, loss 12.3" in text
+    assert "3/30 iterations" in text
+    assert text.rindex("export to onnx") > text.rindex("3/30 iterations")
+    assert "equal to the interpreter" in text

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ipvae_snn.cli.lava_run import neurons_of
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.workflows.lava import neurons_of
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""The targets of an export, and their lazy registry.
+
+Targets are entry points of the group `ipvae_snn.targets`: name -> a `Target`. This file names none
+of them and imports one only when it is asked for; another package registers its own the same way.
+A module that declares a target is light, since `ipvae-snn export --help` reads all of them: what
+is heavy (ONNX, torch) it imports in the function that needs it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Final, Generic, Literal, TypeVar
+
+from ipvae_snn.errors import BackendError, BackendUnavailableError
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.models.float_network import FloatNetwork
+
+GROUP: Final = "ipvae_snn.targets"
+Kind = Literal["integer", "float"]
+Network = TypeVar("Network", IntegerNetwork, FloatNetwork)
+
+
+def ready() -> None:
+    """Need nothing: the check of most targets runs wherever the toolkit does."""
+
+
+@dataclass(frozen=True)
+class Writer(Generic[Network]):
+    """Write one kind of network, and check what was written.
+
+    write(network, folder) fills an empty folder. check(network, folder) runs what lies in the
+    folder, as a user would, and raises DivergedError if it does not give the reference's result.
+    """
+
+    write: Callable[[Network, Path], None]
+    check: Callable[[Network, Path], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A format to export to.
+
+    help: what is written, in a few words. files: all names that an export writes into its folder,
+    and what using it leaves there; only a folder with nothing else is replaced. integer, floating:
+    writers of the kinds of network that the target takes. refusal: why it does not take the other
+    kind. ready raises BackendUnavailableError, with the remedy, where the check cannot run.
+    """
+
+    name: str
+    help: str
+    files: frozenset[str]
+    integer: Writer[IntegerNetwork] | None = None
+    floating: Writer[FloatNetwork] | None = None
+    refusal: str = ""
+    ready: Callable[[], None] = ready
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if the declaration leaves out what an export needs."""
+        if not self.takes or not self.files:
+            raise ValueError(f"target {self.name!r} takes no network or names no files; give both")
+        if len(self.takes) == 1 and not self.refusal:
+            raise ValueError(f"target {self.name!r} takes {self.takes[0]} networks only; say why")
+
+    @property
+    def takes(self) -> tuple[Kind, ...]:
+        """The kinds of network that the target takes."""
+        kinds: dict[Kind, object] = {"integer": self.integer, "float": self.floating}
+        return tuple(kind for kind, writer in kinds.items() if writer is not None)
+
+    def foreign(self, folder: Path) -> list[str]:
+        """Return the names at `folder` that no export to this target writes, sorted."""
+        if not folder.is_dir():
+            return [folder.name] if folder.exists() else []
+        return sorted(each.name for each in folder.iterdir() if each.name not in self.files)
+
+
+def registered() -> dict[str, EntryPoint]:
+    """Return the registered targets by name, sorted."""
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    return dict(sorted(points.items()))
+
+
+def load_target(name: str) -> Target:
+    """Return the target called `name`.
+
+    Raises BackendError for an unknown name or an entry point that is no target of that name,
+    BackendUnavailableError where its module cannot be loaded.
+    """
+    known = registered()
+    if name not in known:
+        raise BackendError(f"no target is called {name!r}; there are {', '.join(known)}")
+    try:
+        target = known[name].load()
+    except Exception as error:  # whatever the module of another package raises
+        raise BackendUnavailableError(
+            f"the target {name!r} cannot be loaded ({error}); install its package again, or "
+            "choose another target"
+        ) from error
+    if not isinstance(target, Target) or target.name != name:
+        raise BackendError(
+            f"the target {name!r} is registered as {known[name].value}, which is no Target of that "
+            "name; correct its entry point"
+        )
+    return target

@@ -1,0 +1,239 @@
+"""The whole way from photographs to Loihi's simulator, in about two minutes."""
+
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ipvae_snn.config import toml
+from ipvae_snn.conversion.convert import ConversionSettings
+from ipvae_snn.conversion.figures import ConversionReport
+from ipvae_snn.data import load
+from ipvae_snn.errors import DataError
+from ipvae_snn.hw.lava.environment import find
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.trace import RunRequest, counts_of
+from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.pretrained import network_path
+from ipvae_snn.report import plots
+from ipvae_snn.report.json_files import write_json
+from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.training.train import ignore_progress
+from ipvae_snn.training.trainer import Progress
+from ipvae_snn.workflows.back_ends import (
+    FLOAT,
+    ORACLE,
+    Comparison,
+    Contest,
+    Measured,
+    Networks,
+    compare_backends,
+    r2_curve,
+)
+from ipvae_snn.workflows.convert import convert_and_save
+from ipvae_snn.workflows.export import Exported, export_integer
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage
+from ipvae_snn.workflows.train import train_network
+
+PRETRAINED: Final = "vanhateren-512"
+DATA: Final = "natural"
+MARKER: Final = ".ipvae-snn-demo"
+RESULT: Final = "demo.json"
+PICTURES: Final = ("dictionary.png", "reconstructions.png", "raster.png", "r2.png")
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """How much the demo does.
+
+    images, steps: of the comparison. shown: images in the pictures, after each of shown_steps.
+    """
+
+    seed: int = 0
+    images: int = 32
+    steps: int = 64
+    calibration_images: int = 256
+    shown: int = 8
+    shown_steps: tuple[int, ...] = (1, 4, 16, 64)
+
+    @property
+    def request(self) -> RunRequest:
+        """The runs that are compared."""
+        return RunRequest(self.steps, self.seed, trace=True)
+
+    @property
+    def patches(self) -> ImageChoice:
+        """The images that are compared."""
+        return ImageChoice(DATA, "test", self.images)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Hears how far the demo is.
+
+    stage: what begins now. training: every iteration. converted and exported: what is done.
+    """
+
+    stage: Stage
+    training: Progress
+    converted: Callable[[Path, ConversionReport], None]
+    exported: Callable[[Exported], None]
+
+
+def _ignore(*_: object) -> None:
+    """Show nothing."""
+
+
+SILENT: Final = Listener(_ignore, ignore_progress, _ignore, _ignore)
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Both comparisons: of the network just trained, and of one that comes with the package.
+
+    with_lava: whether there was a Lava environment. seconds: of everything together.
+    """
+
+    out: Path
+    comparison: Comparison
+    pretrained: Comparison
+    with_lava: bool
+    seconds: float
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The files of the pictures."""
+        return tuple(self.out / name for name in PICTURES)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            **self.comparison.as_json(),
+            "pretrained": self.pretrained.as_json(),
+            "seconds_total": self.seconds,
+            "out": str(self.out),
+        }
+
+    def require_equal(self) -> None:
+        """Raise DivergedError if a back end left the reference."""
+        self.comparison.require_equal()
+        self.pretrained.require_equal()
+
+
+def demo(
+    out: Path, settings: DemoSettings | None = None, listener: Listener = SILENT
+) -> DemoResult:
+    """Train, convert, export, run everywhere and compare, on patches of photographs.
+
+    Everything goes into the folder `out`, which the demo replaces when it is run again. Raises
+    DataError where `out` holds anything that the demo did not make; a divergence is in the result.
+    """
+    settings = settings or DemoSettings()
+    claim(out)
+    start = time.perf_counter()
+    with_lava = find() is not None
+    network = out / "net.safetensors"
+    networks, report = _convert(_train(out, settings, listener), network, settings, listener)
+    listener.converted(network, report)
+    targets = ("onnx", "lava") if with_lava else ("onnx",)
+    for target in targets:
+        listener.stage(f"export to {target}, checked against the interpreter")
+        listener.exported(export_integer(networks.program, target, out / target))
+    images = settings.patches.encoded_for(networks.program)
+    contest = Contest(("compiled", *targets))
+    measured = compare_backends(networks, images, settings.request, contest, listener.stage)
+    listener.stage("pictures")
+    _draw(out, networks, images, measured, settings)
+    result = DemoResult(
+        out=out,
+        comparison=measured.comparison,
+        pretrained=_pretrained(out, settings, listener),
+        with_lava=with_lava,
+        seconds=time.perf_counter() - start,
+    )
+    write_json(out / RESULT, result.as_json())
+    return result
+
+
+def claim(out: Path) -> None:
+    """Mark `out` as the demo's own; raise DataError where it holds something else."""
+    if out.exists() and not (out / MARKER).is_file() and (out.is_file() or any(out.iterdir())):
+        raise DataError(
+            f"{out}: exists and was not made by the demo, which would replace parts of it; choose "
+            "another folder with --out"
+        )
+    write_text(out / MARKER, "ipvae-snn demo makes this folder and replaces it when run again\n")
+
+
+def _train(out: Path, settings: DemoSettings, listener: Listener) -> Path:
+    """Train on photographs and return the checkpoint."""
+    run = out / "run"
+    shutil.rmtree(run, ignore_errors=True)  # an earlier demo's: `claim` saw to that
+    config = toml.with_overrides(toml.load_preset("demo"), [f"train.seed={settings.seed}"])
+    listener.stage("training")
+    trained = train_network(config, run, display=lambda _: nullcontext(listener.training))
+    return trained.checkpoint
+
+
+def _convert(
+    checkpoint: Path, network: Path, settings: DemoSettings, listener: Listener
+) -> tuple[Networks, ConversionReport]:
+    """Convert a checkpoint to 8 bits, calibrated on training patches, into the file `network`."""
+    listener.stage(f"convert {checkpoint.name} to 8 bits, calibrated on training patches")
+    floats = load_float_network(checkpoint)
+    program, report = convert_and_save(
+        floats,
+        load(DATA, "train", limit=settings.calibration_images),
+        ConversionSettings(),
+        network,
+        steps=settings.steps,
+        seed=settings.seed,
+    )
+    return Networks(floats, program), report
+
+
+def _pretrained(out: Path, settings: DemoSettings, listener: Listener) -> Comparison:
+    """Convert a network that comes with the package and compare it on the same patches."""
+    file = out / f"{PRETRAINED}.safetensors"
+    networks, _ = _convert(network_path(PRETRAINED), file, settings, listener)
+    images = settings.patches.encoded_for(networks.program)
+    contest = Contest(("compiled", "onnx"))
+    found = compare_backends(networks, images, settings.request, contest, listener.stage)
+    return found.comparison
+
+
+def _draw(
+    out: Path, networks: Networks, images: Images, measured: Measured, settings: DemoSettings
+) -> None:
+    """Draw the dictionary, reconstructions, one image's spikes, and R2 over the steps."""
+    floats, program = networks
+    integer = measured.traces[ORACLE]
+    shape, phi = program.input.image_shape, floats.phi
+    counts = counts_of(integer)
+    plots.dictionary(out / PICTURES[0], phi, shape, integer.counts_sum.sum(axis=0))
+    shown = {
+        t: interpreter.decode(program, counts[: settings.shown, t - 1])
+        for t in settings.shown_steps
+        if t <= settings.steps
+    }
+    plots.reconstructions(
+        out / PICTURES[1],
+        images.floats.pixels[: settings.shown],
+        shown,
+        shape,
+        "Held-out patches and what the 8-bit spikes of one step decode to",
+    )
+    plots.raster(out / PICTURES[2], counts[0], "Spikes of the first held-out patch")
+    curves = {
+        "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(program, z), integer),
+        "float": r2_curve(images, lambda z: z @ phi.T, measured.traces[FLOAT]),
+    }
+    points = {name: [(e.mean, e.low, e.high) for e in curve] for name, curve in curves.items()}
+    plots.r2_over_steps(
+        out / PICTURES[3], points, f"Convergence on {len(images.pixels)} held-out patches"
+    )

@@ -1,0 +1,109 @@
+"""Export a network to a registered target, checked against the reference before it appears."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ipvae_snn.errors import BackendError, DataError
+from ipvae_snn.export.targets import Kind, Network, Target, Writer, load_target, registered
+from ipvae_snn.ir.files import load_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.storage.atomic import atomic_folder
+from ipvae_snn.workflows.images import is_checkpoint
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the folder and its files (relative, sorted), and whether it was checked."""
+
+    out: Path
+    target: str
+    kind: Kind
+    checked: bool
+    files: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**asdict(self), "out": str(self.out)}
+
+
+def export_file(path: Path, target: str, out: Path, check: bool = True) -> Exported:
+    """Export the network in the file `path` to the folder `out`; an older export is replaced.
+
+    target: a name from the registry (`export.targets`). check: run the export before it appears.
+    Raises BackendError for a target that is unknown or does not take this kind of network,
+    BackendUnavailableError where the check cannot run here, DataError if `out` holds anything that
+    an export to this target does not write, DivergedError if the export is wrong. After an error
+    `out` is as it was.
+    """
+    found = load_target(target)
+    if is_checkpoint(path):
+        floats = _taken(found.floating, found, str(path), "float")
+        return _export(load_float_network(path), found, floats, out, check)
+    integers = _taken(found.integer, found, str(path), "integer")
+    return _export(load_network(path), found, integers, out, check)
+
+
+def export_integer(network: IntegerNetwork, target: str, out: Path, check: bool = True) -> Exported:
+    """Export an integer network; arguments and errors are those of `export_file`."""
+    found = load_target(target)
+    return _export(network, found, _taken(found.integer, found, "it", "integer"), out, check)
+
+
+def export_float(network: FloatNetwork, target: str, out: Path, check: bool = True) -> Exported:
+    """Export a float network; arguments and errors are those of `export_file`."""
+    found = load_target(target)
+    return _export(network, found, _taken(found.floating, found, "it", "float"), out, check)
+
+
+def target_help() -> dict[str, str]:
+    """Return what each registered target writes, by name; of a broken one, why it cannot."""
+    return {name: _help(name) for name in registered()}
+
+
+def _help(name: str) -> str:
+    try:
+        return load_target(name).help
+    except BackendError as error:
+        return f"{error}."
+
+
+def _taken(
+    writer: Writer[Network] | None, target: Target, name: str, kind: Kind
+) -> Writer[Network]:
+    """Return the writer; raise BackendError, with the remedy, where the target has none."""
+    if writer is None:
+        remedies = {
+            "float": ("a float checkpoint", "convert it first with `ipvae-snn convert`"),
+            "integer": ("an integer network", "give the float checkpoint that it came from"),
+        }
+        what, remedy = remedies[kind]
+        raise BackendError(f"{name} is {what}; {target.refusal}: {remedy}")
+    return writer
+
+
+def _export(
+    network: Network, target: Target, writer: Writer[Network], out: Path, check: bool
+) -> Exported:
+    foreign = target.foreign(out)
+    if foreign:
+        raise DataError(
+            f"{out}: holds {foreign[0]!r}, which no {target.name} export wrote, and would be "
+            "replaced; choose another folder or remove it"
+        )
+    if check:
+        target.ready()
+    with atomic_folder(out) as folder:
+        writer.write(network, folder)
+        unnamed = target.foreign(folder)
+        if unnamed:  # the next export would take this one for the user's own
+            raise BackendError(
+                f"the target {target.name!r} wrote {unnamed[0]!r}, which its `files` do not name; "
+                "add it there"
+            )
+        if check:
+            writer.check(network, folder)
+    kind: Kind = "integer" if writer is target.integer else "float"
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    return Exported(out, target.name, kind, check, tuple(files))

@@ -1,0 +1,105 @@
+"""What a file of this toolkit holds."""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ipvae_snn.arrays import AnyArray
+from ipvae_snn.errors import FileFormatError
+from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.files import load_network, to_arrays, to_scalars
+from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.workflows.images import is_checkpoint
+
+
+@dataclass(frozen=True)
+class FileContents:
+    """What a file is, and its figures by name; some of them are tables of their own."""
+
+    what: str
+    details: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"what": self.what, **self.details}
+
+
+def inspect_file(path: Path) -> FileContents:
+    """Read a checkpoint, an integer network or the npz file of a run.
+
+    Raises FileFormatError if it is missing, truncated or none of these.
+    """
+    if path.suffix == ".npz":
+        return _result(path)
+    return _checkpoint(path) if is_checkpoint(path) else _program(path)
+
+
+def _range(array: AnyArray) -> str:
+    values = np.asarray(array)  # never copied: 16,384 neurons have a gigabyte of them
+    spread = f"{float(values.min()):.4g}..{float(values.max()):.4g}" if values.size else "empty"
+    return f"{array.dtype} {tuple(array.shape)} {spread}"
+
+
+def _checkpoint(path: Path) -> FileContents:
+    network = load_float_network(path)
+    tensors = ("phi", "log_sigma", "u0", "log_bias")
+    details = {
+        "pixels": network.n_pixels,
+        "neurons": network.n_neurons,
+        "image_shape": list(network.image_shape),
+        "input": network.input_kind,
+        "trained_on": network.trained_on,
+        "step_size": 2.718281828459045**network.log_lr,
+        "sha256": network.source,
+        "tensors": {name: _range(getattr(network, name)) for name in tensors},
+    }
+    return FileContents("float checkpoint of an iP-VAE", details)
+
+
+def _program(path: Path) -> FileContents:
+    program = load_network(path)
+    scalars = to_scalars(program)
+    details = {
+        "pixels": program.n_pixels,
+        "neurons": program.n_neurons,
+        "circuit": program.circuit,
+        "input": scalars["input"],
+        "neuron": scalars["neurons"],
+        "residual_limit": scalars["residual_limit"],
+        "worst_case": _worst_case(program),
+        "provenance": program.provenance,
+        "tensors": {name: _range(array) for name, array in to_arrays(program).items()},
+    }
+    return FileContents(f"integer network, program version {program.version}", details)
+
+
+def _worst_case(program: IntegerNetwork) -> dict[str, str]:
+    """Return what no image and no count can pass, of the limit, for every sum."""
+    low, high = program.feedforward_range
+    count = program.neurons.max_count
+    worst = {"feedforward sum": worst_partial_sum(program.feedforward.weights, low, high).max()}
+    if program.lateral is not None:
+        worst["lateral sum"] = worst_partial_sum(program.lateral.weights, 0, count).max()
+    if program.residual is not None:
+        weights = program.residual.prediction.weights
+        worst["prediction sum"] = worst_partial_sum(weights, 0, count).max()
+    limits = signed_limit(ACCUMULATOR_BITS), signed_limit(STATE_BITS)
+    sums = {name: f"{value:,} of {limits[0]:,}" for name, value in worst.items()}
+    return {**sums, "current": f"{program.worst_current.max():,} of {limits[1]:,}"}
+
+
+def _result(path: Path) -> FileContents:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            ranges = {name: _range(arrays[name]) for name in arrays.files}
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{path}: no such file; check the path") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+        raise FileFormatError(f"{path}: not a readable npz file ({error})") from error
+    return FileContents("result of a run", {"arrays": ranges})

@@ -1,0 +1,176 @@
+"""Simulate a network in Lava, and keep its traffic, chosen neurons and a raster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ipvae_snn.backends.watcher import partial_path
+from ipvae_snn.errors import DataError
+from ipvae_snn.hw.lava.backend import simulate
+from ipvae_snn.hw.lava.simulation import TRAFFIC, LavaOptions, LavaRun, Source
+from ipvae_snn.ir.files import load_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.report.plots import raster_and_potentials
+from ipvae_snn.storage.array_files import save_arrays
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage, silent
+
+__all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
+
+BOTH: Final[tuple[Source, ...]] = ("spikes", "bias")
+SHOWN_NEURONS: Final = 32  # in the picture of what is monitored
+COUNTED: Final = ("messages", "operations", "operations_by_payload")
+
+
+@dataclass(frozen=True)
+class LavaChoice:
+    """What to simulate, as a user says it; none of it changes a count.
+
+    sources: the image as graded "spikes", as "bias" that the host writes, or one after the other.
+    fused, replicas: as in LavaOptions. monitor: neurons whose every step is kept, as 0,5,20-29 or
+    "all". raster: PNG of the first image's spikes and potentials; it shows all neurons where
+    monitor names none. out: npz file of the result, monitor included.
+    """
+
+    sources: tuple[Source, ...] = ("spikes",)
+    fused: bool = False
+    replicas: int = 1
+    monitor: str = ""
+    raster: Path | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class LavaRuns:
+    """The runs by the source of the image; all gave the same counts."""
+
+    program: IntegerNetwork
+    images: int
+    steps: int
+    runs: Mapping[str, LavaRun]
+
+    @property
+    def first(self) -> LavaRun:
+        """The run that is kept and drawn."""
+        return next(iter(self.runs.values()))
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """Return what the runs tell by source, as means per image."""
+        return {source: _figures(run, source, self.program) for source, run in self.runs.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, without the arrays."""
+        return {"images": self.images, "steps": self.steps, "runs": self.figures()}
+
+
+def simulate_file(
+    path: Path,
+    choice: ImageChoice,
+    request: RunRequest,
+    lava: LavaChoice,
+    report: Stage = silent,
+) -> LavaRuns:
+    """Simulate the integer network in the file `path`, and write what `lava` names files for.
+
+    report is told which run begins. Raises DataError for neurons that are none, and what
+    `hw.lava.backend.simulate` raises.
+    """
+    program = load_network(path)
+    neurons = neurons_of(lava.monitor, program.n_neurons)
+    if lava.raster is not None and not neurons:
+        neurons = tuple(range(program.n_neurons))
+    images = choice.encoded_for(program)
+    runs = _runs(program, images, request, lava, neurons, report)
+    done = LavaRuns(program, len(images.pixels), request.steps, runs)
+    if lava.raster is not None:
+        draw(lava.raster, done.first, program)
+    if lava.out is not None:
+        save(lava.out, done.first)
+        partial_path(lava.out).unlink(missing_ok=True)  # of an earlier run that broke
+    return done
+
+
+def _runs(
+    program: IntegerNetwork,
+    images: Images,
+    request: RunRequest,
+    lava: LavaChoice,
+    neurons: tuple[int, ...],
+    report: Stage,
+) -> dict[str, LavaRun]:
+    runs: dict[str, LavaRun] = {}
+    for source in lava.sources:
+        report(f"image as {source}: {len(images.pixels)} images, {request.steps} steps")
+        options = LavaOptions(source, lava.fused, lava.replicas, neurons)
+        runs[source] = simulate(program, images.pixels, request, options)
+    first, *others = runs.values()
+    if any((first.trace.counts_sum != run.trace.counts_sum).any() for run in others):
+        raise DataError("the two inputs gave different spike counts; please report this")
+    return runs
+
+
+def neurons_of(text: str, n_neurons: int) -> tuple[int, ...]:
+    """Return the neurons that `text` lists, as 0,5,20-29 or all; DataError if it lists none."""
+    if text == "all":
+        return tuple(range(n_neurons))
+    found: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        wrong = not first.isdecimal() or (last and not last.isdecimal())
+        if wrong or int(last or first) < int(first):
+            raise DataError(f"--monitor {text!r}: {part!r} is no neuron; give them as 0,5,20-29")
+        found += range(int(first), int(last or first) + 1)
+        if found[-1] >= n_neurons:
+            raise DataError(f"--monitor {text!r}: {part!r} is not in 0..{n_neurons - 1}")
+    return tuple(dict.fromkeys(found))
+
+
+def _figures(run: LavaRun, source: str, program: IntegerNetwork) -> dict[str, Any]:
+    limits = run.trace.saturated
+    if limits is None:
+        raise ValueError("a run in Lava counts what saturates, but this one has no such array")
+    # What the host writes: a current for every neuron, or a payload for every residual neuron.
+    writes = program.n_neurons if program.residual is None else program.n_pixels
+    return {
+        "spikes": float(run.trace.spikes_per_step.sum(axis=1).mean()),
+        "traffic": {
+            name: dict(zip(COUNTED, map(float, counted.mean(axis=0)), strict=True))
+            for name, counted in run.traffic.items()
+        },
+        "host_writes": writes if source == "bias" else 0,
+        "saturated": int(limits.sum()),
+        "ms_a_time_step": 1e3 * run.seconds / max(run.time_steps, 1),
+        "time_steps": run.time_steps,
+    }
+
+
+def draw(path: Path, run: LavaRun, program: IntegerNetwork) -> None:
+    """Draw what the monitored neurons did while the first image was shown."""
+    found = run.monitored
+    if found is None:
+        raise ValueError("a raster needs a run that monitors neurons")
+    order = (-found.counts[0].sum(axis=0)).argsort(kind="stable")[:SHOWN_NEURONS]
+    octaves = found.states[0][:, order] / (1 << program.neurons.fraction_bits)
+    raster_and_potentials(
+        path,
+        found.neurons[order],
+        found.counts[0][:, order],
+        octaves,
+        f"Lava, first image: {len(order)} of {len(found.neurons)} monitored neurons",
+    )
+
+
+def save(out: Path, run: LavaRun) -> None:
+    """Write the trace, the traffic and what was monitored, whole or not at all."""
+    arrays: dict[str, Any] = dict(run.trace.arrays())
+    arrays |= {f"{TRAFFIC}{name}": counted for name, counted in run.traffic.items()}
+    if run.monitored is not None:
+        arrays |= {
+            "monitor": run.monitored.neurons,
+            "monitor_counts": run.monitored.counts,
+            "monitor_states": run.monitored.states,
+        }
+    save_arrays(out, arrays)

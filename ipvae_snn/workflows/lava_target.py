@@ -1,0 +1,50 @@
+"""The target `lava`: a bundle that Lava's simulator of Loihi runs by itself.
+
+It joins hw/ (what a bundle holds, how it is run) with export/ (how it is written), which do not
+import each other; of the layers above both, this is the lowest.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from ipvae_snn.errors import BackendUnavailableError, DivergedError
+from ipvae_snn.export.lava.bundle import write_bundle
+from ipvae_snn.export.self_check import REQUEST, check_pixels
+from ipvae_snn.export.targets import Target, Writer
+from ipvae_snn.hw.lava.environment import find
+from ipvae_snn.hw.lava.runner import bundle_sources, run_bundle
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.equality import first_divergence
+from ipvae_snn.ir.network import IntegerNetwork
+
+
+def _write(network: IntegerNetwork, folder: Path) -> None:
+    write_bundle(network, folder, bundle_sources())
+
+
+def _check(network: IntegerNetwork, folder: Path) -> None:
+    pixels = check_pixels(network)
+    expected = interpreter.run(network, pixels, REQUEST)
+    divergence = first_divergence(expected, run_bundle(folder, pixels, REQUEST))
+    if divergence is not None:
+        raise DivergedError(f"the Lava bundle is wrong: {divergence.describe()}; please report")
+
+
+def _require() -> None:
+    if find() is None:
+        raise BackendUnavailableError(
+            "the Lava bundle cannot be checked: there is no Lava environment; make one with "
+            "`ipvae-snn lava setup`, or export with --no-check"
+        )
+
+
+LAVA: Final = Target(
+    name="lava",
+    help="a bundle that runs by itself in Lava's simulator of Loihi.",
+    files=frozenset(
+        ("README.md", "network.json", "network.npz", "requirements.txt", "run.py", "simulator")
+    ),
+    integer=Writer(_write, _check),
+    refusal="Lava runs integers only",
+    ready=_require,
+)

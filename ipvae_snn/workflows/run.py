@@ -1,0 +1,183 @@
+"""Run images through one network on one back end, and keep the result."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from ipvae_snn.backends import registry
+from ipvae_snn.backends.watcher import partial_path
+from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import BackendError, SaturatedError
+from ipvae_snn.inference import reference
+from ipvae_snn.ir import saturation
+from ipvae_snn.ir.files import load_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.metrics.quality import r2
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import Images, is_checkpoint
+
+__all__ = [
+    "ImageChoice",
+    "RunOptions",
+    "RunRequest",
+    "RunResult",
+    "run_file",
+    "run_float",
+    "run_integer",
+]
+
+FLOAT: Final = "float"
+REFERENCE: Final = "reference"
+# Back ends known to give no saturations; another one that gives none is found out after its run.
+WITHOUT_SATURATIONS: Final = (FLOAT,)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a file, beyond the request.
+
+    backend: its name, by default the reference, of a checkpoint "float". out: npz file of the
+    result. forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates.
+    """
+
+    backend: str | None = None
+    out: Path | None = None
+    forbid_saturation: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run: its trace, the images it saw, and R2 of the last step's reconstructions.
+
+    saturated_pixels: pixels of the images beyond the range of the input code. seconds: wall-clock
+    of the back end, its start included. out: where the trace was written.
+    """
+
+    backend: str
+    images: ImageSet
+    trace: Trace
+    quality: Estimate
+    saturated_pixels: int
+    seconds: float
+    out: Path | None = None
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps T."""
+        return int(self.trace.spikes_per_step.shape[1])
+
+    @property
+    def spikes_per_image(self) -> float:
+        """Spikes of all neurons and steps, mean over the images."""
+        return float(self.trace.counts_sum.sum(axis=1).mean())
+
+    @property
+    def saturations(self) -> tuple[saturation.Saturation, ...] | None:
+        """What saturated, by kind; None where the back end does not count it."""
+        return saturation.saturations(self.trace)
+
+    @property
+    def saturation_summary(self) -> str:
+        """What saturated in one line; empty if nothing did or the back end does not count it."""
+        return saturation.summary(self.saturations or ())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, without the arrays."""
+        limits = self.saturations
+        return {
+            "out": None if self.out is None else str(self.out),
+            "backend": self.backend,
+            "images": len(self.images),
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "r2": self.quality.mean,
+            "r2_95": [self.quality.low, self.quality.high],
+            "spikes_per_image": self.spikes_per_image,
+            "saturated_pixels": self.saturated_pixels,
+            "saturations": None if limits is None else {one.kind: one.as_json() for one in limits},
+        }
+
+
+def run_file(
+    path: Path, choice: ImageChoice, request: RunRequest, options: RunOptions
+) -> RunResult:
+    """Run the network in the file `path`, integer or float, and write the result.
+
+    Raises BackendError where the back end does not run this kind of network, SaturatedError as
+    `options` say, and what the back end raises.
+    """
+    floating = is_checkpoint(path)
+    if options.forbid_saturation:
+        _require_counted(FLOAT if floating else options.backend)
+    run = _run_float_file if floating else _run_integer_file
+    return _kept(run(path, choice, request, options.backend), options)
+
+
+def run_integer(
+    program: IntegerNetwork, images: Images, request: RunRequest, backend: str = REFERENCE
+) -> RunResult:
+    """Run encoded images through an integer network; raises what the back end raises."""
+    execute = registry.load_backend(backend)
+    start = time.perf_counter()
+    trace = execute(program, images.pixels, request)
+    seconds = time.perf_counter() - start
+    quality = r2(images.floats.pixels, trace.reconstruction)
+    return RunResult(backend, images.floats, trace, quality, images.saturated, seconds)
+
+
+def run_float(network: FloatNetwork, images: ImageSet, request: RunRequest) -> RunResult:
+    """Run images through a float network on the keyed uniforms of an integer run."""
+    start = time.perf_counter()
+    trace = reference.run_float(network, images.pixels, request)
+    seconds = time.perf_counter() - start
+    return RunResult(FLOAT, images, trace, r2(images.pixels, trace.reconstruction), 0, seconds)
+
+
+def _run_float_file(
+    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None
+) -> RunResult:
+    if backend not in (None, FLOAT):
+        raise BackendError(
+            f"{path} is a float checkpoint, which the back end {backend!r} does not run; use "
+            "--backend float, or convert it first"
+        )
+    network = load_float_network(path)
+    return run_float(network, choice.loaded_for(network), request)
+
+
+def _run_integer_file(
+    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None
+) -> RunResult:
+    if backend == FLOAT:
+        raise BackendError(
+            f"{path} is an integer network; --backend float runs a checkpoint (model.safetensors)"
+        )
+    name = backend or REFERENCE
+    registry.load_backend(name)  # before the images, so that a wrong name costs no time
+    program = load_network(path)
+    return run_integer(program, choice.encoded_for(program), request, name)
+
+
+def _kept(result: RunResult, options: RunOptions) -> RunResult:
+    """Check what the options forbid, and write the result where they say."""
+    if options.forbid_saturation:
+        saturation.require_none(result.trace, result.backend)
+    if options.out is None:
+        return result
+    result.trace.save(options.out)
+    partial_path(options.out).unlink(missing_ok=True)  # of an earlier run that broke
+    return replace(result, out=options.out)
+
+
+def _require_counted(backend: str | None) -> None:
+    """Refuse a back end that cannot keep `--on-overflow error`, before it runs."""
+    if backend in WITHOUT_SATURATIONS:
+        able = sorted(set(registry.registered()) - set(WITHOUT_SATURATIONS))
+        raise SaturatedError(
+            f"the back end {backend!r} does not count what saturates, so that --on-overflow error "
+            f"cannot be kept; these do, with an integer network: {', '.join(able)}"
+        )

@@ -1,0 +1,137 @@
+"""Compare back ends with the reference: spike counts and states by equality."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from ipvae_snn.backends import registry
+from ipvae_snn.errors import DivergedError
+from ipvae_snn.ir.equality import Divergence, first_divergence
+from ipvae_snn.ir.files import load_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.stages import Stage, silent
+
+__all__ = [
+    "BACKENDS",
+    "REFERENCE",
+    "ImageChoice",
+    "RunRequest",
+    "Verification",
+    "verify",
+    "verify_file",
+]
+
+REFERENCE: Final = "reference"
+BACKENDS: Final = ("compiled", "torch", "onnx", "lava")
+
+
+@dataclass(frozen=True)
+class VerifiedBackend:
+    """One back end: its wall-clock seconds, and where it first leaves the reference, if it does."""
+
+    backend: str
+    seconds: float
+    divergence: Divergence | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether all counts and states are the reference's."""
+        return self.divergence is None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        found = {"backend": self.backend, "seconds": self.seconds, "equal": self.equal}
+        if self.backend == REFERENCE:
+            return found
+        return {**found, "divergence": self.divergence.describe() if self.divergence else None}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The reference first, then every back end that was compared with it.
+
+    network: the file, if it was one. compared: number of counts, (image, step, neuron).
+    """
+
+    backends: tuple[VerifiedBackend, ...]
+    data: str
+    images: int
+    steps: int
+    neurons: int
+    seed: int
+    network: str | None = None
+
+    @property
+    def compared(self) -> int:
+        """How many counts, and as many states, were compared for each back end."""
+        return self.images * self.steps * self.neurons
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        rows = [each.as_json() for each in self.backends]
+        return {"network": self.network, "compared": self.compared, "backends": rows}
+
+    def require_equal(self) -> None:
+        """Raise DivergedError, with the first place of each, if a back end left the reference."""
+        wrong = [
+            f"{each.backend}: {each.divergence.describe()}"
+            for each in self.backends
+            if each.divergence
+        ]
+        if wrong:
+            raise DivergedError("; ".join(wrong))
+
+
+def verify_file(
+    path: Path,
+    choice: ImageChoice,
+    request: RunRequest,
+    backends: Sequence[str] = BACKENDS,
+    report: Stage = silent,
+) -> Verification:
+    """Run the integer network in the file `path` on the reference and on `backends`.
+
+    report is told which back end runs. Raises BackendError for an unknown name before anything
+    runs, and what a back end raises; a divergence is in the result.
+    """
+    program = load_network(path)
+    for name in backends:
+        registry.load_backend(name)  # before the images, so that a wrong name costs no time
+    images = choice.encoded_for(program)
+    found = verify(program, images, request, backends, report)
+    return replace(found, network=str(path))
+
+
+def verify(
+    program: IntegerNetwork,
+    images: Images,
+    request: RunRequest,
+    backends: Sequence[str] = BACKENDS,
+    report: Stage = silent,
+) -> Verification:
+    """Run encoded images on the reference and on `backends`, as `verify_file` does."""
+    traced = replace(request, trace=True)
+    others = [name for name in dict.fromkeys(backends) if name != REFERENCE]
+    run_of = {name: registry.load_backend(name) for name in (REFERENCE, *others)}
+    rows: list[VerifiedBackend] = []
+    expected: Trace | None = None  # the reference's, which runs first
+    for name, execute in run_of.items():
+        report(f"{name}: {len(images.pixels)} images, {request.steps} steps")
+        start = time.perf_counter()
+        trace = execute(program, images.pixels, traced)
+        divergence = None if expected is None else first_divergence(expected, trace)
+        rows.append(VerifiedBackend(name, time.perf_counter() - start, divergence))
+        expected = trace if expected is None else expected
+    return Verification(
+        backends=tuple(rows),
+        data=images.floats.name,
+        images=len(images.pixels),
+        steps=request.steps,
+        neurons=program.n_neurons,
+        seed=request.seed,
+    )

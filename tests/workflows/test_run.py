@@ -1,0 +1,75 @@
+"""One run, from Python: arrays in memory, and files only where a path is given."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ipvae_snn.backends.watcher import partial_path
+from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import BackendError, SaturatedError
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.encode import encode
+from ipvae_snn.ir.files import save_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.pretrained import network_path
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.run import RunOptions, run_file, run_integer
+
+
+@pytest.fixture
+def choice(tmp_path: Path) -> ImageChoice:
+    """Three images of the small network's size, as a file."""
+    images = np.random.default_rng(0).standard_normal((3, 4, 3)).astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    return ImageChoice(str(tmp_path / "images.npy"))
+
+
+def test_an_integer_run_is_the_interpreters(network: IntegerNetwork, choice: ImageChoice) -> None:
+    images, request = choice.encoded_for(network), RunRequest(5, seed=2, trace=True)
+    found = run_integer(network, images, request)
+    expected = interpreter.run(network, images.pixels, request)
+    np.testing.assert_array_equal(found.trace.counts, expected.counts)
+    assert (found.backend, found.steps, len(found.images)) == ("reference", 5, 3)
+    assert found.spikes_per_image == expected.counts_sum.sum() / 3
+    assert found.saturations is not None
+    assert found.as_json()["out"] is None
+
+
+def test_a_file_is_written_only_where_a_path_is_given(
+    network: IntegerNetwork, choice: ImageChoice, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "net.safetensors", tmp_path / "r.npz"
+    save_network(network, path)
+    before = set(tmp_path.iterdir())
+    plain = run_file(path, choice, RunRequest(4), RunOptions())
+    assert set(tmp_path.iterdir()) == before
+    partial_path(out).touch()  # of an earlier run that broke
+    kept = run_file(path, choice, RunRequest(4), RunOptions("compiled", out))
+    assert set(tmp_path.iterdir()) == {*before, out}
+    with np.load(out) as arrays:
+        np.testing.assert_array_equal(arrays["counts_sum"], plain.trace.counts_sum)
+    assert json.loads(json.dumps(kept.as_json()))["out"] == str(out)
+
+
+def test_images_of_a_float_run_are_those_of_the_network(tmp_path: Path) -> None:
+    path = network_path("digits")
+    found = run_file(path, ImageChoice("digits", limit=2), RunRequest(3), RunOptions())
+    assert (found.backend, found.images.name, found.saturations) == ("float", "digits", None)
+    with pytest.raises(BackendError, match="is a float checkpoint, which the back end 'onnx'"):
+        run_file(path, ImageChoice("digits", limit=2), RunRequest(3), RunOptions("onnx"))
+    forbid = RunOptions(out=tmp_path / "r.npz", forbid_saturation=True)
+    with pytest.raises(SaturatedError, match="'float' does not count what saturates"):
+        run_file(path, ImageChoice("digits", limit=2), RunRequest(3), forbid)
+    assert not (tmp_path / "r.npz").exists()
+
+
+def test_a_choice_encodes_as_the_network_takes_it(
+    network: IntegerNetwork, choice: ImageChoice
+) -> None:
+    images = choice.encoded_for(network)
+    floats: ImageSet = images.floats
+    expected, _ = encode(network.input, floats.pixels, floats.kind, floats.name)
+    np.testing.assert_array_equal(images.pixels, expected)

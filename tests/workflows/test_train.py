@@ -1,0 +1,63 @@
+"""Settings as a user names them, and what training is told and tells."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ipvae_snn.config.settings import Config
+from ipvae_snn.config.toml import load_preset, to_toml, with_overrides
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.training.trainer import Progress, TrainProgress
+from ipvae_snn.workflows.train import Extras, SettingsChoice, train_network
+
+SMALL = ["train.iterations=6", "model.n_latents=8", "train.steps=4", "train.batch_size=16",
+         "data.limit=64", "data.validation_limit=16"]  # fmt: skip
+
+
+def test_what_is_named_last_wins(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(to_toml(with_overrides(Config(), ["train.beta=7", "train.device=cuda"])))
+    choice = SettingsChoice(
+        config=file,
+        overrides=("train.beta=8", "data.name=mnist", "train.quantise_aware=4"),
+        data="digits",
+        device="cpu",
+        quantise_aware=0,
+    )
+    found = choice.resolve()
+    assert (found.train.beta, found.train.device) == (8, "cpu")
+    assert (found.data.name, found.train.quantise_aware) == ("digits", 0)
+
+
+def test_the_preset_is_that_of_the_data_set() -> None:
+    assert SettingsChoice(data="digits").resolve() == load_preset("digits")
+    assert SettingsChoice(data="digits", preset="demo").resolve().model == load_preset("demo").model
+    with pytest.raises(ConfigError, match="give --config or --preset, not both"):
+        SettingsChoice(config=Path("a.toml"), preset="demo").resolve()
+
+
+def test_a_display_opens_after_the_images_and_hears_every_iteration(tmp_path: Path) -> None:
+    told: list[TrainProgress] = []
+    opened: list[int] = []
+
+    @contextmanager
+    def display(iterations: int) -> Iterator[Progress]:
+        opened.append(iterations)
+        yield told.append
+        opened.append(-1)
+
+    config = with_overrides(load_preset("digits"), SMALL)
+    done = train_network(config, tmp_path / "run", display=display)
+    assert opened == [config.train.end, -1]
+    assert [progress.iteration for progress in told] == list(range(1, config.train.end + 1))
+    assert done.leads
+    assert done.checkpoint.is_file()
+    assert done.trained_on == "digits"
+    assert list(done.as_json()) == ["model", "iterations", "seconds", "validation"]
+    opened.clear()
+    missing = with_overrides(config, ["data.name=nowhere"])
+    with pytest.raises(Exception, match="neither a data set nor an existing path"):
+        train_network(missing, tmp_path / "other", None, Extras(), display)
+    assert opened == []
