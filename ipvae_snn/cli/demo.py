@@ -120,11 +120,11 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
     """Train on `natural` and convert; returns the files and what they hold."""
     import shutil
 
-    from ipvae_snn.cli.convert import convert_and_save
     from ipvae_snn.config.toml import load_preset, with_overrides
     from ipvae_snn.conversion.convert import ConversionSettings
     from ipvae_snn.data import load
     from ipvae_snn.models.float_network import load_float_network
+    from ipvae_snn.workflows.convert import convert_and_save
     from ipvae_snn.workflows.train import train_with_progress
 
     run, network = out / "run", out / "net.safetensors"
@@ -148,13 +148,13 @@ def _make(out: Path, seed: int, screen: "Console") -> Made:
 
 def _pretrained(out: Path, seed: int, screen: "Console") -> "Comparison":
     """Convert a network that comes with the package and compare it on the same patches."""
-    from ipvae_snn.cli.convert import convert_and_save
     from ipvae_snn.conversion.convert import ConversionSettings
     from ipvae_snn.data import load
     from ipvae_snn.ir.trace import RunRequest
     from ipvae_snn.models.float_network import load_float_network
     from ipvae_snn.pretrained import network_path
     from ipvae_snn.workflows.back_ends import compare_backends
+    from ipvae_snn.workflows.convert import convert_and_save
     from ipvae_snn.workflows.images import load_for
 
     with screen.status(f"{PRETRAINED}, which comes with the package: convert") as status:
@@ -184,22 +184,26 @@ def _draw(
     shape = made.program.input.image_shape
     use = integer.counts_sum.sum(axis=0)
     phi = made.floats.phi
-    plots.dictionary(out / PICTURES[0], phi, shape, use)
+    with plots.page(out / PICTURES[0], *plots.DICTIONARY_SIZE) as figure:
+        plots.dictionary(figure.add_subplot(), phi, shape, use)
     counts = counts_of(integer)
     shown = {
         t: interpreter.decode(made.program, counts[:SHOWN, t - 1])
         for t in SHOWN_STEPS if t <= request.steps
     }  # fmt: skip
-    plots.reconstructions(
-        out / PICTURES[1], images.floats.pixels[:SHOWN], shown, shape,
-        "Held-out patches and what the 8-bit spikes of one step decode to",
-    )  # fmt: skip
-    plots.raster(out / PICTURES[2], counts[0], "Spikes of the first held-out patch")
+    size = plots.reconstructions_size(min(SHOWN, len(counts)), len(shown))
+    with plots.page(out / PICTURES[1], *size) as figure:
+        plots.reconstructions(
+            figure, images.floats.pixels[:SHOWN], shown, shape,
+            "Held-out patches and what the 8-bit spikes of one step decode to",
+        )  # fmt: skip
+    with plots.page(out / PICTURES[2], *plots.RASTER_SIZE) as figure:
+        plots.raster(figure.add_subplot(), counts[0], "Spikes of the first held-out patch")
     curves = {
         "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(made.program, z), integer),
         "float": r2_curve(images, lambda z: z @ phi.T, floats),
     }
     points = {name: [(e.mean, e.low, e.high) for e in curve] for name, curve in curves.items()}
-    plots.r2_over_steps(
-        out / PICTURES[3], points, f"Convergence on {len(images.pixels)} held-out patches"
-    )
+    title = f"Convergence on {len(images.pixels)} held-out patches"
+    with plots.page(out / PICTURES[3], *plots.CURVES_SIZE) as figure:
+        plots.r2_over_steps(figure.add_subplot(), points, title)

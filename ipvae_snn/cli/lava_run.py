@@ -184,19 +184,20 @@ def show(
 
 def draw(path: Path, run: "LavaRun", program: "IntegerNetwork") -> None:
     """Draw what the monitored neurons did while the first image was shown."""
-    from ipvae_snn.report.plots import raster_and_potentials
+    from ipvae_snn.report.plots import POTENTIALS_SIZE, page, raster_and_potentials
 
     found = run.monitored
     assert found is not None
     order = (-found.counts[0].sum(axis=0)).argsort(kind="stable")[:SHOWN_NEURONS]
     octaves = found.states[0][:, order] / (1 << program.neurons.fraction_bits)
-    raster_and_potentials(
-        path,
-        found.neurons[order],
-        found.counts[0][:, order],
-        octaves,
-        f"Lava, first image: {len(order)} of {len(found.neurons)} monitored neurons",
-    )
+    with page(path, *POTENTIALS_SIZE) as figure:
+        raster_and_potentials(
+            figure,
+            found.neurons[order],
+            found.counts[0][:, order],
+            octaves,
+            f"Lava, first image: {len(order)} of {len(found.neurons)} monitored neurons",
+        )
 
 
 def save(out: Path, run: "LavaRun") -> None:
