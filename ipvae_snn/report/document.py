@@ -43,9 +43,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's name and side; wraps: whether its cells may take several lines, words kept whole.
+    """A column's name and side; wraps: whether its cells are text that may take several lines.
 
-    Numbers stand in columns that do not wrap.
+    Other cells, numbers with their intervals among them, do so only where a line is too short.
     """
 
     name: str

@@ -40,58 +40,87 @@ def show(screen: Console, shown: Document) -> None:
 def _show(screen: Console, block: Block) -> None:
     match block:
         case document.Table():
-            screen.print(_Whole(block), crop=False)
+            screen.print(_WholeTable(block), crop=False)
         case document.Text():
-            text = Text.assemble(*map(_styled, block.spans))
-            screen.print(text, crop=False, overflow="ignore", highlight=False)
+            screen.print(_WholeText(Text.assemble(*map(_styled, block.spans))), crop=False)
         case document.Picture():
             if block.path is not None:
-                line = Text(f"picture: {block.path}")
-                screen.print(line, crop=False, overflow="ignore", highlight=False)
+                screen.print(_WholeText(Text(f"picture: {block.path}")), crop=False)
 
 
 @dataclass(frozen=True)
-class _Whole:
+class _WholeText:
+    """A text in lines as long as its longest word needs: Rich itself would break such a word."""
+
+    text: Text
+    width: int | None = None
+
+    def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(self.width or options.max_width, _longest([self.text.plain]))
+        yield from screen.render(self.text, options.update(width=width, highlight=False))
+
+
+@dataclass(frozen=True)
+class _WholeTable:
     """A table as Rich renders it, as wide as its words need: Rich itself would cut them."""
 
     table: document.Table
 
     def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
         widths = column_widths(self.table, options.max_width)
-        title = Text(self.table.title, overflow="ignore")  # its words stay whole too
-        made = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+        whole = sum(widths) + _frame(len(widths))
+        if self.table.title:
+            yield _WholeText(Text(self.table.title, style="table.title"), whole)
+        made = Table(box=SIMPLE_HEAD)
         for column, width in zip(self.table.columns, widths, strict=True):
             made.add_column(Text(column.name), justify=column.align, width=width)
         for index, row in enumerate(self.table.rows):
             if index in self.table.sections:
                 made.add_section()
             made.add_row(*map(_styled, row))
-        yield from screen.render(made, options.update(width=sum(widths) + _frame(len(widths))))
+        yield from screen.render(made, options.update(width=whole))
 
 
 def column_widths(shown: document.Table, available: int) -> list[int]:
     """Return the columns' widths in characters: within `available` as far as words stay whole.
 
-    The widest columns give way first, and none below its longest word, or below its longest cell
-    where it does not wrap.
+    The columns that wrap give way first, the widest of them before the others, then the rest; none
+    below its longest word.
     """
-    widths, least = [], []
+    widths, words = [], []
     for index, column in enumerate(shown.columns):
         cells = [row[index].text for row in shown.rows]
         widths.append(max(map(cell_len, [column.name, *cells])))
-        whole = _words(cells) if column.wraps else cells
-        least.append(max(map(cell_len, ["", *_words([column.name]), *whole])))
-    excess = sum(widths) + _frame(len(widths)) - available
-    for _ in range(max(excess, 0)):
-        free = [index for index, width in enumerate(widths) if width > least[index]]
+        words.append(_longest([column.name, *cells]))
+    # First only names, and cells that are text, take several lines.
+    first = [
+        word if column.wraps else max(cells, word)
+        for column, cells, word in zip(shown.columns, _cell_widths(shown), words, strict=True)
+    ]
+    available -= _frame(len(widths))
+    return _narrowed(_narrowed(widths, first, available), words, available)
+
+
+def _cell_widths(shown: document.Table) -> list[int]:
+    """Return the width of each column's longest cell, its name left out."""
+    columns = range(len(shown.columns))
+    return [max((cell_len(row[index].text) for row in shown.rows), default=0) for index in columns]
+
+
+def _narrowed(widths: list[int], least: list[int], available: int) -> list[int]:
+    """Return widths, the widest made narrower until all fit or none can, and none below `least`."""
+    found = list(widths)
+    for _ in range(max(sum(found) - available, 0)):
+        free = [index for index, width in enumerate(found) if width > least[index]]
         if not free:
             break
-        widths[max(free, key=lambda index: widths[index])] -= 1
-    return widths
+        found[max(free, key=lambda index: found[index])] -= 1
+    return found
 
 
-def _words(texts: Sequence[str]) -> list[str]:
-    return [word for text in texts for word in text.split()]
+def _longest(texts: Sequence[str]) -> int:
+    """Return the width of the longest word."""
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
 
 
 def _frame(columns: int) -> int:

@@ -131,8 +131,15 @@ def test_text_columns_give_way_before_numbers() -> None:
     assert terminal.column_widths(shown, 80) == [11, 33, 9]
     widths = terminal.column_widths(shown, 45)
     assert widths == [11, 15, 9]
-    assert terminal.column_widths(shown, 10) == [11, 10, 9]
+    assert terminal.column_widths(shown, 10) == [6, 10, 9]
     assert max(map(len, on_terminal(of(shown), 45).splitlines())) == 45
+
+
+def test_an_interval_goes_to_the_next_line_before_a_line_is_too_long() -> None:
+    shown = table("", ("step", "delta"), [("1", "+0.0005 ±0.0043")])
+    lines = on_terminal(of(shown), 20).splitlines()
+    assert [line.split() for line in lines if line.strip()][2:] == [["1", "+0.0005"], ["±0.0043"]]
+    assert max(map(len, lines)) <= 20
 
 
 FEW = settings(max_examples=50, deadline=None)
