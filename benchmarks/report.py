@@ -1,13 +1,16 @@
-"""What the benchmarks' results and pages share: the machine, tables, numbers, paragraphs."""
+"""The machine, tables, numbers and paragraphs of the benchmarks' results and pages."""
 
 import os
 import platform
 import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ipvae_snn import __version__
+from ipvae_snn.report import document, markdown
 
 
 def machine(threads: int = 1) -> dict[str, Any]:
@@ -22,10 +25,11 @@ def machine(threads: int = 1) -> dict[str, Any]:
     }
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table, the first column to the left and the others to the right."""
-    rule = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1) -> str:
+    """Return a table of Markdown cells: the first `text` columns to the left, others right."""
+    made = document.table("", head, rows)
+    left = (replace(column, align="left") for column in made.columns[:text])
+    return markdown.table(replace(made, columns=(*left, *made.columns[text:])), ready=True)
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -22,7 +22,7 @@ from benchmarks.report import machine
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.data import load
-from ipvae_snn.hw.chips.profile import load_profile, profile_names
+from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.cost.processor import Format, feed_forward, processor_energy
 from ipvae_snn.hw.cost.report import Report
 from ipvae_snn.ir.encode import encode
@@ -31,7 +31,7 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
-from ipvae_snn.workflows.energy import report
+from ipvae_snn.workflows.energy import priced_profiles, report
 from ipvae_snn.workflows.images import Images
 
 HERE: Final = Path(__file__).parents[1]
@@ -127,8 +127,7 @@ def main(
     """Measure and write the results, the page's tables and its picture."""
     torch.set_num_threads(1)
     screen = console(quiet=True)
-    profiles = [load_profile(name) for name in profile_names()]
-    profiles = [profile for profile in profiles if profile.energy]
+    profiles = priced_profiles()
     with screen.status("convert") as status:
         floats = load_float_network(network_path(NETWORK))
         training = load(DATA, "train", data_root, CALIBRATION_IMAGES)

@@ -5,8 +5,18 @@ from typing import Any, Final
 
 from benchmarks.report import table, wrapped
 from ipvae_snn.errors import FileFormatError
-from ipvae_snn.hw.cost.energy import Range
-from ipvae_snn.report.plots import ranges
+from ipvae_snn.hw.cost.report import (
+    ACTIVITY,
+    IMAGE_OPERATIONS,
+    NEUROBENCH,
+    ROW_WEIGHTS,
+    cells,
+    marks,
+    proxies,
+)
+from ipvae_snn.hw.cost.report import picture as picture_of
+from ipvae_snn.report.document import number
+from ipvae_snn.report.plots import save
 
 BEGIN: Final = "<!-- results: written by python -m benchmarks.energy -->"
 END: Final = "<!-- end of results -->"
@@ -39,83 +49,40 @@ def results(result: Json) -> str:
 
 def picture(result: Json, path: Path) -> None:
     """Draw the dynamic ranges of all ways, in microjoule an image."""
-    rows = [
-        (f"{each['profile']}: {each['what']}", *_micro(each["dynamic_nj"]))
-        for each in (*result["circuits"]["one-layer"]["estimates"], *result["encoders"])
-    ]
-    ranges(path, rows, "Dynamic energy proxies (not measurements)", "microjoule an image")
+    save(picture_of(_estimates(result)), path)
 
 
-def _micro(energy: dict[str, float | None]) -> tuple[float | None, float | None]:
-    low, high = energy["low"], energy["high"]
-    return (None if low is None else low / 1000, None if high is None else high / 1000)
-
-
-def _text(energy: dict[str, float | None]) -> str:
-    return Range(energy["low"], energy["high"]).text()
-
-
-def _part(estimate: Json, *kinds: str) -> str:
-    """Return the sum of the items of some kinds, as the estimate itself adds them."""
-    items = [item for item in estimate["items"] if item["kind"] in kinds and item["count"] != 0]
-    if not items:
-        return "-"
-    known = [item["nj"] for item in items if item["nj"]["low"] is not None]
-    if not known:
-        return "not public"
-    highs = [each["high"] for each in known if each["high"] is not None]
-    whole = len(highs) == len(items)
-    return Range(sum(each["low"] for each in known), sum(highs) if whole else None).text()
+def _estimates(result: Json) -> list[Json]:
+    return [*result["circuits"]["one-layer"]["estimates"], *result["encoders"]]
 
 
 def _counted(result: Json) -> tuple[str, ...]:
-    lines = (
-        ("R2 of the last step's counts", "", "r2", 3),
-        ("spikes", "activity", "spikes", 0),
-        ("graded messages", "activity", "messages", 0),
-        ("synaptic operations, events", "activity", "synaptic_operations", 0),
-        ("synaptic operations, by payload", "activity", "synaptic_operations_by_payload", 0),
-        ("neuron updates with a spike", "activity", "updates_active", 0),
-        ("neuron updates without", "activity", "updates_inactive", 0),
-        ("multiply-adds of a dense implementation", "activity", "dense_operations", 0),
-        ("NeuroBench: footprint, bytes", "neurobench", "footprint_bytes", 0),
-        ("NeuroBench: connection sparsity", "neurobench", "connection_sparsity", 3),
-        ("NeuroBench: activation sparsity", "neurobench", "activation_sparsity", 3),
-        ("NeuroBench: dense operations", "neurobench", "dense_operations", 0),
-        ("NeuroBench: effective MACs", "neurobench", "effective_macs", 0),
-        ("NeuroBench: effective ACs", "neurobench", "effective_acs", 0),
-        ("NeuroBench: membrane updates", "neurobench", "membrane_updates", 0),
-    )
     circuits = result["circuits"]
-    rows = []
-    for words, group, name, digits in lines:
-        values = ((found[group] if group else found)[name] for found in circuits.values())
-        rows.append([words, *(f"{value:,.{digits}f}" for value in values)])
+    runs = list(circuits.values())
+    shown = [each for each in ACTIVITY if each not in (IMAGE_OPERATIONS, ROW_WEIGHTS)]
+    layers = zip(NEUROBENCH, cells(NEUROBENCH, runs, "neurobench"), strict=True)
+    rows = [
+        ["R2 of the last step's counts", *(number(found["r2"]) for found in runs)],
+        *([each.name, *row] for each, row in zip(shown, cells(shown, runs), strict=True)),
+        *([f"NeuroBench: {each.name}", *row] for each, row in layers),
+    ]
     return ("### What happened, means an image", table(["", *circuits], rows))
 
 
 def _priced(result: Json) -> tuple[str, ...]:
-    estimates = (*result["circuits"]["one-layer"]["estimates"], *result["encoders"])
-    sources = dict.fromkeys(source for each in estimates for source in each["sources"])
-    marks = {source: index for index, source in enumerate(sources, 1)}
+    estimates = _estimates(result)
+    numbers = marks(estimates)
     rows = []
-    for each in estimates:
-        cited = "".join(f"[{marks[source]}]" for source in each["sources"])
-        rows.append(
-            [
-                f"{each['profile']}, {each['what']} {cited}",
-                _part(each, "synapses"), _part(each, "neurons"),
-                _part(each, "messages", "memory", "barriers"), _text(each["dynamic_nj"]),
-                _text(each["static_nj"]),
-            ]
-        )  # fmt: skip
-    two = result["circuits"]["two-layer"]["estimates"]
+    for each in proxies(estimates):
+        cited = "".join(f"[{numbers[source]}]" for source in each.sources)
+        name = f"{each.profile}, {each.what} {cited}"
+        rows.append([name, *each.cells, each.dynamic, each.static])
     second = [
-        [f"{each['profile']}, {each['what']}", _text(each["dynamic_nj"])]
-        for each in two
-        if each["what"] in ("event-driven int8", "integer run")
+        [f"{each.profile}, {each.what}", each.dynamic]
+        for each in proxies(result["circuits"]["two-layer"]["estimates"])
+        if each.what in ("event-driven int8", "integer run")
     ]
-    cited = "\n".join(f"{mark}. {source}" for source, mark in marks.items())
+    cited = "\n".join(f"{mark}. {source}" for source, mark in numbers.items())
     return (
         "### Proxies, microjoule an image",
         "One-layer circuit. `rest` is messages and hops on a chip, memory on a processor; `>=` is\n"

@@ -31,9 +31,7 @@ def rows_of(result: dict[str, Any], entry: str) -> str:
     """Return the table of one entry point's kinds."""
     head = ["fault", "what you see first", "kept", "median s", "worst s"]
     names = [name for name in result["kinds"] if BY_NAME[name].entry == entry]
-    lines = table(head, [row(name, result["kinds"][name]) for name in names]).split("\n")
-    lines[1] = "| --- | --- | --- | ---: | ---: |"  # three columns are text
-    return "\n".join(lines)
+    return table(head, [row(name, result["kinds"][name]) for name in names], text=3)
 
 
 def page(result: dict[str, Any]) -> str:

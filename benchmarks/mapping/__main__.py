@@ -7,7 +7,6 @@ file included. Writes benchmarks/results/mapping.json and the table in docs/mapp
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +25,9 @@ from ipvae_snn.arrays import Int8
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup
+from ipvae_snn.pretrained import network_path
 from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.workflows.convert import CalibrationSettings, convert, settings_of
 
 HERE: Final = Path(__file__).parents[1]
 RESULT: Final = HERE / "results" / "mapping.json"
@@ -175,18 +176,10 @@ def with_section(text: str, made: str) -> str:
 
 
 def _networks(folder: Path, data_root: Path | None, neurons: int) -> Iterator[tuple[str, Path]]:
-    environment = dict(os.environ)
-    if data_root is not None:
-        environment["IPVAE_SNN_DATA"] = str(data_root)
+    calibration = CalibrationSettings(data_root=data_root)
     for circuit in ("one-layer", "two-layer"):
         file = folder / f"{circuit}.safetensors"
-        subprocess.run(
-            [
-                sys.executable, "-m", "ipvae_snn", "convert", "mnist-512", "--circuit", circuit,
-                "--out", str(file), "--json",
-            ],
-            check=True, env=environment, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        convert(network_path("mnist-512"), settings_of(circuit=circuit), calibration, out=file)
         yield f"mnist-512, {circuit}", file
     for kind in ("local", "random"):
         file = folder / f"{kind}.safetensors"

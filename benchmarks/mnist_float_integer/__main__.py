@@ -22,8 +22,7 @@ import typer
 from benchmarks.mnist_float_integer.page import page
 from benchmarks.report import machine
 from ipvae_snn.backends.registry import load_backend
-from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.data import load
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.inference.reference import run_float
@@ -39,6 +38,7 @@ from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.workflows.back_ends import FLOAT, ORACLE, Contest, Networks, compare_backends
+from ipvae_snn.workflows.convert import convert_network
 from ipvae_snn.workflows.images import Images
 
 HERE: Final = Path(__file__).parents[1]
@@ -58,8 +58,8 @@ def converted(
 ) -> tuple[IntegerNetwork, Any]:
     """Return the integer program of `bits` bits and its report."""
     data = load("mnist", "train", data_root, CALIBRATION_IMAGES)
-    measured = calibrate(floats, data.pixels, data.name, CALIBRATION_STEPS)
-    return convert(floats, measured, ConversionSettings(bits, bits))
+    settings = ConversionSettings(bits, bits)
+    return convert_network(floats, data, settings, steps=CALIBRATION_STEPS)
 
 
 def curves(

@@ -8,8 +8,6 @@ network in half precision and its card into ipvae_snn/pretrained/.
 """
 
 import json
-import subprocess
-import sys
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -26,9 +24,11 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import load_config
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.half_precision import save_half
+from ipvae_snn.report.json_files import finite
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.state import load_state
+from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
 from ipvae_snn.workflows.train import Extras, train_network, training_bar
 
 HERE: Final = Path(__file__).parents[1]
@@ -83,15 +83,15 @@ def evaluated(
     network: Path, config: Config, data_root: Path | None, threads: int, readout: int
 ) -> dict[str, Any]:
     """Return what `ipvae-snn evaluate --json` finds on the test split."""
-    command = [
-        sys.executable, "-m", "ipvae_snn", "evaluate", str(network), "--data", config.data.name,
-        "--limit", str(TEST_IMAGES), "--steps", str(STEPS), "--threads", str(threads),
-        "--readout-train", str(readout), "--json",
-        *(["--generalise"] if config.data.name == "mnist" and readout else []),
-        *(["--data-root", str(data_root)] if data_root else []),
-    ]  # fmt: skip
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+    settings = EvaluationSettings(
+        limit=TEST_IMAGES,
+        steps=STEPS,
+        readout_train=readout,
+        generalise=config.data.name == "mnist" and readout > 0,
+        threads=threads,
+        data_root=data_root,
+    )
+    found: dict[str, Any] = finite(evaluate(network, config.data.name, settings).as_json())
     return found
 
 

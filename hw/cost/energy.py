@@ -121,12 +121,17 @@ class Estimate:
 
 def total(items: Iterable[Item]) -> Range:
     """Return the sum; a minimum if an item has no maximum, or is counted but not public."""
-    ranges = [item.energy for item in items if item.count != 0]
-    known = [(each.low, each.high) for each in ranges if each.low is not None]
+    return total_of(item.energy for item in items if item.count != 0)
+
+
+def total_of(ranges: Iterable[Range]) -> Range:
+    """Return the sum of ranges; a minimum if one has no maximum, or is not public."""
+    every = list(ranges)
+    known = [(each.low, each.high) for each in every if each.low is not None]
     if not known:
         return NOTHING
     highs = [high for _, high in known if high is not None]
-    complete = len(highs) == len(ranges)
+    complete = len(highs) == len(every)
     return Range(sum(low for low, _ in known), sum(highs) if complete else None)
 
 

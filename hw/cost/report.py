@@ -1,28 +1,69 @@
-"""Measure a run's activity and put energy proxies side by side, each with its source."""
+"""The report of energy proxies: plain data, and a document of tables, each with its sources.
 
+Tables are made of the plain data, so that a stored result gives those of a fresh run.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
-
-from rich.table import Table
+from typing import Any, Final, NamedTuple
 
 from ipvae_snn.hw.cost.activity import Activity, Traffic
-from ipvae_snn.hw.cost.energy import Estimate
+from ipvae_snn.hw.cost.energy import Estimate, Kind, Range, total_of
 from ipvae_snn.hw.cost.neurobench import NeuroBenchMetrics
-from ipvae_snn.report.plots import ranges
-from ipvae_snn.report.terminal import number, table
+from ipvae_snn.report.document import (
+    Cell,
+    Document,
+    Picture,
+    Span,
+    Table,
+    number,
+    paragraph,
+    table,
+)
+from ipvae_snn.report.plots import Bar, ranges, ranges_size
 
+Json = Mapping[str, Any]
 CHIP: Final = "integer run"
-COUNTS: Final = (
-    ("spikes", "spikes (sum of the counts)"),
-    ("messages", "graded messages (counts that are not 0)"),
-    ("synaptic_operations", "synaptic operations, an event counts once"),
-    ("synaptic_operations_by_payload", "synaptic operations, by payload"),
-    ("input_operations", "of these: the image's"),
-    ("updates_active", "neuron updates with a spike"),
-    ("updates_inactive", "neuron updates without"),
-    ("row_weights", "weights in the rows that events read"),
-    ("dense_operations", "multiply-adds of a dense implementation"),
+NOT_PUBLIC: Final = Range(None, None).text()
+REST: Final[tuple[Kind, ...]] = ("messages", "memory", "barriers")
+PROXIES: Final = "Dynamic energy proxies (not measurements)"
+
+
+class Count(NamedTuple):
+    """A counted quantity: its key, what it is called, and what that means where it is not plain."""
+
+    key: str
+    name: str
+    meaning: str = ""
+    digits: int = 0
+
+    @property
+    def explained(self) -> str:
+        """The name with its meaning."""
+        return f"{self.name} ({self.meaning})" if self.meaning else self.name
+
+
+IMAGE_OPERATIONS: Final = Count("input_operations", "of these: the image's")
+ROW_WEIGHTS: Final = Count("row_weights", "weights in the rows that events read")
+ACTIVITY: Final = (
+    Count("spikes", "spikes", "sum of the counts"),
+    Count("messages", "graded messages", "counts that are not 0"),
+    Count("synaptic_operations", "synaptic operations, events", "an event counts once"),
+    Count("synaptic_operations_by_payload", "synaptic operations, by payload"),
+    IMAGE_OPERATIONS,
+    Count("updates_active", "neuron updates with a spike"),
+    Count("updates_inactive", "neuron updates without"),
+    ROW_WEIGHTS,
+    Count("dense_operations", "multiply-adds of a dense implementation"),
+)
+NEUROBENCH: Final = (
+    Count("footprint_bytes", "footprint, bytes"),
+    Count("connection_sparsity", "connection sparsity", digits=3),
+    Count("activation_sparsity", "activation sparsity", digits=3),
+    Count("dense_operations", "dense operations"),
+    Count("effective_macs", "effective MACs"),
+    Count("effective_acs", "effective ACs"),
+    Count("membrane_updates", "membrane updates"),
 )
 
 
@@ -58,97 +99,154 @@ class Report:
         }
 
 
-def counts_table(found: Report) -> Table:
-    """Return what happened, a line a count."""
-    shown = table(
-        f"{found.images} images of {found.data}, {found.steps} steps, {found.circuit}, R2 "
-        f"{number(found.r2)}",
-        "an image", "",
-    )  # fmt: skip
-    for name, words in COUNTS:
-        shown.add_row(words, number(getattr(found.activity, name), 0))
-    shown.add_section()
-    shown.add_row("[bold]as NeuroBench counts[/]")
-    layers = found.neurobench
-    for words, value, digits in (
-        ("footprint, bytes", layers.footprint_bytes, 0),
-        ("connection sparsity", layers.connection_sparsity, 3),
-        ("activation sparsity", layers.activation_sparsity, 3),
-        ("dense operations", layers.dense_operations, 0),
-        ("effective MACs", layers.effective_macs, 0),
-        ("effective ACs", layers.effective_acs, 0),
-        ("membrane updates", layers.membrane_updates, 0),
-    ):
-        shown.add_row(words, number(value, digits))
-    return shown
+@dataclass(frozen=True)
+class Proxy:
+    """One way to do the work: which profile prices it, and its ranges as text.
+
+    cells: of synapses, neurons and the rest; "-" where the profile has nothing of that kind.
+    """
+
+    profile: str
+    what: str
+    sources: tuple[str, ...]
+    cells: tuple[str, str, str]
+    dynamic: str
+    static: str
 
 
-def proxies_table(found: Report) -> Table:
-    """Return the proxies in microjoule an image, with a mark for the sources below."""
-    shown = table(
-        "energy proxies, microjoule an image (not measurements)",
-        "", "synapses", "neurons", "rest", "dynamic",
-    )  # fmt: skip
-    marks, heading = _marks(found), ""
-    for each in found.estimates:
-        cited = rf"\[{','.join(str(marks[source]) for source in each.sources)}]"
-        name = f"{each.profile.name} {cited}" if each.sources else each.profile.name
+def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
+    """Return what happened, what that costs, the sources of it, and the pictures."""
+    found = report.as_json()
+    return Document(
+        f"Energy proxies of a run on {report.data}",
+        (
+            counts_table(found),
+            proxies_table(found["estimates"]),
+            *map(paragraph, notes(found)),
+            *pictures,
+        ),
+    )
+
+
+def counts_table(found: Json) -> Table:
+    """Return what happened in a run, one row for each quantity, as plain data tells it."""
+    rows: list[tuple[Cell, ...]] = [
+        (each.explained, cell)
+        for each, (cell,) in zip(ACTIVITY, cells(ACTIVITY, [found]), strict=True)
+    ]
+    rows.append((Span("as NeuroBench counts", "strong"),))
+    layers = cells(NEUROBENCH, [found], "neurobench")
+    rows += [(each.name, cell) for each, (cell,) in zip(NEUROBENCH, layers, strict=True)]
+    return table(
+        f"{found['images']} images of {found['data']}, {found['steps']} steps, "
+        f"{found['circuit']}, R2 {number(found['r2'])}",
+        ("an image", ""),
+        rows,
+        sections=(len(ACTIVITY),),
+    )
+
+
+def cells(
+    counts: Sequence[Count], runs: Sequence[Json], group: str = "activity"
+) -> Iterator[list[str]]:
+    """Yield, for each quantity of a group of the plain data, one cell for each run."""
+    for each in counts:
+        yield [number(found[group][each.key], each.digits) for found in runs]
+
+
+def proxies(estimates: Sequence[Json]) -> list[Proxy]:
+    """Return the rows of a table of proxies, from estimates as plain data."""
+    return [
+        Proxy(
+            each["profile"],
+            each["what"],
+            tuple(each["sources"]),
+            (_part(each, "synapses"), _part(each, "neurons"), _part(each, *REST)),
+            _range(each["dynamic_nj"]).text(),
+            _range(each["static_nj"]).text(),
+        )
+        for each in estimates
+    ]
+
+
+def _part(estimate: Json, *kinds: Kind) -> str:
+    """Return the sum of the items of some kinds; a dash where there are none."""
+    items = [each for each in estimate["items"] if each["kind"] in kinds and each["count"] != 0]
+    return total_of(_range(each["nj"]) for each in items).text() if items else "-"
+
+
+def _range(energy: Json) -> Range:
+    return Range(energy["low"], energy["high"])
+
+
+def marks(estimates: Sequence[Json]) -> dict[str, int]:
+    """Return the number under which each source is cited, in the order of first use."""
+    cited = (source for each in estimates for source in each["sources"])
+    return {source: index for index, source in enumerate(dict.fromkeys(cited), 1)}
+
+
+def proxies_table(estimates: Sequence[Json]) -> Table:
+    """Return the proxies in microjoule an image, with marks for the sources below."""
+    numbers, heading = marks(estimates), ""
+    rows: list[tuple[Cell, ...]] = []
+    for each in proxies(estimates):
+        cited = f" [{','.join(str(numbers[source]) for source in each.sources)}]"
+        name = each.profile + (cited if each.sources else "")
         if each.what != CHIP and name != heading:
-            shown.add_row(f"[bold]{name}[/]")
+            rows.append((Span(name, "strong"),))
         heading = name
-        shown.add_row(
-            name if each.what == CHIP else each.what,
-            *(_cell(each, kind) for kind in ("synapses", "neurons")),
-            _cell(each, "messages", "memory", "barriers"), each.dynamic.text(),
-        )  # fmt: skip
-    return shown
+        rows.append((name if each.what == CHIP else each.what, *each.cells, each.dynamic))
+    return table(
+        "energy proxies, microjoule an image (not measurements)",
+        ("", "synapses", "neurons", "rest", "dynamic"),
+        rows,
+    )
 
 
-def sources(found: Report) -> list[str]:
+def notes(found: Json) -> list[str]:
     """Return the lines below the table: sources, what the columns mean, each profile's caveat."""
-    lines = [f"[{mark}] {source}" for source, mark in _marks(found).items()]
+    estimates = found["estimates"]
+    lines = [f"[{mark}] {source}" for source, mark in marks(estimates).items()]
     lines.append(
         "rest: messages and hops of a chip, memory of a processor. Where a part is not public, "
         "not counted or stated as a minimum, the sum is a minimum (>=)."
     )
-    lines += [
-        f"{name}: placed on {t.cores} core{'s' * (t.cores > 1)} of {t.chips} "
-        f"chip{'s' * (t.chips > 1)} (`ipvae-snn map` tells whether it fits): "
-        f"{t.messages:,.0f} messages to cores, "
-        f"{t.hops_x:,.0f} hops east-west, {t.hops_y:,.0f} north-south, {t.synapse_words_read:,.0f} "
-        "synapse words read"
-        for name, t in found.traffic.items()
-    ]
-    leaks = {each.profile.name: each.static.text() for each in found.estimates}
-    published = [f"{name} {text}" for name, text in leaks.items() if text != "not public"]
+    lines += [_travel(name, traffic) for name, traffic in found["traffic"].items()]
+    leaks = {each.profile: each.static for each in proxies(estimates)}
+    published = [f"{name} {text}" for name, text in leaks.items() if text != NOT_PUBLIC]
     lines.append(
         "static (leakage while the barriers of an image last, not in the table): "
         f"{'; '.join([*published, 'not public elsewhere' if published else 'not public'])}"
     )
-    caveats = {each.profile.name: each.profile.caveat for each in found.estimates}
+    caveats = {each["profile"]: each["caveat"] for each in estimates}
     return [*lines, *(f"{name}: {caveat}" for name, caveat in caveats.items())]
 
 
-def draw(path: Path, found: Report) -> None:
-    """Draw the dynamic ranges of all estimates."""
+def _travel(name: str, t: Json) -> str:
+    return (
+        f"{name}: placed on {t['cores']} core{'s' * (t['cores'] > 1)} of {t['chips']} "
+        f"chip{'s' * (t['chips'] > 1)} (`ipvae-snn map` tells whether it fits): "
+        f"{t['messages']:,.0f} messages to cores, {t['hops_x']:,.0f} hops east-west, "
+        f"{t['hops_y']:,.0f} north-south, {t['synapse_words_read']:,.0f} synapse words read"
+    )
 
-    rows = [
-        (f"{each.profile.name}: {each.what}", _micro(each.dynamic.low), _micro(each.dynamic.high))
-        for each in found.estimates
+
+def picture(estimates: Sequence[Json]) -> Picture:
+    """Return the picture of all dynamic ranges, in microjoule an image."""
+    bars = [
+        Bar(f"{each['profile']}: {each['what']}", *_micro(_range(each["dynamic_nj"])))
+        for each in estimates
     ]
-    ranges(path, rows, "Dynamic energy proxies (not measurements)", "microjoule an image")
+    return Picture(
+        "energy",
+        PROXIES,
+        lambda figure: ranges(figure.add_subplot(), bars, PROXIES, "microjoule an image"),
+        ranges_size(len(bars)),
+    )
 
 
-def _micro(nanojoule: float | None) -> float | None:
-    return None if nanojoule is None else nanojoule / 1000.0
-
-
-def _cell(each: Estimate, *kinds: Any) -> str:
-    """Return the range of some kinds; a dash where the profile has none of them."""
-    present = [item for item in each.items if item.kind in kinds and item.count != 0]
-    return each.part(*kinds).text() if present else "-"
-
-
-def _marks(found: Report) -> dict[str, int]:
-    cited = [source for each in found.estimates for source in each.sources]
-    return {source: index for index, source in enumerate(dict.fromkeys(cited), 1)}
+def _micro(energy: Range) -> tuple[float | None, float | None]:
+    return (
+        None if energy.low is None else energy.low / 1000.0,
+        None if energy.high is None else energy.high / 1000.0,
+    )

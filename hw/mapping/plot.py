@@ -1,6 +1,5 @@
 """The picture of a placement: cores on the mesh by utilisation, and the routes that carry most."""
 
-from pathlib import Path
 from typing import Final
 
 import matplotlib
@@ -9,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ipvae_snn.arrays import Float64, Integers
 from ipvae_snn.hw.mapping.mapping import Mapping, Placed
 from ipvae_snn.hw.mapping.mesh import Mesh
-from ipvae_snn.report.plots import page
+from ipvae_snn.report.document import Picture
 
 ROUTES: Final = 40  # at most so many are drawn
 GAP: Final = 1  # tiles between chips
@@ -24,31 +24,53 @@ EDGES: Final = ("0.25", "tab:orange")  # by population
 TILE_FILL: Final = 0.86  # of a tile that its cores take
 
 
-def picture(path: Path, mapping: Mapping, placed: Placed, title: str) -> None:
+def picture(found: Mapping, placed: Placed, name: str) -> Picture:
+    """Return the picture of the placement of the network called `name`."""
+    mesh = placed.placement.mesh
+    grid = f"{mesh.columns} x {mesh.rows} tiles" + (" (assumed)" if mesh.assumed else "")
+    hypothetical = "" if found.fits else "; HYPOTHETICAL: it does not fit"
+    title = (
+        f"{name} on {found.profile.name}: {placed.placement.partition.cores} cores, "
+        f"{grid}{hypothetical}"
+    )
+    scale = _scale(mesh)
+    size = max(scale * _width(mesh) + 1.6, 6.0), max(scale * mesh.rows + 1.4, 3.0)
+    return Picture("placement", title, lambda figure: placement(figure, found, placed, title), size)
+
+
+def _width(mesh: Mesh) -> int:
+    """Return the width of all chips and the gaps between them, in tiles."""
+    return mesh.chips * (mesh.columns + GAP) - GAP
+
+
+def _scale(mesh: Mesh) -> float:
+    """Return the side of a tile in inches."""
+    return min(0.55, 15.0 / _width(mesh))
+
+
+def placement(figure: Figure, mapping: Mapping, placed: Placed, title: str) -> Figure:
     """Draw the chips side by side; a route's width is its events a step."""
     mesh = placed.placement.mesh
-    width = mesh.chips * (mesh.columns + GAP) - GAP
-    scale = min(0.55, 15.0 / width)
-    with page(path, max(scale * width + 1.6, 6.0), max(scale * mesh.rows + 1.4, 3.0)) as figure:
-        axes = figure.add_subplot()
-        axes.set_axis_off()
-        axes.set_aspect("equal")
-        axes.set_xlim(-0.7, width - 0.3)
-        axes.set_ylim(mesh.rows - 0.3, -0.9)
-        _chips(axes, mesh)
-        _routes(axes, mapping, placed)
-        names = _cores(axes, placed, scale * TILE_FILL)
-        shown = ScalarMappable(Normalize(0, 100), COLOURS)
-        figure.colorbar(shown, ax=axes, label="utilisation, %", shrink=0.8, pad=0.02)
-        handles = [
-            *(
-                Rectangle((0, 0), 1, 1, facecolor="0.9", edgecolor=colour, label=name)
-                for name, colour in zip(names, EDGES, strict=False)
-            ),
-            *axes.plot([], [], color=ROUTE, linewidth=2, label="routes that carry most"),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-        figure.suptitle(title)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.set_aspect("equal")
+    axes.set_xlim(-0.7, _width(mesh) - 0.3)
+    axes.set_ylim(mesh.rows - 0.3, -0.9)
+    _chips(axes, mesh)
+    _routes(axes, mapping, placed)
+    names = _cores(axes, placed, _scale(mesh) * TILE_FILL)
+    shown = ScalarMappable(Normalize(0, 100), COLOURS)
+    figure.colorbar(shown, ax=axes, label="utilisation, %", shrink=0.8, pad=0.02)
+    handles = [
+        *(
+            Rectangle((0, 0), 1, 1, facecolor="0.9", edgecolor=colour, label=name)
+            for name, colour in zip(names, EDGES, strict=False)
+        ),
+        *axes.plot([], [], color=ROUTE, linewidth=2, label="routes that carry most"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(title)
+    return figure
 
 
 def _chips(axes: Axes, mesh: Mesh) -> None:

@@ -1,7 +1,7 @@
 """`ipvae-snn energy`: what a run makes a chip or a processor do, and proxies of what that costs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,9 +15,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     network_path,
 )
-
-if TYPE_CHECKING:
-    from ipvae_snn.hw.chips.profile import ChipProfile
+from ipvae_snn.cli.rendering import deliver, line
 
 
 def energy(
@@ -39,48 +37,11 @@ def energy(
     as_json: JsonOption = False,
 ) -> None:
     """Count events, operations and updates of a run, and price them by published figures."""
-    from ipvae_snn.errors import FileFormatError
-    from ipvae_snn.hw.cost.report import counts_table, draw, proxies_table, sources
-    from ipvae_snn.ir.files import load_network
-    from ipvae_snn.report.json_files import emit_json, write_json
-    from ipvae_snn.report.terminal import console
-    from ipvae_snn.workflows.energy import report
-    from ipvae_snn.workflows.images import is_checkpoint, load_for
+    from ipvae_snn.workflows import energy as workflow
 
-    profiles = _priced(profile)  # before the run, so that a wrong name costs no time
-    if is_checkpoint(network):
-        raise FileFormatError(
-            f"{network}: a float checkpoint, but this counts an integer network's events; convert "
-            f"it first: ipvae-snn convert {network} --calibrate {data} --out net.safetensors"
+    settings = workflow.EnergySettings(tuple(profile or ()), split, limit, steps, seed, data_root)
+    with line(as_json) as progress:
+        result = workflow.energy(
+            network, data, settings, pictures=plots, out=out, progress=progress
         )
-    program = load_network(network)
-    images = load_for(program, data, split, data_root, limit)
-    screen = console(quiet=as_json)
-    with screen.status(f"compiled: {len(images.pixels)} images, {steps} steps"):
-        found = report(program, images, steps, seed, profiles)
-    if plots is not None:
-        draw(plots / "energy.png", found)
-    if out is not None:
-        write_json(out, found.as_json())
-    if as_json:
-        emit_json(found.as_json())
-        return
-    screen.print(counts_table(found))
-    screen.print(proxies_table(found))
-    for line in sources(found):
-        screen.print(line, highlight=False, markup=False)
-
-
-def _priced(names: list[str] | None) -> "list[ChipProfile]":
-    """Return the profiles that were asked for; refuse one that names no energies at all."""
-    from ipvae_snn.errors import ConfigError
-    from ipvae_snn.hw.chips.profile import load_profile, profile_names
-
-    found = [load_profile(name) for name in names or profile_names()]
-    for profile in found:
-        if names and not profile.energy:
-            raise ConfigError(
-                f"profile {profile.name} names no energies, so it prices nothing; choose one that "
-                "does (`ipvae-snn profiles`)"
-            )
-    return [profile for profile in found if profile.energy]
+    deliver(result, as_json)

@@ -1,19 +1,20 @@
 """Pictures of a comparison: quality, counts, agreement and state error by step, attribution."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ipvae_snn.arrays import Float64
 from ipvae_snn.comparison.attribution import JOINT, Attribution, Cause
 from ipvae_snn.comparison.figures import SIDES, Compared, Fidelity, StateError
 from ipvae_snn.metrics.estimates import Estimate
-from ipvae_snn.report.plots import page
+from ipvae_snn.report.document import Picture
 
 BLUE: Final = "tab:blue"
 ORANGE: Final = "tab:orange"
@@ -21,132 +22,152 @@ GREY: Final = "0.45"
 TAIL: Final = 1e-6  # the histogram ends where this share of the counts lies above
 
 
-def quality(path: Path, fidelity: Fidelity, title: str) -> None:
+def pictures(fidelity: Fidelity, causes: Attribution | None, name: str) -> tuple[Picture, ...]:
+    """Return the pictures of a comparison on images of the set called `name`."""
+    title = f"Float and integer inference on {name}"
+    made = [
+        Picture(file, f"{title}: {caption}", partial(draw, fidelity=fidelity, title=title), size)
+        for file, caption, draw, size in (
+            ("quality", "R2 and zeros by step", quality, (7.2, 5.4)),
+            ("counts", "how often each count occurs", counts, (6.4, 5.0)),
+            ("agreement", "counts that are equal, by step", agreement, (6.4, 5.6)),
+            ("state_error", "error of the potentials", state_error, (7.2, 3.6)),
+        )
+    ]
+    if causes is not None:
+        draw = partial(attribution, found=causes, fidelity=fidelity, title=title)
+        caption = f"{title}: one change at a time"
+        made.append(Picture("attribution", caption, draw, attribution_size(causes)))
+    return tuple(made)
+
+
+def quality(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     """Draw R2 and zeros of both runs by step, and what integers add, with intervals over seeds."""
-    with page(path, 7.2, 5.4) as figure:
-        grid = figure.subplots(2, 2, sharex=True)
-        for column, (name, label) in enumerate((("r2", "R2"), ("zeros", "zeros"))):
-            values = [compared[name] for compared in fidelity.curve.values()]
-            above, below = grid[0][column], grid[1][column]
-            for side, colour, style in zip(SIDES, (BLUE, ORANGE), ("-", "--"), strict=False):
-                _band(above, fidelity, values, side, colour, style)
-            _band(below, fidelity, values, "delta", ORANGE, "-", 1e3)
-            below.axhline(0.0, color=GREY, linewidth=0.8, linestyle=":")
-            above.set_title(
-                "R2 of a step's counts" if name == "r2" else "share of counts that are 0"
-            )
-            above.set_ylabel(label)
-            below.set_ylabel(f"{label}: integer - float, 1e-3")
-            below.set_xlabel("step")
-            if name == "r2":
-                lowest = min(v.seeds[side].mean for v in values for side in SIDES[:2])
-                above.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
-        grid[0][0].legend(frameon=False, loc="lower right")
-        _log_steps(grid[1][0], list(fidelity.curve))
-        figure.suptitle(f"{title}; bands: 95 % over {_seeds(fidelity)}")
+    grid = figure.subplots(2, 2, sharex=True)
+    for column, (name, label) in enumerate((("r2", "R2"), ("zeros", "zeros"))):
+        values = [compared[name] for compared in fidelity.curve.values()]
+        above, below = grid[0][column], grid[1][column]
+        for side, colour, style in zip(SIDES, (BLUE, ORANGE), ("-", "--"), strict=False):
+            _band(above, fidelity, values, side, colour, style)
+        _band(below, fidelity, values, "delta", ORANGE, "-", 1e3)
+        below.axhline(0.0, color=GREY, linewidth=0.8, linestyle=":")
+        above.set_title("R2 of a step's counts" if name == "r2" else "share of counts that are 0")
+        above.set_ylabel(label)
+        below.set_ylabel(f"{label}: integer - float, 1e-3")
+        below.set_xlabel("step")
+        if name == "r2":
+            lowest = min(v.seeds[side].mean for v in values for side in SIDES[:2])
+            above.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
+    grid[0][0].legend(frameon=False, loc="lower right")
+    _log_steps(grid[1][0], list(fidelity.curve))
+    figure.suptitle(f"{title}; bands: 95 % over {_seeds(fidelity)}")
+    return figure
 
 
-def counts(path: Path, fidelity: Fidelity, title: str) -> None:
+def counts(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     """Draw how often each count occurs in both runs, and how their shares differ."""
     shares = fidelity.distances.pooled / fidelity.distances.pooled.sum(axis=1, keepdims=True)
     above = 1.0 - np.cumsum(shares, axis=1).min(axis=0)
     last = max(int(np.argmax(above < TAIL)), 4)
     x = np.arange(last + 1)
-    with page(path, 6.4, 5.0) as figure:
-        top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        for row, side, colour, style in zip(
-            shares, SIDES, (BLUE, ORANGE), ("-", "--"), strict=False
-        ):
-            shown = np.where(row[: last + 1] > 0, row[: last + 1], np.nan)
-            top.step(x, shown, style, where="mid", color=colour, label=side, linewidth=1.6)
-        top.set_yscale("log")
-        top.set_ylabel("share of all counts")
-        top.legend(frameon=False)
-        below.bar(x, 1e4 * (shares[1] - shares[0])[: last + 1], width=0.8, color=ORANGE)
-        below.axhline(0.0, color=GREY, linewidth=0.8)
-        below.set_yscale("symlog", linthresh=0.1)  # from the many zeros to the rare bursts
-        below.set_ylabel("integer - float, 1e-4")
-        below.set_xlabel("spike count of a neuron and step")
-        below.margins(x=0.01)
-        found = fidelity.distances
-        top.set_title(
-            f"{title}\ntotal variation {found.total_variation.mean:.1e}, Wasserstein-1 "
-            f"{found.wasserstein.mean:.1e} spikes",
-            fontsize=9,
-        )
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    for row, side, colour, style in zip(shares, SIDES, (BLUE, ORANGE), ("-", "--"), strict=False):
+        shown = np.where(row[: last + 1] > 0, row[: last + 1], np.nan)
+        top.step(x, shown, style, where="mid", color=colour, label=side, linewidth=1.6)
+    top.set_yscale("log")
+    top.set_ylabel("share of all counts")
+    top.legend(frameon=False)
+    below.bar(x, 1e4 * (shares[1] - shares[0])[: last + 1], width=0.8, color=ORANGE)
+    below.axhline(0.0, color=GREY, linewidth=0.8)
+    below.set_yscale("symlog", linthresh=0.1)  # from the many zeros to the rare bursts
+    below.set_ylabel("integer - float, 1e-4")
+    below.set_xlabel("spike count of a neuron and step")
+    below.margins(x=0.01)
+    found = fidelity.distances
+    top.set_title(
+        f"{title}\ntotal variation {found.total_variation.mean:.1e}, Wasserstein-1 "
+        f"{found.wasserstein.mean:.1e} spikes",
+        fontsize=9,
+    )
+    return figure
 
 
-def agreement(path: Path, fidelity: Fidelity, title: str) -> None:
+def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     """Draw the share of counts that differ from the float run's by step, free and in one step."""
     steps, mark = np.arange(1, fidelity.steps + 1), _marker(fidelity.steps)
     kinds = (("free-running", fidelity.free, BLUE), ("one step", fidelity.single, ORANGE))
-    with page(path, 6.4, 5.6) as figure:
-        top, below = figure.subplots(2, 1, sharex=True)
-        for label, found, colour in kinds:
-            for extent, values, style in (
-                ("all counts", found.by_step, "-"),
-                ("float count not 0", found.active_by_step, "--"),
-            ):
-                name = f"{label}, {extent}"
-                if found is fidelity.free:
-                    top.plot(
-                        steps, values, style, color=colour, label=name, linewidth=1.6, marker=mark
-                    )
-                missed = 1.0 - values
-                shown = np.where(missed > 0, missed, np.nan)
-                below.plot(
-                    steps, shown, style, color=colour, label=name, linewidth=1.6, marker=mark
-                )
-        top.set_ylim(top=1.0)
-        top.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        top.set_ylabel("counts equal to the float run's")
-        median = fidelity.divergence.median_step
-        if median is not None:
-            top.axvline(median + 1, color=GREY, linestyle=":", linewidth=1.2)
-            top.annotate(
-                "half of the images\nhave differed", (median + 1, 0.06), (4, 0),
-                xycoords=("data", "axes fraction"), textcoords="offset points", color="0.35",
-            )  # fmt: skip
-        top.legend(frameon=False, loc="best")
-        below.set_yscale("log")
-        if (fidelity.free.by_step == 1.0).all() and (fidelity.single.by_step == 1.0).all():
-            below.set_ylim(1e-7, 1.0)  # nothing differs, so that there is nothing to scale by
-        below.set_ylabel("share of counts that differ")
-        below.set_xlabel("step")
-        below.legend(frameon=False, loc="best", ncols=2, fontsize=8)
-        _log_steps(below, steps.tolist())
-        figure.suptitle(title)
+    top, below = figure.subplots(2, 1, sharex=True)
+    for label, found, colour in kinds:
+        for extent, values, style in (
+            ("all counts", found.by_step, "-"),
+            ("float count not 0", found.active_by_step, "--"),
+        ):
+            name = f"{label}, {extent}"
+            if found is fidelity.free:
+                top.plot(steps, values, style, color=colour, label=name, linewidth=1.6, marker=mark)
+            missed = 1.0 - values
+            shown = np.where(missed > 0, missed, np.nan)
+            below.plot(steps, shown, style, color=colour, label=name, linewidth=1.6, marker=mark)
+    top.set_ylim(top=1.0)
+    top.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    top.set_ylabel("counts equal to the float run's")
+    median = fidelity.divergence.median_step
+    if median is not None:
+        top.axvline(median + 1, color=GREY, linestyle=":", linewidth=1.2)
+        top.annotate(
+            "half of the images\nhave differed",
+            (median + 1, 0.06),
+            (4, 0),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            color="0.35",
+        )
+    top.legend(frameon=False, loc="best")
+    below.set_yscale("log")
+    if (fidelity.free.by_step == 1.0).all() and (fidelity.single.by_step == 1.0).all():
+        below.set_ylim(1e-7, 1.0)  # nothing differs, so that there is nothing to scale by
+    below.set_ylabel("share of counts that differ")
+    below.set_xlabel("step")
+    below.legend(frameon=False, loc="best", ncols=2, fontsize=8)
+    _log_steps(below, steps.tolist())
+    figure.suptitle(title)
+    return figure
 
 
-def state_error(path: Path, fidelity: Fidelity, title: str) -> None:
+def state_error(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     """Draw the potentials' error by step, and how it is distributed over the neurons."""
     kinds = (
         ("free-running", fidelity.free_error, BLUE),
         ("one step", fidelity.single_error, ORANGE),
     )
     steps, mark = np.arange(1, fidelity.steps + 1), _marker(fidelity.steps)
-    with page(path, 7.2, 3.6) as figure:
-        left, right = figure.subplots(1, 2)
-        for label, found, colour in kinds:
-            text = f"{label}: {_bits(found)}"
-            left.plot(
-                steps, _finite(found.by_step), color=colour, label=text, linewidth=1.6, marker=mark
-            )
-            known = found.by_neuron[np.isfinite(found.by_neuron)]
-            right.hist(known, bins=30, color=colour, alpha=0.6, label=label)
-        left.set_ylabel("rms error of the potential, bits")
-        left.set_xlabel("step")
-        left.set_ylim(bottom=min(0.0, left.get_ylim()[0]))
-        left.legend(frameon=False, loc="best")
-        _log_steps(left, steps.tolist())
-        right.set_xlabel("rms error of a neuron, bits")
-        right.set_ylabel("neurons")
-        right.set_ylim(top=1.2 * right.get_ylim()[1])  # room for the legend
-        right.legend(frameon=False, loc="upper right")
-        figure.suptitle(f"{title}; 0 bits: one unit of the state")
+    left, right = figure.subplots(1, 2)
+    for label, found, colour in kinds:
+        text = f"{label}: {_bits(found)}"
+        left.plot(
+            steps, _finite(found.by_step), color=colour, label=text, linewidth=1.6, marker=mark
+        )
+        known = found.by_neuron[np.isfinite(found.by_neuron)]
+        right.hist(known, bins=30, color=colour, alpha=0.6, label=label)
+    left.set_ylabel("rms error of the potential, bits")
+    left.set_xlabel("step")
+    left.set_ylim(bottom=min(0.0, left.get_ylim()[0]))
+    left.legend(frameon=False, loc="best")
+    _log_steps(left, steps.tolist())
+    right.set_xlabel("rms error of a neuron, bits")
+    right.set_ylabel("neurons")
+    right.set_ylim(top=1.2 * right.get_ylim()[1])  # room for the legend
+    right.legend(frameon=False, loc="upper right")
+    figure.suptitle(f"{title}; 0 bits: one unit of the state")
+    return figure
 
 
-def attribution(path: Path, found: Attribution, fidelity: Fidelity, title: str) -> None:
+def attribution_size(found: Attribution) -> tuple[float, float]:
+    """Return the size in inches of a figure for an attribution."""
+    return 8.4, 0.27 * (len(found.causes) + 1) + 1.1
+
+
+def attribution(figure: Figure, found: Attribution, fidelity: Fidelity, title: str) -> Figure:
     """Draw what each tensor of the program does alone in the float network, and the program."""
     last = fidelity.curve[fidelity.steps]
     names = [*(cause.text for cause in found.causes), "the program itself"]
@@ -156,21 +177,21 @@ def attribution(path: Path, found: Attribution, fidelity: Fidelity, title: str) 
     )
     y = np.arange(len(names))[::-1]
     colours = [*(_colour(cause) for cause in found.causes), GREY]
-    with page(path, 8.4, 0.27 * len(names) + 1.1) as figure:
-        axes = figure.subplots(1, 3, sharey=True)
-        for panel, (label, estimates, program) in zip(axes[:2], panels, strict=True):
-            _bars(panel, y, [*estimates, program], colours)
-            panel.set_xlabel(label)
-        errors = [*(cause.bits for cause in found.causes), fidelity.free_error.by_step[-1]]
-        axes[2].barh(y, np.nan_to_num(_finite(np.array(errors))), color=colours, height=0.7)
-        axes[2].set_xlabel("state error, bits")
-        for at, error in zip(y, errors, strict=True):
-            if not np.isfinite(error):
-                axes[2].annotate("none", (0.0, at), (3, 0), textcoords="offset points", va="center")
-        axes[0].set_yticks(y, names)
-        for panel in axes:
-            panel.tick_params(axis="y", length=0)
-        figure.suptitle(f"{title}: one change at a time, after {fidelity.steps} steps")
+    axes = figure.subplots(1, 3, sharey=True)
+    for panel, (label, estimates, program) in zip(axes[:2], panels, strict=True):
+        _bars(panel, y, [*estimates, program], colours)
+        panel.set_xlabel(label)
+    errors = [*(cause.bits for cause in found.causes), fidelity.free_error.by_step[-1]]
+    axes[2].barh(y, np.nan_to_num(_finite(np.array(errors))), color=colours, height=0.7)
+    axes[2].set_xlabel("state error, bits")
+    for at, error in zip(y, errors, strict=True):
+        if not np.isfinite(error):
+            axes[2].annotate("none", (0.0, at), (3, 0), textcoords="offset points", va="center")
+    axes[0].set_yticks(y, names)
+    for panel in axes:
+        panel.tick_params(axis="y", length=0)
+    figure.suptitle(f"{title}: one change at a time, after {fidelity.steps} steps")
+    return figure
 
 
 def _bars(
@@ -189,9 +210,14 @@ def _colour(cause: Cause) -> str:
 
 
 def _band(
-    axes: Axes, fidelity: Fidelity, values: Sequence[Compared], side: str, colour: str, style: str,
+    axes: Axes,
+    fidelity: Fidelity,
+    values: Sequence[Compared],
+    side: str,
+    colour: str,
+    style: str,
     factor: float = 1.0,
-) -> None:  # fmt: skip
+) -> None:
     steps, found = list(fidelity.curve), [value.seeds[side] for value in values]
     axes.plot(
         steps, [factor * e.mean for e in found], style, color=colour, label=side, linewidth=1.6

@@ -1,16 +1,24 @@
-"""What `ipvae-snn compare` found, as JSON for machines and as tables for people."""
+"""The report of a comparison: plain data, and a document of tables."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from ipvae_snn.comparison.attribution import Attribution
 from ipvae_snn.comparison.figures import Compared, Fidelity, StateError
 from ipvae_snn.metrics.estimates import Estimate
-from ipvae_snn.report.terminal import number, table
+from ipvae_snn.report.document import (
+    Block,
+    Document,
+    Picture,
+    Span,
+    Table,
+    Text,
+    number,
+    paragraph,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -56,36 +64,48 @@ class Report:
             "seconds": self.seconds,
         }
 
-    def show(self, screen: Console) -> None:
-        """Print the tables and what they cannot hold."""
-        found = self.fidelity
-        screen.print(_marks(self))
-        screen.print(_agreements(found))
-        screen.print(_counts(found))
-        for line in _divergence(found):
-            screen.print(line, highlight=False)
-        if self.attribution is not None:
-            screen.print(_causes(self.attribution, found))
-        for path in self.plots:
-            screen.print(f"picture: {path}", highlight=False)
-        screen.print(f"{self.seconds:.1f} s; data: {self.citation}", highlight=False)
 
-
-def _marks(report: Report) -> Table:
+def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
+    """Return the tables, what they cannot hold, and the pictures."""
     found = report.fidelity
-    shown = table(
+    blocks: list[Block] = [
+        marks_table(report),
+        agreement_table(found),
+        histogram_table(found),
+        first_difference(found),
+        *_saturations(found),
+    ]
+    if report.attribution is not None:
+        blocks.append(attribution_table(report.attribution, found))
+    return Document(
+        f"{report.network} against {report.checkpoint} on {report.data}",
+        (*blocks, *pictures, paragraph(f"{report.seconds:.1f} s; data: {report.citation}")),
+    )
+
+
+def marks_table(report: Report) -> Table:
+    """Return R2, zeros and free energy of float, and integer - float, at marked steps."""
+    found, rows = report.fidelity, []
+    for step in found.marks:
+        r2, zeros, energy = (found.curve[step][name] for name in ("r2", "zeros", "free_energy"))
+        rows.append(
+            (
+                f"{step}",
+                _float(r2),
+                _delta(r2),
+                _float(zeros),
+                _delta(zeros),
+                _float(energy, 0),
+                _delta(energy, 1),
+            )
+        )
+    return table(
         f"{report.images} images of {report.data}, {report.circuit} circuit, "
         f"{len(found.seeds)} seeds from {found.seeds[0]}; float, and integer - float with "
         "the half width of its 95 % interval over seeds",
-        "step", "R2", "delta", "zeros", "delta", "F nats", "delta",
-    )  # fmt: skip
-    for step in found.marks:
-        r2, zeros, energy = (found.curve[step][name] for name in ("r2", "zeros", "free_energy"))
-        shown.add_row(
-            f"{step}", _float(r2), _delta(r2), _float(zeros), _delta(zeros),
-            _float(energy, 0), _delta(energy, 1),
-        )  # fmt: skip
-    return shown
+        ("step", "R2", "delta", "zeros", "delta", "F nats", "delta"),
+        rows,
+    )
 
 
 def _float(value: Compared, digits: int = 4) -> str:
@@ -103,22 +123,26 @@ def _spread(value: Estimate, digits: int, sign: str = "+") -> str:
     return f"{text} ±{half:,.{digits}f}" if math.isfinite(half) else text
 
 
-def _agreements(found: Fidelity) -> Table:
-    shown = table(
-        "Spike by spike; one step: from the float run's potentials and counts",
-        "", "free-running", "one step",
-    )  # fmt: skip
-    for label, free, single in (
-        ("counts equal, %", found.free.equal, found.single.equal),
-        ("the same where float is not 0, %", found.free.equal_active, found.single.equal_active),
-    ):
-        shown.add_row(label, number(100 * free.mean, 3), number(100 * single.mean, 3))
+def agreement_table(found: Fidelity) -> Table:
+    """Return how many counts are equal, and the state's error, over the run and in one step."""
     errors = found.free_error, found.single_error
-    shown.add_row("state error, nats (rms)", *(number(e.nats.mean, 5) for e in errors))
-    shown.add_row("the same in bits (0: one unit)", *(number(e.bits.mean, 2) for e in errors))
-    shown.add_row("the same, median neuron", *(number(_median(e), 2) for e in errors))
-    shown.add_row("the same, worst neuron", *(_worst(e) for e in errors))
-    return shown
+    free, single = found.free, found.single
+    rows = [
+        ("counts equal, %", *(number(100 * each.equal.mean) for each in (free, single))),
+        (
+            "the same where float is not 0, %",
+            *(number(100 * each.equal_active.mean) for each in (free, single)),
+        ),
+        ("state error, nats (rms)", *(number(e.nats.mean, 5) for e in errors)),
+        ("the same in bits (0: one unit)", *(number(e.bits.mean, 2) for e in errors)),
+        ("the same, median neuron", *(number(_median(e), 2) for e in errors)),
+        ("the same, worst neuron", *(_worst(e) for e in errors)),
+    ]
+    return table(
+        "Spike by spike; one step: from the float run's potentials and counts",
+        ("", "free-running", "one step"),
+        rows,
+    )
 
 
 def _median(error: StateError) -> float:
@@ -130,55 +154,73 @@ def _worst(error: StateError) -> str:
     return f"{number(float(error.by_neuron[worst]), 2)} (neuron {worst})"
 
 
-def _counts(found: Fidelity) -> Table:
-    shown = table(
-        "Distance between histograms of counts",
-        "", "all neurons", "largest of one", "two float seeds",
-    )  # fmt: skip
+def histogram_table(found: Fidelity) -> Table:
+    """Return how far the distributions of counts are apart, beside two seeds of float."""
     d = found.distances
-    shown.add_row(
-        "total variation", number(d.total_variation.mean, 5),
-        number(d.worst_total_variation.mean, 4), number(d.floor_total_variation, 4),
-    )  # fmt: skip
-    shown.add_row(
-        "Wasserstein-1, spikes", number(d.wasserstein.mean, 5),
-        number(d.worst_wasserstein.mean, 4), number(d.floor_wasserstein, 4),
-    )  # fmt: skip
-    return shown
+    return table(
+        "Distance between histograms of counts",
+        ("", "all neurons", "largest of one", "two float seeds"),
+        [
+            (
+                "total variation",
+                number(d.total_variation.mean, 5),
+                number(d.worst_total_variation.mean, 4),
+                number(d.floor_total_variation, 4),
+            ),
+            (
+                "Wasserstein-1, spikes",
+                number(d.wasserstein.mean, 5),
+                number(d.worst_wasserstein.mean, 4),
+                number(d.floor_wasserstein, 4),
+            ),
+        ],
+    )
 
 
-def _divergence(found: Fidelity) -> list[str]:
-    place, lines = found.divergence.first, []
+def first_difference(found: Fidelity) -> Text:
+    """Return where counts differ first, and in how many images they do."""
+    place = found.divergence.first
     if place is None:
-        lines.append("[green]every count of every seed is the float run's[/]")
-    else:
-        median = found.divergence.median_step
-        lines.append(
-            f"counts differ first at seed {place.seed}, image {place.image}, step {place.step}, "
-            f"neuron {place.neuron}: float {place.float_count}, integer {place.integer_count}; "
-            f"{100 * found.divergence.share:.1f} % of the images differ at some step"
-            + ("" if median is None else f", half of them by step {median:.0f}")
+        return paragraph(Span("every count of every seed is the float run's", "good"))
+    median = found.divergence.median_step
+    return paragraph(
+        f"counts differ first at seed {place.seed}, image {place.image}, step {place.step}, "
+        f"neuron {place.neuron}: float {place.float_count}, integer {place.integer_count}; "
+        f"{100 * found.divergence.share:.1f} % of the images differ at some step",
+        "" if median is None else f", half of them by step {median:.0f}",
+    )
+
+
+def _saturations(found: Fidelity) -> tuple[Text, ...]:
+    kinds = ", ".join(f"{kind} {n:,}" for kind, n in found.saturations.items() if n)
+    return (paragraph(Span(f"saturated: {kinds}", "warning")),) if kinds else ()
+
+
+def attribution_table(attribution: Attribution, found: Fidelity) -> Table:
+    """Return what each change alone does, and the integer network as a whole."""
+    rows = [
+        (
+            cause.text,
+            _spread(cause.r2, 5),
+            _spread(cause.zeros, 5),
+            number(cause.bits, 2),
+            "-" if cause.worst_neuron is None else f"{cause.worst_neuron}",
         )
-    if any(found.saturations.values()):
-        kinds = ", ".join(f"{kind} {n:,}" for kind, n in found.saturations.items() if n)
-        lines.append(f"[yellow]saturated: {kinds}[/]")
-    return lines
-
-
-def _causes(attribution: Attribution, found: Fidelity) -> Table:
-    shown = table(
+        for cause in attribution.causes
+    ]
+    last = found.curve[found.steps]
+    rows.append(
+        (
+            "the program itself",
+            _delta(last["r2"], 5),
+            _delta(last["zeros"], 5),
+            number(float(found.free_error.by_step[-1]), 2),
+            "",
+        )
+    )
+    return table(
         f"One change at a time in the float network, after {found.steps} steps "
         f"(largest state error: {attribution.largest.text})",
-        "what is the program's", "R2", "zeros", "state, bits", "worst neuron",
-    )  # fmt: skip
-    for cause in attribution.causes:
-        worst = "-" if cause.worst_neuron is None else f"{cause.worst_neuron}"
-        shown.add_row(
-            cause.text, _spread(cause.r2, 5), _spread(cause.zeros, 5), number(cause.bits, 2), worst
-        )
-    last = found.curve[found.steps]
-    shown.add_row(
-        "the program itself", _delta(last["r2"], 5), _delta(last["zeros"], 5),
-        number(float(found.free_error.by_step[-1]), 2), "",
-    )  # fmt: skip
-    return shown
+        ("what is the program's", "R2", "zeros", "state, bits", "worst neuron"),
+        rows,
+    )

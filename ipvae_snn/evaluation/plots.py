@@ -1,108 +1,161 @@
 """Pictures of an evaluation: convergence past the training horizon, reconstructions, dictionary."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ipvae_snn.arrays import Float32, Floats
-from ipvae_snn.evaluation.evaluate import Evaluation
+from ipvae_snn.data import ImageSet
+from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation
 from ipvae_snn.evaluation.figures import Moment
 from ipvae_snn.metrics.estimates import Estimate
-from ipvae_snn.report.plots import page, show, tiles
+from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.report.document import Picture
+from ipvae_snn.report.plots import show, tiles
 
 MAX_COLUMNS: Final = 8  # steps in the picture of reconstructions
 MAX_ELEMENTS: Final = 576  # dictionary elements drawn
 COLOURS: Final = ("tab:blue", "tab:orange")
+CONVERGENCE_SIZE: Final = (6.4, 7.2)
+DICTIONARY_SIZE: Final = (6.4, 8.2)
 
-Figure = Callable[[Moment], Estimate | None]
+Value = Callable[[Moment], Estimate | None]
 
 
-def convergence(path: Path, evaluation: Evaluation) -> None:
+def pictures(
+    network: FloatNetwork, images: ImageSet, found: Evaluated
+) -> tuple[Picture, Picture, Picture]:
+    """Return the pictures of an evaluation that kept reconstructions of the first images.
+
+    Raises ValueError if it kept none (see `shown` of evaluate).
+    """
+    shown, steps = (len(found.samples[found.evaluation.steps]), len(found.samples))
+    if shown == 0:
+        raise ValueError("the evaluation kept no reconstruction; evaluate with shown of 1 or more")
+    title = f"Images of {images.name} and what the spikes and rates of a step decode to"
+    shape = network.image_shape
+    return (
+        Picture(
+            "convergence",
+            f"Convergence on {images.name}",
+            lambda figure: convergence(figure, found.evaluation),
+            CONVERGENCE_SIZE,
+        ),
+        Picture(
+            "reconstructions",
+            title,
+            lambda figure: reconstructions(
+                figure, images.pixels[:shown], found.samples, found.maps, shape, title
+            ),
+            reconstructions_size(shown, steps),
+        ),
+        Picture(
+            "dictionary",
+            "Dictionary, most used first",
+            lambda figure: dictionary_by_use(figure, network.phi, shape, found.rates),
+            DICTIONARY_SIZE,
+        ),
+    )
+
+
+def convergence(figure: Figure, evaluation: Evaluation) -> Figure:
     """Draw R2, zeros and the step's change over a logarithmic axis of steps, with 95 % bands.
 
     A dotted line marks the steps that the network was trained with.
     """
     moments = [moment for moment in evaluation.moments if moment.step > 0]
-    with page(path, 6.4, 7.2) as figure:
-        quality, sparse, change = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
-        _curve(quality, moments, lambda m: m.r2_map, "MAP read-out", COLOURS[1], "--")
-        _curve(quality, moments, lambda m: m.r2, "one sample", COLOURS[0])
-        lowest = min(m.r2.mean for m in moments)
-        quality.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
-        quality.set_ylabel("R2")
-        quality.legend(frameon=False, loc="lower right")
-        _curve(sparse, moments, lambda m: m.zeros, "zeros", COLOURS[0])
-        sparse.set_ylabel("share of silent neurons")
-        _curve(change, moments, lambda m: m.du_norm, "change", COLOURS[0])
-        change.set_ylabel("|u(t) - u(t-1)| in nats")
-        change.set_ylim(bottom=0.0)
-        change.set_xlabel("step")
-        change.set_xscale("log", base=2)
-        change.set_xticks(_ticks([m.step for m in moments]))
-        change.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}")
-        change.minorticks_off()
-        if evaluation.training_steps <= evaluation.steps:
-            for axes in (quality, sparse, change):
-                axes.axvline(evaluation.training_steps, color="0.45", linestyle=":", linewidth=1.2)
-            # The change falls from the upper left, so that the upper right has room.
-            change.annotate(
-                f"trained with {evaluation.training_steps} steps", (evaluation.training_steps, 0.9),
-                (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-                color="0.35",
-            )  # fmt: skip
-        figure.suptitle(f"Convergence on {evaluation.images} images of {evaluation.data}")
+    quality, sparse, change = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
+    _curve(quality, moments, lambda m: m.r2_map, "MAP read-out", COLOURS[1], "--")
+    _curve(quality, moments, lambda m: m.r2, "one sample", COLOURS[0])
+    lowest = min(m.r2.mean for m in moments)
+    quality.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
+    quality.set_ylabel("R2")
+    quality.legend(frameon=False, loc="lower right")
+    _curve(sparse, moments, lambda m: m.zeros, "zeros", COLOURS[0])
+    sparse.set_ylabel("share of silent neurons")
+    _curve(change, moments, lambda m: m.du_norm, "change", COLOURS[0])
+    change.set_ylabel("|u(t) - u(t-1)| in nats")
+    change.set_ylim(bottom=0.0)
+    change.set_xlabel("step")
+    change.set_xscale("log", base=2)
+    change.set_xticks(_ticks([m.step for m in moments]))
+    change.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}")
+    change.minorticks_off()
+    if evaluation.training_steps <= evaluation.steps:
+        for axes in (quality, sparse, change):
+            axes.axvline(evaluation.training_steps, color="0.45", linestyle=":", linewidth=1.2)
+        # The change falls from the upper left, so that the upper right has room.
+        change.annotate(
+            f"trained with {evaluation.training_steps} steps",
+            (evaluation.training_steps, 0.9),
+            (4, 0),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            color="0.35",
+        )
+    figure.suptitle(f"Convergence on {evaluation.images} images of {evaluation.data}")
+    return figure
+
+
+def reconstructions_size(images: int, steps: int) -> tuple[float, float]:
+    """Return the size in inches of a figure for reconstructions after `steps` recorded steps."""
+    return 0.9 * (min(steps, MAX_COLUMNS) + 1) + 0.7, 1.8 * images + 0.7
 
 
 def reconstructions(
-    path: Path, originals: Floats, samples: Mapping[int, Floats], maps: Mapping[int, Floats],
-    shape: tuple[int, int], title: str,
-) -> None:  # fmt: skip
+    figure: Figure,
+    originals: Floats,
+    samples: Mapping[int, Floats],
+    maps: Mapping[int, Floats],
+    shape: tuple[int, int],
+    title: str,
+) -> Figure:
     """Draw, for each of originals (P, M), what the steps of `samples` and of `maps` decode to."""
     steps = spread(sorted(samples))
     low, high = np.percentile(originals, [0.5, 99.5])
     n = len(originals)
-    with page(path, 0.9 * (len(steps) + 1) + 0.7, 1.8 * n + 0.7) as figure:
-        grid = figure.subplots(2 * n, len(steps) + 1, squeeze=False)
-        for image in range(n):
-            for line, (name, decoded) in enumerate((("sample", samples), ("MAP", maps))):
-                row = grid[2 * image + line]
-                row[0].set_axis_off()
-                if line == 0:
-                    show(row[0], originals[image].reshape(shape), low, high)
-                for axes, step in zip(row[1:], steps, strict=True):
-                    show(axes, decoded[step][image].reshape(shape), low, high)
-                row[1].text(
-                    -0.1, 0.5, name, transform=row[1].transAxes, ha="right", va="center",
-                    rotation=90,
-                )  # fmt: skip
-        grid[0][0].set_title("original", fontsize=9)
-        for axes, step in zip(grid[0][1:], steps, strict=True):
-            axes.set_title(f"step {step}", fontsize=9)
-        figure.suptitle(title)
+    grid = figure.subplots(2 * n, len(steps) + 1, squeeze=False)
+    for image in range(n):
+        for line, (name, decoded) in enumerate((("sample", samples), ("MAP", maps))):
+            row = grid[2 * image + line]
+            row[0].set_axis_off()
+            if line == 0:
+                show(row[0], originals[image].reshape(shape), low, high)
+            for axes, step in zip(row[1:], steps, strict=True):
+                show(axes, decoded[step][image].reshape(shape), low, high)
+            beside = row[1].transAxes
+            row[1].text(-0.1, 0.5, name, transform=beside, ha="right", va="center", rotation=90)
+    grid[0][0].set_title("original", fontsize=9)
+    for axes, step in zip(grid[0][1:], steps, strict=True):
+        axes.set_title(f"step {step}", fontsize=9)
+    figure.suptitle(title)
+    return figure
 
 
-def dictionary_by_use(path: Path, phi: Float32, shape: tuple[int, int], rates: Floats) -> None:
+def dictionary_by_use(
+    figure: Figure, phi: Float32, shape: tuple[int, int], rates: Floats
+) -> Figure:
     """Draw the dictionary phi (M, K) in the order of the mean rates (N, K), and those rates."""
     use = rates.mean(axis=0, dtype=np.float64)
     order = np.argsort(-use)
     shown = order[:MAX_ELEMENTS]
-    with page(path, 6.4, 8.2) as figure:
-        top, below = figure.subplots(2, 1, height_ratios=(4, 1))
-        show(top, tiles(phi.T[shown], shape, int(np.ceil(np.sqrt(len(shown))))), -1, 1)
-        extent = "all" if len(shown) == len(order) else f"{len(shown)} of"
-        top.set_title(f"Dictionary: {extent} {len(order)} elements, most used first")
-        below.plot(np.arange(1, len(order) + 1), use[order], color=COLOURS[0], linewidth=1.6)
-        below.set_yscale("log")
-        below.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
-        below.yaxis.set_major_formatter("{x:g}")
-        below.yaxis.set_minor_formatter(NullFormatter())
-        below.set_xlabel("element")
-        below.set_ylabel("mean rate (spikes a step)")
-        below.margins(x=0.01)
+    top, below = figure.subplots(2, 1, height_ratios=(4, 1))
+    show(top, tiles(phi.T[shown], shape, int(np.ceil(np.sqrt(len(shown))))), -1, 1)
+    extent = "all" if len(shown) == len(order) else f"{len(shown)} of"
+    top.set_title(f"Dictionary: {extent} {len(order)} elements, most used first")
+    below.plot(np.arange(1, len(order) + 1), use[order], color=COLOURS[0], linewidth=1.6)
+    below.set_yscale("log")
+    below.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    below.yaxis.set_major_formatter("{x:g}")
+    below.yaxis.set_minor_formatter(NullFormatter())
+    below.set_xlabel("element")
+    below.set_ylabel("mean rate (spikes a step)")
+    below.margins(x=0.01)
+    return figure
 
 
 def spread(steps: Sequence[int], most: int = MAX_COLUMNS) -> list[int]:
@@ -118,10 +171,14 @@ def _ticks(steps: Sequence[int]) -> list[int]:
 
 
 def _curve(
-    axes: Axes, moments: Sequence[Moment], figure: Figure, label: str, colour: str,
+    axes: Axes,
+    moments: Sequence[Moment],
+    value: Value,
+    label: str,
+    colour: str,
     style: str = "-",
-) -> None:  # fmt: skip
-    points = [(m.step, value) for m in moments if (value := figure(m)) is not None]
+) -> None:
+    points = [(m.step, found) for m in moments if (found := value(m)) is not None]
     steps = [step for step, _ in points]
     axes.plot(steps, [e.mean for _, e in points], style, color=colour, label=label, linewidth=1.6)
     if all(np.isfinite([e.low, e.high]).all() for _, e in points):

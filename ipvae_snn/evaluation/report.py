@@ -1,16 +1,23 @@
-"""What `ipvae-snn evaluate` found, as JSON for machines and as tables for people."""
+"""The report of an evaluation: plain data, and a document of tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
-
-from rich.console import Console
-from rich.table import Table
 
 from ipvae_snn.evaluation.evaluate import Evaluation
 from ipvae_snn.evaluation.readout import Readout
 from ipvae_snn.metrics.estimates import Estimate
-from ipvae_snn.report.terminal import number, table
+from ipvae_snn.report.document import (
+    Block,
+    Document,
+    Picture,
+    Span,
+    Table,
+    Text,
+    number,
+    paragraph,
+    table,
+)
 
 MSE_UNIT: Final = 1e-3  # the table shows thousandths, as the published figures do
 
@@ -33,10 +40,14 @@ class Report:
     plots: tuple[str, ...]
     seconds: float
 
+    @property
+    def us_per_image_step(self) -> float:
+        """Microseconds per image and step."""
+        return 1e6 * self.seconds / (self.evaluation.images * self.evaluation.steps)
+
     def as_json(self) -> dict[str, Any]:
         """Return plain data; `final` repeats the last of `moments`."""
         found = self.evaluation
-        skipped = self.readout if isinstance(self.readout, str) else None
         generalisation = None
         if self.others is not None:
             sets = {
@@ -49,61 +60,84 @@ class Report:
             "trained_on": self.trained_on,
             **found.as_json(),
             "final": asdict(found.last),
-            "readout": {"skipped": skipped} if isinstance(self.readout, str)
-            else {"skipped": None, **asdict(self.readout)},
+            "readout": self._readout_json(),
             "generalisation": generalisation,
             "plots": list(self.plots),
             "seconds": self.seconds,
-            "us_per_image_step": 1e6 * self.seconds / (found.images * found.steps),
-        }  # fmt: skip
+            "us_per_image_step": self.us_per_image_step,
+        }
 
-    def show(self, screen: Console) -> None:
-        """Print the tables and what they cannot hold."""
-        found = self.evaluation
-        screen.print(_moments(found))
-        screen.print(_figures(found, self.readout))
+    def _readout_json(self) -> dict[str, Any]:
         if isinstance(self.readout, str):
-            screen.print(f"no linear read-out: {self.readout}", highlight=False)
-        elif not self.readout.converged:
-            screen.print("[yellow]the read-out's fit stopped at its limit of iterations[/]")
-        if self.others is not None:
-            screen.print(_others(self.others))
-            for name, reason in (self.left_out or {}).items():
-                screen.print(f"[yellow]{name} is left out[/]: {reason}", highlight=False)
-        if found.reached_clip.mean > 0:
-            screen.print(
-                "[yellow]some potentials reached the clip, where inference has run away[/]: the "
-                f"largest rate was {found.largest_rate:,.0f} spikes a step"
+            return {"skipped": self.readout}
+        return {"skipped": None, **asdict(self.readout)}
+
+
+def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
+    """Return the tables, what they cannot hold, and the pictures."""
+    found = report.evaluation
+    pace = f"{report.us_per_image_step:.1f} us an image and step"
+    blocks: list[Block] = [
+        steps_table(found),
+        figures_table(found, report.readout),
+        *_remarks_on_readout(report.readout),
+    ]
+    if report.others is not None:
+        blocks.append(others_table(report.others))
+        for name, reason in (report.left_out or {}).items():
+            blocks.append(paragraph(Span(f"{name} is left out", "warning"), f": {reason}"))
+    if found.reached_clip.mean > 0:
+        blocks.append(
+            paragraph(
+                Span("some potentials reached the clip, where inference has run away", "warning"),
+                f": the largest rate was {found.largest_rate:,.0f} spikes a step",
             )
-        for path in self.plots:
-            screen.print(f"picture: {path}", highlight=False)
-        pace = 1e6 * self.seconds / (found.images * found.steps)
-        screen.print(
-            f"{self.seconds:.1f} s, {pace:.1f} us an image and step; data: {found.citation}",
-            highlight=False,
         )
+    return Document(
+        f"Evaluation of {report.checkpoint} on {found.data}",
+        (
+            *blocks,
+            *pictures,
+            paragraph(f"{report.seconds:.1f} s, {pace}; data: {found.citation}"),
+        ),
+    )
 
 
-def _moments(found: Evaluation) -> Table:
-    shown = table(
+def _remarks_on_readout(readout: Readout | str) -> tuple[Text, ...]:
+    if isinstance(readout, str):
+        return (paragraph(f"no linear read-out: {readout}"),)
+    if readout.converged:
+        return ()
+    return (paragraph(Span("the read-out's fit stopped at its limit of iterations", "warning")),)
+
+
+def steps_table(found: Evaluation) -> Table:
+    """Return the figures by recorded step."""
+    return table(
         f"{found.images} images of {found.data}, seed {found.seed}; * training horizon, "
         "F free energy",
-        "step", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "F nats", "du", "worst",
-    )  # fmt: skip
-    for m in found.moments:
-        mark = "*" if m.step == found.training_steps else ""
-        shown.add_row(
-            f"{m.step}{mark}", _mean(m.r2), _mean(m.r2_map), number(m.mse.mean / MSE_UNIT, 2),
-            _mean(m.zeros), _mean(m.spikes, 0), _mean(m.free_energy, 0), _mean(m.du_norm, 2),
-            number(m.worst_r2, 2),
-        )  # fmt: skip
-    return shown
+        ("step", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "F nats", "du", "worst"),
+        [
+            (
+                f"{m.step}{'*' if m.step == found.training_steps else ''}",
+                _mean(m.r2),
+                _mean(m.r2_map),
+                number(m.mse.mean / MSE_UNIT, 2),
+                _mean(m.zeros),
+                _mean(m.spikes, 0),
+                _mean(m.free_energy, 0),
+                _mean(m.du_norm, 2),
+                number(m.worst_r2, 2),
+            )
+            for m in found.moments
+        ],
+    )
 
 
-def _figures(found: Evaluation, readout: Readout | str) -> Table:
+def figures_table(found: Evaluation, readout: Readout | str) -> Table:
+    """Return the figures after all steps, with intervals, and the read-out's accuracy."""
     last = found.last
-    shown = table(f"After {found.steps} steps", "figure", "mean", "95 % interval")
-    rows: list[tuple[str, Estimate | None, int]] = [
+    estimates: list[tuple[str, Estimate | None, int]] = [
         ("R2 of one sample", last.r2, 4),
         ("R2 of the MAP read-out", last.r2_map, 4),
         ("MSE a pixel, one sample", last.mse, 5),
@@ -118,31 +152,46 @@ def _figures(found: Evaluation, readout: Readout | str) -> Table:
         ("share of images that reach the clip", found.reached_clip, 4),
     ]
     if not isinstance(readout, str):
-        rows.append((f"accuracy, linear read-out of {readout.fitted_on:,}", readout.accuracy, 4))
-    for name, value, digits in rows:
+        name = f"accuracy, linear read-out of {readout.fitted_on:,}"
+        estimates.append((name, readout.accuracy, 4))
+    rows = [
+        *_with_intervals(estimates),
+        ("worst image's R2", number(last.worst_r2, 4), f"image {found.worst_image}"),
+        ("largest rate at any step", number(found.largest_rate, 1), ""),
+        ("silent neurons", f"{found.silent_neurons}", f"of {found.neurons}"),
+    ]
+    return table(f"After {found.steps} steps", ("figure", "mean", "95 % interval"), rows)
+
+
+def _with_intervals(
+    estimates: Iterable[tuple[str, Estimate | None, int]],
+) -> Iterable[tuple[str, str, str]]:
+    for name, value, digits in estimates:
         low, high = (None, None) if value is None else (value.low, value.high)
-        shown.add_row(
-            name, _mean(value, digits), f"{number(low, digits)} .. {number(high, digits)}"
-        )
-    shown.add_row("worst image's R2", number(last.worst_r2, 4), f"image {found.worst_image}")
-    shown.add_row("largest rate at any step", number(found.largest_rate, 1), "")
-    shown.add_row("silent neurons", f"{found.silent_neurons}", f"of {found.neurons}")
-    return shown
+        interval = f"{number(low, digits)} .. {number(high, digits)}"
+        yield name, _mean(value, digits), interval
 
 
-def _others(others: Mapping[str, Evaluation]) -> Table:
-    shown = table(
-        "Images of other kinds; clip %: share that reaches the clip", "data", "n", "R2",
-        "R2 MAP", "MSE e-3", "zeros", "spikes", "worst", "clip %",
-    )  # fmt: skip
-    for name, e in others.items():
-        last = e.last
-        shown.add_row(
-            name, f"{e.images}", _mean(last.r2), _mean(last.r2_map),
-            number(last.mse.mean / MSE_UNIT, 2), _mean(last.zeros), _mean(last.spikes, 0),
-            number(last.worst_r2, 2), number(100 * e.reached_clip.mean, 1),
-        )  # fmt: skip
-    return shown
+def others_table(others: Mapping[str, Evaluation]) -> Table:
+    """Return one row for each set of images that the network was not trained on."""
+    return table(
+        "Images of other kinds; clip %: share that reaches the clip",
+        ("data", "n", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "worst", "clip %"),
+        [
+            (
+                name,
+                f"{found.images}",
+                _mean(found.last.r2),
+                _mean(found.last.r2_map),
+                number(found.last.mse.mean / MSE_UNIT, 2),
+                _mean(found.last.zeros),
+                _mean(found.last.spikes, 0),
+                number(found.last.worst_r2, 2),
+                number(100 * found.reached_clip.mean, 1),
+            )
+            for name, found in others.items()
+        ],
+    )
 
 
 def _mean(value: Estimate | None, digits: int = 3) -> str:

@@ -12,21 +12,22 @@ from ipvae_snn.storage.atomic import write_text
 
 def emit_json(value: dict[str, Any]) -> None:
     """Print one JSON object; numbers that are not finite become null, as JSON requires."""
-    typer.echo(json.dumps(_finite(value), indent=2))
+    typer.echo(json.dumps(finite(value), indent=2))
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write the same to a file, whole or not at all."""
 
-    write_text(path, json.dumps(_finite(value), indent=2) + "\n")
+    write_text(path, json.dumps(finite(value), indent=2) + "\n")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return plain data with None in place of every number that is not finite."""
     match value:
         case dict():
-            return {str(key): _finite(item) for key, item in value.items()}
+            return {str(key): finite(item) for key, item in value.items()}
         case list() | tuple():
-            return [_finite(item) for item in value]
+            return [finite(item) for item in value]
         case float():
             return value if math.isfinite(value) else None
         case _:

@@ -1,9 +1,14 @@
-"""Pictures where people would rather look: dictionary, reconstructions, raster, R2 over steps."""
+"""Draw dictionaries, reconstructions, rasters, R2 over steps and ranges; write pictures to files.
 
-from collections.abc import Iterator, Mapping, Sequence
+A function that draws takes the axes, or the figure where it needs several, and returns it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -13,24 +18,90 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from ipvae_snn.arrays import Float32, Float64, Floats, Integers
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.report.document import Picture
 from ipvae_snn.storage.atomic import atomic_path
 
-STYLE: Final[Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+# hashsalt: the same SVG for the same picture.
+STYLE: Final[Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "ipvae-snn",
+}
+# By suffix: what is written into the file beside the picture. None leaves the date out.
+FORMATS: Final = MappingProxyType(
+    {
+        ".png": {},
+        ".svg": {"Date": None},
+        ".svgz": {"Date": None},
+        ".pdf": {"CreationDate": None},
+        ".eps": {},
+        ".ps": {},
+        ".jpg": {},
+        ".jpeg": {},
+        ".tif": {},
+        ".tiff": {},
+        ".webp": {},
+    }
+)
+DPI: Final = 140
 GAP: Final = 1  # pixels between tiles
 MAX_TILES: Final = 144
 LABELLED_NEURONS: Final = 40
 LINES: Final = 8  # potentials drawn
+DICTIONARY_SIZE: Final = (6.0, 6.3)
+RASTER_SIZE: Final = (7.0, 4.4)
+POTENTIALS_SIZE: Final = (7.4, 7.0)
+CURVES_SIZE: Final = (6.4, 4.0)
+
+
+class Bar(NamedTuple):
+    """A range: high None where low is a minimum, low None where nothing is public."""
+
+    name: str
+    low: float | None
+    high: float | None
+
+
+def format_of(path: Path) -> str:
+    """Return the format that the suffix of `path` names; raise ConfigError for an unknown one."""
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise ConfigError(
+            f"{path}: no picture can be written with the suffix {suffix!r}; end the name in one "
+            f"of {', '.join(FORMATS)}"
+        )
+    return suffix.removeprefix(".")
 
 
 @contextmanager
 def page(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure without any display and write it to `path` as PNG, whole or not at all."""
+    """Yield a figure of (width, height) inches without any display, then write it to `path`.
+
+    The suffix gives the format. The file appears whole or not at all. Raises ConfigError for a
+    suffix that is not in FORMATS, before anything is drawn.
+    """
+    form = format_of(path)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=140, format="png")
+            metadata = FORMATS[f".{form}"]
+            figure.savefig(temporary, dpi=DPI, format=form, metadata=metadata or None)
+
+
+def save(picture: Picture, path: Path) -> Picture:
+    """Write a picture to `path`, and return it with this path; errors are those of `page`."""
+    with page(path, *picture.size) as figure:
+        picture.draw(figure)
+    return replace(picture, path=path)
+
+
+def save_all(pictures: Iterable[Picture], folder: Path) -> tuple[Picture, ...]:
+    """Write pictures into `folder` as PNG under their names, and return them with their paths."""
+    return tuple(save(picture, folder / f"{picture.name}.png") for picture in pictures)
 
 
 def tiles(rows: Floats, shape: tuple[int, int], columns: int) -> Float64:
@@ -46,134 +117,139 @@ def tiles(rows: Floats, shape: tuple[int, int], columns: int) -> Float64:
     return sheet
 
 
-def show(axes: Axes, picture: Floats, low: float, high: float) -> None:
+def show(axes: Axes, picture: Floats, low: float, high: float) -> Axes:
     """Draw a picture (H, W) in grey, black at `low` and white at `high`, without axes."""
     axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axes.set_axis_off()
+    return axes
 
 
-def dictionary(path: Path, phi: Float32, shape: tuple[int, int], use: Floats) -> None:
+def dictionary(axes: Axes, phi: Float32, shape: tuple[int, int], use: Floats) -> Axes:
     """Draw the dictionary elements phi (M, K) that `use` (K,) ranks highest."""
     order = np.argsort(-use)[:MAX_TILES]
     columns = int(np.ceil(np.sqrt(len(order))))
-    with page(path, 6, 6.3) as figure:
-        axes = figure.add_subplot()
-        show(axes, tiles(phi.T[order], shape, columns), -1, 1)
-        axes.set_title(f"Dictionary: the {len(order)} elements used most, of {phi.shape[1]}")
+    show(axes, tiles(phi.T[order], shape, columns), -1, 1)
+    axes.set_title(f"Dictionary: the {len(order)} elements used most, of {phi.shape[1]}")
+    return axes
+
+
+def reconstructions_size(images: int, steps: int) -> tuple[float, float]:
+    """Return the size in inches of a figure for reconstructions."""
+    return 0.8 * images + 1.0, 0.82 * (steps + 1) + 0.5
 
 
 def reconstructions(
-    path: Path, originals: Floats,
-    steps: Mapping[int, Floats], shape: tuple[int, int], title: str,
-) -> None:  # fmt: skip
+    figure: Figure,
+    originals: Floats,
+    steps: Mapping[int, Floats],
+    shape: tuple[int, int],
+    title: str,
+) -> Figure:
     """Draw originals (N, M) in the first row, and below them their reconstructions by step."""
-    n = len(originals)
     low, high = np.percentile(originals, [0.5, 99.5])
     rows = [("original", originals), *((f"step {t}", image) for t, image in steps.items())]
-    with page(path, 0.8 * n + 1.0, 0.82 * len(rows) + 0.5) as figure:
-        grid = figure.subplots(len(rows), n, squeeze=False)
-        for line, (label, pictures) in zip(grid, rows, strict=True):
-            for axes, picture in zip(line, pictures, strict=True):
-                show(axes, picture.reshape(shape), low, high)
-            line[0].text(-0.12, 0.5, label, transform=line[0].transAxes, ha="right", va="center")
-        figure.suptitle(title)
+    grid = figure.subplots(len(rows), len(originals), squeeze=False)
+    for line, (label, pictures) in zip(grid, rows, strict=True):
+        for axes, picture in zip(line, pictures, strict=True):
+            show(axes, picture.reshape(shape), low, high)
+        line[0].text(-0.12, 0.5, label, transform=line[0].transAxes, ha="right", va="center")
+    figure.suptitle(title)
+    return figure
 
 
-def raster(path: Path, counts: Integers, title: str) -> None:
+def raster(axes: Axes, counts: Integers, title: str) -> Axes:
     """Draw the spike counts (T, K) of one image; neurons that never spike are left out."""
     active = np.flatnonzero(counts.any(axis=0))
     order = active[np.argsort(-counts[:, active].sum(axis=0))]
     shown = counts[:, order].T
-    with page(path, 7, 4.4) as figure:
-        axes = figure.add_subplot()
-        # A square-root scale: most counts are 0 or 1, and a few are large.
-        scale = PowerNorm(0.5, vmin=0, vmax=max(int(shown.max(initial=1)), 1))
-        picture = axes.imshow(
-            shown, cmap="Greys", norm=scale, aspect="auto", interpolation="nearest"
-        )
-        figure.colorbar(picture, ax=axes, label="spike count", pad=0.02)
-        axes.set_xlabel("step")
-        axes.set_ylabel("neuron, most active first")
-        axes.set_title(title)
+    # A square-root scale: most counts are 0 or 1, and a few are large.
+    scale = PowerNorm(0.5, vmin=0, vmax=max(int(shown.max(initial=1)), 1))
+    picture = axes.imshow(shown, cmap="Greys", norm=scale, aspect="auto", interpolation="nearest")
+    axes.figure.colorbar(picture, ax=axes, label="spike count", pad=0.02)
+    axes.set_xlabel("step")
+    axes.set_ylabel("neuron, most active first")
+    axes.set_title(title)
+    return axes
 
 
 def raster_and_potentials(
-    path: Path,
+    figure: Figure,
     neurons: Integers,
     counts: Integers,
     octaves: Floats,
     title: str,
-) -> None:
+) -> Figure:
     """Draw chosen neurons (C,) over the steps of one image: counts (T, C), potentials (T, C).
 
     Potentials are in octaves, log2 of the rate in spikes a step.
     """
-    with page(path, 7.4, 7) as figure:
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        step, place = np.nonzero(counts)
-        size = (counts[step, place] / max(int(counts.max(initial=1)), 1)) ** 0.6
-        upper.scatter(step, place, s=2 + 70 * size, c="k", linewidths=0)
-        few = len(neurons) <= LABELLED_NEURONS
-        upper.set_yticks(range(len(neurons)) if few else [], list(map(str, neurons)) if few else [])
-        upper.tick_params(axis="y", labelsize=6)
-        upper.set_ylim(len(neurons) - 0.4, -0.6)
-        upper.set_ylabel("neuron, most active first")
-        upper.set_title(f"{title}\ndots: spike counts by area", loc="left")
-        for column in range(min(len(neurons), LINES)):
-            lower.plot(octaves[:, column], linewidth=1.1, label=str(neurons[column]))
-        lower.set_xlabel("step")
-        lower.set_ylabel("membrane potential\n(log2 of spikes a step)")
-        lower.legend(title="neuron", ncols=4, frameon=False, fontsize=7)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    step, place = np.nonzero(counts)
+    size = (counts[step, place] / max(int(counts.max(initial=1)), 1)) ** 0.6
+    upper.scatter(step, place, s=2 + 70 * size, c="k", linewidths=0)
+    few = len(neurons) <= LABELLED_NEURONS
+    upper.set_yticks(range(len(neurons)) if few else [], list(map(str, neurons)) if few else [])
+    upper.tick_params(axis="y", labelsize=6)
+    upper.set_ylim(len(neurons) - 0.4, -0.6)
+    upper.set_ylabel("neuron, most active first")
+    upper.set_title(f"{title}\ndots: spike counts by area", loc="left")
+    for column in range(min(len(neurons), LINES)):
+        lower.plot(octaves[:, column], linewidth=1.1, label=str(neurons[column]))
+    lower.set_xlabel("step")
+    lower.set_ylabel("membrane potential\n(log2 of spikes a step)")
+    lower.legend(title="neuron", ncols=4, frameon=False, fontsize=7)
+    return figure
 
 
 def r2_over_steps(
-    path: Path, curves: Mapping[str, Sequence[tuple[float, float, float]]], title: str
-) -> None:
+    axes: Axes, curves: Mapping[str, Sequence[tuple[float, float, float]]], title: str
+) -> Axes:
     """Draw (mean, low, high) R2 over the steps for every curve; low..high is the 95 % interval."""
-    with page(path, 6.4, 4) as figure:
-        axes = figure.add_subplot()
-        floor = 0.0
-        for index, (name, points) in enumerate(curves.items()):
-            mean, low, high = (np.array(part) for part in zip(*points, strict=True))
-            steps = np.arange(1, len(mean) + 1)
-            style = "-" if index == 0 else "--"
-            (line,) = axes.plot(steps, mean, style, label=name, linewidth=1.6)
-            axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
-            floor = min(floor, float(np.percentile(mean, 10)))
-        axes.set_xlabel("step")
-        axes.set_ylabel("R2 of the step's spike counts")
-        axes.set_ylim(max(floor, -0.5), 1.0)
-        axes.set_title(title)
-        axes.legend(frameon=False, loc="lower right")
+    floor = 0.0
+    for index, (name, points) in enumerate(curves.items()):
+        mean, low, high = (np.array(part) for part in zip(*points, strict=True))
+        steps = np.arange(1, len(mean) + 1)
+        style = "-" if index == 0 else "--"
+        (line,) = axes.plot(steps, mean, style, label=name, linewidth=1.6)
+        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+        floor = min(floor, float(np.percentile(mean, 10)))
+    axes.set_xlabel("step")
+    axes.set_ylabel("R2 of the step's spike counts")
+    axes.set_ylim(max(floor, -0.5), 1.0)
+    axes.set_title(title)
+    axes.legend(frameon=False, loc="lower right")
+    return axes
 
 
-def ranges(
-    path: Path, rows: Sequence[tuple[str, float | None, float | None]], title: str, label: str
-) -> None:
-    """Draw (name, low, high) as bars from 0 to low and on to high, on a logarithmic axis.
+def ranges_size(bars: int) -> tuple[float, float]:
+    """Return the size in inches of a figure for so many ranges."""
+    return 7.4, 0.34 * bars + 1.1
 
-    high None: low is a minimum, shown by an arrow. low None: nothing is public, and that is said.
+
+def ranges(axes: Axes, bars: Sequence[Bar], title: str, label: str) -> Axes:
+    """Draw bars from 0 to low and on to high, on a logarithmic axis; an arrow where high is None.
+
+    Where nothing is public, the picture says so.
     """
-    known = [low for _, low, _ in rows if low]
+    known = [low for _, low, _ in bars if low]
     if not known:
         known = [1.0]
-    least, most = min(known) / 4, 4 * max([*known, *(high for *_, high in rows if high)])
-    with page(path, 7.4, 0.34 * len(rows) + 1.1) as figure:
-        axes = figure.add_subplot()
-        axes.set_xscale("log")
-        axes.set_xlim(least, most)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
-        for place, (_, low, high) in enumerate(rows):
-            if not low:
-                axes.text(least * 1.1, place, "not public", va="center", color="0.5")
-                continue
-            axes.barh(place, low - least, left=least, height=0.6, color="tab:blue")
-            if high is None:
-                arrow = {"arrowstyle": "->", "color": "tab:blue"}
-                axes.annotate("", (low * 1.5, place), (low, place), arrowprops=arrow)
-            elif high > low:
-                axes.barh(place, high - low, left=low, height=0.6, color="tab:blue", alpha=0.35)
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(label)
-        axes.set_title(title, loc="left")
+    least, most = min(known) / 4, 4 * max([*known, *(high for *_, high in bars if high)])
+    axes.set_xscale("log")
+    axes.set_xlim(least, most)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
+    axes.set_yticks(range(len(bars)), [name for name, *_ in bars])
+    for place, (_, low, high) in enumerate(bars):
+        if not low:
+            axes.text(least * 1.1, place, "not public", va="center", color="0.5")
+            continue
+        axes.barh(place, low - least, left=least, height=0.6, color="tab:blue")
+        if high is None:
+            arrow = {"arrowstyle": "->", "color": "tab:blue"}
+            axes.annotate("", (low * 1.5, place), (low, place), arrowprops=arrow)
+        elif high > low:
+            axes.barh(place, high - low, left=low, height=0.6, color="tab:blue", alpha=0.35)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(label)
+    axes.set_title(title, loc="left")
+    return axes

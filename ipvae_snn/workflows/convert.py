@@ -1,30 +1,159 @@
-"""Calibrate, convert, and keep the integer network with its report."""
+"""Convert a float network to integers: load calibration images, measure, round, write."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
+from ipvae_snn.conversion import convert as conversion
+from ipvae_snn.conversion import report
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.conversion.figures import ConversionReport
 from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import ConversionError
+from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.files import save_network
-from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
+from ipvae_snn.workflows.images import load_images
+from ipvae_snn.workflows.progress import Progress, ignore
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """How many images of which set and split to calibrate on, and for how many steps.
+
+    data: None for the set that the network was trained on.
+    """
+
+    data: str | None = None
+    images: int = 2000
+    steps: int = 48
+    seed: int = 0
+    split: str = "train"
+    data_root: Path | None = None
+
+
+DEFAULT: Final = ConversionSettings()
+CALIBRATION: Final = CalibrationSettings()
+
+
+@dataclass(frozen=True)
+class ConversionResult:
+    """The integer network, what the conversion cost and proved, and where it was written.
+
+    data: the images calibrated on, as they were asked for.
+    """
+
+    network: IntegerNetwork
+    report: ConversionReport
+    data: str
+    out: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data: the network's file and the report."""
+        written = None if self.out is None else str(self.out)
+        return {"network": written, "report": self.report.as_json()}
+
+    def document(self) -> Document:
+        """Return the tables, and the command that checks the file."""
+        shown = report.document(self.report)
+        if self.out is None:
+            return shown
+        written = paragraph(
+            Span(str(self.out), "strong"),
+            f" written; next: ipvae-snn verify {self.out} --data {self.data}",
+        )
+        return Document(shown.title, (*shown.blocks, written))
+
+
+def settings_of(
+    weight_bits: int = 8,
+    feedforward_bits: int | None = None,
+    lateral_bits: int | None = None,
+    fraction_bits: int = 12,
+    circuit: str = "one-layer",
+    sparsity: float = 0.0,
+) -> ConversionSettings:
+    """Return the settings that name the bits of both connections, or of each where they differ.
+
+    Raises ConversionError for settings that no integer network can have.
+    """
+    return ConversionSettings(
+        weight_bits if feedforward_bits is None else feedforward_bits,
+        weight_bits if lateral_bits is None else lateral_bits,
+        fraction_bits,
+        as_circuit(circuit),
+        sparsity,
+    )
+
+
+def as_circuit(name: str) -> Circuit:
+    """Return the circuit called `name`; raise ConversionError for another."""
+    circuits: dict[str, Circuit] = {"one-layer": "one-layer", "two-layer": "two-layer"}
+    if name not in circuits:
+        raise ConversionError(f"no circuit is called {name!r}; there are {', '.join(circuits)}")
+    return circuits[name]
+
+
+def convert(
+    checkpoint: Path,
+    settings: ConversionSettings = DEFAULT,
+    calibration: CalibrationSettings = CALIBRATION,
+    *,
+    out: Path | None = None,
+    report_file: Path | None = None,
+    progress: Progress = ignore,
+) -> ConversionResult:
+    """Convert the float network of a file.
+
+    out: the integer network's file; report_file: the report's, which otherwise lies beside it.
+    Raises DataError for images that do not fit, ConversionError where no integer network can
+    express this one.
+    """
+    network = load_float_network(checkpoint)
+    name, side = calibration.data or network.trained_on, network.image_shape[0]
+    images = load_images(name, calibration.split, calibration.data_root, calibration.images, side)
+    check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
+    what = f"{len(images.pixels)} images, {calibration.steps} steps; then rounding"
+    progress(what, 0, 0)
+    integer, made = convert_network(
+        network, images, settings, steps=calibration.steps, seed=calibration.seed
+    )
+    if out is not None:
+        save_network(integer, out)
+        write_json(report_file or out.with_suffix(".report.json"), made.as_json())
+    elif report_file is not None:
+        write_json(report_file, made.as_json())
+    return ConversionResult(integer, made, name, out)
+
+
+def convert_network(
+    network: FloatNetwork,
+    images: ImageSet,
+    settings: ConversionSettings = DEFAULT,
+    *,
+    steps: int = CALIBRATION.steps,
+    seed: int = 0,
+) -> tuple[IntegerNetwork, ConversionReport]:
+    """Calibrate a float network on images, and return the integer network with its report."""
+    calibration = calibrate(network, images.pixels, images.name, steps, seed)
+    return conversion.convert(network, calibration, settings)
 
 
 def convert_and_save(
     network: FloatNetwork,
-    data: ImageSet,
+    images: ImageSet,
     settings: ConversionSettings,
     out: Path,
-    report: Path | None = None,
     *,
     steps: int,
     seed: int,
 ) -> tuple[IntegerNetwork, ConversionReport]:
-    """Calibrate on `data`, convert, and write the network and its report beside it."""
-    calibration = calibrate(network, data.pixels, data.name, steps, seed)
-    program, result = convert(network, calibration, settings)
-    save_network(program, out)
-    write_json(report or out.with_suffix(".report.json"), result.as_json())
-    return program, result
+    """Calibrate, convert, and write the network to `out` and its report beside it."""
+    integer, made = convert_network(network, images, settings, steps=steps, seed=seed)
+    save_network(integer, out)
+    write_json(out.with_suffix(".report.json"), made.as_json())
+    return integer, made

@@ -215,25 +215,25 @@ def _draw(
     integer = measured.traces[ORACLE]
     shape, phi = program.input.image_shape, floats.phi
     counts = counts_of(integer)
-    plots.dictionary(out / PICTURES[0], phi, shape, integer.counts_sum.sum(axis=0))
+    with plots.page(out / PICTURES[0], *plots.DICTIONARY_SIZE) as figure:
+        plots.dictionary(figure.add_subplot(), phi, shape, integer.counts_sum.sum(axis=0))
     shown = {
         t: interpreter.decode(program, counts[: settings.shown, t - 1])
         for t in settings.shown_steps
         if t <= settings.steps
     }
-    plots.reconstructions(
-        out / PICTURES[1],
-        images.floats.pixels[: settings.shown],
-        shown,
-        shape,
-        "Held-out patches and what the 8-bit spikes of one step decode to",
-    )
-    plots.raster(out / PICTURES[2], counts[0], "Spikes of the first held-out patch")
+    originals = images.floats.pixels[: settings.shown]
+    size = plots.reconstructions_size(len(originals), len(shown))
+    with plots.page(out / PICTURES[1], *size) as figure:
+        title = "Held-out patches and what the 8-bit spikes of one step decode to"
+        plots.reconstructions(figure, originals, shown, shape, title)
+    with plots.page(out / PICTURES[2], *plots.RASTER_SIZE) as figure:
+        plots.raster(figure.add_subplot(), counts[0], "Spikes of the first held-out patch")
     curves = {
         "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(program, z), integer),
         "float": r2_curve(images, lambda z: z @ phi.T, measured.traces[FLOAT]),
     }
     points = {name: [(e.mean, e.low, e.high) for e in curve] for name, curve in curves.items()}
-    plots.r2_over_steps(
-        out / PICTURES[3], points, f"Convergence on {len(images.pixels)} held-out patches"
-    )
+    with plots.page(out / PICTURES[3], *plots.CURVES_SIZE) as figure:
+        title = f"Convergence on {len(images.pixels)} held-out patches"
+        plots.r2_over_steps(figure.add_subplot(), points, title)

@@ -1,14 +1,17 @@
-"""What running a network costs on chips and processors."""
+"""Price a run of an integer network on chips and processors by published energies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from ipvae_snn.arrays import Float64
 from ipvae_snn.backends import compiled
-from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
+from ipvae_snn.errors import ConfigError, FileFormatError
+from ipvae_snn.hw.chips.profile import ChipProfile, load_profile, profile_names
+from ipvae_snn.hw.cost import report as reports
 from ipvae_snn.hw.cost.activity import Activity, Traffic, activity, mean_activity
 from ipvae_snn.hw.cost.energy import Estimate, chip_energy
 from ipvae_snn.hw.cost.neurobench import NeuroBenchMetrics, metrics, tally
@@ -23,15 +26,100 @@ from ipvae_snn.hw.cost.processor import (
 from ipvae_snn.hw.cost.report import Report
 from ipvae_snn.hw.mapping.events import Events, counted
 from ipvae_snn.hw.mapping.mapping import check_and_place
+from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
 from ipvae_snn.metrics.quality import r2
-from ipvae_snn.workflows.images import Images
+from ipvae_snn.report.document import Document, Picture
+from ipvae_snn.report.json_files import write_json
+from ipvae_snn.report.plots import save_all
+from ipvae_snn.workflows.images import Images, is_checkpoint, load_for
+from ipvae_snn.workflows.progress import Progress, ignore
 
 CHUNK_BYTES: Final = 1 << 26  # of the counts and states that a part of the run keeps
-
-
 BYTES_A_STEP: Final = 8  # a count and a state of one neuron
+
+
+@dataclass(frozen=True)
+class EnergySettings:
+    """How many images of which split to run for how many steps, and the profiles to price them by.
+
+    profiles: names or .toml files; none for all with energies that ship.
+    """
+
+    profiles: tuple[str, ...] = ()
+    split: str = "test"
+    limit: int = 100
+    steps: int = 64
+    seed: int = 0
+    data_root: Path | None = None
+
+
+DEFAULT: Final = EnergySettings()
+
+
+@dataclass(frozen=True)
+class EnergyResult:
+    """The report, and its pictures, with their paths where they were written."""
+
+    report: Report
+    pictures: tuple[Picture, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return self.report.as_json()
+
+    def document(self) -> Document:
+        """Return the tables and pictures."""
+        return reports.document(self.report, self.pictures)
+
+
+def energy(
+    network: Path,
+    data: str,
+    settings: EnergySettings = DEFAULT,
+    *,
+    pictures: Path | None = None,
+    out: Path | None = None,
+    progress: Progress = ignore,
+) -> EnergyResult:
+    """Run the integer network of a file on the images called `data`, and price what happens.
+
+    pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
+    Raises ConfigError for a profile without energies, FileFormatError for a float checkpoint.
+    """
+    # Profiles first: a wrong name must not cost the time of a run.
+    profiles = priced_profiles(settings.profiles)
+    if is_checkpoint(network):
+        raise FileFormatError(
+            f"{network}: a float checkpoint, but this counts an integer network's events; convert "
+            f"it first: ipvae-snn convert {network} --calibrate {data} --out net.safetensors"
+        )
+    program = load_network(network)
+    images = load_for(program, data, settings.split, settings.data_root, settings.limit)
+    progress(f"compiled: {len(images.pixels)} images, {settings.steps} steps", 0, 0)
+    found = report(program, images, settings.steps, settings.seed, profiles)
+    drawn: tuple[Picture, ...] = (reports.picture(found.as_json()["estimates"]),)
+    if pictures is not None:
+        drawn = save_all(drawn, pictures)
+    if out is not None:
+        write_json(out, found.as_json())
+    return EnergyResult(found, drawn)
+
+
+def priced_profiles(names: Sequence[str] = ()) -> list[ChipProfile]:
+    """Return the profiles that have energies: those named, or all that ship.
+
+    Raises ConfigError for a named one that has none.
+    """
+    found = [load_profile(name) for name in names or profile_names()]
+    for profile in found:
+        if names and not profile.energy:
+            raise ConfigError(
+                f"profile {profile.name} names no energies, so it prices nothing; choose one that "
+                "does (`ipvae-snn profiles`)"
+            )
+    return [profile for profile in found if profile.energy]
 
 
 @dataclass(frozen=True)
@@ -45,22 +133,34 @@ class Run:
 
 
 def report(
-    program: IntegerNetwork, images: Images, steps: int, seed: int,
+    program: IntegerNetwork,
+    images: Images,
+    steps: int,
+    seed: int,
     profiles: Sequence[ChipProfile],
-) -> Report:  # fmt: skip
+) -> Report:
     """Run `compiled` on the images and price what happened on every profile."""
     run = measured(program, images, steps, seed)
     placed = {profile.name: _placed(program, profile, run.events) for profile in profiles}
     traffic = {name: found for name, found in placed.items() if found is not None}
     estimates = (
-        each for profile in profiles
+        each
+        for profile in profiles
         for each in priced(program, profile, run.activity, traffic.get(profile.name))
-    )  # fmt: skip
+    )
     return Report(
-        activity=run.activity, neurobench=run.neurobench, estimates=tuple(estimates),
-        traffic=traffic, circuit=program.circuit, images=len(images.pixels), steps=steps,
-        seed=seed, r2=run.r2, data=images.floats.name, citation=images.floats.citation,
-    )  # fmt: skip
+        activity=run.activity,
+        neurobench=run.neurobench,
+        estimates=tuple(estimates),
+        traffic=traffic,
+        circuit=program.circuit,
+        images=len(images.pixels),
+        steps=steps,
+        seed=seed,
+        r2=run.r2,
+        data=images.floats.name,
+        citation=images.floats.citation,
+    )
 
 
 def measured(program: IntegerNetwork, images: Images, steps: int, seed: int) -> Run:
@@ -81,10 +181,11 @@ def measured(program: IntegerNetwork, images: Images, steps: int, seed: int) -> 
             sent[source] = sent.get(source, 0.0) + events * (len(pixels) / n)
         reconstructions.append(trace.reconstruction)
     return Run(
-        activity=mean_activity(parts), neurobench=metrics(program, layers),
+        activity=mean_activity(parts),
+        neurobench=metrics(program, layers),
         events=Events(sent, steps, n, f"counted in {n} images of {name}, {steps} steps"),
         r2=r2(images.floats.pixels, np.concatenate(reconstructions)).mean,
-    )  # fmt: skip
+    )
 
 
 def _placed(program: IntegerNetwork, profile: ChipProfile, events: Events) -> Traffic | None:
@@ -98,9 +199,11 @@ def _placed(program: IntegerNetwork, profile: ChipProfile, events: Events) -> Tr
 
 
 def priced(
-    program: IntegerNetwork, profile: ChipProfile, work: Activity,
+    program: IntegerNetwork,
+    profile: ChipProfile,
+    work: Activity,
     traffic: Traffic | None = None,
-) -> list[Estimate]:  # fmt: skip
+) -> list[Estimate]:
     """Return a chip's estimate of the run, or a processor's of four ways to do the same."""
 
     if not is_processor(profile):

@@ -12,7 +12,7 @@ from ipvae_snn.hw.lava.simulation import TRAFFIC, LavaOptions, LavaRun, Source
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
-from ipvae_snn.report.plots import raster_and_potentials
+from ipvae_snn.report.plots import POTENTIALS_SIZE, page, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
@@ -154,13 +154,14 @@ def draw(path: Path, run: LavaRun, program: IntegerNetwork) -> None:
         raise ValueError("a raster needs a run that monitors neurons")
     order = (-found.counts[0].sum(axis=0)).argsort(kind="stable")[:SHOWN_NEURONS]
     octaves = found.states[0][:, order] / (1 << program.neurons.fraction_bits)
-    raster_and_potentials(
-        path,
-        found.neurons[order],
-        found.counts[0][:, order],
-        octaves,
-        f"Lava, first image: {len(order)} of {len(found.neurons)} monitored neurons",
-    )
+    with page(path, *POTENTIALS_SIZE) as figure:
+        raster_and_potentials(
+            figure,
+            found.neurons[order],
+            found.counts[0][:, order],
+            octaves,
+            f"Lava, first image: {len(order)} of {len(found.neurons)} monitored neurons",
+        )
 
 
 def save(out: Path, run: LavaRun) -> None:

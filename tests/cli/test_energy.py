@@ -154,4 +154,4 @@ def test_nothing_sent_costs_no_message(network: IntegerNetwork) -> None:
     found = energy.report(program, images, STEPS, 1, [load_profile("loihi1-sanafe")])
     assert found.activity.messages == 0
     assert found.estimates[0].part("messages").low is None
-    report.proxies_table(found)
+    report.document(found)

@@ -1,12 +1,18 @@
 """Pictures: they are written whole, have the size that they should, and show what was given."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
+from ipvae_snn.errors import ConfigError
 from ipvae_snn.report import plots
+from ipvae_snn.report.document import Picture
+from ipvae_snn.report.plots import Bar
 
 
 def ink(path: Path) -> float:
@@ -31,17 +37,27 @@ def test_all_pictures_are_drawn(tmp_path: Path) -> None:
     """Each has ink, and nothing else is left in the folder."""
     rng = np.random.default_rng(0)
     phi = rng.normal(size=(16, 10)).astype(np.float32)
-    plots.dictionary(tmp_path / "dictionary.png", phi, (4, 4), np.arange(10))
     originals = rng.normal(size=(3, 16))
-    plots.reconstructions(
-        tmp_path / "reconstructions.png", originals, {1: originals, 4: originals}, (4, 4), "Title"
-    )
     counts = rng.poisson(0.3, (12, 10))
-    plots.raster(tmp_path / "raster.png", counts, "Title")
     curve = [(0.1 * t, 0.1 * t - 0.05, 0.1 * t + 0.05) for t in range(8)]
-    plots.r2_over_steps(tmp_path / "r2.png", {"integer": curve, "float": curve}, "Title")
+    bars = [Bar("a chip", 1.0, 2.0), Bar("a minimum", 3.0, None), Bar("unknown", None, None)]
+    decoded = {1: originals, 4: originals}
+    drawn: dict[str, Callable[[Figure], Axes | Figure]] = {
+        "dictionary": lambda f: plots.dictionary(f.add_subplot(), phi, (4, 4), np.arange(10)),
+        "reconstructions": lambda f: plots.reconstructions(f, originals, decoded, (4, 4), "Title"),
+        "raster": lambda f: plots.raster(f.add_subplot(), counts, "Title"),
+        "potentials": lambda f: plots.raster_and_potentials(
+            f, np.arange(10), counts, rng.normal(size=(12, 10)), "Title"
+        ),
+        "r2": lambda f: plots.r2_over_steps(f.add_subplot(), {"a": curve, "b": curve}, "Title"),
+        "ranges": lambda f: plots.ranges(f.add_subplot(), bars, "Title", "microjoule"),
+    }
+    made = plots.save_all(
+        (Picture(name, "Title", draw, (6.0, 4.0)) for name, draw in drawn.items()), tmp_path
+    )
     names = {p.name for p in tmp_path.iterdir()}
-    assert names == {"dictionary.png", "reconstructions.png", "raster.png", "r2.png"}
+    assert names == {picture.path.name for picture in made if picture.path}
+    assert names == {f"{name}.png" for name in drawn}
     for name in names:
         assert 0.005 < ink(tmp_path / name) < 0.95, name
 
@@ -51,13 +67,69 @@ def test_a_raster_shows_more_ink_for_more_spikes(tmp_path: Path) -> None:
     few, many = np.zeros((20, 30), int), np.zeros((20, 30), int)
     few[3, 4] = 1
     many[:, :] = 3
-    plots.raster(tmp_path / "few.png", few, "x")
-    plots.raster(tmp_path / "many.png", many, "x")
+    for name, counts in (("few", few), ("many", many)):
+        with plots.page(tmp_path / f"{name}.png", *plots.RASTER_SIZE) as figure:
+            plots.raster(figure.add_subplot(), counts, "x")
     assert ink(tmp_path / "many.png") > 2 * ink(tmp_path / "few.png")
 
 
 def test_a_picture_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """A wrong shape raises before anything is written."""
-    with pytest.raises(ValueError, match="reshape"):
-        plots.dictionary(tmp_path / "d.png", np.ones((5, 2), np.float32), (4, 4), np.ones(2))
+    with (
+        pytest.raises(ValueError, match="reshape"),
+        plots.page(tmp_path / "d.png", *plots.DICTIONARY_SIZE) as figure,
+    ):
+        plots.dictionary(figure.add_subplot(), np.ones((5, 2), np.float32), (4, 4), np.ones(2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def curve(figure: Figure) -> Axes:
+    return plots.r2_over_steps(figure.add_subplot(), {"a": [(0.1, 0.0, 0.2), (0.5, 0.4, 0.6)]}, "T")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begins"),
+    [
+        (".png", b"\x89PNG"),
+        (".PNG", b"\x89PNG"),
+        (".svg", b"<?xml"),
+        (".svgz", b"\x1f\x8b"),
+        (".pdf", b"%PDF"),
+        (".eps", b"%!PS-Adobe-3.0 EPSF"),
+        (".ps", b"%!PS-Adobe"),
+        (".jpg", b"\xff\xd8"),
+        (".jpeg", b"\xff\xd8"),
+        (".tif", b"II*"),
+        (".tiff", b"II*"),
+        (".webp", b"RIFF"),
+    ],
+)
+def test_the_suffix_gives_the_format(tmp_path: Path, suffix: str, begins: bytes) -> None:
+    path = tmp_path / f"curve{suffix}"
+    made = plots.save(Picture("curve", "A curve", curve, plots.CURVES_SIZE), path)
+    assert made.path == path
+    assert path.read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_a_picture_drawn_again_is_the_same_file(tmp_path: Path, suffix: str) -> None:
+    picture = Picture("curve", "A curve", curve, plots.CURVES_SIZE)
+    first, second = (plots.save(picture, tmp_path / f"{name}{suffix}") for name in "ab")
+    assert first.path is not None
+    assert second.path is not None
+    assert first.path.read_bytes() == second.path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["curve.bmp9", "curve.txt", "curve"])
+def test_an_unknown_suffix_is_one_line_and_draws_nothing(tmp_path: Path, name: str) -> None:
+    def never(figure: Figure) -> None:
+        raise AssertionError("drawn before the suffix was checked")
+
+    path = tmp_path / name
+    with pytest.raises(ConfigError) as caught:
+        plots.save(Picture("curve", "A curve", never, (1.0, 1.0)), path)
+    assert str(caught.value) == (
+        f"{path}: no picture can be written with the suffix {path.suffix!r}; end the name in one "
+        "of .png, .svg, .svgz, .pdf, .eps, .ps, .jpg, .jpeg, .tif, .tiff, .webp"
+    )
     assert list(tmp_path.iterdir()) == []

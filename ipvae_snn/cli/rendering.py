@@ -1,0 +1,73 @@
+"""A result on the terminal, as tables or as JSON, and how far a workflow is until it is there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ipvae_snn.report.document import Document
+from ipvae_snn.report.json_files import emit_json
+from ipvae_snn.report.terminal import console, show
+
+
+class Result(Protocol):
+    """What a workflow returns."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+
+    def document(self) -> Document:
+        """Return the same for people."""
+
+
+class Shown(Protocol):
+    """Shows how far a workflow is: what it does, the units done, and in all (0: not known)."""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show it."""
+
+
+def deliver(result: Result, as_json: bool) -> None:
+    """Print a result."""
+    if as_json:
+        emit_json(result.as_json())
+    else:
+        show(console(), result.document())
+
+
+@contextmanager
+def bar(as_json: bool) -> Iterator[Shown]:
+    """Yield a function that shows a bar, with the time left; on stderr where JSON is asked for."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    progress = Progress(*columns, console=console(quiet=as_json), refresh_per_second=2)
+    task = progress.add_task("", total=None)
+
+    def shown(what: str, done: int, total: int) -> None:
+        progress.update(task, description=what, completed=done, total=total or None)
+        progress.start()  # only now: a mistake in the options shows no bar
+
+    try:
+        yield shown
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+@contextmanager
+def line(as_json: bool) -> Iterator[Shown]:
+    """Yield a function that shows what is being done, in a line that goes when it is done."""
+    with console(quiet=as_json).status("") as status:
+        yield lambda what, done, total: status.update(what)

@@ -1,0 +1,162 @@
+"""Compare integer inference with the float inference that it came from, and attribute why."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from threadpoolctl import threadpool_limits
+
+from ipvae_snn.comparison import plots, report
+from ipvae_snn.comparison.attribution import Attribution, attribute, runs
+from ipvae_snn.comparison.figures import Fidelity
+from ipvae_snn.comparison.measure import measure
+from ipvae_snn.comparison.paired_runs import Pair
+from ipvae_snn.comparison.report import Report
+from ipvae_snn.config.settings import KlForm
+from ipvae_snn.errors import DataError, FileFormatError
+from ipvae_snn.ir.files import load_network
+from ipvae_snn.models.checkpoint import load_checkpoint_config
+from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.report.document import Document, Picture
+from ipvae_snn.report.json_files import write_json
+from ipvae_snn.report.plots import save_all
+from ipvae_snn.workflows.images import is_checkpoint, load_for
+from ipvae_snn.workflows.progress import Progress, Steps, ignore
+
+# A pair of runs and the single steps between them take as long as about this many float runs.
+PAIR_RUNS: Final = 3
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """How many images of which split, steps and seeds (from `seed` on); intervals need two seeds.
+
+    attribution: also put each tensor of the integer network into the float one, alone. threads
+    change no figure.
+    """
+
+    split: str = "test"
+    limit: int = 100
+    steps: int = 64
+    seeds: int = 5
+    seed: int = 0
+    attribution: bool = True
+    threads: int = 2
+    data_root: Path | None = None
+
+
+DEFAULT: Final = ComparisonSettings()
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """The figures, and the pictures, with their paths where they were written."""
+
+    report: Report
+    pictures: tuple[Picture, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return self.report.as_json()
+
+    def document(self) -> Document:
+        """Return the tables and pictures."""
+        return report.document(self.report, self.pictures)
+
+
+def compare(
+    checkpoint: Path,
+    network: Path,
+    data: str,
+    settings: ComparisonSettings = DEFAULT,
+    *,
+    pictures: Path | None = None,
+    out: Path | None = None,
+    progress: Progress = ignore,
+) -> ComparisonResult:
+    """Compare a checkpoint with the integer network made of it, on the images called `data`.
+
+    pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
+    Raises FileFormatError for files of another kind, DataError for images that do not fit or a
+    network that came from another checkpoint.
+    """
+    if not is_checkpoint(checkpoint):
+        raise FileFormatError(
+            f"{checkpoint}: an integer network; give the float checkpoint that it came from "
+            "first, and then the integer network"
+        )
+    floats, integer = load_float_network(checkpoint), load_network(network)
+    check_pair(floats.source, integer.provenance.get("checkpoint_sha256", ""), checkpoint, network)
+    images = load_for(integer, data, settings.split, settings.data_root, settings.limit)
+    pair = Pair(floats, integer, images.floats.pixels, images.pixels)
+    form = load_checkpoint_config(checkpoint).train.kl
+    start = time.perf_counter()
+    fidelity, causes = compare_pair(pair, form, settings, progress)
+    drawn: tuple[Picture, ...] = plots.pictures(fidelity, causes, images.floats.name)
+    if pictures is not None:
+        drawn = save_all(drawn, pictures)
+    made = Report(
+        checkpoint=str(checkpoint),
+        checkpoint_sha256=floats.source,
+        network=str(network),
+        circuit=integer.circuit,
+        fraction_bits=integer.neurons.fraction_bits,
+        neurons=integer.n_neurons,
+        data=images.floats.name,
+        citation=images.floats.citation,
+        images=len(images.pixels),
+        saturated_pixels=images.saturated,
+        kl_form=form,
+        fidelity=fidelity,
+        attribution=causes,
+        plots=tuple(str(picture.path) for picture in drawn if picture.path is not None),
+        seconds=time.perf_counter() - start,
+    )
+    result = ComparisonResult(made, drawn)
+    if out is not None:
+        write_json(out, result.as_json())
+    return result
+
+
+def compare_pair(
+    pair: Pair,
+    form: KlForm,
+    settings: ComparisonSettings = DEFAULT,
+    progress: Progress = ignore,
+) -> tuple[Fidelity, Attribution | None]:
+    """Return how faithful the pair's integer network is, and why not if that is asked for.
+
+    form: of the KL divergence in the free energy. Raises DataError for steps or seeds that no run
+    can have.
+    """
+    seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
+    pair.check(settings.steps, seeds)
+    of_each = len(pair.images) * settings.steps * settings.seeds
+    in_all = of_each * (PAIR_RUNS + (runs(pair) if settings.attribution else 0))
+    steps = Steps(progress, in_all)
+    # Products of this size gain nothing from the threads of BLAS and torch, which wait spinning.
+    with threadpool_limits(1):
+        steps.begin("float and integer runs")
+        fidelity = measure(
+            pair,
+            settings.steps,
+            seeds,
+            form,
+            settings.threads,
+            lambda n: steps.add(PAIR_RUNS * n),
+        )
+        if not settings.attribution:
+            return fidelity, None
+        steps.begin("one tensor at a time")
+        causes = attribute(pair, settings.steps, seeds, settings.threads, steps.add)
+    return fidelity, causes
+
+
+def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:
+    """Raise DataError if the integer network was not converted from this checkpoint."""
+    if source != wanted:
+        raise DataError(
+            f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
+            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
+        )

@@ -1,0 +1,206 @@
+"""Evaluate a float network: judge images, fit a read-out, judge other sets, draw pictures."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ipvae_snn.data import ImageSet, load
+from ipvae_snn.errors import DataError, FileFormatError
+from ipvae_snn.evaluation import evaluate as evaluation
+from ipvae_snn.evaluation import plots, report
+from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation, EvaluationRequest, final_rates
+from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
+from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
+from ipvae_snn.evaluation.report import Report
+from ipvae_snn.ir.encode import check_images
+from ipvae_snn.models.checkpoint import load_checkpoint_config
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.report.document import Document, Picture
+from ipvae_snn.report.json_files import write_json
+from ipvae_snn.report.plots import save_all
+from ipvae_snn.workflows.images import as_split, is_checkpoint
+from ipvae_snn.workflows.progress import Progress, Steps, ignore
+
+SHOWN: Final = 4  # images in the picture of reconstructions
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How many images of which split to judge for how many steps, and what else to measure.
+
+    readout_train: training images for the linear read-out of labels, 0 for none. generalise: also
+    judge rotated images and the other 28x28 sets that are found. threads change no figure.
+    """
+
+    split: str = "test"
+    limit: int = 1000
+    steps: int = 1000
+    seed: int = 0
+    readout_train: int = 5000
+    generalise: bool = False
+    threads: int = 1
+    data_root: Path | None = None
+
+
+DEFAULT: Final = EvaluationSettings()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The images to run: those judged, those for the read-out (or why none), other sets."""
+
+    images: ImageSet
+    training: ImageSet | str = "none was asked for"
+    others: OtherSets | None = None
+
+    @property
+    def total(self) -> int:
+        """How many images there are in all."""
+        training = 0 if isinstance(self.training, str) else len(self.training)
+        others = self.others.found if self.others else ()
+        return len(self.images) + training + sum(map(len, others))
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The figures, and the pictures, with their paths where they were written."""
+
+    report: Report
+    pictures: tuple[Picture, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return self.report.as_json()
+
+    def document(self) -> Document:
+        """Return the tables and pictures."""
+        return report.document(self.report, self.pictures)
+
+
+def evaluate(
+    checkpoint: Path,
+    data: str,
+    settings: EvaluationSettings = DEFAULT,
+    *,
+    pictures: Path | None = None,
+    out: Path | None = None,
+    progress: Progress = ignore,
+) -> EvaluationResult:
+    """Evaluate the float network of a file on the images called `data`.
+
+    pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
+    Raises FileFormatError for an integer network, DataError for images that do not fit.
+    """
+    if not is_checkpoint(checkpoint):
+        raise FileFormatError(
+            f"{checkpoint}: an integer network, but evaluate judges a float checkpoint "
+            "(model.safetensors); use ipvae-snn bench for the integer network"
+        )
+    network = load_float_network(checkpoint)
+    config = load_checkpoint_config(checkpoint)
+    request = evaluation.request_of(config, settings.steps, settings.seed, settings.threads)
+    plan = plan_of(network, data, settings)
+    result = carry_out(plan, network, request, str(checkpoint), pictures, progress)
+    if out is not None:
+        write_json(out, result.as_json())
+    return result
+
+
+def plan_of(network: FloatNetwork, data: str, settings: EvaluationSettings = DEFAULT) -> Plan:
+    """Load all images first, so that what is missing shows before the long run.
+
+    Raises DataError for images that are missing or do not fit the network.
+    """
+    side = network.image_shape[0]
+    images = _load(data, settings.split, settings.limit, side, settings.data_root)
+    check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
+    others = None
+    if settings.generalise:
+
+        def load_other(name: str) -> ImageSet:
+            return _load(name, settings.split, settings.limit, side, settings.data_root)
+
+        others = other_sets(images, load_other)
+    return Plan(images, _training_images(data, images, side, settings), others)
+
+
+def _load(data: str, split: str, limit: int, side: int, data_root: Path | None) -> ImageSet:
+    """Return images of the split, with a part of one's own images held out for "test"."""
+    return load(data, as_split(split), data_root, limit, patch_size=side, holdout=True)
+
+
+def _training_images(
+    data: str, images: ImageSet, side: int, settings: EvaluationSettings
+) -> ImageSet | str:
+    """Return the images to fit the read-out on, or why there is no read-out."""
+    if settings.readout_train == 0:
+        return "none was asked for (--readout-train 0)"
+    if images.labels is None:
+        return f"{images.name} has no labels"
+    if settings.split == "train":
+        return "the images judged are training images; give --split test"
+    try:
+        training = _load(data, "train", settings.readout_train, side, settings.data_root)
+    except DataError as error:
+        return str(error)
+    return unfit_reason(training.labels, images.labels) or training
+
+
+def carry_out(
+    plan: Plan,
+    network: FloatNetwork,
+    request: EvaluationRequest,
+    name: str,
+    folder: Path | None = None,
+    progress: Progress = ignore,
+) -> EvaluationResult:
+    """Run all images of the plan through the network called `name`, fit the read-out and draw.
+
+    The pictures are written into `folder` if one is given.
+    """
+    steps = Steps(progress, plan.total * request.steps)
+
+    def judge(images: ImageSet, shown: int = 0) -> Evaluated:
+        steps.begin(f"{len(images)} images of {images.name}")
+        return evaluation.evaluate(network, images, request, shown=shown, report=steps.add)
+
+    start = time.perf_counter()
+    judged = judge(plan.images, SHOWN)
+    seconds = time.perf_counter() - start
+    others: dict[str, Evaluation] | None = None
+    if plan.others is not None:
+        others = {images.name: judge(images).evaluation for images in plan.others.found}
+    readout = _readout(plan, judged, network, request, steps)
+    steps.begin("done")
+    pictures: tuple[Picture, ...] = plots.pictures(network, plan.images, judged)
+    if folder is not None:
+        pictures = save_all(pictures, folder)
+    made = Report(
+        checkpoint=name,
+        checkpoint_sha256=network.source,
+        trained_on=network.trained_on,
+        evaluation=judged.evaluation,
+        readout=readout,
+        others=others,
+        left_out=plan.others.left_out if plan.others else None,
+        plots=tuple(str(picture.path) for picture in pictures if picture.path is not None),
+        seconds=seconds,
+    )
+    return EvaluationResult(made, pictures)
+
+
+def _readout(
+    plan: Plan,
+    judged: Evaluated,
+    network: FloatNetwork,
+    request: EvaluationRequest,
+    steps: Steps,
+) -> Readout | str:
+    training, labels = plan.training, plan.images.labels
+    if isinstance(training, str) or training.labels is None or labels is None:
+        return str(training)
+    steps.begin(f"{len(training)} training images for the read-out")
+    rates = final_rates(network, training, request, steps.add)
+    steps.begin("linear read-out")
+    return linear_readout(rates, training.labels, judged.rates, labels)
