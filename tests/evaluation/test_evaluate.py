@@ -179,8 +179,8 @@ def test_run_aways_and_silent_neurons_are_seen(network: FloatNetwork) -> None:
 
 
 def test_the_config_of_training_decides() -> None:
-    config = Config(train=TrainConfig(kl="exact", steps=12, inner_steps=3, leak=0.2))
-    assert request_of(config, 50, 7, 2) == EvaluationRequest(50, 7, "exact", 12, 3, 0.2, 2)
+    config = Config(train=TrainConfig(kl="exact", steps=12))
+    assert request_of(config, 50, 7, 2) == EvaluationRequest(50, 7, "exact", 12, 2)
 
 
 @pytest.mark.parametrize(
