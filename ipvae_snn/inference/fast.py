@@ -20,9 +20,9 @@ class Circuit:
     """A float network in Gram form for the kernel.
 
     G (K, K), threshold = exp(log_bias) (K,), u0 (K,), phi (M, K); feed_forward (M, K) is float64,
-    so that how images are batched does not show in the drive. Each step takes `inner` updates, of
-    which each pulls the potential back to where the step began by the share `pull`, the network's
-    step size times its leak.
+    so that how images are batched does not show in the drive. Each step takes `inner` updates, in
+    which `leak`, the network's leak times its step size, pulls the potential back to where the
+    step began.
     """
 
     G: Float32
@@ -34,7 +34,7 @@ class Circuit:
     clip: float
     floor: float
     inner: int
-    pull: float
+    leak: float
     image_shape: tuple[int, int]
     input_kind: InputKind
 
@@ -70,7 +70,7 @@ def circuit(network: FloatNetwork) -> Circuit:
         clip=d.clip,
         floor=d.floor,
         inner=network.updates_per_step,
-        pull=d.step_size * network.leak,
+        leak=d.step_size * network.leak,
         image_shape=network.image_shape,
         input_kind=network.input_kind,
     )
@@ -107,7 +107,7 @@ def advance(c: Circuit, p: Population, steps: int, seed: int, threads: int = 1) 
     def part(first: int, last: int) -> None:
         advance_rows(
             first, last, np.uint64(seed), p.images, p.steps * c.inner, steps * c.inner, c.inner,
-            number(1.0), number(c.step_size), number(c.pull), number(c.clip),
+            number(1.0), number(c.step_size), number(c.leak), number(c.clip),
             number(c.floor), c.threshold, c.G, p.b, u, before, peak, spikes,
         )  # fmt: skip
 

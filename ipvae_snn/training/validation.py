@@ -76,7 +76,7 @@ def validate(
         divergence = model.divergence(state, before)
         energies.append(linear_gaussian.free_energy(nll, divergence).cpu().numpy())
         reconstructions.append(dictionary.decode(z).cpu().numpy())
-        codes.append(z.cpu().numpy().astype(np.int64))
+        codes.append(z.cpu().numpy().astype(np.float64))
     judged = x if x.dim() == 2 else x[:, -1]
     pixels, reconstruction = judged.cpu().numpy(), np.concatenate(reconstructions)
     counts = np.concatenate(codes)
