@@ -25,7 +25,7 @@ class Pair:
     """A float network, the program made of it, and N images as either takes them.
 
     images (N, M) float32 for the network; pixels (N, M) uint8 for the program. A step of the
-    program is one update of the network, however many updates it takes per step.
+    program is one update, so `network` is kept with one update per step whatever it is given with.
     """
 
     network: FloatNetwork
@@ -39,6 +39,7 @@ class Pair:
         Raises ConversionError for a network that no program expresses, as `convert` does.
         """
         network, program = self.network.with_single_updates(), self.program
+        object.__setattr__(self, "network", network)
         if (network.n_pixels, network.n_neurons) != (program.n_pixels, program.n_neurons):
             raise DataError(
                 f"the float network has {network.n_pixels} pixels and {network.n_neurons} neurons, "
@@ -50,11 +51,6 @@ class Pair:
                 f"float images {self.images.shape} and 8-bit images {self.pixels.shape} differ in "
                 "shape; encode the same ones"
             )
-
-    @property
-    def stepped(self) -> FloatNetwork:
-        """The float network with the program's steps: one update each."""
-        return self.network.with_single_updates()
 
     @property
     def unit(self) -> float:
@@ -117,7 +113,7 @@ def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Bloc
 
     The numbers do not depend on the size of blocks nor on `threads`.
     """
-    d = reference.dynamics(pair.stepped)
+    d = reference.dynamics(pair.network)
     prepared = compiled.prepare(pair.program)
     for first_row in range(0, len(pair.images), IMAGES):
         rows = slice(first_row, min(first_row + IMAGES, len(pair.images)))

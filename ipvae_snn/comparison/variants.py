@@ -54,14 +54,14 @@ def variants(pair: Pair) -> dict[str, Variant]:
 
     FLOAT and BASE come first; where no pixel is left out, FLOAT is the reference of all.
     """
-    full = float_inference.dynamics(pair.stepped)
+    full = float_inference.dynamics(pair.network)
     means = meaning(pair.program, full.step_size)
     phi = pair.network.phi.astype(np.float64)
     whole = Variant(full, full.u0, phi)
     found = {FLOAT: whole}
     name, base = FLOAT, full
     if not means.kept.all():
-        name, base = BASE, float_inference.dynamics(pair.stepped, means.kept)
+        name, base = BASE, float_inference.dynamics(pair.network, means.kept)
         found[BASE] = Variant(base, full.u0, phi)
         found["left_out_pixels"] = replace(found[BASE], reference=FLOAT, run=BASE)
     plain = Variant(base, full.u0, phi, name)
