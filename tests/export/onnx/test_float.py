@@ -16,7 +16,7 @@ from ipvae_snn.export.onnx.files import (
     write_float_onnx,
 )
 from ipvae_snn.export.onnx.floats import Precision
-from ipvae_snn.inference.reference import dynamics, run_float, soft_clip
+from ipvae_snn.inference.reference import Dynamics, dynamics, run_float, soft_clip
 from ipvae_snn.ir.float_sampler import poisson_from_uniforms
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
@@ -98,6 +98,17 @@ def test_models_of_several_updates_per_step(tmp_path: Path, leak: float) -> None
     found = {entry.key: entry.value for entry in model.metadata_props}
     assert found["ipvae_snn.updates_per_step"] == "3"
     assert found["ipvae_snn.leak"] == repr(leak)
+
+
+@pytest.mark.skipif(
+    "updates" not in Dynamics.__dataclass_fields__,
+    reason="the float64 kernel has single updates; connect them in inference.reference.dynamics",
+)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_files_of_several_updates_check_themselves(tmp_path: Path, precision: Precision) -> None:
+    network = replace(make_float_network(spread=0.3), updates_per_step=3, leak=1.5)
+    write_float_onnx(network, tmp_path / "onnx", precision)
+    check_float_files(tmp_path / "onnx", network)
 
 
 def test_float32_models_follow_step_by_step(tmp_path: Path) -> None:
