@@ -10,6 +10,7 @@ in docs/training.md. About three minutes on one core.
 
 import json
 from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
@@ -31,8 +32,11 @@ from ipvae_snn.inference import reference
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.interpreter import decode
 from ipvae_snn.metrics.quality import r2
+from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
@@ -109,17 +113,22 @@ def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bi
         log_bias=torch.from_numpy(network.log_bias[None]),
         log_lr=torch.tensor(network.log_lr, dtype=torch.float32),
     )
+    settings = LatentSettings.of(config.model, config.model.clip, config.train.kl)
+    model, dictionary = PoissonLatents.of(parameters, settings), DenseDictionary.of(parameters)
     rounding = FakeRounding.of(torch.from_numpy(training.pixels), bits)
     found = {}
     for steps in STEPS:
         values = [
             validate(
-                parameters, torch.from_numpy(held_out.pixels), config.model, steps=steps,
-                kl=config.train.kl, generator=torch.Generator().manual_seed(seed),
-                rounding=rounding,
+                model,
+                dictionary,
+                torch.from_numpy(held_out.pixels),
+                steps=steps,
+                generator=torch.Generator().manual_seed(seed),
+                rounding=partial(rounding, dictionary),
             ).r2
             for seed in range(SEEDS)
-        ]  # fmt: skip
+        ]
         found[str(steps)] = float(np.mean(values))
     return found
 

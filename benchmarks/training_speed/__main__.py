@@ -32,7 +32,10 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import load_preset
 from ipvae_snn.data import ImageSet, load
 from ipvae_snn.errors import ConfigError, TrainingError
+from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.objective import Unrolled, unrolled_loss
@@ -118,9 +121,9 @@ def config_of(name: str, iterations: int, threads: int, seed: int) -> Config:
     preset = load_preset(setting.preset)
     return replace(
         preset,
-        model=replace(preset.model, n_latents=512),
+        model=replace(preset.model, n_latents=512, updates_per_step=1, leak=0.0),
         train=replace(
-            preset.train, steps=16, steps_start=0, inner_steps=1, leak=0.0, iterations=iterations,
+            preset.train, steps=16, steps_start=0, iterations=iterations,
             batch_size=setting.batch_size, beta=setting.beta, threads=threads, seed=seed,
         ),
     )  # fmt: skip
@@ -275,12 +278,11 @@ def measure(
 
 def _validated(config: Config, arm: Arm, shown: Tensor) -> dict[str, float]:
     generator = keyed_generator(CPU, config.train.seed, Stream.VALIDATION, 0)
-    return asdict(
-        validate(
-            arm.model.view(), shown, config.model, steps=config.train.steps, kl=config.train.kl,
-            generator=generator,
-        )
-    )  # fmt: skip
+    parameters = arm.model.view()
+    settings = LatentSettings.of(config.model, config.model.clip, config.train.kl)
+    model = PoissonLatents.of(parameters, settings)
+    dictionary = DenseDictionary.of(parameters)
+    return asdict(validate(model, dictionary, shown, steps=config.train.steps, generator=generator))
 
 
 def _ratio_of_totals(plain: Arm, fast: Arm) -> float | None:

@@ -113,16 +113,17 @@ def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     seed = np.array(request.seed, np.int64)
     image = request.first_image + np.arange(len(pixels), dtype=np.int64)
     held, state = encoded["held"], encoded["state"]
-    counts, states, saturated = [], [], []
+    counts, spikes, states, saturated = [], [], [], []
     for t in range(request.steps):
         feed = {"held": held, "state": state, "seed": seed, "image": image}
         result = step(feed | {"step": np.array(t, np.int64)})
         state = result["next_state"]
         counts.append(result["counts"])
+        spikes.append(result.get("spikes", result["counts"]))
         states.append(state)
         saturated += [result["saturated"]] if "saturated" in result else []
     traced = np.stack(counts, axis=1)
-    total = traced.astype(np.int64)
+    total = np.stack(spikes, axis=1).astype(np.int64)
     nothing = np.zeros((len(pixels), 0), np.float32)
     return Trace(
         total.sum(axis=1), state, total.sum(axis=2), nothing, traced, np.stack(states, axis=1),

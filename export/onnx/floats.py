@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ipvae_snn.arrays import Array
-from ipvae_snn.export.onnx.graph import FLOAT32, FLOAT64, INT64, UINT64, Graph, Value
+from ipvae_snn.export.onnx.graph import FLOAT32, FLOAT64, INT64, UINT64, Dim, Graph, Value
+from ipvae_snn.export.onnx.models import Stepped
 from ipvae_snn.export.onnx.primitives import Keys, spike_counts
 from ipvae_snn.inference.reference import Dynamics, dynamics
 from ipvae_snn.ir.float_sampler import MAX_COUNT_PER_PART, MAX_LOG_RATE
@@ -110,15 +111,43 @@ class FloatCircuit:
         drive = g.op("MatMul", g.cast(pixels, self.state_type), weights)
         return g.op("Sub", drive, self._constant(g, d.step_size * d.bias, "bias"))
 
-    def step(
-        self, g: Graph, keys: Keys, step: Value, state: Value, held: Value
-    ) -> tuple[Value, Value, None]:
-        """Return counts int32 and state after the update, (N, K); soft clips saturate nowhere."""
+    def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
+        """Return counts int32 and state after the step, (N, K); soft clips saturate nowhere.
+
+        Of a step of n updates, update j draws as update step * n + j; counts are those of the
+        last one, and spikes all that the step had.
+        """
+        updates = self.network.updates_per_step
+        if updates == 1:
+            return Stepped(*self._update(g, keys, step, state, held, None))
+        first = g.op("Mul", step, updates)
+        # The first update finds the potential where the step began: nothing is pulled back.
+        counts, after = self._update(g, keys, first, state, held, None)
+
+        def update(
+            h: Graph, j: Value, carried: list[Value]
+        ) -> tuple[None, list[Value], list[Value]]:
+            number = h.op("Add", h.op("Add", first, j), 1)
+            drawn, moved = self._update(h, keys, number, carried[1], held, state)
+            return None, [drawn, moved, h.op("Add", carried[2], drawn)], []
+
+        shape: list[list[Dim]] = [["N", self.n_neurons]] * 3
+        trips = g.scalar(updates - 1, INT64)
+        counts, after, spikes = g.loop(trips, [counts, after, counts], update, shape)
+        return Stepped(counts, after, spikes=spikes)
+
+    def _update(
+        self, g: Graph, keys: Keys, number: Value, state: Value, held: Value, start: Value | None
+    ) -> tuple[Value, Value]:
+        """Return counts int32 and state after update `number`; `start`: what a leak pulls to."""
         d = self.dynamics
-        counts = spike_counts(g, FloatSampling(), keys, state, step, self.n_neurons)
+        counts = spike_counts(g, FloatSampling(), keys, state, number, self.n_neurons)
         lateral = self._constant(g, d.step_size * d.G, "lateral")
-        update = g.op("Sub", held, g.op("MatMul", g.cast(counts, self.state_type), lateral))
-        return counts, self._soft_clip(g, g.op("Add", state, self._soft_clip(g, update))), None
+        change = g.op("Sub", held, g.op("MatMul", g.cast(counts, self.state_type), lateral))
+        pull = d.step_size * self.network.leak
+        if start is not None and pull > 0:
+            change = g.op("Sub", change, g.op("Mul", g.op("Sub", state, start), pull))
+        return counts, self._soft_clip(g, g.op("Add", state, self._soft_clip(g, change)))
 
     def _soft_clip(self, g: Graph, a: Value) -> Value:
         """Return clip - softplus(clip - max(a, floor)), softplus in a form that cannot overflow."""
@@ -143,8 +172,18 @@ class FloatCircuit:
             "step_size": repr(self.dynamics.step_size),
             "clip": repr(float(self.dynamics.clip)),
             "floor": repr(float(self.dynamics.floor)),
+            **self._step_metadata(),
             "provenance.source": self.network.source,
             "provenance.trained_on": self.network.trained_on,
+        }
+
+    def _step_metadata(self) -> dict[str, str]:
+        """Return the updates per step and the leak, of a network that has several."""
+        if self.network.updates_per_step == 1:
+            return {}
+        return {
+            "updates_per_step": str(self.network.updates_per_step),
+            "leak": repr(self.network.leak),
         }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ipvae_snn.arrays import Int32
 from ipvae_snn.export.onnx.graph import FLOAT32, INT32, INT64, UINT8, UINT64, Graph, Value
 from ipvae_snn.export.onnx.metadata import metadata
+from ipvae_snn.export.onnx.models import Stepped
 from ipvae_snn.export.onnx.primitives import Keys, spike_counts
 from ipvae_snn.export.onnx.synapses import (
     image_current,
@@ -231,15 +232,13 @@ class IntegerCircuit:
         """Return what is held of pixels (N, M) uint8: (N, n_held) int32."""
         return held(g, self.network, pixels)
 
-    def step(
-        self, g: Graph, keys: Keys, step: Value, state: Value, held: Value
-    ) -> tuple[Value, Value, Value]:
+    def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
         """Return counts and state after the update (N, K), and saturations (N, 5), all int32."""
         group = self.network.neurons
         sampling = IntegerSampling(group, self.network.tables)
         counts = spike_counts(g, sampling, keys, state, step, self.n_neurons)
         counts = g.op("Min", counts, group.max_count)
-        return counts, *integrate(g, self.network, state, held, counts)
+        return Stepped(counts, *integrate(g, self.network, state, held, counts))
 
     def decode(self, g: Graph, counts: Value) -> Value:
         """Return the reconstruction (N, M) float32 of counts (N, K) int32."""

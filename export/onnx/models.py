@@ -6,7 +6,7 @@ outputs. N, the number of images, is dynamic; T, the number of steps, is an inpu
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import onnx
@@ -18,6 +18,19 @@ from ipvae_snn.export.onnx.primitives import Keys, make_keys
 from ipvae_snn.ir.trace import SATURATIONS
 
 SATURATED: Final = "how many neurons saturated: " + ", ".join(SATURATIONS)
+
+
+class Stepped(NamedTuple):
+    """One step: counts int32 of its last update and the state after it, both (N, K).
+
+    saturated (N, 5) int32, by trace.SATURATIONS, is None where the arithmetic has none. spikes
+    (N, K) int32: those of all updates of the step, None where there is one update.
+    """
+
+    counts: Value
+    state: Value
+    saturated: Value | None = None
+    spikes: Value | None = None
 
 
 class Circuit(Protocol):
@@ -54,13 +67,8 @@ class Circuit(Protocol):
     def held(self, g: Graph, pixels: Value) -> Value:
         """Return what is held (N, n_held) of pixels (N, M)."""
 
-    def step(
-        self, g: Graph, keys: Keys, step: Value, state: Value, held: Value
-    ) -> tuple[Value, Value, Value | None]:
-        """Return counts int32 and state after the update (N, K), and saturations (N, 5) int32.
-
-        The saturations, by trace.SATURATIONS, are None where the arithmetic has none.
-        """
+    def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
+        """Return what a step from `state` (N, K) gives with `held` of the images."""
 
     def decode(self, g: Graph, counts: Value) -> Value:
         """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
@@ -82,7 +90,8 @@ def encode_model(circuit: Circuit) -> onnx.ModelProto:
 def step_model(circuit: Circuit) -> onnx.ModelProto:
     """Return the model held, state (N, K), seed, image (N,), step -> counts, next_state.
 
-    And saturated (N, 5) where the circuit counts what saturates.
+    And saturated (N, 5) where the circuit counts what saturates; spikes (N, K) of all updates
+    where a step has several, of which counts are the last one's.
     """
     g = Graph("step")
     shape: list[Dim] = ["N", circuit.n_neurons]
@@ -91,9 +100,11 @@ def step_model(circuit: Circuit) -> onnx.ModelProto:
     seed = _seed(g)
     image = g.input("image", INT64, ["N"], "index of each image in its data set, 0 .. 2**32-1")
     step = g.input("step", INT64, [], "0 .. 2**20-1")
-    counts, after, saturated = circuit.step(g, _keys(g, seed, image), step, state, held)
+    counts, after, saturated, spikes = circuit.step(g, _keys(g, seed, image), step, state, held)
     g.output("counts", counts, shape, "spikes of this step")
     g.output("next_state", after, shape, "membrane potential after the update")
+    if spikes is not None:
+        g.output("spikes", spikes, shape, "spikes of all updates of this step")
     if saturated is not None:
         g.output("saturated", saturated, ["N", len(SATURATIONS)], SATURATED)
     return _finish(g, circuit, "step", "one time step")
@@ -119,8 +130,8 @@ def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
 
     def step(h: Graph, i: Value, carried: list[Value]) -> tuple[None, list[Value], list[Value]]:
         state, _, counts_sum = carried
-        counts, after, saturated = circuit.step(h, keys, i, state, held)
-        wide = h.cast(counts, INT64)
+        counts, after, saturated, spikes = circuit.step(h, keys, i, state, held)
+        wide = h.cast(counts if spikes is None else spikes, INT64)
         stacked = []
         if saturated is not None:
             kept.append(("saturated", len(SATURATIONS), SATURATED))

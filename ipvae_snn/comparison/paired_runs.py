@@ -24,7 +24,8 @@ LN2: Final = float(np.log(2.0))
 class Pair:
     """A float network, the program made of it, and N images as either takes them.
 
-    images (N, M) float32 for the network; pixels (N, M) uint8 for the program.
+    images (N, M) float32 for the network; pixels (N, M) uint8 for the program. A step of the
+    program is one update, so `network` is kept with one update per step whatever it is given with.
     """
 
     network: FloatNetwork
@@ -33,8 +34,12 @@ class Pair:
     pixels: UInt8
 
     def __post_init__(self) -> None:
-        """Raise DataError unless sizes and numbers of images agree."""
-        network, program = self.network, self.program
+        """Raise DataError unless sizes and numbers of images agree.
+
+        Raises ConversionError for a network that no program expresses, as `convert` does.
+        """
+        network, program = self.network.with_single_updates(), self.program
+        object.__setattr__(self, "network", network)
         if (network.n_pixels, network.n_neurons) != (program.n_pixels, program.n_neurons):
             raise DataError(
                 f"the float network has {network.n_pixels} pixels and {network.n_neurons} neurons, "

@@ -1,19 +1,14 @@
 """Settings of a training run: frozen dataclasses, TOML in and out, overrides and presets."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
 
 KlForm = Literal["code", "exact"]
 Motion = Literal["video", "drift"]
 Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
+MAX_UPDATES_PER_STEP: Final = 64
 
 
 def _limited(default: Value, low: float, high: float, *, above: bool = False) -> Any:
@@ -23,12 +18,17 @@ def _limited(default: Value, low: float, high: float, *, above: bool = False) ->
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Size and initial values of the network.
+    """Size, dynamics and initial values of the network.
 
     n_latents: neurons K. clip, floor: soft upper and hard lower bound of u and du, in nats.
     log_sigma_limit: bound c of the pixel noise, log sigma = c tanh(raw / c); 0 for no bound.
     phi_std: standard deviation of the initial dictionary. u0_low, u0_high: initial log rates
-    are uniform between them. log_bias, log_lr: initial values.
+    are uniform between them. log_bias, log_lr: initial values. updates_per_step: updates of the
+    potential in one inference step (n_iters_inner of the paper's code). leak: how strongly an
+    update pulls the potential u back to u_prior, where its step began: u changes by exp(log_lr)
+    (drive - exp(log_bias) - leak (u - u_prior)). It is beta_inner of the paper's code, which sets
+    it to 1; with one update per step it has no effect. kind: the model's name in
+    `models.registry`.
     """
 
     n_latents: int = _limited(512, 1, 65536)
@@ -40,15 +40,17 @@ class ModelConfig:
     u0_high: float = _limited(-4.0, -8.0, 4.0)
     log_bias: float = _limited(-3.0, -20.0, 5.0)
     log_lr: float = _limited(0.0, -10.0, 3.0)
+    updates_per_step: int = _limited(1, 1, MAX_UPDATES_PER_STEP)
+    leak: float = _limited(0.0, 0.0, 1000.0)
+    kind: str = "poisson"
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Schedule and loss of a training run; every schedule is counted in iterations.
 
-    steps: unrolled inference steps T, each of inner_steps updates (n_iters_inner of the paper's
-    code), whose leak pulls u back to where the step began. Where steps_start is not 0, T doubles
-    from there to `steps` in stages of equal length, and is full from steps_fraction on.
+    steps: unrolled inference steps T. Where steps_start is not 0, T doubles from there to `steps`
+    in stages of equal length, and is full from steps_fraction on.
     beta: weight of the KL term. kl: its form, "code" as in the paper's public code or "exact".
     The learning rate rises linearly over the first warm_up_fraction of the iterations (but at
     least 50, where there are four times as many) and falls as a cosine after it. beta rises from
@@ -67,8 +69,6 @@ class TrainConfig:
     steps: int = _limited(16, 1, 1024)
     steps_start: int = _limited(0, 0, 1024)
     steps_fraction: float = _limited(0.75, 0.0, 1.0)
-    inner_steps: int = _limited(1, 1, 64)
-    leak: float = _limited(0.0, 0.0, 1.0)
     batch_size: int = _limited(200, 1, 65536)
     iterations: int = _limited(5000, 1, 100_000_000)
     stop_at: int = _limited(0, 0, 100_000_000)

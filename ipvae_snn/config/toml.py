@@ -4,7 +4,7 @@ import difflib
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -17,6 +17,7 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+from ipvae_snn.config.renamed import old_dynamics, renamed_key, translated
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig, Value
 
 Settings = TypeVar("Settings")
@@ -77,11 +78,20 @@ def preset_names() -> list[str]:
 
 def from_toml(text: str, source: str) -> Config:
     """Parse TOML `text`; `source` names it in error messages."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: not valid TOML ({error}); mend the line it names") from error
-    return _from_table(table, source)
+    return _from_table(_parsed(text, source), source)
+
+
+def config_of_network(text: str, source: str, leak: float) -> Config:
+    """Return the config that a network of this leak was trained with, from its TOML `text`.
+
+    Where an old one has a constant pull, `leak` stands for it, which is a setting no longer.
+    """
+    table = _parsed(text, source)
+    if old_dynamics(table).pull == 0:
+        return _from_table(table, source)
+    train = {name: value for name, value in table["train"].items() if name != "leak"}
+    config = _from_table({**table, "train": train}, source)
+    return replace(config, model=replace(config.model, leak=leak))
 
 
 def to_toml(config: Config) -> str:
@@ -100,6 +110,7 @@ def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
         room, dot, name = key.strip().partition(".")
         if not (equals and dot and room and name):
             raise ConfigError(f"--set {override!r} is not of the form room.key=value")
+        room, name = renamed_key(room, name)
         table.setdefault(room, {})[name] = _parse_value(text.strip())
     return _from_table(table, "--set")
 
@@ -115,6 +126,13 @@ def differing_keys(first: Config, second: Config) -> list[str]:
     ]
 
 
+def _parsed(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML ({error}); mend the line it names") from error
+
+
 def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -123,6 +141,7 @@ def _parse_value(text: str) -> Any:
 
 
 def _from_table(table: Mapping[str, Any], source: str) -> Config:
+    table = translated(table, source)
     _check_names(table, [f.name for f in fields(Config)], source, "")
     config = Config(
         model=_settings(ModelConfig, table.get("model", {}), source, "model"),

@@ -25,7 +25,7 @@ RESIDUAL_STRIDE: Final = 8
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was seen on N images over T steps.
+    """What was seen on N images over T steps, each of one update.
 
     pixels (N, M) float32: the images. active (M,) bool: pixels that differ between images.
     mean_counts (N, K): each image's mean spike counts. count_within (K, K): covariance of the
@@ -33,6 +33,7 @@ class Calibration:
     potential in nats. excitation_max: the most that a neuron received in a step apart from its
     own inhibition, in nats. largest_residual: largest |x - Phi z|, of active pixels. clamped:
     share of (image, step, neuron) within 0.5 nats of the upper clip. data: the images' name.
+    updates_per_step: of the network, which takes so many of these steps for one of its own.
     """
 
     pixels: Float32
@@ -45,6 +46,7 @@ class Calibration:
     clamped: float
     steps: int
     data: str
+    updates_per_step: int = 1
 
     @property
     def images(self) -> int:
@@ -72,10 +74,12 @@ class Calibration:
 def calibrate(
     network: FloatNetwork, pixels: Float32, data: str, steps: int, seed: int = 0
 ) -> Calibration:
-    """Run `pixels` (N, M) through the float network for `steps` steps and summarise.
+    """Run `pixels` (N, M) through the float network for `steps` updates and summarise.
 
-    Raises DataError for fewer than 8 images or images that are all the same.
+    Raises DataError for fewer than 8 images or images that are all the same, ConversionError for
+    a network whose updates an integer network cannot take one by one.
     """
+    updates_per_step, network = network.updates_per_step, network.with_single_updates()
     if len(pixels) < MIN_IMAGES:
         raise DataError(
             f"{data}: {len(pixels)} calibration images are too few; give {MIN_IMAGES} or more"
@@ -114,4 +118,5 @@ def calibrate(
         clamped=clamped / (seen * k),
         steps=steps,
         data=data,
+        updates_per_step=updates_per_step,
     )

@@ -107,9 +107,12 @@ def convert(
 ) -> tuple[IntegerNetwork, ConversionReport]:
     """Return the integer program and its report.
 
-    Raises ConversionError where no program within the limits expresses the network, or where
-    its competition could run away.
+    A step of the program is one update: of a network that takes n updates per step without a
+    leak, n steps of the program are one step. Raises ConversionError where a leak ties updates
+    together, where no program within the limits expresses the network, or where its competition
+    could run away.
     """
+    network = network.with_single_updates()
     target = target_of(network, calibration.active, settings.fraction_bits)
     code = input_code(network.input_kind, network.image_shape, calibration.largest_pixel)
     limits, barrier = _limits(network, calibration, target, settings.fraction_bits)
@@ -294,6 +297,7 @@ def _max_count(state_max: int, fraction_bits: int) -> int:
 def _provenance(
     network: FloatNetwork, calibration: Calibration, settings: ConversionSettings
 ) -> dict[str, str]:
+    updates = calibration.updates_per_step
     return {
         "ipvae_snn": __version__,
         "checkpoint_sha256": network.source,
@@ -304,4 +308,5 @@ def _provenance(
         "feedforward_bits": str(settings.feedforward_bits),
         "lateral_bits": str(settings.lateral_bits),
         "sparsity": str(settings.sparsity),
+        **({"updates_per_step": str(updates)} if updates > 1 else {}),
     }

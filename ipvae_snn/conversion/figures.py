@@ -164,8 +164,15 @@ def build_report(
         bounds=tuple(bounds),
         certificate=_certificate(program, calibration, target, circuit),
         sampler=_sampler(program),
-        calibration=f"{calibration.images} images of {calibration.data}, {calibration.steps} steps",
+        calibration=_calibration_text(calibration),
     )
+
+
+def _calibration_text(calibration: Calibration) -> str:
+    text = f"{calibration.images} images of {calibration.data}, {calibration.steps} steps"
+    if calibration.updates_per_step > 1:
+        text += f"; one step of the float network is {calibration.updates_per_step} steps here"
+    return text
 
 
 def _certificate(

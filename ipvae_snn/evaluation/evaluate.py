@@ -32,17 +32,14 @@ Report = Callable[[int], None]
 class EvaluationRequest:
     """How to evaluate: `steps` T >= 1 and the seed of all noise; kl is the form that is reported.
 
-    training_steps: the horizon that the network was trained with, which is recorded too. inner,
-    leak: updates a step and the leak within it, as in training. threads: of the CPU; they change
-    no figure.
+    training_steps: the horizon that the network was trained with, which is recorded too. threads:
+    of the CPU; they change no figure.
     """
 
     steps: int
     seed: int = 0
     kl: KlForm = "code"
     training_steps: int = 16
-    inner: int = 1
-    leak: float = 0.0
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -109,11 +106,8 @@ class Evaluated:
 
 
 def request_of(config: Config, steps: int, seed: int = 0, threads: int = 1) -> EvaluationRequest:
-    """Return the request that treats a network as the config that it was trained with did."""
-    train = config.train
-    return EvaluationRequest(
-        steps, seed, train.kl, train.steps, train.inner_steps, train.leak, threads
-    )
+    """Return the request with the KL form and the horizon of the config trained with."""
+    return EvaluationRequest(steps, seed, config.train.kl, config.train.steps, threads)
 
 
 def recorded_steps(steps: int, training_steps: int) -> tuple[int, ...]:
@@ -136,7 +130,7 @@ def evaluate(
     since it was last called. Images are taken CHUNK at a time, and no history is kept. Raises
     DataError for images of another size or kind.
     """
-    c = fast.circuit(network, request.inner, request.leak)
+    c = fast.circuit(network)
     judge = judge_of(network, request.kl)
     steps = recorded_steps(request.steps, request.training_steps)
     figures: list[list[dict[str, Float64]]] = [[] for _ in steps]
@@ -193,7 +187,7 @@ def final_rates(
     report: Report = lambda image_steps: None,
 ) -> Float32:
     """Return the rates (N, K) after all steps of images for a read-out to be fitted on."""
-    c = fast.circuit(network, request.inner, request.leak)
+    c = fast.circuit(network)
     rates = []
     for first, pixels in _chunks(images.pixels):
         p = fast.start(c, pixels, images.kind, images.name, TRAINING_KEY + first)

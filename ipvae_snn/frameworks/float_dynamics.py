@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,10 +12,11 @@ from torch import Tensor, nn
 from ipvae_snn.arrays import Float64
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
+from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.models.linear_gaussian import drive
-from ipvae_snn.models.poisson import update
+from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.poisson_samples import generator_draw, relaxed_poisson
+from ipvae_snn.models.protocol import Draw, LatentSettings, advance, drive
 
 Gradient = Literal["relaxed", "straight-through"]
 
@@ -44,6 +46,11 @@ class Dynamics(nn.Module, ABC):
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
         """Return the potentials (N, K) after float pixels x (N, M) and counts z (N, K)."""
 
+    def step(self, u: Tensor, x: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        """Return counts (N, K), drawn at potentials u (N, K) by `draw`, and those after them."""
+        z = draw(u)
+        return z, self.update(u, x, z)
+
     def _hold(self, name: str, tensor: Tensor, learnt: bool) -> None:
         """Keep `tensor` under `name`, as a parameter if it is to be learnt."""
         if learnt:
@@ -53,7 +60,10 @@ class Dynamics(nn.Module, ABC):
 
 
 class FromCheckpoint(Dynamics):
-    """The formulas of the paper with a trained network's dictionary phi (M, K) (`functional`)."""
+    """The formulas of the paper with a trained network's dictionary phi (M, K) (`models.poisson`).
+
+    A step has the network's updates per step and its leak.
+    """
 
     phi: Tensor
     log_sigma: Tensor
@@ -63,16 +73,28 @@ class FromCheckpoint(Dynamics):
     def __init__(self, network: FloatNetwork, learn_dictionary: bool) -> None:
         super().__init__()
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
-        self.clip, self.floor = network.clip, network.floor
+        self.settings = LatentSettings(
+            network.clip, network.floor, network.updates_per_step, network.leak
+        )
         self._hold("phi", torch.tensor(network.phi), learn_dictionary)
         for name in ("log_sigma", "u0", "log_bias"):
             self._hold(name, torch.tensor(getattr(network, name)).unsqueeze(0), False)
         self._hold("log_lr", torch.tensor(network.log_lr), False)
 
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
-        """Return the potentials after one step of `functional.update`."""
-        push = drive(x, z, self.phi, self.log_sigma)
-        return update(u, push, self.log_bias, self.log_lr, self.clip, self.floor)
+        """Return the potentials after the first update of a step, which no leak pulls back."""
+        model, dictionary = self._parts()
+        return model.update(u, u, drive(dictionary, x, z), z)
+
+    def step(self, u: Tensor, x: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        """Return the last update's counts and the potentials after all updates of a step."""
+        model, dictionary = self._parts()
+        return advance(model, u, draw, partial(drive, dictionary, x))
+
+    def _parts(self) -> tuple[PoissonLatents, DenseDictionary]:
+        """Return model and dictionary of the tensors as they are now, which may be learnt."""
+        model = PoissonLatents(self.u0, self.log_bias, self.log_lr, self.settings)
+        return model, DenseDictionary(self.phi, self.log_sigma)
 
 
 class FromProgram(Dynamics):

@@ -108,8 +108,8 @@ class FloatLayer(Layer):
     def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
         """Return counts and the potentials after them, with their gradients."""
         x = to_values(self.code, flat(input_, self.n_pixels)).to(v.dtype)
-        z = draw(v, self.gradient if self.training else "none", self.temperature)
-        return z, self.dynamics.update(v, x, z)
+        gradient = self.gradient if self.training else "none"
+        return self.dynamics.step(v, x, lambda u: draw(u, gradient, self.temperature))
 
 
 def make_layer(

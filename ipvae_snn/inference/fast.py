@@ -21,7 +21,8 @@ class Circuit:
 
     G (K, K), threshold = exp(log_bias) (K,), u0 (K,), phi (M, K); feed_forward (M, K) is float64,
     so that how images are batched does not show in the drive. Each step takes `inner` updates, in
-    which `leak` pulls the potential back to where the step began.
+    which `leak`, the network's leak times its step size, pulls the potential back to where the
+    step began.
     """
 
     G: Float32
@@ -56,7 +57,7 @@ class Population:
     images: UInt64
 
 
-def circuit(network: FloatNetwork, inner: int = 1, leak: float = 0.0) -> Circuit:
+def circuit(network: FloatNetwork) -> Circuit:
     """Return the network ready to run; products are formed in float64 and rounded once."""
     d = dynamics(network)
     return Circuit(
@@ -68,8 +69,8 @@ def circuit(network: FloatNetwork, inner: int = 1, leak: float = 0.0) -> Circuit
         step_size=d.step_size,
         clip=d.clip,
         floor=d.floor,
-        inner=inner,
-        leak=leak,
+        inner=network.updates_per_step,
+        leak=d.step_size * network.leak,
         image_shape=network.image_shape,
         input_kind=network.input_kind,
     )

@@ -203,7 +203,8 @@ def forward_rows(
     """Take one step for rows first .. last - 1: u_new, then the sample z with its slope.
 
     All arrays are (B, K), but threshold = exp(log_bias) (K,), kl (B,) in nats and drawn (B,).
-    kl compares u_new with `prior`, the potentials at the start of the outer step.
+    kl compares u_new with `prior`, the potentials at the start of the outer step, and `leak` is the
+    pull per update towards them: the step size lr times the network's leak.
     """
     scratch = np.empty_like(threshold)
     for r in range(first, last):
@@ -272,6 +273,9 @@ def backward_rows(
             to_drive[k] = lr * ga[k]
         for k in range(K):
             to_b[k] += to_drive[k] - nll_weight * counts[k]
+        # The pull is the step size times the leak, so it too grows with log_lr.
+        for k in range(K):
+            kept[k] -= leak * (u[r, k] - prior[r, k])
         for k in range(K):
             kept[k] *= ga[k]
         grad_lr[r] += _total(kept)

@@ -26,6 +26,6 @@ def mse(pixels: Floats, reconstruction: Floats) -> float:
     return float(np.mean((pixels.astype(np.float64) - reconstruction) ** 2))
 
 
-def zeros_fraction(counts: Integers) -> float:
-    """Return the share of spike counts that are zero, in [0, 1]."""
+def zeros_fraction(counts: Integers | Floats) -> float:
+    """Return the share of latents, spike counts mostly, that are zero, in [0, 1]."""
     return float(np.mean(counts == 0))

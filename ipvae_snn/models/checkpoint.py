@@ -12,10 +12,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ipvae_snn.config.settings import Config
-from ipvae_snn.config.toml import from_toml, to_toml
+from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.models.float_network import FORMAT, VERSION
+from ipvae_snn.models.float_network import FORMAT, VERSION, load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE
 from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
@@ -30,14 +30,24 @@ class Origin:
     image_shape: tuple[int, int]
 
 
-def save_model(path: Path, model: IterativePoissonVAE, config: Config, origin: Origin) -> None:
+def save_model(
+    path: Path,
+    model: IterativePoissonVAE,
+    config: Config,
+    origin: Origin,
+    clip: float | None = None,
+) -> None:
     """Write the network to `path`, whole or not at all, as `load_float_network` reads it.
 
-    log_sigma is stored after its bound, so that a reader needs no more than the formulas.
+    log_sigma is stored after its bound, so that a reader needs no more than the formulas. clip:
+    the soft clip in force, in nats, where training has not raised it to config.model.clip yet.
     """
     tensors = {name: value.detach().cpu() for name, value in vars(model.view()).items()}
     network = {
-        "clip": config.model.clip,
+        "kind": config.model.kind,
+        "updates_per_step": config.model.updates_per_step,
+        "leak": config.model.leak,
+        "clip": config.model.clip if clip is None else clip,
         "floor": config.model.floor,
         "input_kind": origin.input_kind,
         "image_shape": list(origin.image_shape),
@@ -58,7 +68,7 @@ def load_checkpoint_config(path: Path) -> Config:
     metadata = read_header(path, FORMAT, VERSION)
     if "config" not in metadata:
         raise FileFormatError(f"{path}: a checkpoint without its config; make it again")
-    return from_toml(metadata["config"], str(path))
+    return config_of_network(metadata["config"], str(path), load_float_network(path).leak)
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -6,20 +6,31 @@ training code, and this file does not need torch.
 
 import hashlib
 import json
-from dataclasses import dataclass
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from ipvae_snn.arrays import Float32
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.config.renamed import old_dynamics
+from ipvae_snn.config.settings import MAX_UPDATES_PER_STEP
+from ipvae_snn.errors import ConversionError, FileFormatError
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.storage.tensor_files import read_header
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 FORMAT: Final = "ipvae-snn/checkpoint"
-VERSION: Final = 1
+VERSION: Final = 2  # 1 had the dynamics in its config only
+KIND: Final = "poisson"
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,6 +42,9 @@ class FloatNetwork:
     step size. clip, floor: the soft clip's upper and lower bound for u and du, in nats.
     input_kind: "unit" for pixels in [0, 1], "standardised" for zero-mean, unit-variance ones.
     image_shape: (height, width), height * width = M. source: SHA-256 of the checkpoint file.
+    updates_per_step: updates of the potential in one step. leak: how strongly an update pulls the
+    potential u back to u_prior, where its step began; u changes by exp(log_lr) (drive -
+    exp(log_bias) - leak (u - u_prior)), softly clipped.
     """
 
     phi: Float32
@@ -44,6 +58,8 @@ class FloatNetwork:
     image_shape: tuple[int, int]
     source: str
     trained_on: str
+    updates_per_step: int = 1
+    leak: float = 0.0
 
     def __repr__(self) -> str:
         """Say shape and origin without the arrays."""
@@ -62,6 +78,19 @@ class FloatNetwork:
     def n_neurons(self) -> int:
         """Number of neurons K."""
         return int(self.phi.shape[1])
+
+    def with_single_updates(self) -> "FloatNetwork":
+        """Return the same network with every update as a step of its own: n times as many steps.
+
+        Raises ConversionError where a leak ties the updates of a step together.
+        """
+        if self.updates_per_step > 1 and self.leak > 0:
+            raise ConversionError(
+                f"the network takes {self.updates_per_step} updates per step with a leak of "
+                f"{self.leak:.4g} back to where the step began, but an integer network has steps "
+                "of one update; train with model.leak=0 or model.updates_per_step=1"
+            )
+        return replace(self, updates_per_step=1, leak=0.0)
 
 
 def load_float_network(path: Path) -> FloatNetwork:
@@ -86,12 +115,35 @@ def load_float_network(path: Path) -> FloatNetwork:
             source=hashlib.sha256(path.read_bytes()).hexdigest(),
             trained_on=str(details["trained_on"]),
         )
+        kind = details.get("kind", KIND)
+        network = replace(network, **_dynamics(metadata, details, network.log_lr)._asdict())
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise FileFormatError(
             f"{path}: a checkpoint with a missing or malformed part ({error}); make it again"
         ) from error
+    if kind != KIND:
+        raise FileFormatError(
+            f"{path}: a network of kind {kind!r}, but only {KIND!r} ones are read here; train one "
+            f"with model.kind={KIND}"
+        )
     _check_shapes(path, network)
     return network
+
+
+class _Dynamics(NamedTuple):
+    updates_per_step: int
+    leak: float
+
+
+def _dynamics(metadata: Mapping[str, str], details: Mapping[str, Any], log_lr: float) -> _Dynamics:
+    """Return the dynamics that the file states; an old file states them in its config.
+
+    There the leak is a constant pull c per update, which is the leak c / exp(log_lr).
+    """
+    if "updates_per_step" in details:
+        return _Dynamics(int(details["updates_per_step"]), float(details["leak"]))
+    old = old_dynamics(tomllib.loads(metadata.get("config", "")))
+    return _Dynamics(old.updates, old.pull / math.exp(log_lr))
 
 
 def _check_shapes(path: Path, network: FloatNetwork) -> None:
@@ -112,5 +164,10 @@ def _check_shapes(path: Path, network: FloatNetwork) -> None:
             raise FileFormatError(
                 f"{path}: {name} holds values that are not finite; train it again"
             )
+    if not (1 <= network.updates_per_step <= MAX_UPDATES_PER_STEP and 0 <= network.leak < math.inf):
+        raise FileFormatError(
+            f"{path}: {network.updates_per_step} updates per step with a leak of {network.leak}, "
+            f"but 1 to {MAX_UPDATES_PER_STEP} and a leak from 0 up are possible; make it again"
+        )
     if network.input_kind not in ("unit", "standardised"):
         raise FileFormatError(f"{path}: input kind {network.input_kind!r} is not known here")

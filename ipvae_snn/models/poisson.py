@@ -5,13 +5,18 @@ Shapes: batch B, pixels M, neurons K; phi (M, K), log_sigma (1, M), u and log_bi
 """
 
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, final
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from ipvae_snn.config.settings import KlForm
+from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.poisson_samples import exact_poisson, generator_draw, relaxed_poisson
+from ipvae_snn.models.protocol import Draw, LatentSettings
 
 FLOOR: Final = -8.0
 
@@ -51,3 +56,61 @@ KL_FORMS: Final[dict[KlForm, Callable[[Tensor, Tensor], Tensor]]] = {
     "code": kl_code,
     "exact": kl_exact,
 }
+
+
+@final
+@dataclass(frozen=True)
+class PoissonLatents:
+    """Spike counts z ~ Poisson(exp(u)): a `protocol.LatentModel` whose state is u (B, K), in nats.
+
+    u0 (1, K): initial log rate. log_bias (1, K): log of the constant taken from the drive.
+    log_lr (): log of the step size. The Fisher factor exp(u) cancels, so that an update needs the
+    drive alone.
+    """
+
+    u0: Tensor
+    log_bias: Tensor
+    log_lr: Tensor
+    settings: LatentSettings
+
+    @classmethod
+    def of(cls, parameters: Parameters, settings: LatentSettings) -> "PoissonLatents":
+        """Return the model of a network's parameters."""
+        return cls(parameters.u0, parameters.log_bias, parameters.log_lr, settings)
+
+    @property
+    def updates_per_step(self) -> int:
+        """Updates of u in one inference step."""
+        return self.settings.updates_per_step
+
+    def initial(self, n_rows: int) -> Tensor:
+        """Return u0 for every row, (n_rows, K)."""
+        return self.u0.expand(n_rows, -1)
+
+    def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
+        """Return the source of counts at log rates u: exact, or relaxed at a temperature above 0.
+
+        Relaxed ones raise TrainingError where the rates have run away.
+        """
+        if temperature == 0.0:
+            return partial(exact_poisson, generator=generator)
+        return lambda u: relaxed_poisson(u, temperature, generator_draw(u.shape, u, generator))
+
+    def sample(self, state: Tensor, draw: Draw) -> Tensor:
+        """Return spike counts (B, K) at log rates u (B, K)."""
+        return draw(state)
+
+    def update(self, state: Tensor, start: Tensor, drive: Tensor, z: Tensor) -> Tensor:
+        """Return u (B, K) after one update; z has no part in it but through the drive."""
+        s = self.settings
+        if s.leak and s.updates_per_step > 1:
+            drive = drive - s.leak * (state - start)
+        return update(state, drive, self.log_bias, self.log_lr, s.clip, s.floor)
+
+    def divergence(self, new: Tensor, old: Tensor) -> Tensor:
+        """Return the KL term in the settings' form, (B,), in nats."""
+        return KL_FORMS[self.settings.kl](new, old)
+
+    def rates(self, state: Tensor) -> Tensor:
+        """Return exp(u), (B, K), in spikes per update."""
+        return torch.exp(state)

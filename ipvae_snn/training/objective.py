@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ipvae_snn.models import linear_gaussian, poisson
+from ipvae_snn.models import linear_gaussian
+from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.protocol import Dictionary, LatentModel, State
 from ipvae_snn.training.straight_through import FakeRounding, straight_through
-from ipvae_snn.training.unrolled import Unrolling, unrolled_inference
+from ipvae_snn.training.unrolled import Rounded, Unrolling, unrolled_inference
 
 # The loss is scaled as if every image had 16x16 pixels, so that gradient limits carry over.
 REFERENCE_PIXELS: Final = 256
@@ -36,78 +40,88 @@ class Unrolled:
 
 
 def unrolled_loss(
-    parameters: Parameters, x: Tensor, beta: float, how: Unrolling,
+    parameters: Parameters,
+    x: Tensor,
+    beta: float,
+    how: Unrolling,
     rounding: FakeRounding | None = None,
-) -> Unrolled:  # fmt: skip
+) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
-    G and b are formed once; no step touches a tensor of pixels. Memory grows with the number of
-    updates by four tensors (B, K). rounding: inference sees rounded matrices, to which gradients
-    pass straight through, and the loss decodes by the exact dictionary; a fifth tensor then.
+    The fast path of the Poisson model with a dense dictionary. G and b are formed once; no step
+    touches a tensor of pixels. Memory grows with the number of updates by four tensors (B, K).
+    rounding: inference sees rounded matrices, to which gradients pass straight through, and the
+    loss decodes by the exact dictionary; a fifth tensor then.
     """
     p, frames = parameters, _frames(x)
-    G, b = gram(p.phi, p.log_sigma), linear_gaussian.feed_forward(frames, p.phi, p.log_sigma)
-    seen = None if rounding is None else rounding(p, frames, G)
+    dictionary = DenseDictionary.of(p)
+    G, b = dictionary.gram(), dictionary.project(frames)
+    seen = None if rounding is None else rounding(dictionary, frames, G)
     fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, how, seen)
-    return _summary(p, frames, fit, kl, u, beta, how, float(arrivals))
+    terms = _Terms(fit, kl, torch.exp(u.detach()), float(arrivals))
+    return _summary(dictionary, frames, terms, beta, how)
 
 
 def unrolled_plain(
-    parameters: Parameters, x: Tensor, sample: Sample, beta: float, how: Unrolling,
+    parameters: Parameters,
+    x: Tensor,
+    sample: Sample,
+    beta: float,
+    how: Unrolling,
     rounding: FakeRounding | None = None,
-) -> Unrolled:  # fmt: skip
-    """Return the same by automatic differentiation of the formulas, on any device.
+) -> Unrolled:
+    """Return the same by automatic differentiation (`unrolled_by_autodiff`), on any device."""
+    dictionary = DenseDictionary.of(parameters)
+    seen = None if rounding is None else partial(rounding, dictionary)
+    model = PoissonLatents.of(parameters, how.latents)
+    return unrolled_by_autodiff(model, dictionary, x, sample, beta, how, seen)
 
-    sample(u, i) draws spike counts (B, K) from log rates u; it is called once for u0 (i = 0) and
-    once an update, and a sample serves both the loss after update i and the inference of i + 1.
+
+def unrolled_by_autodiff(
+    model: LatentModel[State],
+    dictionary: Dictionary,
+    x: Tensor,
+    sample: Sample,
+    beta: float,
+    how: Unrolling,
+    rounding: Callable[[Tensor, Tensor], Rounded] | None = None,
+) -> Unrolled:
+    """Return the loss on x (B, M) or (B, F, M) for any model and dictionary, on any device.
+
+    sample(parameters, i) is the model's source of latents (B, K); it is called once for the
+    initial state (i = 0) and once per update, and a sample serves both the loss after update i
+    and the inference of i + 1. rounding(frames, G): what inference sees instead of G and b. Of
+    `how` the numbers of steps and updates matter; the dynamics are the model's.
     """
-    p, frames = parameters, _frames(x)
-    kl_form = poisson.KL_FORMS["code" if how.code_form else "exact"]
-    G, b = gram(p.phi, p.log_sigma), linear_gaussian.feed_forward(frames, p.phi, p.log_sigma)
+    frames = _frames(x)
+    G, b = dictionary.gram(), dictionary.project(frames)
     competition, drive = G, b
     if rounding is not None:
-        seen = rounding(p, frames, G)
+        seen = rounding(frames, G)
         competition = straight_through(G, seen.competition)
         drive = straight_through(b, seen.drive)
-    u = prior = p.u0.expand(b.shape[1], -1)
-    lateral = sample(u, 0) @ competition
+    state = start = model.initial(b.shape[1])
+    z = model.sample(state, partial(_numbered, sample, 0))
+    lateral = z @ competition
     fit, kl = x.new_zeros(()), x.new_zeros(())
     for i in range(1, how.updates + 1):
         frame = how.frame(i, len(b))
-        prior = u if how.start(i) == i - 1 else prior
-        current = drive[frame] - lateral - how.leak * (u - prior) * torch.exp(-p.log_lr)
-        u = poisson.update(u, current, p.log_bias, p.log_lr, how.clip, how.floor)
-        z = sample(u, i)
+        start = state if how.start(i) == i - 1 else start
+        state = model.update(state, start, drive[frame] - lateral, z)
+        z = model.sample(state, partial(_numbered, sample, i))
         lateral = z @ competition
         if how.in_loss(i):
             explained = lateral if rounding is None else z @ G
             fit = fit + (z * (0.5 * explained - b[frame])).sum(-1).mean()
-            kl = kl + kl_form(u, prior).mean()
-    return _summary(p, frames, fit / how.steps, kl / how.steps, u, beta, how, 0.0)
+            kl = kl + model.divergence(state, start).mean()
+    with torch.no_grad():
+        rates = model.rates(state)
+    terms = _Terms(fit / how.steps, kl / how.steps, rates, 0.0)
+    return _summary(dictionary, frames, terms, beta, how)
 
 
-def gram(phi: Tensor, log_sigma: Tensor) -> Tensor:
-    """Return functional.gram, with a gradient that takes one matrix product instead of two."""
-    # torch leaves Function.apply without types.
-    G: Tensor = _Gram.apply(phi, log_sigma)  # type: ignore[no-untyped-call]
-    return G
-
-
-class _Gram(torch.autograd.Function):
-    """G = phi^T S phi with S = diag(1/sigma^2): dphi = S phi (dG + dG^T)."""
-
-    @staticmethod
-    def forward(ctx: Any, phi: Tensor, log_sigma: Tensor) -> Tensor:
-        ctx.save_for_backward(phi, log_sigma)
-        return linear_gaussian.gram(phi, log_sigma)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        phi, log_sigma = ctx.saved_tensors
-        scaled = phi * linear_gaussian.precision(log_sigma).reshape(-1, 1)
-        product = phi @ (grads[0] + grads[0].T)
-        grad_phi = product * linear_gaussian.precision(log_sigma).reshape(-1, 1)
-        return grad_phi, -(scaled * product).sum(1).reshape(log_sigma.shape)
+def _numbered(sample: Sample, update: int, parameters: Tensor) -> Tensor:
+    return sample(parameters, update)
 
 
 def _frames(x: Tensor) -> Tensor:
@@ -115,24 +129,29 @@ def _frames(x: Tensor) -> Tensor:
     return x.unsqueeze(0) if x.dim() == 2 else x.transpose(0, 1)
 
 
+class _Terms(NamedTuple):
+    """What unrolled inference leaves: fit and kl (scalars, nats), last rates (B, K), arrivals."""
+
+    fit: Tensor
+    kl: Tensor
+    rates: Tensor
+    arrivals: float
+
+
 def _summary(
-    p: Parameters, frames: Tensor, fit: Tensor, kl: Tensor, u: Tensor, beta: float,
-    how: Unrolling, arrivals: float,
-) -> Unrolled:  # fmt: skip
-    energy = (frames * frames * linear_gaussian.precision(p.log_sigma)).sum(-1).mean(-1)
+    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: float, how: Unrolling
+) -> Unrolled:
+    energy = dictionary.power(frames).mean(-1)
     # Frames are seen for equally many steps but for rounding, which the weights follow.
     seen = [how.frame(i, len(frames)) for i in range(1, how.updates + 1) if how.in_loss(i)]
     weights = torch.bincount(torch.tensor(seen), minlength=len(frames)).to(energy) / how.steps
-    nll = fit + 0.5 * (weights * energy).sum() + linear_gaussian.log_normaliser(p.log_sigma)
-    with torch.no_grad():
-        rates = torch.exp(u)
-        rate, max_rate = rates.mean(), rates.max()
+    nll = terms.fit + 0.5 * (weights * energy).sum() + dictionary.log_normaliser()
     scale = REFERENCE_PIXELS / frames.shape[-1]
     return Unrolled(
-        loss=linear_gaussian.free_energy(nll, kl, beta) * scale,
+        loss=linear_gaussian.free_energy(nll, terms.kl, beta) * scale,
         nll=nll.detach(),
-        kl=kl.detach(),
-        rate=rate,
-        max_rate=max_rate,
-        arrivals=arrivals,
+        kl=terms.kl.detach(),
+        rate=terms.rates.mean(),
+        max_rate=terms.rates.max(),
+        arrivals=terms.arrivals,
     )

@@ -40,9 +40,9 @@ def keyed_generator(
     return torch.Generator(device=device).manual_seed(key >> 1)
 
 
-def noise_keys(settings: TrainConfig, iteration: int) -> UInt64:
-    """Return the keys of an iteration's noise: one for u0 and one an update, uint64."""
-    updates = settings.steps * settings.inner_steps
+def noise_keys(settings: TrainConfig, iteration: int, updates_per_step: int = 1) -> UInt64:
+    """Return the keys of an iteration's noise: one for u0 and one per update, uint64."""
+    updates = settings.steps * updates_per_step
     sequence = np.random.SeedSequence([settings.seed, Stream.NOISE, iteration])
     keys = sequence.generate_state(updates + 1, np.uint64)
     return keys.astype(np.uint64, copy=False)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ipvae_snn.kernels.rounding import round_rows
 from ipvae_snn.models import linear_gaussian
-from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.training.unrolled import Rounded
 
 CLIP_RATIOS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # those of conversion, `quantise`
@@ -41,7 +41,7 @@ class FakeRounding:
         return cls(bits, active, pixels.mean(0))
 
     @torch.no_grad()
-    def __call__(self, p: Parameters, frames: Tensor, G: Tensor) -> Rounded:
+    def __call__(self, p: DenseDictionary, frames: Tensor, G: Tensor) -> Rounded:
         """Return what inference sees of G (K, K) and of frames (F, B, M).
 
         The diagonal stays as it is, as the program's self-inhibition does.

@@ -11,6 +11,7 @@ import torch
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.models.registry import check_kind
 from ipvae_snn.training.distributed import joined
 from ipvae_snn.training.run_folder import RunFolder, fingerprint
 from ipvae_snn.training.trainer import Progress, Trainer, TrainProgress
@@ -50,6 +51,7 @@ def train(
     or DataError if it was started with other settings or images, TrainingError if training fails.
     """
     started = time.monotonic()
+    check_kind(config.model.kind)
     _check_images(images, validation)
     device = _device(config.train.device)
     folder = RunFolder(Path(out))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,25 +12,22 @@ from ipvae_snn.arrays import UInt64
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
-from ipvae_snn.models.parameters import IterativePoissonVAE
-from ipvae_snn.models.poisson_samples import (
-    CUTOFF,
-    MAX_MEAN_ARRIVALS,
-    generator_draw,
-    relaxed_poisson,
-    run_away,
-)
+from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.parameters import IterativePoissonVAE, Parameters
+from ipvae_snn.models.poisson_samples import CUTOFF, MAX_MEAN_ARRIVALS, run_away
+from ipvae_snn.models.protocol import LatentModel, LatentSettings
+from ipvae_snn.models.registry import COMPILED, latent_model
 from ipvae_snn.training import health
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
 from ipvae_snn.training.health import Step
-from ipvae_snn.training.objective import Unrolled, unrolled_loss, unrolled_plain
+from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.run_folder import Record, RunFolder
 from ipvae_snn.training.schedules import Moment, moment
 from ipvae_snn.training.state import TrainingState, save_state
 from ipvae_snn.training.straight_through import FakeRounding
-from ipvae_snn.training.unrolled import Unrolling
+from ipvae_snn.training.unrolled import Rounded, Unrolling
 from ipvae_snn.training.validation import Validation, validate
 
 
@@ -53,8 +52,8 @@ def unrolling(config: Config, now: Moment, keys: UInt64, first_row: int = 0) -> 
     """Return how inference is unrolled at one moment of training."""
     return Unrolling(
         steps=now.steps,
-        inner_steps=config.train.inner_steps,
-        leak=config.train.leak,
+        updates_per_step=config.model.updates_per_step,
+        leak=config.model.leak,
         clip=now.clip,
         floor=config.model.floor,
         code_form=config.train.kl == "code",
@@ -123,19 +122,20 @@ class Trainer:
             if done % settings.log_interval == 0 or last:
                 records.append(_record(done, now, step))
             if last or (settings.validation_interval and done % settings.validation_interval == 0):
-                latest = self._validate(done)
+                latest = self._validate(done, now)
                 records.append({"iteration": done, "kind": "validation", **asdict(latest)})
             if self.processes.leads:
                 for record in records:
                     self.folder.append(record)
                 if done % settings.checkpoint_interval == 0 or last:
-                    self._checkpoint(done)
+                    self._checkpoint(done, now)
             progress(TrainProgress(done, settings.end, step.loss, latest, tuple(records)))
         if latest is None:
             # A finished run was resumed: a kill may have left its model one checkpoint behind.
-            latest = self._validate(done)
+            now = moment(self.config.model, settings, done - 1)
+            latest = self._validate(done, now)
             if self.processes.leads:
-                self._checkpoint(done)
+                self._checkpoint(done, now)
         return latest
 
     def _step(self, iteration: int, now: Moment) -> Step:
@@ -168,35 +168,54 @@ class Trainer:
         loss, nll, kl, rate = summed.tolist()
         return Step(loss, nll, kl, rate, float(unrolled.max_rate), 0.0)
 
+    def _latents(self, parameters: Parameters, now: Moment) -> LatentModel[Any]:
+        """Return the model at the soft clip of this moment, at which its weights were learnt."""
+        settings = LatentSettings.of(self.config.model, now.clip, self.config.train.kl)
+        return latent_model(self.config.model.kind, parameters, settings)
+
     def _unroll(self, x: Tensor, iteration: int, now: Moment, first_row: int) -> Unrolled:
-        keys = noise_keys(self.config.train, iteration)
+        parameters = self.model.view()
+        keys = noise_keys(self.config.train, iteration, self.config.model.updates_per_step)
         how = unrolling(self.config, now, keys, first_row)
-        if self.device.type == "cpu":
-            unrolled = unrolled_loss(self.model.view(), x, now.beta, how, self.rounding)
+        if self.device.type == "cpu" and self.config.model.kind == COMPILED:
+            unrolled = unrolled_loss(parameters, x, now.beta, how, self.rounding)
             if unrolled.arrivals > MAX_MEAN_ARRIVALS:
                 raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
             return unrolled
         generator = keyed_generator(
             self.device, self.config.train.seed, Stream.NOISE, iteration, first_row
         )
+        model = self._latents(parameters, now)
+        draw = model.draws(generator, now.temperature)
+        dictionary, rounding = self._dictionary(parameters)
+        return unrolled_by_autodiff(
+            model, dictionary, x, lambda u, _update: draw(u), now.beta, how, rounding
+        )
 
-        def sample(u: Tensor, _update: int) -> Tensor:
-            return relaxed_poisson(u, now.temperature, generator_draw(u.shape, u, generator))
+    def _dictionary(
+        self, parameters: Parameters
+    ) -> tuple[DenseDictionary, Callable[[Tensor, Tensor], Rounded] | None]:
+        """Return the dictionary, and how inference sees it rounded, if it does."""
+        dictionary = DenseDictionary.of(parameters)
+        return dictionary, None if self.rounding is None else partial(self.rounding, dictionary)
 
-        return unrolled_plain(self.model.view(), x, sample, now.beta, how, self.rounding)
-
-    def _validate(self, iteration: int) -> Validation:
+    def _validate(self, iteration: int, now: Moment) -> Validation:
         settings = self.config.train
         generator = keyed_generator(self.device, settings.seed, Stream.VALIDATION, iteration)
+        parameters = self.model.view()
+        dictionary, rounding = self._dictionary(parameters)
         found = validate(
-            self.model.view(), self.x_validation, self.config.model,
-            steps=settings.steps, inner_steps=settings.inner_steps, leak=settings.leak,
-            kl=settings.kl, generator=generator, rounding=self.rounding,
-        )  # fmt: skip
+            self._latents(parameters, now),
+            dictionary,
+            self.x_validation,
+            steps=settings.steps,
+            generator=generator,
+            rounding=rounding,
+        )
         health.check_validation(found, iteration, settings)
         return found
 
-    def _checkpoint(self, iteration: int) -> None:
+    def _checkpoint(self, iteration: int, now: Moment) -> None:
         names = dict(self.model.named_parameters())
         state = self.optimiser.state
         moments = {
@@ -209,7 +228,7 @@ class Trainer:
             self.folder.state,
             TrainingState(iteration, names, moments, self.config, self.data),
         )
-        save_model(self.folder.model, self.model, self.config, self.origin)
+        save_model(self.folder.model, self.model, self.config, self.origin, now.clip)
 
     def _restore(self, state: TrainingState) -> None:
         with torch.no_grad():

@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.arrays import Array, UInt64
+from ipvae_snn.config.settings import KlForm
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.kernels import training as kernel
 from ipvae_snn.kernels.vector_math import GOLDEN
+from ipvae_snn.models.protocol import LatentSettings
 
 # Threads get whole lots of so many rows: a dense product of a few rows rounds otherwise.
 GRAIN: Final = 16
@@ -29,14 +31,14 @@ GRAIN: Final = 16
 class Unrolling:
     """How inference is unrolled.
 
-    steps: outer steps T, each of inner_steps updates with `leak`; the last update of an outer
-    step enters the loss. keys: of the noise, uint64, one for u0 and one an update. first_row:
-    place of the first row in the whole batch. threads: of the elementwise passes. Frame
-    t * F // T of F is seen in outer step t.
+    steps: steps T, each of updates_per_step updates with `leak`; the last update of a step enters
+    the loss. keys: of the noise, uint64, one for u0 and one per update. first_row: place of the
+    first row in the whole batch. threads: of the elementwise passes. Frame t * F // T of F is
+    seen in step t.
     """
 
     steps: int
-    inner_steps: int
+    updates_per_step: int
     leak: float
     clip: float
     floor: float
@@ -50,19 +52,25 @@ class Unrolling:
     @property
     def updates(self) -> int:
         """Updates in all, N."""
-        return self.steps * self.inner_steps
+        return self.steps * self.updates_per_step
 
     def frame(self, update: int, n_frames: int) -> int:
         """Return the frame that update 1 .. N sees."""
-        return (update - 1) // self.inner_steps * n_frames // self.steps
+        return (update - 1) // self.updates_per_step * n_frames // self.steps
 
     def start(self, update: int) -> int:
         """Return the index of the potentials at the start of the outer step of `update`."""
-        return (update - 1) // self.inner_steps * self.inner_steps
+        return (update - 1) // self.updates_per_step * self.updates_per_step
 
     def in_loss(self, update: int) -> bool:
         """Return whether the potentials after `update` enter the loss."""
-        return update % self.inner_steps == 0
+        return update % self.updates_per_step == 0
+
+    @property
+    def latents(self) -> LatentSettings:
+        """The numbers of the Poisson model."""
+        form: KlForm = "code" if self.code_form else "exact"
+        return LatentSettings(self.clip, self.floor, self.updates_per_step, self.leak, form)
 
 
 @dataclass(frozen=True)
@@ -346,7 +354,7 @@ class _Gradients:
 
 @dataclass(frozen=True)
 class _Constants:
-    """The kernels' scalars, in the type of the arrays."""
+    """The kernels' scalars, in the type of the arrays; leak is the pull per update, lr * leak."""
 
     one: Any
     temperature: Any
@@ -364,7 +372,7 @@ def _constants(number: Callable[[float], Any], lr: float, how: Unrolling) -> _Co
         temperature=number(how.temperature),
         cutoff=number(how.cutoff),
         lr=number(lr),
-        leak=number(how.leak),
+        leak=number(lr * how.leak),
         clip=number(how.clip),
         floor=number(how.floor),
     )

@@ -1,19 +1,24 @@
-"""Validation of a network with exact Poisson spike counts."""
+"""Validation of a network with exact spike counts, at the soft clip of its model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ipvae_snn.config.settings import KlForm, ModelConfig
 from ipvae_snn.metrics import estimates, quality
-from ipvae_snn.models import linear_gaussian, poisson
-from ipvae_snn.models.parameters import Parameters
-from ipvae_snn.models.poisson_samples import exact_poisson
-from ipvae_snn.training.straight_through import FakeRounding
+from ipvae_snn.models import linear_gaussian
+from ipvae_snn.models.protocol import (
+    Dictionary,
+    LatentModel,
+    State,
+    advance,
+    negative_log_likelihood,
+)
+from ipvae_snn.training.unrolled import Rounded
 
 CHUNK: Final = 1000
 
@@ -37,48 +42,41 @@ class Validation:
 
 @torch.no_grad()
 def validate(
-    parameters: Parameters,
+    model: LatentModel[State],
+    dictionary: Dictionary,
     x: Tensor,
-    model: ModelConfig,
     *,
     steps: int,
-    kl: KlForm,
-    inner_steps: int = 1,
-    leak: float = 0.0,
     generator: torch.Generator,
-    rounding: FakeRounding | None = None,
+    rounding: Callable[[Tensor, Tensor], Rounded] | None = None,
 ) -> Validation:
     """Run `steps` steps on x (N, M) and judge a fresh sample of the last posterior.
 
     Of moving inputs x (N, F, M), frame t * F // T is seen in step t, and the last is judged.
-    rounding: inference sees rounded matrices, and the exact dictionary decodes.
+    rounding(frames, G): what inference sees instead of the drive and of G; the exact dictionary
+    decodes.
     """
-    p = parameters
+    draw = model.draws(generator)
     codes, reconstructions, energies = [], [], []
-    G = linear_gaussian.gram(p.phi, p.log_sigma)
+    G = dictionary.gram()
     for chunk in _chunks(x):
         frames = chunk if chunk.dim() == 3 else chunk.unsqueeze(1)
-        b = linear_gaussian.feed_forward(frames, p.phi, p.log_sigma)
-        competition = G
+        b, competition = dictionary.project(frames), G
         if rounding is not None:
-            rounded = rounding(p, frames.transpose(0, 1), G)
+            rounded = rounding(frames.transpose(0, 1), G)
             b, competition = rounded.drive.transpose(0, 1), rounded.competition
         chunk = frames[:, -1]
-        u = before = p.u0.expand(len(chunk), -1)
+        state = before = model.initial(len(chunk))
         for t in range(steps):
-            before, seen = u, b[:, t * b.shape[1] // steps]
-            for _ in range(inner_steps):
-                z = exact_poisson(u, generator)
-                pulled = leak * (u - before) * torch.exp(-p.log_lr)
-                drive = linear_gaussian.gram_drive(seen, z, competition) - pulled
-                u = poisson.update(u, drive, p.log_bias, p.log_lr, model.clip, model.floor)
-        z = exact_poisson(u, generator)
-        nll = linear_gaussian.negative_log_likelihood(chunk, z, p.phi, p.log_sigma)
-        energies.append(
-            linear_gaussian.free_energy(nll, poisson.KL_FORMS[kl](u, before)).cpu().numpy()
-        )
-        reconstructions.append((z @ p.phi.T).cpu().numpy())
-        codes.append(z.cpu().numpy().astype(np.int64))
+            before, seen = state, b[:, t * b.shape[1] // steps]
+            drive = partial(linear_gaussian.gram_drive, seen, G=competition)
+            _, state = advance(model, state, draw, drive)
+        z = model.sample(state, draw)
+        nll = negative_log_likelihood(dictionary, chunk, z)
+        divergence = model.divergence(state, before)
+        energies.append(linear_gaussian.free_energy(nll, divergence).cpu().numpy())
+        reconstructions.append(dictionary.decode(z).cpu().numpy())
+        codes.append(z.cpu().numpy().astype(np.float64))
     judged = x if x.dim() == 2 else x[:, -1]
     pixels, reconstruction = judged.cpu().numpy(), np.concatenate(reconstructions)
     counts = np.concatenate(codes)

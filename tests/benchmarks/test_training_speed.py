@@ -51,7 +51,7 @@ def test_plain_formulation_and_gram_space_agree_on_the_same_arrivals(code_form: 
     p, x = Parameters(*leaves), normal(B, M)
     table = torch.empty(T + 1, 60, B, K, dtype=torch.float64).exponential_(generator=g)
     how = Unrolling(
-        steps=T, inner_steps=1, leak=0.0, clip=10.0, floor=-8.0, code_form=code_form,
+        steps=T, updates_per_step=1, leak=0.0, clip=10.0, floor=-8.0, code_form=code_form,
         temperature=0.5, cutoff=6.0, keys=np.zeros(T + 1, np.uint64),
     )  # fmt: skip
     calls: list[int] = []

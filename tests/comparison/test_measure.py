@@ -16,7 +16,7 @@ from ipvae_snn.comparison.one_step import one_step
 from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.comparison.sums import free_energy_of
 from ipvae_snn.comparison.variants import Variant, last_step, variants
-from ipvae_snn.errors import DataError
+from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.inference import reference
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.float_sampler import poisson_from_uniforms
@@ -135,6 +135,20 @@ def test_a_program_that_is_the_network_shows_no_difference(two_layer: bool) -> N
     assert found.divergence.share == 0.0
     assert found.divergence.first is found.divergence.median_step is None
     assert sum(found.saturations.values()) == 0
+
+
+def test_a_networks_updates_are_compared_with_steps_one_by_one() -> None:
+    pair = make_pair(make_program())
+    several = replace(pair, network=replace(pair.network, updates_per_step=4))
+    assert several.network.updates_per_step == 1
+    one, other = (measure(p, 12, (0,)) for p in (pair, several))
+    assert one.free.by_step.tolist() == other.free.by_step.tolist()
+    r2 = [found.curve[12]["r2"].seeds["float"].mean for found in (one, other)]
+    assert r2[0] == r2[1]
+    found, expected = (attribute(p, 12, (0,)).largest for p in (several, pair))
+    assert found.error.mean == expected.error.mean
+    with pytest.raises(ConversionError, match=r"4 updates per step with a leak of 0\.3 back to"):
+        replace(pair, network=replace(pair.network, updates_per_step=4, leak=0.3))
 
 
 @pytest.mark.parametrize("two_layer", [False, True])

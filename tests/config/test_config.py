@@ -70,6 +70,10 @@ BAD = {
         r"t: train\.temperature_end is 0\.01, above train\.temperature_start 0\.001; "
         r"it must not rise"
     ),
+    "[model]\nupdates_per_step = 65": r"t: model\.updates_per_step is 65; .* \[1, 64\]",
+    "[train]\ninner_steps = 65": r"t: model\.updates_per_step is 65; .* \[1, 64\]",
+    "[model]\nleak = -0.1": r"t: model\.leak is -0\.1; it must lie in \[0, 1000\]",
+    "[train]\nleak = 'much'": r"t: unknown setting train\.leak; closest known: .*",
     "train = ": r"t: not valid TOML \(.*\); mend the line it names",
 }
 
@@ -78,6 +82,43 @@ BAD = {
 def test_bad_settings_are_named(text: str) -> None:
     with pytest.raises(ConfigError, match=f"^{BAD[text]}$"):
         from_toml(text, "t")
+
+
+@pytest.mark.parametrize("text", ["inner_steps = 4", "inner_steps = 4\nleak = 0.0"])
+def test_old_names_of_the_dynamics_are_read(text: str) -> None:
+    expected = Config(ModelConfig(updates_per_step=4))
+    assert from_toml(f"[train]\n{text}\n", "t") == expected
+    assert from_toml(f"[model]\nupdates_per_step = 4\n[train]\n{text}\n", "t") == expected
+    assert with_overrides(Config(), ["train.inner_steps=4", "train.leak=0"]) == expected
+    assert with_overrides(expected, ["train.inner_steps=1"]) == Config()
+
+
+def test_an_old_leak_without_effect_is_dropped() -> None:
+    """With one update per step nothing is pulled back."""
+    assert from_toml("[train]\nleak = 0.2\ninner_steps = 1\n", "t") == Config()
+
+
+def test_an_old_leak_with_an_effect_is_refused_with_the_new_key() -> None:
+    message = (
+        "train.leak is 0.2, a constant pull per update, which training no longer has; set "
+        "model.leak instead, which the learnt step size exp(log_lr) multiplies (1 in the paper's "
+        "code)"
+    )
+    with pytest.raises(ConfigError) as caught:
+        from_toml("[train]\nleak = 0.2\ninner_steps = 4\n", "t")
+    assert str(caught.value) == f"t: {message}"
+    with pytest.raises(ConfigError) as caught:
+        with_overrides(Config(), ["train.leak=0.2", "train.inner_steps=4"])
+    assert str(caught.value) == f"--set: {message}"
+
+
+def test_an_old_and_a_new_name_that_differ_are_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_toml("[model]\nupdates_per_step = 2\n[train]\ninner_steps = 4\n", "t")
+    assert str(caught.value) == (
+        "t: model.updates_per_step is 2, but train.inner_steps, its old name, is 4; leave the old "
+        "one out"
+    )
 
 
 @pytest.mark.parametrize("override", ["beta=1", "train.beta", "=1", "train.=1"])

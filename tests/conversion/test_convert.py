@@ -17,8 +17,9 @@ from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.encode import encode, input_code, levels
+from ipvae_snn.ir.files import to_arrays, to_scalars
 from ipvae_snn.ir.fixed_point import signed_limit
-from ipvae_snn.ir.network import Circuit
+from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
 
@@ -151,6 +152,49 @@ def test_report_tells_the_truth(calibration: Calibration) -> None:
     assert report.pixels_left_out == 1
     assert report.as_json()["bounds"][0]["name"] == "feedforward sum"
     assert report.sampler.total_variation_16 < 1e-5
+
+
+def test_updates_without_a_leak_become_steps_and_the_report_says_so(
+    calibration: Calibration,
+) -> None:
+    several = replace(toy_float(), updates_per_step=4)
+    seen = calibrate(several, toy_images(64), "toy", steps=32)
+    assert np.array_equal(seen.mean_counts, calibration.mean_counts)
+    program, report = convert(several, seen, ConversionSettings())
+    single, _ = convert(toy_float(), calibration, ConversionSettings())
+    assert program.provenance == {**single.provenance, "updates_per_step": "4"}
+    assert_same_integers(program, single)
+    assert report.calibration == (
+        "64 images of toy, 32 steps; one step of the float network is 4 steps here"
+    )
+
+
+def assert_same_integers(one: IntegerNetwork, other: IntegerNetwork) -> None:
+    assert to_scalars(one) == to_scalars(other)
+    arrays = to_arrays(other)
+    for name, array in to_arrays(one).items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+def test_a_leak_between_updates_is_refused_with_the_remedy(calibration: Calibration) -> None:
+    tied = replace(toy_float(), updates_per_step=4, leak=1.5)
+    for attempt in (
+        lambda: calibrate(tied, toy_images(64), "toy", steps=32),
+        lambda: convert(tied, calibration, ConversionSettings()),
+    ):
+        with pytest.raises(ConversionError) as caught:
+            attempt()
+        assert str(caught.value) == (
+            "the network takes 4 updates per step with a leak of 1.5 back to where the step began, "
+            "but an integer network has steps of one update; train with model.leak=0 or "
+            "model.updates_per_step=1"
+        )
+
+
+def test_a_leak_of_single_updates_changes_nothing(calibration: Calibration) -> None:
+    program, _ = convert(replace(toy_float(), leak=1.5), calibration, ConversionSettings())
+    plain, _ = convert(toy_float(), calibration, ConversionSettings())
+    assert_same_integers(program, plain)
 
 
 def test_the_read_out_makes_up_for_coarse_weights(calibration: Calibration) -> None:

@@ -128,6 +128,26 @@ def test_checkpoint_dynamics_are_those_of_float_inference(checkpoint: FloatNetwo
     np.testing.assert_allclose(layer.u0.numpy()[0], d.u0, rtol=1e-6)
 
 
+def test_a_checkpoints_layer_takes_its_updates_and_its_leak(checkpoint: FloatNetwork) -> None:
+    """Against NumPy, with the counts that torch's generator drew."""
+    tied = replace(checkpoint, updates_per_step=3, leak=0.7)
+    layer = layer_of(tied).eval().double()
+    d = reference.dynamics(tied)
+    x = np.random.default_rng(0).random((5, tied.n_pixels))
+    u = np.random.default_rng(1).normal(-1.0, 1.0, (5, tied.n_neurons))
+    torch.manual_seed(3)
+    counts, after = layer.advance(torch.tensor(x), torch.tensor(u), KEYS)
+    torch.manual_seed(3)
+    v = u
+    for _ in range(3):
+        z = torch.poisson(torch.exp(torch.tensor(v))).numpy()
+        du = d.step_size * (x @ d.feed_forward - z @ d.G - d.bias - 0.7 * (v - u))
+        soft = reference.soft_clip(du, d.clip, d.floor)
+        v = reference.soft_clip(v + soft, d.clip, d.floor)
+    assert counts.tolist() == z.tolist()
+    np.testing.assert_allclose(after.numpy(), v, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
 def test_program_dynamics_follow_the_integers(
     network_factory: Networks, pixels_factory: Pixels, circuit: str

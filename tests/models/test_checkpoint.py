@@ -1,15 +1,22 @@
 """Checkpoints: there and back, and one clear line for a torn or foreign file."""
 
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save as to_bytes
 
 from ipvae_snn.config.settings import Config, ModelConfig
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.errors import ConversionError, FileFormatError
+from ipvae_snn.inference import fast
 from ipvae_snn.models.checkpoint import Origin, load_checkpoint_config, save_model
-from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE
 from ipvae_snn.training.state import TrainingState, load_state, save_state
 
@@ -46,6 +53,121 @@ def test_model_round_trip(tmp_path: Path) -> None:
     assert load_checkpoint_config(file) == CONFIG
 
 
+def rewritten(file: Path, edit: Callable[[dict[str, str]], None]) -> None:
+    """Write `file` anew with its metadata edited."""
+    with safe_open(file, framework="numpy") as handle:
+        metadata = handle.metadata()
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    edit(metadata)
+    file.write_bytes(to_bytes(tensors, metadata=metadata))
+
+
+def as_version_1(metadata: dict[str, str]) -> None:
+    """Put the dynamics where files of version 1 had them: into the [train] table alone."""
+    network = json.loads(metadata["network"])
+    for name in ("kind", "updates_per_step", "leak"):
+        del network[name]
+    lines = [
+        line
+        for line in metadata["config"].splitlines()
+        if not line.startswith(("kind", "updates_per_step", "leak"))
+    ]
+    at = lines.index("[train]") + 1
+    lines[at:at] = ["inner_steps = 4", "leak = 0.2"]
+    metadata |= {"version": "1", "network": json.dumps(network), "config": "\n".join(lines)}
+
+
+def test_the_dynamics_and_the_clip_in_force_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    config = replace(CONFIG, model=replace(CONFIG.model, updates_per_step=3, leak=0.7))
+    save_model(file, model(), config, ORIGIN, 2.5)
+    found = load_float_network(file)
+    assert (found.updates_per_step, found.leak, found.clip) == (3, 0.7, 2.5)
+    # The config keeps the clip that the schedule ends at, from which a run goes on.
+    assert load_checkpoint_config(file) == config
+
+
+def test_an_old_file_keeps_its_constant_pull(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    network = model()
+    with torch.no_grad():
+        network.log_lr.fill_(-1.7)
+    save_model(file, network, CONFIG, ORIGIN)
+    rewritten(file, as_version_1)
+    found = load_float_network(file)
+    assert found.updates_per_step == 4
+    # What inference takes per update, the step size times the leak, is the old constant.
+    assert np.float32(fast.circuit(found).leak) == np.float32(0.2)
+    config = load_checkpoint_config(file)
+    assert (config.model.updates_per_step, config.model.leak) == (4, found.leak)
+
+
+def test_an_old_file_without_a_config_has_single_updates(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_model(file, model(), CONFIG, ORIGIN)
+
+    def edit(metadata: dict[str, str]) -> None:
+        as_version_1(metadata)
+        del metadata["config"]
+
+    rewritten(file, edit)
+    found = load_float_network(file)
+    assert (found.updates_per_step, found.leak) == (1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("kind", "gaussian", "a network of kind 'gaussian', but only 'poisson' ones are read"),
+        ("updates_per_step", 0, "0 updates per step with a leak of 0.0, but 1 to 64 and a leak"),
+        ("leak", -1.0, "1 updates per step with a leak of -1.0, but 1 to 64 and a leak from 0 up"),
+        ("updates_per_step", "many", "a checkpoint with a missing or malformed part"),
+    ],
+)
+def test_dynamics_that_no_network_has(
+    tmp_path: Path, name: str, value: object, message: str
+) -> None:
+    file = tmp_path / "model.safetensors"
+    save_model(file, model(), CONFIG, ORIGIN)
+
+    def edit(metadata: dict[str, str]) -> None:
+        metadata["network"] = json.dumps(json.loads(metadata["network"]) | {name: value})
+
+    rewritten(file, edit)
+    with pytest.raises(FileFormatError, match=re.escape(message)):
+        load_float_network(file)
+
+
+def test_updates_as_steps_of_their_own() -> None:
+    single = make_network()
+    assert replace(single, updates_per_step=4).with_single_updates() == single
+    assert replace(single, leak=0.5).with_single_updates() == single
+    with pytest.raises(ConversionError) as caught:
+        replace(single, updates_per_step=4, leak=0.5).with_single_updates()
+    assert str(caught.value) == (
+        "the network takes 4 updates per step with a leak of 0.5 back to where the step began, but "
+        "an integer network has steps of one update; train with model.leak=0 or "
+        "model.updates_per_step=1"
+    )
+
+
+def make_network() -> FloatNetwork:
+    nothing = np.zeros(0, np.float32)  # arrays that compare equal as they are the same
+    return FloatNetwork(
+        phi=nothing,
+        log_sigma=nothing,
+        u0=nothing,
+        log_bias=nothing,
+        log_lr=-1.0,
+        clip=10.0,
+        floor=-8.0,
+        input_kind="unit",
+        image_shape=(3, 4),
+        source="",
+        trained_on="test",
+    )
+
+
 def test_equal_networks_are_equal_files(tmp_path: Path) -> None:
     for n in range(8):
         save_model(tmp_path / f"{n}.safetensors", model(), CONFIG, ORIGIN)
@@ -53,8 +175,6 @@ def test_equal_networks_are_equal_files(tmp_path: Path) -> None:
 
 
 def test_the_kl_form_is_recorded(tmp_path: Path) -> None:
-    from safetensors import safe_open
-
     file = tmp_path / "model.safetensors"
     save_model(file, model(), CONFIG, ORIGIN)
     with safe_open(file, framework="numpy") as handle:

@@ -122,8 +122,8 @@ def test_loss_in_gram_space_equals_the_plain_one() -> None:
     p, x = Parameters(*leaves), random(B, M)
     table = torch.empty(T + 1, 500, B, K, dtype=torch.float64).exponential_()
     how = Unrolling(
-        steps=T, inner_steps=1, leak=0.0, clip=10.0, floor=-8.0, code_form=True, temperature=0.5,
-        cutoff=NO_CUTOFF, keys=np.zeros(T + 1, np.uint64),
+        steps=T, updates_per_step=1, leak=0.0, clip=10.0, floor=-8.0, code_form=True,
+        temperature=0.5, cutoff=NO_CUTOFF, keys=np.zeros(T + 1, np.uint64),
     )  # fmt: skip
 
     def sample(u: Tensor, update: int) -> Tensor:

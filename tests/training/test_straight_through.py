@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,10 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.checkpoint import load_checkpoint_config
+from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.training import objective
 from ipvae_snn.training.straight_through import (
@@ -158,9 +162,19 @@ def test_a_pixel_that_never_changes_spoils_no_scale() -> None:
 class Exactly(FakeRounding):
     """Rounds nothing."""
 
-    def __call__(self, p: Parameters, frames: Tensor, G: Tensor) -> Rounded:
+    def __call__(self, p: DenseDictionary, frames: Tensor, G: Tensor) -> Rounded:
         drive = linear_gaussian.feed_forward(frames, p.phi, p.log_sigma)
         return Rounded(G.detach(), G.detach(), drive.detach())
+
+
+def models(p: Parameters) -> tuple[PoissonLatents, DenseDictionary]:
+    return PoissonLatents.of(p, LatentSettings(clip=10.0, floor=-8.0)), DenseDictionary.of(p)
+
+
+def bound(
+    rounding: FakeRounding | None, p: Parameters
+) -> Callable[[Tensor, Tensor], Rounded] | None:
+    return None if rounding is None else partial(rounding, DenseDictionary.of(p))
 
 
 def test_rounding_nothing_changes_no_bit() -> None:
@@ -173,9 +187,7 @@ def test_rounding_nothing_changes_no_bit() -> None:
         loss = objective.unrolled_loss(p, x, 2.0, unrolling(), rounding).loss
         results.append([loss, *torch.autograd.grad(loss, values)])
         generator = torch.Generator().manual_seed(0)
-        judged = validate(
-            p, x, ModelConfig(), steps=4, kl="code", generator=generator, rounding=rounding
-        )
+        judged = validate(*models(p), x, steps=4, generator=generator, rounding=bound(rounding, p))
         results[-1].append(torch.tensor([judged.r2, judged.free_energy]))
     for one, other in zip(*results, strict=True):
         assert torch.equal(one, other)
@@ -185,7 +197,7 @@ def test_validation_judges_the_rounded_network() -> None:
     p, x = parameters(), images()
     free_energies = [
         validate(
-            p, x, ModelConfig(), steps=16, kl="code", rounding=rounding,
+            *models(p), x, steps=16, rounding=bound(rounding, p),
             generator=torch.Generator().manual_seed(0),
         ).free_energy
         for rounding in (None, FakeRounding.of(x, 8), FakeRounding.of(x, 2))

@@ -7,15 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
+from ipvae_snn.config.toml import from_toml
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
-from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.models.checkpoint import load_checkpoint_config
+from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.training import trainer as training
-from ipvae_snn.training.random_streams import batch_indices
+from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator
 from ipvae_snn.training.train import train
 from ipvae_snn.training.trainer import TrainProgress
+from ipvae_snn.training.validation import Validation, validate
 
 CONFIG = Config(
     ModelConfig(n_latents=16, phi_std=0.1, log_lr=-1.0, u0_low=-4.0, u0_high=-2.0),
@@ -150,6 +160,78 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(
     )
     assert begun == whole[: len(begun)]
     assert json.loads(begun[-1])["iteration"] == 20
+
+
+def test_a_run_that_stops_inside_the_ramp_is_judged_at_its_own_clip(tmp_path: Path) -> None:
+    """The ramp takes 12 iterations; the weights of iteration 5 were learnt at a clip of 4.67.
+
+    The file holds that clip, validation is at it, and resuming goes on by the schedule.
+    """
+    part = replace(CONFIG, train=replace(CONFIG.train, stop_at=5))
+    result = train(part, TRAIN, TEST, tmp_path / "part")
+    network = load_float_network(result.checkpoint)
+    assert network.clip == 2.0 + 4 / 12 * 8.0
+    assert load_checkpoint_config(result.checkpoint).model.clip == 10.0
+    found = validated(network, network.clip)
+    assert (found.r2, found.free_energy) == (result.validation.r2, result.validation.free_energy)
+    assert validated(network, 10.0).free_energy != found.free_energy
+
+
+def validated(network: FloatNetwork, clip: float) -> Validation:
+    """Return the validation of a file's network at iteration 5 with another clip."""
+    vectors = (network.log_sigma, network.u0, network.log_bias)
+    log_sigma, u0, log_bias = (torch.from_numpy(v[None]) for v in vectors)
+    log_lr = torch.tensor(network.log_lr, dtype=torch.float32)
+    p = Parameters(torch.from_numpy(network.phi), log_sigma, u0, log_bias, log_lr)
+    settings = LatentSettings.of(CONFIG.model, clip, CONFIG.train.kl)
+    generator = keyed_generator(torch.device("cpu"), CONFIG.train.seed, Stream.VALIDATION, 5)
+    return validate(
+        PoissonLatents.of(p, settings),
+        DenseDictionary.of(p),
+        torch.from_numpy(TEST.pixels),
+        steps=CONFIG.train.steps,
+        generator=generator,
+    )
+
+
+def test_early_checkpoints_hold_the_clip_in_force_and_resuming_goes_on_from_them(
+    unbroken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(KilledError):
+        train(CONFIG, TRAIN, TEST, out, progress=killer(11))
+    assert load_float_network(out / "model.safetensors").clip == 2.0 + 9 / 12 * 8.0
+    train(CONFIG, TRAIN, TEST, out, resume=True)
+    assert files(out) == files(unbroken)
+    assert load_float_network(out / "model.safetensors").clip == 10.0
+
+
+def test_a_run_that_was_begun_with_the_old_names_goes_on(unbroken: Path, tmp_path: Path) -> None:
+    """Its state and config have train.inner_steps and train.leak in place of the new settings."""
+    out = tmp_path / "run"
+    with pytest.raises(KilledError):
+        train(CONFIG, TRAIN, TEST, out, progress=killer(17))
+    with safe_open(out / "state.safetensors", framework="pt") as handle:
+        metadata = handle.metadata()
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    new = ("updates_per_step", "leak", "kind")
+    lines = [one for one in metadata["config"].splitlines() if not one.startswith(new)]
+    at = lines.index("[train]") + 1
+    lines[at:at] = ["inner_steps = 1", "leak = 0.0"]
+    metadata["config"] = "\n".join(lines)
+    save_file(tensors, out / "state.safetensors", metadata)
+    train(from_toml(metadata["config"], "old"), TRAIN, TEST, out, resume=True)
+    assert files(out)["model.safetensors"] == files(unbroken)["model.safetensors"]
+
+
+def test_an_unknown_model_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    other = replace(CONFIG, model=replace(CONFIG.model, kind="binary"))
+    with pytest.raises(ConfigError) as caught:
+        train(other, TRAIN, TEST, tmp_path / "run")
+    assert str(caught.value) == (
+        "model.kind is 'binary', but there is no such model; known ones are poisson"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_finished_run_stays_as_it_is(unbroken: Path, tmp_path: Path) -> None:

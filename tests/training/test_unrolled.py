@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.kernels import training as kernel
-from ipvae_snn.models import linear_gaussian
+from ipvae_snn.models import dictionary, linear_gaussian
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.training import objective
 from ipvae_snn.training.straight_through import FakeRounding
@@ -26,8 +26,8 @@ NO_CUTOFF = 45.0
 def unrolling(**changes: Any) -> Unrolling:
     """Return five steps with everything switched on that has an effect."""
     plain = Unrolling(
-        steps=5, inner_steps=1, leak=0.0, clip=5.0, floor=-8.0, code_form=True, temperature=0.3,
-        cutoff=6.0, keys=np.zeros(0, np.uint64),
+        steps=5, updates_per_step=1, leak=0.0, clip=5.0, floor=-8.0, code_form=True,
+        temperature=0.3, cutoff=6.0, keys=np.zeros(0, np.uint64),
     )  # fmt: skip
     how = replace(plain, **changes)
     return replace(how, keys=np.random.SeedSequence(3).generate_state(how.updates + 1, np.uint64))
@@ -105,25 +105,25 @@ def both(
 
 
 @pytest.mark.parametrize("code_form", [True, False])
-@pytest.mark.parametrize(("inner_steps", "leak"), [(1, 0.0), (3, 0.3), (2, 0.0)])
+@pytest.mark.parametrize(("updates_per_step", "leak"), [(1, 0.0), (3, 0.3), (2, 0.0)])
 @pytest.mark.parametrize("n_frames", [0, 1, 3])
 def test_loss_and_gradients_equal_automatic_ones(
-    code_form: bool, inner_steps: int, leak: float, n_frames: int
+    code_form: bool, updates_per_step: int, leak: float, n_frames: int
 ) -> None:
-    how = unrolling(code_form=code_form, inner_steps=inner_steps, leak=leak)
+    how = unrolling(code_form=code_form, updates_per_step=updates_per_step, leak=leak)
     both(how, images(B, n_frames, M) if n_frames else images(B, M), beta=2.0)
 
 
-@pytest.mark.parametrize(("inner_steps", "leak", "n_frames"), [(1, 0.0, 0), (3, 0.3, 3)])
+@pytest.mark.parametrize(("updates_per_step", "leak", "n_frames"), [(1, 0.0, 0), (3, 0.3, 3)])
 @pytest.mark.parametrize("share", [-1.0, 0.5, 2.0])
 @pytest.mark.parametrize("bits", [2, 4])
 def test_quantise_aware_loss_and_gradients_equal_automatic_ones(
-    inner_steps: int, leak: float, n_frames: int, share: float, bits: int,
+    updates_per_step: int, leak: float, n_frames: int, share: float, bits: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     # share: dense, mixed and sparse products; rounded competition is not symmetric.
     monkeypatch.setattr(products, "DENSE_SHARE", share)
-    how = unrolling(inner_steps=inner_steps, leak=leak)
+    how = unrolling(updates_per_step=updates_per_step, leak=leak)
     x = images(B, n_frames, M) if n_frames else images(B, M)
     x[..., 3] = 0.5  # a pixel that never changes
     fast, _ = both(how, x, beta=2.0, rounding=FakeRounding.of(x, bits))
@@ -140,12 +140,12 @@ def test_at_any_temperature(temperature: float) -> None:
 def test_dense_mixed_and_sparse_products(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     # -1 makes every product dense and 2 every one sparse; a part of these counts is below 0.5.
     monkeypatch.setattr(products, "DENSE_SHARE", share)
-    both(unrolling(temperature=0.05, inner_steps=2, leak=0.1), images(B, M), beta=2.0)
+    both(unrolling(temperature=0.05, updates_per_step=2, leak=0.1), images(B, M), beta=2.0)
 
 
 def test_where_the_clips_bite() -> None:
     # Strong input and a low clip: potentials lie at both ends, not only between them.
-    how = unrolling(clip=1.5, floor=-2.0, steps=6, inner_steps=2, leak=0.2)
+    how = unrolling(clip=1.5, floor=-2.0, steps=6, updates_per_step=2, leak=0.2)
     values, x = leaves(scale=0.5), 5.0 * images(B, M)
     u = _last_potentials(values, x, how)
     assert (u > 1.0).any()
@@ -165,7 +165,7 @@ def test_without_kl_and_with_unused_frames() -> None:
 
 def test_gradient_is_the_finite_difference() -> None:
     # Fixed keys and a late cut-off make the loss a smooth function of everything.
-    how = unrolling(cutoff=NO_CUTOFF, inner_steps=2, leak=0.2, steps=3)
+    how = unrolling(cutoff=NO_CUTOFF, updates_per_step=2, leak=0.2, steps=3)
     values, x, step = leaves(), images(B, 2, M), 1e-6
     loss = objective.unrolled_loss(Parameters(*values), x, 2.0, how).loss
     gradients = torch.autograd.grad(loss, values)
@@ -218,7 +218,7 @@ def test_threads_change_no_bit(
     x = images(53, M).to(kind)
     results = []
     for threads in (1, 2, 3):
-        how = unrolling(inner_steps=2, leak=0.1, threads=threads)
+        how = unrolling(updates_per_step=2, leak=0.1, threads=threads)
         values = [v.detach().to(kind).requires_grad_() for v in leaves()]
         loss = objective.unrolled_loss(Parameters(*values), x, 2.0, how).loss
         results.append([loss, *torch.autograd.grad(loss, values)])
@@ -256,7 +256,7 @@ def test_arrivals_count_the_busiest_sample() -> None:
 def test_gradient_of_the_gram_matrix() -> None:
     phi, log_sigma = leaves()[:2]
     weights = images(K, K)  # not symmetric, as the gradient is not
-    found = torch.autograd.grad((objective.gram(phi, log_sigma) * weights).sum(), (phi, log_sigma))
+    found = torch.autograd.grad((dictionary.gram(phi, log_sigma) * weights).sum(), (phi, log_sigma))
     expected = torch.autograd.grad(
         (linear_gaussian.gram(phi, log_sigma) * weights).sum(), (phi, log_sigma)
     )
@@ -266,7 +266,7 @@ def test_gradient_of_the_gram_matrix() -> None:
 
 def test_schedule_of_updates() -> None:
     # Two outer steps of three updates each, four frames: steps see frames 0 and 2.
-    how = unrolling(steps=2, inner_steps=3)
+    how = unrolling(steps=2, updates_per_step=3)
     assert [how.frame(i, 4) for i in range(1, 7)] == [0, 0, 0, 2, 2, 2]
     assert [how.start(i) for i in range(1, 7)] == [0, 0, 0, 3, 3, 3]
     assert [how.in_loss(i) for i in range(1, 7)] == [False, False, True, False, False, True]

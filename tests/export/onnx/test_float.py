@@ -1,5 +1,6 @@
 """Float ONNX models against float inference in NumPy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from ipvae_snn.export.onnx.files import (
     write_float_onnx,
 )
 from ipvae_snn.export.onnx.floats import Precision
-from ipvae_snn.inference.reference import run_float
+from ipvae_snn.inference.reference import Dynamics, dynamics, run_float, soft_clip
+from ipvae_snn.ir.float_sampler import poisson_from_uniforms
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
 
@@ -50,6 +52,63 @@ def test_float64_models_give_float_inference(tmp_path: Path, seed: int) -> None:
     np.testing.assert_array_equal(whole.spikes_per_step, expected.spikes_per_step)
     np.testing.assert_allclose(whole.state, expected.state, rtol=0, atol=1e-9)
     np.testing.assert_allclose(whole.reconstruction, expected.reconstruction, rtol=1e-6)
+
+
+def in_numpy(
+    network: FloatNetwork, pixels: np.ndarray, request: RunRequest
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return counts and states (N, T, K) of each step's last update, and the spikes of all."""
+    d, n = dynamics(network), network.updates_per_step
+    b, u = pixels.astype(np.float64) @ d.feed_forward, np.tile(d.u0, (len(pixels), 1))
+    image = request.first_image + np.arange(len(pixels))
+    counts, states, spikes = [], [], []
+    for t in range(request.steps):
+        start, total = u, np.zeros(u.shape, np.int64)
+        for j in range(n):
+            z = poisson_from_uniforms(np.exp(u), request.seed, image, t * n + j)
+            du = d.step_size * (b - z @ d.G - d.bias - network.leak * (u - start))
+            u = soft_clip(u + soft_clip(du, d.clip, d.floor), d.clip, d.floor)
+            total += z
+        counts.append(z)
+        states.append(u)
+        spikes.append(total)
+    return tuple(np.stack(a, axis=1) for a in (counts, states, spikes))
+
+
+@pytest.mark.parametrize("leak", [0.0, 1.5])
+def test_models_of_several_updates_per_step(tmp_path: Path, leak: float) -> None:
+    """Against NumPy: a loop of updates inside each step, which a leak pulls to its start."""
+    network = replace(make_float_network(spread=0.4), updates_per_step=3, leak=leak)
+    write_float_onnx(network, tmp_path / "onnx")
+    pixels = 2 * np.random.default_rng(0).standard_normal((9, 12)).astype(np.float32)
+    request = RunRequest(8, seed=5, first_image=7, trace=True)
+    counts, states, spikes = in_numpy(network, pixels, request)
+    assert (spikes != counts).any()
+    stepwise = run_steps(tmp_path / "onnx", pixels, request)
+    np.testing.assert_array_equal(stepwise.counts, counts)
+    np.testing.assert_allclose(stepwise.states, states, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(stepwise.spikes_per_step, spikes.sum(axis=2))
+    whole = run_inference(tmp_path / "onnx", pixels, request)
+    np.testing.assert_array_equal(whole.counts_sum, spikes.sum(axis=1))
+    np.testing.assert_array_equal(whole.spikes_per_step, spikes.sum(axis=2))
+    np.testing.assert_allclose(whole.state, states[:, -1], rtol=0, atol=1e-9)
+    shown = counts[:, -1] @ network.phi.T.astype(np.float64)
+    np.testing.assert_allclose(whole.reconstruction, shown, rtol=1e-6, atol=1e-6)
+    model = onnx.load(tmp_path / "onnx" / "inference.onnx")
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    assert found["ipvae_snn.updates_per_step"] == "3"
+    assert found["ipvae_snn.leak"] == repr(leak)
+
+
+@pytest.mark.skipif(
+    "updates" not in Dynamics.__dataclass_fields__,
+    reason="the float64 kernel has single updates; connect them in inference.reference.dynamics",
+)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_files_of_several_updates_check_themselves(tmp_path: Path, precision: Precision) -> None:
+    network = replace(make_float_network(spread=0.3), updates_per_step=3, leak=1.5)
+    write_float_onnx(network, tmp_path / "onnx", precision)
+    check_float_files(tmp_path / "onnx", network)
 
 
 def test_float32_models_follow_step_by_step(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""What training, validation and float layers ask of a latent model and of a dictionary.
+
+A model is a frozen dataclass of tensors whose methods are pure functions; a sibling of the Poisson
+model (`poisson.PoissonLatents`) is one such class and one line in `registry`. Shapes: batch B,
+pixels M, neurons K.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from ipvae_snn.config.settings import KlForm, ModelConfig
+
+State = TypeVar("State")
+Draw = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class LatentSettings:
+    """The numbers of a model that are not learnt.
+
+    clip, floor: soft upper and hard lower bound of the potential and of its change, in nats.
+    updates_per_step, leak: see `config.settings.ModelConfig`. kl: the form of the divergence.
+    """
+
+    clip: float
+    floor: float
+    updates_per_step: int = 1
+    leak: float = 0.0
+    kl: KlForm = "code"
+
+    @classmethod
+    def of(cls, model: ModelConfig, clip: float, kl: KlForm) -> "LatentSettings":
+        """Return the settings of a network while its soft clip is `clip`."""
+        return cls(clip, model.floor, model.updates_per_step, model.leak, kl)
+
+
+class LatentModel(Protocol[State]):
+    """A distribution q over latents, and how its parameters, the state, follow the input."""
+
+    @property
+    def updates_per_step(self) -> int:
+        """Updates of the state in one inference step, from 1 up."""
+
+    def initial(self, n_rows: int) -> State:
+        """Return the state of n_rows images before their first update: the learnt prior."""
+
+    def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
+        """Return a source of latents for `sample`: exact ones, or relaxed ones with a gradient.
+
+        temperature: of the relaxation; 0 asks for exact latents.
+        """
+
+    def sample(self, state: State, draw: Draw) -> Tensor:
+        """Return latents z (B, K) of the distribution that `state` describes."""
+
+    def update(self, state: State, start: State, drive: Tensor, z: Tensor) -> State:
+        """Return the state after one update.
+
+        drive (B, K) is phi^T diag(1/sigma^2) (x - phi z) for the latents z (B, K); `start` is the
+        state at the start of the step, to which a leak pulls back.
+        """
+
+    def divergence(self, new: State, old: State) -> Tensor:
+        """Return KL(q_new || q_old) summed over neurons: (B,), in nats."""
+
+    def rates(self, state: State) -> Tensor:
+        """Return the mean latents (B, K), which a read-out of means decodes."""
+
+
+class Dictionary(Protocol):
+    """A linear decoder x^ = phi z with Gaussian pixel noise sigma."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the reconstruction phi z, (..., M), of latents z (..., K)."""
+
+    def project(self, e: Tensor) -> Tensor:
+        """Return phi^T diag(1/sigma^2) e, (..., K), of pixels e (..., M)."""
+
+    def gram(self) -> Tensor:
+        """Return the lateral competition phi^T diag(1/sigma^2) phi, (K, K)."""
+
+    def power(self, e: Tensor) -> Tensor:
+        """Return e^T diag(1/sigma^2) e, (...), of pixels e (..., M)."""
+
+    def log_normaliser(self) -> Tensor:
+        """Return the sum over pixels of log(sigma sqrt(2 pi)), a scalar, in nats."""
+
+
+def advance(
+    model: LatentModel[State], state: State, draw: Draw, drive: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, State]:
+    """Take one inference step of model.updates_per_step updates.
+
+    drive(z) gives the drive (B, K) at latents z (B, K). Returns the latents z (B, K) of the last
+    update and the state after it.
+    """
+    start = state
+    for _ in range(model.updates_per_step):
+        z = model.sample(state, draw)
+        state = model.update(state, start, drive(z), z)
+    return z, state
+
+
+def drive(dictionary: Dictionary, x: Tensor, z: Tensor) -> Tensor:
+    """Return phi^T diag(1/sigma^2) (x - phi z), (B, K), by way of the pixels x (B, M)."""
+    return dictionary.project(x - dictionary.decode(z))
+
+
+def negative_log_likelihood(dictionary: Dictionary, x: Tensor, z: Tensor) -> Tensor:
+    """Return -log N(x; phi z, diag(sigma^2)) of pixels x (B, M): (B,), in nats."""
+    return 0.5 * dictionary.power(x - dictionary.decode(z)) + dictionary.log_normaliser()
