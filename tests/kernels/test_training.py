@@ -51,10 +51,12 @@ def drawn_sample(
     number = u.dtype.type
     z, slope = np.full_like(u, -1), np.full_like(u, -1)
     drawn = np.full(len(u), -1, np.int64)
-    kernel.sample_rows(
-        *(rows or (0, len(u))), np.uint64(key), number(1), number(temperature), number(cutoff),
-        u, z, slope, drawn,
-    )  # fmt: skip
+    constants = kernel.Constants(
+        number(1), number(temperature), number(cutoff), *(number(0) for _ in range(4)), True
+    )
+    first, last = rows or (0, len(u))
+    sample = kernel.Sample(z, slope, drawn)
+    kernel.sample_rows(first, last, np.uint64(key), constants, u, sample)
     return z, slope, drawn
 
 

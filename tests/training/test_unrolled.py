@@ -62,10 +62,11 @@ class Sampled(torch.autograd.Function):
         rates = u.detach().contiguous().numpy()
         z, slope = np.empty_like(rates), np.empty_like(rates)
         number = rates.dtype.type
-        kernel.sample_rows(
-            0, len(rates), how.keys[update], number(1), number(how.temperature),
-            number(how.cutoff), rates, z, slope, np.empty(len(rates), np.int64),
-        )  # fmt: skip
+        constants = kernel.Constants(
+            number(1), number(how.temperature), number(how.cutoff), *(number(0),) * 4, True
+        )
+        sample = kernel.Sample(z, slope, np.empty(len(rates), np.int64))
+        kernel.sample_rows(0, len(rates), how.keys[update], constants, rates, sample)
         ctx.save_for_backward(torch.from_numpy(slope))
         return torch.from_numpy(z)
 
