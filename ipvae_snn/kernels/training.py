@@ -8,42 +8,29 @@ The loops are many and short on purpose: LLVM turns a loop into vector code only
 of arrays might overlap, and one with ten arrays stays scalar, at ten times the time (measured).
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import kernel, scalar, summing
-from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed, open_uniform
-
-# Arrivals of one row before its sampling is cut short: some 25 neurons at the clip's rate of
-# e^10 with the warmest samples. The caller sees the count and stops training.
-MAX_ROW_ARRIVALS: Final = 4_194_304
+from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_row
+from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed
 
 
 class Constants(NamedTuple):
     """Numbers of all rows and updates, in the type of the arrays; `one` is 1 in it.
 
-    A sample counts arrivals up to 1 + cutoff * temperature; lr, leak, clip and floor make an
-    update. code_form: which form of the KL term is taken.
+    lr, leak, clip and floor make an update. code_form: which form of the KL term is taken.
     """
 
+    relaxation: Relaxation
     one: float
-    temperature: float
-    cutoff: float
     lr: float
     leak: float
     clip: float
     floor: float
     code_form: bool
-
-
-class Sample(NamedTuple):
-    """Relaxed counts z (B, K), their slopes dz/du (B, K) and the arrivals drawn (B,) int64."""
-
-    z: Array
-    slope: Array
-    drawn: Array
 
 
 class Seen(NamedTuple):
@@ -85,70 +72,6 @@ class Gradients(NamedTuple):
     b: Array
     lr: Array
     pair: Array
-
-
-@kernel
-def sample_row(u: Array, key: np.uint64, c: Constants, z: Array, slope: Array) -> int:
-    """Draw relaxed counts z (K,) and dz/du (K,) for log rates u (K,); return the arrivals drawn.
-
-    With inter-arrival times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n,
-    z = sum_n sigmoid((1 - s_n) / temperature) and dz/du = sum_n s (1 - s) s_n / temperature over
-    the arrivals up to 1 + cutoff * temperature.
-    """
-    K = u.size
-    one, temperature, cutoff = c.one, c.temperature, c.cutoff
-    horizon = one + cutoff * temperature
-    cold = one / temperature
-    index = np.empty(K, np.int32)
-    state = np.empty(K, np.uint64)
-    time, interval, later = np.empty_like(u), np.empty_like(u), np.empty_like(u)
-    soft, weight = np.empty_like(u), np.empty_like(u)
-    for k in range(K):
-        state[k] = mixed(key + np.uint64(k + 1) * GOLDEN)
-    for k in range(K):
-        interval[k] = exp_of(-u[k])
-    for k in range(K):
-        time[k] = -log_of(one * open_uniform(state[k])) * interval[k]
-    z[:] = 0
-    slope[:] = 0
-    active = 0
-    for k in range(K):
-        index[active] = k
-        active += time[k] <= horizon
-    for i in range(active):
-        k = index[i]
-        time[i], interval[i], state[i] = time[k], interval[k], state[k]
-    drawn = K
-    while active > 0 and drawn < MAX_ROW_ARRIVALS:
-        for i in range(active):
-            soft[i] = one / (one + exp_of((time[i] - one) * cold))
-        for i in range(active):
-            weight[i] = soft[i] * (one - soft[i]) * time[i] * cold
-        for i in range(active):
-            state[i] += GOLDEN
-        for i in range(active):
-            later[i] = time[i] - log_of(one * open_uniform(mixed(state[i]))) * interval[i]
-        drawn += active
-        left = 0
-        for i in range(active):
-            k = index[i]
-            z[k] += soft[i]
-            slope[k] += weight[i]
-            index[left], time[left] = k, later[i]
-            interval[left], state[left] = interval[i], state[i]
-            left += later[i] <= horizon
-        active = left
-    return drawn
-
-
-@kernel
-def sample_rows(
-    first: int, last: int, row_key: np.uint64, c: Constants, u: Array, sample: Sample
-) -> None:
-    """Draw rows first .. last - 1 of the sample for u (B, K)."""
-    for r in range(first, last):
-        key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        sample.drawn[r] = sample_row(u[r], key, c, sample.z[r], sample.slope[r])
 
 
 @scalar
@@ -276,7 +199,7 @@ def forward_rows(
         _update_row(c, seen, r, scratch, u)
         kl[r] = _divergence(c.one, u, prior, u if c.code_form else prior, scratch)
         key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        sample.drawn[r] = sample_row(u, key, c, sample.z[r], sample.slope[r])
+        sample.drawn[r] = sample_row(u, key, c.relaxation, sample.z[r], sample.slope[r])
 
 
 @kernel

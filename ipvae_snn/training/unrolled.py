@@ -19,6 +19,7 @@ from torch import Tensor
 from ipvae_snn.arrays import Array, UInt64
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.kernels import training as kernel
+from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_rows
 from ipvae_snn.kernels.training import Constants
 from ipvae_snn.kernels.vector_math import GOLDEN
 
@@ -170,8 +171,8 @@ class _Unrolled(torch.autograd.Function):
         u[0] = first
 
         def sample(first: int, last: int) -> None:
-            made = kernel.Sample(z[0], slope[0], drawn)
-            kernel.sample_rows(first, last, _row_key(how, 0), c, u[0], made)
+            made = Sample(z[0], slope[0], drawn)
+            sample_rows(first, last, _row_key(how, 0), c.relaxation, u[0], made)
 
         for_rows(sample, B, how.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
@@ -233,7 +234,7 @@ def _update(
 ) -> Callable[[int, int], None]:
     """Return what update i does to a range of rows."""
     seen, key = _seen(i, inputs, past, how), _row_key(how, i)
-    sample = kernel.Sample(past.z[i], past.slope[i], drawn)
+    sample = Sample(past.z[i], past.slope[i], drawn)
 
     def rows(first: int, last: int) -> None:
         kernel.forward_rows(first, last, key, c, seen, past.u[i], sample, kl)
@@ -265,7 +266,7 @@ def _back(
     # Forward makes fit_lateral for the loss alone; elsewhere its weight is 0, but it is not set.
     fit_lateral = past.fit_lateral if how.in_loss(i) else past.lateral
     seen, drawn = _seen(i, inputs, past, how), np.zeros(0, np.int64)
-    sample = kernel.Sample(past.z[i], past.slope[i], drawn)
+    sample = Sample(past.z[i], past.slope[i], drawn)
     fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_fit, to_kl)
     grads = kernel.Gradients(
         drive=found.drive,
@@ -362,9 +363,8 @@ class _Gradients:
 def _constants(number: Callable[[float], Any], lr: float, how: Unrolling) -> Constants:
     """Return the kernels' scalars in the type of the arrays, which the compiled code follows."""
     return Constants(
+        relaxation=Relaxation(number(1.0), number(how.temperature), number(how.cutoff)),
         one=number(1.0),
-        temperature=number(how.temperature),
-        cutoff=number(how.cutoff),
         lr=number(lr),
         leak=number(how.leak),
         clip=number(how.clip),
