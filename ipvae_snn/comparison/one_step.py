@@ -7,12 +7,10 @@ is handed in, so that nothing accumulates.
 import numpy as np
 
 from ipvae_snn.arrays import Int32
-from ipvae_snn.backends.compiled import Prepared, Progress
-from ipvae_snn.ir.trace import SATURATIONS
-from ipvae_snn.kernels.integer import step_rows
+from ipvae_snn.backends.compiled import Prepared
+from ipvae_snn.kernels.integer import Steps, step_rows
+from ipvae_snn.kernels.rows import Progress, Share
 from ipvae_snn.kernels.threads import in_threads
-
-KINDS = len(SATURATIONS)
 
 
 def one_step(
@@ -22,17 +20,14 @@ def one_step(
 
     states, counts (N, T, K) int32: membrane potentials in the program's units before steps
     step .. step + T - 1, and the counts that compete in them, which saturate at max_count. Both
-    results are (N, T, K) int32. `begun` (compiled_backend.start) holds the images and the seed.
+    results are (N, T, K) int32. `begun` (compiled.start) holds the images and the seed.
     """
     after, drawn = states.copy(), np.zeros_like(states)
-    hits = np.zeros((len(states), KINDS), np.int32)
+    arrays, seed = Steps(counts, after, drawn), np.uint32(begun.seed)
 
     def part(first: int, last: int) -> None:
-        step_rows(
-            first, last, prepared.network.residual is not None, prepared.sampling, prepared.group,
-            prepared.forward, prepared.back, prepared.limit, np.uint32(begun.seed), begun.images,
-            step, begun.held, counts, after, drawn, hits,
-        )  # fmt: skip
+        share = Share(first, last, step, states.shape[1], seed)
+        step_rows(share, begun.images, begun.drive, arrays, prepared.constants)
 
     in_threads(part, len(states), threads)
     return drawn, after

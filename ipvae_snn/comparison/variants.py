@@ -8,12 +8,12 @@ import numpy as np
 from ipvae_snn.arrays import Float64, Floats, Int32
 from ipvae_snn.backends import compiled
 from ipvae_snn.comparison.paired_runs import Pair
-from ipvae_snn.inference import reference as float_inference
+from ipvae_snn.inference import reference
 from ipvae_snn.inference.reference import Dynamics
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.units import Meaning, meaning, pixel_values
-from ipvae_snn.kernels.threads import in_threads
-from ipvae_snn.kernels.variant import Rules, Tensors, ruled_rows
+from ipvae_snn.kernels import rows as run
+from ipvae_snn.kernels.float64 import Loop, Rules
 
 FLOAT: Final = "float"  # the float network as it is
 BASE: Final = "base"  # the same without the pixels that the program leaves out
@@ -54,14 +54,14 @@ def variants(pair: Pair) -> dict[str, Variant]:
 
     FLOAT and BASE come first; where no pixel is left out, FLOAT is the reference of all.
     """
-    full = float_inference.dynamics(pair.network)
+    full = reference.dynamics(pair.network)
     means = meaning(pair.program, full.step_size)
     phi = pair.network.phi.astype(np.float64)
     whole = Variant(full, full.u0, phi)
     found = {FLOAT: whole}
     name, base = FLOAT, full
     if not means.kept.all():
-        name, base = BASE, float_inference.dynamics(pair.network, means.kept)
+        name, base = BASE, reference.dynamics(pair.network, means.kept)
         found[BASE] = Variant(base, full.u0, phi)
         found["left_out_pixels"] = replace(found[BASE], reference=FLOAT, run=BASE)
     plain = Variant(base, full.u0, phi, name)
@@ -78,10 +78,17 @@ def variants(pair: Pair) -> dict[str, Variant]:
     found["sampler"] = replace(plain, drawn=True)
     found["decoder"] = replace(plain, decoder=means.decoder, run=name)
     found["together"] = Variant(
-        joined, means.initial_state, means.decoder, FLOAT, levels=True, rounded=True,
-        clamped=True, drawn=True, residual=means.prediction is not None,
+        dynamics=joined,
+        initial_state=means.initial_state,
+        decoder=means.decoder,
+        reference=FLOAT,
+        levels=True,
+        rounded=True,
+        clamped=True,
+        drawn=True,
+        residual=means.prediction is not None,
         prediction=means.prediction,
-    )  # fmt: skip
+    )
     return found
 
 
@@ -126,28 +133,19 @@ def last_step(
     images: Floats = pair.images[rows]
     if variant.levels:
         images = pixel_values(pair.program, pair.pixels[rows])
-    d = variant.dynamics
-    begun = float_inference.start(d, images, seed, rows.start)
-    begun = replace(begun, state=np.tile(variant.initial_state, (len(images), 1)))
+    d = replace(variant.dynamics, u0=variant.initial_state)
     if variant.plain:
-        done = float_inference.advance(d, begun, steps, threads)
+        done = reference.advance(d, reference.start(d, images, seed, rows.start), steps, threads)
         return done.counts, done.state
-    rules, net = _rules(pair, variant), _network(variant)
-    how = compiled.prepare(pair.program).sampling
+    engine = reference.engine(d, _rules(pair, variant))
     shown = images.astype(np.float64)
-
-    def part(first: int, last: int) -> None:
-        ruled_rows(
-            first, last, rules, net, how, np.uint32(seed), begun.images, steps, shown,
-            begun.drive, begun.state, begun.counts,
-        )  # fmt: skip
-
-    in_threads(part, len(images), threads)
-    return begun.counts, begun.state
+    drive = shown if variant.residual else shown @ d.feed_forward
+    done = run.advance(engine, run.start(engine, drive, seed, rows.start), steps, threads)
+    return done.counts, done.state
 
 
 def _rules(pair: Pair, variant: Variant) -> Rules:
-    group, layer = pair.program.neurons, pair.program.residual
+    group = pair.program.neurons
     return Rules(
         drawn=variant.drawn,
         clamped=variant.clamped,
@@ -159,26 +157,23 @@ def _rules(pair: Pair, variant: Variant) -> Rules:
         excitation_max=group.excitation_max * pair.unit,
         update_min=group.update_min * pair.unit,
         own=pair.program.own_inhibition * (pair.unit / (1 << group.extra_bits)),
-        value=float(pair.program.input.scale),
-        limit=float(layer.limit if layer else 0),
+        sampling=compiled.prepare(pair.program).constants.sampling,
+        loop=_loop(pair, variant),
     )
 
 
-def _network(variant: Variant) -> Tensors:
+def _loop(pair: Pair, variant: Variant) -> Loop:
     """What G has beyond the loop through the pixels is the neurons' own self-inhibition."""
-    d, prediction = variant.dynamics, variant.prediction
+    d, prediction, layer = variant.dynamics, variant.prediction, pair.program.residual
     beyond = np.zeros(len(d.bias))
     if prediction is None:
         prediction = np.zeros_like(d.feed_forward)
     else:
         beyond = np.diagonal(d.G) - np.einsum("mk,mk->k", prediction, d.feed_forward)
-    return Tensors(
-        G=np.ascontiguousarray(d.G),
-        bias=np.ascontiguousarray(d.bias),
-        step_size=d.step_size,
-        clip=float(d.clip),
-        floor=float(d.floor),
+    return Loop(
         forward=np.ascontiguousarray(d.feed_forward),
         prediction=np.ascontiguousarray(prediction.T),
         beyond=beyond,
+        value=float(pair.program.input.scale),
+        limit=float(layer.limit if layer else 0),
     )

@@ -12,8 +12,9 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.evaluation.figures import Moment, gather, judge_of
 from ipvae_snn.inference import fast
-from ipvae_snn.inference.fast import Circuit, Population
+from ipvae_snn.inference.fast import Circuit
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
+from ipvae_snn.kernels.rows import Progress
 from ipvae_snn.metrics import estimates, sparseness
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
@@ -138,19 +139,19 @@ def evaluate(
     maps: dict[int, list[Float32]] = {t: [] for t in steps}
     rates, peaks, spikes = [], [], []
     for first, pixels in _chunks(images.pixels):
-        p = fast.start(c, pixels, images.kind, images.name, first)
+        p = fast.start(c, pixels, images.kind, images.name, request.seed, first)
         keep = max(0, shown - first)
         for index, t in enumerate(steps):
             p = _advance(c, p, t, request, report)
-            z, rate = fast.counts(c, p, request.seed), np.exp(p.u)
+            z, rate = fast.counts(c, p), np.exp(p.state)
             sample, mean = z @ c.phi.T, rate @ c.phi.T
             figures[index].append(judge(pixels, p, z, sample, mean))
             # Copies: a view of no row would hold on to all of them.
             samples[t].append(sample[:keep].copy())
             maps[t].append(mean[:keep].copy())
-        rates.append(np.exp(p.u))
+        rates.append(np.exp(p.state))
         peaks.append(p.peak.max(axis=1))
-        spikes.append(p.spikes)
+        spikes.append(p.counts_sum.sum(axis=1))
     moments, worst = gather(steps, figures)
     rate = np.concatenate(rates)
     peak = np.concatenate(peaks)
@@ -190,17 +191,18 @@ def final_rates(
     c = fast.circuit(network)
     rates = []
     for first, pixels in _chunks(images.pixels):
-        p = fast.start(c, pixels, images.kind, images.name, TRAINING_KEY + first)
-        rates.append(np.exp(_advance(c, p, request.steps, request, report).u))
+        key = TRAINING_KEY + first
+        p = fast.start(c, pixels, images.kind, images.name, request.seed, key)
+        rates.append(np.exp(_advance(c, p, request.steps, request, report).state))
     return np.concatenate(rates)
 
 
 def _advance(
-    c: Circuit, p: Population, step: int, request: EvaluationRequest, report: Report
-) -> Population:
-    if step > p.steps:
-        report(len(p.u) * (step - p.steps))
-        p = fast.advance(c, p, step - p.steps, request.seed, request.threads)
+    c: Circuit, p: Progress, step: int, request: EvaluationRequest, report: Report
+) -> Progress:
+    if step > p.step:
+        report(len(p) * (step - p.step))
+        p = fast.advance(c, p, step - p.step, request.threads)
     return p
 
 

@@ -8,13 +8,13 @@ import torch
 
 from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.config.settings import KlForm
-from ipvae_snn.inference.fast import Population
+from ipvae_snn.kernels.rows import Progress
 from ipvae_snn.metrics import estimates, quality
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork
 
-Judge = Callable[[Float32, Population, Float32, Float32, Float32], dict[str, Float64]]
+Judge = Callable[[Float32, Progress, Float32, Float32, Float32], dict[str, Float64]]
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
     divergence = poisson.KL_FORMS[form]
 
     def judge(
-        pixels: Float32, p: Population, z: Float32, sample: Float32, mean: Float32
+        pixels: Float32, p: Progress, z: Float32, sample: Float32, mean: Float32
     ) -> dict[str, Float64]:
-        u, before = p.u.astype(np.float64), p.before.astype(np.float64)
+        u, before = p.state.astype(np.float64), p.before.astype(np.float64)
         error = (pixels - sample) ** 2
         nll = 0.5 * (error @ precision).astype(np.float64) + normaliser
         kl = divergence(torch.from_numpy(u), torch.from_numpy(before)).numpy()

@@ -1,18 +1,21 @@
 """Many images at once through the compiled float dynamics, with explicit state in and out."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, Floats, Int64, UInt64
+from ipvae_snn.arrays import Float32, Float64, Floats
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference.reference import dynamics
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.kernels.float32 import advance_rows, draw_rows
-from ipvae_snn.kernels.threads import in_threads
+from ipvae_snn.kernels import float32, rows
+from ipvae_snn.kernels.rows import UNLIMITED, Engine, Progress, Share
 from ipvae_snn.models.float_network import FloatNetwork
+
+NUMBER: Final[Any] = np.float32  # the type of all arrays, which compiled code follows
+ONE: Final = NUMBER(1.0)
 
 
 @dataclass(frozen=True)
@@ -38,23 +41,28 @@ class Circuit:
     image_shape: tuple[int, int]
     input_kind: InputKind
 
-
-@dataclass(frozen=True)
-class Population:
-    """N images after `steps` steps.
-
-    b, u (N, K): feed-forward drive and membrane potential. before (N, K): potential at the start
-    of the last step. peak (N, K): the largest potential so far. spikes (N,) int64: all spikes so
-    far. images (N,) uint64: what the noise of each row is keyed by.
-    """
-
-    steps: int
-    b: Float32
-    u: Float32
-    before: Float32
-    peak: Float32
-    spikes: Int64
-    images: UInt64
+    @property
+    def engine(self) -> Engine:
+        """The network as an engine of kernels/rows."""
+        network = float32.Network(
+            G=self.G,
+            threshold=self.threshold,
+            one=ONE,
+            step_size=NUMBER(self.step_size),
+            leak=NUMBER(self.leak),
+            clip=NUMBER(self.clip),
+            floor=NUMBER(self.floor),
+            updates=self.inner,
+        )
+        return Engine(
+            float32.advance_rows,
+            (network,),
+            self.u0,
+            key=np.uint64,
+            updates=self.inner,
+            max_updates=UNLIMITED,
+            keeps_range=True,
+        )
 
 
 def circuit(network: FloatNetwork) -> Circuit:
@@ -69,66 +77,47 @@ def circuit(network: FloatNetwork) -> Circuit:
         step_size=d.step_size,
         clip=d.clip,
         floor=d.floor,
-        inner=network.updates_per_step,
-        leak=d.step_size * network.leak,
+        inner=d.updates,
+        leak=d.leak,
         image_shape=network.image_shape,
         input_kind=network.input_kind,
     )
 
 
-def start(c: Circuit, pixels: Float32, kind: InputKind, name: str, first_image: int) -> Population:
-    """Return the population that sees images `pixels` (N, M) of `kind`, at the potentials u0.
+def start(
+    c: Circuit, pixels: Float32, kind: InputKind, name: str, seed: int = 0, first_image: int = 0
+) -> Progress:
+    """Return the images `pixels` (N, M) of `kind` before their first step, at the potentials u0.
 
-    The noise of row n is keyed by first_image + n. Raises DataError if the images do not have
-    the network's size or kind; `name` says whose they are.
+    The noise of row n is keyed by the seed and first_image + n. Raises DataError if the images do
+    not have the network's size or kind; `name` is that of the images.
     """
     check_images(c.image_shape, c.input_kind, pixels, kind, name)
-    u = np.tile(c.u0, (len(pixels), 1))
-    return Population(
-        steps=0,
-        b=_float32(pixels @ c.feed_forward),
-        u=u,
-        before=u,
-        peak=u,
-        spikes=np.zeros(len(pixels), np.int64),
-        images=np.arange(first_image, first_image + len(pixels), dtype=np.uint64),
-    )
+    return rows.start(c.engine, _float32(pixels @ c.feed_forward), seed, first_image)
 
 
-def advance(c: Circuit, p: Population, steps: int, seed: int, threads: int = 1) -> Population:
-    """Return the population after `steps` more steps; `p` is left as it was.
+def advance(c: Circuit, p: Progress, steps: int, threads: int = 1, trace: bool = False) -> Progress:
+    """Return the images `steps` >= 1 steps later; `p` is left as it was.
 
     The result does not depend on `threads`, nor on how images and steps are divided into calls.
     Raises DataError where a potential is no longer a number.
     """
-    u, before, peak, spikes = p.u.copy(), p.before.copy(), p.peak.copy(), p.spikes.copy()
-    number: Any = np.float32  # the type of all arrays, which compiled code follows
-
-    def part(first: int, last: int) -> None:
-        advance_rows(
-            first, last, np.uint64(seed), p.images, p.steps * c.inner, steps * c.inner, c.inner,
-            number(1.0), number(c.step_size), number(c.leak), number(c.clip),
-            number(c.floor), c.threshold, c.G, p.b, u, before, peak, spikes,
-        )  # fmt: skip
-
-    in_threads(part, len(u), threads)
-    finite = np.isfinite(u).all(axis=1)
+    done = rows.advance(c.engine, p, steps, threads, trace)
+    finite = np.isfinite(done.state).all(axis=1)
     if not finite.all():
         raise DataError(
             f"image {int(p.images[np.argmin(finite)])}: a membrane potential is no longer a number "
-            f"after {p.steps + steps} steps; the network's weights or the pixels are too large for "
+            f"after {done.step} steps; the network's weights or the pixels are too large for "
             "float32"
         )
-    return Population(p.steps + steps, p.b, u, before, peak, spikes, p.images)
+    return done
 
 
-def counts(c: Circuit, p: Population, seed: int) -> Float32:
-    """Return the spike counts (N, K) that the next step begins with, drawn at potentials p.u."""
-    z = np.empty_like(p.u)
-    one: Any = z.dtype.type(1.0)
-    draw_rows(
-        0, len(z), np.uint64(seed), p.images, p.steps * c.inner, one, p.u, z
-    )  # fmt: skip
+def counts(c: Circuit, p: Progress) -> Float32:
+    """Return the spike counts (N, K) that the next step begins with, drawn at p.state."""
+    z: Float32 = np.empty_like(p.state)
+    share = Share(0, len(z), p.step * c.inner, 1, np.uint64(p.seed))
+    float32.draw_rows(share, p.images, p.state, ONE, z)
     return z
 
 

@@ -1,25 +1,31 @@
 """Float inference in float64: the reference that the integer program is compared with.
 
 It runs in Gram form and draws its spike counts from the keyed uniforms by the rule of the integer
-program, so that the two differ by their numerics only. `step` and inversion.py say it in NumPy;
-runs are compiled (keyed_float_kernel.py), and can stop after any step and go on later.
+network, so that the two differ by their numerics only. `update` and ir/float_sampler.py say it in
+NumPy; runs are compiled (kernels/float64.py), and can stop after any step and go on later.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Int64, Integers, UInt32
+from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Integers
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.trace import RunRequest, Trace
-from ipvae_snn.kernels.float64 import advance_rows
-from ipvae_snn.kernels.threads import in_threads, n_threads
+from ipvae_snn.kernels import float64, rows
+from ipvae_snn.kernels.float64 import Rules
+from ipvae_snn.kernels.rows import Engine, Progress
+from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
 
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The network in Gram form: G (K, K), feed_forward (M, K) with b = x @ feed_forward."""
+    """The network in Gram form: G (K, K), feed_forward (M, K) with b = x @ feed_forward.
+
+    A step takes `updates` updates, each with a draw of its own, in which `leak`, the network's
+    leak times its step size, pulls the potential back to where the step began.
+    """
 
     G: Float64
     feed_forward: Float64
@@ -28,6 +34,8 @@ class Dynamics:
     step_size: float
     clip: float
     floor: float
+    updates: int = 1
+    leak: float = 0.0
 
 
 def dynamics(network: FloatNetwork, pixel_mask: Bool | None = None) -> Dynamics:
@@ -41,21 +49,32 @@ def dynamics(network: FloatNetwork, pixel_mask: Bool | None = None) -> Dynamics:
     if pixel_mask is not None:
         precision = precision * pixel_mask
     feed_forward = phi * precision[:, None]
+    step_size = float(np.exp(network.log_lr))
     return Dynamics(
         G=phi.T @ feed_forward,
         feed_forward=feed_forward,
         u0=network.u0.astype(np.float64),
         bias=np.exp(network.log_bias.astype(np.float64)),
-        step_size=float(np.exp(network.log_lr)),
+        step_size=step_size,
         clip=network.clip,
         floor=network.floor,
+        updates=network.updates_per_step,
+        leak=step_size * network.leak,
     )
 
 
-def step(d: Dynamics, u: Float64, b: Float64, z: Int32) -> Float64:
-    """Return the membrane potential (N, K) in nats after spike counts z (N, K) and drive b."""
-    du = d.step_size * (b - z @ d.G - d.bias)
+def update(d: Dynamics, u: Float64, b: Float64, z: Int32, prior: Float64) -> Float64:
+    """Return the membrane potential (N, K) in nats after spike counts z (N, K) and drive b.
+
+    prior (N, K): the potential where the step began, to which the leak pulls back.
+    """
+    du = d.step_size * (b - z @ d.G - d.bias) - d.leak * (u - prior)
     return soft_clip(u + soft_clip(du, d.clip, d.floor), d.clip, d.floor)
+
+
+def step(d: Dynamics, u: Float64, b: Float64, z: Int32) -> Float64:
+    """Return the potential (N, K) after a step of one update, in which the leak has no effect."""
+    return update(d, u, b, z, u)
 
 
 def soft_clip(a: Float64, clip: float, floor: float) -> Float64:
@@ -63,25 +82,19 @@ def soft_clip(a: Float64, clip: float, floor: float) -> Float64:
     return clip - np.logaddexp(0.0, clip - np.maximum(a, floor))
 
 
-@dataclass(frozen=True)
-class Progress:
-    """N images after `step` steps.
-
-    drive (N, K), state (N, K) in nats: float64. counts (N, K) int32: of the last step. counts_sum
-    (N, K) int64. spikes_per_step (N, n) int64 and the trace, if kept, are those of the last
-    `advance`. images (N,) uint32 and seed key the draws.
-    """
-
-    step: int
-    seed: int
-    images: UInt32
-    drive: Float64
-    state: Float64
-    counts: Int32
-    counts_sum: Int64
-    spikes_per_step: Int64
-    trace_counts: Int32
-    trace_states: Float64
+def engine(d: Dynamics, rules: Rules | None = None) -> Engine:
+    """Return the network as an engine of kernels/rows; `rules` of an integer network change it."""
+    network = float64.Network(
+        # In order in memory, or the loop is compiled once more for another order.
+        G=np.ascontiguousarray(d.G),
+        bias=np.ascontiguousarray(d.bias),
+        step_size=d.step_size,
+        clip=float(d.clip),
+        floor=float(d.floor),
+        updates=d.updates,
+        leak=float(d.leak),
+    )
+    return Engine(float64.advance_rows, (network, rules), d.u0, updates=d.updates)
 
 
 def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> Progress:
@@ -93,19 +106,7 @@ def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> 
         raise DataError(
             f"pixels have shape {pixels.shape}, but the network needs (N, {len(d.feed_forward)})"
         )
-    n, k = len(pixels), len(d.u0)
-    return Progress(
-        step=0,
-        seed=seed,
-        images=np.arange(first_image, first_image + n).astype(np.uint32),
-        drive=pixels.astype(np.float64) @ d.feed_forward,
-        state=np.tile(d.u0, (n, 1)),
-        counts=np.zeros((n, k), np.int32),
-        counts_sum=np.zeros((n, k), np.int64),
-        spikes_per_step=np.zeros((n, 0), np.int64),
-        trace_counts=np.zeros((0, 0, k), np.int32),
-        trace_states=np.zeros((0, 0, k)),
-    )
+    return rows.start(engine(d), pixels.astype(np.float64) @ d.feed_forward, seed, first_image)
 
 
 def advance(
@@ -114,29 +115,10 @@ def advance(
     """Return the images `steps` >= 1 steps later; `progress` is left as it was.
 
     The result does not depend on `threads`, nor on how images and steps are divided into calls.
+    counts_sum and spikes_per_step are of all updates; counts, and the trace of every step, of its
+    last update. Raises DataError beyond update 2**20, the last that keys can tell apart.
     """
-    n, k = progress.state.shape
-    kept = n if trace else 0
-    found = replace(
-        progress,
-        step=progress.step + steps,
-        state=progress.state.copy(),
-        counts=progress.counts.copy(),
-        counts_sum=progress.counts_sum.copy(),
-        spikes_per_step=np.zeros((n, steps), np.int64),
-        trace_counts=np.zeros((kept, steps, k), np.int32),
-        trace_states=np.zeros((kept, steps, k)),
-    )
-
-    def part(first: int, last: int) -> None:
-        advance_rows(
-            first, last, np.uint32(found.seed), found.images, progress.step, steps, d.step_size,
-            float(d.clip), float(d.floor), d.bias, d.G, found.drive, found.state, found.counts,
-            found.counts_sum, found.spikes_per_step, found.trace_counts, found.trace_states,
-        )  # fmt: skip
-
-    in_threads(part, n, threads)
-    return found
+    return rows.advance(engine(d), progress, steps, threads, trace)
 
 
 def run_float(
@@ -153,8 +135,8 @@ def run_float(
     pixels of the wrong shape.
     """
     d = dynamics(network, pixel_mask)
-    begun = start(d, pixels, request.seed, request.first_image)
-    done = advance(d, begun, request.steps, n_threads(threads), request.trace)
+    before = start(d, pixels, request.seed, request.first_image)
+    done = advance(d, before, request.steps, n_threads(threads), request.trace)
     return Trace(
         counts_sum=done.counts_sum,
         state=done.state,

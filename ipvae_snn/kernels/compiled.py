@@ -1,17 +1,20 @@
 """Numba's decorators with the types of the functions that they compile, one for each use.
 
 All divide as IEEE does: Numba's default, an exception at division by 0, is a branch that keeps a
-loop from becoming vector code. Compiled code is kept on disk beside the file it comes from, or in
-the user's cache folder where that is read-only, or nowhere. It is made anew when that file
-changes, but not when one that it imports from does: touch the others after work on vector_math.
+loop from becoming vector code. Compiled code is kept on disk (kernels/cache.py), where a folder
+can be written.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from threading import Lock
+from typing import Any, Final, TypeVar, cast
 
 from numba import njit
 
+from ipvae_snn.kernels.cache import NUMBA, cache_folder
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+_CONFIG: Final = Lock()
 
 
 def scalar(function: Function) -> Function:
@@ -31,8 +34,18 @@ def summing(function: Function) -> Function:
 
 
 def _cached(function: Function, **options: Any) -> Function:
-    """Compile with what is kept on disk, or without where no folder can be written."""
-    try:
-        return cast(Function, njit(cache=True, **options)(function))
-    except RuntimeError:  # "no locator available": a read-only installation and home
+    """Compile with what is kept on disk, or without where no folder can be written.
+
+    Numba takes the folder from its configuration when a function is decorated.
+    """
+    folder = cache_folder()
+    if folder is None:
         return cast(Function, njit(**options)(function))
+    with _CONFIG:
+        users, NUMBA.CACHE_DIR = NUMBA.CACHE_DIR, str(folder)
+        try:
+            return cast(Function, njit(cache=True, **options)(function))
+        except RuntimeError:  # "no locator available": the folder cannot be written any more
+            return cast(Function, njit(**options)(function))
+        finally:
+            NUMBA.CACHE_DIR = users

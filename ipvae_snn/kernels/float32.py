@@ -3,27 +3,70 @@
 Fewer than one neuron in five spikes in a step, so competition is a sum of the rows of G that
 belong to those, and the draw of most others ends with one comparison. Noise is keyed by (seed,
 image, update, neuron) alone: batches and threads may be cut anywhere. Loops are short and many
-for the reason told in relaxed_kernel.py.
+for the reason given in kernels/training.py.
 """
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import kernel, scalar
+from ipvae_snn.kernels.rows import Record, Rows, Share, add_spikes, keep_counts, keep_trace
 from ipvae_snn.kernels.spike_products import compete
 from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed, open_uniform
 
 # A part's rate is at most 32 spikes: e^-32 is far from float64's end, and P(count > 160) < 1e-50.
 MAX_PART_RATE: Final = 32.0
 MAX_PART_COUNT: Final = 160
-# Above float32's error in exp: who has more than rate * SLACK of a uniform surely stays silent.
+# Above float32's error in exp: a neuron whose uniform exceeds rate * SLACK cannot spike.
 SLACK: Final = np.float32(1.0 + 2.0**-18)
 _1: Final = np.uint64(1)
 _11: Final = np.uint64(11)
 _2_TO_MINUS_53: Final = 2.0**-53
+
+
+class Network(NamedTuple):
+    """A float network: G (K, K), threshold = exp(log_bias) (K,), and numbers, all of one type.
+
+    one: 1 in that type, which compiled code follows. A step takes `updates` updates, in which
+    `leak` pulls the potential back to where the step began.
+    """
+
+    G: Array
+    threshold: Array
+    one: float
+    step_size: float
+    leak: float
+    clip: float
+    floor: float
+    updates: int
+
+
+class Scratch(NamedTuple):
+    """Arrays for the work on one row of K neurons, in the type of its potentials.
+
+    The first entries of neurons (K,) int64 and spikes (K,): neurons that spike, and their counts.
+    """
+
+    uniform: Array
+    rate: Array
+    spikes: Array
+    lateral: Array
+    neurons: Array
+
+
+@kernel
+def _scratch(like: Array) -> Scratch:
+    """Return arrays for the work on a row like `like` (K,)."""
+    return Scratch(
+        np.empty_like(like),
+        np.empty_like(like),
+        np.empty_like(like),
+        np.empty_like(like),
+        np.empty(like.size, np.int64),
+    )
 
 
 @scalar
@@ -62,13 +105,12 @@ def _count(rate: float, bits: np.uint64) -> int:
 
 
 @kernel
-def _draw_row(
-    u: Array, key: np.uint64, one: float, uniform: Array, rate: Array, index: Array, count: Array
-) -> int:
-    """Set index and count (their first entries) to who spikes and how often; return how many do.
+def _draw_row(u: Array, key: np.uint64, one: float, room: Scratch) -> int:
+    """Set room to the neurons that spike and their counts; return how many.
 
-    All arrays are (K,); uniform and rate are scratch. A potential that is not a number is silent.
+    u (K,). A potential that is not a number is silent.
     """
+    uniform, rate, index, count = room.uniform, room.rate, room.neurons, room.spikes
     K = u.size
     for k in range(K):
         uniform[k] = one - open_uniform(_child(key, k))
@@ -97,13 +139,12 @@ def _soft_clip(a: float, one: float, clip: float, floor: float) -> float:
 
 
 @kernel
-def _update_row(
-    lr: float, leak: float, one: float, clip: float, floor: float, threshold: Array,
-    b: Array, lateral: Array, prior: Array, u: Array,
-) -> None:  # fmt: skip
+def _update_row(net: Network, b: Array, lateral: Array, prior: Array, u: Array) -> None:
     """Take u (K,) through one update; lateral is used up."""
+    threshold, one, clip, floor = net.threshold, net.one, net.clip, net.floor
+    step_size, leak = net.step_size, net.leak
     for k in range(u.size):
-        lateral[k] = lr * (b[k] - lateral[k] - threshold[k])
+        lateral[k] = step_size * (b[k] - lateral[k] - threshold[k])
     for k in range(u.size):
         lateral[k] -= leak * (u[k] - prior[k])
     for k in range(u.size):
@@ -112,50 +153,43 @@ def _update_row(
 
 
 @kernel
-def draw_rows(
-    first: int, last: int, seed: np.uint64, images: Array, update: int, one: float,
-    u: Array, z: Array,
-) -> None:  # fmt: skip
-    """Set rows first .. last - 1 of z (N, K) to the counts that `update` draws at potentials u."""
-    uniform, rate, count = np.empty_like(u[0]), np.empty_like(u[0]), np.empty_like(u[0])
-    index = np.empty(u.shape[1], np.int64)
-    for r in range(first, last):
-        key = _child(_child(mixed(seed), images[r]), update)
-        active = _draw_row(u[r], key, one, uniform, rate, index, count)
+def draw_rows(share: Share, images: Array, u: Array, one: float, z: Array) -> None:
+    """Set the share's rows of z (N, K) to the counts drawn at potentials u in update share.start.
+
+    images (N,) uint64 keys the noise, together with share.seed.
+    """
+    room = _scratch(u[0])
+    for r in range(share.first, share.last):
+        key = _child(_child(mixed(share.seed), images[r]), share.start)
+        active = _draw_row(u[r], key, one, room)
         z[r, :] = 0
         for i in range(active):
-            z[r, index[i]] = count[i]
+            z[r, room.neurons[i]] = room.spikes[i]
 
 
 @kernel
-def advance_rows(
-    first: int, last: int, seed: np.uint64, images: Array, start: int, updates: int, inner: int,
-    one: float, lr: float, leak: float, clip: float, floor: float, threshold: Array, G: Array,
-    b: Array, u: Array, prior: Array, peak: Array, spikes: Array,
-) -> None:  # fmt: skip
-    """Take rows first .. last - 1 through updates start .. start + updates - 1, in place.
+def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None:
+    """Take the share's rows through its steps in place; the record's step 0 is share.start.
 
-    b, u, prior and peak are (N, K), threshold = exp(log_bias) (K,) and G (K, K), all in one float
-    type of which `one` is 1; images (N,) uint64 keys the noise. Each `inner` updates are one step:
-    prior is set to u where a step begins, and leak pulls u back to it. peak is raised to the
-    largest potential that each neuron reaches, and spikes (N,) int64 grows by the spikes drawn.
+    rows.drive, state, before and peak are (N, K) in the type of the network's arrays. Update i of
+    step t draws under the key t * net.updates + i.
     """
-    uniform, rate, count = np.empty_like(u[0]), np.empty_like(u[0]), np.empty_like(u[0])
-    lateral = np.empty_like(threshold)
-    index = np.empty(u.shape[1], np.int64)
-    for r in range(first, last):
-        image_key = _child(mixed(seed), images[r])
-        potential, before, highest, drive = u[r], prior[r], peak[r], b[r]
-        total = 0
-        for update in range(start, start + updates):
-            if update % inner == 0:
-                before[:] = potential
-            key = _child(image_key, update)
-            active = _draw_row(potential, key, one, uniform, rate, index, count)
-            for i in range(active):
-                total += int(count[i])
-            compete(G, active, index, count, lateral)
-            _update_row(lr, leak, one, clip, floor, threshold, drive, lateral, before, potential)
-            for k in range(potential.size):
-                highest[k] = max(highest[k], potential[k])
-        spikes[r] += total
+    G = net.G
+    room = _scratch(net.threshold)
+    index, count, lateral = room.neurons, room.spikes, room.lateral
+    for r in range(share.first, share.last):
+        image_key = _child(mixed(share.seed), rows.images[r])
+        u, before, peak, drive = rows.state[r], rows.before[r], rows.peak[r], rows.drive[r]
+        active = 0
+        for t in range(share.steps):
+            before[:] = u
+            for i in range(net.updates):
+                key = _child(image_key, (share.start + t) * net.updates + i)
+                active = _draw_row(u, key, net.one, room)
+                compete(G, active, index, count, lateral)
+                _update_row(net, drive, lateral, before, u)
+                for k in range(u.size):
+                    peak[k] = max(peak[k], u[k])
+                add_spikes(rows, record, r, t, active, index, count)
+            keep_trace(rows, record, r, t, active, index, count)
+        keep_counts(rows, r, active, index, count)

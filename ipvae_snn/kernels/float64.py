@@ -1,12 +1,13 @@
-"""Compiled float64 inference on the integer program's own uniforms, to compare the two.
+"""Compiled float64 inference on the integer network's own uniforms, to compare the two.
 
-The same inversion rule as inversion.py: a count is the number of k with CDF_k <= u, in parts of
-rate 8 or less. Sums are taken in another order than NumPy's, so potentials agree with it to
-rounding only.
+Counts follow the inversion rule of ir/float_sampler.py: a count is the number of k with CDF_k <= u,
+in parts of rate 8 or less. Sums are taken in another order than NumPy's, so potentials agree with
+it to rounding only. `Rules` puts some of an integer network's rules in place of the float ones;
+without them, the loop is compiled without their branches.
 """
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,17 +15,102 @@ from ipvae_snn.arrays import Array
 from ipvae_snn.ir.float_sampler import MAX_COUNT_PER_PART, MAX_LOG_RATE
 from ipvae_snn.ir.prng import UNIFORM_BITS
 from ipvae_snn.ir.sampler import SPLIT_OCTAVES
+from ipvae_snn.kernels import integer_draw
 from ipvae_snn.kernels.compiled import kernel, scalar
+from ipvae_snn.kernels.integer_draw import Draw, Sampling, draw_scratch
+from ipvae_snn.kernels.rows import Record, Rows, Share, add_spikes, keep_counts, keep_trace
 from ipvae_snn.kernels.spike_products import compete
 from ipvae_snn.kernels.threefry import first_uniforms, part_uniform
 
 _UNIT: Final = 2.0**-UNIFORM_BITS
 _PART_RATE: Final = 2.0**SPLIT_OCTAVES
 _CAP: Final = math.exp(MAX_LOG_RATE)
-# Above the rounding of 1 - u and exp: who has more of a uniform left than this stays silent.
+# Above the rounding of 1 - u and exp: a neuron with more of a uniform left cannot spike.
 _SLACK: Final = 1.0 + 1e-9
 # softplus(x) = log1p(exp(-x)) + x; from here on five terms of log1p's series are exact.
 _SERIES: Final = 8.0
+_integer_draw = integer_draw.draw
+
+
+class Network(NamedTuple):
+    """A float network: G (K, K) by source, bias (K,), both float64; step size, clip and floor.
+
+    A step takes `updates` updates, in which `leak` pulls the potential back to where the step
+    began.
+    """
+
+    G: Array
+    bias: Array
+    step_size: float
+    clip: float
+    floor: float
+    updates: int
+    leak: float
+
+
+class Loop(NamedTuple):
+    """The drive through residual neurons: forward (M, K); prediction (K, M) by source.
+
+    beyond (K,): self-inhibition outside of the loop, per spike. Payloads are whole multiples of
+    `value` within +-limit.
+    """
+
+    forward: Array
+    prediction: Array
+    beyond: Array
+    value: float
+    limit: float
+
+
+class Rules(NamedTuple):
+    """Which rules are the integer network's, and its numbers; potentials and updates in nats.
+
+    drawn: the integer sampler, at the potential rounded to units. clamped: hard clamps. rounded:
+    the update ends on a whole unit. looped: the drive of a row is then its pixels (M,), which go
+    through residual neurons. lowest, highest: the potential's clamps in units. own (K,): self-
+    inhibition per spike.
+    """
+
+    drawn: bool
+    clamped: bool
+    rounded: bool
+    looped: bool
+    unit: float
+    lowest: int
+    highest: int
+    excitation_max: float
+    update_min: float
+    own: Array
+    sampling: Sampling
+    loop: Loop
+
+
+class Scratch(NamedTuple):
+    """Arrays for the work on one row; own is 0 between updates."""
+
+    draw: Draw
+    rate: Array
+    left: Array
+    pull: Array
+    prior: Array
+    held: Array
+    own: Array
+    predicted: Array
+
+
+@kernel
+def scratch(K: int, M: int) -> Scratch:
+    """Return arrays for K neurons and the M numbers of a row's drive."""
+    return Scratch(
+        draw_scratch(K),
+        np.empty(K),
+        np.empty(K),
+        np.empty(K),
+        np.empty(K),
+        np.empty(K, np.int32),
+        np.zeros(K),
+        np.empty(M),
+    )
 
 
 @scalar
@@ -41,13 +127,15 @@ def _part_count(rate: float, u: float) -> int:
 
 
 @kernel
-def draw(
-    seed: np.uint32, image: np.uint32, step: np.uint32, u: Array, even: Array, odd: Array,
-    rate: Array, left: Array, index: Array, count: Array,
-) -> int:  # fmt: skip
-    """Set index and count (their first entries) to who spikes and how often; return how many."""
+def draw(seed: np.uint32, image: np.uint32, update: np.uint32, u: Array, room: Scratch) -> int:
+    """Set room.draw to the neurons that spike and their counts; return how many.
+
+    u (K,): potentials in nats.
+    """
     K = u.size
-    first_uniforms(seed, image, step, even, odd)
+    even, odd, rate, left = room.draw.even, room.draw.odd, room.rate, room.left
+    index, count = room.draw.neurons, room.draw.spikes
+    first_uniforms(seed, image, update, even, odd)
     for pair in range(K // 2):
         left[2 * pair] = 1.0 - (even[pair] + 0.5) * _UNIT
         left[2 * pair + 1] = 1.0 - (odd[pair] + 0.5) * _UNIT
@@ -58,7 +146,7 @@ def draw(
     asked = 0
     for k in range(K):
         index[asked] = k
-        # P(count > 0) = 1 - exp(-rate) <= rate; a step of several parts is always asked
+        # P(count > 0) = 1 - exp(-rate) <= rate; a draw of several parts is always asked
         asked += (left[k] <= rate[k] * _SLACK) | (rate[k] > _PART_RATE)
     active = 0
     for i in range(asked):
@@ -68,7 +156,7 @@ def draw(
             parts *= 2
         total = _part_count(rate[k] / parts, 1.0 - left[k])
         for part in range(1, parts):
-            word = part_uniform(seed, image, step, part, k)
+            word = part_uniform(seed, image, update, part, k)
             total += _part_count(rate[k] / parts, (word + 0.5) * _UNIT)
         index[active], count[active] = k, total
         active += total > 0
@@ -86,44 +174,106 @@ def soft_clip(a: float, clip: float, floor: float) -> float:
     return clip - (max(x, 0.0) + math.log1p(math.exp(-abs(x))))
 
 
+@scalar
+def _nearest(a: float) -> float:
+    """Return `a` rounded half up, as the integer network rounds."""
+    return np.floor(a + 0.5)  # type: ignore[no-any-return]  # a number, compiled
+
+
+@kernel
+def _drawn(
+    rules: Rules | None,
+    seed: np.uint32,
+    image: np.uint32,
+    update: np.uint32,
+    u: Array,
+    room: Scratch,
+) -> int:
+    """Draw the counts of an update by the sampler that the rules name; return how many spike."""
+    if rules is None:
+        return draw(seed, image, update, u, room)
+    if not rules.drawn:
+        return draw(seed, image, update, u, room)
+    held = room.held
+    for k in range(u.size):
+        whole = int(_nearest(u[k] / rules.unit))
+        held[k] = min(max(whole, rules.lowest), rules.highest)
+    return _integer_draw(rules.sampling, seed, image, update, held, room.draw)
+
+
+@kernel
+def _through_residual(loop: Loop, pixels: Array, active: int, room: Scratch) -> None:
+    """Set room.pull (K,) to the drive that the rounded residuals (M,) of an image cause."""
+    predicted, pull = room.predicted, room.pull
+    index, count = room.draw.neurons, room.draw.spikes
+    compete(loop.prediction, active, index, count, predicted)
+    pull[:] = 0.0
+    for m in range(pixels.size):
+        payload = _nearest((pixels[m] - predicted[m]) / loop.value)
+        payload = min(max(payload, -loop.limit), loop.limit)
+        if payload != 0.0:
+            error, row = payload * loop.value, loop.forward[m]
+            for k in range(pull.size):
+                pull[k] += error * row[k]
+    for i in range(active):
+        pull[index[i]] -= loop.beyond[index[i]] * count[i]
+
+
+@kernel
+def _update(
+    rules: Rules | None, net: Network, drive: Array, active: int, u: Array, room: Scratch
+) -> None:
+    """Take the potential u (K,) through an update, given the counts in room.draw."""
+    pull, prior, bias, own = room.pull, room.prior, net.bias, room.own
+    size, leak, clip, floor = net.step_size, net.leak, net.clip, net.floor
+    index, count = room.draw.neurons, room.draw.spikes
+    if rules is None:
+        compete(net.G, active, index, count, pull)
+        for k in range(u.size):
+            du = size * (drive[k] - pull[k] - bias[k]) - leak * (u[k] - prior[k])
+            u[k] = soft_clip(u[k] + soft_clip(du, clip, floor), clip, floor)
+        return
+    if rules.looped:
+        _through_residual(rules.loop, drive, active, room)
+    else:
+        compete(net.G, active, index, count, pull)
+        for k in range(u.size):
+            pull[k] = drive[k] - pull[k]
+    for i in range(active):
+        own[index[i]] = rules.own[index[i]] * count[i]
+    for k in range(u.size):
+        du = size * (pull[k] - bias[k]) - leak * (u[k] - prior[k])
+        if rules.clamped:
+            du = max(min(du, rules.excitation_max - own[k]), rules.update_min)
+            after = u[k] + du
+            after = min(max(after, rules.lowest * rules.unit), rules.highest * rules.unit)
+        else:
+            after = soft_clip(u[k] + soft_clip(du, clip, floor), clip, floor)
+        u[k] = _nearest(after / rules.unit) * rules.unit if rules.rounded else after
+    for i in range(active):
+        own[index[i]] = 0.0
+
+
 @kernel
 def advance_rows(
-    first: int, last: int, seed: np.uint32, images: Array, start: int, steps: int, size: float,
-    clip: float, floor: float, bias: Array, G: Array, b: Array, u: Array, latest: Array,
-    counts_sum: Array, per_step: Array, counts: Array, states: Array,
-) -> None:  # fmt: skip
-    """Take rows first .. last - 1 through steps start .. start + steps - 1, in place.
+    share: Share, rows: Rows, record: Record, net: Network, rules: Rules | None
+) -> None:
+    """Take the share's rows through its steps in place; the record's step 0 is share.start.
 
-    G (K, K), bias (K,), drive b (N, K) and potential u (N, K) are float64; latest (N, K) int32
-    becomes the last counts; counts_sum (N, K) int64 grows; per_step (N, steps) int64; counts
-    int32 and states float64 (N, steps, K) keep the trace, or have no images.
+    rows.drive (N, K), or (N, M) pixels where the rules ask for a loop, and state are float64.
+    Update i of step t draws under the key t * net.updates + i.
     """
-    K = u.shape[1]
-    even, odd = np.empty((K + 1) // 2, np.int32), np.empty((K + 1) // 2, np.int32)
-    rate, left, lateral = np.empty(K), np.empty(K), np.empty(K)
-    index, count = np.empty(K + 1, np.int64), np.empty(K, np.int32)
-    for r in range(first, last):
-        potential, drive = u[r], b[r]
+    room = scratch(rows.state.shape[1], rows.drive.shape[1])
+    index, count = room.draw.neurons, room.draw.spikes
+    for r in range(share.first, share.last):
+        u, drive, image = rows.state[r], rows.drive[r], rows.images[r]
         active = 0
-        for t in range(steps):
-            active = draw(
-                seed, images[r], np.uint32(start + t), potential, even, odd, rate, left, index,
-                count,
-            )  # fmt: skip
-            compete(G, active, index, count, lateral)
-            for k in range(K):
-                du = soft_clip(size * (drive[k] - lateral[k] - bias[k]), clip, floor)
-                potential[k] = soft_clip(potential[k] + du, clip, floor)
-            spikes = 0
-            for i in range(active):
-                z = int(count[i])
-                counts_sum[r, index[i]] += z
-                spikes += z
-            per_step[r, t] = spikes
-            if r < len(states):
-                states[r, t] = potential
-                for i in range(active):
-                    counts[r, t, index[i]] = count[i]
-        latest[r] = 0
-        for i in range(active):
-            latest[r, index[i]] = count[i]
+        for t in range(share.steps):
+            room.prior[:] = u
+            for i in range(net.updates):
+                key = np.uint32((share.start + t) * net.updates + i)
+                active = _drawn(rules, share.seed, image, key, u, room)
+                _update(rules, net, drive, active, u, room)
+                add_spikes(rows, record, r, t, active, index, count)
+            keep_trace(rows, record, r, t, active, index, count)
+        keep_counts(rows, r, active, index, count)

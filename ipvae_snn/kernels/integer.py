@@ -1,33 +1,18 @@
-"""Compiled steps of the integer program (docs/ir.md): events only, the oracle's numbers exactly.
+"""Compiled steps of the integer network (docs/ir.md): events only, the reference's numbers exactly.
 
-Fewer than one neuron in five spikes in a step, so synaptic sums add the int8 columns of those,
-and the draw of most others ends with one comparison. Loops are short and many so that each
-becomes vector code.
+Fewer than one neuron in five spikes in a step, so synaptic sums add the int8 columns of those.
+Loops are short and many so that each becomes vector code.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ipvae_snn.arrays import Array
-from ipvae_snn.ir.fixed_point import (
-    LN2,
-    LN2_BITS,
-    LOG2E,
-    LOG2E_BITS,
-    PROBABILITY_BITS,
-    RATE_BITS,
-    RECIPROCAL_BITS,
-    TABLE_BITS,
-)
-from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES
-from ipvae_snn.kernels.compiled import kernel, scalar
-from ipvae_snn.kernels.threefry import first_uniforms, part_uniform
+from ipvae_snn.kernels.compiled import kernel
+from ipvae_snn.kernels.integer_draw import Draw, Sampling, draw, draw_scratch
+from ipvae_snn.kernels.rows import Record, Rows, Share, add_spikes, keep_counts, keep_trace
 
-_ONE: Final = 1 << PROBABILITY_BITS
-_FRACTION: Final = (1 << RATE_BITS) - 1
-_FINE: Final = RATE_BITS - 2 * TABLE_BITS
-_LN2_SHIFT: Final = LN2_BITS + RATE_BITS - PROBABILITY_BITS
 COUNT, EXCITATION, INHIBITION, POTENTIAL, RESIDUAL = range(5)  # as trace.SATURATIONS
 
 
@@ -38,20 +23,6 @@ class Synapses(NamedTuple):
     multiplier: Array
     shift: Array
     half: Array
-
-
-class Sampling(NamedTuple):
-    """What a draw needs. least: for each bucket of 2^bucket_shift potentials from state_min up,
-    the smallest uniform that can give a spike (0 where a step has several parts).
-    """
-
-    bits: int
-    max_count: int
-    bucket_shift: int
-    least: Array
-    coarse: Array
-    fine: Array
-    reciprocal: Array
 
 
 class Group(NamedTuple):
@@ -67,26 +38,23 @@ class Group(NamedTuple):
     excitation_max: int
 
 
-class Record(NamedTuple):
-    """Where a run writes: per_step (N, T) int64, saturated (N, T, 5) int32, and the trace.
-
-    counts, states (N, T, K) int32; with no images where no trace is kept.
+class Network(NamedTuple):
+    """An integer network. back: lateral connection of a one-layer circuit, else the prediction;
+    limit: of the residual neurons' payloads.
     """
 
-    per_step: Array
-    saturated: Array
-    counts: Array
-    states: Array
+    two_layer: bool
+    sampling: Sampling
+    group: Group
+    forward: Synapses
+    back: Synapses
+    limit: int
 
 
 class Scratch(NamedTuple):
-    """Room for one row: draws (K,), who spikes and how often, sums and drive; own is 0 at rest."""
+    """Arrays for the work on one row: its draw, sums and drive; own is 0 between updates."""
 
-    even: Array
-    odd: Array
-    uniform: Array
-    who: Array
-    spikes: Array
+    draw: Draw
     total: Array
     drive: Array
     own: Array
@@ -98,76 +66,17 @@ class Scratch(NamedTuple):
 
 @kernel
 def scratch(K: int, M: int) -> Scratch:
-    """Return room for K neurons and, in a two-layer circuit, M pixels."""
+    """Return arrays for K neurons and, in a two-layer circuit, M pixels."""
     return Scratch(
-        np.empty((K + 1) // 2, np.int32), np.empty((K + 1) // 2, np.int32),
-        np.empty(K, np.int32), np.empty(K + 1, np.int64), np.empty(K, np.int32),
-        np.empty(K, np.int32), np.empty(K, np.int64), np.zeros(K, np.int64),
-        np.empty(M, np.int32), np.empty(M, np.int64), np.empty(M + 1, np.int64),
+        draw_scratch(K),
+        np.empty(K, np.int32),
+        np.empty(K, np.int64),
+        np.zeros(K, np.int64),
+        np.empty(M, np.int32),
+        np.empty(M, np.int64),
+        np.empty(M + 1, np.int64),
         np.empty(M + 1, np.int32),
-    )  # fmt: skip
-
-
-@scalar
-def _exp2_negative(exponent: int, coarse: Array, fine: Array) -> int:
-    fraction = exponent & _FRACTION
-    rest = _ONE - (((fraction & ((1 << _FINE) - 1)) * LN2) >> _LN2_SHIFT)
-    middle = fine[(fraction >> _FINE) & ((1 << TABLE_BITS) - 1)]
-    product = (coarse[fraction >> (RATE_BITS - TABLE_BITS)] * middle) >> PROBABILITY_BITS
-    result: int = ((product * rest) >> PROBABILITY_BITS) >> (exponent >> RATE_BITS)
-    return result
-
-
-@scalar
-def _part_count(rate: int, first: int, uniform: int, reciprocal: Array) -> int:
-    """Return the count of one part; `first` is P(0) in 2^-31."""
-    probability, cumulative, count = first, first, 0
-    while cumulative <= uniform and count < MAX_PART_COUNT:
-        scaled = (probability * rate) >> RATE_BITS
-        probability = (scaled * reciprocal[count + 1]) >> RECIPROCAL_BITS
-        if probability == 0:  # what the floors left over belongs to no later count
-            break
-        count += 1
-        cumulative += probability
-    return count
-
-
-@kernel
-def draw(
-    how: Sampling, state_min: int, seed: np.uint32, image: np.uint32, step: np.uint32,
-    state: Array, room: Scratch,
-) -> int:  # fmt: skip
-    """Set index and count (their first entries) to who spikes and how often; return how many do.
-
-    state (K,) int32.
-    """
-    K = state.size
-    even, odd, uniform, index, count = room.even, room.odd, room.uniform, room.who, room.spikes
-    first_uniforms(seed, image, step, even, odd)
-    for pair in range(K // 2):
-        uniform[2 * pair] = even[pair]
-        uniform[2 * pair + 1] = odd[pair]
-    if K % 2:
-        uniform[K - 1] = even[K // 2]
-    asked = 0
-    for k in range(K):
-        index[asked] = k
-        asked += uniform[k] >= how.least[(state[k] - state_min) >> how.bucket_shift]
-    active = 0
-    for i in range(asked):
-        k = index[i]
-        over = int(state[k]) - (SPLIT_OCTAVES << how.bits)
-        halvings: int = max(-((-over) >> how.bits), 0)
-        below = (halvings << how.bits) - over
-        rate = _exp2_negative(below << (RATE_BITS - how.bits), how.coarse, how.fine)
-        none = _exp2_negative((rate * LOG2E) >> LOG2E_BITS, how.coarse, how.fine)
-        total = _part_count(rate, none, int(uniform[k]), how.reciprocal)
-        for part in range(1, 1 << halvings):
-            more = int(part_uniform(seed, image, step, part, k))
-            total += _part_count(rate, none, more, how.reciprocal)
-        index[active], count[active] = k, min(total, how.max_count)
-        active += total > 0
-    return active
+    )
 
 
 @kernel
@@ -223,36 +132,46 @@ def _integrate(group: Group, drive: Array, own: Array, state: Array, saturated: 
 
 
 @kernel
+def _residuals(net: Network, pixels: Array, active: int, room: Scratch, saturated: Array) -> int:
+    """Set room's sent and graded to the payloads of the residual neurons; return how many send.
+
+    pixels (M,) int64: payloads of the image. Sets saturated's RESIDUAL.
+    """
+    predicted, sent, graded, limit = room.predicted, room.sent, room.graded, net.limit
+    _sum(net.back, active, room.draw.neurons, room.draw.spikes, room.pixel_sum)
+    _scale(net.back, room.pixel_sum, predicted)
+    senders, clipped = 0, 0
+    for m in range(pixels.size):
+        error = pixels[m] - predicted[m]
+        bounded = min(max(error, -limit), limit)
+        clipped += bounded != error
+        sent[senders], graded[senders] = m, bounded
+        senders += bounded != 0
+    saturated[RESIDUAL] = clipped
+    return senders
+
+
+@kernel
 def compete(
-    two_layer: bool, group: Group, forward: Synapses, back: Synapses, limit: int, shown: Array,
-    active: int, room: Scratch, state: Array, saturated: Array,
-) -> None:  # fmt: skip
+    net: Network, shown: Array, active: int, room: Scratch, state: Array, saturated: Array
+) -> None:
     """Move state (K,) int32 by the active neurons' counts in `room` and the image's `shown`.
 
-    shown: a row of `held`, see run_rows. Sets saturated (5,) int32 apart from its COUNT.
+    shown: a row of the drive, see advance_rows. Sets saturated (5,) int32 apart from its COUNT.
     """
-    index, count, total, drive = room.who, room.spikes, room.total, room.drive
-    if two_layer:
-        _sum(back, active, index, count, room.pixel_sum)
-        _scale(back, room.pixel_sum, room.predicted)
-        senders, clipped = 0, 0
-        for m in range(shown.size):
-            error = shown[m] - room.predicted[m]
-            bounded = min(max(error, -limit), limit)
-            clipped += bounded != error
-            room.sent[senders], room.graded[senders] = m, bounded
-            senders += bounded != 0
-        saturated[RESIDUAL] = clipped
-        _sum(forward, senders, room.sent, room.graded, total)
-        _scale(forward, total, drive)
+    group, total, drive, own = net.group, room.total, room.drive, room.own
+    index, count = room.draw.neurons, room.draw.spikes
+    if net.two_layer:
+        senders = _residuals(net, shown, active, room, saturated)
+        _sum(net.forward, senders, room.sent, room.graded, total)
+        _scale(net.forward, total, drive)
         for k in range(drive.size):
             drive[k] += group.bias[k]
     else:
-        _sum(back, active, index, count, total)
-        _scale(back, total, drive)
+        _sum(net.back, active, index, count, total)
+        _scale(net.back, total, drive)
         for k in range(drive.size):
             drive[k] += shown[k]
-    own = room.own
     for i in range(active):
         k, z = index[i], int(count[i])
         own[k] = group.own[k] * z
@@ -263,64 +182,57 @@ def compete(
 
 
 @kernel
-def run_rows(
-    first: int, last: int, two_layer: bool, how: Sampling, group: Group, forward: Synapses,
-    back: Synapses, limit: int, seed: np.uint32, images: Array, start: int, steps: int,
-    held: Array, state: Array, latest: Array, counts_sum: Array, record: Record,
-) -> None:  # fmt: skip
-    """Take rows first .. last - 1 through steps start .. start + steps - 1, in place.
+def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None:
+    """Take the share's rows through its steps in place; the record's step 0 is share.start.
 
-    `back` is the lateral connection of a one-layer circuit, the prediction of a two-layer one;
-    held (N, K) int64 is the current, or (N, M) the payload. state, latest (N, K) int32: potential
-    and last counts; counts_sum (N, K) int64 grows. The record's step 0 is `start`.
+    rows.drive int64: input current (N, K), or payload (N, M) in a two-layer circuit; state int32.
     """
-    room = scratch(state.shape[1], held.shape[1])
-    index, count = room.who, room.spikes
-    for r in range(first, last):
-        v, shown = state[r], held[r]
+    how = net.sampling
+    room = scratch(rows.state.shape[1], rows.drive.shape[1])
+    index, count = room.draw.neurons, room.draw.spikes
+    for r in range(share.first, share.last):
+        state, shown, image = rows.state[r], rows.drive[r], rows.images[r]
         active = 0
-        for t in range(steps):
+        for t in range(share.steps):
             hits = record.saturated[r, t]
-            active = draw(how, group.state_min, seed, images[r], np.uint32(start + t), v, room)
-            compete(two_layer, group, forward, back, limit, shown, active, room, v, hits)
-            spikes, full = 0, 0
+            active = draw(how, share.seed, image, np.uint32(share.start + t), state, room.draw)
+            compete(net, shown, active, room, state, hits)
+            full = 0
             for i in range(active):
-                z = int(count[i])
-                counts_sum[r, index[i]] += z
-                spikes += z
-                full += z >= how.max_count
+                full += count[i] >= how.max_count
             hits[COUNT] = full
-            record.per_step[r, t] = spikes
-            if r < len(record.counts):
-                record.states[r, t] = v
-                for i in range(active):
-                    record.counts[r, t, index[i]] = count[i]
-        latest[r] = 0
-        for i in range(active):
-            latest[r, index[i]] = count[i]
+            add_spikes(rows, record, r, t, active, index, count)
+            keep_trace(rows, record, r, t, active, index, count)
+        keep_counts(rows, r, active, index, count)
+
+
+class Steps(NamedTuple):
+    """T steps of N images, each from a state of its own, (N, T, K) int32.
+
+    counts: what competes; state: before the step, and after it when done; drawn: of zeros, then
+    the counts drawn at `state`.
+    """
+
+    counts: Array
+    state: Array
+    drawn: Array
 
 
 @kernel
-def step_rows(
-    first: int, last: int, two_layer: bool, how: Sampling, group: Group, forward: Synapses,
-    back: Synapses, limit: int, seed: np.uint32, images: Array, start: int, held: Array,
-    counts: Array, state: Array, drawn: Array, hits: Array,
-) -> None:  # fmt: skip
-    """Take one step from each state (N, T, K) of rows first .. last - 1, in place.
-
-    drawn (N, T, K) int32, of zeros, becomes the counts drawn there; what competes are the given
-    counts (N, T, K) int32. hits (N, 5) int32 is scratch; the rest as in integer_kernel.run_rows.
-    """
-    room = scratch(state.shape[2], held.shape[1])
-    index, count = room.who, room.spikes
-    for r in range(first, last):
-        for t in range(state.shape[1]):
-            v = state[r, t]
-            active = draw(how, group.state_min, seed, images[r], np.uint32(start + t), v, room)
+def step_rows(share: Share, images: Array, shown: Array, steps: Steps, net: Network) -> None:
+    """Take one step from each state of the share's rows, in place; images, shown as in Rows."""
+    how, K = net.sampling, steps.state.shape[2]
+    room, hits = scratch(K, shown.shape[1]), np.empty(5, np.int32)
+    index, count = room.draw.neurons, room.draw.spikes
+    for r in range(share.first, share.last):
+        for t in range(share.steps):
+            state, drawn, given = steps.state[r, t], steps.drawn[r, t], steps.counts[r, t]
+            step = np.uint32(share.start + t)
+            active = draw(how, share.seed, images[r], step, state, room.draw)
             for i in range(active):
-                drawn[r, t, index[i]] = count[i]
+                drawn[index[i]] = count[i]
             active = 0
-            for k in range(v.size):
-                index[active], count[active] = k, min(counts[r, t, k], how.max_count)
-                active += counts[r, t, k] > 0
-            compete(two_layer, group, forward, back, limit, held[r], active, room, v, hits[r])
+            for k in range(K):
+                index[active], count[active] = k, min(given[k], how.max_count)
+                active += given[k] > 0
+            compete(net, shown[r], active, room, state, hits)

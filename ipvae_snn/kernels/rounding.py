@@ -8,9 +8,14 @@ from ipvae_snn.kernels.compiled import summing
 
 @summing
 def round_with_feedback(
-    rows: Array, scale: Array, levels: int, factor: Array, kept: Array, pruned: Array,
+    rows: Array,
+    scale: Array,
+    levels: int,
+    factor: Array,
+    kept: Array,
+    pruned: Array,
     rounded: Array,
-) -> None:  # fmt: skip
+) -> None:
     """Set rounded (R, J) to whole numbers in +-levels so that scale * rounded stands for rows.
 
     factor (J, J): upper Cholesky factor of the Hessian's inverse, in the order of the columns.

@@ -8,83 +8,71 @@ The loops are many and short on purpose: LLVM turns a loop into vector code only
 of arrays might overlap, and one with ten arrays stays scalar, at ten times the time (measured).
 """
 
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import kernel, scalar, summing
-from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed, open_uniform
-
-# Arrivals of one row before its sampling is cut short: some 25 neurons at the clip's rate of
-# e^10 with the warmest samples. The caller sees the count and stops training.
-MAX_ROW_ARRIVALS: Final = 4_194_304
+from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_row
+from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed
 
 
-@kernel
-def sample_row(
-    u: Array, key: np.uint64, one: float, temperature: float, cutoff: float, z: Array, slope: Array
-) -> int:
-    """Draw relaxed counts z (K,) and dz/du (K,) for log rates u (K,); return the arrivals drawn.
+class Constants(NamedTuple):
+    """Numbers of all rows and updates, in the type of the arrays; `one` is 1 in it.
 
-    With inter-arrival times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n,
-    z = sum_n sigmoid((1 - s_n) / temperature) and dz/du = sum_n s (1 - s) s_n / temperature over
-    the arrivals up to 1 + cutoff * temperature. `one` is 1 in the type of u.
+    lr, leak, clip and floor make an update; leak is the pull per update, lr times the network's.
+    code_form: which form of the KL term is taken.
     """
-    K = u.size
-    horizon = one + cutoff * temperature
-    cold = one / temperature
-    index = np.empty(K, np.int32)
-    state = np.empty(K, np.uint64)
-    time, interval, later = np.empty_like(u), np.empty_like(u), np.empty_like(u)
-    soft, weight = np.empty_like(u), np.empty_like(u)
-    for k in range(K):
-        state[k] = mixed(key + np.uint64(k + 1) * GOLDEN)
-    for k in range(K):
-        interval[k] = exp_of(-u[k])
-    for k in range(K):
-        time[k] = -log_of(one * open_uniform(state[k])) * interval[k]
-    z[:] = 0
-    slope[:] = 0
-    active = 0
-    for k in range(K):
-        index[active] = k
-        active += time[k] <= horizon
-    for i in range(active):
-        k = index[i]
-        time[i], interval[i], state[i] = time[k], interval[k], state[k]
-    drawn = K
-    while active > 0 and drawn < MAX_ROW_ARRIVALS:
-        for i in range(active):
-            soft[i] = one / (one + exp_of((time[i] - one) * cold))
-        for i in range(active):
-            weight[i] = soft[i] * (one - soft[i]) * time[i] * cold
-        for i in range(active):
-            state[i] += GOLDEN
-        for i in range(active):
-            later[i] = time[i] - log_of(one * open_uniform(mixed(state[i]))) * interval[i]
-        drawn += active
-        left = 0
-        for i in range(active):
-            k = index[i]
-            z[k] += soft[i]
-            slope[k] += weight[i]
-            index[left], time[left] = k, later[i]
-            interval[left], state[left] = interval[i], state[i]
-            left += later[i] <= horizon
-        active = left
-    return drawn
+
+    relaxation: Relaxation
+    one: float
+    lr: float
+    leak: float
+    clip: float
+    floor: float
+    code_form: bool
 
 
-@kernel
-def sample_rows(
-    first: int, last: int, row_key: np.uint64, one: float, temperature: float, cutoff: float,
-    u: Array, z: Array, slope: Array, drawn: Array,
-) -> None:  # fmt: skip
-    """Draw rows first .. last - 1 of z and slope (B, K) for u (B, K); drawn (B,) int64."""
-    for r in range(first, last):
-        key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        drawn[r] = sample_row(u[r], key, one, temperature, cutoff, z[r], slope[r])
+class Seen(NamedTuple):
+    """What an update starts from, (B, K) but threshold = exp(log_bias) (K,).
+
+    b: feed-forward drive; lateral: competition of the sample before; u: potential; prior:
+    potential at the start of the outer step.
+    """
+
+    threshold: Array
+    b: Array
+    lateral: Array
+    u: Array
+    prior: Array
+
+
+class Fit(NamedTuple):
+    """Drive b and lateral = z G, (B, K), of the loss after an update; weights of both its terms."""
+
+    b: Array
+    lateral: Array
+    nll_weight: float
+    kl_weight: float
+
+
+class Gradients(NamedTuple):
+    """Gradients on the way back, (B, K) but lr (B,), that to log_lr.
+
+    drive: to the drive of the step after, then of this one; competition = drive @ G on entry; u:
+    to the potential after this step, then before it. prior (to the outer step's start), b (to the
+    feed-forward drive) and lr are added to. pair is set to what, with z, gives the gradient to G:
+    dG = z^T pair.
+    """
+
+    drive: Array
+    competition: Array
+    u: Array
+    prior: Array
+    b: Array
+    lr: Array
+    pair: Array
 
 
 @scalar
@@ -114,11 +102,10 @@ def _scaled_drive(lr: float, threshold: Array, b: Array, lateral: Array, out: Ar
 
 
 @kernel
-def _update_row(
-    lr: float, leak: float, one: float, clip: float, floor: float, threshold: Array,
-    b: Array, lateral: Array, u: Array, prior: Array, scratch: Array, u_new: Array,
-) -> None:  # fmt: skip
-    _scaled_drive(lr, threshold, b, lateral, scratch)
+def _update_row(c: Constants, seen: Seen, r: int, scratch: Array, u_new: Array) -> None:
+    one, leak, clip, floor = c.one, c.leak, c.clip, c.floor
+    u, prior = seen.u[r], seen.prior[r]
+    _scaled_drive(c.lr, seen.threshold, seen.b[r], seen.lateral[r], scratch)
     for k in range(u.size):
         scratch[k] -= leak * (u[k] - prior[k])
     for k in range(u.size):
@@ -136,12 +123,11 @@ def _divergence(one: float, u_new: Array, prior: Array, front: Array, terms: Arr
 
 
 @kernel
-def _grad_of_counts(
-    weight: float, b: Array, lateral_new: Array, competition: Array, slope: Array,
-    grad_u: Array, g: Array,
-) -> None:  # fmt: skip
+def _grad_of_counts(fit: Fit, grads: Gradients, slope: Array, r: int, g: Array) -> None:
+    weight, b, lateral = fit.nll_weight, fit.b[r], fit.lateral[r]
+    grad_u, competition = grads.u[r], grads.competition[r]
     for k in range(g.size):
-        g[k] = grad_u[k] + (weight * (lateral_new[k] - b[k]) - competition[k]) * slope[k]
+        g[k] = grad_u[k] + (weight * (lateral[k] - b[k]) - competition[k]) * slope[k]
 
 
 @kernel
@@ -170,13 +156,13 @@ def _grad_of_exact_form(
 
 @kernel
 def _grad_of_update(
-    leak: float, one: float, clip: float, floor: float, scaled: Array, u: Array, prior: Array,
-    g: Array, ga: Array,
-) -> None:  # fmt: skip
+    c: Constants, scaled: Array, u: Array, prior: Array, g: Array, ga: Array
+) -> None:
     """Take g, the gradient to u', back through both clips: to u (in g) and to du (in ga).
 
     `scaled` is the scaled drive; ga serves as scratch for the potential before its clip.
     """
+    one, leak, clip, floor = c.one, c.leak, c.clip, c.floor
     zero = one - one
     for k in range(g.size):
         a = scaled[k] - leak * (u[k] - prior[k])
@@ -195,76 +181,64 @@ def _grad_of_update(
 
 @kernel
 def forward_rows(
-    first: int, last: int, row_key: np.uint64, one: float, temperature: float, cutoff: float,
-    lr: float, leak: float, clip: float, floor: float, code_form: bool, threshold: Array,
-    b: Array, lateral: Array, u: Array, prior: Array,
-    u_new: Array, z: Array, slope: Array, kl: Array, drawn: Array,
-) -> None:  # fmt: skip
-    """Take one step for rows first .. last - 1: u_new, then the sample z with its slope.
+    first: int,
+    last: int,
+    row_key: np.uint64,
+    c: Constants,
+    seen: Seen,
+    u_new: Array,
+    sample: Sample,
+    kl: Array,
+) -> None:
+    """Take one step for rows first .. last - 1: u_new (B, K), then the sample there.
 
-    All arrays are (B, K), but threshold = exp(log_bias) (K,), kl (B,) in nats and drawn (B,).
-    kl compares u_new with `prior`, the potentials at the start of the outer step, and `leak` is the
-    pull per update towards them: the step size lr times the network's leak.
+    kl (B,) in nats compares u_new with the potentials at the start of the outer step.
     """
-    scratch = np.empty_like(threshold)
+    scratch = np.empty_like(seen.threshold)
     for r in range(first, last):
-        _update_row(
-            lr,
-            leak,
-            one,
-            clip,
-            floor,
-            threshold,
-            b[r],
-            lateral[r],
-            u[r],
-            prior[r],
-            scratch,
-            u_new[r],
-        )
-        kl[r] = _divergence(one, u_new[r], prior[r], u_new[r] if code_form else prior[r], scratch)
+        u, prior = u_new[r], seen.prior[r]
+        _update_row(c, seen, r, scratch, u)
+        kl[r] = _divergence(c.one, u, prior, u if c.code_form else prior, scratch)
         key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        drawn[r] = sample_row(u_new[r], key, one, temperature, cutoff, z[r], slope[r])
+        sample.drawn[r] = sample_row(u, key, c.relaxation, sample.z[r], sample.slope[r])
 
 
 @kernel
 def backward_rows(
-    first: int, last: int, one: float, lr: float, leak: float, clip: float, floor: float,
-    code_form: bool, nll_weight: float, kl_weight: float, threshold: Array,
-    b: Array, lateral: Array, u: Array, prior: Array, u_new: Array, z: Array, slope: Array,
-    fit_b: Array, fit_lateral: Array, competition: Array,
-    grad_drive: Array, grad_u: Array, grad_prior: Array, grad_b: Array, grad_lr: Array,
-    pair: Array,
-) -> None:  # fmt: skip
-    """Go back over one step for rows first .. last - 1.
+    first: int,
+    last: int,
+    c: Constants,
+    seen: Seen,
+    u_new: Array,
+    sample: Sample,
+    fit: Fit,
+    grads: Gradients,
+) -> None:
+    """Go back over one step for rows first .. last - 1: grads, and what gives that to G.
 
-    b and lateral are what the step saw; fit_b and fit_lateral = z G those of the loss after it.
-    On entry grad_drive is the gradient to the drive of the step after (0 after the last),
-    competition = grad_drive @ G, and grad_u the gradient to u_new from later steps; on return
-    they are those of this step. All (B, K) but threshold (K,) and grad_lr (B,), the gradient to
-    log_lr, which is added to, as grad_prior and grad_b are. pair (B, K) is set to what, with z,
-    gives the gradient to G: dG = z^T pair.
+    `seen` is what the step saw, u_new (B, K) and `sample` what it made, and `fit` is of the loss
+    after it. grads.drive is 0 on entry after the last step; grads.pair may be fit.lateral.
     """
-    half = nll_weight / (one + one)
+    half = fit.nll_weight / (c.one + c.one)
+    one, lr, leak, threshold = c.one, c.lr, c.leak, seen.threshold
     K = threshold.size
     g, ga, kept = np.empty_like(threshold), np.empty_like(threshold), np.empty_like(threshold)
     for r in range(first, last):
-        _grad_of_counts(
-            nll_weight, fit_b[r], fit_lateral[r], competition[r], slope[r], grad_u[r], g
-        )
-        counts, to_drive = z[r], grad_drive[r]
+        u, prior = seen.u[r], seen.prior[r]
+        _grad_of_counts(fit, grads, sample.slope[r], r, g)
+        counts, to_drive, pair = sample.z[r], grads.drive[r], grads.pair[r]
         for k in range(K):
-            pair[r, k] = half * counts[k] - to_drive[k]
-        if code_form:
-            _grad_of_code_form(one, kl_weight, u_new[r], prior[r], g, kept)
+            pair[k] = half * counts[k] - to_drive[k]
+        if c.code_form:
+            _grad_of_code_form(one, fit.kl_weight, u_new[r], prior, g, kept)
         else:
-            _grad_of_exact_form(one, kl_weight, u_new[r], prior[r], g, kept)
-        to_prior = grad_prior[r]
+            _grad_of_exact_form(one, fit.kl_weight, u_new[r], prior, g, kept)
+        to_prior = grads.prior[r]
         for k in range(K):
             to_prior[k] += kept[k]
-        _scaled_drive(lr, threshold, b[r], lateral[r], kept)
-        _grad_of_update(leak, one, clip, floor, kept, u[r], prior[r], g, ga)
-        to_u, to_b = grad_u[r], grad_b[r]
+        _scaled_drive(lr, threshold, seen.b[r], seen.lateral[r], kept)
+        _grad_of_update(c, kept, u, prior, g, ga)
+        to_u, to_b = grads.u[r], grads.b[r]
         for k in range(K):
             to_u[k] = g[k] - leak * ga[k]
         for k in range(K):
@@ -272,10 +246,10 @@ def backward_rows(
         for k in range(K):
             to_drive[k] = lr * ga[k]
         for k in range(K):
-            to_b[k] += to_drive[k] - nll_weight * counts[k]
+            to_b[k] += to_drive[k] - fit.nll_weight * counts[k]
         # The pull is the step size times the leak, so it too grows with log_lr.
         for k in range(K):
-            kept[k] -= leak * (u[r, k] - prior[r, k])
+            kept[k] -= leak * (u[k] - prior[k])
         for k in range(K):
             kept[k] *= ga[k]
-        grad_lr[r] += _total(kept)
+        grads.lr[r] += _total(kept)

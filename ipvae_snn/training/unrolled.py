@@ -20,6 +20,8 @@ from ipvae_snn.arrays import Array, UInt64
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.kernels import training as kernel
+from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_rows
+from ipvae_snn.kernels.training import Constants
 from ipvae_snn.kernels.vector_math import GOLDEN
 from ipvae_snn.models.protocol import LatentSettings
 
@@ -153,17 +155,21 @@ class _Unrolled(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, G: Tensor, b: Tensor, u0: Tensor, log_bias: Tensor, log_lr: Tensor,
-        how: Unrolling, seen: Rounded | None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        ctx: Any,
+        G: Tensor,
+        b: Tensor,
+        u0: Tensor,
+        log_bias: Tensor,
+        log_lr: Tensor,
+        how: Unrolling,
+        seen: Rounded | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         n_frames, B, K = b.shape
         gram, drive, first, bias = (_array(tensor) for tensor in (G, b, u0, log_bias))
         inputs = _Inputs(gram, drive, np.exp(bias.reshape(-1)), gram, gram, drive)
         if seen is not None:
-            inputs = replace(
-                inputs, competition=_array(seen.competition), back=_array(seen.back),
-                seen=_array(seen.drive),
-            )  # fmt: skip
+            competition, back = _array(seen.competition), _array(seen.back)
+            inputs = replace(inputs, competition=competition, back=back, seen=_array(seen.drive))
         kind = gram.dtype
         c = _constants(kind.type, math.exp(float(log_lr)), how)
         u, z, slope, lateral = (np.empty((how.updates + 1, B, K), kind) for _ in range(4))
@@ -173,10 +179,8 @@ class _Unrolled(torch.autograd.Function):
         u[0] = first
 
         def sample(first: int, last: int) -> None:
-            kernel.sample_rows(
-                first, last, _row_key(how, 0), c.one, c.temperature, c.cutoff, u[0], z[0], slope[0],
-                drawn,
-            )  # fmt: skip
+            made = Sample(z[0], slope[0], drawn)
+            sample_rows(first, last, _row_key(how, 0), c.relaxation, u[0], made)
 
         for_rows(sample, B, how.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
@@ -234,19 +238,14 @@ class _Unrolled(torch.autograd.Function):
 
 
 def _update(
-    i: int, inputs: "_Inputs", past: _History, c: "_Constants", how: Unrolling, kl: Array,
-    drawn: Array,
-) -> Callable[[int, int], None]:  # fmt: skip
+    i: int, inputs: "_Inputs", past: _History, c: Constants, how: Unrolling, kl: Array, drawn: Array
+) -> Callable[[int, int], None]:
     """Return what update i does to a range of rows."""
-    seen, start = inputs.seen[how.frame(i, len(inputs.seen))], past.u[how.start(i)]
-    key = _row_key(how, i)
+    seen, key = _seen(i, inputs, past, how), _row_key(how, i)
+    sample = Sample(past.z[i], past.slope[i], drawn)
 
     def rows(first: int, last: int) -> None:
-        kernel.forward_rows(
-            first, last, key, c.one, c.temperature, c.cutoff, c.lr, c.leak, c.clip, c.floor,
-            how.code_form, inputs.threshold, seen, past.lateral[i - 1], past.u[i - 1], start,
-            past.u[i], past.z[i], past.slope[i], kl, drawn,
-        )  # fmt: skip
+        kernel.forward_rows(first, last, key, c, seen, past.u[i], sample, kl)
         _compete(past.z[i], inputs.competition, past.lateral[i], past.sparse[i], first, last)
         if past.fit_lateral is not past.lateral and how.in_loss(i):
             _compete(past.z[i], inputs.gram, past.fit_lateral[i], past.sparse[i], first, last)
@@ -254,24 +253,41 @@ def _update(
     return rows
 
 
+def _seen(i: int, inputs: "_Inputs", past: _History, how: Unrolling) -> kernel.Seen:
+    """Return what update i starts from."""
+    b, prior = inputs.seen[how.frame(i, len(inputs.seen))], past.u[how.start(i)]
+    return kernel.Seen(inputs.threshold, b, past.lateral[i - 1], past.u[i - 1], prior)
+
+
 def _back(
-    i: int, weights: Sequence[float], inputs: "_Inputs", past: _History, c: "_Constants",
-    how: Unrolling, found: "_Gradients",
-) -> Callable[[int, int], None]:  # fmt: skip
+    i: int,
+    weights: Sequence[float],
+    inputs: "_Inputs",
+    past: _History,
+    c: Constants,
+    how: Unrolling,
+    found: "_Gradients",
+) -> Callable[[int, int], None]:
     """Return the way back through update i for a range of rows; weights of fit and kl."""
-    frame, start = how.frame(i, len(inputs.drive)), past.u[how.start(i)]
+    frame = how.frame(i, len(inputs.drive))
     to_fit, to_kl = (past.u.dtype.type(weight) for weight in weights)
     # Forward makes fit_lateral for the loss alone; elsewhere its weight is 0, but it is not set.
     fit_lateral = past.fit_lateral if how.in_loss(i) else past.lateral
+    seen, drawn = _seen(i, inputs, past, how), np.zeros(0, np.int64)
+    sample = Sample(past.z[i], past.slope[i], drawn)
+    fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_fit, to_kl)
+    grads = kernel.Gradients(
+        drive=found.drive,
+        competition=found.competition,
+        u=found.u,
+        prior=found.prior,
+        b=found.b[frame],
+        lr=found.lr,
+        pair=past.lateral[i],
+    )
 
     def rows(first: int, last: int) -> None:
-        kernel.backward_rows(
-            first, last, c.one, c.lr, c.leak, c.clip, c.floor, how.code_form, to_fit, to_kl,
-            inputs.threshold, inputs.seen[frame], past.lateral[i - 1], past.u[i - 1], start,
-            past.u[i], past.z[i], past.slope[i], inputs.drive[frame], fit_lateral[i],
-            found.competition, found.drive, found.u, found.prior, found.b[frame], found.lr,
-            past.lateral[i],
-        )  # fmt: skip
+        kernel.backward_rows(first, last, c, seen, past.u[i], sample, fit, grads)
         # The sample before this update acted on it through lateral[i - 1].
         if past.sparse[i - 1]:
             products.needed_competition_rows(
@@ -352,29 +368,16 @@ class _Gradients:
     lr: Array
 
 
-@dataclass(frozen=True)
-class _Constants:
-    """The kernels' scalars, in the type of the arrays; leak is the pull per update, lr * leak."""
-
-    one: Any
-    temperature: Any
-    cutoff: Any
-    lr: Any
-    leak: Any
-    clip: Any
-    floor: Any
-
-
-def _constants(number: Callable[[float], Any], lr: float, how: Unrolling) -> _Constants:
+def _constants(number: Callable[[float], Any], lr: float, how: Unrolling) -> Constants:
     """Return the kernels' scalars in the type of the arrays, which the compiled code follows."""
-    return _Constants(
+    return Constants(
+        relaxation=Relaxation(number(1.0), number(how.temperature), number(how.cutoff)),
         one=number(1.0),
-        temperature=number(how.temperature),
-        cutoff=number(how.cutoff),
         lr=number(lr),
         leak=number(lr * how.leak),
         clip=number(how.clip),
         floor=number(how.floor),
+        code_form=how.code_form,
     )
 
 

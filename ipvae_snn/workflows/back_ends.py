@@ -178,7 +178,8 @@ def compare_backends(
     report is told which back end runs. Raises what `load_backend`, `load_profile` and a back end
     raise; a divergence is in the result.
     """
-    floats, program = networks
+    # A step of the integer network is one update, so the float one takes as many here.
+    floats, program = networks.floats.with_single_updates(), networks.program
     profile = load_profile(contest.energy)
     traced = replace(request, trace=True)
     runs: dict[str, Callable[[], Trace]] = {

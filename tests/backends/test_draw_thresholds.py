@@ -27,7 +27,7 @@ from ipvae_snn.hw.lava.bundle.simulator.processes import arithmetic
 from ipvae_snn.ir import sampler
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.sampler import SamplerTables, parts_log2
-from ipvae_snn.kernels import integer
+from ipvae_snn.kernels import integer_draw
 
 TABLES = SamplerTables()
 TOP = (1 << 31) - 1
@@ -55,22 +55,22 @@ def reference(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
 
 def compiled(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
     """The kernel's source, compiled as ever, but for its generator: that leaves what is there."""
-    source = integer.draw.py_func  # type: ignore[attr-defined] # numba's
+    source = integer_draw.draw.py_func  # type: ignore[attr-defined] # numba's
     given = {
         "first_uniforms": njit(lambda seed, image, step, even, odd: None),
         "part_uniform": njit(lambda seed, image, step, part, neuron: seed),
     }
     assert given.keys() <= set(source.__code__.co_names)
     kernel = njit(FunctionType(source.__code__, {**source.__globals__, **given}))
-    how = prepare(network).sampling
+    how = prepare(network).constants.sampling
 
     def draw(potential: Int64, first: Int64, more: int) -> Int64:
-        room = integer.scratch(len(first), 1)
+        room = integer_draw.draw_scratch(len(first))
         room.even[:], room.odd[: len(first) // 2] = first[0::2], first[1::2]
         state, zero = potential.astype(np.int32), np.uint32(0)
-        active = kernel(how, network.neurons.state_min, np.uint32(more), zero, zero, state, room)
+        active = kernel(how, np.uint32(more), zero, zero, state, room)
         counts = np.zeros(len(first), np.int64)
-        counts[room.who[:active]] = room.spikes[:active]
+        counts[room.neurons[:active]] = room.spikes[:active]
         return counts
 
     return draw
@@ -227,7 +227,7 @@ def test_no_potential_is_skipped_that_may_spike(network: IntegerNetwork) -> None
     And a tight one where a step has one part: somewhere in the bucket it gives a spike.
     """
     group = replace(network.neurons, state_min=-12 << 12, state_max=15 << 12)
-    how = prepare(replace(network, neurons=group)).sampling
+    how = prepare(replace(network, neurons=group)).constants.sampling
     potential = np.arange(group.state_min, group.state_max + 1, dtype=np.int64)
     bucket = (potential - group.state_min) >> how.bucket_shift
     first = part_thresholds(potential, 12, TABLES)[:, 0]

@@ -18,7 +18,7 @@ from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.ir.trace import RunRequest, Trace
-from ipvae_snn.kernels.integer import run_rows
+from ipvae_snn.kernels.integer import advance_rows
 
 Run = Callable[[IntegerNetwork, np.ndarray, RunRequest], Trace]
 EQUAL: dict[str, Run] = {
@@ -59,12 +59,12 @@ def test_no_view_of_images_nor_a_file_makes_the_kernel_compile_again(
     """It would take seconds: tables from a file can be written to, those in memory cannot."""
     pixels = pixels_factory(two_layer, 4)
     compiled.run(two_layer, pixels, RunRequest(2, trace=True))
-    kinds = len(run_rows.signatures)  # type: ignore[attr-defined] # numba's
+    kinds = len(advance_rows.signatures)  # type: ignore[attr-defined] # numba's
     save_network(two_layer, tmp_path / "net.safetensors")
     for view in VIEWS.values():
         compiled.run(two_layer, view(pixels), RunRequest(2))
     compiled.run(load_network(tmp_path / "net.safetensors"), pixels, RunRequest(2))
-    assert len(run_rows.signatures) == kinds  # type: ignore[attr-defined] # numba's
+    assert len(advance_rows.signatures) == kinds  # type: ignore[attr-defined] # numba's
 
 
 @pytest.mark.parametrize(("steps", "fits"), [(2, True), (3, False), (0, False)])

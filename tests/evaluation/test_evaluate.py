@@ -85,16 +85,16 @@ def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) ->
     images, request = image_set(30), EvaluationRequest(6, seed=3, kl=form, training_steps=5)
     found = evaluate(network, images, request, shown=2)
     c = circuit(network)
-    p = start(c, images.pixels, images.kind, images.name, 0)
+    p = start(c, images.pixels, images.kind, images.name, 3)
     x = images.pixels.astype(np.float64)
     phi, sigma = network.phi.astype(np.float64), network.log_sigma.astype(np.float64)
-    highest = p.u
+    highest = p.state
     assert [m.step for m in found.evaluation.moments] == [0, 1, 2, 4, 5, 6]
     for moment in found.evaluation.moments:
-        while p.steps < moment.step:
-            p = advance(c, p, 1, seed=3)
-            highest = np.maximum(highest, p.u)
-        z, u = counts(c, p, seed=3).astype(np.float64), p.u.astype(np.float64)
+        while p.step < moment.step:
+            p = advance(c, p, 1)
+            highest = np.maximum(highest, p.state)
+        z, u = counts(c, p).astype(np.float64), p.state.astype(np.float64)
         sample, mean = z @ phi.T, np.exp(u) @ phi.T
         r2 = quality.r2_per_image(x, sample)
         assert same(moment.r2, r2)
@@ -125,10 +125,10 @@ def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) ->
         assert same(moment.du_norm, np.sqrt(((u - before) ** 2).sum(axis=1)))
     e = found.evaluation
     assert e.last is e.moments[-1]
-    assert same(e.spikes_per_image, p.spikes)
+    assert same(e.spikes_per_image, p.counts_sum.sum(axis=1))
     assert e.largest_rate == pytest.approx(math.exp(highest.max()), rel=1e-6)
     assert e.worst_image == r2.argmin()
-    np.testing.assert_array_equal(found.rates, np.exp(p.u))
+    np.testing.assert_array_equal(found.rates, np.exp(p.state))
     assert same(e.lifetime_sparseness, sparseness.lifetime(found.rates))
     assert same(e.population_sparseness, sparseness.population(found.rates))
 

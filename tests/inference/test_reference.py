@@ -138,3 +138,82 @@ def test_wrong_sizes(network: FloatNetwork, pixels: np.ndarray) -> None:
         run_float(network, pixels[:, :11], RunRequest(steps=1))
     with pytest.raises(DataError, match=r"^pixel mask has shape \(3,\), but the network needs"):
         run_float(network, pixels, RunRequest(steps=1), np.ones(3, dtype=bool))
+
+
+def in_numpy(d: reference.Dynamics, x: np.ndarray, steps: int, seed: int) -> list[np.ndarray]:
+    """Return u, z (N, steps, K) and the spikes (N, steps, K) of each step: the rule written out.
+
+    Update i of step t draws under the key t * updates + i; the leak pulls back to where the step
+    began.
+    """
+
+    def clip(a: np.ndarray) -> np.ndarray:
+        return d.clip - np.log1p(np.exp(d.clip - np.maximum(a, d.floor)))
+
+    u, b = np.tile(d.u0, (len(x), 1)), x.astype(float) @ d.feed_forward
+    states, counts, spikes = [], [], []
+    for t in range(steps):
+        prior, total = u, np.zeros(u.shape, np.int64)
+        for i in range(d.updates):
+            z = poisson_from_uniforms(np.exp(u), seed, np.arange(len(x)), t * d.updates + i)
+            drive = b - z @ d.G
+            u = u + clip(d.step_size * (drive - d.bias) - d.leak * (u - prior))
+            u = clip(u)
+            total += z
+        states.append(u)
+        counts.append(z)
+        spikes.append(total)
+    return [np.stack(found, axis=1) for found in (states, counts, spikes)]
+
+
+@pytest.mark.parametrize(("updates", "leak"), [(1, 0.0), (1, 0.4), (4, 0.0), (3, 0.2)])
+def test_updates_of_a_step_and_leak(
+    network: FloatNetwork, pixels: np.ndarray, updates: int, leak: float
+) -> None:
+    """A trace holds the last update of each step; sums are over all updates."""
+    d = replace(reference.dynamics(network), updates=updates, leak=leak)
+    states, counts, spikes = in_numpy(d, pixels, 6, seed=4)
+    progress = reference.start(d, pixels, seed=4)
+    for first, last in ((0, 1), (1, 4), (4, 6)):
+        progress = reference.advance(d, progress, last - first, threads=2, trace=True)
+        np.testing.assert_array_equal(progress.trace_counts, counts[:, first:last])
+        np.testing.assert_allclose(progress.trace_states, states[:, first:last], rtol=0, atol=1e-9)
+        wanted = spikes[:, first:last].sum(axis=2)
+        np.testing.assert_array_equal(progress.spikes_per_step, wanted)
+    assert progress.step == 6
+    np.testing.assert_array_equal(progress.counts, counts[:, -1])
+    np.testing.assert_array_equal(progress.counts_sum, spikes.sum(axis=1))
+    assert counts.sum() > 0
+
+
+def test_one_update_has_nothing_to_leak(network: FloatNetwork, pixels: np.ndarray) -> None:
+    """A step's only update starts where the step began: the same to the last bit."""
+    d = reference.dynamics(network)
+    assert (d.updates, d.leak) == (1, 0.0)
+    wanted = reference.advance(d, reference.start(d, pixels), 9, trace=True)
+    leaky = replace(d, leak=0.7)
+    found = reference.advance(leaky, reference.start(leaky, pixels), 9, trace=True)
+    np.testing.assert_array_equal(found.trace_states, wanted.trace_states)
+    np.testing.assert_array_equal(found.trace_counts, wanted.trace_counts)
+
+
+def test_updates_without_a_leak_are_so_many_steps(
+    network: FloatNetwork, pixels: np.ndarray
+) -> None:
+    single = reference.dynamics(network)
+    triple = replace(single, updates=3)
+    wanted = reference.advance(single, reference.start(single, pixels, 2), 12, trace=True)
+    found = reference.advance(triple, reference.start(triple, pixels, 2), 4, trace=True)
+    np.testing.assert_array_equal(found.trace_states, wanted.trace_states[:, 2::3])
+    np.testing.assert_array_equal(found.trace_counts, wanted.trace_counts[:, 2::3])
+    np.testing.assert_array_equal(found.counts_sum, wanted.counts_sum)
+    in_threes = wanted.spikes_per_step.reshape(len(pixels), 4, 3).sum(axis=2)
+    np.testing.assert_array_equal(found.spikes_per_step, in_threes)
+
+
+def test_updates_beyond_the_keys_are_refused(network: FloatNetwork, pixels: np.ndarray) -> None:
+    d = replace(reference.dynamics(network), updates=3)
+    late = replace(reference.start(d, pixels), step=349524)
+    assert reference.advance(d, late, 1).step == 349525
+    with pytest.raises(DataError, match=r"^2 steps from step 349524 leave 1\.\.349525$"):
+        reference.advance(d, late, 2)

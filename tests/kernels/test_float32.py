@@ -12,8 +12,10 @@ from scipy import stats
 
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference import fast
-from ipvae_snn.inference.fast import Circuit, Population, advance, circuit, counts, start
-from ipvae_snn.kernels.float32 import advance_rows, draw_rows
+from ipvae_snn.inference.fast import Circuit, advance, circuit, counts, start
+from ipvae_snn.kernels import float32, rows
+from ipvae_snn.kernels.float32 import draw_rows
+from ipvae_snn.kernels.rows import Engine, Progress, Share
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork
 
@@ -41,15 +43,17 @@ def make_pixels(n: int) -> np.ndarray:
     return np.random.default_rng(1).normal(0, 1, (n, M)).astype(np.float32)
 
 
-def begin(network: FloatNetwork, n: int, first_image: int = 0) -> tuple[Circuit, Population]:
+def begin(
+    network: FloatNetwork, n: int, seed: int = 0, first_image: int = 0
+) -> tuple[Circuit, Progress]:
     c = circuit(network)
-    return c, start(c, make_pixels(n), "standardised", "test", first_image)
+    return c, start(c, make_pixels(n), "standardised", "test", seed, first_image)
 
 
 def drawn(u: np.ndarray, seed: int = 0, update: int = 0, first: int = 0) -> np.ndarray:
     z = np.empty_like(u)
     images = np.arange(first, first + len(u), dtype=np.uint64)
-    draw_rows(0, len(u), np.uint64(seed), images, update, u.dtype.type(1), u, z)
+    draw_rows(Share(0, len(u), update, 1, np.uint64(seed)), images, u, u.dtype.type(1), z)
     return z
 
 
@@ -82,19 +86,27 @@ def test_a_potential_that_is_no_number_is_silent() -> None:
     assert drawn(np.full((1, 3), np.nan, np.float32)).tolist() == [[0, 0, 0]]
 
 
-def one_update(
-    dtype: type, u: np.ndarray, b: np.ndarray, G: np.ndarray, lr: float, threshold: np.ndarray,
-    clip: float, floor: float, leak: float = 0.0, inner: int = 1, updates: int = 1,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Return the potentials after some updates, the peaks and the spikes."""
-    u, b, G = (np.array(a, dtype) for a in (u, b, G))
-    peak, spikes = u.copy(), np.zeros(len(u), np.int64)
-    advance_rows(
-        0, len(u), np.uint64(3), np.arange(len(u), dtype=np.uint64), 0, updates, inner, dtype(1),
-        dtype(lr), dtype(leak), dtype(clip), dtype(floor), threshold.astype(dtype), G, b, u,
-        u.copy(), peak, spikes,
-    )  # fmt: skip
-    return u, peak, spikes
+def run_steps(
+    network: float32.Network, u: np.ndarray, b: np.ndarray, steps: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the potentials after some steps, the peaks and the spikes, in the type of `one`."""
+    dtype = np.asarray(network.one).dtype
+    network = float32.Network(
+        *(np.asarray(value, dtype)[()] for value in network[:-1]), network[-1]
+    )
+    engine = Engine(
+        float32.advance_rows,
+        (network,),
+        np.zeros(K, dtype),
+        np.uint64,
+        network.updates,
+        keeps_range=True,
+    )
+    progress = rows.start(engine, b.astype(dtype), seed=3)
+    u = u.astype(dtype)
+    progress = replace(progress, rows=progress.rows._replace(state=u, before=u, peak=u))
+    done = rows.advance(engine, progress, steps)
+    return done.state, done.peak, done.spikes_per_step.sum(axis=1)
 
 
 @settings(deadline=None, max_examples=60)
@@ -121,9 +133,10 @@ def test_one_update_is_the_formula(
             torch.from_numpy(u), drive, torch.from_numpy(log_bias),
             torch.tensor(log_lr, dtype=torch.float64), clip, floor,
         ).numpy()  # fmt: skip
-        found, peak, spikes = one_update(
-            dtype, u, b, G, math.exp(log_lr), np.exp(log_bias), clip, floor
+        constants = float32.Network(
+            G, np.exp(log_bias), dtype(1), math.exp(log_lr), 0.0, clip, floor, 1
         )
+        found, peak, spikes = run_steps(constants, u, b)
         size = 1 + math.exp(log_lr) * (np.abs(b) + z @ np.abs(G))
         assert (np.abs(found - expected) <= tolerance * size).all()
         np.testing.assert_array_equal(peak, np.maximum(u.astype(dtype), found))
@@ -134,13 +147,12 @@ def test_leak_pulls_back_to_where_the_step_began() -> None:
     """No weights and no threshold: u changes by nothing but the leak, so not in the first update.
 
     From u = 1 with a drive of 0.5 and lr 1: 1.5 after the first update of the step, then
-    1.5 + 0.5 - 0.1 * 0.5 = 1.95 after the second; the next step begins there: 2.45.
+    1.5 + 0.5 - 0.1 * 0.5 = 1.95 after the second; the next step begins there: 2.45, then 2.9.
     """
     u, b, G = np.full((1, 3), 1.0), np.full((1, 3), 0.5), np.zeros((3, 3))
-    for updates, expected in ((1, 1.5), (2, 1.95), (3, 2.45)):
-        found, _, _ = one_update(
-            np.float64, u, b, G, 1.0, np.zeros(3), 30.0, -30.0, 0.1, inner=2, updates=updates
-        )
+    for steps, updates, expected in ((1, 1, 1.5), (1, 2, 1.95), (2, 2, 2.9)):
+        constants = float32.Network(G, np.zeros(3), np.float64(1), 1.0, 0.1, 30.0, -30.0, updates)
+        found, _, _ = run_steps(constants, u, b, steps)
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -150,42 +162,42 @@ def test_cuts_in_images_steps_and_threads_change_nothing(
     rows: int, steps: int, threads: int
 ) -> None:
     network = make_network()
-    c, p = begin(network, 9)
-    whole = advance(c, p, 12, seed=2)
+    c, p = begin(network, 9, seed=2)
+    whole = advance(c, p, 12)
     parts = []
     for first, last in ((0, rows), (rows, 9)):
         if first == last:
             continue
-        q = start(c, make_pixels(9)[first:last], "standardised", "test", first)
+        q = start(c, make_pixels(9)[first:last], "standardised", "test", 2, first)
         for n in (steps, 12 - steps):
-            q = advance(c, q, n, seed=2, threads=threads) if n else q
+            q = advance(c, q, n, threads) if n else q
         parts.append(q)
-    for name in ("u", "before", "peak", "spikes", "images"):
+    for name in ("state", "before", "peak", "counts", "counts_sum", "images"):
         joined = np.concatenate([getattr(part, name) for part in parts])
         np.testing.assert_array_equal(joined, getattr(whole, name))
-    assert whole.steps == 12
-    assert p.steps == 0
-    np.testing.assert_array_equal(p.u, np.tile(network.u0, (9, 1)))
+    assert whole.step == 12
+    assert p.step == 0
+    np.testing.assert_array_equal(p.state, np.tile(network.u0, (9, 1)))
 
 
 def test_a_population_keeps_the_books_of_its_steps() -> None:
     """Step by step: spikes are the sum of the counts drawn, peak is the largest u."""
-    c, p = begin(make_network(), 6)
-    spikes, peak = np.zeros(6), p.u
+    c, p = begin(make_network(), 6, seed=4)
+    spikes, peak = np.zeros(6), p.state
     for _ in range(15):
-        spikes += counts(c, p, seed=4).sum(axis=1)
-        q = advance(c, p, 1, seed=4)
-        np.testing.assert_array_equal(q.before, p.u)
-        p, peak = q, np.maximum(peak, q.u)
-    np.testing.assert_array_equal(p.spikes, spikes)
+        spikes += counts(c, p).sum(axis=1)
+        q = advance(c, p, 1)
+        np.testing.assert_array_equal(q.before, p.state)
+        p, peak = q, np.maximum(peak, q.state)
+    np.testing.assert_array_equal(p.counts_sum.sum(axis=1), spikes)
     np.testing.assert_array_equal(p.peak, peak)
-    assert p.spikes.min() > 0
+    assert p.counts_sum.sum(axis=1).min() > 0
 
 
 def test_images_of_another_size_or_kind_are_refused() -> None:
     c = circuit(make_network())
     with pytest.raises(DataError) as caught:
-        start(c, np.zeros((2, 9), np.float32), "standardised", "mine", 0)
+        start(c, np.zeros((2, 9), np.float32), "standardised", "mine")
     assert str(caught.value) == (
         "mine: images of 9 pixels, but the network takes 3x4 = 12; choose the data that it was "
         "trained on, or resize"
@@ -196,10 +208,10 @@ def test_potentials_that_overflow_are_named() -> None:
     """A drive and a competition both beyond float32 leave no number, and no silent result."""
     c, p = begin(make_network(), 3, first_image=40)
     endless = replace(c, G=np.full((K, K), np.inf, np.float32))
-    drive = p.b.copy()
+    drive = p.drive.copy()
     drive[1] = np.inf
     with pytest.raises(DataError) as caught:
-        advance(endless, replace(p, b=drive), 20, seed=0)
+        advance(endless, replace(p, rows=p.rows._replace(drive=drive)), 20)
     assert str(caught.value) == (
         "image 41: a membrane potential is no longer a number after 20 steps; the network's "
         "weights or the pixels are too large for float32"
@@ -209,28 +221,29 @@ def test_potentials_that_overflow_are_named() -> None:
 def test_the_largest_drives_stop_at_the_clip_and_the_floor() -> None:
     c, p = begin(make_network(), 2)
     for drive, expected in ((1e30, 10.0), (-1e30, None)):
-        q = advance(replace(c, G=np.zeros_like(c.G)), replace(p, b=np.full_like(p.b, drive)), 3, 0)
-        assert np.isfinite(q.u).all()
+        driven = replace(p, rows=p.rows._replace(drive=np.full_like(p.drive, drive)))
+        q = advance(replace(c, G=np.zeros_like(c.G)), driven, 3)
+        assert np.isfinite(q.state).all()
         if expected is not None:
             # clip - softplus(clip - a) tends to the clip from below.
-            assert (q.u <= expected).all()
-            assert (q.u > expected - 0.1).all()
+            assert (q.state <= expected).all()
+            assert (q.state > expected - 0.1).all()
         else:
-            assert (q.u >= -8.0 - 1e-5).all()
-            assert (q.u < -7.9).all()
+            assert (q.state >= -8.0 - 1e-5).all()
+            assert (q.state < -7.9).all()
 
 
 def test_one_step_size_of_the_kernel_is_the_population_s() -> None:
     """The population is the kernel with the network's G, b and constants: against the formulas."""
     network = make_network(seed=3)
-    c, p = begin(network, 4)
-    z = counts(c, p, seed=9)
+    c, p = begin(network, 4, seed=9)
+    z = counts(c, p)
     x = torch.from_numpy(make_pixels(4).astype(np.float64))
     phi, sigma = (torch.from_numpy(a.astype(np.float64)) for a in (network.phi, network.log_sigma))
     drive = linear_gaussian.drive(x, torch.from_numpy(z.astype(np.float64)), phi, sigma)
     expected = poisson.update(
-        torch.from_numpy(p.u.astype(np.float64)), drive, torch.from_numpy(network.log_bias),
+        torch.from_numpy(p.state.astype(np.float64)), drive, torch.from_numpy(network.log_bias),
         torch.tensor(network.log_lr), network.clip, network.floor,
     )  # fmt: skip
-    np.testing.assert_allclose(advance(c, p, 1, seed=9).u, expected.numpy(), atol=2e-5)
+    np.testing.assert_allclose(advance(c, p, 1).state, expected.numpy(), atol=2e-5)
     assert fast.circuit(network).G.flags.c_contiguous

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ipvae_snn.kernels import relaxed_sample as kernel
 from ipvae_snn.kernels import spike_products as products
-from ipvae_snn.kernels import training as kernel
 from ipvae_snn.models import dictionary, linear_gaussian
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.training import objective
@@ -62,10 +62,9 @@ class Sampled(torch.autograd.Function):
         rates = u.detach().contiguous().numpy()
         z, slope = np.empty_like(rates), np.empty_like(rates)
         number = rates.dtype.type
-        kernel.sample_rows(
-            0, len(rates), how.keys[update], number(1), number(how.temperature),
-            number(how.cutoff), rates, z, slope, np.empty(len(rates), np.int64),
-        )  # fmt: skip
+        relaxation = kernel.Relaxation(number(1), number(how.temperature), number(how.cutoff))
+        sample = kernel.Sample(z, slope, np.empty(len(rates), np.int64))
+        kernel.sample_rows(0, len(rates), how.keys[update], relaxation, rates, sample)
         ctx.save_for_backward(torch.from_numpy(slope))
         return torch.from_numpy(z)
 

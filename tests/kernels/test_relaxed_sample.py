@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ipvae_snn.kernels import training as kernel
+from ipvae_snn.kernels import relaxed_sample as kernel
 from ipvae_snn.models.poisson_samples import relaxed_poisson_plain
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -51,10 +51,10 @@ def drawn_sample(
     number = u.dtype.type
     z, slope = np.full_like(u, -1), np.full_like(u, -1)
     drawn = np.full(len(u), -1, np.int64)
-    kernel.sample_rows(
-        *(rows or (0, len(u))), np.uint64(key), number(1), number(temperature), number(cutoff),
-        u, z, slope, drawn,
-    )  # fmt: skip
+    relaxation = kernel.Relaxation(number(1), number(temperature), number(cutoff))
+    first, last = rows or (0, len(u))
+    sample = kernel.Sample(z, slope, drawn)
+    kernel.sample_rows(first, last, np.uint64(key), relaxation, u, sample)
     return z, slope, drawn
 
 

@@ -1,0 +1,65 @@
+"""The folder that keeps compiled code from one process to the next, named after its sources.
+
+Numba compiles a function anew when its own file changes, but not when a file does from which it
+takes functions or constants. A folder per state of all sources makes up for that.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from numba.core import config
+
+NUMBA: Final[Any] = config  # which makes its settings as it is imported, unseen by mypy
+KERNELS: Final = Path(__file__).parent
+# Compiled code holds functions of the first and constants of the second, and of no other module.
+SOURCES: Final = (KERNELS, KERNELS.parent / "ir")
+
+
+def source_hash() -> str:
+    """Return a name for the state of all sources that compiled code is made of."""
+    digest = hashlib.sha256()
+    for folder in SOURCES:
+        for path in sorted(folder.glob("*.py")):
+            digest.update(f"{folder.name}/{path.name}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path | None:
+    """Return the folder for compiled code of the present sources, or None if none can be written.
+
+    It lies in $NUMBA_CACHE_DIR where that is set, else beside the sources, else in the user's
+    cache folder. Where it is new, those of earlier sources of this installation are removed.
+    """
+    name = f"numba-{source_hash()}"
+    for parent in _parents():
+        folder = parent / name
+        try:
+            new = not folder.is_dir()
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        for earlier in parent.glob("numba-*") if new else ():
+            if earlier != folder:
+                shutil.rmtree(earlier, ignore_errors=True)
+        return folder
+    return None
+
+
+def _parents() -> Iterator[Path]:
+    """Yield where the folder may lie; in shared places this installation has one of its own."""
+    place = hashlib.sha256(str(KERNELS).encode()).hexdigest()[:16]
+    if NUMBA.CACHE_DIR:
+        yield Path(NUMBA.CACHE_DIR) / f"ipvae-snn-{place}"
+    yield KERNELS / "__pycache__"
+    # Imported here, since few installations come this far.
+    import platformdirs
+
+    yield platformdirs.user_cache_path("ipvae-snn") / "compiled" / place
