@@ -100,16 +100,26 @@ def _cores(axes: Axes, placed: Placed, inches: float) -> list[str]:
         left, top = x[use.core], y[use.core]
         axes.add_patch(
             Rectangle(
-                (left, top), side, side, facecolor=colours(use.utilisation), linewidth=1.2,
-                edgecolor=EDGES[names.index(use.population)], zorder=2,
+                (left, top),
+                side,
+                side,
+                facecolor=colours(use.utilisation),
+                linewidth=1.2,
+                edgecolor=EDGES[names.index(use.population)],
+                zorder=2,
             )
-        )  # fmt: skip
+        )
         if size >= 4.0:
             axes.text(
-                left + side / 2, top + side / 2, str(use.core), ha="center", va="center",
-                fontsize=min(size, 8.0), color="white" if use.utilisation > 0.55 else "black",
+                left + side / 2,
+                top + side / 2,
+                str(use.core),
+                ha="center",
+                va="center",
+                fontsize=min(size, 8.0),
+                color="white" if use.utilisation > 0.55 else "black",
                 zorder=4,
-            )  # fmt: skip
+            )
     return names
 
 
@@ -127,10 +137,14 @@ def _routes(axes: Axes, mapping: Mapping, placed: Placed) -> None:
     share = events[order] / events[order].max()
     axes.add_collection(
         LineCollection(
-            [centres[[first[i], second[i]]] for i in order], colors=ROUTE,
-            linewidths=0.4 + 1.8 * share, alpha=0.55, zorder=3, capstyle="round",
+            [centres[[first[i], second[i]]] for i in order],
+            colors=ROUTE,
+            linewidths=0.4 + 1.8 * share,
+            alpha=0.55,
+            zorder=3,
+            capstyle="round",
         )
-    )  # fmt: skip
+    )
 
 
 def _corners(mesh: Mesh, slots: Integers) -> tuple[Float64, Float64, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ipvae_snn.arrays import Integers, UInt8
-from ipvae_snn.backends import compiled
+from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.mapping import events as counting
@@ -150,12 +150,13 @@ def count_events(
     """Run images on the back end `compiled` and count what the neurons send."""
     n = len(images.pixels)
     at_once = max(1, COUNTS_AT_ONCE // (steps * network.n_neurons))
+    run = load_backend("compiled")  # only here, for most maps count nothing and Numba loads slowly
 
     def parts() -> Iterator[tuple[UInt8, Integers]]:
         for start in range(0, n, at_once):
             progress(f"{n} images, {steps} steps", start, n)
             pixels = images.pixels[start : start + at_once]
-            trace = compiled.run(network, pixels, RunRequest(steps, seed, start, trace=True))
+            trace = run(network, pixels, RunRequest(steps, seed, start, trace=True))
             yield pixels, counts_of(trace)
 
     return counting.counted(network, parts(), images.floats.name)
