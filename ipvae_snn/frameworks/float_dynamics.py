@@ -2,13 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ipvae_snn.arrays import Float64
+from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
 from ipvae_snn.models.float_network import FloatNetwork
@@ -36,9 +37,26 @@ def draw(u: Tensor, gradient: Literal["relaxed", "straight-through", "none"], t:
 class Dynamics(nn.Module, ABC):
     """The update of the membrane potential u (N, K), in nats, of M pixels and K neurons."""
 
+    # Names of the attributes that are plain numbers; a state dict must hold them too.
+    CONSTANTS: ClassVar[tuple[str, ...]]
+
     u0: Tensor
     n_pixels: int
     n_neurons: int
+
+    def get_constants(self) -> dict[str, Any]:
+        """Return the plain numbers of the network by name, fit for JSON."""
+        return {name: getattr(self, name) for name in self.CONSTANTS}
+
+    def set_constants(self, values: dict[str, Any]) -> None:
+        """Take plain numbers of these names; FileFormatError for others than CONSTANTS."""
+        if set(values) != set(self.CONSTANTS):
+            raise FileFormatError(
+                f"the state dict's float network has {', '.join(values)}, but this layer's has "
+                f"{', '.join(self.CONSTANTS)}; build the layer from the same kind of network"
+            )
+        for name, value in values.items():
+            setattr(self, name, value)
 
     @abstractmethod
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
@@ -54,6 +72,8 @@ class Dynamics(nn.Module, ABC):
 
 class FromCheckpoint(Dynamics):
     """The formulas of the paper with a trained network's dictionary phi (M, K) (`functional`)."""
+
+    CONSTANTS = ("clip", "floor")
 
     phi: Tensor
     log_sigma: Tensor
@@ -83,6 +103,8 @@ class FromProgram(Dynamics):
     be learnt of it are the two matrices, (K, M) and (K, K) or (M, K): rounded to int8 they no
     longer hold the one dictionary that both came from.
     """
+
+    CONSTANTS = ("excitation_max", "update_min", "state_limits", "residual_limit")
 
     feedforward: Tensor
     bias: Tensor
