@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -44,11 +44,11 @@ class Dynamics(nn.Module, ABC):
     n_pixels: int
     n_neurons: int
 
-    def get_constants(self) -> dict[str, Any]:
+    def get_constants(self) -> dict[str, float]:
         """Return the plain numbers of the network by name, fit for JSON."""
         return {name: getattr(self, name) for name in self.CONSTANTS}
 
-    def set_constants(self, values: dict[str, Any]) -> None:
+    def set_constants(self, values: dict[str, float]) -> None:
         """Take plain numbers of these names; FileFormatError for others than CONSTANTS."""
         if set(values) != set(self.CONSTANTS):
             raise FileFormatError(
@@ -104,7 +104,7 @@ class FromProgram(Dynamics):
     longer hold the one dictionary that both came from.
     """
 
-    CONSTANTS = ("excitation_max", "update_min", "state_limits", "residual_limit")
+    CONSTANTS = ("excitation_max", "update_min", "state_min", "state_max", "residual_limit")
 
     feedforward: Tensor
     bias: Tensor
@@ -137,12 +137,12 @@ class FromProgram(Dynamics):
             self._hold(name, torch.tensor(vector, dtype=torch.float32).unsqueeze(0), False)
         self.second = next(name for name in weights if name != "feedforward")
         self.excitation_max, self.update_min = group.excitation_max * nat, group.update_min * nat
-        self.state_limits = (group.state_min * nat, group.state_max * nat)
+        self.state_min, self.state_max = group.state_min * nat, group.state_max * nat
 
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
         """Return the potentials after one step of the formula above."""
         du = torch.minimum(self._drive(x, z), self.excitation_max - self.own * z)
-        return (u + du.clamp(min=self.update_min)).clamp(*self.state_limits)
+        return (u + du.clamp(min=self.update_min)).clamp(self.state_min, self.state_max)
 
     def _drive(self, x: Tensor, z: Tensor) -> Tensor:
         weights: Tensor = getattr(self, self.second)
