@@ -19,6 +19,7 @@ STEPS, EPOCHS, BATCH = 32, 16, 64
 def main() -> None:
     """Train on the 1,442 training digits, judge on the 355 others."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # tensors are small: a second thread gains little, and waits if busy
     train, test = data.load("digits", "train"), data.load("digits", "test")
     labels, wanted = torch.tensor(train.labels), torch.tensor(test.labels)
     cell = IterativePoissonCell.from_pretrained("digits", bits=8, seed=0)

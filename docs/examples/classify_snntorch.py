@@ -33,6 +33,7 @@ def membranes(readout: torch.nn.Sequential, counts: Tensor) -> Tensor:
 def main() -> None:
     """Train on the 1,442 training digits, judge on the 355 others."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # tensors are small: a second thread gains little, and waits if busy
     train, test = data.load("digits", "train"), data.load("digits", "test")
     layer = IterativePoisson.from_pretrained("digits", bits=8, seed=0, init_hidden=True)
     train_counts, test_counts = spikes(layer, train), spikes(layer, test)
