@@ -12,22 +12,9 @@ from snntorch import utils
 from torch import Tensor
 
 from ipvae_snn import data
-from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.frameworks.snntorch_neuron import IterativePoisson
-from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.models.float_network import load_float_network
-from ipvae_snn.pretrained import network_path
 
 STEPS, EPOCHS, BATCH = 32, 16, 64
-
-
-def digits_network() -> IntegerNetwork:
-    """Convert the float network that comes with the package to 8 bits."""
-    network = load_float_network(network_path("digits"))
-    images = data.load("digits", "train", limit=256)
-    seen = calibrate(network, images.pixels, images.name, steps=64)
-    return convert(network, seen, ConversionSettings())[0]
 
 
 def spikes(layer: IterativePoisson, images: data.ImageSet) -> Tensor:
@@ -46,8 +33,9 @@ def membranes(readout: torch.nn.Sequential, counts: Tensor) -> Tensor:
 def main() -> None:
     """Train on the 1,442 training digits, judge on the 355 others."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # tensors are small: a second thread gains little, and waits if busy
     train, test = data.load("digits", "train"), data.load("digits", "test")
-    layer = IterativePoisson(digits_network(), seed=0, init_hidden=True)
+    layer = IterativePoisson.from_pretrained("digits", bits=8, seed=0, init_hidden=True)
     train_counts, test_counts = spikes(layer, train), spikes(layer, test)
     train_labels, test_labels = torch.tensor(train.labels), torch.tensor(test.labels)
     readout = torch.nn.Sequential(

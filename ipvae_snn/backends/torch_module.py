@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.backends.torch_sampler import Keys, Tables, spike_counts
-from ipvae_snn.errors import BackendUnavailableError, DataError
+from ipvae_snn.backends.torch_state import names, replacement, take_tensors, to_tensors
+from ipvae_snn.errors import BackendUnavailableError, DataError, FileFormatError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
@@ -29,8 +30,9 @@ class IntegerTorch(nn.Module):
     """An integer program on one device; state goes in and comes out, nothing is kept between calls.
 
     It has no parameters. Its buffers are made from `network` anew whenever the module is moved,
-    so that `.half()`, `.double()` or `.type()` on a model that holds it change no number, and they
-    are not in a state dict: the program is kept in its own file (ipvae_snn.ir.files).
+    so that `.half()`, `.double()` or `.type()` on a model that holds it change no number. A state
+    dict holds the network instead (`torch_state`); loading one replaces the network by another of
+    the same sizes and circuit, whole or not at all.
     """
 
     decoder: Tensor
@@ -129,6 +131,49 @@ class IntegerTorch(nn.Module):
         total = (payload.double() @ self.get_buffer(name)).to(torch.int64)
         total.mul_(self.get_buffer(f"{name}_multiplier")).add_(self.get_buffer(f"{name}_half"))
         return total.bitwise_right_shift_(self.get_buffer(f"{name}_shift"))
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Tensor], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        for name, tensor in to_tensors(self.network, self.bias.device).items():
+            destination[prefix + name] = tensor
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Take the network out of `state_dict`, a copy of the caller's, as torch's modules do.
+
+        A network of which a key is missing is not taken, so that no two networks are mixed.
+        """
+        wanted, given = set(names(self.network)), take_tensors(state_dict, prefix)
+        foreign = sorted(given.keys() - wanted)
+        if wanted <= given.keys() or foreign:
+            try:
+                self.network = replacement(self.network, given)
+            except FileFormatError as error:
+                error_msgs.append(f"{prefix}network: {error}")
+            else:
+                self._place(self.bias.device)
+                unexpected_keys += [prefix + name for name in foreign if strict]
+        else:
+            missing_keys += [prefix + name for name in sorted(wanted - given.keys())]
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "IntegerTorch":
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call] # torch leaves it untyped

@@ -3,13 +3,14 @@
 import math
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ipvae_snn.arrays import Float64
+from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
 from ipvae_snn.models.dictionary import DenseDictionary
@@ -38,9 +39,26 @@ def draw(u: Tensor, gradient: Literal["relaxed", "straight-through", "none"], t:
 class Dynamics(nn.Module, ABC):
     """The update of the membrane potential u (N, K), in nats, of M pixels and K neurons."""
 
+    # Names of the attributes that are plain numbers; a state dict must hold them too.
+    CONSTANTS: ClassVar[tuple[str, ...]]
+
     u0: Tensor
     n_pixels: int
     n_neurons: int
+
+    def get_constants(self) -> dict[str, float]:
+        """Return the plain numbers of the network by name, fit for JSON."""
+        return {name: getattr(self, name) for name in self.CONSTANTS}
+
+    def set_constants(self, values: dict[str, float]) -> None:
+        """Take plain numbers of these names; FileFormatError for others than CONSTANTS."""
+        if set(values) != set(self.CONSTANTS):
+            raise FileFormatError(
+                f"the state dict's float network has {', '.join(values)}, but this layer's has "
+                f"{', '.join(self.CONSTANTS)}; build the layer from the same kind of network"
+            )
+        for name, value in values.items():
+            setattr(self, name, value)
 
     @abstractmethod
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
@@ -65,6 +83,8 @@ class FromCheckpoint(Dynamics):
     A step has the network's updates per step and its leak.
     """
 
+    CONSTANTS = ("clip", "floor", "updates_per_step", "leak")
+
     phi: Tensor
     log_sigma: Tensor
     log_bias: Tensor
@@ -73,9 +93,8 @@ class FromCheckpoint(Dynamics):
     def __init__(self, network: FloatNetwork, learn_dictionary: bool) -> None:
         super().__init__()
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
-        self.settings = LatentSettings(
-            network.clip, network.floor, network.updates_per_step, network.leak
-        )
+        self.clip, self.floor = network.clip, network.floor
+        self.updates_per_step, self.leak = network.updates_per_step, network.leak
         self._hold("phi", torch.tensor(network.phi), learn_dictionary)
         for name in ("log_sigma", "u0", "log_bias"):
             self._hold(name, torch.tensor(getattr(network, name)).unsqueeze(0), False)
@@ -93,7 +112,8 @@ class FromCheckpoint(Dynamics):
 
     def _parts(self) -> tuple[PoissonLatents, DenseDictionary]:
         """Return model and dictionary of the tensors as they are now, which may be learnt."""
-        model = PoissonLatents(self.u0, self.log_bias, self.log_lr, self.settings)
+        settings = LatentSettings(self.clip, self.floor, int(self.updates_per_step), self.leak)
+        model = PoissonLatents(self.u0, self.log_bias, self.log_lr, settings)
         return model, DenseDictionary(self.phi, self.log_sigma)
 
 
@@ -105,6 +125,8 @@ class FromProgram(Dynamics):
     be learnt of it are the two matrices, (K, M) and (K, K) or (M, K): rounded to int8 they no
     longer hold the one dictionary that both came from.
     """
+
+    CONSTANTS = ("excitation_max", "update_min", "state_min", "state_max", "residual_limit")
 
     feedforward: Tensor
     bias: Tensor
@@ -137,12 +159,12 @@ class FromProgram(Dynamics):
             self._hold(name, torch.tensor(vector, dtype=torch.float32).unsqueeze(0), False)
         self.second = next(name for name in weights if name != "feedforward")
         self.excitation_max, self.update_min = group.excitation_max * nat, group.update_min * nat
-        self.state_limits = (group.state_min * nat, group.state_max * nat)
+        self.state_min, self.state_max = group.state_min * nat, group.state_max * nat
 
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
         """Return the potentials after one step of the formula above."""
         du = torch.minimum(self._drive(x, z), self.excitation_max - self.own * z)
-        return (u + du.clamp(min=self.update_min)).clamp(*self.state_limits)
+        return (u + du.clamp(min=self.update_min)).clamp(self.state_min, self.state_max)
 
     def _drive(self, x: Tensor, z: Tensor) -> Tensor:
         weights: Tensor = getattr(self, self.second)

@@ -3,15 +3,17 @@
 A layer keeps no state: potentials and the keys of the noise go in and come out.
 """
 
+import json
 from abc import ABC, abstractmethod
-from typing import Literal, get_args
+from dataclasses import asdict
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
 from ipvae_snn.backends.torch_module import IntegerTorch
 from ipvae_snn.backends.torch_sampler import Keys
-from ipvae_snn.errors import ConfigError
+from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.frameworks.float_dynamics import (
     Dynamics,
     FromCheckpoint,
@@ -20,14 +22,12 @@ from ipvae_snn.frameworks.float_dynamics import (
     draw,
 )
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
+from ipvae_snn.frameworks.networks import Mode, NetworkSource, resolve
 from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.ir.prng import MAX_SEED
 from ipvae_snn.models.float_network import FloatNetwork
-
-Mode = Literal["integer", "float"]
-Network = IntegerNetwork | FloatNetwork
 
 
 class Layer(nn.Module, ABC):
@@ -47,6 +47,18 @@ class Layer(nn.Module, ABC):
         `input_` (N, ...) is what is shown at this step (see `inputs`), v (N, K) the potentials.
         """
 
+    def __repr__(self) -> str:
+        """Return one line: sizes, mode, and what the mode has to show."""
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+
+class _Shown(NamedTuple):
+    """What the circuit of `network` holds of an image's levels (N, M)."""
+
+    network: IntegerNetwork
+    levels: Tensor
+    held: Tensor
+
 
 class IntegerLayer(Layer):
     """The integer program: bit for bit the interpreter's counts; no gradient.
@@ -59,7 +71,7 @@ class IntegerLayer(Layer):
         super().__init__()
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
         self.program = IntegerTorch(network)
-        self._shown: tuple[Tensor, Tensor] | None = None
+        self._shown: _Shown | None = None
         self.saturated: Tensor | None = None
 
     def initial(self, n_rows: int) -> Tensor:
@@ -78,11 +90,24 @@ class IntegerLayer(Layer):
         It depends on the levels alone, so keeping it changes no result, only the time of an
         image that is shown for many steps.
         """
-        shown = self._shown
-        if shown is None or shown[0].device != levels.device or not torch.equal(shown[0], levels):
+        shown, network = self._shown, self.program.network
+        if (
+            shown is None
+            or shown.network is not network  # another was loaded from a state dict
+            or shown.levels.device != levels.device
+            or not torch.equal(shown.levels, levels)
+        ):
             # a copy: the caller may write its next image into the same tensor
-            shown = self._shown = (levels.clone(), self.program.held(levels))
-        return shown[1]
+            shown = self._shown = _Shown(network, levels.clone(), self.program.held(levels))
+        return shown.held
+
+    def extra_repr(self) -> str:
+        """Return sizes, mode, bits of the weights, and circuit."""
+        network = self.program.network
+        return (
+            f"{self.n_pixels}, {self.n_neurons}, mode='integer', bits={weight_bits(network)}, "
+            f"circuit={network.circuit!r}"
+        )
 
 
 class FloatLayer(Layer):
@@ -111,14 +136,51 @@ class FloatLayer(Layer):
         gradient = self.gradient if self.training else "none"
         return self.dynamics.step(v, x, lambda u: draw(u, gradient, self.temperature))
 
+    def get_extra_state(self) -> Tensor:
+        """Return the network's numbers that are no tensors, for the state dict: JSON as uint8."""
+        code = None if self.code is None else asdict(self.code)
+        held = {"constants": self.dynamics.get_constants(), "input": code}
+        return torch.tensor(list(json.dumps(held).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take the numbers out of a state dict.
+
+        Raises FileFormatError where they are malformed or not of this layer's dynamics.
+        """
+        try:
+            held = json.loads(bytes(state.tolist()))
+            code = held["input"]
+            if code is not None:
+                code = InputCode(**{**code, "image_shape": tuple(code["image_shape"])})
+            self.dynamics.set_constants(held["constants"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(
+                f"the state dict's float network has a missing or malformed part ({error!r}); "
+                "save it again"
+            ) from error
+        self.code = code
+
+    def extra_repr(self) -> str:
+        """Return sizes, mode, source of the gradient, and whether the weights are learnt."""
+        learnt = any(True for _ in self.dynamics.parameters())
+        return (
+            f"{self.n_pixels}, {self.n_neurons}, mode='float', gradient={self.gradient!r}, "
+            f"learn_dictionary={learnt}"
+        )
+
 
 def make_layer(
-    network: Network, mode: Mode, learn_dictionary: bool, gradient: Gradient, temperature: float
+    source: NetworkSource,
+    mode: Mode,
+    learn_dictionary: bool,
+    gradient: Gradient,
+    temperature: float,
 ) -> Layer:
-    """Return the layer that `network` and `mode` ask for.
+    """Return the layer that `source` (see `networks.resolve`) and `mode` ask for.
 
     Raises ConfigError for an unknown mode or gradient, a temperature that is not above 0, a
-    checkpoint in integer mode, or a dictionary that is to be learnt in integers.
+    checkpoint in integer mode, or a dictionary that is to be learnt in integers; FileFormatError
+    for a file that is no network.
     """
     for name, value, known in (
         ("mode", mode, get_args(Mode)),
@@ -130,10 +192,12 @@ def make_layer(
         raise ConfigError(f"temperature {temperature} must be above 0; 0.1 is usual")
     if mode == "integer" and learn_dictionary:
         raise ConfigError('integers have no gradient: learn the dictionary with mode="float"')
+    network = resolve(source)
     if isinstance(network, FloatNetwork):
         if mode == "integer":
             raise ConfigError(
-                'a checkpoint is float: convert it first with `ipvae-snn convert`, or mode="float"'
+                "a checkpoint is float: convert it by from_pretrained or `ipvae-snn convert`, or "
+                'choose mode="float"'
             )
         code = input_code("unit", network.image_shape) if network.input_kind == "unit" else None
         dynamics: Dynamics = FromCheckpoint(network, learn_dictionary)
@@ -142,6 +206,12 @@ def make_layer(
         return IntegerLayer(network)
     dynamics = FromProgram(network, learn_dictionary)
     return FloatLayer(dynamics, network.input, gradient, temperature)
+
+
+def weight_bits(network: IntegerNetwork) -> int:
+    """Return the bits, sign included, that the largest weight of any connection needs."""
+    weights = [connection.weights for connection in network.connections.values()]
+    return 1 + max(int(w.max(initial=0)).bit_length() for w in weights + [~w for w in weights])
 
 
 def first_keys(images: Tensor, seed: int) -> Keys:

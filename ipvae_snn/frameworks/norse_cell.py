@@ -1,7 +1,8 @@
 """The converted network as a cell of Norse: spikes, state = cell(input, state)."""
 
 import warnings
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,7 +10,15 @@ from torch import Tensor
 from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.frameworks.float_dynamics import Gradient
 from ipvae_snn.frameworks.inputs import missing
-from ipvae_snn.frameworks.layers import Layer, Mode, Network, first_keys, make_layer
+from ipvae_snn.frameworks.layers import Layer, first_keys, make_layer
+from ipvae_snn.frameworks.networks import (
+    CalibrationImages,
+    Mode,
+    NetworkSource,
+    from_checkpoint,
+)
+from ipvae_snn.ir.network import Circuit
+from ipvae_snn.models.float_network import FloatNetwork
 
 try:
     with warnings.catch_warnings():
@@ -50,20 +59,51 @@ def iterative_poisson_step(
 class IterativePoissonCell(SNNCell):
     """A cell of iterative Poisson neurons with their feed-forward and lateral weights inside.
 
-    network: an IntegerNetwork (`serialize.load_network`), or in float mode also a FloatNetwork
-    (`float_network.load_float_network`). mode: "integer" gives the interpreter's counts bit for
-    bit; "float" is trainable, with learn_dictionary, gradient and temperature as in `layers`.
+    network: an IntegerNetwork or, in float mode, also a FloatNetwork; or the path of the file of
+    either; or the name of a pretrained network, which is float. `from_pretrained` converts one.
+    mode: "integer" gives the interpreter's counts bit for bit; "float" is trainable, with
+    learn_dictionary, gradient and temperature as in `layers`. State dicts hold the network, and
+    loading one replaces it.
     seed, first_image: without a state, row n of a batch draws as image first_image + n under
     `seed`.
     """
 
     def __init__(
-        self, network: Network, mode: Mode = "integer", *, seed: int = 0, first_image: int = 0,
-        learn_dictionary: bool = False, gradient: Gradient = "relaxed", temperature: float = 0.1,
-    ) -> None:  # fmt: skip
+        self,
+        network: NetworkSource,
+        mode: Mode = "integer",
+        *,
+        seed: int = 0,
+        first_image: int = 0,
+        learn_dictionary: bool = False,
+        gradient: Gradient = "relaxed",
+        temperature: float = 0.1,
+    ) -> None:
         layer = make_layer(network, mode, learn_dictionary, gradient, temperature)
         super().__init__(iterative_poisson_step, self.initial_state, layer, dt=1.0)
         self.mode, self.seed, self.first_image = mode, seed, first_image
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: FloatNetwork | str | Path,
+        mode: Mode = "integer",
+        *,
+        bits: int = 8,
+        circuit: Circuit = "one-layer",
+        calibrate: CalibrationImages | None = None,
+        **options: Any,
+    ) -> "IterativePoissonCell":
+        """Return the layer of a float network: a pretrained name, a checkpoint, or the object.
+
+        Integer mode converts it to weights of `bits` (2..8) bits, as `ipvae-snn convert` does.
+        `calibrate` are images for that, as floats (N, ...) in the network's range, or the name or
+        path of a data set; by default the images that it was trained on, which digits and natural
+        bring with them. Float mode converts nothing. `options` are those of the class. Raises
+        DataError where images are missing or do not fit.
+        """
+        network = from_checkpoint(name, mode, bits=bits, circuit=circuit, images=calibrate)
+        return cls(network, mode, **options)
 
     def initial_state(self, input_tensor: Tensor) -> IterativePoissonState:
         """Return the state of N rows before their first step, for an input of N rows."""
@@ -77,6 +117,6 @@ class IterativePoissonCell(SNNCell):
             v, keys.seed.to(v.device), keys.image.to(v.device), keys.step.to(v.device)
         )
 
-    def extra_repr(self) -> str:
-        """Tell sizes and mode."""
-        return f"{self.p.n_pixels}, {self.p.n_neurons}, mode={self.mode!r}"
+    def __repr__(self) -> str:
+        """Return one line: sizes, mode, and what the mode has to show."""
+        return f"{type(self).__name__}({self.p.extra_repr()})"

@@ -1,5 +1,9 @@
 """The converted network as a neuron of snnTorch: spk, mem, key = neuron(input_, mem, key)."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -7,7 +11,15 @@ from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.errors import DataError
 from ipvae_snn.frameworks.float_dynamics import Gradient
 from ipvae_snn.frameworks.inputs import missing
-from ipvae_snn.frameworks.layers import Mode, Network, first_keys, make_layer
+from ipvae_snn.frameworks.layers import first_keys, make_layer
+from ipvae_snn.frameworks.networks import (
+    CalibrationImages,
+    Mode,
+    NetworkSource,
+    from_checkpoint,
+)
+from ipvae_snn.ir.network import Circuit
+from ipvae_snn.models.float_network import FloatNetwork
 
 try:
     import snntorch as snn
@@ -26,9 +38,11 @@ class IterativePoisson(snn.Leaky):
     the network's own feed-forward and lateral weights inside. Being a Leaky, it is reset and
     detached by `snntorch.utils.reset`.
 
-    network: an IntegerNetwork (`serialize.load_network`), or in float mode also a FloatNetwork
-    (`float_network.load_float_network`). mode: "integer" gives the interpreter's counts bit for
-    bit; "float" is trainable, with learn_dictionary, gradient and temperature as in `layers`.
+    network: an IntegerNetwork or, in float mode, also a FloatNetwork; or the path of the file of
+    either; or the name of a pretrained network, which is float. `from_pretrained` converts one.
+    mode: "integer" gives the interpreter's counts bit for bit; "float" is trainable, with
+    learn_dictionary, gradient and temperature as in `layers`. State dicts hold the network, and
+    loading one replaces it.
     seed, first_image: row n of a batch draws as image first_image + n under `seed`; both are read
     when a presentation begins.
 
@@ -38,13 +52,45 @@ class IterativePoisson(snn.Leaky):
     """
 
     def __init__(
-        self, network: Network, mode: Mode = "integer", *, seed: int = 0, first_image: int = 0,
-        learn_dictionary: bool = False, gradient: Gradient = "relaxed", temperature: float = 0.1,
-        init_hidden: bool = False, output: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(beta=1.0, init_hidden=init_hidden, output=output)
+        self,
+        network: NetworkSource,
+        mode: Mode = "integer",
+        *,
+        seed: int = 0,
+        first_image: int = 0,
+        learn_dictionary: bool = False,
+        gradient: Gradient = "relaxed",
+        temperature: float = 0.1,
+        init_hidden: bool = False,
+        output: bool = False,
+    ) -> None:
+        # Spikes are drawn, so snnTorch's surrogate gradient is not used; a closure, it would keep
+        # the layer from being pickled.
+        super().__init__(beta=1.0, surrogate_disable=True, init_hidden=init_hidden, output=output)
         self.layer = make_layer(network, mode, learn_dictionary, gradient, temperature)
         self.mode, self.seed, self.first_image = mode, seed, first_image
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: FloatNetwork | str | Path,
+        mode: Mode = "integer",
+        *,
+        bits: int = 8,
+        circuit: Circuit = "one-layer",
+        calibrate: CalibrationImages | None = None,
+        **options: Any,
+    ) -> "IterativePoisson":
+        """Return the layer of a float network: a pretrained name, a checkpoint, or the object.
+
+        Integer mode converts it to weights of `bits` (2..8) bits, as `ipvae-snn convert` does.
+        `calibrate` are images for that, as floats (N, ...) in the network's range, or the name or
+        path of a data set; by default the images that it was trained on, which digits and natural
+        bring with them. Float mode converts nothing. `options` are those of the class. Raises
+        DataError where images are missing or do not fit.
+        """
+        network = from_checkpoint(name, mode, bits=bits, circuit=circuit, images=calibrate)
+        return cls(network, mode, **options)
 
     def forward(
         self, input_: Tensor, mem: Tensor | None = None, key: Tensor | None = None
@@ -106,11 +152,20 @@ class IterativePoisson(snn.Leaky):
         self._mem = value
         self._key = torch.zeros(0, 3, dtype=torch.int64, device=value.device)
 
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "IterativePoisson":
+        """Move or cast the layer; the state of integer mode and the keys are moved, not cast."""
+        mem, key = self._mem, self._key
+        super()._apply(fn, recurse)
+        self._key = key.to(self._key.device)
+        if self.mode == "integer":
+            self._mem = mem.to(self._mem.device)
+        return self
+
     def _init_mem(self) -> None:
         """Make the hidden state, when snnTorch's own __init__ asks for it; not in state dicts."""
         self.register_buffer("_mem", torch.zeros(0), persistent=False)
         self.register_buffer("_key", torch.zeros(0, 3, dtype=torch.int64), persistent=False)
 
-    def extra_repr(self) -> str:
-        """Tell sizes and mode."""
-        return f"{self.layer.n_pixels}, {self.layer.n_neurons}, mode={self.mode!r}"
+    def __repr__(self) -> str:
+        """Return one line: sizes, mode, and what the mode has to show."""
+        return f"{type(self).__name__}({self.layer.extra_repr()})"

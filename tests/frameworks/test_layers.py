@@ -312,8 +312,11 @@ def test_options_that_do_not_fit_are_refused(
 
 
 def test_a_checkpoint_has_no_integers(checkpoint: FloatNetwork) -> None:
-    message = '^a checkpoint is float: convert it first with `ipvae-snn convert`, or mode="float"$'
-    with pytest.raises(ConfigError, match=message):
+    message = (
+        "a checkpoint is float: convert it by from_pretrained or `ipvae-snn convert`, or choose "
+        'mode="float"'
+    )
+    with pytest.raises(ConfigError, match=f"^{message}$"):
         make_layer(checkpoint, "integer", False, "relaxed", 0.1)
 
 

@@ -158,15 +158,18 @@ def test_float_mode_learns_through_the_cell(norse: Any, unit_network: IntegerNet
 
 
 def test_it_says_what_it_is(network: IntegerNetwork) -> None:
-    assert "12, 7, mode='integer'" in repr(IterativePoissonCell(network))
+    wanted = "IterativePoissonCell(12, 7, mode='integer', bits=8, circuit='one-layer')"
+    assert repr(IterativePoissonCell(network)) == wanted
+    learnt = IterativePoissonCell(network, "float", learn_dictionary=True, gradient="relaxed")
+    assert repr(learnt) == (
+        "IterativePoissonCell(12, 7, mode='float', gradient='relaxed', learn_dictionary=True)"
+    )
 
 
 def test_the_example_reaches_95_percent() -> None:
     """Its read-out is trained on counts of the pretrained network; a guess has 10 %."""
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLE)], check=True, capture_output=True, encoding="utf-8",
-        timeout=200,
-    )  # fmt: skip
+    command = [sys.executable, str(EXAMPLE)]
+    done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=200)
     words = done.stdout.split()
     assert words[:1] + words[2:] == ["accuracy", "on", "355", "held-out", "digits"]
     assert float(words[1]) >= 0.95

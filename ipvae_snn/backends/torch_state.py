@@ -1,0 +1,96 @@
+"""An integer network as named torch tensors, for the state dict of a module that runs it.
+
+Every value is a tensor, so that torch.save(..., weights_only=True) and safetensors take them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.ir.files import FORMAT, from_parts, to_arrays, to_scalars
+from ipvae_snn.ir.network import VERSION, IntegerNetwork
+
+DESCRIPTION: Final = "description"  # scalars and provenance: JSON in UTF-8, as uint8 (B,)
+# What the names of a network's tensors begin with, in either circuit.
+_PARTS: Final = frozenset(
+    ("feedforward", "lateral", "prediction", "residual", "neurons", "decoder", "tables")
+) | {DESCRIPTION}
+
+
+def to_tensors(network: IntegerNetwork, device: torch.device) -> dict[str, Tensor]:
+    """Return copies of the network's tensors (docs/ir.md lists them) and its description."""
+    description = {
+        "format": FORMAT,
+        "version": network.version,
+        "program": to_scalars(network),
+        "provenance": network.provenance,
+    }
+    text = np.frombuffer(json.dumps(description, sort_keys=True).encode(), dtype=np.uint8)
+    arrays = {**to_arrays(network), DESCRIPTION: text}
+    return {
+        name: torch.from_numpy(np.array(array, order="C")).to(device)
+        for name, array in arrays.items()
+    }
+
+
+def from_tensors(tensors: Mapping[str, Tensor]) -> IntegerNetwork:
+    """Return the network of which `to_tensors` made the tensors.
+
+    Raises FileFormatError where they are of another version, malformed, or break a rule.
+    """
+    arrays: dict[str, Any] = {
+        name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()
+    }
+    try:
+        description = json.loads(arrays.pop(DESCRIPTION).tobytes().decode())
+        version = description["version"]
+        if description["format"] != FORMAT or version != VERSION:
+            raise FileFormatError(
+                f"the state dict holds {description['format']!r}, version {version!r}, not "
+                f"{FORMAT!r}, version {VERSION}; save it again with this version of ipvae-snn"
+            )
+        return from_parts(arrays, description["program"], description["provenance"])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FileFormatError(
+            f"the state dict's network has a missing or malformed part ({error!r}); save it again"
+        ) from error
+    except ProgramError as error:
+        raise FileFormatError(f"the state dict's network: {error}; save it again") from error
+
+
+def names(network: IntegerNetwork) -> list[str]:
+    """Return the names of the tensors that `to_tensors` makes of `network`."""
+    return [*to_arrays(network), DESCRIPTION]
+
+
+def take_tensors(state_dict: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Remove a network's tensors, of either circuit, from `state_dict`; return them by name."""
+    keys = [
+        key
+        for key in state_dict
+        if key.startswith(prefix) and key[len(prefix) :].partition(".")[0] in _PARTS
+    ]
+    return {key[len(prefix) :]: state_dict.pop(key) for key in keys}
+
+
+def replacement(old: IntegerNetwork, tensors: Mapping[str, Tensor]) -> IntegerNetwork:
+    """Return the network of `tensors`, to take the place of `old`.
+
+    Raises FileFormatError as `from_tensors`, and unless it has the sizes and the circuit of `old`.
+    """
+    new = from_tensors(tensors)
+    if _build(new) != _build(old):
+        raise FileFormatError(
+            f"the state dict holds a network of {_build(new)}, but the layer was built for "
+            f"{_build(old)}; build the layer from a network of the same sizes and circuit"
+        )
+    return new
+
+
+def _build(network: IntegerNetwork) -> str:
+    return f"{network.n_pixels} pixels and {network.n_neurons} neurons, {network.circuit}"
