@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shape_checks import install
+
+install("ipvae_snn.ir", "ipvae_snn.models")  # before the first import of theirs
 
 from ipvae_snn.cli.app import main
 from ipvae_snn.hw.lava.environment import find

@@ -1,12 +1,13 @@
 """Float pixels -> the 8-bit image that an integer program takes, and back."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, UInt8
+from ipvae_snn.arrays import Float64
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.parts import InputCode, InputKind
+from ipvae_snn.ir.shapes import FloatImages, Images
 
 MAX_SATURATED: Final = 0.01  # a larger share of saturated pixels means another scaling of the data
 
@@ -21,11 +22,11 @@ def input_code(kind: InputKind, image_shape: tuple[int, int], largest: float = 1
 def check_images(
     image_shape: tuple[int, int],
     network_kind: InputKind,
-    pixels: Float32,
+    pixels: FloatImages,
     kind: InputKind,
     name: str,
 ) -> None:
-    """Raise DataError if images (N, M) of `kind` do not have the network's size or kind."""
+    """Raise DataError if images of `kind` do not have the network's size or kind."""
     height, width = image_shape
     if pixels.shape[1] != height * width:
         raise DataError(
@@ -39,8 +40,8 @@ def check_images(
         )
 
 
-def encode(code: InputCode, pixels: Float32, kind: InputKind, name: str) -> tuple[UInt8, int]:
-    """Return pixels (N, M) as uint8 and how many of them saturated at 0 or 255.
+def encode(code: InputCode, pixels: FloatImages, kind: InputKind, name: str) -> tuple[Images, int]:
+    """Return pixels as uint8 and how many of them saturated at 0 or 255.
 
     Raises DataError if the images' size or kind is not the program's, or if more than 1 % of the
     pixels saturate. `name` says whose images they are in the message.
@@ -58,12 +59,12 @@ def encode(code: InputCode, pixels: Float32, kind: InputKind, name: str) -> tupl
     return levels(code, pixels), saturated
 
 
-def levels(code: InputCode, pixels: Float32) -> UInt8:
-    """Return pixels (N, M) as the nearest of the code's 256 levels."""
+def levels(code: InputCode, pixels: FloatImages) -> Images:
+    """Return pixels as the nearest of the code's 256 levels."""
     return np.clip(_exact_levels(code, pixels), 0, 255).astype(np.uint8)
 
 
-def _exact_levels(code: InputCode, pixels: Float32) -> Float64:
+def _exact_levels(code: InputCode, pixels: FloatImages) -> Annotated[Float64, "N M"]:
     return np.rint(pixels.astype(np.float64) / code.scale) + code.zero_point
 
 

@@ -6,11 +6,12 @@ wraps; the widths are what a 24-bit or 32-bit machine with a multiply-and-shift 
 
 from decimal import Decimal, localcontext
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 
 from ipvae_snn.arrays import Int64
+from ipvae_snn.ir.shapes import Elements, Table
 
 STATE_BITS: Final = 24  # membrane potential and held current (hardware: "24 b in practice")
 ACCUMULATOR_BITS: Final = 24  # synaptic sums, before and after any shift
@@ -42,8 +43,8 @@ def multiply_shift(value: Int64, factor: Int64 | int, shift: int) -> Int64:
 
 
 @lru_cache(maxsize=1)
-def exp2_tables() -> tuple[Int64, Int64]:
-    """Return the two tables (256,) of round(2**31 * 2**-x), x = i / 2**8 and i / 2**16.
+def exp2_tables() -> tuple[Table, Table]:
+    """Return the two tables of round(2**31 * 2**-x), x = i / 2**8 and i / 2**16.
 
     Computed with 60 decimal digits, so the entries are the same on every machine.
     """
@@ -52,7 +53,7 @@ def exp2_tables() -> tuple[Int64, Int64]:
         two = Decimal(2)
         scale = two**PROBABILITY_BITS
 
-        def entries(step: int) -> Int64:
+        def entries(step: int) -> Table:
             values = [scale * two ** (Decimal(-i) / Decimal(1 << step)) for i in range(256)]
             table = np.array([int(v.to_integral_value()) for v in values], dtype=np.int64)
             table.flags.writeable = False  # it is shared by all who ask
@@ -61,7 +62,7 @@ def exp2_tables() -> tuple[Int64, Int64]:
         return entries(TABLE_BITS), entries(2 * TABLE_BITS)
 
 
-def exp2_negative(exponent: Int64, coarse: Int64, fine: Int64) -> Int64:
+def exp2_negative(exponent: Elements, coarse: Table, fine: Table) -> Elements:
     """Return 2**-x in units of 2**-31, for x = exponent / 2**28, 0 <= x < 16.
 
     The fraction's upper 8 bits index `coarse`, the next 8 index `fine`, and the lowest 12 enter
@@ -78,7 +79,7 @@ def exp2_negative(exponent: Int64, coarse: Int64, fine: Int64) -> Int64:
     return multiply_shift(product, rest, PROBABILITY_BITS) >> (exponent >> RATE_BITS)
 
 
-def reciprocals(count: int) -> Int64:
-    """Return (count + 1,) round(2**30 / k), with 0 at k = 0, which is never used."""
+def reciprocals(count: int) -> Annotated[Int64, "{count}+1"]:
+    """Return round(2**30 / k) for k from 0 to `count`, with 0 at k = 0, which is never used."""
     k = np.arange(1, count + 1, dtype=np.int64)
     return np.concatenate([[0], ((1 << RECIPROCAL_BITS) + k // 2) // k]).astype(np.int64)

@@ -5,22 +5,25 @@ their counts can be compared one by one and sampling noise does not hide a conve
 """
 
 import math
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float64, Int32, Int64
+from ipvae_snn.arrays import Float64, Int32
 from ipvae_snn.ir.prng import UNIFORM_BITS, uniforms
 from ipvae_snn.ir.sampler import SPLIT_OCTAVES
+from ipvae_snn.ir.shapes import Elements, PerImage
 
 MAX_COUNT_PER_PART: Final = 40
 MAX_LOG_RATE: Final = 10.0
 
 
-def poisson_from_uniforms(rates: Float64, seed: int, images: Int64, step: int) -> Int32:
-    """Return spike counts (N, K) ~ Poisson(rates) for rates (N, K) in spikes a step.
+def poisson_from_uniforms(
+    rates: Annotated[Float64, "N K"], seed: int, images: PerImage, step: int
+) -> Annotated[Int32, "N K"]:
+    """Return spike counts ~ Poisson(rates) for rates in spikes a step.
 
-    `images` (N,), `seed` and `step` key the uniforms (see prng). With
+    `images`, `seed` and `step` key the uniforms (see prng). With
     j = max(0, ceil(log2(rate) - 3)) the step has 2**j parts of rate / 2**j; part p has its own
     uniform U, u = (U + 0.5) / 2**31, and its count is the number of k < 40 with CDF_k <= u.
     Rates above e**10 are taken as e**10.
@@ -42,17 +45,17 @@ def poisson_from_uniforms(rates: Float64, seed: int, images: Int64, step: int) -
     return counts
 
 
-def parts_of(rates: Float64) -> Int64:
+def parts_of(rates: Annotated[Float64, "*shape"]) -> Elements:
     """Return the number of parts, a power of two, into which a step is split at these rates."""
     with np.errstate(divide="ignore"):
         log2 = np.log2(rates)
     exponents = np.maximum(0.0, np.ceil(log2 - SPLIT_OCTAVES)).astype(np.int64)
-    parts: Int64 = np.left_shift(np.int64(1), exponents)
+    parts: Elements = np.left_shift(np.int64(1), exponents)
     return parts
 
 
-def invert_cdf(u: Float64, rates: Float64) -> Int32:
-    """Return #{k < 40 : P(count <= k) <= u} for u in (0, 1) and Poisson `rates` <= 8, both (n,)."""
+def invert_cdf(u: Annotated[Float64, "n"], rates: Annotated[Float64, "n"]) -> Annotated[Int32, "n"]:
+    """Return #{k < 40 : P(count <= k) <= u} for u in (0, 1) and Poisson `rates` <= 8."""
     counts = np.zeros(u.shape, dtype=np.int32)
     index = np.arange(u.size)
     probability = np.exp(-rates)

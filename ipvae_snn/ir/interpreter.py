@@ -1,24 +1,26 @@
 """THE ORACLE: executes an integer program slowly and readably (docs/ir.md is its specification)."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
-from ipvae_snn.arrays import Float32, Int64, Integers, UInt8
+from ipvae_snn.arrays import Int64, Integers, UInt8
 from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, round_shift, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import spike_counts
+from ipvae_snn.ir.shapes import FloatImages, Held, Images, PerImage, PerNeuron, PerPixel, Saturated
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 
 CHUNK = 64  # images at a time; bounds the memory of a run, changes no result
 
 
-def held(network: IntegerNetwork, pixels: UInt8) -> Int64:
-    """Return what the circuit keeps of pixels (N, M) uint8 while their image is shown.
+def held(network: IntegerNetwork, pixels: Images) -> Held:
+    """Return what the circuit keeps of images while they are shown.
 
     One-layer: the held current (N, K) in 2**-(fraction_bits + extra_bits) octaves a step.
     Two-layer: the payload (N, M) that the residual neurons compare with.
@@ -27,25 +29,27 @@ def held(network: IntegerNetwork, pixels: UInt8) -> Int64:
     return payload if network.residual else forward(network, payload)
 
 
-def forward(network: IntegerNetwork, payload: Int64) -> Int64:
-    """Return the current (N, K) that the feed-forward connection makes of a payload (N, M)."""
+def forward(network: IntegerNetwork, payload: PerPixel) -> PerNeuron:
+    """Return the current that the feed-forward connection makes of a payload."""
     return _synapses(payload, network.feedforward, "feedforward") + network.neurons.bias
 
 
 def sample(
-    network: IntegerNetwork, state: Int64, seed: int, images: npt.ArrayLike, step: int
-) -> Int64:
-    """Return the spike counts (N, K) of one step, drawn at membrane potentials `state` (N, K)."""
+    network: IntegerNetwork, state: PerNeuron, seed: int, images: npt.ArrayLike, step: int
+) -> PerNeuron:
+    """Return the spike counts of one step, drawn at membrane potentials `state`."""
 
-    def of_part(part: int) -> Int64:
+    def of_part(part: int) -> PerNeuron:
         return uniforms(seed, images, step, network.n_neurons, part).astype(np.int64)
 
     group = network.neurons
     return spike_counts(state, of_part, group.fraction_bits, group.max_count, network.tables)
 
 
-def residual(network: IntegerNetwork, payload: Int64, counts: Int64) -> tuple[Int64, Int64]:
-    """Return the residual neurons' graded spikes (N, M), and how many saturated (N,)."""
+def residual(
+    network: IntegerNetwork, payload: PerPixel, counts: PerNeuron
+) -> tuple[PerPixel, PerImage]:
+    """Return the residual neurons' graded spikes, and how many saturated."""
     layer = network.residual
     if layer is None:
         raise BackendError("interpreter: a one-layer circuit has no residual neurons")
@@ -54,8 +58,8 @@ def residual(network: IntegerNetwork, payload: Int64, counts: Int64) -> tuple[In
     return clipped, (clipped != error).sum(axis=1)
 
 
-def drive(network: IntegerNetwork, held: Int64, counts: Int64) -> tuple[Int64, Int64]:
-    """Return what moves the potentials (N, K), before any clamp, and saturated residuals (N,).
+def drive(network: IntegerNetwork, held: Held, counts: PerNeuron) -> tuple[PerNeuron, PerImage]:
+    """Return what moves the potentials, before any clamp, and how many residuals saturated.
 
     Sums leave their synapses after the counts were sent; nothing happens to a neuron in between,
     so the update is told as part of the same step (docs/ir.md, Timing).
@@ -69,11 +73,11 @@ def drive(network: IntegerNetwork, held: Int64, counts: Int64) -> tuple[Int64, I
 
 
 def integrate(
-    network: IntegerNetwork, state: Int64, held: Int64, counts: Int64
-) -> tuple[Int64, Int64]:
-    """Return the membrane potentials (N, K) after the counts of this step have competed.
+    network: IntegerNetwork, state: PerNeuron, held: Held, counts: PerNeuron
+) -> tuple[PerNeuron, Saturated]:
+    """Return the membrane potentials after the counts of this step have competed.
 
-    And how many neurons saturated, (N, 5), by trace.SATURATIONS.
+    And how many neurons saturated, by trace.SATURATIONS.
     """
     group = network.neurons
     extra = group.extra_bits
@@ -92,16 +96,16 @@ def integrate(
     return np.clip(moved, group.state_min, group.state_max), np.stack(saturated, axis=1)
 
 
-def decode(network: IntegerNetwork, counts: Integers) -> Float32:
-    """Return the reconstruction (N, M) float32 of spike counts (N, K)."""
+def decode(network: IntegerNetwork, counts: Annotated[Integers, "N K"]) -> FloatImages:
+    """Return the reconstruction of spike counts."""
     total = counts.astype(np.int64) @ network.decoder.weights.astype(np.int64).T
     return total.astype(np.float32) * network.decoder.scale
 
 
 def steps(
-    network: IntegerNetwork, pixels: UInt8, request: RunRequest, images: Int64
-) -> Iterator[tuple[Int64, Int64, Int64]]:
-    """Yield counts (N, K), state after the update (N, K) and saturations (N, 5) of every step."""
+    network: IntegerNetwork, pixels: Images, request: RunRequest, images: PerImage
+) -> Iterator[tuple[PerNeuron, PerNeuron, Saturated]]:
+    """Yield counts, state after the update and saturations of every step."""
     shown = held(network, pixels)
     state = np.tile(network.neurons.initial_state.astype(np.int64), (len(pixels), 1))
     for step in range(request.steps):
@@ -135,8 +139,10 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     return Trace(counts_sum, state, per_step, reconstruction, all_counts, all_states, saturated)
 
 
-def _synapses(payload: Int64, connection: Connection, name: str) -> Int64:
-    """Return the scaled sums (N, targets) of a connection; its sums fit the accumulator."""
+def _synapses(
+    payload: Annotated[Int64, "N sources"], connection: Connection, name: str
+) -> Annotated[Int64, "N targets"]:
+    """Return the scaled sums of a connection; its sums fit the accumulator."""
     total = payload @ connection.weights.astype(np.int64).T
     limit = signed_limit(ACCUMULATOR_BITS)
     if np.abs(total).max(initial=0) > limit:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from ipvae_snn.arrays import Array, Int64
+from ipvae_snn.arrays import Array
 from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
@@ -22,6 +22,7 @@ from ipvae_snn.ir.parts import (
     require,
 )
 from ipvae_snn.ir.sampler import SamplerTables
+from ipvae_snn.ir.shapes import OfNeurons
 
 VERSION: Final = 2
 
@@ -158,8 +159,8 @@ class IntegerNetwork:
         return -self.residual.limit, self.residual.limit
 
     @property
-    def worst_current(self) -> Int64:
-        """Largest magnitude that each neuron's input current can take (K,)."""
+    def worst_current(self) -> OfNeurons:
+        """Largest magnitude that each neuron's input current can take."""
         low, high = self.feedforward_range
         bound = worst_partial_sum(self.feedforward.weights, low, high)
         scaled = self.feedforward.scaled(bound) + 1
@@ -171,8 +172,8 @@ class IntegerNetwork:
         return "one-layer" if self.residual is None else "two-layer"
 
     @property
-    def own_inhibition(self) -> Int64:
-        """How much a neuron inhibits itself a spike (K,), through the residual loop included."""
+    def own_inhibition(self) -> OfNeurons:
+        """How much a neuron inhibits itself a spike, through the residual loop included."""
         own = self.neurons.self_inhibition.astype(np.int64)
         return own if self.residual is None else own + self.residual.loop_inhibition
 

@@ -8,7 +8,7 @@ word neuron % 2 of the result belongs to the neuron; its upper 31 bits are the u
 the sampler's probabilities, and never negative in a signed 32-bit register.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +46,10 @@ def threefry2x32(
     return first, second
 
 
-def uniforms(seed: int, images: npt.ArrayLike, step: int, n_neurons: int, part: int = 0) -> UInt32:
-    """Return the uniforms of one step: shape (N, n_neurons), uint32 in [0, 2**31).
+def uniforms(
+    seed: int, images: npt.ArrayLike, step: int, n_neurons: int, part: int = 0
+) -> Annotated[UInt32, "N {n_neurons}"]:
+    """Return the uniforms of one step, in [0, 2**31).
 
     `images` (N,) are the images' indices within the data set, each in [0, 2**32); `seed` is in
     [0, 2**32), `step` in [0, 2**20), `part` in [0, 2**12). See the module text for the keying.

@@ -10,7 +10,7 @@ every possible potential (docs/numerics.md, tests/ir/test_sampler.py).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 
@@ -25,38 +25,39 @@ from ipvae_snn.ir.fixed_point import (
     multiply_shift,
     reciprocals,
 )
+from ipvae_snn.ir.shapes import Elements, PerNeuron, Table
 
 SPLIT_OCTAVES: Final = 3  # a part's rate is at most 2**3
 MAX_PART_COUNT: Final = 28  # P(count > 28) is 8e-9 at rate 8: 17 of 2**31 uniforms
 BUCKETS_LOG2: Final = 3  # tests for surely silent neurons divide an octave by 2**3
 MAX_PARTS_LOG2: Final = 12  # the generator's counter gives a part 12 bits
 
-Uniforms = Callable[[int], Int64]
+Uniforms = Callable[[int], PerNeuron]
 
 
 @dataclass(frozen=True)
 class SamplerTables:
     """The sampler's constants: 2**-(i/256), 2**-(i/65536) in 2**-31, and 1/k in 2**-30."""
 
-    coarse: Int64 = field(default_factory=lambda: exp2_tables()[0])
-    fine: Int64 = field(default_factory=lambda: exp2_tables()[1])
+    coarse: Table = field(default_factory=lambda: exp2_tables()[0])
+    fine: Table = field(default_factory=lambda: exp2_tables()[1])
     reciprocal: Int64 = field(default_factory=lambda: reciprocals(MAX_PART_COUNT))
 
 
-def parts_log2(potential: Int64, fraction_bits: int) -> Int64:
+def parts_log2(potential: Elements, fraction_bits: int) -> Elements:
     """Return j: the step is divided into 2**j parts, so that a part's rate is at most 8."""
     above = potential - (SPLIT_OCTAVES << fraction_bits)
     return np.asarray(np.maximum(0, -((-above) >> fraction_bits)), dtype=np.int64)
 
 
-def part_rate(potential: Int64, fraction_bits: int, tables: SamplerTables) -> Int64:
+def part_rate(potential: Elements, fraction_bits: int, tables: SamplerTables) -> Elements:
     """Return a part's rate in units of 2**-28; potential in 2**-fraction_bits octaves."""
     within = potential - (parts_log2(potential, fraction_bits) << fraction_bits)
     below_eight = (SPLIT_OCTAVES << fraction_bits) - within
     return exp2_negative(below_eight << (RATE_BITS - fraction_bits), tables.coarse, tables.fine)
 
 
-def part_count(rate: Int64, uniform: Int64, tables: SamplerTables) -> Int64:
+def part_count(rate: Elements, uniform: Elements, tables: SamplerTables) -> Elements:
     """Return the count of one part by sequential inversion.
 
     rate in 2**-28 (at most 8), uniform in [0, 2**31). A uniform U stands for U + 1/2, so that
@@ -82,7 +83,7 @@ def part_count(rate: Int64, uniform: Int64, tables: SamplerTables) -> Int64:
 
 def least_spiking_uniforms(
     state_min: int, state_max: int, fraction_bits: int, tables: SamplerTables
-) -> Int32:
+) -> Annotated[Int32, "buckets"]:
     """Return the least uniform that can give a part a spike, for each eighth of an octave.
 
     Buckets go from state_min up. Exact by construction: the minimum over every membrane potential
@@ -99,11 +100,15 @@ def least_spiking_uniforms(
 
 
 def spike_counts(
-    potential: Int64, uniforms: Uniforms, fraction_bits: int, max_count: int, tables: SamplerTables
-) -> Int64:
-    """Return the spike counts (N, K) drawn at membrane potentials (N, K).
+    potential: PerNeuron,
+    uniforms: Uniforms,
+    fraction_bits: int,
+    max_count: int,
+    tables: SamplerTables,
+) -> PerNeuron:
+    """Return the spike counts drawn at membrane potentials.
 
-    `uniforms(p)` gives the uniforms (N, K) of part p. Counts above `max_count` saturate there.
+    `uniforms(p)` gives the uniforms of part p. Counts above `max_count` saturate there.
     """
     n_parts = np.int64(1) << parts_log2(potential, fraction_bits)
     rate = part_rate(potential, fraction_bits, tables)

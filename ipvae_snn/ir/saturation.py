@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 
+from ipvae_snn.arrays import Int64
 from ipvae_snn.errors import SaturatedError
 from ipvae_snn.ir.trace import SATURATIONS, Trace
 
@@ -63,7 +64,7 @@ def saturations(trace: Trace) -> tuple[Saturation, ...] | None:
     )
 
 
-def _saturation(kind: str, hits: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Saturation:
+def _saturation(kind: str, hits: Annotated[Int64, "N T"]) -> Saturation:
     per_step = hits.sum(axis=0)
     steps = np.flatnonzero(per_step)
     first_step = int(steps[0]) if len(steps) else None

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import AnyArray, Float32, Float64, Int32, Int64, UInt8
+from ipvae_snn.arrays import AnyArray, Float32, Float64, Int32, Int64
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
@@ -36,24 +36,24 @@ class RunRequest:
 class Trace:
     """Result of N images over T steps with K neurons and M pixels.
 
-    counts_sum (N, K) int64: spike counts summed over the steps.
-    state (N, K): membrane potential after the last step's update; int32 in units of
+    counts_sum: spike counts summed over the steps.
+    state: membrane potential after the last step's update; int32 in units of
         2**-fraction_bits octaves for integer back ends, float64 in nats for the float one.
-    spikes_per_step (N, T) int64: spikes of all neurons in each step.
-    reconstruction (N, M) float32: the decoder applied to the last step's spike counts.
-    saturated (N, T, 5) int32: neurons that saturated in each step, by SATURATIONS; None where a
+    spikes_per_step: spikes of all neurons in each step.
+    reconstruction: the decoder applied to the last step's spike counts.
+    saturated: neurons that saturated in each step, by SATURATIONS; None where a
         back end does not count them, or cannot (float).
-    counts (N, T, K) int32 and states (N, T, K): with `--trace` only; states[:, t] is the
+    counts and states: with `--trace` only; states[:, t] is the
         membrane potential after the update of step t, counts[:, t] was drawn before it.
     """
 
-    counts_sum: Int64
-    state: Int32 | Float64
-    spikes_per_step: Int64
-    reconstruction: Float32
-    counts: Int32 | None = None
-    states: Int32 | Float64 | None = None
-    saturated: Int32 | None = None
+    counts_sum: Annotated[Int64, "N K"]
+    state: Annotated[Int32 | Float64, "N K"]
+    spikes_per_step: Annotated[Int64, "N T"]
+    reconstruction: Annotated[Float32, "N M"]
+    counts: Annotated[Int32, "N T K"] | None = None
+    states: Annotated[Int32 | Float64, "N T K"] | None = None
+    saturated: Annotated[Int32, "N T 5"] | None = None
 
     def __repr__(self) -> str:
         """Say sizes and activity without the arrays."""
@@ -73,7 +73,7 @@ class Trace:
         save_arrays(path, self.arrays())
 
 
-def check_request(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> None:
+def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest) -> None:
     """Raise DataError if `pixels` or `request` do not fit the program; every back end calls it."""
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
         height, width = network.input.image_shape
@@ -94,15 +94,15 @@ def check_request(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -
         )
 
 
-def counts_of(trace: Trace) -> Int32:
-    """Return the counts (N, T, K) of a run; raise ValueError if it kept no trace."""
+def counts_of(trace: Trace) -> Annotated[Int32, "N T K"]:
+    """Return the counts of a run; raise ValueError if it kept no trace."""
     if trace.counts is None:
         raise ValueError("measuring needs runs with trace=True")
     return trace.counts
 
 
-def states_of(trace: Trace) -> Int32:
-    """Return the states (N, T, K) of an integer run; raise ValueError if it kept no trace."""
+def states_of(trace: Trace) -> Annotated[Int32, "N T K"]:
+    """Return the states of an integer run; raise ValueError if it kept no trace."""
 
     if trace.states is None:
         raise ValueError("measuring needs runs with trace=True")

@@ -4,13 +4,14 @@ Rates of change are in drive units, those of Phi^T (x - Phi z) / sigma^2, potent
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Bool, Float64, Int64, UInt8
+from ipvae_snn.arrays import Bool, Float64, Int64
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.shapes import Images
 
 LN2: Final = float(np.log(2.0))
 
@@ -19,24 +20,24 @@ LN2: Final = float(np.log(2.0))
 class Meaning:
     """A program of M pixels and K neurons in real numbers, for the step size of its float network.
 
-    feed_forward (M, K): drive of a pixel, or of a residual neuron, of value 1. lateral (K, K):
-    inhibition of column k by a spike of row j; diagonal 0; None in a two-layer circuit.
-    prediction (M, K): pixel value that a spike predicts; None in a one-layer circuit.
-    self_inhibition, bias (K,): in drive units. initial_state (K,): nats. decoder (M, K).
+    feed_forward: drive of a pixel, or of a residual neuron, of value 1. lateral: inhibition of
+    column k by a spike of row j; diagonal 0; None in a two-layer circuit. prediction: pixel value
+    that a spike predicts; None in a one-layer circuit. self_inhibition, bias: in drive units.
+    initial_state: nats.
     state_unit, drive_unit: one unit of the state in nats, of the held current in drive units.
-    kept (M,): pixels that have a weight left; the others are left out.
+    kept: pixels that have a weight left; the others are left out.
     """
 
-    feed_forward: Float64
-    lateral: Float64 | None
-    prediction: Float64 | None
-    self_inhibition: Float64
-    bias: Float64
-    initial_state: Float64
-    decoder: Float64
+    feed_forward: Annotated[Float64, "M K"]
+    lateral: Annotated[Float64, "K K"] | None
+    prediction: Annotated[Float64, "M K"] | None
+    self_inhibition: Annotated[Float64, "K"]
+    bias: Annotated[Float64, "K"]
+    initial_state: Annotated[Float64, "K"]
+    decoder: Annotated[Float64, "M K"]
     state_unit: float
     drive_unit: float
-    kept: Bool
+    kept: Annotated[Bool, "M"]
 
 
 def meaning(program: IntegerNetwork, step_size: float) -> Meaning:
@@ -61,13 +62,13 @@ def meaning(program: IntegerNetwork, step_size: float) -> Meaning:
     )
 
 
-def real(connection: Connection) -> Float64:
+def real(connection: Connection) -> Annotated[Float64, "targets sources"]:
     """Return a connection's weights in units of its target: weights * multiplier * 2**-shift."""
     scale = connection.multiplier * np.exp2(-connection.shift.astype(np.float64))
     return np.asarray(connection.weights * scale[:, None])
 
 
-def pixel_values(program: IntegerNetwork, pixels: UInt8) -> Float64:
-    """Return the pixel values (N, M) that 8-bit images stand for."""
+def pixel_values(program: IntegerNetwork, pixels: Images) -> Annotated[Float64, "N M"]:
+    """Return the pixel values that 8-bit images stand for."""
     payload: Int64 = pixels.astype(np.int64) - program.input.zero_point
     return np.asarray(payload * program.input.scale)

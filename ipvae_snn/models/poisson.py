@@ -1,7 +1,7 @@
 """The iP-VAE as pure functions of torch tensors: drive, update, KL, likelihood, free energy.
 
 Source of the formulas: Vafaii, Galor and Yates, Brain-like Variational Inference (NeurIPS 2025).
-Shapes: batch B, pixels M, neurons K; phi (M, K), log_sigma (1, M), u and log_bias (B or 1, K).
+shapes.py names the shapes.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,13 @@ from ipvae_snn.config.settings import KlForm
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson_samples import exact_poisson, generator_draw, relaxed_poisson
 from ipvae_snn.models.protocol import Draw, LatentSettings
+from ipvae_snn.models.shapes import AnyShape, LogBias, Neurons, PerImage, Scalar, StartOrNeurons
 
 FLOOR: Final = -8.0
 
 
-def soft_clip(a: Tensor, clip: float, floor: float = FLOOR) -> Tensor:
-    """Bound `a` (nats, any shape) softly from above by `clip` and hard from below by `floor`.
+def soft_clip(a: AnyShape, clip: float, floor: float = FLOOR) -> AnyShape:
+    """Bound `a` (nats) softly from above by `clip` and hard from below by `floor`.
 
     clip_c(a) = c - softplus(c - max(a, floor)); far below c it is the identity.
     """
@@ -30,9 +31,14 @@ def soft_clip(a: Tensor, clip: float, floor: float = FLOOR) -> Tensor:
 
 
 def update(
-    u: Tensor, drive: Tensor, log_bias: Tensor, log_lr: Tensor, clip: float, floor: float = FLOOR
-) -> Tensor:
-    """Return the membrane potential after one step, (B, K), in nats.
+    u: StartOrNeurons,
+    drive: Neurons,
+    log_bias: LogBias,
+    log_lr: Scalar,
+    clip: float,
+    floor: float = FLOOR,
+) -> Neurons:
+    """Return the membrane potential after one step, in nats.
 
     u' = clip_c(u + clip_c(exp(log_lr) (drive - exp(log_bias)))).
     """
@@ -40,19 +46,19 @@ def update(
     return soft_clip(u + soft_clip(du, clip, floor), clip, floor)
 
 
-def kl_exact(u_new: Tensor, u_old: Tensor) -> Tensor:
-    """Return KL(Poisson(exp(u_new)) || Poisson(exp(u_old))), summed over neurons: (B,), nats."""
+def kl_exact(u_new: Neurons, u_old: StartOrNeurons) -> PerImage:
+    """Return KL(Poisson(exp(u_new)) || Poisson(exp(u_old))), summed over neurons, in nats."""
     du = u_new - u_old
     return (torch.exp(u_old) * (1.0 + torch.exp(du) * (du - 1.0))).sum(-1)
 
 
-def kl_code(u_new: Tensor, u_old: Tensor) -> Tensor:
-    """Return the KL with the updated rate in front, as the paper's public code has it: (B,)."""
+def kl_code(u_new: Neurons, u_old: StartOrNeurons) -> PerImage:
+    """Return the KL with the updated rate in front, as the paper's public code has it."""
     du = u_new - u_old
     return (torch.exp(u_new) * (1.0 + torch.exp(du) * (du - 1.0))).sum(-1)
 
 
-KL_FORMS: Final[dict[KlForm, Callable[[Tensor, Tensor], Tensor]]] = {
+KL_FORMS: Final[dict[KlForm, Callable[[Neurons, StartOrNeurons], PerImage]]] = {
     "code": kl_code,
     "exact": kl_exact,
 }

@@ -5,12 +5,13 @@ times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n, z = sum_n sigmoid((1 - 
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import torch
 from torch import Tensor
 
 from ipvae_snn.errors import TrainingError
+from ipvae_snn.models.shapes import AnyShape
 
 # An arrival later than 1 + CUTOFF * temperature adds less than sigmoid(-6) = 0.0025.
 CUTOFF: Final = 6.0
@@ -22,6 +23,7 @@ MAX_MEAN_ARRIVALS: Final = 256
 # Arrivals drawn in one call: few elements stay active for long, and they are drawn in blocks.
 BLOCK: Final = 4_096
 
+Elements = Annotated[Tensor, "elements"]
 Draw = Callable[[Tensor | None, int, int], Tensor]
 
 
@@ -41,8 +43,10 @@ def generator_draw(shape: torch.Size, like: Tensor, generator: torch.Generator) 
     return draw
 
 
-def relaxed_poisson(u: Tensor, temperature: float, draw: Draw, cutoff: float = CUTOFF) -> Tensor:
-    """Return relaxed spike counts, of the shape of the log rates `u`, with a gradient to `u`.
+def relaxed_poisson(
+    u: AnyShape, temperature: float, draw: Draw, cutoff: float = CUTOFF
+) -> AnyShape:
+    """Return relaxed spike counts at the log rates `u`, with a gradient to `u`.
 
     Arrivals are drawn only for elements whose time has not passed 1 + cutoff * temperature, so
     that about 1 + rate draws an element are made and nothing of size (arrivals, B, K) is kept.
@@ -53,14 +57,16 @@ def relaxed_poisson(u: Tensor, temperature: float, draw: Draw, cutoff: float = C
     return result
 
 
-def relaxed_poisson_plain(u: Tensor, temperature: float, exponentials: Tensor) -> Tensor:
-    """Return the same by the plain formula, from unit exponentials (n_exp, *u.shape)."""
+def relaxed_poisson_plain(
+    u: AnyShape, temperature: float, exponentials: Annotated[Tensor, "arrivals *shape"]
+) -> AnyShape:
+    """Return the same by the plain formula, from unit exponentials."""
     arrivals = torch.cumsum(exponentials * torch.exp(-u), dim=0)
     return torch.sigmoid((1.0 - arrivals) / temperature).sum(0)
 
 
-def exact_poisson(u: Tensor, generator: torch.Generator) -> Tensor:
-    """Return integer-valued spike counts ~ Poisson(exp(u)), of the shape and dtype of `u`."""
+def exact_poisson(u: AnyShape, generator: torch.Generator) -> AnyShape:
+    """Return integer-valued spike counts ~ Poisson(exp(u)), of the dtype of `u`."""
     return torch.poisson(torch.exp(u), generator=generator)
 
 
@@ -80,9 +86,9 @@ class _RelaxedPoisson(torch.autograd.Function):
 
 
 def _count_arrivals(
-    u: Tensor, temperature: float, draw: Draw, cutoff: float
-) -> tuple[Tensor, Tensor]:
-    """Return z and dz/du (both flat) for flat log rates `u`."""
+    u: Elements, temperature: float, draw: Draw, cutoff: float
+) -> tuple[Elements, Elements]:
+    """Return z and dz/du for log rates `u`, all flat."""
     horizon = 1.0 + cutoff * temperature
     z, slope = torch.zeros_like(u), torch.zeros_like(u)
     interval = torch.exp(-u)
@@ -113,7 +119,7 @@ def _count_arrivals(
     return z, slope
 
 
-def _soft_count(times: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def _soft_count(times: AnyShape, temperature: float) -> tuple[AnyShape, AnyShape]:
     soft = torch.sigmoid((1.0 - times) / temperature)
     return soft, soft * (1.0 - soft) * times / temperature
 

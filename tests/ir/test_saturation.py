@@ -23,8 +23,13 @@ def trace_of(*hits: tuple[int, int, str, int]) -> Trace:
     for image, step, kind, number in hits:
         saturated[image, step, SATURATIONS.index(kind)] = number
     nothing = np.zeros((3, 1), np.int64)
-    return Trace(nothing, nothing.astype(np.int32), nothing, nothing.astype(np.float32),
-                 saturated=saturated)  # fmt: skip
+    return Trace(
+        counts_sum=nothing,
+        state=nothing.astype(np.int32),
+        spikes_per_step=np.zeros((3, 4), np.int64),
+        reconstruction=nothing.astype(np.float32),
+        saturated=saturated,
+    )
 
 
 def test_saturations_are_added_up_by_kind_and_step() -> None:

@@ -1,0 +1,20 @@
+"""Shapes of the model's tensors, once: M pixels, K neurons, *B the axes of a batch.
+
+A type checker sees a Tensor; tests/support/shape_checks.py checks the axes. Within one call an
+axis name stands for one length. *B is (B,), or (T, B) for the frames of a sequence.
+"""
+
+from typing import Annotated
+
+from torch import Tensor
+
+Pixels = Annotated[Tensor, "*B M"]
+Neurons = Annotated[Tensor, "*B K"]
+PerImage = Annotated[Tensor, "*B"]
+Phi = Annotated[Tensor, "M K"]
+Lateral = Annotated[Tensor, "K K"]
+LogSigma = Annotated[Tensor, "1 M"]
+StartOrNeurons = Annotated[Tensor, "*#B K"]  # (1, K) where all images start alike
+LogBias = Annotated[Tensor, "1 K"]
+Scalar = Annotated[Tensor, ""]
+AnyShape = Annotated[Tensor, "*shape"]
