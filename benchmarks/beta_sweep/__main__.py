@@ -55,7 +55,7 @@ def point(
     trained = train_network(config, run, data_root, resume, display)
     network = load_float_network(trained.checkpoint)
     held_out = load(data, "test", data_root, images)
-    found = evaluate(network, held_out, request_of(config, STEPS)).evaluation
+    found = evaluate(network, held_out, request_of(network, STEPS)).evaluation
     last = found.as_json()["moments"][-1]
     return {
         "beta": beta,

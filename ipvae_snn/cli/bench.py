@@ -72,10 +72,3 @@ def show(screen: "Console", found: "Comparison") -> None:
         f"{100 * found.counts_equal_active:.2f} % where float is not 0",
         highlight=False,
     )
-
-
-def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:
-    """Call the function of the same name in workflows; here until `compare` does."""
-    from ipvae_snn.workflows import back_ends as workflow
-
-    workflow.check_pair(source, wanted, checkpoint, network)

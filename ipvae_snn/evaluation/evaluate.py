@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ipvae_snn.arrays import Float32, Float64
-from ipvae_snn.config.settings import Config, KlForm
+from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.evaluation.figures import Moment, gather, judge_of
@@ -106,9 +106,11 @@ class Evaluated:
     maps: dict[int, Float32]
 
 
-def request_of(config: Config, steps: int, seed: int = 0, threads: int = 1) -> EvaluationRequest:
-    """Return the request with the KL form and the horizon of the config trained with."""
-    return EvaluationRequest(steps, seed, config.train.kl, config.train.steps, threads)
+def request_of(
+    network: FloatNetwork, steps: int, seed: int = 0, threads: int = 1
+) -> EvaluationRequest:
+    """Return the request with the KL form and the horizon that the network was trained with."""
+    return EvaluationRequest(steps, seed, network.kl, network.training_steps, threads)
 
 
 def recorded_steps(steps: int, training_steps: int) -> tuple[int, ...]:

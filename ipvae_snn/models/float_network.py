@@ -11,14 +11,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from ipvae_snn.arrays import Float32
 from ipvae_snn.config.renamed import old_dynamics
-from ipvae_snn.config.settings import MAX_UPDATES_PER_STEP
+from ipvae_snn.config.settings import MAX_UPDATES_PER_STEP, KlForm
 from ipvae_snn.errors import ConversionError, FileFormatError
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.storage.tensor_files import read_header
@@ -44,7 +44,8 @@ class FloatNetwork:
     image_shape: (height, width), height * width = M. source: SHA-256 of the checkpoint file.
     updates_per_step: updates of the potential in one step. leak: how strongly an update pulls the
     potential u back to u_prior, where its step began; u changes by exp(log_lr) (drive -
-    exp(log_bias) - leak (u - u_prior)), softly clipped.
+    exp(log_bias) - leak (u - u_prior)), softly clipped. kl, training_steps: the form of the KL
+    term and the number of steps that it was trained with, which an evaluation reports.
     """
 
     phi: Float32
@@ -60,6 +61,8 @@ class FloatNetwork:
     trained_on: str
     updates_per_step: int = 1
     leak: float = 0.0
+    kl: KlForm = "code"
+    training_steps: int = 16
 
     def __repr__(self) -> str:
         """Say shape and origin without the arrays."""
@@ -116,7 +119,13 @@ def load_float_network(path: Path) -> FloatNetwork:
             trained_on=str(details["trained_on"]),
         )
         kind = details.get("kind", KIND)
-        network = replace(network, **_dynamics(metadata, details, network.log_lr)._asdict())
+        config = tomllib.loads(metadata.get("config", ""))
+        network = replace(
+            network,
+            kl=_kl_form(metadata.get("kl", "code")),
+            training_steps=int(config.get("train", {}).get("steps", network.training_steps)),
+            **_dynamics(config, details, network.log_lr)._asdict(),
+        )
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise FileFormatError(
             f"{path}: a checkpoint with a missing or malformed part ({error}); make it again"
@@ -135,14 +144,20 @@ class _Dynamics(NamedTuple):
     leak: float
 
 
-def _dynamics(metadata: Mapping[str, str], details: Mapping[str, Any], log_lr: float) -> _Dynamics:
+def _kl_form(name: str) -> KlForm:
+    if name not in get_args(KlForm):
+        raise ValueError(f"KL form {name!r} is not known")
+    return "exact" if name == "exact" else "code"
+
+
+def _dynamics(config: Mapping[str, Any], details: Mapping[str, Any], log_lr: float) -> _Dynamics:
     """Return the dynamics that the file states; an old file states them in its config.
 
     There the leak is a constant pull c per update, which is the leak c / exp(log_lr).
     """
     if "updates_per_step" in details:
         return _Dynamics(int(details["updates_per_step"]), float(details["leak"]))
-    old = old_dynamics(tomllib.loads(metadata.get("config", "")))
+    old = old_dynamics(config)
     return _Dynamics(old.updates, old.pull / math.exp(log_lr))
 
 

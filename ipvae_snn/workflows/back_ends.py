@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ipvae_snn.backends import registry
 from ipvae_snn.comparison.agreement import agreement
-from ipvae_snn.errors import DataError, DivergedError
+from ipvae_snn.errors import DivergedError
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
 from ipvae_snn.hw.cost.activity import Activity, activity
 from ipvae_snn.hw.cost.energy import chip_energy
@@ -24,6 +24,7 @@ from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.networks import check_pair
 from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
@@ -149,21 +150,9 @@ def bench_files(
     """
     networks = Networks(load_float_network(checkpoint), load_network(network))
     wanted = networks.program.provenance.get("checkpoint_sha256", "")
-    check_pair(networks.floats.source, wanted, checkpoint, network)
+    check_pair(networks.floats.source, wanted, str(checkpoint), str(network))
     images = choice.encoded_for(networks.program)
     return compare_backends(networks, images, request, contest, report).comparison
-
-
-def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:
-    """Raise DataError if the integer network was not converted from this checkpoint.
-
-    source: SHA-256 of the checkpoint. wanted: that of the one which the network came from.
-    """
-    if source != wanted:
-        raise DataError(
-            f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
-            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
-        )
 
 
 def compare_backends(

@@ -14,14 +14,14 @@ from ipvae_snn.comparison.measure import measure
 from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.comparison.report import Report
 from ipvae_snn.config.settings import KlForm
-from ipvae_snn.errors import DataError, FileFormatError
-from ipvae_snn.ir.files import load_network
-from ipvae_snn.models.checkpoint import load_checkpoint_config
-from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.data.given import ImageSource
+from ipvae_snn.errors import FileFormatError
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.report.document import Document, Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import is_checkpoint, load_for
+from ipvae_snn.workflows.images import load_for
+from ipvae_snn.workflows.networks import NetworkSource, check_pair, load, load_integer, named
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 
 # A pair of runs and the single steps between them take as long as about this many float runs.
@@ -66,40 +66,41 @@ class ComparisonResult:
 
 
 def compare(
-    checkpoint: Path,
-    network: Path,
-    data: str,
+    source: NetworkSource,
+    integer_source: NetworkSource,
+    data: ImageSource,
     settings: ComparisonSettings = DEFAULT,
     *,
     pictures: Path | None = None,
     out: Path | None = None,
     progress: Progress = ignore,
 ) -> ComparisonResult:
-    """Compare a checkpoint with the integer network made of it, on the images called `data`.
+    """Compare a float network with the integer network made of it, on the images `data`.
 
     pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
     Raises FileFormatError for files of another kind, DataError for images that do not fit or a
     network that came from another checkpoint.
     """
-    if not is_checkpoint(checkpoint):
+    floats = load(source)
+    if isinstance(floats, IntegerNetwork):
         raise FileFormatError(
-            f"{checkpoint}: an integer network; give the float checkpoint that it came from "
+            f"{named(source)}: an integer network; give the float checkpoint that it came from "
             "first, and then the integer network"
         )
-    floats, integer = load_float_network(checkpoint), load_network(network)
-    check_pair(floats.source, integer.provenance.get("checkpoint_sha256", ""), checkpoint, network)
+    integer = load_integer(integer_source, "compare")
+    wanted = integer.provenance.get("checkpoint_sha256", "")
+    check_pair(floats.source, wanted, named(source), named(integer_source))
     images = load_for(integer, data, settings.split, settings.data_root, settings.limit)
     pair = Pair(floats, integer, images.floats.pixels, images.pixels)
-    form = load_checkpoint_config(checkpoint).train.kl
     start = time.perf_counter()
-    fidelity, causes = compare_pair(pair, form, settings, progress)
+    fidelity, causes = compare_pair(pair, floats.kl, settings, progress)
     drawn: tuple[Picture, ...] = plots.pictures(fidelity, causes, images.floats.name)
     if pictures is not None:
         drawn = save_all(drawn, pictures)
     made = Report(
-        checkpoint=str(checkpoint),
+        checkpoint=named(source),
         checkpoint_sha256=floats.source,
-        network=str(network),
+        network=named(integer_source),
         circuit=integer.circuit,
         fraction_bits=integer.neurons.fraction_bits,
         neurons=integer.n_neurons,
@@ -107,7 +108,7 @@ def compare(
         citation=images.floats.citation,
         images=len(images.pixels),
         saturated_pixels=images.saturated,
-        kl_form=form,
+        kl_form=floats.kl,
         fidelity=fidelity,
         attribution=causes,
         plots=tuple(str(picture.path) for picture in drawn if picture.path is not None),
@@ -151,12 +152,3 @@ def compare_pair(
         steps.begin("one tensor at a time")
         causes = attribute(pair, settings.steps, seeds, settings.threads, steps.add)
     return fidelity, causes
-
-
-def check_pair(source: str, wanted: str, checkpoint: Path, network: Path) -> None:
-    """Raise DataError if the integer network was not converted from this checkpoint."""
-    if source != wanted:
-        raise DataError(
-            f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
-            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
-        )

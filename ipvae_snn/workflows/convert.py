@@ -1,5 +1,6 @@
 """Convert a float network to integers: load calibration images, measure, round, write."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,14 +11,16 @@ from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.conversion.figures import ConversionReport
 from ipvae_snn.data import ImageSet
+from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import ConversionError
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
-from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.workflows.images import load_images
+from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.networks import NetworkSource, load_float
 from ipvae_snn.workflows.progress import Progress, ignore
 
 
@@ -28,7 +31,7 @@ class CalibrationSettings:
     data: None for the set that the network was trained on.
     """
 
-    data: str | None = None
+    data: ImageSource | None = None
     images: int = 2000
     steps: int = 48
     seed: int = 0
@@ -99,7 +102,7 @@ def as_circuit(name: str) -> Circuit:
 
 
 def convert(
-    checkpoint: Path,
+    source: NetworkSource,
     settings: ConversionSettings = DEFAULT,
     calibration: CalibrationSettings = CALIBRATION,
     *,
@@ -107,15 +110,17 @@ def convert(
     report_file: Path | None = None,
     progress: Progress = ignore,
 ) -> ConversionResult:
-    """Convert the float network of a file.
+    """Convert a float network.
 
     out: the integer network's file; report_file: the report's, which otherwise lies beside it.
     Raises DataError for images that do not fit, ConversionError where no integer network can
     express this one.
     """
-    network = load_float_network(checkpoint)
-    name, side = calibration.data or network.trained_on, network.image_shape[0]
-    images = load_images(name, calibration.split, calibration.data_root, calibration.images, side)
+    network = load_float(source, "convert")
+    data = network.trained_on if calibration.data is None else calibration.data
+    split, side = as_split(calibration.split), network.image_shape[0]
+    chosen = Selection(split, calibration.images, calibration.data_root, side)
+    images = image_set(data, chosen)
     check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
     what = f"{len(images.pixels)} images, {calibration.steps} steps; then rounding"
     progress(what, 0, 0)
@@ -127,7 +132,8 @@ def convert(
         write_json(report_file or out.with_suffix(".report.json"), made.as_json())
     elif report_file is not None:
         write_json(report_file, made.as_json())
-    return ConversionResult(integer, made, name, out)
+    called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name
+    return ConversionResult(integer, made, called, out)
 
 
 def convert_network(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Float64
 from ipvae_snn.backends import compiled
+from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile, profile_names
 from ipvae_snn.hw.cost import report as reports
@@ -26,14 +27,15 @@ from ipvae_snn.hw.cost.processor import (
 from ipvae_snn.hw.cost.report import Report
 from ipvae_snn.hw.mapping.events import Events, counted
 from ipvae_snn.hw.mapping.mapping import check_and_place
-from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
 from ipvae_snn.metrics.quality import r2
+from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.document import Document, Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import Images, is_checkpoint, load_for
+from ipvae_snn.workflows.images import Images, load_for
+from ipvae_snn.workflows.networks import NetworkSource, load, named
 from ipvae_snn.workflows.progress import Progress, ignore
 
 CHUNK_BYTES: Final = 1 << 26  # of the counts and states that a part of the run keeps
@@ -75,27 +77,28 @@ class EnergyResult:
 
 
 def energy(
-    network: Path,
-    data: str,
+    source: NetworkSource,
+    data: ImageSource,
     settings: EnergySettings = DEFAULT,
     *,
     pictures: Path | None = None,
     out: Path | None = None,
     progress: Progress = ignore,
 ) -> EnergyResult:
-    """Run the integer network of a file on the images called `data`, and price what happens.
+    """Run an integer network on the images `data`, and price what happens.
 
     pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
     Raises ConfigError for a profile without energies, FileFormatError for a float checkpoint.
     """
     # Profiles first: a wrong name must not cost the time of a run.
     profiles = priced_profiles(settings.profiles)
-    if is_checkpoint(network):
+    program = load(source)
+    if isinstance(program, FloatNetwork):
+        name, images_name = named(source), data if isinstance(data, str) else "DATA"
         raise FileFormatError(
-            f"{network}: a float checkpoint, but this counts an integer network's events; convert "
-            f"it first: ipvae-snn convert {network} --calibrate {data} --out net.safetensors"
+            f"{name}: a float checkpoint, but this counts an integer network's events; convert "
+            f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
-    program = load_network(network)
     images = load_for(program, data, settings.split, settings.data_root, settings.limit)
     progress(f"compiled: {len(images.pixels)} images, {settings.steps} steps", 0, 0)
     found = report(program, images, settings.steps, settings.seed, profiles)

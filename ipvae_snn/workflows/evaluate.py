@@ -1,11 +1,13 @@
 """Evaluate a float network: judge images, fit a read-out, judge other sets, draw pictures."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ipvae_snn.data import ImageSet, load
+from ipvae_snn.data import ImageSet
+from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError, FileFormatError
 from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.evaluation import plots, report
@@ -14,12 +16,13 @@ from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
 from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
 from ipvae_snn.evaluation.report import Report
 from ipvae_snn.ir.encode import check_images
-from ipvae_snn.models.checkpoint import load_checkpoint_config
-from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.document import Document, Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import as_split, is_checkpoint
+from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.networks import NetworkSource, load, named
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 
 SHOWN: Final = 4  # images in the picture of reconstructions
@@ -79,35 +82,36 @@ class EvaluationResult:
 
 
 def evaluate(
-    checkpoint: Path,
-    data: str,
+    source: NetworkSource,
+    data: ImageSource,
     settings: EvaluationSettings = DEFAULT,
     *,
     pictures: Path | None = None,
     out: Path | None = None,
     progress: Progress = ignore,
 ) -> EvaluationResult:
-    """Evaluate the float network of a file on the images called `data`.
+    """Evaluate a float network on the images `data`.
 
     pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
     Raises FileFormatError for an integer network, DataError for images that do not fit.
     """
-    if not is_checkpoint(checkpoint):
+    network = load(source)
+    if isinstance(network, IntegerNetwork):
         raise FileFormatError(
-            f"{checkpoint}: an integer network, but evaluate judges a float checkpoint "
+            f"{named(source)}: an integer network, but evaluate judges a float checkpoint "
             "(model.safetensors); use ipvae-snn bench for the integer network"
         )
-    network = load_float_network(checkpoint)
-    config = load_checkpoint_config(checkpoint)
-    request = evaluation.request_of(config, settings.steps, settings.seed, settings.threads)
+    request = evaluation.request_of(network, settings.steps, settings.seed, settings.threads)
     plan = plan_of(network, data, settings)
-    result = carry_out(plan, network, request, str(checkpoint), pictures, progress)
+    result = carry_out(plan, network, request, named(source), pictures, progress)
     if out is not None:
         write_json(out, result.as_json())
     return result
 
 
-def plan_of(network: FloatNetwork, data: str, settings: EvaluationSettings = DEFAULT) -> Plan:
+def plan_of(
+    network: FloatNetwork, data: ImageSource, settings: EvaluationSettings = DEFAULT
+) -> Plan:
     """Load all images first, so that what is missing shows before the long run.
 
     Raises DataError for images that are missing or do not fit the network.
@@ -125,19 +129,25 @@ def plan_of(network: FloatNetwork, data: str, settings: EvaluationSettings = DEF
     return Plan(images, _training_images(data, images, side, settings), others)
 
 
-def _load(data: str, split: str, limit: int, side: int, data_root: Path | None) -> ImageSet:
-    """Return images of the split, with a part of one's own images held out for "test"."""
-    return load(data, as_split(split), data_root, limit, patch_size=side, holdout=True)
+def _load(data: ImageSource, split: str, limit: int, side: int, data_root: Path | None) -> ImageSet:
+    """Return images of the split, with a part of one's own files held out for "test".
+
+    Images that are handed in are those to judge, all of them.
+    """
+    holdout = isinstance(data, str | os.PathLike)
+    return image_set(data, Selection(as_split(split), limit, data_root, side, holdout))
 
 
 def _training_images(
-    data: str, images: ImageSet, side: int, settings: EvaluationSettings
+    data: ImageSource, images: ImageSet, side: int, settings: EvaluationSettings
 ) -> ImageSet | str:
     """Return the images to fit the read-out on, or why there is no read-out."""
     if settings.readout_train == 0:
         return "none was asked for (--readout-train 0)"
     if images.labels is None:
         return f"{images.name} has no labels"
+    if not isinstance(data, str | os.PathLike):
+        return f"{images.name} is one set of images, with no training split"
     if settings.split == "train":
         return "the images judged are training images; give --split test"
     try:

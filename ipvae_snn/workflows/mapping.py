@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ipvae_snn.arrays import Integers, UInt8
 from ipvae_snn.backends.registry import load_backend
+from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.mapping import events as counting
@@ -15,13 +16,14 @@ from ipvae_snn.hw.mapping.events import Events
 from ipvae_snn.hw.mapping.limits import require_limits
 from ipvae_snn.hw.mapping.mapping import Mapping
 from ipvae_snn.hw.mapping.populations import InputAs
-from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of
+from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import format_of, save
-from ipvae_snn.workflows.images import Images, is_checkpoint, load_for
+from ipvae_snn.workflows.images import Images, load_for
+from ipvae_snn.workflows.networks import NetworkSource, load, named
 from ipvae_snn.workflows.progress import Progress, ignore
 
 COUNTS_AT_ONCE: Final = 1 << 24  # counts of a run that are held together; bounds memory
@@ -47,7 +49,7 @@ class EventSettings:
     """
 
     rates: Path | None = None
-    data: str | None = None
+    data: ImageSource | None = None
     split: str = "test"
     limit: int = 20
     steps: int = 64
@@ -61,32 +63,32 @@ EVENTS: Final = EventSettings()
 
 @dataclass(frozen=True)
 class MappingResult:
-    """The mapping of a network's file; picture: of its placement, if it has one; out: the file."""
+    """The mapping of a network; picture: of its placement, if it has one; out: the file."""
 
-    network: Path
+    network: str
     mapping: Mapping
     picture: Picture | None
     out: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return all but the neurons' cores as plain data."""
-        return {"network": str(self.network), **mapping.as_json(self.mapping)}
+        return {"network": self.network, **mapping.as_json(self.mapping)}
 
     def document(self) -> Document:
         """Return the tables, the picture, and where the numbers were written."""
         pictures = () if self.picture is None else (self.picture,)
-        shown = report.document(self.mapping, self.network.name, pictures)
+        shown = report.document(self.mapping, Path(self.network).name, pictures)
         if self.out is None:
             return shown
         return Document(shown.title, (*shown.blocks, paragraph(f"{self.out} written")))
 
     def require_fit(self) -> None:
         """Raise FitError with every limit that is broken."""
-        mapping.require_fit(self.mapping, str(self.network))
+        mapping.require_fit(self.mapping, self.network)
 
 
 def map_network(
-    network: Path,
+    source: NetworkSource,
     chip: ChipSettings = CHIP,
     events: EventSettings = EVENTS,
     *,
@@ -107,15 +109,15 @@ def map_network(
         format_of(picture)  # before the run, so that a wrong suffix costs no time
     profile = load_profile(chip.profile)
     require_limits(profile)
-    if is_checkpoint(network):
+    network, name = load(source), named(source)
+    if isinstance(network, FloatNetwork):
         raise FileFormatError(
-            f"{network}: a float checkpoint; chips take integers: ipvae-snn convert {network.stem}"
+            f"{name}: a float checkpoint; chips take integers: ipvae-snn convert {Path(name).stem}"
         )
-    integer = load_network(network)
-    counted = events_of(integer, events, progress)
-    progress(f"placing {network.name} on {profile.name}", 0, 0)
-    found = mapping.check_and_place(integer, profile, chip.input_as, counted, chip.chips)
-    result = MappingResult(network, found, _picture(found, network.name, picture), out)
+    counted = events_of(network, events, progress)
+    progress(f"placing {Path(name).name} on {profile.name}", 0, 0)
+    found = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)
+    result = MappingResult(name, found, _picture(found, Path(name).name, picture), out)
     if out is not None:
         cores = mapping.cores_of_neurons(found)
         write_json(out, {**result.as_json(), "core_of": cores})

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ipvae_snn import pretrained
-from ipvae_snn.errors import ConversionError, FileFormatError
+from ipvae_snn.errors import ConversionError, DataError, FileFormatError
 from ipvae_snn.ir import files
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models import float_network
@@ -59,7 +59,7 @@ def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
     if isinstance(network, FloatNetwork):
         return network
     raise ConversionError(
-        f"{purpose} needs a float network, but {_named(source)} is an integer one; give the "
+        f"{purpose} needs a float network, but {named(source)} is an integer one; give the "
         "checkpoint that it was converted from"
     )
 
@@ -73,9 +73,22 @@ def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
     if isinstance(network, IntegerNetwork):
         return network
     raise ConversionError(
-        f"{purpose} needs an integer network, but {_named(source)} is a float one; convert it first"
+        f"{purpose} needs an integer network, but {named(source)} is a float one; convert it first"
     )
 
 
-def _named(source: NetworkSource) -> str:
-    return repr(source) if isinstance(source, Network) else os.fspath(source)
+def named(source: NetworkSource) -> str:
+    """Return what a report calls the network: its file, or what it is."""
+    return repr(source) if isinstance(source, Network) else str(network_path(source))
+
+
+def check_pair(source: str, wanted: str, checkpoint: str, network: str) -> None:
+    """Raise DataError if the integer network was not converted from this checkpoint.
+
+    source: SHA-256 of the checkpoint. wanted: that of the one which the network came from.
+    """
+    if source != wanted:
+        raise DataError(
+            f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
+            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
+        )

@@ -49,7 +49,7 @@ class RunOptions:
     forbid_saturation: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """A run: its trace, the images it saw, and R2 of the last step's reconstructions.
 
@@ -64,6 +64,13 @@ class RunResult:
     saturated_pixels: int
     seconds: float
     out: Path | None = None
+
+    def __repr__(self) -> str:
+        """Say what ran and how it ended."""
+        return (
+            f"RunResult({self.backend}, {len(self.images)} images, {self.steps} steps, "
+            f"R2 {self.quality.mean:.3f}, {self.spikes_per_image:,.0f} spikes per image)"
+        )
 
     @property
     def steps(self) -> int:

@@ -28,11 +28,12 @@ from ipvae_snn.models.parameters import IterativePoissonVAE
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report import markdown
 from ipvae_snn.report.document import Table
-from ipvae_snn.workflows.compare import ComparisonSettings, check_pair, compare
+from ipvae_snn.workflows.compare import ComparisonSettings, compare
 from ipvae_snn.workflows.convert import CalibrationSettings, as_circuit, convert, settings_of
 from ipvae_snn.workflows.energy import EnergySettings, energy, priced_profiles
 from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, map_network
+from ipvae_snn.workflows.networks import check_pair
 from ipvae_snn.workflows.progress import Steps
 
 Heard = list[tuple[str, int, int]]
@@ -188,7 +189,7 @@ def test_settings_that_are_wrong_are_one_line() -> None:
     with pytest.raises(ConversionError, match="no circuit is called 'three'; there are one-layer"):
         as_circuit("three")
     with pytest.raises(DataError, match=r"n was converted from a checkpoint with SHA-256 unknown"):
-        check_pair("ab" * 32, "", Path("c"), Path("n"))
+        check_pair("ab" * 32, "", "c", "n")
     both = settings_of(8, lateral_bits=4, sparsity=0.5)
     assert (both.feedforward_bits, both.lateral_bits, both.sparsity) == (8, 4, 0.5)
 

@@ -1,0 +1,339 @@
+"""What `import ipvae_snn` gives: the workflows, for a notebook or a program of one's own.
+
+A network is a pretrained name, a checkpoint, an integer network's file, or one that is loaded.
+Images are a data set's name, a path, an array, a tensor, a Dataset or a DataLoader (`data.given`).
+Nothing is printed, and files are written only where a path is given. `progress(what, done, total)`
+is called as the work goes on; total is 0 where it is not known.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ipvae_snn.config.settings import Value
+from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.errors import BackendError
+from ipvae_snn.ir.encode import check_images
+from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.training import train as training
+from ipvae_snn.training.trainer import TrainProgress
+from ipvae_snn.training.validation import Validation
+from ipvae_snn.workflows import compare as comparisons
+from ipvae_snn.workflows import convert as conversions
+from ipvae_snn.workflows import energy as energies
+from ipvae_snn.workflows import evaluate as evaluations
+from ipvae_snn.workflows import export as exports
+from ipvae_snn.workflows import mapping as mappings
+from ipvae_snn.workflows import run as runs
+from ipvae_snn.workflows import verify as verifications
+from ipvae_snn.workflows.compare import ComparisonResult, ComparisonSettings
+from ipvae_snn.workflows.convert import CalibrationSettings, ConversionResult
+from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
+from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
+from ipvae_snn.workflows.export import Exported
+from ipvae_snn.workflows.images import as_split, load_for
+from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
+from ipvae_snn.workflows.networks import NetworkSource, load, load_float, load_integer
+from ipvae_snn.workflows.progress import Progress, ignore
+from ipvae_snn.workflows.run import RunResult
+from ipvae_snn.workflows.train import SettingsChoice
+from ipvae_snn.workflows.verify import BACKENDS, Verification
+
+__all__ = [
+    "compare",
+    "convert",
+    "energy",
+    "evaluate",
+    "export",
+    "load",
+    "map_network",
+    "run",
+    "train",
+    "verify",
+]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The trained network and its validation on held-out images.
+
+    checkpoint: its file, None where no folder was given. seconds: of this call.
+    """
+
+    network: FloatNetwork
+    validation: Validation
+    checkpoint: Path | None
+    iterations: int
+    seconds: float
+
+    def __repr__(self) -> str:
+        """Say what was trained and how good it is."""
+        found = self.validation
+        return (
+            f"TrainingResult({self.network}, R2 {found.r2:.3f}, zeros {found.zeros:.3f}, "
+            f"{self.iterations} iterations in {self.seconds:.0f} s)"
+        )
+
+
+def train(
+    images: ImageSource,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Value] | None = None,
+    resume: bool = False,
+    progress: Progress = ignore,
+) -> TrainingResult:
+    """Train a network on images, of which every tenth is held out (a named set has its own).
+
+    preset: settings that come with the package, by default those for the named set, else "images".
+    settings: changes to it, as {"train.iterations": 2000, "model.n_latents": 256}. out: folder of
+    the run, from which `resume` goes on; without it nothing is kept on disk. Raises ConfigError,
+    DataError or TrainingError.
+    """
+    named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
+    overrides = tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items())
+    config = SettingsChoice(preset=preset, overrides=overrides, data=named).resolve()
+    limits = config.data.limit or None, config.data.validation_limit or None
+    seen = image_set(images, Selection("train", limits[0], holdout=True))
+    held_out = image_set(images, Selection("test", limits[1], holdout=True))
+    config = replace(config, data=replace(config.data, name=seen.name))
+
+    def report(now: TrainProgress) -> None:
+        progress("training", now.iteration, now.iterations)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "run") if out is None else Path(out)
+        done = training.train(config, seen, held_out, folder, resume, report)
+        network = load_float_network(done.checkpoint)
+    kept = None if out is None else done.checkpoint
+    return TrainingResult(network, done.validation, kept, done.iterations, done.seconds)
+
+
+def convert(
+    network: NetworkSource,
+    calibrate: ImageSource | None = None,
+    *,
+    bits: int = 8,
+    feedforward_bits: int | None = None,
+    lateral_bits: int | None = None,
+    circuit: Circuit = "one-layer",
+    sparsity: float = 0.0,
+    images: int = 2000,
+    steps: int = 48,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    data_root: Path | None = None,
+    progress: Progress = ignore,
+) -> ConversionResult:
+    """Convert a float network to integers of `bits` bits, calibrated on images.
+
+    calibrate: by default the training split of the set that the network was trained on. images,
+    steps: how much of it. out: file for the integer network, with its report beside it. Raises
+    ConversionError where integers cannot express the network, DataError for images that do not fit.
+    """
+    return conversions.convert(
+        load_float(network, "convert"),
+        conversions.settings_of(
+            bits, feedforward_bits, lateral_bits, circuit=circuit, sparsity=sparsity
+        ),
+        CalibrationSettings(calibrate, images, steps, seed, data_root=data_root),
+        out=None if out is None else Path(out),
+        progress=progress,
+    )
+
+
+def run(
+    network: NetworkSource,
+    images: ImageSource,
+    *,
+    steps: int = 64,
+    seed: int = 0,
+    trace: bool = False,
+    limit: int | None = None,
+    backend: str | None = None,
+    split: str = "test",
+    data_root: Path | None = None,
+) -> RunResult:
+    """Show images to a network for `steps` steps; the counts do not depend on the back end.
+
+    backend: by default `compiled` for an integer network; a float one runs on the same uniforms.
+    trace: keep counts and potentials of every step, (N, T, K) each. Raises DataError for images
+    that do not fit the network, BackendError where the back end fails.
+    """
+    loaded, request = load(network), RunRequest(steps, seed, trace=trace)
+    if isinstance(loaded, IntegerNetwork):
+        shown = load_for(loaded, images, split, data_root, limit)
+        return runs.run_integer(loaded, shown, request, backend or "compiled")
+    if backend not in (None, runs.FLOAT):
+        raise BackendError(
+            f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
+        )
+    selection = Selection(as_split(split), limit, data_root, loaded.image_shape[0])
+    found = image_set(images, selection)
+    check_images(loaded.image_shape, loaded.input_kind, found.pixels, found.kind, found.name)
+    return runs.run_float(loaded, found, request)
+
+
+def evaluate(
+    network: NetworkSource,
+    images: ImageSource,
+    *,
+    steps: int = 1000,
+    seed: int = 0,
+    limit: int = 1000,
+    readout_train: int = 5000,
+    split: str = "test",
+    threads: int = 1,
+    data_root: Path | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    progress: Progress = ignore,
+) -> EvaluationResult:
+    """Judge a float network: R2, zeros, free energy, sparseness, read-out of labels, run-aways.
+
+    readout_train: training images of a named set for the read-out, 0 for none. pictures: folder.
+    Raises ConversionError for an integer network, DataError for images that do not fit.
+    """
+    settings = EvaluationSettings(
+        split, limit, steps, seed, readout_train, threads=threads, data_root=data_root
+    )
+    return evaluations.evaluate(
+        load_float(network, "evaluate"),
+        images,
+        settings,
+        pictures=None if pictures is None else Path(pictures),
+        progress=progress,
+    )
+
+
+def compare(
+    network: NetworkSource,
+    integer: NetworkSource,
+    images: ImageSource,
+    *,
+    steps: int = 64,
+    seeds: int = 5,
+    seed: int = 0,
+    limit: int = 100,
+    attribution: bool = True,
+    split: str = "test",
+    threads: int = 2,
+    data_root: Path | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    progress: Progress = ignore,
+) -> ComparisonResult:
+    """Compare an integer network with the float one that it came from, on the same uniforms.
+
+    attribution: also put each tensor of the integer network into the float one, alone. pictures:
+    folder. Raises DataError where the two do not belong together or images do not fit.
+    """
+    settings = ComparisonSettings(split, limit, steps, seeds, seed, attribution, threads, data_root)
+    return comparisons.compare(
+        load_float(network, "compare"),
+        load_integer(integer, "compare"),
+        images,
+        settings,
+        pictures=None if pictures is None else Path(pictures),
+        progress=progress,
+    )
+
+
+def verify(
+    network: NetworkSource,
+    images: ImageSource,
+    *,
+    backends: Sequence[str] = BACKENDS,
+    steps: int = 64,
+    seed: int = 0,
+    limit: int = 20,
+    split: str = "test",
+    data_root: Path | None = None,
+    progress: Progress = ignore,
+) -> Verification:
+    """Compare back ends with the reference, count by count and state by state.
+
+    A divergence is in the result, with its first place; `require_equal()` raises it. Raises
+    BackendUnavailableError where a back end cannot run here.
+    """
+    loaded = load_integer(network, "verify")
+    shown = load_for(loaded, images, split, data_root, limit)
+    request = RunRequest(steps, seed, trace=True)
+    return verifications.verify(loaded, shown, request, backends, lambda what: progress(what, 0, 0))
+
+
+def map_network(
+    network: NetworkSource,
+    profile: str | os.PathLike[str] = "loihi2",
+    images: ImageSource | None = None,
+    *,
+    chips: int | None = None,
+    steps: int = 64,
+    limit: int = 20,
+    picture: str | os.PathLike[str] | None = None,
+    data_root: Path | None = None,
+    progress: Progress = ignore,
+) -> MappingResult:
+    """Check a network against a chip's limits and place it on the chip's cores.
+
+    profile: a name, or a .toml file. images: to count events; without them every neuron is assumed
+    to send one event per step. A network that does not fit is in the result; `require_fit()` raises
+    it. picture: file for the placement.
+    """
+    return mappings.map_network(
+        load_integer(network, "map"),
+        ChipSettings(os.fspath(profile), chips=chips),
+        EventSettings(data=images, limit=limit, steps=steps, data_root=data_root),
+        picture=None if picture is None else Path(picture),
+        progress=progress,
+    )
+
+
+def energy(
+    network: NetworkSource,
+    images: ImageSource,
+    profiles: Sequence[str] = (),
+    *,
+    steps: int = 64,
+    seed: int = 0,
+    limit: int = 100,
+    split: str = "test",
+    data_root: Path | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    progress: Progress = ignore,
+) -> EnergyResult:
+    """Count what running the images costs, and price it with published energies: proxies.
+
+    profiles: names or .toml files, by default all that ship with energies. Raises ConfigError for a
+    profile without energies.
+    """
+    return energies.energy(
+        load_integer(network, "energy"),
+        images,
+        EnergySettings(tuple(profiles), split, limit, steps, seed, data_root),
+        pictures=None if pictures is None else Path(pictures),
+        progress=progress,
+    )
+
+
+def export(
+    network: NetworkSource,
+    target: str,
+    out: str | os.PathLike[str],
+    *,
+    check: bool = True,
+) -> Exported:
+    """Export a network to the folder `out`: target "onnx", "lava", "snntorch", "norse" or your own.
+
+    check: run the export and compare it with the reference before it appears. Raises
+    BackendUnavailableError where the check cannot run here, DataError if `out` holds files that no
+    such export wrote.
+    """
+    loaded = load(network)
+    if isinstance(loaded, IntegerNetwork):
+        return exports.export_integer(loaded, target, Path(out), check)
+    return exports.export_float(loaded, target, Path(out), check)

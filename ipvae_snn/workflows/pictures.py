@@ -1,0 +1,110 @@
+"""Pictures of networks and runs, for a notebook: axes in, or made, and axes out.
+
+Each function draws into `axes`, or into a new figure of its own, and returns the axes:
+`raster(trace).figure.savefig("raster.svg")`. New figures need no display; `savefig` writes the format
+that the suffix names (PNG, SVG, PDF).
+"""
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ipvae_snn.arrays import Floats
+from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import DataError
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import Trace, counts_of
+from ipvae_snn.report import plots
+from ipvae_snn.workflows.networks import NetworkSource, load
+
+
+def raster(trace: Trace, image: int = 0, axes: Axes | None = None) -> Axes:
+    """Draw the spike counts of one image over the steps, the most active neurons first.
+
+    Raises DataError for a run without a trace (`run(..., trace=True)` keeps it) or such image.
+    """
+    counts = _traced(trace)
+    if not 0 <= image < len(counts):
+        raise DataError(f"there is no image {image}; the run has 0..{len(counts) - 1}")
+    axes = _axes(plots.RASTER_SIZE) if axes is None else axes
+    return plots.raster(axes, counts[image], f"Spike counts of image {image}")
+
+
+def dictionary(
+    network: NetworkSource, use: Floats | None = None, axes: Axes | None = None
+) -> Axes:
+    """Draw the dictionary elements, those with the largest `use` (K,) first.
+
+    use: by default each element's norm; `trace.counts_sum.sum(0)` ranks by spikes.
+    """
+    loaded = load(network)
+    if isinstance(loaded, IntegerNetwork):
+        phi = (loaded.decoder.weights * loaded.decoder.scale[:, None]).astype(np.float32)
+        shape = loaded.input.image_shape
+    else:
+        phi, shape = loaded.phi, loaded.image_shape
+    ranked = np.linalg.norm(phi, axis=0) if use is None else np.asarray(use)
+    if ranked.shape != (phi.shape[1],):
+        raise DataError(f"use has shape {ranked.shape}, but there are {phi.shape[1]} elements")
+    axes = _axes(plots.DICTIONARY_SIZE) if axes is None else axes
+    return plots.dictionary(axes, phi, shape, ranked)
+
+
+def spikes(trace: Trace, axes: Axes | None = None) -> Axes:
+    """Draw the mean spikes of all neurons at each step."""
+    axes = _axes(plots.CURVES_SIZE) if axes is None else axes
+    mean = trace.spikes_per_step.mean(axis=0)
+    axes.plot(np.arange(1, len(mean) + 1), mean, linewidth=1.6)
+    axes.set_xlabel("step")
+    axes.set_ylabel("spikes per image")
+    axes.set_ylim(0)
+    axes.set_title(f"Spikes of all neurons, means of {len(trace.spikes_per_step)} images")
+    return axes
+
+
+def reconstructions(
+    network: NetworkSource,
+    images: ImageSet,
+    trace: Trace,
+    steps: tuple[int, ...] = (1, 4, 16, 64),
+    shown: int = 8,
+) -> Figure:
+    """Draw the first images, and below them what the counts of single steps decode to.
+
+    images: those of the run, `result.images`. Raises DataError for a run without a trace.
+    """
+    loaded, counts = load(network), _traced(trace)
+    last = counts.shape[1]
+    rows = {
+        step: interpreter.decode(loaded, counts[:shown, step - 1])
+        if isinstance(loaded, IntegerNetwork)
+        else counts[:shown, step - 1] @ loaded.phi.T
+        for step in steps
+        if step <= last
+    }
+    originals = images.pixels[:shown]
+    figure = _figure(plots.reconstructions_size(len(originals), len(rows)))
+    title = f"Images of {images.name} and what the spikes of a step decode to"
+    return plots.reconstructions(figure, originals, rows, images.image_shape, title)
+
+
+def _traced(trace: Trace) -> np.ndarray:
+    if trace.counts is None:
+        raise DataError("the run kept no trace; run it with trace=True")
+    return counts_of(trace)
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    """Return an empty figure without any display, in the toolkit's style."""
+    with matplotlib.rc_context(plots.STYLE):
+        figure = Figure(figsize=size, layout="constrained", dpi=plots.DPI)
+        FigureCanvasAgg(figure)
+        return figure
+
+
+def _axes(size: tuple[float, float]) -> Axes:
+    with matplotlib.rc_context(plots.STYLE):
+        return _figure(size).add_subplot()
