@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import snntorch as snn
 import torch
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
@@ -346,3 +347,13 @@ def test_a_layer_has_one_line(network: IntegerNetwork, two_layer: IntegerNetwork
     ]
     for layer, line in layers:
         assert repr(layer) == line
+
+
+def test_a_neuron_of_snntorch_cannot_be_pickled_but_its_state_dict_is_enough(
+    network: IntegerNetwork,
+) -> None:
+    """As docs/frameworks.md says; remove it there when snnTorch's surrogate gradients can."""
+    model = nn.Sequential(IterativePoisson(network), snn.Leaky(beta=0.9))
+    with pytest.raises((AttributeError, pickle.PicklingError), match=r"local object"):
+        pickle.dumps(model)
+    model.load_state_dict(pickle.loads(pickle.dumps(model.state_dict())))
