@@ -70,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Return the face's names, for completion."""
-    return sorted({*globals(), *_FACE})
+    return sorted(__all__)

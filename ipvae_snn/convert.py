@@ -1,5 +1,6 @@
-"""Old path of `ipvae_snn.conversion.convert`, kept for one version."""
+"""Old path of `ipvae_snn.conversion.convert`, kept for one version; called, the face's function."""
 
+from ipvae_snn.callable_module import make_callable
 from ipvae_snn.conversion.convert import (
     DECODER_LEVELS,
     DECODER_RIDGE,
@@ -25,3 +26,5 @@ __all__ = [
     "ConversionSettings",
     "convert",
 ]
+
+make_callable(__name__)

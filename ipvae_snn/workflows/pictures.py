@@ -1,8 +1,8 @@
 """Pictures of networks and runs, for a notebook: axes in, or made, and axes out.
 
 Each function draws into `axes`, or into a new figure of its own, and returns the axes:
-`raster(trace).figure.savefig("raster.svg")`. New figures need no display; `savefig` writes the format
-that the suffix names (PNG, SVG, PDF).
+`raster(trace).figure.savefig("raster.svg")`. New figures need no display; `savefig` writes the
+format that the suffix names (PNG, SVG, PDF).
 """
 
 import matplotlib
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ipvae_snn.arrays import Floats
+from ipvae_snn.arrays import Floats, Int32
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir import interpreter
@@ -33,9 +33,7 @@ def raster(trace: Trace, image: int = 0, axes: Axes | None = None) -> Axes:
     return plots.raster(axes, counts[image], f"Spike counts of image {image}")
 
 
-def dictionary(
-    network: NetworkSource, use: Floats | None = None, axes: Axes | None = None
-) -> Axes:
+def dictionary(network: NetworkSource, use: Floats | None = None, axes: Axes | None = None) -> Axes:
     """Draw the dictionary elements, those with the largest `use` (K,) first.
 
     use: by default each element's norm; `trace.counts_sum.sum(0)` ranks by spikes.
@@ -91,7 +89,7 @@ def reconstructions(
     return plots.reconstructions(figure, originals, rows, images.image_shape, title)
 
 
-def _traced(trace: Trace) -> np.ndarray:
+def _traced(trace: Trace) -> Int32:
     if trace.counts is None:
         raise DataError("the run kept no trace; run it with trace=True")
     return counts_of(trace)
