@@ -42,7 +42,7 @@ def _start() -> int | None:
 
 
 def _read(name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
-    if found is None:
+    result = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    if result is None:
         raise OSError(f"{_STATUS} does not tell {name}")
-    return 1024 * int(found[1])
+    return 1024 * int(result[1])

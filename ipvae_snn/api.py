@@ -73,9 +73,9 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         """Say what was trained and how good it is."""
-        found = self.validation
+        result = self.validation
         return (
-            f"TrainingResult({self.network}, R2 {found.r2:.3f}, zeros {found.zeros:.3f}, "
+            f"TrainingResult({self.network}, R2 {result.r2:.3f}, zeros {result.zeros:.3f}, "
             f"{self.iterations} iterations in {self.seconds:.0f} s)"
         )
 
@@ -175,9 +175,9 @@ def run(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
         )
     selection = Selection(as_split(split), limit, data_root, loaded.image_shape[0])
-    found = image_set(images, selection)
-    check_images(loaded.image_shape, loaded.input_kind, found.pixels, found.kind, found.name)
-    return runs.run_float(loaded, found, request)
+    result = image_set(images, selection)
+    check_images(loaded.image_shape, loaded.input_kind, result.pixels, result.kind, result.name)
+    return runs.run_float(loaded, result, request)
 
 
 def evaluate(

@@ -18,9 +18,15 @@ from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Resi
 
 
 def make_network(
-    seed: int = 0, height: int = 4, width: int = 3, neurons: int = 7, extra_bits: int = 3,
-    max_count: int = 40, zero_point: int = 100, rate_octaves: float = 6.0,
-) -> IntegerNetwork:  # fmt: skip
+    seed: int = 0,
+    height: int = 4,
+    width: int = 3,
+    neurons: int = 7,
+    extra_bits: int = 3,
+    max_count: int = 40,
+    zero_point: int = 100,
+    rate_octaves: float = 6.0,
+) -> IntegerNetwork:
     """Return a random program with lively dynamics; rates up to 2**rate_octaves."""
     rng = np.random.default_rng(seed)
     m, k, bits = height * width, neurons, 12
@@ -59,10 +65,18 @@ def make_network(
 
 
 def make_two_layer(
-    seed: int = 0, height: int = 4, width: int = 3, neurons: int = 7, extra_bits: int = 3,
-    max_count: int = 40, zero_point: int = 100, rate_octaves: float = 5.2, limit: int = 200,
-    largest_weight: int = 127, prediction_shift: int = 17,
-) -> IntegerNetwork:  # fmt: skip
+    seed: int = 0,
+    height: int = 4,
+    width: int = 3,
+    neurons: int = 7,
+    extra_bits: int = 3,
+    max_count: int = 40,
+    zero_point: int = 100,
+    rate_octaves: float = 5.2,
+    limit: int = 200,
+    largest_weight: int = 127,
+    prediction_shift: int = 17,
+) -> IntegerNetwork:
     """Return a random two-layer program: what it predicts is what it looks for in the residual."""
     base = make_network(
         seed, height, width, neurons, extra_bits, max_count, zero_point, rate_octaves
@@ -83,10 +97,12 @@ def make_two_layer(
     itself = base.neurons.self_inhibition // 256
     inhibition = np.minimum(own, (1 << 23) - 1 - itself).astype(np.int32)
     return replace(
-        base, feedforward=feedforward, lateral=None,
+        base,
+        feedforward=feedforward,
+        lateral=None,
         residual=Residual(prediction, limit, inhibition),
         neurons=replace(base.neurons, self_inhibition=itself),
-    )  # fmt: skip
+    )
 
 
 def make_pixels(network: IntegerNetwork, n: int, seed: int = 1) -> np.ndarray:

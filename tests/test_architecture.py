@@ -153,7 +153,7 @@ def package_of(path: Path) -> str:
 
 def imports_of(source: str, package: str, at_top: bool = False) -> list[Import]:
     """Return what `source` imports, relative names resolved and `from a import b` as a.b."""
-    found = []
+    result = []
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
         node = waiting.pop()
@@ -163,12 +163,12 @@ def imports_of(source: str, package: str, at_top: bool = False) -> list[Import]:
             continue
         waiting.extend(ast.iter_child_nodes(node))
         if isinstance(node, ast.Import):
-            found += [Import(name.name, node.lineno) for name in node.names]
+            result += [Import(name.name, node.lineno) for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
-            found += [Import(f"{base}.{name.name}", node.lineno) for name in node.names]
-    return found
+            result += [Import(f"{base}.{name.name}", node.lineno) for name in node.names]
+    return result
 
 
 def room_files(room: str) -> list[Path]:
@@ -181,15 +181,15 @@ def within(module: str, names: tuple[str, ...]) -> bool:
 
 def breaches(root: Path, rules: tuple[Rule, ...]) -> list[str]:
     """Return one line for each import that breaks a rule."""
-    found = []
+    result = []
     for rule in rules:
         files = {path for glob in rule.files for path in root.glob(glob)}
         for path in sorted(files - {path for glob in rule.but for path in root.glob(glob)}):
             here = path.relative_to(root)
             for used in imports_of(path.read_text("utf-8"), package_of(here), rule.at_top):
                 if within(used.module, rule.banned) and not within(used.module, rule.allowed):
-                    found.append(f"{here}:{used.line}: imports {used.module}: {rule.reason}")
-    return found
+                    result.append(f"{here}:{used.line}: imports {used.module}: {rule.reason}")
+    return result
 
 
 def test_nobody_imports_what_they_may_not() -> None:
@@ -261,9 +261,9 @@ def test_a_planted_breach_is_found(tmp_path: Path, file: str, code: str, module:
     path = tmp_path / file
     path.parent.mkdir(parents=True)
     path.write_text(code)
-    found = breaches(tmp_path, RULES)
-    assert found
-    assert all(line.startswith(f"{file}:") and f" imports {module}: " in line for line in found)
+    result = breaches(tmp_path, RULES)
+    assert result
+    assert all(line.startswith(f"{file}:") and f" imports {module}: " in line for line in result)
 
 
 @pytest.mark.parametrize(

@@ -46,21 +46,26 @@ def point(
     """Train with one beta, or go on, and return what 1,000 steps of inference come to."""
     config = with_overrides(
         load_preset("patches"),
-        [f'data.name="{data}"', f"train.beta={beta}", f"train.iterations={iterations}",
-         "train.steps=16", "train.steps_start=0"],
-    )  # fmt: skip
+        [
+            f'data.name="{data}"',
+            f"train.beta={beta}",
+            f"train.iterations={iterations}",
+            "train.steps=16",
+            "train.steps_start=0",
+        ],
+    )
     run = Path("runs") / f"beta-sweep-{data}-{iterations}-{beta:g}"
     resume = Extras(resume=(run / "config.toml").is_file())
     display = partial(training_bar, console(quiet=True))
     trained = train_network(config, run, data_root, resume, display)
     network = load_float_network(trained.checkpoint)
     held_out = load(data, "test", data_root, images)
-    found = evaluate(network, held_out, request_of(network, STEPS)).evaluation
-    last = found.as_json()["moments"][-1]
+    result = evaluate(network, held_out, request_of(network, STEPS)).evaluation
+    last = result.as_json()["moments"][-1]
     return {
         "beta": beta,
         **{name: last[name] for name in ("r2", "r2_map", "zeros", "spikes", "corner")},
-        "reached_clip": found.reached_clip.mean,
+        "reached_clip": result.reached_clip.mean,
     }
 
 
@@ -76,15 +81,27 @@ def draw(points: list[dict[str, Any]], published: dict[str, Any]) -> None:
         axes.plot([p["zeros"] for p in rows], [p["r2"] for p in rows], style, label=label)
         for p in rows:
             axes.annotate(
-                f"{p[key]:g}", (p["zeros"], p["r2"]), xytext=offset, textcoords="offset points",
+                f"{p[key]:g}",
+                (p["zeros"], p["r2"]),
+                xytext=offset,
+                textcoords="offset points",
                 fontsize=8,
-            )  # fmt: skip
+            )
     ours = sorted(points, key=lambda p: p["beta"])
-    axes.plot([p["zeros"]["mean"] for p in ours], [p["r2"]["mean"] for p in ours], "s-",
-              label="this toolkit")  # fmt: skip
+    axes.plot(
+        [p["zeros"]["mean"] for p in ours],
+        [p["r2"]["mean"] for p in ours],
+        "s-",
+        label="this toolkit",
+    )
     for p in ours:
-        axes.annotate(f"{p['beta']:g}", (p["zeros"]["mean"], p["r2"]["mean"]), xytext=(5, 5),
-                      textcoords="offset points", fontsize=8)  # fmt: skip
+        axes.annotate(
+            f"{p['beta']:g}",
+            (p["zeros"]["mean"], p["r2"]["mean"]),
+            xytext=(5, 5),
+            textcoords="offset points",
+            fontsize=8,
+        )
     axes.set_xlabel("zeros (share of silent neurons in a step)")
     axes.set_ylabel("R2 of one sample")
     axes.set_title(f"After {STEPS:,} steps; numbers are beta (lambda for LCA)")
@@ -97,7 +114,7 @@ def draw(points: list[dict[str, Any]], published: dict[str, Any]) -> None:
 def page(result: dict[str, Any], published: dict[str, Any]) -> str:
     """Return the Markdown page."""
     place = result["machine"]
-    made = wrapped(
+    report = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({place["cpu_cores"]} CPU cores,
         {place["architecture"]}, ipvae-snn {place["ipvae_snn"]}). Each network: K = 512, T = 16,
         {result["iterations"]:,} iterations of 200 patches of {result["data"]} (preset `patches`),
@@ -108,21 +125,29 @@ def page(result: dict[str, Any], published: dict[str, Any]) -> str:
     )
     rows = [
         [
-            f"{p['beta']:g}", f"{p['r2']['mean']:.3f}", f"{p['zeros']['mean']:.3f}",
-            f"{p['corner']['mean']:.3f}", f"{p['r2_map']['mean']:.3f}",
-            f"{p['spikes']['mean']:.0f}", f"{100 * p['reached_clip']:g} %",
+            f"{p['beta']:g}",
+            f"{p['r2']['mean']:.3f}",
+            f"{p['zeros']['mean']:.3f}",
+            f"{p['corner']['mean']:.3f}",
+            f"{p['r2_map']['mean']:.3f}",
+            f"{p['spikes']['mean']:.0f}",
+            f"{100 * p['reached_clip']:g} %",
         ]
         for p in result["points"]
-    ]  # fmt: skip
+    ]
     head = ["beta", "R2", "zeros", "distance to corner", "R2 MAP", "spikes a step", "reach clip"]
     theirs = [
-        [f"{p['beta']:g}", f"{p['r2']:.3f}", f"{p['zeros']:.3f}",
-         f"{((1 - p['r2']) ** 2 + (1 - p['zeros']) ** 2) ** 0.5:.3f}"]
+        [
+            f"{p['beta']:g}",
+            f"{p['r2']:.3f}",
+            f"{p['zeros']:.3f}",
+            f"{((1 - p['r2']) ** 2 + (1 - p['zeros']) ** 2) ** 0.5:.3f}",
+        ]
         for p in published["ip_vae"]
-    ]  # fmt: skip
+    ]
     return f"""# Reconstruction against sparsity
 
-{made}
+{report}
 
 ![R2 against zeros for each beta, beside the published points](images/beta_sweep.png)
 

@@ -48,26 +48,30 @@ CODES: Final = ("not negative", "of either sign")
 PROCESSOR: Final = "cpu-45nm"
 
 
-def shown(program: IntegerNetwork, name: str, data_root: Path | None, limit: int) -> Images:
+def shown(network: IntegerNetwork, name: str, data_root: Path | None, limit: int) -> Images:
     """Return test images of a set, as floats and as the program takes them."""
     data = load(name, "test", data_root, limit)
-    pixels, saturated = encode(program.input, data.pixels, data.kind, data.name)
+    pixels, saturated = encode(network.input, data.pixels, data.kind, data.name)
     return Images(data, pixels, saturated)
 
 
 def encoder_of(
-    floats: FloatNetwork, data_root: Path | None, images: Images, wanted: float, code: str,
+    floats: FloatNetwork,
+    data_root: Path | None,
+    images: Images,
+    wanted: float,
+    code: str,
     tell: Callable[[str], None],
-) -> tuple[Encoder, list[dict[str, float]]]:  # fmt: skip
+) -> tuple[Encoder, list[dict[str, float]]]:
     """Widen an encoder until it reaches R2 `wanted`; return it and every width's figures."""
     training = load(DATA, "train", data_root).pixels
     sweep = []
     for hidden in WIDTHS:
         tell(f"encoder, code {code}, {hidden} hidden units")
         encoder = train(floats.phi, training, hidden, signed=code == CODES[1])
-        found = judge(encoder, floats.phi, images.floats.pixels)
-        sweep.append(asdict(found))
-        if found.r2 >= wanted:
+        result = judge(encoder, floats.phi, images.floats.pixels)
+        sweep.append(asdict(result))
+        if result.r2 >= wanted:
             break
     return encoder, sweep
 
@@ -92,28 +96,31 @@ def priced_encoders(
 
 
 def strange(
-    program: IntegerNetwork, floats: FloatNetwork, encoders: dict[str, Encoder],
-    data_root: Path | None, steps: int,
-) -> list[dict[str, Any]]:  # fmt: skip
+    network: IntegerNetwork,
+    floats: FloatNetwork,
+    encoders: dict[str, Encoder],
+    data_root: Path | None,
+    steps: int,
+) -> list[dict[str, Any]]:
     """Return R2 on images of other kinds, of the network and of the encoders."""
     rows = []
     for name in (DATA, *STRANGERS):
-        images = shown(program, name, data_root, STRANGE_IMAGES)
-        reached = {"network": report(program, images, steps, 0, ()).r2}
+        images = shown(network, name, data_root, STRANGE_IMAGES)
+        reached = {"network": report(network, images, steps, 0, ()).r2}
         for code, encoder in encoders.items():
             reached[f"code {code}"] = judge(encoder, floats.phi, images.floats.pixels).r2
         rows.append({"data": name, "r2": reached})
     return rows
 
 
-def summary(found: Report) -> dict[str, Any]:
+def summary(result: Report) -> dict[str, Any]:
     """Return what the curve over steps shows: R2, operations and the processor's proxy."""
-    own = next(each for each in found.estimates if each.profile.name == PROCESSOR)
+    own = next(each for each in result.estimates if each.profile.name == PROCESSOR)
     return {
-        "steps": found.steps,
-        "r2": found.r2,
-        "synaptic_operations": found.activity.synaptic_operations,
-        "spikes": found.activity.spikes,
+        "steps": result.steps,
+        "r2": result.r2,
+        "synaptic_operations": result.activity.synaptic_operations,
+        "spikes": result.activity.spikes,
         "arithmetic_nj": own.part("synapses", "neurons").low,
         "dynamic_nj": own.dynamic.low,
     }
@@ -136,11 +143,11 @@ def main(
             circuit: convert(floats, calibration, ConversionSettings(circuit=circuit))[0]
             for circuit in CIRCUITS
         }
-        program = programs["one-layer"]
-        images = shown(program, DATA, data_root, limit)
+        network = programs["one-layer"]
+        images = shown(network, DATA, data_root, limit)
         status.update(f"{limit} images, {steps} steps")
         reports = {c: report(programs[c], images, steps, 0, profiles) for c in CIRCUITS}
-        curve = [summary(report(program, images, t, 0, [load_profile(PROCESSOR)])) for t in CURVE]
+        curve = [summary(report(network, images, t, 0, [load_profile(PROCESSOR)])) for t in CURVE]
         wanted = reports["one-layer"].r2
         found = {
             code: encoder_of(floats, data_root, images, wanted, code, status.update)
@@ -152,7 +159,7 @@ def main(
             load(DATA, "train", data_root).pixels, images.floats.pixels, wanted
         )
         status.update("images of other kinds")
-        strangers = strange(program, floats, encoders, data_root, steps)
+        strangers = strange(network, floats, encoders, data_root, steps)
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.energy",

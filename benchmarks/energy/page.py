@@ -35,7 +35,7 @@ def with_results(text: str, result: Json) -> str:
 def results(result: Json) -> str:
     """Return the section."""
     one = result["circuits"]["one-layer"]
-    made = wrapped(
+    report = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} (Python
         {result["machine"]["python"]}, ipvae-snn {result["machine"]["ipvae_snn"]}); all counts,
         figures and sources are in `benchmarks/results/energy.json`. Network {result["network"]} at
@@ -43,7 +43,7 @@ def results(result: Json) -> str:
         {one["steps"]} steps. Data: {one["citation"]}."""
     )
     return "\n\n".join(
-        (made, *_counted(result), *_priced(result), *_over_steps(result), *_amortised(result))
+        (report, *_counted(result), *_priced(result), *_over_steps(result), *_amortised(result))
     )
 
 
@@ -100,12 +100,16 @@ def _placed(traffic: Json) -> str:
     """Return what the placements let travel."""
     rows = [
         [
-            name, f"{each['cores']}", f"{each['messages']:,.0f}",
-            f"{each['messages_between_cores']:,.0f}", f"{each['hops_x']:,.0f}",
-            f"{each['hops_y']:,.0f}", f"{each['synapse_words_read']:,.0f}",
+            name,
+            f"{each['cores']}",
+            f"{each['messages']:,.0f}",
+            f"{each['messages_between_cores']:,.0f}",
+            f"{each['hops_x']:,.0f}",
+            f"{each['hops_y']:,.0f}",
+            f"{each['synapse_words_read']:,.0f}",
         ]
         for name, each in traffic.items()
-    ]  # fmt: skip
+    ]
     head = [
         *("placed on", "cores", "messages", "between cores", "hops E-W", "hops N-S"),
         "synapse words read",
@@ -116,12 +120,15 @@ def _placed(traffic: Json) -> str:
 def _over_steps(result: Json) -> tuple[str, ...]:
     rows = [
         [
-            f"{each['steps']}", f"{each['r2']:.3f}", f"{each['spikes']:,.0f}",
-            f"{each['synaptic_operations']:,.0f}", f"{each['arithmetic_nj'] / 1000:,.2f}",
+            f"{each['steps']}",
+            f"{each['r2']:.3f}",
+            f"{each['spikes']:,.0f}",
+            f"{each['synaptic_operations']:,.0f}",
+            f"{each['arithmetic_nj'] / 1000:,.2f}",
             f"{each['dynamic_nj'] / 1000:,.1f}",
         ]
         for each in result["curve"]
-    ]  # fmt: skip
+    ]
     head = ["steps", "R2", "spikes", "synaptic operations", "arithmetic, uJ", "with memory, uJ"]
     return (
         "### Fewer steps",

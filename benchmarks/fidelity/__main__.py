@@ -66,26 +66,26 @@ Counts = dict[int, Int32]
 def float_counts(network: FloatNetwork, data: ImageSet, marks: tuple[int, ...]) -> Counts:
     """Return the spike counts (N, K) of the steps in `marks`."""
     d = reference.dynamics(network)
-    progress, found = reference.start(d, data.pixels), {}
+    progress, result = reference.start(d, data.pixels), {}
     for mark in marks:
         progress = reference.advance(d, progress, mark - progress.step)
-        found[mark] = progress.counts
-    return found
+        result[mark] = progress.counts
+    return result
 
 
 def integer_counts(
-    program: IntegerNetwork, data: ImageSet, marks: tuple[int, ...]
+    network: IntegerNetwork, data: ImageSet, marks: tuple[int, ...]
 ) -> tuple[Counts, dict[str, int]]:
     """Return the same of a program, and all saturations until the last mark."""
-    pixels, _ = encode(program.input, data.pixels, data.kind, data.name)
-    prepared = compiled.prepare(program)
-    progress, found = compiled.start(prepared, pixels), {}
+    pixels, _ = encode(network.input, data.pixels, data.kind, data.name)
+    prepared = compiled.prepare(network)
+    progress, result = compiled.start(prepared, pixels), {}
     saturated = np.zeros(len(SATURATIONS), np.int64)
     for mark in marks:
         progress = compiled.advance(prepared, progress, mark - progress.step)
-        found[mark] = progress.counts
+        result[mark] = progress.counts
         saturated += progress.saturated.sum(axis=(0, 1))
-    return found, dict(zip(SATURATIONS, saturated.tolist(), strict=True))
+    return result, dict(zip(SATURATIONS, saturated.tolist(), strict=True))
 
 
 def quality(data: ImageSet, reconstruction: Float32, counts: Int32) -> dict[str, Float64]:
@@ -100,32 +100,36 @@ def quality(data: ImageSet, reconstruction: Float32, counts: Int32) -> dict[str,
 
 def deltas(floats: dict[str, Float64], integers: dict[str, Float64]) -> dict[str, dict[str, float]]:
     """Return each figure of both and of their difference, with its interval over images."""
-    found = {}
+    result = {}
     for name, wanted in floats.items():
         difference = estimate(integers[name] - wanted)
-        found[name] = {
+        result[name] = {
             "float": float(np.nanmean(wanted)),
             "integer": float(np.nanmean(integers[name])),
             "delta": difference.mean,
             "low": difference.low,
             "high": difference.high,
         }
-    return found
+    return result
 
 
 def judged(
-    network: FloatNetwork, data: ImageSet, wanted: Counts, calibration: Calibration,
-    settings: ConversionSettings, marks: tuple[int, ...],
-) -> dict[str, Any]:  # fmt: skip
+    network: FloatNetwork,
+    data: ImageSet,
+    wanted: Counts,
+    calibration: Calibration,
+    settings: ConversionSettings,
+    marks: tuple[int, ...],
+) -> dict[str, Any]:
     """Convert, run, and compare with the float counts `wanted` at each mark."""
     start = time.perf_counter()
-    program, report = convert(network, calibration, settings)
+    integer, report = convert(network, calibration, settings)
     seconds = time.perf_counter() - start
-    found, saturated = integer_counts(program, data, marks)
+    result, saturated = integer_counts(integer, data, marks)
     steps = {}
     for mark in marks:
         floats = quality(data, reference.reconstruct(network, wanted[mark]), wanted[mark])
-        integers = quality(data, interpreter.decode(program, found[mark]), found[mark])
+        integers = quality(data, interpreter.decode(integer, result[mark]), result[mark])
         steps[mark] = deltas(floats, integers)
     return {
         "settings": asdict(settings),
@@ -136,45 +140,45 @@ def judged(
         "connections": [asdict(connection) for connection in report.connections],
         "sampler": asdict(report.sampler),
         "extra_bits": report.extra_bits,
-        "cost": cost(program, data, settings),
+        "cost": cost(integer, data, settings),
     }
 
 
-def cost(program: IntegerNetwork, data: ImageSet, settings: ConversionSettings) -> dict[str, float]:
+def cost(network: IntegerNetwork, data: ImageSet, settings: ConversionSettings) -> dict[str, float]:
     """Return weight memory, operations and time steps, over ACTIVITY_STEPS of a few images."""
     few = data.pixels[:ACTIVITY_IMAGES]
-    pixels, _ = encode(program.input, few, data.kind, data.name)
-    trace = compiled.run(program, pixels, RunRequest(ACTIVITY_STEPS, trace=True))
+    pixels, _ = encode(network.input, few, data.kind, data.name)
+    trace = compiled.run(network, pixels, RunRequest(ACTIVITY_STEPS, trace=True))
     assert trace.counts is not None
-    work = activity(program, pixels, trace.counts)
-    back = program.residual.prediction if program.residual else program.lateral
+    work = activity(network, pixels, trace.counts)
+    back = network.residual.prediction if network.residual else network.lateral
     assert back is not None
     bits = (
-        program.feedforward.weights.size * settings.feedforward_bits
+        network.feedforward.weights.size * settings.feedforward_bits
         + back.weights.size * settings.lateral_bits
     )
-    nonzero = np.count_nonzero(program.feedforward.weights) + np.count_nonzero(back.weights)
+    nonzero = np.count_nonzero(network.feedforward.weights) + np.count_nonzero(back.weights)
     return {
         "weight_bytes": bits / 8,
         "synapses": float(nonzero),
         "operations_an_image": work.synaptic_operations,
         "messages_an_image": work.messages,
-        "machine_steps": (2.0 if program.residual else 1.0) * ACTIVITY_STEPS + 2.0,
+        "machine_steps": (2.0 if network.residual else 1.0) * ACTIVITY_STEPS + 2.0,
     }
 
 
 def strangers(
-    network: FloatNetwork, program: IntegerNetwork, data_root: Path | None, limit: int
+    network: FloatNetwork, integer: IntegerNetwork, data_root: Path | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return how float and integer stand images unlike the training data, after 256 steps."""
     rows = []
     for name in STRANGERS:
         data = load(name, "test", data_root, limit)
         wanted = float_counts(network, data, (256,))[256]
-        found, saturated = integer_counts(program, data, (256,))
+        result, saturated = integer_counts(integer, data, (256,))
         scores = {
             "float": r2_per_image(data.pixels, reference.reconstruct(network, wanted)),
-            "integer": r2_per_image(data.pixels, interpreter.decode(program, found[256])),
+            "integer": r2_per_image(data.pixels, interpreter.decode(integer, result[256])),
         }
         row: dict[str, Any] = {"data": name, "images": len(data.pixels), "saturated": saturated}
         for kind, values in scores.items():
@@ -196,18 +200,18 @@ def speed(
     calls: dict[str, Callable[[], Any]] = {
         "float64": lambda: reference.advance(d, reference.start(d, few), 64)
     }
-    for name, program in programs.items():
-        prepared = compiled.prepare(program)
-        pixels, _ = encode(program.input, few, data.kind, data.name)
-        begun = compiled.start(prepared, pixels)
-        calls[name] = partial(compiled.advance, prepared, begun, 64)
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    for name, integer in programs.items():
+        prepared = compiled.prepare(integer)
+        pixels, _ = encode(integer.input, few, data.kind, data.name)
+        start_state = compiled.start(prepared, pixels)
+        calls[name] = partial(compiled.advance, prepared, start_state, 64)
+    result: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(ROUNDS):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
-            found[name].append(1e6 * (time.perf_counter() - start) / (len(few) * 64))
-    return found
+            result[name].append(1e6 * (time.perf_counter() - start) / (len(few) * 64))
+    return result
 
 
 def measured(

@@ -49,16 +49,24 @@ def circuits(network: Row) -> str:
             continue
         rows.append(
             [
-                label(row), f"{cost['weight_bytes'] / 1024:,.0f}", f"{cost['synapses'] / 1e3:,.0f}",
+                label(row),
+                f"{cost['weight_bytes'] / 1024:,.0f}",
+                f"{cost['synapses'] / 1e3:,.0f}",
                 f"{cost['operations_an_image'] / 1e6:.2f}",
-                f"{cost['messages_an_image'] / 1e3:.1f}", f"{cost['machine_steps']:.0f}",
+                f"{cost['messages_an_image'] / 1e3:.1f}",
+                f"{cost['machine_steps']:.0f}",
                 f"{row['steps']['64']['r2']['delta']:+.4f}",
             ]
-        )  # fmt: skip
+        )
     head = [
-        "bits, circuit", "weights, KiB", "synapses, thousand", "operations, million",
-        "messages, thousand", "machine steps", "R2 at step 64",
-    ]  # fmt: skip
+        "bits, circuit",
+        "weights, KiB",
+        "synapses, thousand",
+        "operations, million",
+        "messages, thousand",
+        "machine steps",
+        "R2 at step 64",
+    ]
     return table(head, rows)
 
 
@@ -70,12 +78,13 @@ def sparsity(network: Row) -> str:
         steps = row["steps"]
         rows.append(
             [
-                f"{row['settings']['sparsity']:.0%}", f"{lateral['zero_share']:.1%}",
+                f"{row['settings']['sparsity']:.0%}",
+                f"{lateral['zero_share']:.1%}",
                 *(signed(steps[mark]["r2"]) for mark in steps),
                 f"{steps['256']['zeros']['delta']:+.4f}",
                 f"{row['cost']['operations_an_image'] / 1e6:.2f}",
             ]
-        )  # fmt: skip
+        )
     head = ["asked", "zero", *(f"R2 at {m}" for m in network["sparsity"][0]["steps"])]
     return table([*head, "zeros at 256", "operations, million"], rows)
 
@@ -87,16 +96,28 @@ def stability(network: Row) -> str:
         proof = row["certificate"]
         rows.append(
             [
-                label(row), f"{proof['rate_cap']:.0f}", f"{proof['excitation']:.2f}",
-                f"{proof['barrier']:.0e}", f"{proof['raised']} / {proof['gentle']}",
-                f"{proof['smallest_eigenvalue']:.1e}", f"{proof['shift']:.1e}",
-                f"{proof['energy_margin']:.1e}", f"{proof['loop_gain']:.2f}",
+                label(row),
+                f"{proof['rate_cap']:.0f}",
+                f"{proof['excitation']:.2f}",
+                f"{proof['barrier']:.0e}",
+                f"{proof['raised']} / {proof['gentle']}",
+                f"{proof['smallest_eigenvalue']:.1e}",
+                f"{proof['shift']:.1e}",
+                f"{proof['energy_margin']:.1e}",
+                f"{proof['loop_gain']:.2f}",
             ]
-        )  # fmt: skip
+        )
     head = [
-        "bits, circuit", "rate cap", "excitation", "barrier", "raised / gentle",
-        "smallest eigenvalue", "added", "energy margin", "loop gain",
-    ]  # fmt: skip
+        "bits, circuit",
+        "rate cap",
+        "excitation",
+        "barrier",
+        "raised / gentle",
+        "smallest eigenvalue",
+        "added",
+        "energy margin",
+        "loop gain",
+    ]
     return table(head, rows)
 
 
@@ -108,11 +129,14 @@ def odd_images(network: Row) -> str:
             score = row[kind]
             rows.append(
                 [
-                    f"{row['data']}, {kind}", f"{row['images']}", f"{score['median']:.3f}",
-                    f"{score['worst']:,.2f}", f"{score['run_away']}",
+                    f"{row['data']}, {kind}",
+                    f"{row['images']}",
+                    f"{score['median']:.3f}",
+                    f"{score['worst']:,.2f}",
+                    f"{score['run_away']}",
                     f"{sum(row['saturated'].values()):,}" if kind == "integer" else "",
                 ]
-            )  # fmt: skip
+            )
     head = ["images", "number", "R2, median", "R2, worst", "run away", "saturations"]
     return table(head, rows)
 
@@ -153,7 +177,7 @@ def verdict(network: Row) -> str:
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
     machine, calibration = result["machine"], result["calibration"]
-    made = wrapped(
+    report = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
         {machine["architecture"]}, ipvae-snn {machine["ipvae_snn"]}); the whole result is in
         `benchmarks/results/fidelity.json`. Calibration: {calibration["images"]} training images,
@@ -161,7 +185,7 @@ def page(result: dict[str, Any]) -> str:
         are of the spike counts of one step; ± is the half width of the 95 % interval over images
         of the paired difference. How it is done: [numerics](numerics.md)."""
     )
-    parts = [f"# Integers against float\n\n{made}\n"]
+    parts = [f"# Integers against float\n\n{report}\n"]
     goals = "\n".join(verdict(network) for network in result["networks"])
     parts.append(f"## Goals\n\n{goals}\n")
     parts.append(
@@ -227,9 +251,14 @@ def pictures(result: dict[str, Any], folder: Path) -> None:
                     values = [step[name]["delta"] for step in row["steps"].values()]
                     style = "-" if settings["circuit"] == "one-layer" else "--"
                     axes.plot(
-                        steps, values, style, marker="o", markersize=3, label=label(row),
+                        steps,
+                        values,
+                        style,
+                        marker="o",
+                        markersize=3,
+                        label=label(row),
                         color=f"C{(8, 6, 5, 4, 3, 2).index(bits)}",
-                    )  # fmt: skip
+                    )
                 axes.axhline(0.0, color="grey", linewidth=0.6)
                 axes.set_xscale("log", base=4)
                 axes.set_xticks([16, 64, 256, 1000], ["16", "64", "256", "1000"])
@@ -248,10 +277,14 @@ def pictures(result: dict[str, Any], folder: Path) -> None:
             shares = [row["connections"][1]["zero_share"] for row in rows]
             for mark, style in (("16", ":"), ("64", "-"), ("256", "--")):
                 axes.plot(
-                    shares, [row["steps"][mark]["r2"]["delta"] for row in rows], style,
-                    marker="o", markersize=3, color=COLOURS[network["network"]],
+                    shares,
+                    [row["steps"][mark]["r2"]["delta"] for row in rows],
+                    style,
+                    marker="o",
+                    markersize=3,
+                    color=COLOURS[network["network"]],
                     label=f"{network['network']}, step {mark}",
-                )  # fmt: skip
+                )
         axes.axhline(0.0, color="grey", linewidth=0.6)
         axes.set_xlabel("share of lateral weights that are zero")
         axes.set_ylabel("R2, integer - float")

@@ -16,12 +16,12 @@ def kept(kind: Kind) -> str:
     return "all images" if kind.name in ("stop-hangs", "full-results") else "finished images"
 
 
-def row(name: str, found: dict[str, Any]) -> list[str]:
+def row(name: str, result: dict[str, Any]) -> list[str]:
     """Return one kind's line of the table."""
     kind = BY_NAME[name]
-    says = found["says"].partition("; its traceback follows")[0]
+    says = result["says"].partition("; its traceback follows")[0]
     says = says if len(says) <= SHOWN else says[: SHOWN - 3].rstrip() + "..."
-    seconds = found["seconds"]
+    seconds = result["seconds"]
     middle, worst = f"{median(seconds):.2f}", f"{max(seconds):.2f}"
     shown = f"`{says.replace('`', chr(39)).replace('|', '/')}`" if says else "-"
     return [kind.what, shown, kept(kind), middle, worst]
@@ -44,7 +44,7 @@ def page(result: dict[str, Any]) -> str:
         if not result["wrong"]
         else f"**{len(result['wrong'])} were not as they must be**; the result lists them."
     )
-    made = wrapped(
+    report = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores that
         other work shared, {machine["architecture"]}, {result["lava"]}, ipvae-snn
         {machine["ipvae_snn"]}); the whole result is in `benchmarks/results/lava_faults.json`.
@@ -95,7 +95,7 @@ word, but the file is there.
 
 ## Measured
 
-{made}
+{report}
 
 {meaning}
 

@@ -63,9 +63,13 @@ class Case:
         np.save(self.images, self.pixels.reshape(-1, *self.network.input.image_shape))
         kind = self.kind
         fault = FAULT.format(
-            marker=str(self.marker), code=kind.code or "pass", model=kind.model, slow=SLOW_S,
-            at=kind.at if kind.code else 1 << 60, later="note()" in kind.code,
-        )  # fmt: skip
+            marker=str(self.marker),
+            code=kind.code or "pass",
+            model=kind.model,
+            slow=SLOW_S,
+            at=kind.at if kind.code else 1 << 60,
+            later="note()" in kind.code,
+        )
         self.appended = [
             (COMMON, fault),
             ("simulator/watch.py", MEMBERS.format(members=str(self.members))),
@@ -93,9 +97,17 @@ class Case:
         if self.kind.setting == "no-lava":
             isolated.append("-S")  # no site-packages
         argv = [
-            str(python), *isolated, str(self.bundle / "run.py"), "--input", str(self.images),
-            "--out", str(self.out / "result.npz"), "--steps", str(STEPS), *self.kind.options,
-        ]  # fmt: skip
+            str(python),
+            *isolated,
+            str(self.bundle / "run.py"),
+            "--input",
+            str(self.images),
+            "--out",
+            str(self.out / "result.npz"),
+            "--steps",
+            str(STEPS),
+            *self.kind.options,
+        ]
         if self.kind.mount:
             place = {"/dev/shm": SHARED_MEMORY, "tmp": self.temporary, "out": self.out}
             where = shlex.quote(str(place[self.kind.mount]))
@@ -131,10 +143,23 @@ class Case:
         if "PYTHONPATH" in os.environ:
             environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
         argv = [
-            sys.executable, str(driver), str(appended), "run", str(network), "--backend", "lava",
-            "--data", str(self.images), "--out", str(self.out / "result.npz"),
-            "--limit", str(IMAGES), "--steps", str(STEPS), *self.kind.options,
-        ]  # fmt: skip
+            sys.executable,
+            str(driver),
+            str(appended),
+            "run",
+            str(network),
+            "--backend",
+            "lava",
+            "--data",
+            str(self.images),
+            "--out",
+            str(self.out / "result.npz"),
+            "--limit",
+            str(IMAGES),
+            "--steps",
+            str(STEPS),
+            *self.kind.options,
+        ]
         return argv, environment
 
     def run(self) -> Outcome:
@@ -145,10 +170,15 @@ class Case:
         with said.open("wb") as error:
             started = time.monotonic()
             self.process = subprocess.Popen(
-                argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=error, start_new_session=True, cwd=self.folder,
+                argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=error,
+                start_new_session=True,
+                cwd=self.folder,
                 preexec_fn=default_signals,
-            )  # fmt: skip
+            )
             try:
                 at = self.break_it(started)
                 self.ending = True
@@ -219,17 +249,17 @@ class Case:
 
     def member(self, name: str) -> int:
         """Return the id of the process whose title begins with `name`."""
-        found: dict[str, int] = json.loads(self.members.read_text())
-        return next(pid for title, pid in found.items() if title.startswith(name))
+        result: dict[str, int] = json.loads(self.members.read_text())
+        return next(pid for title, pid in result.items() if title.startswith(name))
 
     def left(self) -> list[str]:
         """Return what the run has left: processes, shared memory, temporary files."""
-        found = [f"process {pid}" for pid in processes_of(self.folder)]
-        found += [path.name for path in self.segments()]
+        result = [f"process {pid}" for pid in processes_of(self.folder)]
+        result += [path.name for path in self.segments()]
         spare = "ipvae-snn-result.partial.npz"
-        found += [path.name for path in self.temporary.iterdir() if path.name != spare]
-        found += [path.name for path in self.out.glob(".*")]
-        return found
+        result += [path.name for path in self.temporary.iterdir() if path.name != spare]
+        result += [path.name for path in self.out.glob(".*")]
+        return result
 
     def segments(self) -> list[Path]:
         """Return the run's shared memory that is there."""
@@ -252,14 +282,14 @@ class Case:
 
     def judge_partial(self, said: str) -> list[str]:
         """Return what is wrong with the partial result."""
-        found = [*self.out.glob("*.partial.npz"), *self.temporary.glob("*.partial.npz")]
+        result = [*self.out.glob("*.partial.npz"), *self.temporary.glob("*.partial.npz")]
         if self.kind.kept is None:
-            return [f"there is {path.name}" for path in found]
-        if len(found) != 1:
-            return [f"there are {len(found)} partial results"]
-        if self.kind.says and str(found[0]) not in said:
+            return [f"there is {path.name}" for path in result]
+        if len(result) != 1:
+            return [f"there are {len(result)} partial results"]
+        if self.kind.says and str(result[0]) not in said:
             return ["says nothing of the partial result"]
-        with np.load(found[0]) as arrays:
+        with np.load(result[0]) as arrays:
             done = int(arrays["images_done"])
             wanted = interpret(self.network, self.pixels[:done], RunRequest(STEPS)).arrays()
             wrong = [
@@ -280,7 +310,7 @@ def default_signals() -> None:
 
 def processes_of(folder: Path) -> set[int]:
     """Return the living processes with `folder` in their command line or environment."""
-    found = set()
+    result = set()
     mark = os.fsencode(folder) + b"/"
     for path in Path("/proc").iterdir():
         if path.name.isdecimal() and int(path.name) != os.getpid():
@@ -290,5 +320,5 @@ def processes_of(folder: Path) -> set[int]:
             except OSError:
                 continue
             if state not in (b"Z", b"X") and mark in told + b"/":
-                found.add(int(path.name))
-    return found
+                result.add(int(path.name))
+    return result

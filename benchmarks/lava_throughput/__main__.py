@@ -68,9 +68,9 @@ def programs(data_root: Path | None) -> dict[Circuit, IntegerNetwork]:
     return {name: convert(floats, seen, ConversionSettings(circuit=name))[0] for name in CIRCUITS}
 
 
-def share_active(program: IntegerNetwork, pixels: UInt8, steps: int) -> tuple[float, float]:
+def share_active(network: IntegerNetwork, pixels: UInt8, steps: int) -> tuple[float, float]:
     """Return the mean share of neurons that send a spike in a step, and the spikes of a step."""
-    trace = load_backend("compiled")(program, pixels, RunRequest(steps, 0, trace=True))
+    trace = load_backend("compiled")(network, pixels, RunRequest(steps, 0, trace=True))
     counts = trace.counts
     assert counts is not None
     return float((counts > 0).mean()), float(counts.sum() / (len(pixels) * steps))
@@ -100,8 +100,8 @@ def stock(sources: int, targets: int, active: float, message_bits: int, steps: i
     done = run_guarded(command(STOCK, values), LIMIT_S, env=variables())
     if done.returncode != 0:
         raise BackendError(f"{STOCK.name}: ended with status {done.returncode}: {done.stderr}")
-    found = json.loads(done.stdout)
-    return {**found, "start_up": done.seconds - found["seconds"]}
+    result = json.loads(done.stdout)
+    return {**result, "start_up": done.seconds - result["seconds"]}
 
 
 def ours(bundle: Path, source: str, model: str, replicas: int = 1) -> Timing:
@@ -127,10 +127,10 @@ def ours(bundle: Path, source: str, model: str, replicas: int = 1) -> Timing:
     return {"start_up": wall - seconds, "seconds": seconds, "time_steps": steps}
 
 
-def prepare(program: IntegerNetwork, folder: Path, pixels: UInt8, steps: int) -> Path:
+def prepare(network: IntegerNetwork, folder: Path, pixels: UInt8, steps: int) -> Path:
     """Write a bundle and its images; return its folder."""
     folder.mkdir()
-    write_bundle_files(program, folder, bundle_sources())
+    write_bundle_files(network, folder, bundle_sources())
     np.save(folder / "images.npy", pixels)
     (folder / "steps").write_text(str(steps))
     return folder
@@ -144,7 +144,7 @@ def title(circuit: str, source: str, model: str) -> str:
 def rounds(runs: dict[str, Run], n_rounds: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Run all in turn, n_rounds times, another one first each time; return what each took."""
     names = list(runs)
-    found: dict[str, dict[str, list[float]]] = {
+    result: dict[str, dict[str, list[float]]] = {
         name: {"ms_a_time_step": [], "start_up_s": []} for name in names
     }
     for number in range(n_rounds):
@@ -152,22 +152,22 @@ def rounds(runs: dict[str, Run], n_rounds: int, tell: Callable[[str], None]) -> 
         for name in (*names[first:], *names[:first]):
             tell(f"round {number + 1} of {n_rounds}: {name}")
             took = runs[name]()
-            found[name]["ms_a_time_step"].append(1e3 * took["seconds"] / took["time_steps"])
-            found[name]["start_up_s"].append(took["start_up"])
-    return found
+            result[name]["ms_a_time_step"].append(1e3 * took["seconds"] / took["time_steps"])
+            result[name]["start_up_s"].append(took["start_up"])
+    return result
 
 
 def parallel(
     bundle: Path, replicas: list[int], n_rounds: int, tell: Callable[[str], None]
 ) -> dict[str, list[float]]:
     """Return images' time steps a second, start-up left out, by replicas and round."""
-    found: dict[str, list[float]] = {str(number): [] for number in replicas}
+    result: dict[str, list[float]] = {str(number): [] for number in replicas}
     for number in range(n_rounds):
         for count in replicas:
             tell(f"{count} replicas, round {number + 1} of {n_rounds}")
             took = ours(bundle, "spikes", "fused", count)
-            found[str(count)].append(took["time_steps"] / took["seconds"])
-    return found
+            result[str(count)].append(took["time_steps"] / took["seconds"])
+    return result
 
 
 def main(
@@ -179,15 +179,15 @@ def main(
     """Measure and write the result and the page."""
     screen = console(quiet=True)
     with screen.status("convert") as status, tempfile.TemporaryDirectory() as folder:
-        made = programs(data_root)
-        program = made["one-layer"]
+        report = programs(data_root)
+        network = report["one-layer"]
         data = load("mnist", "test", data_root, images)
-        pixels, _ = encode(program.input, data.pixels, data.kind, data.name)
-        active, spikes = share_active(program, pixels, steps)
+        pixels, _ = encode(network.input, data.pixels, data.kind, data.name)
+        active, spikes = share_active(network, pixels, steps)
         bundles = {
-            name: prepare(made[name], Path(folder, name), pixels, steps) for name in CIRCUITS
+            name: prepare(report[name], Path(folder, name), pixels, steps) for name in CIRCUITS
         }
-        k, m = program.n_neurons, program.n_pixels
+        k, m = network.n_neurons, network.n_pixels
         length = images * (steps + 2)
         runs: dict[str, Run] = {
             f"stock {k} x {k}": partial(stock, k, k, active, 0, length),

@@ -23,12 +23,12 @@ def ratios(result: dict[str, Any], ours: str, stock: str | None = None) -> list[
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
     machine = result["machine"]
-    made = wrapped(
+    report = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
         {machine["architecture"]}, {result["lava"]}, ipvae-snn {machine["ipvae_snn"]}); the whole
         result is in `benchmarks/results/lava_throughput.json`."""
     )
-    how = wrapped(
+    unrolling = wrapped(
         f"""Ours is `{result["network"]}` at 8 bits, K = {result["neurons"]}, M =
         {result["pixels"]}: the image's connection ({result["pixels"]} x {result["neurons"]}), the
         neurons' own (lateral, or prediction and back), the Poisson neurons and the recording of
@@ -55,9 +55,9 @@ def page(result: dict[str, Any]) -> str:
     )
     return f"""# Throughput in Lava's simulator
 
-{made}
+{report}
 
-{how}
+{unrolling}
 
 {timing}
 

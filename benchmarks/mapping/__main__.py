@@ -91,13 +91,20 @@ def synthetic(neurons: int, local: bool, seed: int = 0) -> IntegerNetwork:
         feedforward=scaled(forward),
         lateral=scaled(lateral),
         neurons=NeuronGroup(
-            constant, constant + 1000, constant - (4 << 12), fraction_bits=12, extra_bits=3,
-            state_min=-11 << 12, state_max=6 << 12, update_min=-9 << 12, excitation_max=5 << 12,
+            constant,
+            constant + 1000,
+            constant - (4 << 12),
+            fraction_bits=12,
+            extra_bits=3,
+            state_min=-11 << 12,
+            state_max=6 << 12,
+            update_min=-9 << 12,
+            excitation_max=5 << 12,
             max_count=40,
         ),
         decoder=Decoder(np.zeros((SIDE**2, neurons), np.int16), np.ones(SIDE**2, np.float32)),
         provenance={"made_by": "benchmarks/mapping/__main__.py"},
-    )  # fmt: skip
+    )
 
 
 def _inputs(
@@ -123,56 +130,79 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
     """Run one case in a process of its own."""
     out = folder / "out.json"
     command = [
-        sys.executable, "-m", "ipvae_snn", "map", str(case.file), "--profile", case.profile,
-        "--source", case.input_as, "--json",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "ipvae_snn",
+        "map",
+        str(case.file),
+        "--profile",
+        case.profile,
+        "--source",
+        case.input_as,
+        "--json",
+    ]
     watched = subprocess.run(
         [sys.executable, "-c", WATCH, str(out), *command], check=True, capture_output=True
     )
     used = json.loads(watched.stdout)
-    found = json.loads(out.read_text())
-    placement = found["placement"]
+    result = json.loads(out.read_text())
+    placement = result["placement"]
     return {
-        "title": case.title, "profile": case.profile, "input": case.input_as,
-        **used, "fits": found["fits"],
+        "title": case.title,
+        "profile": case.profile,
+        "input": case.input_as,
+        **used,
+        "fits": result["fits"],
         **{
             name: placement[name]
             for name in ("cores", "least_cores", "chips", "synapses", "longest_route_hops")
         },
         "spikes_between_cores": placement["per_step"]["spikes_between_cores"],
-    }  # fmt: skip
+    }
 
 
 def section(result: dict[str, Any]) -> str:
     """Return the part of the page that is made from the result."""
     found = result["machine"]
-    made = wrapped(
+    report = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({found["cpu_cores"]} CPU cores,
         {found["architecture"]}, Python {found["python"]}); whole commands, each in a process of its
         own, files loaded. Spikes between cores: events a step if every neuron sends one a step."""
     )
     head = [
-        "network", "chip", "image as", "cores", "proven bound", "chips", "spikes between cores",
-        "seconds", "peak MB",
-    ]  # fmt: skip
+        "network",
+        "chip",
+        "image as",
+        "cores",
+        "proven bound",
+        "chips",
+        "spikes between cores",
+        "seconds",
+        "peak MB",
+    ]
     rows = [
         [
-            one["title"], one["profile"] + ("" if one["fits"] else " (hypothetical)"), one["input"],
-            f"{one['cores']:,}", f"{one['least_cores']:,}", f"{one['chips']:,}",
-            number(one["spikes_between_cores"], 0), f"{one['seconds']:.1f}",
+            one["title"],
+            one["profile"] + ("" if one["fits"] else " (hypothetical)"),
+            one["input"],
+            f"{one['cores']:,}",
+            f"{one['least_cores']:,}",
+            f"{one['chips']:,}",
+            number(one["spikes_between_cores"], 0),
+            f"{one['seconds']:.1f}",
             number(one["peak_bytes"] / 1e6, 0),
         ]
         for one in result["cases"]
-    ]  # fmt: skip
-    return f"{START}\n\n{made}\n\n{table(head, rows)}\n\n{END}"
+    ]
+    return f"{START}\n\n{report}\n\n{table(head, rows)}\n\n{END}"
 
 
-def with_section(text: str, made: str) -> str:
+def with_section(text: str, report: str) -> str:
     """Return the page with its made part replaced; raise ValueError if it has none."""
     if START not in text or END not in text:
         raise ValueError(f"{PAGE} has no place for the table; put {START} and {END} into it")
     before, after = text.split(START)[0], text.split(END)[1]
-    return before + made + after
+    return before + report + after
 
 
 def _networks(folder: Path, data_root: Path | None, neurons: int) -> Iterator[tuple[str, Path]]:
@@ -203,9 +233,12 @@ def main(
                     typer.echo(f"{title} on {profile}, image as {input_as}")
                     cases.append(measure(Case(title, file, profile, input_as), folder))
     result = {
-        "command": "python -m benchmarks.mapping", "date": date.today().isoformat(),
-        "machine": machine(), "neurons": neurons, "cases": cases,
-    }  # fmt: skip
+        "command": "python -m benchmarks.mapping",
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "neurons": neurons,
+        "cases": cases,
+    }
     write_text(RESULT, json.dumps(result, indent=2) + "\n")
     write_text(PAGE, with_section(PAGE.read_text(encoding="utf-8"), section(result)))
     typer.echo(section(result))

@@ -72,13 +72,13 @@ def curves(
         counts = counts_of(trace)
         return {t: r2(images.floats.pixels, decode(counts[:, t - 1])).mean for t in CURVE}
 
-    found = {
+    result = {
         FLOAT: points(run_float(floats, images.floats.pixels, request), floats_decoder(floats))
     }
-    for bits, program in programs.items():
-        trace = interpreter.run(program, images.pixels, request)
-        found[f"{bits} bits"] = points(trace, partial(interpreter.decode, program))
-    return found
+    for bits, network in programs.items():
+        trace = interpreter.run(network, images.pixels, request)
+        result[f"{bits} bits"] = points(trace, partial(interpreter.decode, network))
+    return result
 
 
 def floats_decoder(floats: FloatNetwork) -> Callable[[Any], Any]:
@@ -87,7 +87,7 @@ def floats_decoder(floats: FloatNetwork) -> Callable[[Any], Any]:
 
 
 def timings(
-    floats: FloatNetwork, program: IntegerNetwork, images: Images, request: RunRequest
+    floats: FloatNetwork, network: IntegerNetwork, images: Images, request: RunRequest
 ) -> dict[str, dict[str, float]]:
     """Time the quick back ends in turn, REPEATS times each; us an image-step, whole calls."""
     plain = replace(request, trace=False)
@@ -96,7 +96,7 @@ def timings(
     }
     for name in (ORACLE, "compiled", "torch", "onnx"):
         execute = load_backend(name)
-        calls[name] = partial(execute, program, images.pixels, plain)
+        calls[name] = partial(execute, network, images.pixels, plain)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(REPEATS):
         for name, call in calls.items():
@@ -129,23 +129,23 @@ def main(
     floats = load_float_network(path)
     with screen.status("convert") as status:
         made = {bits: converted(floats, data_root, bits) for bits in BITS}
-        programs = {bits: program for bits, (program, _) in made.items()}
-        program, report = made[8]
+        programs = {bits: network for bits, (network, _) in made.items()}
+        network, report = made[8]
         data = load("mnist", "test", data_root, limit)
-        pixels, saturated = encode(program.input, data.pixels, data.kind, data.name)
+        pixels, saturated = encode(network.input, data.pixels, data.kind, data.name)
         images = Images(data, pixels, saturated)
         request = RunRequest(steps, seed, trace=True)
         contest = Contest(("compiled", "torch", "onnx", "lava"))
-        networks = Networks(floats, program)
+        networks = Networks(floats, network)
         measured = compare_backends(networks, images, request, contest, status.update)
         status.update(f"onnx-reference: {FEWER_IMAGES} images")
-        few = load_backend("onnx-reference")(program, pixels[:FEWER_IMAGES], request)
-        oracle = interpreter.run(program, pixels[:FEWER_IMAGES], request)
+        few = load_backend("onnx-reference")(network, pixels[:FEWER_IMAGES], request)
+        oracle = interpreter.run(network, pixels[:FEWER_IMAGES], request)
         divergence = first_divergence(oracle, few)
         status.update("R2 over steps and bits")
         curve = curves(floats, programs, images, seed)
         status.update(f"timing, {REPEATS} rounds")
-        times = timings(floats, program, images, request)
+        times = timings(floats, network, images, request)
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.mnist_float_integer",
@@ -153,7 +153,7 @@ def main(
         "network": str(checkpoint or NETWORK),
         "checkpoint_sha256": floats.source,
         "trained_with": asdict(load_checkpoint_config(path)),
-        "neurons": program.n_neurons,
+        "neurons": network.n_neurons,
         "comparison": measured.comparison.as_json(),
         "onnx_reference": {
             "images": FEWER_IMAGES,
@@ -163,7 +163,7 @@ def main(
         "r2_over_steps": curve,
         "zeros_float": zeros_fraction(counts_of(measured.traces[FLOAT])[:, -1]),
         "us_per_image_step": times,
-        "activity": asdict(activity(program, pixels, counts_of(measured.traces[ORACLE]))),
+        "activity": asdict(activity(network, pixels, counts_of(measured.traces[ORACLE]))),
         "conversion": report.as_json(),
         "eigenvalues": {
             f"{b} bits": r.certificate.smallest_eigenvalue for b, (_, r) in made.items()

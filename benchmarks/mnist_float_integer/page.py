@@ -11,7 +11,7 @@ def page(result: dict[str, Any]) -> str:
     train, reference = result["trained_with"]["train"], result["onnx_reference"]
     difference = abs(found["rows"][0]["r2"] - found["rows"][1]["r2"])
     verdict = "equal" if reference["equal"] else "**different**"
-    made = wrapped(
+    report = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
         {machine["architecture"]}, Python {machine["python"]}, ipvae-snn
         {machine["ipvae_snn"]}); the whole result is in
@@ -31,7 +31,7 @@ def page(result: dict[str, Any]) -> str:
     )
     return f"""# Float against integer on MNIST
 
-{made}
+{report}
 
 ## One network, every back end
 

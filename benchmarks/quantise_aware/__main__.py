@@ -74,14 +74,14 @@ def settings(bits: int, iterations: int) -> Config:
 def of_float(network: FloatNetwork, held_out: ImageSet) -> Figures:
     """Return R2 of a sample after STEPS steps, mean over images and seeds, of the float network."""
     dynamics = reference.dynamics(network)
-    found = dict.fromkeys(map(str, STEPS), 0.0)
+    result = dict.fromkeys(map(str, STEPS), 0.0)
     for seed in range(SEEDS):
         state = reference.start(dynamics, held_out.pixels, seed)
         for steps in STEPS:
             state = reference.advance(dynamics, state, steps - int(state.step))
-            made = reference.reconstruct(network, state.counts)
-            found[str(steps)] += r2(held_out.pixels, made).mean / SEEDS
-    return found
+            report = reference.reconstruct(network, state.counts)
+            result[str(steps)] += r2(held_out.pixels, report).mean / SEEDS
+    return result
 
 
 def of_integers(
@@ -89,18 +89,18 @@ def of_integers(
 ) -> Figures:
     """Return the same of the integer program that conversion makes at `bits` bits, and zeros."""
     calibration = calibrate(network, training.pixels, training.name, CALIBRATION_STEPS)
-    program, _ = convert(network, calibration, ConversionSettings(bits, bits))
-    pixels, _ = encode(program.input, held_out.pixels, held_out.kind, held_out.name)
-    prepared = compiled.prepare(program)
-    found = dict.fromkeys([*map(str, STEPS), "zeros"], 0.0)
+    integer, _ = convert(network, calibration, ConversionSettings(bits, bits))
+    pixels, _ = encode(integer.input, held_out.pixels, held_out.kind, held_out.name)
+    prepared = compiled.prepare(integer)
+    result = dict.fromkeys([*map(str, STEPS), "zeros"], 0.0)
     for seed in range(SEEDS):
         state = compiled.start(prepared, pixels, seed)
         for steps in STEPS:
             state = compiled.advance(prepared, state, steps - state.step)
-            made = decode(program, state.counts)
-            found[str(steps)] += r2(held_out.pixels, made).mean / SEEDS
-        found["zeros"] += float((state.counts == 0).mean()) / SEEDS
-    return found
+            report = decode(integer, state.counts)
+            result[str(steps)] += r2(held_out.pixels, report).mean / SEEDS
+        result["zeros"] += float((state.counts == 0).mean()) / SEEDS
+    return result
 
 
 def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bits: int) -> Figures:
@@ -116,7 +116,7 @@ def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bi
     settings = LatentSettings.of(config.model, config.model.clip, config.train.kl)
     model, dictionary = PoissonLatents.of(parameters, settings), DenseDictionary.of(parameters)
     rounding = FakeRounding.of(torch.from_numpy(training.pixels), bits)
-    found = {}
+    result = {}
     for steps in STEPS:
         values = [
             validate(
@@ -129,8 +129,8 @@ def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bi
             ).r2
             for seed in range(SEEDS)
         ]
-        found[str(steps)] = float(np.mean(values))
-    return found
+        result[str(steps)] = float(np.mean(values))
+    return result
 
 
 def judged(path: Path, training: ImageSet, held_out: ImageSet) -> dict[str, Any]:

@@ -91,8 +91,8 @@ def evaluated(
         threads=threads,
         data_root=data_root,
     )
-    found: dict[str, Any] = finite(evaluate(network, config.data.name, settings).as_json())
-    return found
+    result: dict[str, Any] = finite(evaluate(network, config.data.name, settings).as_json())
+    return result
 
 
 def main(
@@ -131,10 +131,11 @@ def main(
             "iterations": config.train.end,
             "kl": config.train.kl,
             "half_precision": {
-                "r2_single": whole["final"]["r2"], "r2_half": found["final"]["r2"],
+                "r2_single": whole["final"]["r2"],
+                "r2_half": found["final"]["r2"],
             },
             "evaluation": {**found, "checkpoint": f"{name}.safetensors"},
-        }  # fmt: skip
+        }
         write_text(RESULTS / f"recipe-{name}.json", json.dumps(result, indent=2) + "\n")
         if publish:
             save_half(trained, pretrained.folder() / f"{name}.safetensors")

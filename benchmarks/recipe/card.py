@@ -20,9 +20,10 @@ def card(result: dict[str, Any], config: Config) -> str:
     found, train, data = result["evaluation"], config.train, config.data.name
     place, half = result["machine"], result["half_precision"]
     steps = (
-        f"T = {train.steps}" if not train.steps_start
+        f"T = {train.steps}"
+        if not train.steps_start
         else f"T from {train.steps_start} to {train.steps}"
-    )  # fmt: skip
+    )
     before = f", with the recipes before it ({result['after']} and on)," if result["after"] else ""
     about = wrapped(
         f"""A float iP-VAE (Vafaii, Galor and Yates, *Brain-like Variational Inference*, NeurIPS
@@ -61,8 +62,8 @@ def card(result: dict[str, Any], config: Config) -> str:
 {generalisation}"""
 
 
-def _figures(found: dict[str, Any], paper: dict[str, float]) -> str:
-    last = found["final"]
+def _figures(result: dict[str, Any], paper: dict[str, float]) -> str:
+    last = result["final"]
     named = [
         ("R2 of one sample", last["r2"], "r2", 4),
         ("R2 of the MAP read-out", last["r2_map"], "", 4),
@@ -70,59 +71,68 @@ def _figures(found: dict[str, Any], paper: dict[str, float]) -> str:
         ("zeros", last["zeros"], "zeros", 4),
         ("distance to the ideal corner", last["corner"], "corner", 4),
         ("spikes a step", last["spikes"], "", 1),
-        (f'free energy, nats (KL form "{found["kl_form"]}")', last["free_energy"], "", 1),
-        ("lifetime sparseness", found["lifetime_sparseness"], "", 3),
-        ("population sparseness", found["population_sparseness"], "", 3),
+        (f'free energy, nats (KL form "{result["kl_form"]}")', last["free_energy"], "", 1),
+        ("lifetime sparseness", result["lifetime_sparseness"], "", 3),
+        ("population sparseness", result["population_sparseness"], "", 3),
     ]
-    if found["readout"]["skipped"] is None:
-        fitted = found["readout"]["fitted_on"]
+    if result["readout"]["skipped"] is None:
+        fitted = result["readout"]["fitted_on"]
         named.append(
-            (f"linear read-out ({fitted:,} images)", found["readout"]["accuracy"], "readout", 4)
+            (f"linear read-out ({fitted:,} images)", result["readout"]["accuracy"], "readout", 4)
         )
     rows = [
         [
-            name, f"{value['mean']:.{digits}f}", f"{value['low']:.{digits}f} to "
-            f"{value['high']:.{digits}f}", f"{paper[key]:g}" if key in paper else "",
+            name,
+            f"{value['mean']:.{digits}f}",
+            f"{value['low']:.{digits}f} to {value['high']:.{digits}f}",
+            f"{paper[key]:g}" if key in paper else "",
         ]
         for name, value, key, digits in named
-    ]  # fmt: skip
+    ]
     head = ["", "mean", "95 %", "paper"] if paper else ["", "mean", "95 %"]
     return table(head, [row[: len(head)] for row in rows])
 
 
-def _run_away(found: dict[str, Any]) -> str:
+def _run_away(result: dict[str, Any]) -> str:
     return wrapped(
         f"""Images whose potentials came within a nat of the clip at any step: \
-        {100 * found["reached_clip"]["mean"]:g} %. Largest rate at any step
-        {found["largest_rate"]:.0f} spikes; worst image's R2 {found["final"]["worst_r2"]:.3f}."""
+        {100 * result["reached_clip"]["mean"]:g} %. Largest rate at any step
+        {result["largest_rate"]:.0f} spikes; worst image's R2 {result["final"]["worst_r2"]:.3f}."""
     )
 
 
-def _moments(found: dict[str, Any]) -> str:
+def _moments(result: dict[str, Any]) -> str:
     rows = [
         [
-            str(m["step"]), f"{m['r2']['mean']:.4f}", f"{m['r2_map']['mean']:.4f}",
-            f"{m['zeros']['mean']:.4f}", f"{m['spikes']['mean']:.0f}",
+            str(m["step"]),
+            f"{m['r2']['mean']:.4f}",
+            f"{m['r2_map']['mean']:.4f}",
+            f"{m['zeros']['mean']:.4f}",
+            f"{m['spikes']['mean']:.0f}",
         ]
-        for m in found["moments"] if m["step"]
-    ]  # fmt: skip
+        for m in result["moments"]
+        if m["step"]
+    ]
     return table(["step", "R2", "R2 MAP", "zeros", "spikes a step"], rows)
 
 
-def _generalisation(found: dict[str, Any]) -> str:
-    if not found["generalisation"]:
+def _generalisation(result: dict[str, Any]) -> str:
+    if not result["generalisation"]:
         return ""
     rows = [
         [
-            name, f"{e['images']:,}", f"{e['final']['r2']['mean']:.4f}",
-            f"{e['final']['r2_map']['mean']:.4f}", f"{e['final']['zeros']['mean']:.4f}",
+            name,
+            f"{e['images']:,}",
+            f"{e['final']['r2']['mean']:.4f}",
+            f"{e['final']['r2_map']['mean']:.4f}",
+            f"{e['final']['zeros']['mean']:.4f}",
             f"{100 * e['reached_clip']['mean']:g} %",
         ]
-        for name, e in found["generalisation"]["sets"].items()
-    ]  # fmt: skip
+        for name, e in result["generalisation"]["sets"].items()
+    ]
     left = "".join(
         f"\nLeft out: {name} ({reason}).\n"
-        for name, reason in found["generalisation"]["left_out"].items()
+        for name, reason in result["generalisation"]["left_out"].items()
     )
     head = ["data", "images", "R2", "R2 MAP", "zeros", "reach the clip"]
     return f"\n## Images that it was not trained on\n\n{table(head, rows)}\n{left}"

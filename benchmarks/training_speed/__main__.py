@@ -123,10 +123,16 @@ def config_of(name: str, iterations: int, threads: int, seed: int) -> Config:
         preset,
         model=replace(preset.model, n_latents=512, updates_per_step=1, leak=0.0),
         train=replace(
-            preset.train, steps=16, steps_start=0, iterations=iterations,
-            batch_size=setting.batch_size, beta=setting.beta, threads=threads, seed=seed,
+            preset.train,
+            steps=16,
+            steps_start=0,
+            iterations=iterations,
+            batch_size=setting.batch_size,
+            beta=setting.beta,
+            threads=threads,
+            seed=seed,
         ),
-    )  # fmt: skip
+    )
 
 
 def arms(config: Config, n_pixels: int, memory: float) -> list[Arm]:
@@ -150,18 +156,20 @@ def arms(config: Config, n_pixels: int, memory: float) -> list[Arm]:
         how = unrolling(config, now, noise_keys(noise, iteration))
         return unrolled_loss(model.view(), x, now.beta, how)
 
-    found = []
+    result = []
     losses: tuple[tuple[str, Loss, int], ...] = (
-        (PLAIN, plain, settings.threads), (FAST, fast, 1), (AGAIN, partial(fast, other=1), 1),
-    )  # fmt: skip
+        (PLAIN, plain, settings.threads),
+        (FAST, fast, 1),
+        (AGAIN, partial(fast, other=1), 1),
+    )
     for name, loss, threads in losses:
         initial = keyed_generator(CPU, settings.seed, Stream.INITIAL, 0)
         model = IterativePoissonVAE(n_pixels, config.model, initial)
         optimiser = torch.optim.Adamax(
             model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        found.append(Arm(name, loss, model, optimiser, threads))
-    return found
+        result.append(Arm(name, loss, model, optimiser, threads))
+    return result
 
 
 def interleave(
@@ -318,9 +326,12 @@ def main(
     held_out = load(name, "test", data_root, VALIDATION_IMAGES, holdout=True)
     with screen.status("training") as status:
         found = measure(
-            config, images, held_out, memory=memory * GIBIBYTE,
+            config,
+            images,
+            held_out,
+            memory=memory * GIBIBYTE,
             show=lambda done: status.update(f"training: {done} of {iterations} iterations"),
-        )  # fmt: skip
+        )
     write_text(markdown, page(written(result, setting, found)))
     if as_json:
         typer.echo(json.dumps(found, indent=2))

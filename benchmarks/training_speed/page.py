@@ -25,27 +25,33 @@ def page(results: dict[str, Any]) -> str:
         network, in turn, a block of iterations at a time. A third run, ipvae-snn with other noise,
         shows how far two runs of one formulation end apart."""
     )
-    sections = "\n".join(section(name, found) for name, found in sorted(results.items()))
+    sections = "\n".join(section(name, result) for name, result in sorted(results.items()))
     return f"# Seconds an iteration of training\n\n{what}\n\n{sections}"
 
 
-def section(name: str, found: dict[str, Any]) -> str:
+def section(name: str, result: dict[str, Any]) -> str:
     """Return what was measured of one setting."""
-    train, model = found["config"]["train"], found["config"]["model"]
-    machine, arms = found["machine"], found["arms"]
-    made = wrapped(
-        f"""`python -m benchmarks.training_speed --setting {name} --data {found["data"]}
-        --iterations {train["iterations"]} --threads {machine["threads"]}` on {found["date"]}, on
+    train, model = result["config"]["train"], result["config"]["model"]
+    machine, arms = result["machine"], result["arms"]
+    report = wrapped(
+        f"""`python -m benchmarks.training_speed --setting {name} --data {result["data"]}
+        --iterations {train["iterations"]} --threads {machine["threads"]}` on {result["date"]}, on
         {machine["threads"]} of {machine["cpu_cores"]} CPU cores ({machine["architecture"]}), Python
         {machine["python"]}, torch {machine["torch"]}, ipvae-snn {machine["ipvae_snn"]}. B
         {train["batch_size"]}, K {model["n_latents"]}, T {train["steps"]}, beta {train["beta"]:g},
         KL form "{train["kl"]}", {train["iterations"]:,} iterations in blocks of
-        {found["block"]}."""
+        {result["block"]}."""
     )
     head = [
-        "", "iterations", "seconds each (median)", "quartiles", "memory added (MB)",
-        "arrivals drawn", "R2 held out", "zeros",
-    ]  # fmt: skip
+        "",
+        "iterations",
+        "seconds each (median)",
+        "quartiles",
+        "memory added (MB)",
+        "arrivals drawn",
+        "R2 held out",
+        "zeros",
+    ]
     rows = [_row(key, arm) for key, arm in arms.items()]
     notes = wrapped(
         f"""Memory is the most that a block of iterations added to the process. Arrivals are the
@@ -55,7 +61,7 @@ def section(name: str, found: dict[str, Any]) -> str:
         sharing makes the gradient noisier, which we take to be why ipvae-snn ends a little
         higher."""
     )
-    parts = [f"## {TITLES[name]}", made, table(head, rows), wrapped(_verdict(found)), notes]
+    parts = [f"## {TITLES[name]}", report, table(head, rows), wrapped(_verdict(result)), notes]
     parts += [
         wrapped(f"The {NAMES[key]} stopped early. {arm['stopped']}")
         for key, arm in arms.items()
@@ -80,14 +86,14 @@ def _row(key: str, arm: dict[str, Any]) -> list[str]:
     ]
 
 
-def _verdict(found: dict[str, Any]) -> str:
+def _verdict(result: dict[str, Any]) -> str:
     ratio, loss, noise = (
-        found[key] for key in ("ratio_per_block", "loss", "loss_with_other_noise")
+        result[key] for key in ("ratio_per_block", "loss", "loss_with_other_noise")
     )
     if ratio is None or loss is None:
         return "Too few iterations were done by both to compare them."
     return f"""ipvae-snn took **{ratio["median"]:.1f} times** fewer seconds an iteration, block by
-        block (quartiles {ratio["low"]:.1f}..{ratio["high"]:.1f}; {found["ratio_of_totals"]:.1f} in
+        block (quartiles {ratio["low"]:.1f}..{ratio["high"]:.1f}; {result["ratio_of_totals"]:.1f} in
         all). Mean loss of the last {loss["iterations"]} iterations that both did:
         {loss["means"][0]:.2f} (plain) and {loss["means"][1]:.2f}, a difference of
         {loss["difference"]:+.2f} with a standard error of {loss["standard_error"]:.2f} over the

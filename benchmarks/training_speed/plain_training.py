@@ -68,23 +68,25 @@ class FixedSampler:
         return relaxed_poisson_plain(u, self.temperature, exponentials)
 
 
-def plain_loss(p: Parameters, x: Tensor, sample: Sample, beta: float, how: Unrolling) -> Unrolled:
+def plain_loss(
+    p: Parameters, x: Tensor, sample: Sample, beta: float, unrolling: Unrolling
+) -> Unrolled:
     """Return the loss on images x (B, M), as `objective.unrolled_loss` does.
 
-    sample(u) is called twice a step, for the inference and for the loss. Of `how` the number of
-    steps, the clips and the KL form matter; inner steps are not plain.
+    sample(u) is called twice per step, for the inference and for the loss. Of `unrolling` the
+    number of steps, the clips and the KL form matter; several updates per step are not plain.
     """
-    kl_form = poisson.KL_FORMS["code" if how.code_form else "exact"]
+    kl_form = poisson.KL_FORMS["code" if unrolling.code_form else "exact"]
     u = p.u0.expand(len(x), -1)
     nll, kl = x.new_zeros(()), x.new_zeros(())
-    for _ in range(how.steps):
+    for _ in range(unrolling.steps):
         drive = linear_gaussian.drive(x, sample(u), p.phi, p.log_sigma)
-        u_new = poisson.update(u, drive, p.log_bias, p.log_lr, how.clip, how.floor)
+        u_new = poisson.update(u, drive, p.log_bias, p.log_lr, unrolling.clip, unrolling.floor)
         shown = sample(u_new)
         nll = nll + linear_gaussian.negative_log_likelihood(x, shown, p.phi, p.log_sigma).mean()
         kl = kl + kl_form(u_new, u).mean()
         u = u_new
-    nll, kl = nll / how.steps, kl / how.steps
+    nll, kl = nll / unrolling.steps, kl / unrolling.steps
     with torch.no_grad():
         rates = torch.exp(u)
     return Unrolled(

@@ -109,9 +109,17 @@ def scale(m: Machine, total: Int64, multiplier: Int64, shift: int) -> Int64:
 
 
 def integrate(
-    m: Machine, v: Int64, received: Int64, z: Int64, own: Int64, cap: Int64, extra_bits: int,
-    update: tuple[int, int], state: tuple[int, int], loop: tuple[Int64, Int64] | None = None,
-) -> Int64:  # fmt: skip
+    m: Machine,
+    v: Int64,
+    received: Int64,
+    z: Int64,
+    own: Int64,
+    cap: Int64,
+    extra_bits: int,
+    update: tuple[int, int],
+    state: tuple[int, int],
+    loop: tuple[Int64, Int64] | None = None,
+) -> Int64:
     """Step 3 of docs/ir.md, exact. No intermediate value leaves the range of the two clamps.
 
     received: I + lateral(z); own: self-inhibition. cap = ceil(width of the clamps / own) is

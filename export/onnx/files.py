@@ -73,12 +73,16 @@ def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
     """
     height, width = network.input.image_shape
     return _write(
-        IntegerCircuit(network), out, semantics=SEMANTICS["integer"], pixel="uint8", state="int32",
+        IntegerCircuit(network),
+        out,
+        semantics=SEMANTICS["integer"],
+        pixel="uint8",
+        state="int32",
         shape=f"{height}x{width}, {network.circuit} circuit",
         held="K" if network.residual is None else "M",
         saturated=SATURATED.format(axes="N, 5"),
         saturated_steps=SATURATED.format(axes="N, T, 5"),
-    )  # fmt: skip
+    )
 
 
 def write_float_onnx(
@@ -87,9 +91,16 @@ def write_float_onnx(
     """Write the float counterparts of the same files; pixels are float32, the state `precision`."""
     height, width = network.image_shape
     return _write(
-        float_circuit(network, precision), out, semantics=SEMANTICS["float"], pixel="float32",
-        state=precision, shape=f"{height}x{width}", held="K", saturated="", saturated_steps="",
-    )  # fmt: skip
+        float_circuit(network, precision),
+        out,
+        semantics=SEMANTICS["float"],
+        pixel="float32",
+        state=precision,
+        shape=f"{height}x{width}",
+        held="K",
+        saturated="",
+        saturated_steps="",
+    )
 
 
 def _write(circuit: Circuit, out: Path, **texts: str) -> list[Path]:
@@ -126,9 +137,14 @@ def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     total = np.stack(spikes, axis=1).astype(np.int64)
     nothing = np.zeros((len(pixels), 0), np.float32)
     return Trace(
-        total.sum(axis=1), state, total.sum(axis=2), nothing, traced, np.stack(states, axis=1),
+        total.sum(axis=1),
+        state,
+        total.sum(axis=2),
+        nothing,
+        traced,
+        np.stack(states, axis=1),
         np.stack(saturated, axis=1) if saturated else None,
-    )  # fmt: skip
+    )
 
 
 def run_inference(folder: Path, pixels: Array, request: RunRequest) -> Trace:
@@ -188,11 +204,11 @@ def check_float_files(out: Path, network: FloatNetwork) -> None:
     unequal = float((expected.counts != stepwise.counts).mean())
     tolerance = STATE_TOLERANCE[stepwise.state.dtype.name]
     drawn = max(expected.counts.size, int(expected.counts_sum.sum()))
-    for name, found in (("step.onnx", stepwise), ("inference.onnx", whole)):
-        error = np.abs(found.state[same] - expected.state[same]).max(initial=0.0)
-        strays = np.abs(found.counts_sum - expected.counts_sum).sum() / drawn
+    for name, result in (("step.onnx", stepwise), ("inference.onnx", whole)):
+        error = np.abs(result.state[same] - expected.state[same]).max(initial=0.0)
+        strays = np.abs(result.counts_sum - expected.counts_sum).sum() / drawn
         if unequal > UNEQUAL_COUNTS or strays > UNEQUAL_COUNTS or not error <= tolerance:
-            divergence = first_divergence(expected, found)
+            divergence = first_divergence(expected, result)
             place = divergence.describe() if divergence else "states differ"
             raise DivergedError(
                 f"{out / name} does not give float inference's result: {place}; export it again"

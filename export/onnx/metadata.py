@@ -31,13 +31,13 @@ def metadata(network: IntegerNetwork) -> dict[str, str]:
 
 
 def _circuit_metadata(network: IntegerNetwork) -> dict[str, str]:
-    found = {}
+    result = {}
     if network.lateral is not None:
-        found["lateral_scale"] = _extent(_octaves(network.lateral, network.neurons))
+        result["lateral_scale"] = _extent(_octaves(network.lateral, network.neurons))
     if network.residual is not None:
-        found["prediction_scale"] = _extent(_scale(network.residual.prediction))
-        found["residual_limit"] = str(network.residual.limit)
-    return found
+        result["prediction_scale"] = _extent(_scale(network.residual.prediction))
+        result["residual_limit"] = str(network.residual.limit)
+    return result
 
 
 def _octaves(connection: Connection, group: NeuronGroup) -> Array:

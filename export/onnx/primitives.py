@@ -161,9 +161,14 @@ def spike_counts(
 
 
 def _further_parts(
-    g: Graph, sampling: Sampling, keys: Keys, states: Value, step: Value, n_neurons: int,
+    g: Graph,
+    sampling: Sampling,
+    keys: Keys,
+    states: Value,
+    step: Value,
+    n_neurons: int,
     counts: Value,
-) -> Value:  # fmt: skip
+) -> Value:
     """Return `counts` (N K,) with the parts 1, 2, ... of neurons above one part's rate added."""
     largest = g.reshape(g.reduce("ReduceMax", states), 1)
     most = g.reshape(sampling.parts(g, largest))

@@ -42,19 +42,22 @@ class Table:
         for key in self.data:
             if key not in known:
                 refuse(
-                    self.at(key), f"is not known{nearest(key, known)}",
+                    self.at(key),
+                    f"is not known{nearest(key, known)}",
                     f"{self.path or 'a profile'} may have {', '.join(known)}",
                     "correct or remove it",
-                )  # fmt: skip
+                )
 
     def table(self, key: str) -> "Table":
         """Return an inner table, empty if it is absent."""
         value = self.data.get(key, {})
         if not isinstance(value, dict):
             refuse(
-                self.at(key), f"is {value!r}", "it must be a table",
+                self.at(key),
+                f"is {value!r}",
+                "it must be a table",
                 "write [table] or key = { value = ..., ... }",
-            )  # fmt: skip
+            )
         return Table(self.where, f"{self.path}.{key}" if self.path else key, value)
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -81,8 +84,8 @@ class Table:
         """Return true or false, or `default` if it is absent."""
         value = self.data.get(key, default)
         if not isinstance(value, bool):
-            found = "is missing" if value is None else repr(value)
-            refuse(self.at(key), found, "it must be true or false", f"write {key} = true or false")
+            result = "is missing" if value is None else repr(value)
+            refuse(self.at(key), result, "it must be true or false", f"write {key} = true or false")
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
@@ -90,7 +93,9 @@ class Table:
         word = self.text(key)
         if word not in allowed:
             refuse(
-                self.at(key), f"{word!r}{nearest(word, allowed)}",
-                f"it must be one of {', '.join(allowed)}", "choose one",
-            )  # fmt: skip
+                self.at(key),
+                f"{word!r}{nearest(word, allowed)}",
+                f"it must be one of {', '.join(allowed)}",
+                "choose one",
+            )
         return word

@@ -132,9 +132,17 @@ def parse_profile(text: str, where: str) -> ChipProfile:
         raise ConfigError(f"{where}: not a TOML file ({error}); mend that line") from error
     top = Table(where, "", data)
     top.only(
-        "name", "title", "caveat", "placed_as", "sources", "limits", "features", "energy", "time",
+        "name",
+        "title",
+        "caveat",
+        "placed_as",
+        "sources",
+        "limits",
+        "features",
+        "energy",
+        "time",
         "static",
-    )  # fmt: skip
+    )
     sources = top.table("sources")
     texts = {key: sources.text(key) for key in sources.data}
     limits = _limits(top.table("limits"), texts)
@@ -157,9 +165,11 @@ def _placed_as(top: Table, has_limits: bool) -> str | None:
         return None
     if has_limits:
         refuse(
-            top.at("placed_as"), repr(top.data["placed_as"]), "the profile has limits of its own",
+            top.at("placed_as"),
+            repr(top.data["placed_as"]),
+            "the profile has limits of its own",
             "remove one of the two",
-        )  # fmt: skip
+        )
     return top.choice("placed_as", profile_names())
 
 
@@ -167,14 +177,16 @@ def _limits(table: Table, sources: Mapping[str, str]) -> Mapping[str, Figure]:
     """Return all limits, or none if the profile has no such table."""
     if not table.data:
         return MappingProxyType({})
-    found = _figures(table, LIMIT_UNITS, sources)
+    result = _figures(table, LIMIT_UNITS, sources)
     for key in LIMIT_UNITS:
-        if key not in found:
+        if key not in result:
             refuse(
-                table.at(key), "is missing", "every limit must be given", "write its value, or "
-                f'{key} = {{ unit = "{LIMIT_UNITS[key]}", public = false }}',
-            )  # fmt: skip
-    for key, figure in found.items():
+                table.at(key),
+                "is missing",
+                "every limit must be given",
+                f'write its value, or {key} = {{ unit = "{LIMIT_UNITS[key]}", public = false }}',
+            )
+    for key, figure in result.items():
         if figure.low is None:
             continue
         place, least = table.at(key), 0 if key in MAY_BE_ZERO else 1
@@ -182,11 +194,13 @@ def _limits(table: Table, sources: Mapping[str, str]) -> Mapping[str, Figure]:
             refuse(place, figure.text(), "a limit is one number", "give it as value")
         if figure.low != math.floor(figure.low) or not least <= figure.low <= _LARGEST:
             refuse(
-                place, figure.text(), f"a limit is a whole number of at least {least}",
+                place,
+                figure.text(),
+                f"a limit is a whole number of at least {least}",
                 "write such a number",
-            )  # fmt: skip
-    _plausible(table, found)
-    return found
+            )
+    _plausible(table, result)
+    return result
 
 
 def _plausible(table: Table, limits: Mapping[str, Figure]) -> None:
@@ -208,9 +222,11 @@ def _features(top: Table, sources: Mapping[str, str], needed: bool) -> Mapping[s
         for key in FEATURES:
             if key not in table.data:
                 refuse(
-                    table.at(key), "is missing", "a profile with limits must give it",
+                    table.at(key),
+                    "is missing",
+                    "a profile with limits must give it",
                     f"write true or false, or {key} = {{ public = false }}",
-                )  # fmt: skip
+                )
     return MappingProxyType({key: _feature(table.table(key), sources) for key in table.data})
 
 
@@ -259,10 +275,11 @@ def _numbers(entry: Table) -> tuple[float, float | None]:
             return low, high
         case found:
             refuse(
-                entry.place, f"gives {' and '.join(found) or 'no number'}",
+                entry.place,
+                f"gives {' and '.join(found) or 'no number'}",
                 "it must give value, or at_least, or low and high",
                 "write one of these, or public = false where nothing is known",
-            )  # fmt: skip
+            )
 
 
 def _public(entry: Table, numbers: tuple[str, ...]) -> bool:
@@ -272,9 +289,11 @@ def _public(entry: Table, numbers: tuple[str, ...]) -> bool:
     for key in (*numbers, "source", "confidence"):
         if key in entry.data:
             refuse(
-                entry.at(key), repr(entry.data[key]), "public is false, so nothing may be given",
+                entry.at(key),
+                repr(entry.data[key]),
+                "public is false, so nothing may be given",
                 "remove one of the two",
-            )  # fmt: skip
+            )
     return False
 
 
@@ -283,7 +302,9 @@ def _origin(entry: Table, sources: Mapping[str, str]) -> tuple[str, str]:
     key = entry.text("source")
     if key not in sources:
         refuse(
-            entry.at("source"), f"{key!r}{nearest(key, sources)}",
-            f"[sources] has {', '.join(sources) or 'nothing'}", "add the source's text there",
-        )  # fmt: skip
+            entry.at("source"),
+            f"{key!r}{nearest(key, sources)}",
+            f"[sources] has {', '.join(sources) or 'nothing'}",
+            "add the source's text there",
+        )
     return sources[key], entry.choice("confidence", CONFIDENCES)

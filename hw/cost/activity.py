@@ -107,7 +107,7 @@ class _Sent:
 
 
 def activity(
-    program: IntegerNetwork,
+    network: IntegerNetwork,
     pixels: UInt8,
     counts: Integers,
 ) -> Activity:
@@ -117,20 +117,20 @@ def activity(
     counts.
     """
     n, steps, k = counts.shape
-    m = program.n_pixels
-    payload = pixels.astype(np.int64) - program.input.zero_point
+    m = network.n_pixels
+    payload = pixels.astype(np.int64) - network.input.zero_point
     shown = (payload != 0).sum(axis=0)
     spikes = _Sent((counts > 0).sum(axis=(0, 1)), counts.sum(axis=(0, 1), dtype=np.int64))
-    errors = _residuals(program, payload, counts)
-    if program.residual is None:
-        inputs, _, rows = _Sent(shown, shown).operations(program.feedforward.weights)
-        passed = [spikes.operations(lateral_of(program, "activity").weights)]
+    errors = _residuals(network, payload, counts)
+    if network.residual is None:
+        inputs, _, rows = _Sent(shown, shown).operations(network.feedforward.weights)
+        passed = [spikes.operations(lateral_of(network, "activity").weights)]
         updates, dense = k, m * k + steps * k * k
     else:
         inputs, rows = float(shown.sum()), 0.0
         passed = [
-            spikes.operations(program.residual.prediction.weights),
-            errors.operations(program.feedforward.weights),
+            spikes.operations(network.residual.prediction.weights),
+            errors.operations(network.feedforward.weights),
         ]
         updates, dense = k + m, 2 * steps * m * k
     active = float(spikes.events.sum() + errors.events.sum())
@@ -149,27 +149,27 @@ def activity(
     )
 
 
-def residual_messages(program: IntegerNetwork, payload: Int64, counts: Integers) -> Iterator[Int64]:
+def residual_messages(network: IntegerNetwork, payload: Int64, counts: Integers) -> Iterator[Int64]:
     """Yield what the residual neurons send in each step, (N, M); nothing in a one-layer circuit.
 
     Images' payload (N, M), counts (N, T, K). Equal to the interpreter's: every partial sum is
     proved to stay within 24 bits, so that float32 adds them up exactly, and thirty times faster.
     A float run's counts are not bounded, so they are bounded here: the proof holds for no others.
     """
-    layer = program.residual
+    layer = network.residual
     if layer is None:
         return
     weights = layer.prediction.weights.T.astype(np.float32)
     for step in range(counts.shape[1]):
-        sent = np.minimum(counts[:, step], program.neurons.max_count).astype(np.float32)
+        sent = np.minimum(counts[:, step], network.neurons.max_count).astype(np.float32)
         total = (sent @ weights).astype(np.int64)
         yield np.clip(payload - layer.prediction.scaled(total), -layer.limit, layer.limit)
 
 
-def _residuals(program: IntegerNetwork, payload: Int64, counts: Integers) -> _Sent:
+def _residuals(network: IntegerNetwork, payload: Int64, counts: Integers) -> _Sent:
     """Return what the residual neurons send; nothing in a one-layer circuit."""
-    events, sizes = np.zeros((2, program.n_pixels), np.int64)
-    for error in residual_messages(program, payload, counts):
+    events, sizes = np.zeros((2, network.n_pixels), np.int64)
+    for error in residual_messages(network, payload, counts):
         events += (error != 0).sum(axis=0)
         sizes += np.abs(error).sum(axis=0)
     return _Sent(events, sizes)

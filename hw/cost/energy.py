@@ -190,12 +190,18 @@ EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
         ),
         "spike_out": _everywhere("spikes sent", "messages", lambda run: run.messages),
         "message": _Event(
-            "messages to cores", "messages", lambda run, t: t.messages * run.repeats,
-            lambda run: run.messages, "no placement: one message a spike",
+            "messages to cores",
+            "messages",
+            lambda run, t: t.messages * run.repeats,
+            lambda run: run.messages,
+            "no placement: one message a spike",
         ),
         "spike_within_tile": _Event(
-            "messages within a tile", "messages", lambda run, t: t.messages * run.repeats,
-            lambda run: run.messages, "no placement: one message a spike",
+            "messages within a tile",
+            "messages",
+            lambda run, t: t.messages * run.repeats,
+            lambda run: run.messages,
+            "no placement: one message a spike",
         ),
         "hop_east_west": _Event(
             "hops east-west", "messages", lambda run, t: t.hops_x * run.repeats
@@ -207,11 +213,14 @@ EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
             "synapse words read", "memory", lambda run, t: t.synapse_words_read * run.repeats
         ),
         "barrier": _Event(
-            "barriers", "barriers", lambda run, t: t.barriers, lambda run: run.activity.steps,
+            "barriers",
+            "barriers",
+            lambda run, t: t.barriers,
+            lambda run: run.activity.steps,
             "no placement: one a step",
         ),
     }
-)  # fmt: skip
+)
 
 
 def chip_energy(

@@ -55,45 +55,47 @@ class Tally:
 
 
 def tally(
-    program: IntegerNetwork, pixels: UInt8, counts: Int32,
-    states: Int32, batch: int = 1,
-) -> Tally:  # fmt: skip
+    network: IntegerNetwork, pixels: UInt8, counts: Int32, states: Int32, batch: int = 1
+) -> Tally:
     """Count what images (N, M) with counts and states (N, T, K) make a layered model do.
 
     A call of a layer takes `batch` images at once, which matters because one count of 2 in it
     turns all its accumulates into multiply-accumulates.
     """
     n = len(counts)
-    payload = pixels.astype(np.int64) - program.input.zero_point
-    feedforward = program.feedforward.weights
+    payload = pixels.astype(np.int64) - network.input.zero_point
+    feedforward = network.feedforward.weights
     outputs, zeros = counts.size, int((counts == 0).sum())
     calls = []
-    if program.residual is None:
-        lateral = lateral_of(program, "neurobench_metrics").weights
+    if network.residual is None:
+        lateral = lateral_of(network, "neurobench_metrics").weights
         calls.append(_operations(payload[:, None], feedforward, batch))
         calls.append(_operations(counts, lateral, batch))
     else:
-        errors = np.stack(list(residual_messages(program, payload, counts)), axis=1)
+        errors = np.stack(list(residual_messages(network, payload, counts)), axis=1)
         outputs, zeros = outputs + errors.size, zeros + int((errors == 0).sum())
-        calls.append(_operations(counts, program.residual.prediction.weights, batch))
+        calls.append(_operations(counts, network.residual.prediction.weights, batch))
         calls.append(_operations(errors, feedforward, batch))
     changed = int((states[:, 1:] != states[:, :-1]).sum())
     return Tally(
-        images=n, outputs=outputs, zero_outputs=zeros,
-        dense=sum(call[0] for call in calls), macs=sum(call[1] for call in calls),
+        images=n,
+        outputs=outputs,
+        zero_outputs=zeros,
+        dense=sum(call[0] for call in calls),
+        macs=sum(call[1] for call in calls),
         acs=sum(call[2] for call in calls),
-        membrane_updates=n * program.n_neurons + changed,
-    )  # fmt: skip
+        membrane_updates=n * network.n_neurons + changed,
+    )
 
 
-def metrics(program: IntegerNetwork, parts: Sequence[Tally]) -> NeuroBenchMetrics:
+def metrics(network: IntegerNetwork, parts: Sequence[Tally]) -> NeuroBenchMetrics:
     """Return NeuroBench's metrics from the tallies of all parts of a run."""
-    weights = _weights(program)
+    weights = _weights(network)
     size = sum(each.size for each in weights)
     images = sum(part.images for part in parts)
     outputs = sum(part.outputs for part in parts)
     return NeuroBenchMetrics(
-        footprint_bytes=sum(array.nbytes for array in to_arrays(program).values()),
+        footprint_bytes=sum(array.nbytes for array in to_arrays(network).values()),
         connection_sparsity=1 - sum(np.count_nonzero(each) for each in weights) / size,
         activation_sparsity=sum(part.zero_outputs for part in parts) / outputs,
         dense_operations=sum(part.dense for part in parts) / images,
@@ -103,10 +105,10 @@ def metrics(program: IntegerNetwork, parts: Sequence[Tally]) -> NeuroBenchMetric
     )
 
 
-def _weights(program: IntegerNetwork) -> tuple[Int8, ...]:
-    if program.residual is None:
-        return program.feedforward.weights, lateral_of(program, "neurobench_metrics").weights
-    return program.feedforward.weights, program.residual.prediction.weights
+def _weights(network: IntegerNetwork) -> tuple[Int8, ...]:
+    if network.residual is None:
+        return network.feedforward.weights, lateral_of(network, "neurobench_metrics").weights
+    return network.feedforward.weights, network.residual.prediction.weights
 
 
 def _operations(inputs: Integers, weights: Int8, batch: int) -> tuple[int, int, int]:

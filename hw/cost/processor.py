@@ -78,9 +78,15 @@ def event_driven(neurons: int, pixels: int, activity: Activity, two_layer: bool 
     """The integer program, weights of active sources only: what this project's `compiled` does."""
     held = 2 * pixels * neurons if two_layer else (pixels + neurons) * neurons
     return Work(
-        "event-driven int8", "int8", activity.synaptic_operations, activity.updates,
-        activity.spikes, activity.row_weights, float(held), float(STATE_BYTES * neurons),
-    )  # fmt: skip
+        "event-driven int8",
+        "int8",
+        activity.synaptic_operations,
+        activity.updates,
+        activity.spikes,
+        activity.row_weights,
+        float(held),
+        float(STATE_BYTES * neurons),
+    )
 
 
 def feed_forward(what: str, number_format: Format, sizes: tuple[int, ...]) -> Work:
@@ -138,9 +144,15 @@ def _dense(
     """A dense implementation: every weight is read where it is used, every neuron updated."""
     width = WEIGHT_BYTES[number_format]
     return Work(
-        what, number_format, operations, neurons * activity.steps, activity.spikes,
-        operations * width, float(held * width), float(STATE_BYTES * neurons),
-    )  # fmt: skip
+        what,
+        number_format,
+        operations,
+        neurons * activity.steps,
+        activity.spikes,
+        operations * width,
+        float(held * width),
+        float(STATE_BYTES * neurons),
+    )
 
 
 def _neurons(profile: ChipProfile, work: Work) -> list[Item]:

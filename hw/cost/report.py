@@ -94,7 +94,7 @@ class Report:
             "citation": self.citation,
             "activity": self.activity.as_json(),
             "neurobench": self.neurobench.as_json(),
-            "traffic": {name: found.as_json() for name, found in self.traffic.items()},
+            "traffic": {name: result.as_json() for name, result in self.traffic.items()},
             "estimates": [estimate.as_json() for estimate in self.estimates],
         }
 
@@ -116,30 +116,30 @@ class Proxy:
 
 def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
     """Return what happened, what that costs, the sources of it, and the pictures."""
-    found = report.as_json()
+    result = report.as_json()
     return Document(
         f"Energy proxies of a run on {report.data}",
         (
-            counts_table(found),
-            proxies_table(found["estimates"]),
-            *map(paragraph, notes(found)),
+            counts_table(result),
+            proxies_table(result["estimates"]),
+            *map(paragraph, notes(result)),
             *pictures,
         ),
     )
 
 
-def counts_table(found: Json) -> Table:
+def counts_table(result: Json) -> Table:
     """Return what happened in a run, one row for each quantity, as plain data tells it."""
     rows: list[tuple[Cell, ...]] = [
         (each.explained, cell)
-        for each, (cell,) in zip(ACTIVITY, cells(ACTIVITY, [found]), strict=True)
+        for each, (cell,) in zip(ACTIVITY, cells(ACTIVITY, [result]), strict=True)
     ]
     rows.append((Span("as NeuroBench counts", "strong"),))
-    layers = cells(NEUROBENCH, [found], "neurobench")
+    layers = cells(NEUROBENCH, [result], "neurobench")
     rows += [(each.name, cell) for each, (cell,) in zip(NEUROBENCH, layers, strict=True)]
     return table(
-        f"{found['images']} images of {found['data']}, {found['steps']} steps, "
-        f"{found['circuit']}, R2 {number(found['r2'])}",
+        f"{result['images']} images of {result['data']}, {result['steps']} steps, "
+        f"{result['circuit']}, R2 {number(result['r2'])}",
         ("an image", ""),
         rows,
         sections=(len(ACTIVITY),),
@@ -151,7 +151,7 @@ def cells(
 ) -> Iterator[list[str]]:
     """Yield, for each quantity of a group of the plain data, one cell for each run."""
     for each in counts:
-        yield [number(found[group][each.key], each.digits) for found in runs]
+        yield [number(result[group][each.key], each.digits) for result in runs]
 
 
 def proxies(estimates: Sequence[Json]) -> list[Proxy]:
@@ -203,15 +203,15 @@ def proxies_table(estimates: Sequence[Json]) -> Table:
     )
 
 
-def notes(found: Json) -> list[str]:
+def notes(result: Json) -> list[str]:
     """Return the lines below the table: sources, what the columns mean, each profile's caveat."""
-    estimates = found["estimates"]
+    estimates = result["estimates"]
     lines = [f"[{mark}] {source}" for source, mark in marks(estimates).items()]
     lines.append(
         "rest: messages and hops of a chip, memory of a processor. Where a part is not public, "
         "not counted or stated as a minimum, the sum is a minimum (>=)."
     )
-    lines += [_travel(name, traffic) for name, traffic in found["traffic"].items()]
+    lines += [_travel(name, traffic) for name, traffic in result["traffic"].items()]
     leaks = {each.profile: each.static for each in proxies(estimates)}
     published = [f"{name} {text}" for name, text in leaks.items() if text != NOT_PUBLIC]
     lines.append(

@@ -73,8 +73,8 @@ def find() -> LavaEnvironment | None:
 
 def require() -> LavaEnvironment:
     """Return the Lava environment; raise BackendUnavailableError, with the mend, without one."""
-    found = find()
-    if found is None:
+    result = find()
+    if result is None:
         fault = _made_fault()
         raise BackendUnavailableError(
             f"lava: {python_of(folder())} {fault}; make it anew by `ipvae-snn lava setup`"
@@ -82,7 +82,7 @@ def require() -> LavaEnvironment:
             else f"lava: no environment with lava-nc {LAVA_VERSION} at {folder()}; "
             "make it by `ipvae-snn lava setup`"
         )
-    return found
+    return result
 
 
 def setup(report: Callable[[str], None]) -> LavaEnvironment:
@@ -92,21 +92,21 @@ def setup(report: Callable[[str], None]) -> LavaEnvironment:
     leaves nothing. Raises BackendUnavailableError without a Python 3.10, BackendError if the
     installation fails.
     """
-    found = find()
-    if found is not None:
-        report(f"Lava environment ready: {found.python}")
-        return found
+    result = find()
+    if result is not None:
+        report(f"Lava environment ready: {result.python}")
+        return result
     base = find_python()
     with _lock(folder(), report):
-        found = find()  # another run may have made it meanwhile
-        if found is None:
+        result = find()  # another run may have made it meanwhile
+        if result is None:
             fault = _made_fault()
             if fault:
                 report(f"{python_of(folder())} {fault}")
             report(f"making the Lava environment (about 300 MB) in {folder()} with {base}")
-            found = _make(base, folder(), report)
-    report(f"Lava environment ready: {found.python}")
-    return found
+            result = _make(base, folder(), report)
+    report(f"Lava environment ready: {result.python}")
+    return result
 
 
 def folder() -> Path:
@@ -138,12 +138,12 @@ def describe() -> dict[str, object]:
         "mend": "make it by `ipvae-snn lava setup`",
     }
     try:
-        found = find()
-        if found is None and _made_fault():
+        result = find()
+        if result is None and _made_fault():
             require()
     except BackendUnavailableError as error:
         return {**plain, "state": "broken", "mend": str(error)}
-    if found is None:
+    if result is None:
         try:
             find_python()
         except BackendUnavailableError as error:
@@ -152,9 +152,9 @@ def describe() -> dict[str, object]:
     return {
         **plain,
         "state": "ready",
-        "kind": found.kind,
-        "python": str(found.python),
-        "versions": versions(found.python),
+        "kind": result.kind,
+        "python": str(result.python),
+        "versions": versions(result.python),
         "mend": None,
     }
 
@@ -177,8 +177,8 @@ def _candidates() -> Iterator[Path]:
     if on_path:
         yield Path(on_path)
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    made = [path for path in (pyenv / "versions").glob("3.10*/bin/python") if path.is_file()]
-    yield from sorted(made, key=_patch_level, reverse=True)
+    report = [path for path in (pyenv / "versions").glob("3.10*/bin/python") if path.is_file()]
+    yield from sorted(report, key=_patch_level, reverse=True)
     uv = shutil.which("uv")
     if uv:
         answer = ask([uv, "python", "find", "--no-project", "3.10"])
@@ -229,13 +229,13 @@ def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnviro
         report(f"installing lava-nc {LAVA_VERSION} and what it needs")
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         _step([*pip, "-c", str(CONSTRAINTS), f"lava-nc=={LAVA_VERSION}"])
-        found = probe(python)
-        if found.fault:
+        result = probe(python)
+        if result.fault:
             raise BackendError(
-                f"lava setup: lava-nc was installed in {target}, but {python} {found.fault}; "
+                f"lava setup: lava-nc was installed in {target}, but {python} {result.fault}; "
                 f"see more with `{python} -c 'import lava.proc.dense.process'`"
             )
-        made = {"base": str(base), **found.versions}
+        made = {"base": str(base), **result.versions}
         write_text(target / MARKER, json.dumps(made, indent=2) + "\n")
         done = True
     except OSError as error:

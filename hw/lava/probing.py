@@ -38,34 +38,34 @@ class Probe:
 
 def versions(python: Path) -> dict[str, str] | None:
     """Return the versions that `python` runs lava with, or None if it does not run there."""
-    found = probe(python)
-    return None if found.fault else found.versions
+    result = probe(python)
+    return None if result.fault else result.versions
 
 
 def probe(python: Path) -> Probe:
     """Return what `python` has for Lava, and what is wrong with it."""
     answer = ask([str(python), "-c", _PROBE])
     try:
-        found = {str(name): str(value) for name, value in json.loads(answer or "").items()}
+        result = {str(name): str(value) for name, value in json.loads(answer or "").items()}
     except (ValueError, AttributeError):
         return Probe({}, "cannot import lava-nc")
-    error = found.pop("error", "")
-    return Probe(found, _wrong(found) or (f"cannot import lava-nc ({error})" if error else ""))
+    error = result.pop("error", "")
+    return Probe(result, _wrong(result) or (f"cannot import lava-nc ({error})" if error else ""))
 
 
-def _wrong(found: dict[str, str]) -> str:
+def _wrong(result: dict[str, str]) -> str:
     """Return which version is missing or none that Lava works with here."""
     release = ".".join(str(part) for part in PYTHON_VERSION)
-    if not found.get("python", "").startswith(f"{release}."):
-        return f"is Python {found.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
+    if not result.get("python", "").startswith(f"{release}."):
+        return f"is Python {result.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
     for package, wanted, needed in (
         ("lava-nc", LAVA_VERSION, LAVA_VERSION),
         ("numpy", "1.", "numpy < 2"),
     ):
-        if package not in found:
+        if package not in result:
             return f"has no {package}"
-        if not found[package].startswith(wanted):
-            return f"has {package} {found[package]}, but this needs {needed}"
+        if not result[package].startswith(wanted):
+            return f"has {package} {result[package]}, but this needs {needed}"
     return ""
 
 

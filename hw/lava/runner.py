@@ -78,9 +78,13 @@ def simulate_bundle(
     except InputError as error:
         raise BackendError(f"lava: {error}") from error
     watcher = current_watcher()
-    limit_s = timeout_s or watcher.timeout_s or default_timeout(
-        len(pixels), network.stride * request.steps, network.n_neurons, network.n_pixels
-    )  # fmt: skip
+    limit_s = (
+        timeout_s
+        or watcher.timeout_s
+        or default_timeout(
+            len(pixels), network.stride * request.steps, network.n_neurons, network.n_pixels
+        )
+    )
     stalls_s = (stall_s, watcher.stall_s, STALL_S)
     with handled(interrupt), scratch_folder() as folder:
         scratch, run = Path(folder), Path(folder, "run")
@@ -115,9 +119,14 @@ def simulate_bundle(
 
         try:
             done = run_guarded(
-                argv, limit_s, cwd=scratch, env=environment, scratch=scratch, look=look,
+                argv,
+                limit_s,
+                cwd=scratch,
+                env=environment,
+                scratch=scratch,
+                look=look,
                 polite=False,
-            )  # fmt: skip
+            )
             if done.returncode != 0:
                 why = reason(done.stderr, done.returncode)
                 raise BackendError(f"lava: {why}{crash(run) if done.returncode < 0 else ''}")
@@ -142,8 +151,8 @@ def images_done(run: Path) -> int | None:
 
 def reason(stderr: str, status: int) -> str:
     """Return what a bundle's run.py says of its failure, or how it ended and its last lines."""
-    _, found, message = stderr.partition(MARK)
-    if not found:
+    _, result, message = stderr.partition(MARK)
+    if not result:
         said = "\n".join(line for line in stderr.splitlines() if TRACKER not in line)
         return f"run.py {how_it_ended(status)}; its last words: {last_lines(said)}"
     return "\n".join(line for line in message.splitlines() if TRACKER not in line)

@@ -41,10 +41,10 @@ class LavaOptions:
 
     def arguments(self) -> list[str]:
         """Return the options of a bundle's run.py."""
-        found = ["--source", self.source, "--replicas", str(self.replicas)]
-        found += ["--fused"] if self.fused else []
-        found += ["--monitor", ",".join(map(str, self.monitor))] if self.monitor else []
-        return found
+        result = ["--source", self.source, "--replicas", str(self.replicas)]
+        result += ["--fused"] if self.fused else []
+        result += ["--monitor", ",".join(map(str, self.monitor))] if self.monitor else []
+        return result
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def main() -> None:
     network.run(RunSteps(options.steps))
     done = time.perf_counter()
     network.stop()
-    found = {"start_up": ready - start, "seconds": done - ready, "time_steps": options.steps}
-    print(json.dumps(found))  # noqa: T201 (a script's own output)
+    result = {"start_up": ready - start, "seconds": done - ready, "time_steps": options.steps}
+    print(json.dumps(result))  # noqa: T201 (a script's own output)
 
 
 if __name__ == "__main__":

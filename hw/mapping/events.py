@@ -40,8 +40,10 @@ def assumed(network: IntegerNetwork, steps: int = ASSUMED_STEPS) -> Events:
     k, m = network.n_neurons, network.n_pixels
     return Events(
         {NEURONS: np.full(k, float(steps)), RESIDUAL: np.full(m, float(steps)), IMAGE: np.ones(m)},
-        steps, 0, "assumed: every neuron sends one event a step; give --data or --rates to count",
-    )  # fmt: skip
+        steps,
+        0,
+        "assumed: every neuron sends one event a step; give --data or --rates to count",
+    )
 
 
 def counted(
@@ -64,8 +66,8 @@ def counted(
         images, steps = images + len(counts), counts.shape[1]
     if images == 0:
         raise DataError(f"{name} gives no images to count events in; give one or more")
-    found = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
-    return Events(found, steps, images, f"counted in {images} images of {name}, {steps} steps")
+    result = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
+    return Events(result, steps, images, f"counted in {images} images of {name}, {steps} steps")
 
 
 def from_trace(network: IntegerNetwork, path: Path) -> Events:
@@ -95,24 +97,26 @@ def from_trace(network: IntegerNetwork, path: Path) -> Events:
         how = "at most, from sums of counts (run with --trace to count)"
     rest = "" if network.residual is None else "; residual neurons assumed to send at every step"
     return Events(
-        {**base, NEURONS: events.astype(np.float64)}, steps, n,
+        {**base, NEURONS: events.astype(np.float64)},
+        steps,
+        n,
         f"{how}: {n} images of {path.name}, {steps} steps{rest}",
-    )  # fmt: skip
+    )
 
 
 def _load(path: Path) -> dict[str, AnyArray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
+            result = {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise FileFormatError(f"{path}: no such file; check the path") from error
     except (ValueError, EOFError, zipfile.BadZipFile, OSError, AttributeError) as error:
         raise FileFormatError(
             f"{path}: not a readable npz file; give what `ipvae-snn run` wrote"
         ) from error
-    missing = {"counts_sum", "spikes_per_step"} - set(found)
+    missing = {"counts_sum", "spikes_per_step"} - set(result)
     if missing:
         raise FileFormatError(
             f"{path}: it has no {' and no '.join(sorted(missing))}; give what `ipvae-snn run` wrote"
         )
-    return found
+    return result

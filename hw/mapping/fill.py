@@ -34,8 +34,8 @@ class Task:
     def sources(self, neuron: int) -> Int32:
         """Return the sources of one neuron."""
         start, end = self.inputs.indptr[neuron : neuron + 2]
-        found: Int32 = self.inputs.indices[start:end]
-        return found
+        result: Int32 = self.inputs.indices[start:end]
+        return result
 
     def admits(self, neurons: Any, words: Any, axons_in: Any, axons_out: Any) -> Any:
         """Return whether a core may hold so much; scalars or arrays, one for each core or choice.
@@ -60,7 +60,7 @@ class Task:
 
 def in_order(task: Task, order: Int64) -> Int32:
     """Return the core of every neuron: the next in `order` goes on the open core while it fits."""
-    found = np.empty(task.size, np.int32)
+    result = np.empty(task.size, np.int32)
     core, neurons, words, axons, out = 0, 0, 0, 0, 0
     counts = np.zeros(task.inputs.shape[1], np.int64)
     for neuron in order:
@@ -73,9 +73,9 @@ def in_order(task: Task, order: Int64) -> Int32:
             counts[:] = 0
             new, more = len(sources), len(sources) * (task.room.words_per_axon + 1)
         counts[sources] += 1
-        found[neuron] = core
+        result[neuron] = core
         neurons, words, axons, out = neurons + 1, words + more, axons + new, out + sent
-    return found
+    return result
 
 
 def best_fit(task: Task, order: Int64) -> Int32 | None:
@@ -96,7 +96,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
     alone = np.maximum(fan_in * (task.room.words_per_axon + 1), 1)
     left = np.ones(task.size, bool)
     out = task.axons_out[order]
-    found = np.empty(task.size, np.int32)
+    result = np.empty(task.size, np.int32)
     core = 0
     while left.any():
         counts = np.zeros(inputs.shape[1], np.int64)
@@ -107,7 +107,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
             sources = inputs.indices[inputs.indptr[choice] : inputs.indptr[choice + 1]]
             words, axons = words + float(more[choice]), axons + float(new[choice])
             sent, neurons = sent + int(out[choice]), neurons + 1
-            left[choice], found[order[choice]] = False, core
+            left[choice], result[order[choice]] = False, core
             before = counts[sources]
             counts[sources] += 1
             more += prices(
@@ -120,7 +120,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
                 break
             choice = int(np.where(fits, more / alone, np.inf).argmin())
         core += 1
-    return found
+    return result
 
 
 def _is_dense(task: Task) -> bool:

@@ -70,7 +70,13 @@ class Checker:
         self.profile = profile
 
     def number(
-        self, key: str, who: str, value: float, needs: str, mend: str, maximum: float | None = None
+        self,
+        key: str,
+        subject: str,
+        value: float,
+        needs: str,
+        mend: str,
+        maximum: float | None = None,
     ) -> Check:
         """Compare a value with the limit called key, or with a maximum that follows from it."""
         figure = self.profile.limits[key]
@@ -79,21 +85,39 @@ class Checker:
         if most is not None:
             verdict = "pass" if value <= most else "fail"
         return Check(
-            key, who, needs, value, most, figure.unit, verdict, mend, figure.source,
-            figure.confidence, figure.note,
-        )  # fmt: skip
+            key,
+            subject,
+            needs,
+            value,
+            most,
+            figure.unit,
+            verdict,
+            mend,
+            figure.source,
+            figure.confidence,
+            figure.note,
+        )
 
-    def feature(self, key: str, who: str, needs: str, mend: str) -> Check:
+    def feature(self, key: str, subject: str, needs: str, mend: str) -> Check:
         """Ask for a feature."""
-        found = self.profile.features[key]
+        result = self.profile.features[key]
         verdict: Verdict = "not public"
-        if found.value is not None:
-            verdict = "pass" if found.value else "fail"
-        most = None if found.value is None else float(found.value)
+        if result.value is not None:
+            verdict = "pass" if result.value else "fail"
+        most = None if result.value is None else float(result.value)
         return Check(
-            key, who, needs, None, most, "", verdict, mend, found.source, found.confidence,
-            found.note,
-        )  # fmt: skip
+            key,
+            subject,
+            needs,
+            None,
+            most,
+            "",
+            verdict,
+            mend,
+            result.source,
+            result.confidence,
+            result.note,
+        )
 
 
 def require_limits(profile: ChipProfile) -> None:
@@ -111,62 +135,79 @@ def arithmetic_checks(
     """Return the checks of what one neuron computes and what one spike carries."""
     check = Checker(profile)
     count = network.neurons.max_count
-    found = [
+    result = [
         check.feature(
-            "graded_spikes", "spike counts", f"graded spikes, for they reach {count}",
+            "graded_spikes",
+            "spike counts",
+            f"graded spikes, for they reach {count}",
             "take a chip with graded spikes (loihi2): a binary spike cannot carry a count",
         ),
         check.number(
-            "payload_bits", *_widest_payload(network, input_as),
+            "payload_bits",
+            *_widest_payload(network, input_as),
             "take a chip with wider payloads",
         ),
         check.feature(
-            "programmable_neuron", "Poisson neuron",
+            "programmable_neuron",
+            "Poisson neuron",
             "a program of its own (multiply, shift, look up, compare)",
             "take a chip whose neuron is programmable (loihi2)",
         ),
         check.feature(
-            "exponential", "Poisson neuron", "the exponential of its potential, in each step",
+            "exponential",
+            "Poisson neuron",
+            "the exponential of its potential, in each step",
             "take a chip that can compute it by shifts and products (loihi2)",
         ),
         check.feature(
-            "keyed_noise", "sampler", "uniforms keyed by (seed, image, step, neuron)",
+            "keyed_noise",
+            "sampler",
+            "uniforms keyed by (seed, image, step, neuron)",
             "counts then agree with the other back ends in law only, not one by one",
         ),
         check.number(
-            "noise_bits", "sampler", UNIFORM_BITS, "the width of a uniform",
+            "noise_bits",
+            "sampler",
+            UNIFORM_BITS,
+            "the width of a uniform",
             "fewer bits bias the counts: combine several draws of the chip into one",
         ),
-    ]  # fmt: skip
+    ]
     for name, connection in _connections(network, input_as).items():
         weights = connection.weights
         bits = signed_bits(int(weights.min()), int(weights.max()))
-        found.append(
+        result.append(
             check.number(
-                "weight_bits", f"{name} weights", bits, "signed, the largest one",
+                "weight_bits",
+                f"{name} weights",
+                bits,
+                "signed, the largest one",
                 "convert with fewer --weight-bits",
             )
-        )  # fmt: skip
-    found += [*_sums(network, input_as, check), *_states(network, check)]
-    found.append(
+        )
+    result += [*_sums(network, input_as, check), *_states(network, check)]
+    result.append(
         check.number(
-            "max_delay", "synapses", SYNAPSE_STEPS, "the delay of a synapse",
+            "max_delay",
+            "synapses",
+            SYNAPSE_STEPS,
+            "the delay of a synapse",
             "take a chip with delays of one step or more",
         )
-    )  # fmt: skip
-    return found
+    )
+    return result
 
 
 def _connections(network: IntegerNetwork, input_as: InputAs) -> dict[str, Connection]:
     """Return the connections that lie on the chip, by name."""
-    found = {}
+    result = {}
     if input_as == "spikes" or network.residual is not None:
-        found["feedforward"] = network.feedforward
+        result["feedforward"] = network.feedforward
     if network.lateral is not None:
-        found["lateral"] = network.lateral
+        result["lateral"] = network.lateral
     if network.residual is not None:
-        found["prediction"] = network.residual.prediction
-    return found
+        result["prediction"] = network.residual.prediction
+    return result
 
 
 def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, int, str]:
@@ -176,13 +217,13 @@ def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, in
         sent["pixels"] = network.input.payload_range
     if network.residual is not None:
         sent["residuals"] = (-network.residual.limit, network.residual.limit)
-    who = max(sent, key=lambda name: signed_bits(*sent[name]))
-    low, high = sent[who]
-    return who, signed_bits(low, high), f"signed, {low:,}..{high:,}"
+    subject = max(sent, key=lambda name: signed_bits(*sent[name]))
+    low, high = sent[subject]
+    return subject, signed_bits(low, high), f"signed, {low:,}..{high:,}"
 
 
 def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Check]:
-    found = []
+    result = []
     for name, connection in _connections(network, input_as).items():
         low, high = 0, network.neurons.max_count
         if name == "feedforward":
@@ -190,13 +231,16 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
         bound = worst_partial_sum(connection.weights, low, high)
         worst = int(bound.argmax())
         reach = int(bound[worst])
-        found.append(
+        result.append(
             check.number(
-                "accumulator_bits", f"{name} sum {worst}", signed_bits(-reach, reach),
-                f"proved to stay within +-{reach:,}", "convert with fewer --weight-bits",
+                "accumulator_bits",
+                f"{name} sum {worst}",
+                signed_bits(-reach, reach),
+                f"proved to stay within +-{reach:,}",
+                "convert with fewer --weight-bits",
             )
-        )  # fmt: skip
-    return found
+        )
+    return result
 
 
 def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
@@ -207,8 +251,8 @@ def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
         "current": (signed_bits(-current, current), f"proved to stay within +-{current:,}"),
     }
     return [
-        check.number("state_bits", who, value, needs, "convert with fewer --fraction-bits")
-        for who, (value, needs) in bits.items()
+        check.number("state_bits", subject, value, needs, "convert with fewer --fraction-bits")
+        for subject, (value, needs) in bits.items()
     ]
 
 
@@ -217,39 +261,49 @@ def neuron_checks(
 ) -> list[Check]:
     """Return the checks of what a single neuron needs of a core: if one fails, none can hold it."""
     check, room = Checker(profile), room_of(profile)
-    found = []
+    result = []
     mend = "send the image with --source bias, convert with --sparsity, or train a smaller network"
     for population in populations:
         words = ", ".join(f"{word.name} {word.bits}" for word in population.state)
-        found.append(
+        result.append(
             check.number(
-                "state_bytes_per_neuron", f"each {_one(population.name)}", population.state_bytes,
-                f"in whole bytes, bits: {words}", "take a chip with more state a neuron",
+                "state_bytes_per_neuron",
+                f"each {_one(population.name)}",
+                population.state_bytes,
+                f"in whole bytes, bits: {words}",
+                "take a chip with more state a neuron",
             )
-        )  # fmt: skip
+        )
     for fan_in in fan_ins:
         worst = int(fan_in.sources.argmax())
         axons = int(fan_in.sources[worst])
-        who = f"{_one(fan_in.population)} {worst}"
-        found.append(
-            check.number("axons_in_per_core", who, axons, "sources whose weight is not 0", mend)
+        subject = f"{_one(fan_in.population)} {worst}"
+        result.append(
+            check.number("axons_in_per_core", subject, axons, "sources whose weight is not 0", mend)
         )
         if room.known_words:
             words_alone = axons * (room.words_per_axon + 1)
             state = next(p.state_bytes for p in populations if p.name == fan_in.population)
-            found.append(
+            result.append(
                 check.number(
-                    "core_memory_bytes", who, room.bytes_used(words_alone, 1, state),
-                    "its state and synapses alone on a core", mend,
+                    "core_memory_bytes",
+                    subject,
+                    room.bytes_used(words_alone, 1, state),
+                    "its state and synapses alone on a core",
+                    mend,
                 )
-            )  # fmt: skip
-            found.append(
+            )
+            result.append(
                 check.number(
-                    "synapse_words_per_core", who, words_alone, "its synapses alone on a core",
-                    mend, room.words,
+                    "synapse_words_per_core",
+                    subject,
+                    words_alone,
+                    "its synapses alone on a core",
+                    mend,
+                    room.words,
                 )
-            )  # fmt: skip
-    return found
+            )
+    return result
 
 
 def _one(population: str) -> str:
@@ -258,30 +312,35 @@ def _one(population: str) -> str:
 
 def placement_checks(profile: ChipProfile, placement: Placement, chips: int | None) -> list[Check]:
     """Return the checks that need a placement: axons out of the busiest core, and chips given."""
-    check, found = Checker(profile), []
+    check, result = Checker(profile), []
     sent = np.zeros(placement.partition.cores, np.int64)
     for population in placement.layout.populations:
         core_of = placement.partition.core_of[population.name]
         out = placement.partition.axons_out(placement.layout, population)
         sent += np.bincount(core_of, out, len(sent)).astype(np.int64)
     worst = int(sent.argmax())
-    found.append(
+    result.append(
         check.number(
-            "axons_out_per_core", f"core {worst}", int(sent[worst]),
+            "axons_out_per_core",
+            f"core {worst}",
+            int(sent[worst]),
             "a neuron has one for each core where it has targets",
             "convert with --sparsity, or train a smaller network",
         )
-    )  # fmt: skip
+    )
     if chips is not None:
         cores, usable = placement.partition.cores, limit(profile, "usable_cores_per_chip")
-        found.append(
+        result.append(
             check.number(
-                "usable_cores_per_chip", "the network", cores, f"{chips} chips were given",
+                "usable_cores_per_chip",
+                "the network",
+                cores,
+                f"{chips} chips were given",
                 f"give --chips {placement.mesh.chips}, or convert with --sparsity",
                 None if usable is None else float(chips * usable),
             )
-        )  # fmt: skip
-    return found
+        )
+    return result
 
 
 def can_place(checks: Sequence[Check]) -> bool:

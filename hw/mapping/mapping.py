@@ -65,9 +65,12 @@ class Mapping:
 
 
 def check_and_place(
-    network: IntegerNetwork, profile: ChipProfile, input_as: InputAs, events: Events,
+    network: IntegerNetwork,
+    profile: ChipProfile,
+    input_as: InputAs,
+    events: Events,
     chips: int | None = None,
-) -> Mapping:  # fmt: skip
+) -> Mapping:
     """Check a network against a profile and place it, even where it does not fit.
 
     chips: how many there are, or None if as many as needed. Raises ConfigError for a profile
@@ -81,27 +84,30 @@ def check_and_place(
         return Mapping(profile, input_as, tuple(checks), events, None)
     placement = map_network(network, profile, input_as, events)
     placed = Placed(
-        placement, tuple(core_uses(placement)), routes(placement, events),
+        placement,
+        tuple(core_uses(placement)),
+        routes(placement, events),
         traffic(placement, events),
-    )  # fmt: skip
+    )
     checks += placement_checks(profile, placement, chips)
     return Mapping(profile, input_as, tuple(checks), events, placed)
 
 
-def require_fit(mapping: Mapping, who: str) -> None:
+def require_fit(mapping: Mapping, subject: str) -> None:
     """Raise FitError with every limit that is broken."""
     if mapping.fits:
         return
     reasons = "; ".join(check.brief() for check in mapping.failed)
     raise FitError(
-        f"{who} does not fit {mapping.profile.name}: {reasons} (mends are listed with the checks)"
+        f"{subject} does not fit {mapping.profile.name}: {reasons} "
+        "(remedies are listed with the checks)"
     )
 
 
 def as_json(mapping: Mapping) -> dict[str, Any]:
     """Return all but the neurons' cores as plain data."""
     profile, events = mapping.profile, mapping.events
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "profile": {"name": profile.name, "title": profile.title, "caveat": profile.caveat},
         "input": mapping.input_as,
         "fits": mapping.fits,
@@ -111,8 +117,8 @@ def as_json(mapping: Mapping) -> dict[str, Any]:
         "placement": None,
     }
     if mapping.placed is not None:
-        found["placement"] = _placement_json(mapping.placed, events)
-    return found
+        result["placement"] = _placement_json(mapping.placed, events)
+    return result
 
 
 def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
@@ -145,7 +151,9 @@ def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
             for population in placement.layout.populations
         },
         "mesh": {
-            "columns": mesh.columns, "rows": mesh.rows, "cores_per_tile": mesh.cores_per_tile,
+            "columns": mesh.columns,
+            "rows": mesh.rows,
+            "cores_per_tile": mesh.cores_per_tile,
             "assumed": mesh.assumed,
         },
         "per_step": {name: value / events.steps for name, value in _flows(placed).items()},
@@ -153,20 +161,20 @@ def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
         "longest_route_hops": placed.routes.longest,
         "barriers_per_image": placed.traffic.barriers,
         "core_list": [asdict(use) for use in uses],
-    }  # fmt: skip
+    }
 
 
 def _flows(placed: Placed) -> dict[str, float]:
     """Return what an image's events cause."""
-    found = placed.traffic
+    result = placed.traffic
     return {
-        "messages": found.messages,
-        "spikes_between_cores": found.messages_between_cores,
+        "messages": result.messages,
+        "spikes_between_cores": result.messages_between_cores,
         "spikes_between_chips": placed.routes.between_chips,
         "messages_from_host": float(placed.routes.from_host.sum()),
-        "hops_east_west": found.hops_x,
-        "hops_north_south": found.hops_y,
-        "synapse_words_read": found.synapse_words_read,
+        "hops_east_west": result.hops_x,
+        "hops_north_south": result.hops_y,
+        "synapse_words_read": result.synapse_words_read,
     }
 
 
@@ -174,5 +182,5 @@ def cores_of_neurons(mapping: Mapping) -> dict[str, list[int]]:
     """Return the core of every neuron by population; empty where nothing was placed."""
     if mapping.placed is None:
         return {}
-    found = mapping.placed.placement.partition.core_of
-    return {name: core_of.tolist() for name, core_of in found.items()}
+    result = mapping.placed.placement.partition.core_of
+    return {name: core_of.tolist() for name, core_of in result.items()}

@@ -55,15 +55,15 @@ def partition(layout: Layout, room: Room, rates: Mapping[str, Float64]) -> Parti
     expected = {p.name: np.zeros(p.size, np.int64) for p in layout.populations}
     ready = [_prepared(layout, population, room, rates) for population in layout.populations]
     for attempt in range(ATTEMPTS):
-        found = _attempt(layout, ready, expected)
+        result = _attempt(layout, ready, expected)
         if room.axons_out is None:
             break
-        sent = {p.name: found.axons_out(layout, p) for p in layout.populations}
-        if all(_within(found.core_of[name], sent[name], room.axons_out) for name in sent):
+        sent = {p.name: result.axons_out(layout, p) for p in layout.populations}
+        if all(_within(result.core_of[name], sent[name], room.axons_out) for name in sent):
             break
         scale = MARGIN ** (attempt + 1)
         expected = {name: np.ceil(scale * value).astype(np.int64) for name, value in sent.items()}
-    return found
+    return result
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,17 @@ def _prepared(
 
 def _finished(task: Task, traffic: Traffic, ways: Sequence[tuple[Fill, Int64]]) -> list[_Way]:
     """Fill cores in several ways; empty what can be emptied of those with about the fewest."""
-    made = [
+    report = [
         (fill, order, split) for fill, order in ways if (split := fill(task, order)) is not None
     ]
-    fewest = min((int(split.max()) + 1 for _, _, split in made), default=0)
-    found = []
-    for fill, order, split in made:
+    fewest = min((int(split.max()) + 1 for _, _, split in report), default=0)
+    result = []
+    for fill, order, split in report:
         if int(split.max()) + 1 <= PROMISING * fewest:
             less = dissolve(task, split)
             cost = float(less.max() + 1), _events(task, less, traffic)
-            found.append(_Way(fill, order, less, cost))
-    return found
+            result.append(_Way(fill, order, less, cost))
+    return result
 
 
 def _within(core_of: Int32, sent: Int64, limit: int) -> bool:
@@ -142,8 +142,8 @@ def _attempt(
 
 
 def _filled(task: Task, way: _Way) -> Int32:
-    made = way.fill(task, way.order)
-    return in_order(task, way.order) if made is None else made
+    report = way.fill(task, way.order)
+    return in_order(task, way.order) if report is None else report
 
 
 def _inputs(
@@ -167,8 +167,8 @@ def _banded(inputs: Any) -> Int64:
     n = inputs.shape[0]
     both = sparse.block_array([[None, inputs], [inputs.T, None]], format="csr")
     order = reverse_cuthill_mckee(both, symmetric_mode=True)
-    found: Int64 = order[order < n].astype(np.int64)
-    return found
+    result: Int64 = order[order < n].astype(np.int64)
+    return result
 
 
 def _events(task: Task, core_of: Int32, traffic: Traffic) -> float:

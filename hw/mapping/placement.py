@@ -72,24 +72,24 @@ def map_network(
 ) -> Placement:
     """Return the placement of a network each of whose neurons fits on a core alone."""
     layout, room = layout_of(network, input_as), room_of(profile)
-    found = partition(layout, room, events.rates())
-    mesh = mesh_of(profile, found.cores)
-    slot = place(_flow(layout, found, events), mesh)
-    return Placement(layout, room, found, mesh, slot)
+    result = partition(layout, room, events.rates())
+    mesh = mesh_of(profile, result.cores)
+    slot = place(_flow(layout, result, events), mesh)
+    return Placement(layout, room, result, mesh, slot)
 
 
 def core_uses(placement: Placement) -> list[CoreUse]:
     """Return what every core holds, in the order of the partition."""
-    layout, room, found = placement.layout, placement.room, placement.partition
-    axons_in, synapses, words = np.zeros((3, found.cores), np.int64)
-    for fan in found.fan.values():
-        axons_in += np.bincount(fan.indices, minlength=found.cores)
-        synapses += np.bincount(fan.indices, fan.data, found.cores).astype(np.int64)
-        words += np.bincount(fan.indices, room.axon_words(fan.data), found.cores).astype(np.int64)
+    layout, room, result = placement.layout, placement.room, placement.partition
+    axons_in, synapses, words = np.zeros((3, result.cores), np.int64)
+    for fan in result.fan.values():
+        axons_in += np.bincount(fan.indices, minlength=result.cores)
+        synapses += np.bincount(fan.indices, fan.data, result.cores).astype(np.int64)
+        words += np.bincount(fan.indices, room.axon_words(fan.data), result.cores).astype(np.int64)
     uses = []
     for population in layout.populations:
-        core_of = found.core_of[population.name]
-        sent = np.bincount(core_of, found.axons_out(layout, population), found.cores)
+        core_of = result.core_of[population.name]
+        sent = np.bincount(core_of, result.axons_out(layout, population), result.cores)
         for core in np.unique(core_of):
             neurons, slot = int(np.count_nonzero(core_of == core)), placement.slot[core]
             held = room.bytes_used(int(words[core]), neurons, population.state_bytes)
@@ -103,29 +103,35 @@ def core_uses(placement: Placement) -> list[CoreUse]:
             shares = {name: value / most for name, (value, most) in used.items() if most}
             uses.append(
                 CoreUse(
-                    core=int(core), population=population.name,
-                    chip=int(placement.mesh.chip(slot)), x=int(placement.mesh.x(slot)),
-                    y=int(placement.mesh.y(slot)), neurons=neurons, axons_in=int(axons_in[core]),
-                    axons_out=int(sent[core]), synapses=int(synapses[core]),
+                    core=int(core),
+                    population=population.name,
+                    chip=int(placement.mesh.chip(slot)),
+                    x=int(placement.mesh.x(slot)),
+                    y=int(placement.mesh.y(slot)),
+                    neurons=neurons,
+                    axons_in=int(axons_in[core]),
+                    axons_out=int(sent[core]),
+                    synapses=int(synapses[core]),
                     words=int(words[core]) if room.known_words else None,
                     state_bytes=neurons * population.state_bytes,
                     bytes=None if room.word_bytes is None else int(held),
-                    shares=shares, utilisation=max(shares.values(), default=0.0),
+                    shares=shares,
+                    utilisation=max(shares.values(), default=0.0),
                 )
-            )  # fmt: skip
+            )
     return uses
 
 
 def routes(placement: Placement, events: Events) -> Routes:
     """Return where the events of an image go."""
-    found, mesh, slot = placement.partition, placement.mesh, placement.slot
-    flow = _flow(placement.layout, found, events)
-    host = np.zeros(found.cores)
+    result, mesh, slot = placement.partition, placement.mesh, placement.slot
+    flow = _flow(placement.layout, result, events)
+    host = np.zeros(result.cores)
     for projection in placement.layout.projections:
         if projection.source == IMAGE:
-            reached = found.fan[projection.name] > 0
+            reached = result.fan[projection.name] > 0
             host += reached.T @ events.by_source[IMAGE]
-    linked = _flow(placement.layout, found, None) > 0
+    linked = _flow(placement.layout, result, None) > 0
     np.fill_diagonal(linked, False)
     hops = mesh.hops(slot[:, None], slot[None, :])
     crossed = np.abs(mesh.chip(slot)[:, None] - mesh.chip(slot)[None, :])
@@ -139,13 +145,13 @@ def traffic(placement: Placement, events: Events) -> Traffic:
     not public. Words read are the image's too. A one-layer presentation takes T + 2 time steps, a
     two-layer one 2 T + 2 (docs/ir.md, Timing), each with one barrier.
     """
-    found, mesh, slot = placement.partition, placement.mesh, placement.slot
-    flow = _flow(placement.layout, found, events)
+    result, mesh, slot = placement.partition, placement.mesh, placement.slot
+    flow = _flow(placement.layout, result, events)
     dx = np.abs(mesh.x(slot)[:, None] - mesh.x(slot)[None, :])
     dy = np.abs(mesh.y(slot)[:, None] - mesh.y(slot)[None, :])
     words = 0.0
     for projection in placement.layout.projections:
-        fan = found.fan[projection.name]
+        fan = result.fan[projection.name]
         read = np.repeat(events.by_source[projection.source], np.diff(fan.indptr))
         words += float(placement.room.axon_words(fan.data) @ read)
     steps = events.steps if placement.layout.circuit == "one-layer" else 2 * events.steps
@@ -156,20 +162,20 @@ def traffic(placement: Placement, events: Events) -> Traffic:
         hops_y=float((flow * dy).sum()),
         synapse_words_read=words,
         barriers=float(steps + 2),
-        cores=found.cores,
+        cores=result.cores,
         chips=mesh.chips,
     )
 
 
-def _flow(layout: Layout, found: Partition, events: Events | None) -> Float64:
+def _flow(layout: Layout, result: Partition, events: Events | None) -> Float64:
     """Return the messages an image from core to core; without events one for each axon."""
-    flow = np.zeros((found.cores, found.cores))
+    flow = np.zeros((result.cores, result.cores))
     by_source: Mapping[str, Float64] = {} if events is None else events.by_source
     for projection in layout.projections:
         if projection.source == IMAGE:
             continue
-        fan, home = found.fan[projection.name].tocoo(), found.core_of[projection.source]
+        fan, home = result.fan[projection.name].tocoo(), result.core_of[projection.source]
         weights = by_source[projection.source][fan.row] if by_source else None
-        pairs = home[fan.row].astype(np.int64) * found.cores + fan.col
-        flow += np.bincount(pairs, weights, found.cores**2).reshape(flow.shape)
+        pairs = home[fan.row].astype(np.int64) * result.cores + fan.col
+        flow += np.bincount(pairs, weights, result.cores**2).reshape(flow.shape)
     return flow

@@ -53,9 +53,11 @@ class Tally:
         words = self.task.room.added_words(targets).sum(axis=0)
         axons = np.count_nonzero(targets == 0, axis=0)
         fits: Bool = self.task.admits(
-            self.neurons[cores] + 1, self.words[cores] + words, self.axons[cores] + axons,
+            self.neurons[cores] + 1,
+            self.words[cores] + words,
+            self.axons[cores] + axons,
             self.out[cores] + self.task.axons_out[neuron],
-        )  # fmt: skip
+        )
         return fits, words
 
     def move(self, neuron: int, core: int) -> None:
@@ -95,8 +97,8 @@ def _without_smallest(task: Task, core_of: Int32) -> Int32 | None:
         if not fits.any():
             return None
         tally.move(int(neuron), int(others[np.where(fits, words, np.iinfo(np.int64).max).argmin()]))
-    found = tally.core_of
-    return np.where(found > smallest, found - 1, found).astype(np.int32)
+    result = tally.core_of
+    return np.where(result > smallest, result - 1, result).astype(np.int32)
 
 
 def reduce_traffic(task: Task, core_of: Int32, traffic: Traffic) -> Int32:

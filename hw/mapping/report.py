@@ -25,37 +25,37 @@ VERDICTS: Final = MappingProxyType(
 )
 
 
-def document(found: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Document:
+def document(result: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Document:
     """Return the tables for the network called `name`, what is assumed, and the pictures."""
-    title = f"{name} on {found.profile.name}"
-    blocks: list[Block] = [checks_table(found, name)]
-    blocks += [paragraph(Span("fails:", "bad"), f" {each.describe()}") for each in found.failed]
-    unknown = len([check for check in found.checks if check.verdict == UNKNOWN])
+    title = f"{name} on {result.profile.name}"
+    blocks: list[Block] = [checks_table(result, name)]
+    blocks += [paragraph(Span("fails:", "bad"), f" {each.describe()}") for each in result.failed]
+    unknown = len([check for check in result.checks if check.verdict == UNKNOWN])
     blocks.append(
         paragraph(
-            f"{len(found.checks)} checks, {len(found.failed)} failed, {unknown} that the public "
-            f"figures cannot decide. {found.profile.caveat}"
+            f"{len(result.checks)} checks, {len(result.failed)} failed, {unknown} that the public "
+            f"figures cannot decide. {result.profile.caveat}"
         )
     )
-    if found.placed is None:
+    if result.placed is None:
         none = "No placement: a neuron alone is too large for any core."
         return Document(title, (*blocks, paragraph(Span(none, "bad"))))
-    if not found.fits:
+    if not result.fits:
         blocks.append(
             paragraph(
                 Span("Hypothetical placement", "bad"),
                 ": by cores, axons and memory alone, as if the failed checks held.",
             )
         )
-    blocks += [summary_table(found, found.placed), cores_table(found.placed)]
-    blocks += map(paragraph, notes(found, found.placed))
+    blocks += [summary_table(result, result.placed), cores_table(result.placed)]
+    blocks += map(paragraph, notes(result, result.placed))
     return Document(title, (*blocks, *pictures))
 
 
-def checks_table(found: Mapping, name: str) -> Table:
+def checks_table(result: Mapping, name: str) -> Table:
     """Return one row for each check."""
     return table(
-        f"{name} on {found.profile.name} ({found.profile.title}), image as {found.input_as}",
+        f"{name} on {result.profile.name} ({result.profile.title}), image as {result.input_as}",
         ("check", "who", "needs", "chip has", ""),
         [
             (
@@ -65,7 +65,7 @@ def checks_table(found: Mapping, name: str) -> Table:
                 _has(check),
                 VERDICTS[check.verdict],
             )
-            for check in found.checks
+            for check in result.checks
         ],
         text=True,
     )
@@ -83,12 +83,12 @@ def _has(check: Check) -> str:
     return f"{check.maximum:,.0f}"
 
 
-def summary_table(found: Mapping, placed: Placed) -> Table:
+def summary_table(result: Mapping, placed: Placed) -> Table:
     """Return the totals, and what the events cause."""
-    data = as_json(found)["placement"]
-    total = "placement" if found.fits else "hypothetical placement"
+    data = as_json(result)["placement"]
+    total = "placement" if result.fits else "hypothetical placement"
     return table(
-        f"{total}: {data['circuit']} circuit, image as {found.input_as}",
+        f"{total}: {data['circuit']} circuit, image as {result.input_as}",
         ("", "value"),
         [*_populations(data), *_totals(data), *_flows(data, placed)],
     )
@@ -165,10 +165,10 @@ def _row(use: CoreUse) -> list[str]:
     ]
 
 
-def notes(found: Mapping, placed: Placed) -> list[str]:
+def notes(result: Mapping, placed: Placed) -> list[str]:
     """Return what the numbers rest on, one line each."""
     mesh = placed.placement.mesh
-    lines = [f"Events: {found.events.told}."]
+    lines = [f"Events: {result.events.told}."]
     fullest = max(placed.uses, key=lambda use: use.utilisation)
     if fullest.shares:
         key = max(fullest.shares, key=lambda name: fullest.shares[name])
@@ -177,12 +177,12 @@ def notes(found: Mapping, placed: Placed) -> list[str]:
         lines.append(f"Chips lie in a row, {mesh.columns} tiles each; x counts through all.")
     if mesh.assumed:
         lines.append(
-            f"Mesh: {found.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
+            f"Mesh: {result.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
             "one core are this tool's assumption, and hops, routes and places rest on it."
         )
     if placed.placement.room.word_bytes is None:
         lines.append("Bytes: of state alone; the size of a synapse word is not public.")
-    if found.input_as == "bias":
+    if result.input_as == "bias":
         lines.append("Image: the host writes it into the neurons' state; it has no axons.")
     return lines
 

@@ -111,8 +111,8 @@ def run(
     """Run `pixels` (N, M) uint8 through the network; return the trace, the interpreter's."""
     check_request(network, pixels, request)
     prepared = prepare(network)
-    begun = start(prepared, pixels, request.seed, request.first_image)
-    done = advance(prepared, begun, request.steps, n_threads(threads), request.trace)
+    start_state = start(prepared, pixels, request.seed, request.first_image)
+    done = advance(prepared, start_state, request.steps, n_threads(threads), request.trace)
     return Trace(
         counts_sum=done.counts_sum,
         state=done.state,

@@ -53,22 +53,22 @@ def bench(
     contest = workflow.Contest(tuple(listed(backends)), energy)
     screen = console(quiet=as_json)
     with watching(screen) as line:
-        found = workflow.bench_files(checkpoint, network, images, request, contest, line.update)
+        result = workflow.bench_files(checkpoint, network, images, request, contest, line.update)
     if out is not None:
-        write_json(out, found.as_json())
+        write_json(out, result.as_json())
     if as_json:
-        emit_json(found.as_json())
+        emit_json(result.as_json())
     else:
-        show(screen, found)
-    found.require_equal()
+        show(screen, result)
+    result.require_equal()
 
 
-def show(screen: "Console", found: "Comparison") -> None:
+def show(screen: "Console", result: "Comparison") -> None:
     """Print the comparison."""
-    screen.print(as_table(found))
+    screen.print(as_table(result))
     screen.print(
-        f"{footnote(found)}\nspike counts equal to float in "
-        f"{100 * found.counts_equal:.2f} % of all places, "
-        f"{100 * found.counts_equal_active:.2f} % where float is not 0",
+        f"{footnote(result)}\nspike counts equal to float in "
+        f"{100 * result.counts_equal:.2f} % of all places, "
+        f"{100 * result.counts_equal_active:.2f} % where float is not 0",
         highlight=False,
     )

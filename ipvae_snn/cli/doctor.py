@@ -16,29 +16,29 @@ def doctor(data_root: DataRootOption = None, as_json: JsonOption = False) -> Non
     """Tell what works here and what to do about the rest."""
     from ipvae_snn.workflows import doctor as workflow
 
-    found = workflow.diagnose(data_root)
+    result = workflow.diagnose(data_root)
     if as_json:
-        emit_json(found.as_json())
+        emit_json(result.as_json())
     else:
-        show(console(), found, workflow.OPTIONAL)
+        show(console(), result, workflow.OPTIONAL)
 
 
-def show(screen: "Console", found: "Diagnosis", optional: tuple[str, ...]) -> None:
+def show(screen: "Console", result: "Diagnosis", optional: tuple[str, ...]) -> None:
     """Print three tables: packages, back ends, data sets."""
-    title = f"Python {found.python}, {found.platform}"
+    title = f"Python {result.python}, {result.platform}"
     packages = table(title, "package", "version", text=True)
-    for name, number in found.packages.items():
+    for name, number in result.packages.items():
         missing = "not installed" + (" (optional)" if name in optional else "")
         packages.add_row(name, number or missing)
     backends = table("Back ends", "name", "state", text=True)
-    for name, state in found.backends.items():
+    for name, state in result.backends.items():
         backends.add_row(name, describe(state))
     data = table("Data sets", "name", "test split", "what", text=True)
-    for row in found.data:
+    for row in result.data:
         data.add_row(row.name, "[green]here[/]" if row.here else "[yellow]no files[/]", row.summary)
     for shown in (packages, backends, data):
         screen.print(shown)
-    if not all(row.here for row in found.data):
+    if not all(row.here for row in result.data):
         screen.print(
             "where a set has no files: name its folder with --data-root or IPVAE_SNN_DATA "
             "(`--json` tells which files are looked for)"

@@ -26,17 +26,17 @@ def inspect(
     """Tell what a checkpoint, an integer network or a result.npz holds."""
     from ipvae_snn.workflows import inspect as workflow
 
-    found = workflow.inspect_file(file)
+    result = workflow.inspect_file(file)
     if as_json:
-        emit_json(found.as_json())
+        emit_json(result.as_json())
     else:
-        console().print(as_table(file, found))
+        console().print(as_table(file, result))
 
 
-def as_table(file: Path, found: "FileContents") -> Table:
+def as_table(file: Path, result: "FileContents") -> Table:
     """Return one row for each figure, those of an inner table as table.key."""
-    shown = table(f"{file}: {found.what}", "", "value", text=True)
-    for name, value in found.as_json().items():
+    shown = table(f"{file}: {result.what}", "", "value", text=True)
+    for name, value in result.as_json().items():
         rows = value.items() if isinstance(value, dict) else [(None, value)]
         for key, inner in rows:
             shown.add_row(name if key is None else f"{name}.{key}", str(inner))

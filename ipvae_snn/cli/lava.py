@@ -23,8 +23,8 @@ def setup(as_json: JsonOption = False) -> None:
 
     screen = console(quiet=True)
     with screen.status("Lava environment"):
-        found = workflow.setup(lambda line: screen.print(line, highlight=False))
+        result = workflow.setup(lambda line: screen.print(line, highlight=False))
     if as_json:
-        emit_json({"python": str(found.python), "kind": found.kind})
+        emit_json({"python": str(result.python), "kind": result.kind})
         return
-    console().print(f"Lava runs in {found.python}")
+    console().print(f"Lava runs in {result.python}")

@@ -74,22 +74,22 @@ def lava_run(
     sources = workflow.BOTH if source is SourceChoice.BOTH else (source.value,)
     choice = workflow.LavaChoice(sources, fused, replicas, monitor, raster, out)
     with watching(console(quiet=True), "", out, (timeout, stall)) as line:
-        found = workflow.simulate_file(network, images, request, choice, line.update)
+        result = workflow.simulate_file(network, images, request, choice, line.update)
     if as_json:
-        emit_json(found.as_json())
+        emit_json(result.as_json())
         return
-    console().print(as_table(found))
+    console().print(as_table(result))
     for path in (raster, out):
         if path is not None:
             console().print(f"[bold]{path}[/] written", highlight=False)
 
 
-def as_table(found: "LavaRuns") -> Table:
+def as_table(result: "LavaRuns") -> Table:
     """Return the runs side by side."""
-    runs = found.figures()
+    runs = result.figures()
     shown = table(
-        f"Lava, {found.program.circuit} circuit: means of {found.images} images, "
-        f"{found.steps} steps",
+        f"Lava, {result.program.circuit} circuit: means of {result.images} images, "
+        f"{result.steps} steps",
         "",
         *(f"image as {name}" for name in runs),
     )

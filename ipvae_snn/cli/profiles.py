@@ -32,24 +32,24 @@ def profiles(
     from ipvae_snn.workflows import profiles as workflow
 
     wanted = [*([name] if name else []), *(profile or [])]
-    found = workflow.load_profiles(wanted)
+    result = workflow.load_profiles(wanted)
     if as_json:
-        emit_json({"profiles": [workflow.profile_json(each) for each in found]})
+        emit_json({"profiles": [workflow.profile_json(each) for each in result]})
     elif wanted:
-        for each in found:
+        for each in result:
             show(console(), each)
     else:
-        show_all(console(), found)
+        show_all(console(), result)
 
 
-def show_all(screen: "Console", found: "Sequence[ChipProfile]") -> None:
+def show_all(screen: "Console", result: "Sequence[ChipProfile]") -> None:
     """Print one row for each profile."""
     shown = table(
         "chip profiles: cores a chip, neurons and synapse words a core, energies published",
         *("profile", "cores", "neurons", "words", "graded", "energies", "what"),
         text=True,
     )
-    for each in found:
+    for each in result:
         shown.add_row(*_summary(each))
     screen.print(shown)
     screen.print(

@@ -42,24 +42,24 @@ def verify(
     request = workflow.RunRequest(steps, seed)
     screen = console(quiet=as_json)
     with watching(screen) as line:
-        found = workflow.verify_file(network, images, request, listed(backends), line.update)
+        result = workflow.verify_file(network, images, request, listed(backends), line.update)
     if as_json:
-        emit_json(found.as_json())
+        emit_json(result.as_json())
     else:
-        screen.print(as_table(found, workflow.REFERENCE))
-    found.require_equal()
+        screen.print(as_table(result, workflow.REFERENCE))
+    result.require_equal()
     if not as_json:
-        screen.print(f"[green]all {found.compared:,} counts and states are equal[/]")
+        screen.print(f"[green]all {result.compared:,} counts and states are equal[/]")
 
 
-def as_table(found: "Verification", reference: str) -> Table:
+def as_table(result: "Verification", reference: str) -> Table:
     """Return one row for each back end: seconds and verdict."""
     title = (
-        f"{found.images} images of {found.data}, {found.steps} steps, {found.neurons} neurons, "
-        f"seed {found.seed}"
+        f"{result.images} images of {result.data}, {result.steps} steps, {result.neurons} neurons, "
+        f"seed {result.seed}"
     )
     shown = table(title, "back end", "seconds", "counts and states")
-    for each in found.backends:
+    for each in result.backends:
         verdict = "[green]equal[/]" if each.equal else "[red]DIFFERENT[/]"
         verdict = "the oracle" if each.backend == reference else verdict
         shown.add_row(each.backend, f"{each.seconds:.2f}", verdict)

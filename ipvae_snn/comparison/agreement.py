@@ -28,13 +28,13 @@ class Agreement:
         return asdict(self)
 
 
-def agreement(floats: Trace, integers: Trace, program: IntegerNetwork) -> Agreement:
+def agreement(floats: Trace, integers: Trace, network: IntegerNetwork) -> Agreement:
     """Return the agreement of two runs that kept their traces; raises ValueError without them."""
     if floats.counts is None or integers.counts is None:
         raise ValueError("agreement needs runs with trace=True")
     equal = floats.counts == integers.counts
     active = floats.counts > 0
-    nats = integers.state * (LN2 / (1 << program.neurons.fraction_bits))
+    nats = integers.state * (LN2 / (1 << network.neurons.fraction_bits))
     return Agreement(
         equal=float(equal.mean()),
         equal_active=float(equal[active].mean()) if active.any() else 1.0,

@@ -108,21 +108,24 @@ class _Effect:
 
 
 def attribute(
-    pair: Pair, steps: int, seeds: Sequence[int], threads: int = 1,
+    pair: Pair,
+    steps: int,
+    seeds: Sequence[int],
+    threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
-) -> Attribution:  # fmt: skip
+) -> Attribution:
     """Run every variant with every seed; `report` gets the image-steps done.
 
     Raises DataError for steps or seeds that no run can have.
     """
     pair.check(steps, tuple(seeds))
     made = variants(pair)
-    found = [_effects(pair, made, steps, seed, threads, report) for seed in seeds]
+    result = [_effects(pair, made, steps, seed, threads, report) for seed in seeds]
     return Attribution(
         tuple(
-            _cause(name, [one[name] for one in found], pair.unit)
+            _cause(name, [one[name] for one in result], pair.unit)
             for name in TEXTS
-            if name in found[0]
+            if name in result[0]
         )
     )
 
@@ -147,9 +150,13 @@ def _cause(name: str, effects: Sequence[_Effect], unit: float) -> Cause:
 
 
 def _effects(
-    pair: Pair, made: Mapping[str, Variant], steps: int, seed: int, threads: int,
+    pair: Pair,
+    made: Mapping[str, Variant],
+    steps: int,
+    seed: int,
+    threads: int,
     report: Callable[[int], None],
-) -> dict[str, _Effect]:  # fmt: skip
+) -> dict[str, _Effect]:
     """Return each variant's differences from the one that it names as its reference."""
     n, k = len(pair.images), pair.network.n_neurons
     r2 = {name: np.zeros(n) for name in made}

@@ -58,12 +58,14 @@ class Agreement:
             "equal": self.equal.mean,
             "equal_active": self.equal_active.mean,
             "seeds_95": {
-                "equal": interval(self.equal), "equal_active": interval(self.equal_active)
+                "equal": interval(self.equal),
+                "equal_active": interval(self.equal_active),
             },
             "by_step": {
-                "equal": self.by_step.tolist(), "equal_active": self.active_by_step.tolist()
+                "equal": self.by_step.tolist(),
+                "equal_active": self.active_by_step.tolist(),
             },
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,13 @@ class Distances:
         """Return plain data."""
         named = {
             "total_variation": (
-                self.total_variation, self.worst_total_variation, self.floor_total_variation
+                self.total_variation,
+                self.worst_total_variation,
+                self.floor_total_variation,
             ),
             "wasserstein": (self.wasserstein, self.worst_wasserstein, self.floor_wasserstein),
-        }  # fmt: skip
-        found: dict[str, Any] = {
+        }
+        result: dict[str, Any] = {
             name: {
                 "pooled": pooled.mean,
                 "largest_of_neurons": worst.mean,
@@ -127,7 +131,7 @@ class Distances:
             }
             for name, (pooled, worst, floor) in named.items()
         }
-        return {**found, "worst_neuron": self.worst_neuron}
+        return {**result, "worst_neuron": self.worst_neuron}
 
 
 @dataclass(frozen=True)
@@ -183,11 +187,12 @@ class Fidelity:
             "histogram": self.distances.as_json(),
             "agreement": {"free_running": self.free.as_json(), "one_step": self.single.as_json()},
             "state_error": {
-                "free_running": self.free_error.as_json(), "one_step": self.single_error.as_json()
+                "free_running": self.free_error.as_json(),
+                "one_step": self.single_error.as_json(),
             },
             "divergence": self.divergence.as_json(),
             "saturations": self.saturations,
-        }  # fmt: skip
+        }
 
 
 def marks(steps: int) -> tuple[int, ...]:

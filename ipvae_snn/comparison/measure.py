@@ -36,9 +36,13 @@ def recorded_steps(steps: int) -> tuple[int, ...]:
 
 
 def measure(
-    pair: Pair, steps: int, seeds: tuple[int, ...], form: KlForm = "code", threads: int = 1,
+    pair: Pair,
+    steps: int,
+    seeds: tuple[int, ...],
+    form: KlForm = "code",
+    threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
-) -> Fidelity:  # fmt: skip
+) -> Fidelity:
     """Run all images with every seed and return what differs; `report` gets image-steps done.
 
     `form` is the KL of the free energy. Raises DataError for steps or seeds that no run can have.
@@ -47,60 +51,62 @@ def measure(
         raise DataError("a comparison needs a seed; give at least one")
     pair.check(steps, seeds)
     recorded = recorded_steps(steps)
-    found = [seed_sums(pair, steps, seed, recorded, form, threads, report) for seed in seeds]
-    return summarise(found, recorded, pair.unit)
+    result = [seed_sums(pair, steps, seed, recorded, form, threads, report) for seed in seeds]
+    return summarise(result, recorded, pair.unit)
 
 
-def summarise(found: Sequence[SeedSums], recorded: tuple[int, ...], unit: float) -> Fidelity:
+def summarise(result: Sequence[SeedSums], recorded: tuple[int, ...], unit: float) -> Fidelity:
     """Return means and intervals over the seeds' sums; `unit` is the program's, in nats."""
-    n, steps, k = len(found[0].diverged), len(found[0].active), len(found[0].float_histogram)
+    n, steps, k = len(result[0].diverged), len(result[0].active), len(result[0].float_histogram)
     first = min(
-        (one.first for one in found if one.first), key=lambda p: (p.step, p.image), default=None
+        (one.first for one in result if one.first), key=lambda p: (p.step, p.image), default=None
     )
-    last = np.concatenate([np.where(one.diverged < 0, np.inf, one.diverged) for one in found])
+    last = np.concatenate([np.where(one.diverged < 0, np.inf, one.diverged) for one in result])
     median = float(np.median(last))
     return Fidelity(
         steps=steps,
-        seeds=tuple(one.seed for one in found),
+        seeds=tuple(one.seed for one in result),
         curve={
-            step: {name: _compared(found, name, index) for name in FIGURES}
+            step: {name: _compared(result, name, index) for name in FIGURES}
             for index, step in enumerate(recorded)
         },
-        distances=_distances(found),
-        free=_agreement([one.free for one in found], found, n * k),
-        single=_agreement([one.single for one in found], found, n * k),
-        free_error=_error([one.free_error for one in found], n, unit),
-        single_error=_error([one.single_error for one in found], n, unit),
+        distances=_distances(result),
+        free=_agreement([one.free for one in result], result, n * k),
+        single=_agreement([one.single for one in result], result, n * k),
+        free_error=_error([one.free_error for one in result], n, unit),
+        single_error=_error([one.single_error for one in result], n, unit),
         divergence=Divergence(
             float(np.isfinite(last).mean()), median if np.isfinite(median) else None, first
         ),
         saturations={
-            kind: sum(one.saturated[kind] for one in found) for kind in found[0].saturated
+            kind: sum(one.saturated[kind] for one in result) for kind in result[0].saturated
         },
     )
 
 
-def _compared(found: Sequence[SeedSums], name: str, index: int) -> Compared:
-    floats = np.stack([one.floats[name][index] for one in found])
-    integers = np.stack([one.integers[name][index] for one in found])
+def _compared(result: Sequence[SeedSums], name: str, index: int) -> Compared:
+    floats = np.stack([one.floats[name][index] for one in result])
+    integers = np.stack([one.integers[name][index] for one in result])
     sides = dict(zip(SIDES, (floats, integers, integers - floats), strict=True))
     return Compared(
-        {side: over_seeds([estimates.estimate(v).mean for v in values])
-         for side, values in sides.items()},
+        {
+            side: over_seeds([estimates.estimate(v).mean for v in values])
+            for side, values in sides.items()
+        },
         {side: estimates.estimate(values.mean(axis=0)) for side, values in sides.items()},
-    )  # fmt: skip
+    )
 
 
-def _agreement(matches: Sequence[Matches], found: Sequence[SeedSums], places: int) -> Agreement:
+def _agreement(matches: Sequence[Matches], result: Sequence[SeedSums], places: int) -> Agreement:
     """`places`: counts in a step of one seed."""
     steps = len(matches[0].equal)
-    active = np.stack([one.active for one in found])
+    active = np.stack([one.active for one in result])
     equal = np.stack([one.equal for one in matches])
     equal_active = np.stack([one.equal_active for one in matches])
     return Agreement(
         over_seeds(equal.sum(axis=1) / (places * steps)),
         over_seeds(_share(equal_active.sum(axis=1), active.sum(axis=1))),
-        equal.sum(axis=0) / (places * len(found)),
+        equal.sum(axis=0) / (places * len(result)),
         _share(equal_active.sum(axis=0), active.sum(axis=0)),
     )
 
@@ -123,9 +129,9 @@ def _error(squares: Sequence[Squares], n: int, unit: float) -> StateError:
     )
 
 
-def _distances(found: Sequence[SeedSums]) -> Distances:
+def _distances(result: Sequence[SeedSums]) -> Distances:
     """Float runs of neighbouring seeds give the floor."""
-    floats, integers = [o.float_histogram for o in found], [o.integer_histogram for o in found]
+    floats, integers = [o.float_histogram for o in result], [o.integer_histogram for o in result]
     pooled = [(f.sum(axis=0), i.sum(axis=0)) for f, i in zip(floats, integers, strict=True)]
     pairs = list(zip(floats, integers, strict=True))
     worst = np.stack([total_variation(f, i) for f, i in pairs])

@@ -38,12 +38,12 @@ class Pair:
 
         Raises ConversionError for a network that no program expresses, as `convert` does.
         """
-        network, program = self.network.with_single_updates(), self.program
+        network, integer = self.network.with_single_updates(), self.program
         object.__setattr__(self, "network", network)
-        if (network.n_pixels, network.n_neurons) != (program.n_pixels, program.n_neurons):
+        if (network.n_pixels, network.n_neurons) != (integer.n_pixels, integer.n_neurons):
             raise DataError(
                 f"the float network has {network.n_pixels} pixels and {network.n_neurons} neurons, "
-                f"the program {program.n_pixels} and {program.n_neurons}; give the two that belong "
+                f"the program {integer.n_pixels} and {integer.n_neurons}; give the two that belong "
                 "together"
             )
         if self.images.shape != self.pixels.shape:
@@ -118,7 +118,7 @@ def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Bloc
     for first_row in range(0, len(pair.images), IMAGES):
         rows = slice(first_row, min(first_row + IMAGES, len(pair.images)))
         f = reference.start(d, pair.images[rows], seed, first_row)
-        begun = i = compiled.start(prepared, pair.pixels[rows], seed, first_row)
+        start_state = i = compiled.start(prepared, pair.pixels[rows], seed, first_row)
         earlier = f.state, pair.nats(i.state)
         many = max(1, ENTRIES // f.state.size)
         for first in range(0, steps, many):
@@ -130,7 +130,7 @@ def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Bloc
             states = pair.nats(i.trace_states)
             integers = _side(i.trace_counts, pair.nats(before[1]), states, earlier[1])
             start = pair.rounded(floats.before)
-            drawn, stepped = one_step(prepared, begun, start, floats.counts, first, threads)
+            drawn, stepped = one_step(prepared, start_state, start, floats.counts, first, threads)
             yield Block(rows, first, floats, integers, drawn, pair.nats(stepped), i.saturated)
             earlier = floats.before[:, -1], integers.before[:, -1]
 

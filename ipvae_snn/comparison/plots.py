@@ -25,7 +25,7 @@ TAIL: Final = 1e-6  # the histogram ends where this share of the counts lies abo
 def pictures(fidelity: Fidelity, causes: Attribution | None, name: str) -> tuple[Picture, ...]:
     """Return the pictures of a comparison on images of the set called `name`."""
     title = f"Float and integer inference on {name}"
-    made = [
+    report = [
         Picture(file, f"{title}: {caption}", partial(draw, fidelity=fidelity, title=title), size)
         for file, caption, draw, size in (
             ("quality", "R2 and zeros by step", quality, (7.2, 5.4)),
@@ -35,10 +35,10 @@ def pictures(fidelity: Fidelity, causes: Attribution | None, name: str) -> tuple
         )
     ]
     if causes is not None:
-        draw = partial(attribution, found=causes, fidelity=fidelity, title=title)
+        draw = partial(attribution, result=causes, fidelity=fidelity, title=title)
         caption = f"{title}: one change at a time"
-        made.append(Picture("attribution", caption, draw, attribution_size(causes)))
-    return tuple(made)
+        report.append(Picture("attribution", caption, draw, attribution_size(causes)))
+    return tuple(report)
 
 
 def quality(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
@@ -83,10 +83,10 @@ def counts(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     below.set_ylabel("integer - float, 1e-4")
     below.set_xlabel("spike count of a neuron and step")
     below.margins(x=0.01)
-    found = fidelity.distances
+    result = fidelity.distances
     top.set_title(
-        f"{title}\ntotal variation {found.total_variation.mean:.1e}, Wasserstein-1 "
-        f"{found.wasserstein.mean:.1e} spikes",
+        f"{title}\ntotal variation {result.total_variation.mean:.1e}, Wasserstein-1 "
+        f"{result.wasserstein.mean:.1e} spikes",
         fontsize=9,
     )
     return figure
@@ -97,13 +97,13 @@ def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     steps, mark = np.arange(1, fidelity.steps + 1), _marker(fidelity.steps)
     kinds = (("free-running", fidelity.free, BLUE), ("one step", fidelity.single, ORANGE))
     top, below = figure.subplots(2, 1, sharex=True)
-    for label, found, colour in kinds:
+    for label, result, colour in kinds:
         for extent, values, style in (
-            ("all counts", found.by_step, "-"),
-            ("float count not 0", found.active_by_step, "--"),
+            ("all counts", result.by_step, "-"),
+            ("float count not 0", result.active_by_step, "--"),
         ):
             name = f"{label}, {extent}"
-            if found is fidelity.free:
+            if result is fidelity.free:
                 top.plot(steps, values, style, color=colour, label=name, linewidth=1.6, marker=mark)
             missed = 1.0 - values
             shown = np.where(missed > 0, missed, np.nan)
@@ -142,12 +142,12 @@ def state_error(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     )
     steps, mark = np.arange(1, fidelity.steps + 1), _marker(fidelity.steps)
     left, right = figure.subplots(1, 2)
-    for label, found, colour in kinds:
-        text = f"{label}: {_bits(found)}"
+    for label, result, colour in kinds:
+        text = f"{label}: {_bits(result)}"
         left.plot(
-            steps, _finite(found.by_step), color=colour, label=text, linewidth=1.6, marker=mark
+            steps, _finite(result.by_step), color=colour, label=text, linewidth=1.6, marker=mark
         )
-        known = found.by_neuron[np.isfinite(found.by_neuron)]
+        known = result.by_neuron[np.isfinite(result.by_neuron)]
         right.hist(known, bins=30, color=colour, alpha=0.6, label=label)
     left.set_ylabel("rms error of the potential, bits")
     left.set_xlabel("step")
@@ -162,26 +162,26 @@ def state_error(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     return figure
 
 
-def attribution_size(found: Attribution) -> tuple[float, float]:
+def attribution_size(result: Attribution) -> tuple[float, float]:
     """Return the size in inches of a figure for an attribution."""
-    return 8.4, 0.27 * (len(found.causes) + 1) + 1.1
+    return 8.4, 0.27 * (len(result.causes) + 1) + 1.1
 
 
-def attribution(figure: Figure, found: Attribution, fidelity: Fidelity, title: str) -> Figure:
+def attribution(figure: Figure, result: Attribution, fidelity: Fidelity, title: str) -> Figure:
     """Draw what each tensor of the program does alone in the float network, and the program."""
     last = fidelity.curve[fidelity.steps]
-    names = [*(cause.text for cause in found.causes), "the program itself"]
+    names = [*(cause.text for cause in result.causes), "the program itself"]
     panels = (
-        ("R2: change, 1e-3", [c.r2 for c in found.causes], last["r2"].seeds["delta"]),
-        ("zeros: change, 1e-3", [c.zeros for c in found.causes], last["zeros"].seeds["delta"]),
+        ("R2: change, 1e-3", [c.r2 for c in result.causes], last["r2"].seeds["delta"]),
+        ("zeros: change, 1e-3", [c.zeros for c in result.causes], last["zeros"].seeds["delta"]),
     )
     y = np.arange(len(names))[::-1]
-    colours = [*(_colour(cause) for cause in found.causes), GREY]
+    colours = [*(_colour(cause) for cause in result.causes), GREY]
     axes = figure.subplots(1, 3, sharey=True)
-    for panel, (label, estimates, program) in zip(axes[:2], panels, strict=True):
-        _bars(panel, y, [*estimates, program], colours)
+    for panel, (label, estimates, network) in zip(axes[:2], panels, strict=True):
+        _bars(panel, y, [*estimates, network], colours)
         panel.set_xlabel(label)
-    errors = [*(cause.bits for cause in found.causes), fidelity.free_error.by_step[-1]]
+    errors = [*(cause.bits for cause in result.causes), fidelity.free_error.by_step[-1]]
     axes[2].barh(y, np.nan_to_num(_finite(np.array(errors))), color=colours, height=0.7)
     axes[2].set_xlabel("state error, bits")
     for at, error in zip(y, errors, strict=True):
@@ -218,12 +218,12 @@ def _band(
     style: str,
     factor: float = 1.0,
 ) -> None:
-    steps, found = list(fidelity.curve), [value.seeds[side] for value in values]
+    steps, result = list(fidelity.curve), [value.seeds[side] for value in values]
     axes.plot(
-        steps, [factor * e.mean for e in found], style, color=colour, label=side, linewidth=1.6
+        steps, [factor * e.mean for e in result], style, color=colour, label=side, linewidth=1.6
     )
-    if all(np.isfinite([e.low, e.high]).all() for e in found):
-        low, high = [factor * e.low for e in found], [factor * e.high for e in found]
+    if all(np.isfinite([e.low, e.high]).all() for e in result):
+        low, high = [factor * e.low for e in result], [factor * e.high for e in result]
         axes.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
 
 
@@ -245,8 +245,8 @@ def _finite(values: Float64) -> Float64:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _bits(found: StateError) -> str:
-    return f"{found.bits.mean:.1f} bits" if np.isfinite(found.bits.mean) else "none"
+def _bits(result: StateError) -> str:
+    return f"{result.bits.mean:.1f} bits" if np.isfinite(result.bits.mean) else "none"
 
 
 def _seeds(fidelity: Fidelity) -> str:

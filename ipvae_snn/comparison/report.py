@@ -43,7 +43,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data, with the last step's figures as `r2.float`, `zeros.delta`, ..."""
-        found = self.fidelity
+        result = self.fidelity
         return {
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
@@ -55,10 +55,10 @@ class Report:
             "citation": self.citation,
             "images": self.images,
             "saturated_pixels": self.saturated_pixels,
-            "steps": found.steps,
-            "seeds": list(found.seeds),
+            "steps": result.steps,
+            "seeds": list(result.seeds),
             "kl_form": self.kl_form,
-            **found.as_json(),
+            **result.as_json(),
             "attribution": None if self.attribution is None else self.attribution.as_json(),
             "plots": list(self.plots),
             "seconds": self.seconds,
@@ -67,16 +67,16 @@ class Report:
 
 def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
     """Return the tables, what they cannot hold, and the pictures."""
-    found = report.fidelity
+    result = report.fidelity
     blocks: list[Block] = [
         marks_table(report),
-        agreement_table(found),
-        histogram_table(found),
-        first_difference(found),
-        *_saturations(found),
+        agreement_table(result),
+        histogram_table(result),
+        first_difference(result),
+        *_saturations(result),
     ]
     if report.attribution is not None:
-        blocks.append(attribution_table(report.attribution, found))
+        blocks.append(attribution_table(report.attribution, result))
     return Document(
         f"{report.network} against {report.checkpoint} on {report.data}",
         (*blocks, *pictures, paragraph(f"{report.seconds:.1f} s; data: {report.citation}")),
@@ -85,9 +85,9 @@ def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
 
 def marks_table(report: Report) -> Table:
     """Return R2, zeros and free energy of float, and integer - float, at marked steps."""
-    found, rows = report.fidelity, []
-    for step in found.marks:
-        r2, zeros, energy = (found.curve[step][name] for name in ("r2", "zeros", "free_energy"))
+    result, rows = report.fidelity, []
+    for step in result.marks:
+        r2, zeros, energy = (result.curve[step][name] for name in ("r2", "zeros", "free_energy"))
         rows.append(
             (
                 f"{step}",
@@ -101,7 +101,7 @@ def marks_table(report: Report) -> Table:
         )
     return table(
         f"{report.images} images of {report.data}, {report.circuit} circuit, "
-        f"{len(found.seeds)} seeds from {found.seeds[0]}; float, and integer - float with "
+        f"{len(result.seeds)} seeds from {result.seeds[0]}; float, and integer - float with "
         "the half width of its 95 % interval over seeds",
         ("step", "R2", "delta", "zeros", "delta", "F nats", "delta"),
         rows,
@@ -123,10 +123,10 @@ def _spread(value: Estimate, digits: int, sign: str = "+") -> str:
     return f"{text} ±{half:,.{digits}f}" if math.isfinite(half) else text
 
 
-def agreement_table(found: Fidelity) -> Table:
+def agreement_table(result: Fidelity) -> Table:
     """Return how many counts are equal, and the state's error, over the run and in one step."""
-    errors = found.free_error, found.single_error
-    free, single = found.free, found.single
+    errors = result.free_error, result.single_error
+    free, single = result.free, result.single
     rows = [
         ("counts equal, %", *(number(100 * each.equal.mean) for each in (free, single))),
         (
@@ -154,9 +154,9 @@ def _worst(error: StateError) -> str:
     return f"{number(float(error.by_neuron[worst]), 2)} (neuron {worst})"
 
 
-def histogram_table(found: Fidelity) -> Table:
+def histogram_table(result: Fidelity) -> Table:
     """Return how far the distributions of counts are apart, beside two seeds of float."""
-    d = found.distances
+    d = result.distances
     return table(
         "Distance between histograms of counts",
         ("", "all neurons", "largest of one", "two float seeds"),
@@ -177,26 +177,26 @@ def histogram_table(found: Fidelity) -> Table:
     )
 
 
-def first_difference(found: Fidelity) -> Text:
+def first_difference(result: Fidelity) -> Text:
     """Return where counts differ first, and in how many images they do."""
-    place = found.divergence.first
+    place = result.divergence.first
     if place is None:
         return paragraph(Span("every count of every seed is the float run's", "good"))
-    median = found.divergence.median_step
+    median = result.divergence.median_step
     return paragraph(
         f"counts differ first at seed {place.seed}, image {place.image}, step {place.step}, "
         f"neuron {place.neuron}: float {place.float_count}, integer {place.integer_count}; "
-        f"{100 * found.divergence.share:.1f} % of the images differ at some step",
+        f"{100 * result.divergence.share:.1f} % of the images differ at some step",
         "" if median is None else f", half of them by step {median:.0f}",
     )
 
 
-def _saturations(found: Fidelity) -> tuple[Text, ...]:
-    kinds = ", ".join(f"{kind} {n:,}" for kind, n in found.saturations.items() if n)
+def _saturations(result: Fidelity) -> tuple[Text, ...]:
+    kinds = ", ".join(f"{kind} {n:,}" for kind, n in result.saturations.items() if n)
     return (paragraph(Span(f"saturated: {kinds}", "warning")),) if kinds else ()
 
 
-def attribution_table(attribution: Attribution, found: Fidelity) -> Table:
+def attribution_table(attribution: Attribution, result: Fidelity) -> Table:
     """Return what each change alone does, and the integer network as a whole."""
     rows = [
         (
@@ -208,18 +208,18 @@ def attribution_table(attribution: Attribution, found: Fidelity) -> Table:
         )
         for cause in attribution.causes
     ]
-    last = found.curve[found.steps]
+    last = result.curve[result.steps]
     rows.append(
         (
             "the program itself",
             _delta(last["r2"], 5),
             _delta(last["zeros"], 5),
-            number(float(found.free_error.by_step[-1]), 2),
+            number(float(result.free_error.by_step[-1]), 2),
             "",
         )
     )
     return table(
-        f"One change at a time in the float network, after {found.steps} steps "
+        f"One change at a time in the float network, after {result.steps} steps "
         f"(largest state error: {attribution.largest.text})",
         ("what is the program's", "R2", "zeros", "state, bits", "worst neuron"),
         rows,

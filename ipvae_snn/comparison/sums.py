@@ -96,9 +96,14 @@ def free_energy_of(network: FloatNetwork, form: KlForm) -> FreeEnergy:
 
 
 def seed_sums(
-    pair: Pair, steps: int, seed: int, recorded: tuple[int, ...], form: KlForm, threads: int = 1,
+    pair: Pair,
+    steps: int,
+    seed: int,
+    recorded: tuple[int, ...],
+    form: KlForm,
+    threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
-) -> SeedSums:  # fmt: skip
+) -> SeedSums:
     """Run the pair with one seed; `recorded` steps count from 1 and get their figures."""
     n, k = len(pair.images), pair.network.n_neurons
     energy = free_energy_of(pair.network, form)
@@ -178,9 +183,13 @@ def _diverge(diverged: Int64, block: Block, equal: Bool, seed: int) -> Place | N
     row, step = int(fresh[steps.argmin()]), int(steps.min())
     neuron = int(np.argmin(equal[row, step]))
     return Place(
-        seed, block.rows.start + row, block.first + step, neuron,
-        int(block.floats.counts[row, step, neuron]), int(block.integers.counts[row, step, neuron]),
-    )  # fmt: skip
+        seed,
+        block.rows.start + row,
+        block.first + step,
+        neuron,
+        int(block.floats.counts[row, step, neuron]),
+        int(block.integers.counts[row, step, neuron]),
+    )
 
 
 def _earlier(one: Place | None, other: Place | None) -> Place | None:

@@ -58,26 +58,26 @@ def variants(pair: Pair) -> dict[str, Variant]:
     means = meaning(pair.program, full.step_size)
     phi = pair.network.phi.astype(np.float64)
     whole = Variant(full, full.u0, phi)
-    found = {FLOAT: whole}
+    result = {FLOAT: whole}
     name, base = FLOAT, full
     if not means.kept.all():
         name, base = BASE, reference.dynamics(pair.network, means.kept)
-        found[BASE] = Variant(base, full.u0, phi)
-        found["left_out_pixels"] = replace(found[BASE], reference=FLOAT, run=BASE)
+        result[BASE] = Variant(base, full.u0, phi)
+        result["left_out_pixels"] = replace(result[BASE], reference=FLOAT, run=BASE)
     plain = Variant(base, full.u0, phi, name)
     apart = _tensors(base, phi, means, pair.program)
     joined = apart.pop("weights_and_bias")
-    found["pixel_levels"] = replace(plain, levels=True)
-    found |= {key: replace(plain, dynamics=d) for key, d in apart.items()}
-    found["initial_state"] = replace(plain, initial_state=means.initial_state)
-    found["weights_and_bias"] = replace(plain, dynamics=joined)
+    result["pixel_levels"] = replace(plain, levels=True)
+    result |= {key: replace(plain, dynamics=d) for key, d in apart.items()}
+    result["initial_state"] = replace(plain, initial_state=means.initial_state)
+    result["weights_and_bias"] = replace(plain, dynamics=joined)
     if pair.program.residual is not None:
-        found["residual"] = replace(plain, residual=True, prediction=phi)
-    found["state_rounding"] = replace(plain, rounded=True)
-    found["clamps"] = replace(plain, clamped=True)
-    found["sampler"] = replace(plain, drawn=True)
-    found["decoder"] = replace(plain, decoder=means.decoder, run=name)
-    found["together"] = Variant(
+        result["residual"] = replace(plain, residual=True, prediction=phi)
+    result["state_rounding"] = replace(plain, rounded=True)
+    result["clamps"] = replace(plain, clamped=True)
+    result["sampler"] = replace(plain, drawn=True)
+    result["decoder"] = replace(plain, decoder=means.decoder, run=name)
+    result["together"] = Variant(
         dynamics=joined,
         initial_state=means.initial_state,
         decoder=means.decoder,
@@ -89,11 +89,11 @@ def variants(pair: Pair) -> dict[str, Variant]:
         residual=means.prediction is not None,
         prediction=means.prediction,
     )
-    return found
+    return result
 
 
 def _tensors(
-    base: Dynamics, phi: Float64, means: Meaning, program: IntegerNetwork
+    base: Dynamics, phi: Float64, means: Meaning, network: IntegerNetwork
 ) -> dict[str, Dynamics]:
     """Return the network with the program's weights, self-inhibition or bias, and with all.
 
@@ -113,7 +113,7 @@ def _tensors(
         looped = phi.T @ means.feed_forward
         change["feedforward"] = replace(base, feed_forward=means.feed_forward, G=looped)
         change["prediction"] = replace(base, G=prediction.T @ base.feed_forward)
-        if program.neurons.self_inhibition.any():
+        if network.neurons.self_inhibition.any():
             change["self_inhibition"] = replace(base, G=base.G + extra)
         competition = prediction.T @ means.feed_forward + extra
     change["bias"] = replace(base, bias=means.bias)

@@ -31,9 +31,9 @@ def old_dynamics(table: Mapping[str, Any]) -> OldDynamics:
     return OldDynamics(int(train.get(OLD_UPDATES, 1)), float(train.get(OLD_LEAK, 0.0)))
 
 
-def renamed_key(room: str, name: str) -> tuple[str, str]:
+def renamed_key(table: str, name: str) -> tuple[str, str]:
     """Return the table and name under which a setting of this table and name stands now."""
-    return ("model", NEW_UPDATES) if (room, name) == ("train", OLD_UPDATES) else (room, name)
+    return ("model", NEW_UPDATES) if (table, name) == ("train", OLD_UPDATES) else (table, name)
 
 
 def translated(table: Mapping[str, Any], source: str) -> dict[str, Any]:

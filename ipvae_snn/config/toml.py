@@ -107,11 +107,11 @@ def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
     table: dict[str, dict[str, Any]] = asdict(config)
     for override in overrides:
         key, equals, text = override.partition("=")
-        room, dot, name = key.strip().partition(".")
-        if not (equals and dot and room and name):
-            raise ConfigError(f"--set {override!r} is not of the form room.key=value")
-        room, name = renamed_key(room, name)
-        table.setdefault(room, {})[name] = _parse_value(text.strip())
+        table_name, dot, name = key.strip().partition(".")
+        if not (equals and dot and table_name and name):
+            raise ConfigError(f"--set {override!r} is not of the form table.key=value")
+        table_name, name = renamed_key(table_name, name)
+        table.setdefault(table_name, {})[name] = _parse_value(text.strip())
     return _from_table(table, "--set")
 
 
@@ -119,10 +119,10 @@ def differing_keys(first: Config, second: Config) -> list[str]:
     """Return the dotted names of the settings in which two configs differ."""
     tables = asdict(first), asdict(second)
     return [
-        f"{room}.{key}"
-        for room, settings in tables[0].items()
+        f"{table_name}.{key}"
+        for table_name, settings in tables[0].items()
         for key, value in settings.items()
-        if value != tables[1][room][key]
+        if value != tables[1][table_name][key]
     ]
 
 
@@ -152,14 +152,18 @@ def _from_table(table: Mapping[str, Any], source: str) -> Config:
     return config
 
 
-def _settings(kind: type[Settings], table: Any, source: str, room: str) -> Settings:
+def _settings(kind: type[Settings], table: Any, source: str, table_name: str) -> Settings:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{source}: {room} is {table!r}, not a table; write it as [{room}]")
+        raise ConfigError(
+            f"{source}: {table_name} is {table!r}, not a table; write it as [{table_name}]"
+        )
     described = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # Settings are dataclasses
     hints = get_type_hints(kind)
-    _check_names(table, list(described), source, f"{room}.")
+    _check_names(table, list(described), source, f"{table_name}.")
     values = {
-        name: _checked(value, hints[name], described[name].metadata, f"{source}: {room}.{name}")
+        name: _checked(
+            value, hints[name], described[name].metadata, f"{source}: {table_name}.{name}"
+        )
         for name, value in table.items()
     }
     return kind(**values)
@@ -173,26 +177,27 @@ def _check_names(table: Mapping[str, Any], known: list[str], source: str, prefix
             raise ConfigError(f"{source}: unknown setting {prefix}{name}; closest known: {listed}")
 
 
-def _checked(value: Any, hint: Any, limits: Mapping[str, Any], who: str) -> Value:
-    """Return `value` as the type of `hint`, or raise ConfigError beginning with `who`."""
+def _checked(value: Any, hint: Any, limits: Mapping[str, Any], subject: str) -> Value:
+    """Return `value` as the type of `hint`, or raise ConfigError beginning with `subject`."""
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         if value not in choices:
-            raise ConfigError(f"{who} is {value!r}; it must be one of {', '.join(choices)}")
+            raise ConfigError(f"{subject} is {value!r}; it must be one of {', '.join(choices)}")
         return str(value)
     if hint is float and type(value) is int:
         value = float(value)
     if type(value) is not hint:
         raise ConfigError(
-            f"{who} is {value!r} of type {type(value).__name__}; it must be of type {hint.__name__}"
+            f"{subject} is {value!r} of type {type(value).__name__}; it must be of type "
+            f"{hint.__name__}"
         )
     if hint is str and not value:
-        raise ConfigError(f"{who} is empty; give a name")
+        raise ConfigError(f"{subject} is empty; give a name")
     if "low" in limits:
         low, high, above = limits["low"], limits["high"], limits["above"]
         if not math.isfinite(value) or not low <= value <= high or (above and value == low):
             bracket = "(" if above else "["
-            raise ConfigError(f"{who} is {value}; it must lie in {bracket}{low:g}, {high:g}]")
+            raise ConfigError(f"{subject} is {value}; it must lie in {bracket}{low:g}, {high:g}]")
     checked: Value = value
     return checked
 

@@ -92,9 +92,13 @@ def target_of(network: FloatNetwork, active: Bool, fraction_bits: int) -> Target
 
 
 def one_layer(
-    target: Target, calibration: Calibration, moments: Moments, code: InputCode,
-    rounding: Rounding, barrier: OwnInhibition,
-) -> RoundedCircuit:  # fmt: skip
+    target: Target,
+    calibration: Calibration,
+    moments: Moments,
+    code: InputCode,
+    rounding: Rounding,
+    barrier: OwnInhibition,
+) -> RoundedCircuit:
     """Return the one-layer circuit: lateral weights first, then what they lost in feed-forward.
 
     Errors of the lateral weights, and self-inhibition added for stability, change the drive by a
@@ -104,9 +108,15 @@ def one_layer(
     off_diagonal = -target.competition
     np.fill_diagonal(off_diagonal, 0.0)
     lateral = quantise_rows(
-        off_diagonal, moments.counts, rounding.back_bits, 0, rounding.max_count, "lateral",
-        keep_diagonal=True, pruned=least_salient(off_diagonal, moments.counts, rounding.sparsity),
-    )  # fmt: skip
+        off_diagonal,
+        moments.counts,
+        rounding.back_bits,
+        0,
+        rounding.max_count,
+        "lateral",
+        keep_diagonal=True,
+        pruned=least_salient(off_diagonal, moments.counts, rounding.sparsity),
+    )
     own = np.diagonal(target.competition) - lateral.kept
     competition = np.diag(own) - lateral.real
     shift = energy_shift(competition, target.threshold, calibration)
@@ -116,9 +126,12 @@ def one_layer(
     low, high = code.payload_range
     feedforward = quantise_rows(
         (target.feedforward - lost @ moments.told) * code.scale,
-        moments.pixel_covariance / code.scale**2, rounding.feedforward_bits, low, high,
+        moments.pixel_covariance / code.scale**2,
+        rounding.feedforward_bits,
+        low,
+        high,
         "feedforward",
-    )  # fmt: skip
+    )
     unexpressed = target.feedforward - feedforward.real / code.scale
     given_back = unexpressed @ moments.pixel_mean - lost @ moments.count_mean
     return RoundedCircuit(
@@ -135,41 +148,53 @@ def one_layer(
 
 
 def two_layer(
-    target: Target, calibration: Calibration, moments: Moments, code: InputCode,
-    rounding: Rounding, barrier: OwnInhibition,
-) -> RoundedCircuit:  # fmt: skip
+    target: Target,
+    calibration: Calibration,
+    moments: Moments,
+    code: InputCode,
+    rounding: Rounding,
+    barrier: OwnInhibition,
+) -> RoundedCircuit:
     """Return the two-layer circuit: predictions in levels of the input, residuals fed forward.
 
     Errors come back through the loop, so only their mean can be given back, in the bias.
     """
     phi, mean_counts = target.dictionary, calibration.mean_counts
     prediction = quantise_rows(
-        phi / code.scale, moments.between + WITHIN * calibration.count_within,
-        rounding.back_bits, 0, rounding.max_count, "prediction",
-    )  # fmt: skip
+        phi / code.scale,
+        moments.between + WITHIN * calibration.count_within,
+        rounding.back_bits,
+        0,
+        rounding.max_count,
+        "prediction",
+    )
     unexplained = calibration.pixels * calibration.active - mean_counts @ phi.T
     unexplained = unexplained - unexplained.mean(axis=0)
     residual = unexplained.T @ unexplained / len(unexplained)
     residual += WITHIN * (phi @ calibration.count_within @ phi.T)
     limit = max(1, round(RESIDUAL_HEADROOM * calibration.largest_residual / code.scale))
     feedforward = quantise_rows(
-        target.feedforward * code.scale, residual / code.scale**2, rounding.feedforward_bits,
-        -limit, limit, "feedforward",
-    )  # fmt: skip
+        target.feedforward * code.scale,
+        residual / code.scale**2,
+        rounding.feedforward_bits,
+        -limit,
+        limit,
+        "feedforward",
+    )
     through_loop = feedforward.real @ prediction.real
     loop = np.maximum(np.diagonal(through_loop), 0.0)
     shift = energy_shift(through_loop, target.threshold, calibration)
     added = barrier.mend(loop + shift + target.soft) - loop
     competition = through_loop + np.diag(added)
     wanted = target.feedforward @ moments.pixel_mean - target.competition @ moments.count_mean
-    found = feedforward.real @ (moments.pixel_mean / code.scale) - competition @ moments.count_mean
+    result = feedforward.real @ (moments.pixel_mean / code.scale) - competition @ moments.count_mean
     soft_mean = target.soft * moments.count_mean
     return RoundedCircuit(
         feedforward=feedforward,
         back=prediction,
         self_inhibition=added,
         loop_inhibition=loop,
-        bias=wanted - found - soft_mean - target.threshold - target.soft,
+        bias=wanted - result - soft_mean - target.threshold - target.soft,
         competition=competition,
         shift=shift,
         raised=int((added > shift + target.soft + 1e-9).sum()),

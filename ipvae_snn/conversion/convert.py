@@ -129,9 +129,9 @@ def convert(
             "size, or calibrate on typical images"
         )
     extra = _extra_bits(circuit, limits, code, network, target)
-    program = _assemble(network, calibration, settings, target, code, limits, circuit, extra)
-    program = _fit_decoder(program, network, calibration)
-    return program, build_report(program, calibration, target, circuit)
+    integer = _assemble(network, calibration, settings, target, code, limits, circuit, extra)
+    integer = _fit_decoder(integer, network, calibration)
+    return integer, build_report(integer, calibration, target, circuit)
 
 
 def _limits(
@@ -145,7 +145,7 @@ def _limits(
     """
     own = np.diagonal(target.competition) + target.soft
     excitation = min(calibration.excitation_max, network.clip)
-    found: list[tuple[float, Limits, OwnInhibition]] = []
+    result: list[tuple[float, Limits, OwnInhibition]] = []
     for more in range(MORE_OCTAVES + 1):
         state_max = _state_max(network, calibration, fraction_bits, HEADROOM_OCTAVES + more)
         limits = Limits(
@@ -159,23 +159,22 @@ def _limits(
         barrier = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
         raised = float((barrier.mend(own) > own).mean())
         if least <= signed_limit(STATE_BITS):
-            found.append((raised, limits, barrier))
-        if found and found[-1][0] <= WEAK_SHARE:
+            result.append((raised, limits, barrier))
+        if result and result[-1][0] <= WEAK_SHARE:
             break
-    if not found:
+    if not result:
         raise ConversionError(
             f"no self-inhibition within {STATE_BITS} bits keeps a neuron that receives "
             f"{excitation:.2f} nats a step below the rate cap of {_rate(limits):.0f} spikes; "
             "calibrate on typical images, or train with a smaller step size"
         )
-    _, limits, barrier = min(found, key=lambda one: one[0])
+    _, limits, barrier = min(result, key=lambda one: one[0])
     return limits, barrier
 
 
 def _extra_bits(
-    circuit: RoundedCircuit, limits: Limits, code: InputCode, network: FloatNetwork,
-    target: Target,
-) -> int:  # fmt: skip
+    circuit: RoundedCircuit, limits: Limits, code: InputCode, network: FloatNetwork, target: Target
+) -> int:
     """Return the finest current that fits: every bit of it is worth one of rounding noise a step.
 
     Raises ConversionError where none does.
@@ -204,9 +203,15 @@ def _extra_bits(
 
 
 def _assemble(
-    network: FloatNetwork, calibration: Calibration, settings: ConversionSettings,
-    target: Target, code: InputCode, limits: Limits, circuit: RoundedCircuit, extra: int,
-) -> IntegerNetwork:  # fmt: skip
+    network: FloatNetwork,
+    calibration: Calibration,
+    settings: ConversionSettings,
+    target: Target,
+    code: InputCode,
+    limits: Limits,
+    circuit: RoundedCircuit,
+    extra: int,
+) -> IntegerNetwork:
     """Return the program with `extra` bits of current."""
     fine = float(1 << extra)
     two_layers = circuit.residual_limit > 0
@@ -249,23 +254,23 @@ def _assemble(
 
 
 def _fit_decoder(
-    program: IntegerNetwork, network: FloatNetwork, calibration: Calibration
+    integer: IntegerNetwork, network: FloatNetwork, calibration: Calibration
 ) -> IntegerNetwork:
     """Return the program with a read-out that knows how its counts differ from the float ones.
 
     The dictionary is moved as little as possible (ridge) so that it makes of the program's mean
     counts what Phi makes of the float network's, image by image of the calibration.
     """
-    prepared = prepare(program)
-    begun = start(prepared, levels(program.input, calibration.pixels))
-    counts = advance(prepared, begun, calibration.steps, n_threads()).counts_sum
+    prepared = prepare(integer)
+    start_state = start(prepared, levels(integer.input, calibration.pixels))
+    counts = advance(prepared, start_state, calibration.steps, n_threads()).counts_sum
     mean = counts / calibration.steps
     phi = network.phi.astype(np.float64)
     missed = (calibration.mean_counts - mean) @ phi.T
     power = mean.T @ mean / len(mean)
     ridge = DECODER_RIDGE * np.trace(power) / len(power) + 1e-12
     moved = np.linalg.solve(power + ridge * np.eye(len(power)), mean.T @ missed / len(mean))
-    return replace(program, decoder=_decoder(phi + moved.T))
+    return replace(integer, decoder=_decoder(phi + moved.T))
 
 
 def _decoder(phi: Float64) -> Decoder:

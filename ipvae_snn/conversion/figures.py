@@ -130,27 +130,27 @@ class ConversionReport:
 
 
 def build_report(
-    program: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+    network: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
 ) -> ConversionReport:
-    """Return the report of `program`, which is `circuit` in integers and stands for `target`."""
-    group = program.neurons
+    """Return the report of `network`, which is `circuit` in integers and stands for `target`."""
+    group = network.neurons
     octave = 1 << group.fraction_bits
-    low, high = program.feedforward_range
-    sums = worst_partial_sum(program.feedforward.weights, low, high)
-    name, back = "lateral", program.lateral
-    if program.residual is not None:
-        name, back = "prediction", program.residual.prediction
+    low, high = network.feedforward_range
+    sums = worst_partial_sum(network.feedforward.weights, low, high)
+    name, back = "lateral", network.lateral
+    if network.residual is not None:
+        name, back = "prediction", network.residual.prediction
     bounds = [_bound("feedforward sum", sums, ACCUMULATOR_BITS)]
     if back is not None:
         worst = worst_partial_sum(back.weights, 0, group.max_count)
         bounds.append(_bound(f"{name} sum", worst, ACCUMULATOR_BITS))
-    bounds.append(_bound("current", program.worst_current, STATE_BITS))
-    back_unit = 1.0 / program.input.scale if program.residual else target.unit
+    bounds.append(_bound("current", network.worst_current, STATE_BITS))
+    back_unit = 1.0 / network.input.scale if network.residual else target.unit
     return ConversionReport(
-        circuit=program.circuit,
+        circuit=network.circuit,
         pixels_left_out=int((~calibration.active).sum()),
-        pixels=program.n_pixels,
-        neurons=program.n_neurons,
+        pixels=network.n_pixels,
+        neurons=network.n_neurons,
         fraction_bits=group.fraction_bits,
         extra_bits=group.extra_bits,
         max_count=group.max_count,
@@ -158,12 +158,12 @@ def build_report(
         calibrated_max_octaves=float(calibration.log_rate_max.max() * np.log2(np.e)),
         clamped_share=calibration.clamped,
         connections=(
-            _connection("feedforward", circuit.feedforward, target.unit * program.input.scale),
+            _connection("feedforward", circuit.feedforward, target.unit * network.input.scale),
             _connection(name, circuit.back, back_unit),
         ),
         bounds=tuple(bounds),
-        certificate=_certificate(program, calibration, target, circuit),
-        sampler=_sampler(program),
+        certificate=_certificate(network, calibration, target, circuit),
+        sampler=_sampler(network),
         calibration=_calibration_text(calibration),
     )
 
@@ -176,19 +176,22 @@ def _calibration_text(calibration: Calibration) -> str:
 
 
 def _certificate(
-    program: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+    network: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
 ) -> Certificate:
-    group = program.neurons
+    group = network.neurons
     limits = Limits(
-        group.fraction_bits, group.extra_bits, group.state_max, group.excitation_max,
+        group.fraction_bits,
+        group.extra_bits,
+        group.state_max,
+        group.excitation_max,
         group.max_count,
-    )  # fmt: skip
+    )
     competition = circuit.competition / target.unit
     rates = energy_rates(calibration)
     cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))
-    passes = barrier(program.own_inhibition, limits)
+    passes = barrier(network.own_inhibition, limits)
     per_nat = target.unit * (1 << group.extra_bits)
-    gentle = (program.own_inhibition - 1) * cap < GENTLE * per_nat
+    gentle = (network.own_inhibition - 1) * cap < GENTLE * per_nat
     own = circuit.self_inhibition + circuit.loop_inhibition
     return Certificate(
         rate_cap=float(cap),
@@ -209,8 +212,8 @@ def _certificate(
     )
 
 
-def _sampler(program: IntegerNetwork) -> SamplerReport:
-    group = program.neurons
+def _sampler(network: IntegerNetwork) -> SamplerReport:
+    group = network.neurons
     law = law_bounds(group.fraction_bits, group.state_min, group.state_max)
     usual = law.up_to(4)
     cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))

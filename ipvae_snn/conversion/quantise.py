@@ -73,9 +73,16 @@ def as_multiplier(scale: Float64, what: str) -> tuple[Int32, Int32, Float64]:
 
 
 def quantise_rows(
-    rows: Float64, hessian: Float64, bits: int, low: int, high: int, what: str, *,
-    keep_diagonal: bool = False, pruned: Bool | None = None,
-) -> QuantisedRows:  # fmt: skip
+    rows: Float64,
+    hessian: Float64,
+    bits: int,
+    low: int,
+    high: int,
+    what: str,
+    *,
+    keep_diagonal: bool = False,
+    pruned: Bool | None = None,
+) -> QuantisedRows:
     """Round `rows` (K, J) to `bits`-bit weights; payloads lie in [low, high].
 
     hessian (J, J): second moments of the payloads; a row's scale is the one, among clippings from
@@ -160,9 +167,8 @@ class _Feedback:
 
     @classmethod
     def of(
-        cls, rows: Float64, hessian: Float64, levels: int, keep: bool,
-        pruned: Bool | None,
-    ) -> "_Feedback":  # fmt: skip
+        cls, rows: Float64, hessian: Float64, levels: int, keep: bool, pruned: Bool | None
+    ) -> "_Feedback":
         damped = _damped(hessian)
         # The most powerful payloads first, while many columns are left to make up for them.
         order = np.argsort(-np.diagonal(damped), kind="stable")

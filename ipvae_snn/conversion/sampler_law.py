@@ -117,13 +117,13 @@ def _total_variation(law: Float64, part: Float64, log2: int) -> Float64:
     width = 16.0 * np.sqrt(n_parts << SPLIT_OCTAVES) if log2 else 0.0
     length = next_fast_len(int(width) + _ROOM, real=True)
     turn = np.expm1(-2j * np.pi / length * np.arange(length // 2 + 1))
-    found = np.empty(len(law))
+    result = np.empty(len(law))
     for start in range(0, len(law), max(_CHUNK // length, 1)):
         rows = slice(start, start + max(_CHUNK // length, 1))
         true = np.exp((n_parts * part[rows, np.newaxis]) * turn)
         difference = irfft(_power(rfft(law[rows], length), n_parts) - true, length)
-        found[rows] = 0.5 * np.abs(difference).sum(axis=1)
-    return found
+        result[rows] = 0.5 * np.abs(difference).sum(axis=1)
+    return result
 
 
 def _power(transform: npt.NDArray[np.complex128], n: int) -> npt.NDArray[np.complex128]:
@@ -182,12 +182,12 @@ def law_bounds(
     stride = max((1 << fraction_bits) // per_octave, 1)
     regular = np.arange(-(-state_min // stride) * stride, state_max + 1, stride, dtype=np.int64)
     potentials = np.unique(np.concatenate([regular, [state_min, state_max]]))
-    found = distances(potentials, fraction_bits, tables)
+    result = distances(potentials, fraction_bits, tables)
     tops = -((-potentials) >> fraction_bits)
     octaves = []
     for top in np.unique(tops):
         rows = tops == top
-        columns = (found.total_variation, found.mean, found.zero)
+        columns = (result.total_variation, result.mean, result.zero)
         octaves.append(
             OctaveBound(int(top), *(float(np.abs(column[rows]).max()) for column in columns))
         )

@@ -106,27 +106,29 @@ def _parse_idx(stream: IO[bytes], dimensions: int, path: Path) -> UInt8:
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 
-def _parse_npy(stream: IO[bytes], total: int, who: str) -> Array:
+def _parse_npy(stream: IO[bytes], total: int, subject: str) -> Array:
     version = npy_format.read_magic(stream)
     reader = _NPY_HEADERS.get(version)
     if reader is None:
-        raise DataError(f"{who}: .npy version {version} is not known; save it with numpy.save")
+        raise DataError(f"{subject}: .npy version {version} is not known; save it with numpy.save")
     shape, fortran, dtype = reader(stream)
     if dtype.hasobject:
-        raise DataError(f"{who}: holds Python objects, which are never loaded; save numbers")
+        raise DataError(f"{subject}: holds Python objects, which are never loaded; save numbers")
     size = math.prod(shape) * dtype.itemsize
     present = total - stream.tell()
     if present != size:
         raise DataError(
-            f"{who}: holds {present} bytes of data but its header says {size}; get it again"
+            f"{subject}: holds {present} bytes of data but its header says {size}; get it again"
         )
-    _check_size(who, size)
+    _check_size(subject, size)
     if size == 0:
         return np.zeros(shape, dtype)
     flat = np.frombuffer(stream.read(size), dtype=dtype)
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _check_size(who: str, size: int) -> None:
+def _check_size(subject: str, size: int) -> None:
     if size > MAX_BYTES:
-        raise DataError(f"{who}: {size} bytes of data; at most {MAX_BYTES} are read, give fewer")
+        raise DataError(
+            f"{subject}: {size} bytes of data; at most {MAX_BYTES} are read, give fewer"
+        )

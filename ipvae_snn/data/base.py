@@ -72,6 +72,11 @@ class ImageSet:
             raise DataError(f"{self.name}: a limit of {limit} images leaves none; give 1 or more")
         labels = None if self.labels is None else self.labels[:limit]
         return ImageSet(
-            self.name, self.split, self.pixels[:limit], self.image_shape, self.kind, labels,
+            self.name,
+            self.split,
+            self.pixels[:limit],
+            self.image_shape,
+            self.kind,
+            labels,
             self.citation,
-        )  # fmt: skip
+        )

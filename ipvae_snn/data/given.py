@@ -86,8 +86,8 @@ def _read_named(source: str | os.PathLike[str], selection: Selection) -> ImageSe
 
 def _read_array(source: Any, selection: Selection) -> ImageSet:
     images = _to_numpy(source)
-    found = from_arrays(images, None, GIVEN, selection.split, selection.holdout)
-    return found.first(selection.limit)
+    result = from_arrays(images, None, GIVEN, selection.split, selection.holdout)
+    return result.first(selection.limit)
 
 
 def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
@@ -112,8 +112,8 @@ def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
         )
     known = np.asarray(labels) if len(labels) == len(images) else None
     name = type(getattr(source, "dataset", source)).__name__
-    found = from_arrays(np.stack(images), known, name, selection.split, selection.holdout)
-    return found.first(selection.limit)
+    result = from_arrays(np.stack(images), known, name, selection.split, selection.holdout)
+    return result.first(selection.limit)
 
 
 def _pairs(source: Iterable[Any]) -> Iterator[tuple[Array, Array | None]]:

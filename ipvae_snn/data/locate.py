@@ -55,9 +55,9 @@ def require(
 
     Raises DataError saying what was looked for, where, and how to point to it.
     """
-    found = find(request, folders, names)
-    if found is not None:
-        return found
+    result = find(request, folders, names)
+    if result is not None:
+        return result
     if remote is not None and request.download:
         return _fetch(request, folders[0], remote)
     places = _places(request, folders)

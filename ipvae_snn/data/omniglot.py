@@ -73,7 +73,7 @@ def _read(request: Request, path: Path, archive: zipfile.ZipFile) -> ImageSet:
     )
 
 
-def _ink(image: Image.Image, who: str) -> Float32:
+def _ink(image: Image.Image, subject: str) -> Float32:
     small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     grey = np.asarray(small, dtype=np.float32)
     return (255 - grey) / np.float32(255)

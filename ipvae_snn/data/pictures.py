@@ -46,35 +46,36 @@ _GREY: Final[Mapping[str, Callable[[Image.Image], Float32]]] = {
 }
 
 
-def read_grey(source: Path | IO[bytes], who: str) -> Float32:
+def read_grey(source: Path | IO[bytes], subject: str) -> Float32:
     """Return the grey luminance (H, W) of an image file, in [0, 1].
 
     Files that are damaged, foreign, in an unknown pixel mode or suspiciously large when decoded
-    (Pillow's limit on decompression bombs) raise DataError naming `who`.
+    (Pillow's limit on decompression bombs) raise DataError naming `subject`.
     """
-    return read_picture(source, who, _to_grey)
+    return read_picture(source, subject, _to_grey)
 
 
 def read_picture(
     source: Path | IO[bytes],
-    who: str,
+    subject: str,
     decode: Callable[[Image.Image, str], Float32],
 ) -> Float32:
-    """Return what `decode(image, who)` makes of an opened image; DataError names `who`."""
+    """Return what `decode(image, who)` makes of an opened image; DataError names `subject`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source) as image:
-                return decode(image, who)
+                return decode(image, subject)
     except _DAMAGE as error:
         detail = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{who}: not a readable image ({detail}); mend or remove it") from error
+        raise DataError(f"{subject}: not a readable image ({detail}); mend or remove it") from error
 
 
-def _to_grey(image: Image.Image, who: str) -> Float32:
+def _to_grey(image: Image.Image, subject: str) -> Float32:
     convert = _GREY.get(image.mode)
     if convert is None:
         raise DataError(
-            f"{who}: the pixel mode {image.mode} is not supported; save it as 8-bit grey or colour"
+            f"{subject}: the pixel mode {image.mode} is not supported; save it as 8-bit grey or "
+            "colour"
         )
     return convert(image)

@@ -31,6 +31,11 @@ def rotated(images: ImageSet, seed: int = 0) -> ImageSet:
         # Rounding may pass the range by a last place, which [0, 1] does not forgive.
         row[:] = np.clip(turned, min(image.min(), 0.0), max(image.max(), 0.0))
     return ImageSet(
-        f"rotated {images.name}", images.split, pixels, shape, images.kind, images.labels,
+        f"rotated {images.name}",
+        images.split,
+        pixels,
+        shape,
+        images.kind,
+        images.labels,
         images.citation,
-    )  # fmt: skip
+    )

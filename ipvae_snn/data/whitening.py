@@ -22,7 +22,7 @@ BORDER: Final = 20  # pixels at each side that the filters' wrap-around and wind
 Image = Float32
 
 
-def whiten(intensity: Array, who: str) -> Image:
+def whiten(intensity: Array, subject: str) -> Image:
     """Return the whitened image, smaller by 2 * BORDER in height and width.
 
     intensity (H, W) is linear or display light, >= 0. In this order: log(1 + x); subtract the mean;
@@ -34,7 +34,7 @@ def whiten(intensity: Array, who: str) -> Image:
     height, width = intensity.shape
     if min(height, width) <= 2 * BORDER:
         raise DataError(
-            f"{who}: an image of {height}x{width} pixels is too small to whiten; it needs more "
+            f"{subject}: an image of {height}x{width} pixels is too small to whiten; it needs more "
             f"than {2 * BORDER} each way"
         )
     light = np.log1p(intensity.astype(np.float32))
@@ -45,7 +45,9 @@ def whiten(intensity: Array, who: str) -> Image:
     deviation = float(flat.std(dtype=np.float64))
     # Rounding leaves about 1e-8 of a flat image; any real picture is far above this.
     if not deviation > 1e-6:
-        raise DataError(f"{who}: the image has no contrast, so it cannot be whitened; leave it out")
+        raise DataError(
+            f"{subject}: the image has no contrast, so it cannot be whitened; leave it out"
+        )
     flat /= np.float32(deviation)
     mean = ndimage.gaussian_filter(flat, WINDOW)
     variance = ndimage.gaussian_filter(flat * flat, WINDOW) - mean * mean

@@ -32,12 +32,12 @@ def other_sets(images: ImageSet, load: Callable[[str], ImageSet], seed: int = 0)
             "measured on unit images of 28x28 (digits, clothing, characters); leave out "
             "--generalise"
         )
-    found, left_out = [rotated(images, seed)], {}
+    result, left_out = [rotated(images, seed)], {}
     for name in SETS:
         if name == images.name:
             continue
         try:
-            found.append(load(name))
+            result.append(load(name))
         except DataError as error:
             left_out[name] = str(error)
-    return OtherSets(tuple(found), left_out)
+    return OtherSets(tuple(result), left_out)

@@ -27,13 +27,13 @@ Value = Callable[[Moment], Estimate | None]
 
 
 def pictures(
-    network: FloatNetwork, images: ImageSet, found: Evaluated
+    network: FloatNetwork, images: ImageSet, result: Evaluated
 ) -> tuple[Picture, Picture, Picture]:
     """Return the pictures of an evaluation that kept reconstructions of the first images.
 
     Raises ValueError if it kept none (see `shown` of evaluate).
     """
-    shown, steps = (len(found.samples[found.evaluation.steps]), len(found.samples))
+    shown, steps = (len(result.samples[result.evaluation.steps]), len(result.samples))
     if shown == 0:
         raise ValueError("the evaluation kept no reconstruction; evaluate with shown of 1 or more")
     title = f"Images of {images.name} and what the spikes and rates of a step decode to"
@@ -42,21 +42,21 @@ def pictures(
         Picture(
             "convergence",
             f"Convergence on {images.name}",
-            lambda figure: convergence(figure, found.evaluation),
+            lambda figure: convergence(figure, result.evaluation),
             CONVERGENCE_SIZE,
         ),
         Picture(
             "reconstructions",
             title,
             lambda figure: reconstructions(
-                figure, images.pixels[:shown], found.samples, found.maps, shape, title
+                figure, images.pixels[:shown], result.samples, result.maps, shape, title
             ),
             reconstructions_size(shown, steps),
         ),
         Picture(
             "dictionary",
             "Dictionary, most used first",
-            lambda figure: dictionary_by_use(figure, network.phi, shape, found.rates),
+            lambda figure: dictionary_by_use(figure, network.phi, shape, result.rates),
             DICTIONARY_SIZE,
         ),
     )
@@ -178,7 +178,7 @@ def _curve(
     colour: str,
     style: str = "-",
 ) -> None:
-    points = [(m.step, found) for m in moments if (found := value(m)) is not None]
+    points = [(m.step, result) for m in moments if (result := value(m)) is not None]
     steps = [step for step, _ in points]
     axes.plot(steps, [e.mean for _, e in points], style, color=colour, label=label, linewidth=1.6)
     if all(np.isfinite([e.low, e.high]).all() for _, e in points):

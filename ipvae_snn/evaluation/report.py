@@ -47,7 +47,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data; `final` repeats the last of `moments`."""
-        found = self.evaluation
+        result = self.evaluation
         generalisation = None
         if self.others is not None:
             sets = {
@@ -58,8 +58,8 @@ class Report:
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
             "trained_on": self.trained_on,
-            **found.as_json(),
-            "final": asdict(found.last),
+            **result.as_json(),
+            "final": asdict(result.last),
             "readout": self._readout_json(),
             "generalisation": generalisation,
             "plots": list(self.plots),
@@ -75,30 +75,30 @@ class Report:
 
 def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
     """Return the tables, what they cannot hold, and the pictures."""
-    found = report.evaluation
+    result = report.evaluation
     pace = f"{report.us_per_image_step:.1f} us an image and step"
     blocks: list[Block] = [
-        steps_table(found),
-        figures_table(found, report.readout),
+        steps_table(result),
+        figures_table(result, report.readout),
         *_remarks_on_readout(report.readout),
     ]
     if report.others is not None:
         blocks.append(others_table(report.others))
         for name, reason in (report.left_out or {}).items():
             blocks.append(paragraph(Span(f"{name} is left out", "warning"), f": {reason}"))
-    if found.reached_clip.mean > 0:
+    if result.reached_clip.mean > 0:
         blocks.append(
             paragraph(
                 Span("some potentials reached the clip, where inference has run away", "warning"),
-                f": the largest rate was {found.largest_rate:,.0f} spikes a step",
+                f": the largest rate was {result.largest_rate:,.0f} spikes a step",
             )
         )
     return Document(
-        f"Evaluation of {report.checkpoint} on {found.data}",
+        f"Evaluation of {report.checkpoint} on {result.data}",
         (
             *blocks,
             *pictures,
-            paragraph(f"{report.seconds:.1f} s, {pace}; data: {found.citation}"),
+            paragraph(f"{report.seconds:.1f} s, {pace}; data: {result.citation}"),
         ),
     )
 
@@ -111,15 +111,15 @@ def _remarks_on_readout(readout: Readout | str) -> tuple[Text, ...]:
     return (paragraph(Span("the read-out's fit stopped at its limit of iterations", "warning")),)
 
 
-def steps_table(found: Evaluation) -> Table:
+def steps_table(result: Evaluation) -> Table:
     """Return the figures by recorded step."""
     return table(
-        f"{found.images} images of {found.data}, seed {found.seed}; * training horizon, "
+        f"{result.images} images of {result.data}, seed {result.seed}; * training horizon, "
         "F free energy",
         ("step", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "F nats", "du", "worst"),
         [
             (
-                f"{m.step}{'*' if m.step == found.training_steps else ''}",
+                f"{m.step}{'*' if m.step == result.training_steps else ''}",
                 _mean(m.r2),
                 _mean(m.r2_map),
                 number(m.mse.mean / MSE_UNIT, 2),
@@ -129,14 +129,14 @@ def steps_table(found: Evaluation) -> Table:
                 _mean(m.du_norm, 2),
                 number(m.worst_r2, 2),
             )
-            for m in found.moments
+            for m in result.moments
         ],
     )
 
 
-def figures_table(found: Evaluation, readout: Readout | str) -> Table:
+def figures_table(result: Evaluation, readout: Readout | str) -> Table:
     """Return the figures after all steps, with intervals, and the read-out's accuracy."""
-    last = found.last
+    last = result.last
     estimates: list[tuple[str, Estimate | None, int]] = [
         ("R2 of one sample", last.r2, 4),
         ("R2 of the MAP read-out", last.r2_map, 4),
@@ -145,22 +145,22 @@ def figures_table(found: Evaluation, readout: Readout | str) -> Table:
         ("zeros", last.zeros, 4),
         ("distance to the ideal corner", last.corner, 4),
         ("spikes a step", last.spikes, 1),
-        ("spikes an image, all steps", found.spikes_per_image, 0),
-        (f"free energy (KL as in {found.kl_form!r}), nats", last.free_energy, 1),
-        ("lifetime sparseness", found.lifetime_sparseness, 4),
-        ("population sparseness", found.population_sparseness, 4),
-        ("share of images that reach the clip", found.reached_clip, 4),
+        ("spikes an image, all steps", result.spikes_per_image, 0),
+        (f"free energy (KL as in {result.kl_form!r}), nats", last.free_energy, 1),
+        ("lifetime sparseness", result.lifetime_sparseness, 4),
+        ("population sparseness", result.population_sparseness, 4),
+        ("share of images that reach the clip", result.reached_clip, 4),
     ]
     if not isinstance(readout, str):
         name = f"accuracy, linear read-out of {readout.fitted_on:,}"
         estimates.append((name, readout.accuracy, 4))
     rows = [
         *_with_intervals(estimates),
-        ("worst image's R2", number(last.worst_r2, 4), f"image {found.worst_image}"),
-        ("largest rate at any step", number(found.largest_rate, 1), ""),
-        ("silent neurons", f"{found.silent_neurons}", f"of {found.neurons}"),
+        ("worst image's R2", number(last.worst_r2, 4), f"image {result.worst_image}"),
+        ("largest rate at any step", number(result.largest_rate, 1), ""),
+        ("silent neurons", f"{result.silent_neurons}", f"of {result.neurons}"),
     ]
-    return table(f"After {found.steps} steps", ("figure", "mean", "95 % interval"), rows)
+    return table(f"After {result.steps} steps", ("figure", "mean", "95 % interval"), rows)
 
 
 def _with_intervals(
@@ -180,16 +180,16 @@ def others_table(others: Mapping[str, Evaluation]) -> Table:
         [
             (
                 name,
-                f"{found.images}",
-                _mean(found.last.r2),
-                _mean(found.last.r2_map),
-                number(found.last.mse.mean / MSE_UNIT, 2),
-                _mean(found.last.zeros),
-                _mean(found.last.spikes, 0),
-                number(found.last.worst_r2, 2),
-                number(100 * found.reached_clip.mean, 1),
+                f"{result.images}",
+                _mean(result.last.r2),
+                _mean(result.last.r2_map),
+                number(result.last.mse.mean / MSE_UNIT, 2),
+                _mean(result.last.zeros),
+                _mean(result.last.spikes, 0),
+                number(result.last.worst_r2, 2),
+                number(100 * result.reached_clip.mean, 1),
             )
-            for name, found in others.items()
+            for name, result in others.items()
         ],
     )
 

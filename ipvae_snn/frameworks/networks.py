@@ -49,13 +49,13 @@ def resolve(source: NetworkSource) -> Network:
             return source
         case str() | Path():
             path = pretrained.network_path(str(source))
-            found = read_format(path)
-            if found not in _LOADERS:
+            result = read_format(path)
+            if result not in _LOADERS:
                 raise FileFormatError(
-                    f"{path}: its format is {found!r}, neither an ipvae-snn checkpoint nor an "
+                    f"{path}: its format is {result!r}, neither an ipvae-snn checkpoint nor an "
                     "integer network; was another file meant?"
                 )
-            return _LOADERS[found](path)
+            return _LOADERS[result](path)
     raise ConfigError(
         f"{type(source).__name__} is no network; give an IntegerNetwork, a FloatNetwork, a path, "
         "or the name of a pretrained network"

@@ -28,8 +28,8 @@ class Divergence:
         )
 
 
-def first_divergence(expected: Trace, found: Trace) -> Divergence | None:
-    """Return where `found` first differs from `expected`, or None if all shared arrays are equal.
+def first_divergence(expected: Trace, result: Trace) -> Divergence | None:
+    """Return where `result` first differs from `expected`, or None if all shared arrays are equal.
 
     With traces kept, the earliest (image, step) is named, counts before states within a step;
     otherwise the first differing entry of the sums.
@@ -37,7 +37,7 @@ def first_divergence(expected: Trace, found: Trace) -> Divergence | None:
     places = [
         place
         for name, axes in (("counts", "tn"), ("states", "tn"))
-        if (place := _first(name, axes, expected, found)) is not None
+        if (place := _first(name, axes, expected, result)) is not None
     ]
     if places:
         # A wrong count of step t shows in the state of step t; a wrong state in the count of t + 1.
@@ -49,14 +49,14 @@ def first_divergence(expected: Trace, found: Trace) -> Divergence | None:
         ("state", "n"),
         ("reconstruction", ""),
     ):
-        place = _first(name, axes, expected, found)
+        place = _first(name, axes, expected, result)
         if place is not None:
             return place
     return None
 
 
-def _first(name: str, axes: str, expected: Trace, found: Trace) -> Divergence | None:
-    want, have = getattr(expected, name), getattr(found, name)
+def _first(name: str, axes: str, expected: Trace, result: Trace) -> Divergence | None:
+    want, have = getattr(expected, name), getattr(result, name)
     if want is None or have is None:
         return None
     if want.shape != have.shape:

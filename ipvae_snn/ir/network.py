@@ -144,12 +144,12 @@ class IntegerNetwork:
     def payloads(self) -> dict[str, tuple[Connection, int, int]]:
         """Each connection by name, with the least and the largest payload that it carries."""
         low, high = self.feedforward_range
-        found = {"feedforward": (self.feedforward, low, high)}
+        result = {"feedforward": (self.feedforward, low, high)}
         if self.lateral is not None:
-            found["lateral"] = (self.lateral, 0, self.neurons.max_count)
+            result["lateral"] = (self.lateral, 0, self.neurons.max_count)
         if self.residual is not None:
-            found["prediction"] = (self.residual.prediction, 0, self.neurons.max_count)
-        return found
+            result["prediction"] = (self.residual.prediction, 0, self.neurons.max_count)
+        return result
 
     @property
     def feedforward_range(self) -> tuple[int, int]:
@@ -196,11 +196,11 @@ class IntegerNetwork:
         return int(self.feedforward.weights.shape[0])
 
 
-def lateral_of(network: IntegerNetwork, who: str) -> Connection:
-    """Return the lateral connection; BackendError if `who` meets a two-layer circuit."""
+def lateral_of(network: IntegerNetwork, subject: str) -> Connection:
+    """Return the lateral connection; BackendError if `subject` meets a two-layer circuit."""
     if network.lateral is None:
         raise BackendError(
-            f"{who} takes one-layer circuits only, and this network is a two-layer one; convert "
-            "with --circuit one-layer"
+            f"{subject} takes one-layer circuits only, and this network is a two-layer one; "
+            "convert with --circuit one-layer"
         )
     return network.lateral

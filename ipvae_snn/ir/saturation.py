@@ -73,27 +73,27 @@ def _saturation(kind: str, hits: Annotated[Int64, "N T"]) -> Saturation:
     return Saturation(kind, int(per_step.sum()), first_image, first_step, by_step)
 
 
-def summary(found: tuple[Saturation, ...]) -> str:
+def summary(result: tuple[Saturation, ...]) -> str:
     """Return one line, such as `excitation 12 (neurons, from step 3)`; empty if nothing did."""
     return ", ".join(
         f"{one.kind} {one.total:,} ({one.layer}, from step {one.first_step})"
-        for one in found
+        for one in result
         if one.total
     )
 
 
-def require_none(trace: Trace, who: str) -> None:
+def require_none(trace: Trace, subject: str) -> None:
     """Raise SaturatedError, with every kind that saturated, unless nothing did.
 
-    Also where `who`, the back end, has not counted it.
+    Also where `subject`, the back end, has not counted it.
     """
-    found = saturations(trace)
-    if found is None:
+    result = saturations(trace)
+    if result is None:
         raise SaturatedError(
-            f"the back end {who!r} does not count what saturates, so that --on-overflow error "
+            f"the back end {subject!r} does not count what saturates, so that --on-overflow error "
             "cannot be kept; use --backend reference"
         )
-    worst = [one.describe() for one in found if one.total]
+    worst = [one.describe() for one in result if one.total]
     if worst:
         raise SaturatedError(
             f"the run saturated: {'; '.join(worst)}; convert again, calibrated on images like "

@@ -40,25 +40,25 @@ class Meaning:
     kept: Annotated[Bool, "M"]
 
 
-def meaning(program: IntegerNetwork, step_size: float) -> Meaning:
-    """Return what `program` stands for under a float network's step size."""
-    group = program.neurons
+def meaning(network: IntegerNetwork, step_size: float) -> Meaning:
+    """Return what `network` stands for under a float network's step size."""
+    group = network.neurons
     state_unit = LN2 / (1 << group.fraction_bits)
     drive_unit = state_unit / (1 << group.extra_bits) / step_size
-    scale = program.input.scale
-    lateral = None if program.lateral is None else -drive_unit * real(program.lateral).T
-    prediction = None if program.residual is None else scale * real(program.residual.prediction)
+    scale = network.input.scale
+    lateral = None if network.lateral is None else -drive_unit * real(network.lateral).T
+    prediction = None if network.residual is None else scale * real(network.residual.prediction)
     return Meaning(
-        feed_forward=np.ascontiguousarray(real(program.feedforward).T) * (drive_unit / scale),
+        feed_forward=np.ascontiguousarray(real(network.feedforward).T) * (drive_unit / scale),
         lateral=None if lateral is None else np.ascontiguousarray(lateral),
         prediction=prediction,
         self_inhibition=group.self_inhibition.astype(np.float64) * drive_unit,
         bias=group.bias.astype(np.float64) * -drive_unit,
         initial_state=group.initial_state.astype(np.float64) * state_unit,
-        decoder=program.decoder.weights * program.decoder.scale.astype(np.float64)[:, None],
+        decoder=network.decoder.weights * network.decoder.scale.astype(np.float64)[:, None],
         state_unit=state_unit,
         drive_unit=drive_unit,
-        kept=(program.feedforward.weights != 0).any(axis=0),
+        kept=(network.feedforward.weights != 0).any(axis=0),
     )
 
 
@@ -68,7 +68,7 @@ def real(connection: Connection) -> Annotated[Float64, "targets sources"]:
     return np.asarray(connection.weights * scale[:, None])
 
 
-def pixel_values(program: IntegerNetwork, pixels: Images) -> Annotated[Float64, "N M"]:
+def pixel_values(network: IntegerNetwork, pixels: Images) -> Annotated[Float64, "N M"]:
     """Return the pixel values that 8-bit images stand for."""
-    payload: Int64 = pixels.astype(np.int64) - program.input.zero_point
-    return np.asarray(payload * program.input.scale)
+    payload: Int64 = pixels.astype(np.int64) - network.input.zero_point
+    return np.asarray(payload * network.input.scale)

@@ -105,12 +105,12 @@ def _count(rate: float, bits: np.uint64) -> int:
 
 
 @kernel
-def _draw_row(u: Array, key: np.uint64, one: float, room: Scratch) -> int:
-    """Set room to the neurons that spike and their counts; return how many.
+def _draw_row(u: Array, key: np.uint64, one: float, scratch: Scratch) -> int:
+    """Set scratch to the neurons that spike and their counts; return how many.
 
     u (K,). A potential that is not a number is silent.
     """
-    uniform, rate, index, count = room.uniform, room.rate, room.neurons, room.spikes
+    uniform, rate, index, count = scratch.uniform, scratch.rate, scratch.neurons, scratch.spikes
     K = u.size
     for k in range(K):
         uniform[k] = one - open_uniform(_child(key, k))
@@ -158,13 +158,13 @@ def draw_rows(share: Share, images: Array, u: Array, one: float, z: Array) -> No
 
     images (N,) uint64 keys the noise, together with share.seed.
     """
-    room = _scratch(u[0])
+    scratch = _scratch(u[0])
     for r in range(share.first, share.last):
         key = _child(_child(mixed(share.seed), images[r]), share.start)
-        active = _draw_row(u[r], key, one, room)
+        active = _draw_row(u[r], key, one, scratch)
         z[r, :] = 0
         for i in range(active):
-            z[r, room.neurons[i]] = room.spikes[i]
+            z[r, scratch.neurons[i]] = scratch.spikes[i]
 
 
 @kernel
@@ -175,8 +175,8 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
     step t draws under the key t * net.updates + i.
     """
     G = net.G
-    room = _scratch(net.threshold)
-    index, count, lateral = room.neurons, room.spikes, room.lateral
+    scratch = _scratch(net.threshold)
+    index, count, lateral = scratch.neurons, scratch.spikes, scratch.lateral
     for r in range(share.first, share.last):
         image_key = _child(mixed(share.seed), rows.images[r])
         u, before, peak, drive = rows.state[r], rows.before[r], rows.peak[r], rows.drive[r]
@@ -185,7 +185,7 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
             before[:] = u
             for i in range(net.updates):
                 key = _child(image_key, (share.start + t) * net.updates + i)
-                active = _draw_row(u, key, net.one, room)
+                active = _draw_row(u, key, net.one, scratch)
                 compete(G, active, index, count, lateral)
                 _update_row(net, drive, lateral, before, u)
                 for k in range(u.size):

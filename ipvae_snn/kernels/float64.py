@@ -99,7 +99,7 @@ class Scratch(NamedTuple):
 
 
 @kernel
-def scratch(K: int, M: int) -> Scratch:
+def new_scratch(K: int, M: int) -> Scratch:
     """Return arrays for K neurons and the M numbers of a row's drive."""
     return Scratch(
         draw_scratch(K),
@@ -127,14 +127,14 @@ def _part_count(rate: float, u: float) -> int:
 
 
 @kernel
-def draw(seed: np.uint32, image: np.uint32, update: np.uint32, u: Array, room: Scratch) -> int:
-    """Set room.draw to the neurons that spike and their counts; return how many.
+def draw(seed: np.uint32, image: np.uint32, update: np.uint32, u: Array, scratch: Scratch) -> int:
+    """Set scratch.draw to the neurons that spike and their counts; return how many.
 
     u (K,): potentials in nats.
     """
     K = u.size
-    even, odd, rate, left = room.draw.even, room.draw.odd, room.rate, room.left
-    index, count = room.draw.neurons, room.draw.spikes
+    even, odd, rate, left = scratch.draw.even, scratch.draw.odd, scratch.rate, scratch.left
+    index, count = scratch.draw.neurons, scratch.draw.spikes
     first_uniforms(seed, image, update, even, odd)
     for pair in range(K // 2):
         left[2 * pair] = 1.0 - (even[pair] + 0.5) * _UNIT
@@ -187,25 +187,25 @@ def _drawn(
     image: np.uint32,
     update: np.uint32,
     u: Array,
-    room: Scratch,
+    scratch: Scratch,
 ) -> int:
     """Draw the counts of an update by the sampler that the rules name; return how many spike."""
     if rules is None:
-        return draw(seed, image, update, u, room)
+        return draw(seed, image, update, u, scratch)
     if not rules.drawn:
-        return draw(seed, image, update, u, room)
-    held = room.held
+        return draw(seed, image, update, u, scratch)
+    held = scratch.held
     for k in range(u.size):
         whole = int(_nearest(u[k] / rules.unit))
         held[k] = min(max(whole, rules.lowest), rules.highest)
-    return _integer_draw(rules.sampling, seed, image, update, held, room.draw)
+    return _integer_draw(rules.sampling, seed, image, update, held, scratch.draw)
 
 
 @kernel
-def _through_residual(loop: Loop, pixels: Array, active: int, room: Scratch) -> None:
-    """Set room.pull (K,) to the drive that the rounded residuals (M,) of an image cause."""
-    predicted, pull = room.predicted, room.pull
-    index, count = room.draw.neurons, room.draw.spikes
+def _through_residual(loop: Loop, pixels: Array, active: int, scratch: Scratch) -> None:
+    """Set scratch.pull (K,) to the drive that the rounded residuals (M,) of an image cause."""
+    predicted, pull = scratch.predicted, scratch.pull
+    index, count = scratch.draw.neurons, scratch.draw.spikes
     compete(loop.prediction, active, index, count, predicted)
     pull[:] = 0.0
     for m in range(pixels.size):
@@ -221,12 +221,12 @@ def _through_residual(loop: Loop, pixels: Array, active: int, room: Scratch) -> 
 
 @kernel
 def _update(
-    rules: Rules | None, net: Network, drive: Array, active: int, u: Array, room: Scratch
+    rules: Rules | None, net: Network, drive: Array, active: int, u: Array, scratch: Scratch
 ) -> None:
-    """Take the potential u (K,) through an update, given the counts in room.draw."""
-    pull, prior, bias, own = room.pull, room.prior, net.bias, room.own
+    """Take the potential u (K,) through an update, given the counts in scratch.draw."""
+    pull, prior, bias, own = scratch.pull, scratch.prior, net.bias, scratch.own
     size, leak, clip, floor = net.step_size, net.leak, net.clip, net.floor
-    index, count = room.draw.neurons, room.draw.spikes
+    index, count = scratch.draw.neurons, scratch.draw.spikes
     if rules is None:
         compete(net.G, active, index, count, pull)
         for k in range(u.size):
@@ -234,7 +234,7 @@ def _update(
             u[k] = soft_clip(u[k] + soft_clip(du, clip, floor), clip, floor)
         return
     if rules.looped:
-        _through_residual(rules.loop, drive, active, room)
+        _through_residual(rules.loop, drive, active, scratch)
     else:
         compete(net.G, active, index, count, pull)
         for k in range(u.size):
@@ -263,17 +263,17 @@ def advance_rows(
     rows.drive (N, K), or (N, M) pixels where the rules ask for a loop, and state are float64.
     Update i of step t draws under the key t * net.updates + i.
     """
-    room = scratch(rows.state.shape[1], rows.drive.shape[1])
-    index, count = room.draw.neurons, room.draw.spikes
+    scratch = new_scratch(rows.state.shape[1], rows.drive.shape[1])
+    index, count = scratch.draw.neurons, scratch.draw.spikes
     for r in range(share.first, share.last):
         u, drive, image = rows.state[r], rows.drive[r], rows.images[r]
         active = 0
         for t in range(share.steps):
-            room.prior[:] = u
+            scratch.prior[:] = u
             for i in range(net.updates):
                 key = np.uint32((share.start + t) * net.updates + i)
-                active = _drawn(rules, share.seed, image, key, u, room)
-                _update(rules, net, drive, active, u, room)
+                active = _drawn(rules, share.seed, image, key, u, scratch)
+                _update(rules, net, drive, active, u, scratch)
                 add_spikes(rows, record, r, t, active, index, count)
             keep_trace(rows, record, r, t, active, index, count)
         keep_counts(rows, r, active, index, count)

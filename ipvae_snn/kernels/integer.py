@@ -65,7 +65,7 @@ class Scratch(NamedTuple):
 
 
 @kernel
-def scratch(K: int, M: int) -> Scratch:
+def new_scratch(K: int, M: int) -> Scratch:
     """Return arrays for K neurons and, in a two-layer circuit, M pixels."""
     return Scratch(
         draw_scratch(K),
@@ -132,14 +132,14 @@ def _integrate(group: Group, drive: Array, own: Array, state: Array, saturated: 
 
 
 @kernel
-def _residuals(net: Network, pixels: Array, active: int, room: Scratch, saturated: Array) -> int:
-    """Set room's sent and graded to the payloads of the residual neurons; return how many send.
+def _residuals(net: Network, pixels: Array, active: int, scratch: Scratch, saturated: Array) -> int:
+    """Set scratch's sent and graded to the payloads of the residual neurons; return how many send.
 
     pixels (M,) int64: payloads of the image. Sets saturated's RESIDUAL.
     """
-    predicted, sent, graded, limit = room.predicted, room.sent, room.graded, net.limit
-    _sum(net.back, active, room.draw.neurons, room.draw.spikes, room.pixel_sum)
-    _scale(net.back, room.pixel_sum, predicted)
+    predicted, sent, graded, limit = scratch.predicted, scratch.sent, scratch.graded, net.limit
+    _sum(net.back, active, scratch.draw.neurons, scratch.draw.spikes, scratch.pixel_sum)
+    _scale(net.back, scratch.pixel_sum, predicted)
     senders, clipped = 0, 0
     for m in range(pixels.size):
         error = pixels[m] - predicted[m]
@@ -153,17 +153,17 @@ def _residuals(net: Network, pixels: Array, active: int, room: Scratch, saturate
 
 @kernel
 def compete(
-    net: Network, shown: Array, active: int, room: Scratch, state: Array, saturated: Array
+    net: Network, shown: Array, active: int, scratch: Scratch, state: Array, saturated: Array
 ) -> None:
-    """Move state (K,) int32 by the active neurons' counts in `room` and the image's `shown`.
+    """Move state (K,) int32 by the active neurons' counts in `scratch` and the image's `shown`.
 
     shown: a row of the drive, see advance_rows. Sets saturated (5,) int32 apart from its COUNT.
     """
-    group, total, drive, own = net.group, room.total, room.drive, room.own
-    index, count = room.draw.neurons, room.draw.spikes
+    group, total, drive, own = net.group, scratch.total, scratch.drive, scratch.own
+    index, count = scratch.draw.neurons, scratch.draw.spikes
     if net.two_layer:
-        senders = _residuals(net, shown, active, room, saturated)
-        _sum(net.forward, senders, room.sent, room.graded, total)
+        senders = _residuals(net, shown, active, scratch, saturated)
+        _sum(net.forward, senders, scratch.sent, scratch.graded, total)
         _scale(net.forward, total, drive)
         for k in range(drive.size):
             drive[k] += group.bias[k]
@@ -187,19 +187,21 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
 
     rows.drive int64: input current (N, K), or payload (N, M) in a two-layer circuit; state int32.
     """
-    how = net.sampling
-    room = scratch(rows.state.shape[1], rows.drive.shape[1])
-    index, count = room.draw.neurons, room.draw.spikes
+    sampling = net.sampling
+    scratch = new_scratch(rows.state.shape[1], rows.drive.shape[1])
+    index, count = scratch.draw.neurons, scratch.draw.spikes
     for r in range(share.first, share.last):
         state, shown, image = rows.state[r], rows.drive[r], rows.images[r]
         active = 0
         for t in range(share.steps):
             hits = record.saturated[r, t]
-            active = draw(how, share.seed, image, np.uint32(share.start + t), state, room.draw)
-            compete(net, shown, active, room, state, hits)
+            active = draw(
+                sampling, share.seed, image, np.uint32(share.start + t), state, scratch.draw
+            )
+            compete(net, shown, active, scratch, state, hits)
             full = 0
             for i in range(active):
-                full += count[i] >= how.max_count
+                full += count[i] >= sampling.max_count
             hits[COUNT] = full
             add_spikes(rows, record, r, t, active, index, count)
             keep_trace(rows, record, r, t, active, index, count)
@@ -221,18 +223,18 @@ class Steps(NamedTuple):
 @kernel
 def step_rows(share: Share, images: Array, shown: Array, steps: Steps, net: Network) -> None:
     """Take one step from each state of the share's rows, in place; images, shown as in Rows."""
-    how, K = net.sampling, steps.state.shape[2]
-    room, hits = scratch(K, shown.shape[1]), np.empty(5, np.int32)
-    index, count = room.draw.neurons, room.draw.spikes
+    sampling, K = net.sampling, steps.state.shape[2]
+    scratch, hits = new_scratch(K, shown.shape[1]), np.empty(5, np.int32)
+    index, count = scratch.draw.neurons, scratch.draw.spikes
     for r in range(share.first, share.last):
         for t in range(share.steps):
             state, drawn, given = steps.state[r, t], steps.drawn[r, t], steps.counts[r, t]
             step = np.uint32(share.start + t)
-            active = draw(how, share.seed, images[r], step, state, room.draw)
+            active = draw(sampling, share.seed, images[r], step, state, scratch.draw)
             for i in range(active):
                 drawn[index[i]] = count[i]
             active = 0
             for k in range(K):
-                index[active], count[active] = k, min(given[k], how.max_count)
+                index[active], count[active] = k, min(given[k], sampling.max_count)
                 active += given[k] > 0
-            compete(net, shown[r], active, room, state, hits)
+            compete(net, shown[r], active, scratch, state, hits)

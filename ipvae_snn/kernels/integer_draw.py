@@ -96,7 +96,7 @@ def _part_count(rate: int, first: int, uniform: int, reciprocal: Array) -> int:
 
 @kernel
 def draw(
-    how: Sampling, seed: np.uint32, image: np.uint32, step: np.uint32, state: Array, row: Draw
+    sampling: Sampling, seed: np.uint32, image: np.uint32, step: np.uint32, state: Array, row: Draw
 ) -> int:
     """Set row.neurons and row.spikes to the neurons that spike and their counts; return how many.
 
@@ -113,19 +113,21 @@ def draw(
     asked = 0
     for k in range(K):
         index[asked] = k
-        asked += uniform[k] >= how.least[(state[k] - how.state_min) >> how.bucket_shift]
+        asked += (
+            uniform[k] >= sampling.least[(state[k] - sampling.state_min) >> sampling.bucket_shift]
+        )
     active = 0
     for i in range(asked):
         k = index[i]
-        over = int(state[k]) - (SPLIT_OCTAVES << how.bits)
-        halvings: int = max(-((-over) >> how.bits), 0)
-        below = (halvings << how.bits) - over
-        rate = _exp2_negative(below << (RATE_BITS - how.bits), how.coarse, how.fine)
-        none = _exp2_negative((rate * LOG2E) >> LOG2E_BITS, how.coarse, how.fine)
-        total = _part_count(rate, none, int(uniform[k]), how.reciprocal)
+        over = int(state[k]) - (SPLIT_OCTAVES << sampling.bits)
+        halvings: int = max(-((-over) >> sampling.bits), 0)
+        below = (halvings << sampling.bits) - over
+        rate = _exp2_negative(below << (RATE_BITS - sampling.bits), sampling.coarse, sampling.fine)
+        none = _exp2_negative((rate * LOG2E) >> LOG2E_BITS, sampling.coarse, sampling.fine)
+        total = _part_count(rate, none, int(uniform[k]), sampling.reciprocal)
         for part in range(1, 1 << halvings):
             more = int(part_uniform(seed, image, step, part, k))
-            total += _part_count(rate, none, more, how.reciprocal)
-        index[active], count[active] = k, min(total, how.max_count)
+            total += _part_count(rate, none, more, sampling.reciprocal)
+        index[active], count[active] = k, min(total, sampling.max_count)
         active += total > 0
     return active

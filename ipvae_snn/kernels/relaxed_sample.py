@@ -37,7 +37,7 @@ class Sample(NamedTuple):
 
 
 @kernel
-def sample_row(u: Array, key: np.uint64, how: Relaxation, z: Array, slope: Array) -> int:
+def sample_row(u: Array, key: np.uint64, sampling: Relaxation, z: Array, slope: Array) -> int:
     """Draw relaxed counts z (K,) and dz/du (K,) for log rates u (K,); return the arrivals drawn.
 
     With inter-arrival times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n,
@@ -45,7 +45,7 @@ def sample_row(u: Array, key: np.uint64, how: Relaxation, z: Array, slope: Array
     the arrivals up to 1 + cutoff * temperature.
     """
     K = u.size
-    one, temperature, cutoff = how
+    one, temperature, cutoff = sampling
     horizon = one + cutoff * temperature
     cold = one / temperature
     index = np.empty(K, np.int32)
@@ -92,9 +92,9 @@ def sample_row(u: Array, key: np.uint64, how: Relaxation, z: Array, slope: Array
 
 @kernel
 def sample_rows(
-    first: int, last: int, row_key: np.uint64, how: Relaxation, u: Array, sample: Sample
+    first: int, last: int, row_key: np.uint64, sampling: Relaxation, u: Array, sample: Sample
 ) -> None:
     """Draw rows first .. last - 1 of the sample for u (B, K)."""
     for r in range(first, last):
         key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        sample.drawn[r] = sample_row(u[r], key, how, sample.z[r], sample.slope[r])
+        sample.drawn[r] = sample_row(u[r], key, sampling, sample.z[r], sample.slope[r])

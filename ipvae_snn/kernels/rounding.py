@@ -55,7 +55,7 @@ def round_rows(rows: Array, levels: float, ratios: Array, out: Array) -> None:
     zero = levels - levels
     one = levels / levels
     for i in range(rows.shape[0]):
-        row, found = rows[i], out[i]
+        row, result = rows[i], out[i]
         peak = zero
         for j in range(row.size):
             peak = max(peak, abs(row[j]))
@@ -68,4 +68,4 @@ def round_rows(rows: Array, levels: float, ratios: Array, out: Array) -> None:
                 scale, least = tried, error
         inverse = one / scale if scale > zero else zero
         for j in range(row.size):
-            found[j] = min(max(np.rint(row[j] * inverse), -levels), levels) * scale
+            result[j] = min(max(np.rint(row[j] * inverse), -levels), levels) * scale

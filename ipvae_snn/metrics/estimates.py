@@ -57,11 +57,11 @@ def over_seeds(values: Sequence[float] | Float64) -> Estimate:
 
     The interval is NaN for one seed, and where a value is.
     """
-    found = np.asarray(values, dtype=np.float64)
-    n, mean = len(found), float(found.mean())
-    if n == 1 or not np.isfinite(found).all():
+    result = np.asarray(values, dtype=np.float64)
+    n, mean = len(result), float(result.mean())
+    if n == 1 or not np.isfinite(result).all():
         return Estimate(mean, float("nan"), float("nan"), n)
-    half = float(stdtrit(n - 1, 0.975)) * float(found.std(ddof=1)) / n**0.5
+    half = float(stdtrit(n - 1, 0.975)) * float(result.std(ddof=1)) / n**0.5
     return Estimate(mean, mean - half, mean + half, n)
 
 

@@ -16,9 +16,9 @@ def histograms(counts: Int32) -> Int64:
     flat = counts.reshape(-1)
     places = np.flatnonzero(flat)  # most counts are 0, and those need no sorting into bins
     bins = np.minimum(flat[places], BINS - 1) + (places % k) * BINS
-    found = np.bincount(bins, minlength=k * BINS).reshape(k, BINS)
-    found[:, 0] = flat.size // k - found.sum(axis=1)
-    return np.asarray(found, dtype=np.int64)
+    result = np.bincount(bins, minlength=k * BINS).reshape(k, BINS)
+    result[:, 0] = flat.size // k - result.sum(axis=1)
+    return np.asarray(result, dtype=np.int64)
 
 
 def total_variation(first: Int64, second: Int64) -> Float64:

@@ -169,10 +169,10 @@ def _check_shapes(path: Path, network: FloatNetwork) -> None:
         "log_bias": (network.log_bias.shape, (k,)),
         "image_shape": ((network.image_shape[0] * network.image_shape[1],), (m,)),
     }
-    for name, (found, wanted) in shapes.items():
-        if found != wanted or 0 in wanted:
+    for name, (result, wanted) in shapes.items():
+        if result != wanted or 0 in wanted:
             raise FileFormatError(
-                f"{path}: {name} has shape {found}, but phi {(m, k)} needs {wanted}"
+                f"{path}: {name} has shape {result}, but phi {(m, k)} needs {wanted}"
             )
     for name in ("phi", "log_sigma", "u0", "log_bias"):
         if not np.isfinite(getattr(network, name)).all():

@@ -70,6 +70,6 @@ def _text(text: str) -> str:
     """Return text in which nothing is taken as markup but code in backticks."""
     parts = CODE.split(text)
     return "".join(
-        part if index % 2 else MARKUP.sub(lambda found: f"\\{found[0]}", part)
+        part if index % 2 else MARKUP.sub(lambda result: f"\\{result[0]}", part)
         for index, part in enumerate(parts)
     )

@@ -71,14 +71,14 @@ class _WholeTable:
         whole = sum(widths) + _frame(len(widths))
         if self.table.title:
             yield _WholeText(Text(self.table.title, style="table.title"), whole)
-        made = Table(box=SIMPLE_HEAD)
+        report = Table(box=SIMPLE_HEAD)
         for column, width in zip(self.table.columns, widths, strict=True):
-            made.add_column(Text(column.name), justify=column.align, width=width)
+            report.add_column(Text(column.name), justify=column.align, width=width)
         for index, row in enumerate(self.table.rows):
             if index in self.table.sections:
-                made.add_section()
-            made.add_row(*map(_styled, row))
-        yield from screen.render(made, options.update(width=whole))
+                report.add_section()
+            report.add_row(*map(_styled, row))
+        yield from screen.render(report, options.update(width=whole))
 
 
 def column_widths(shown: document.Table, available: int) -> list[int]:
@@ -109,13 +109,13 @@ def _cell_widths(shown: document.Table) -> list[int]:
 
 def _narrowed(widths: list[int], least: list[int], available: int) -> list[int]:
     """Return widths, the widest made narrower until all fit or none can, and none below `least`."""
-    found = list(widths)
-    for _ in range(max(sum(found) - available, 0)):
-        free = [index for index, width in enumerate(found) if width > least[index]]
+    result = list(widths)
+    for _ in range(max(sum(result) - available, 0)):
+        free = [index for index, width in enumerate(result) if width > least[index]]
         if not free:
             break
-        found[max(free, key=lambda index: found[index])] -= 1
-    return found
+        result[max(free, key=lambda index: result[index])] -= 1
+    return result
 
 
 def _longest(texts: Sequence[str]) -> int:
@@ -135,9 +135,9 @@ def _styled(span: Span) -> Text:
 def table(title: str, *columns: str, text: bool = False) -> Table:
     """Return an empty table: the first column to the left, the others right unless `text`."""
 
-    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    report = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
     for index, column in enumerate(columns):
-        made.add_column(
+        report.add_column(
             column, justify="left" if index == 0 or text else "right", no_wrap=index == 0
         )
-    return made
+    return report

@@ -43,10 +43,10 @@ def read_header(path: Path, expected_format: str, newest_version: int) -> dict[s
     newer than `newest_version`.
     """
     metadata = _metadata(path)
-    found = metadata.get("format")
-    if found != expected_format:
+    result = metadata.get("format")
+    if result != expected_format:
         raise FileFormatError(
-            f"{path}: its format is {found!r}, not {expected_format!r}; was another file meant?"
+            f"{path}: its format is {result!r}, not {expected_format!r}; was another file meant?"
         )
     version = metadata.get("version", "")
     if not version.isdigit() or int(version) < 1:

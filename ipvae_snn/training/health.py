@@ -55,10 +55,10 @@ def check(step: Step, n_pixels: int, iteration: int, settings: TrainConfig, bad:
     return bad
 
 
-def check_validation(found: Validation, iteration: int, settings: TrainConfig) -> None:
+def check_validation(result: Validation, iteration: int, settings: TrainConfig) -> None:
     """Raise TrainingError if hardly a neuron speaks on the validation images."""
-    if found.zeros > SILENT_ZEROS and iteration >= _settled(settings):
-        raise _silent(f"{found.zeros:.2%} of the spike counts are zero", "99.9%", iteration)
+    if result.zeros > SILENT_ZEROS and iteration >= _settled(settings):
+        raise _silent(f"{result.zeros:.2%} of the spike counts are zero", "99.9%", iteration)
 
 
 def _settled(settings: TrainConfig) -> int:
@@ -67,9 +67,9 @@ def _settled(settings: TrainConfig) -> int:
     return warm_up_iterations(settings) + math.ceil(0.1 * ramp)
 
 
-def _silent(found: str, limit: str, iteration: int) -> TrainingError:
+def _silent(result: str, limit: str, iteration: int) -> TrainingError:
     return TrainingError(
-        f"training fell silent: {found} at iteration {iteration} (limit {limit}); lengthen "
+        f"training fell silent: {result} at iteration {iteration} (limit {limit}); lengthen "
         "train.beta_ramp_fraction, lower train.beta or train.learning_rate, or start louder "
         "(model.u0_low, model.u0_high)"
     )

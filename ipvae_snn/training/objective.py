@@ -43,7 +43,7 @@ def unrolled_loss(
     parameters: Parameters,
     x: Tensor,
     beta: float,
-    how: Unrolling,
+    unrolling: Unrolling,
     rounding: FakeRounding | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
@@ -57,9 +57,9 @@ def unrolled_loss(
     dictionary = DenseDictionary.of(p)
     G, b = dictionary.gram(), dictionary.project(frames)
     seen = None if rounding is None else rounding(dictionary, frames, G)
-    fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, how, seen)
+    fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, unrolling, seen)
     terms = _Terms(fit, kl, torch.exp(u.detach()), float(arrivals))
-    return _summary(dictionary, frames, terms, beta, how)
+    return _summary(dictionary, frames, terms, beta, unrolling)
 
 
 def unrolled_plain(
@@ -67,14 +67,14 @@ def unrolled_plain(
     x: Tensor,
     sample: Sample,
     beta: float,
-    how: Unrolling,
+    unrolling: Unrolling,
     rounding: FakeRounding | None = None,
 ) -> Unrolled:
     """Return the same by automatic differentiation (`unrolled_by_autodiff`), on any device."""
     dictionary = DenseDictionary.of(parameters)
     seen = None if rounding is None else partial(rounding, dictionary)
-    model = PoissonLatents.of(parameters, how.latents)
-    return unrolled_by_autodiff(model, dictionary, x, sample, beta, how, seen)
+    model = PoissonLatents.of(parameters, unrolling.latents)
+    return unrolled_by_autodiff(model, dictionary, x, sample, beta, unrolling, seen)
 
 
 def unrolled_by_autodiff(
@@ -83,7 +83,7 @@ def unrolled_by_autodiff(
     x: Tensor,
     sample: Sample,
     beta: float,
-    how: Unrolling,
+    unrolling: Unrolling,
     rounding: Callable[[Tensor, Tensor], Rounded] | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M) or (B, F, M) for any model and dictionary, on any device.
@@ -91,7 +91,7 @@ def unrolled_by_autodiff(
     sample(parameters, i) is the model's source of latents (B, K); it is called once for the
     initial state (i = 0) and once per update, and a sample serves both the loss after update i
     and the inference of i + 1. rounding(frames, G): what inference sees instead of G and b. Of
-    `how` the numbers of steps and updates matter; the dynamics are the model's.
+    `unrolling` the numbers of steps and updates matter; the dynamics are the model's.
     """
     frames = _frames(x)
     G, b = dictionary.gram(), dictionary.project(frames)
@@ -104,20 +104,20 @@ def unrolled_by_autodiff(
     z = model.sample(state, partial(_numbered, sample, 0))
     lateral = z @ competition
     fit, kl = x.new_zeros(()), x.new_zeros(())
-    for i in range(1, how.updates + 1):
-        frame = how.frame(i, len(b))
-        start = state if how.start(i) == i - 1 else start
+    for i in range(1, unrolling.updates + 1):
+        frame = unrolling.frame(i, len(b))
+        start = state if unrolling.start(i) == i - 1 else start
         state = model.update(state, start, drive[frame] - lateral, z)
         z = model.sample(state, partial(_numbered, sample, i))
         lateral = z @ competition
-        if how.in_loss(i):
+        if unrolling.in_loss(i):
             explained = lateral if rounding is None else z @ G
             fit = fit + (z * (0.5 * explained - b[frame])).sum(-1).mean()
             kl = kl + model.divergence(state, start).mean()
     with torch.no_grad():
         rates = model.rates(state)
-    terms = _Terms(fit / how.steps, kl / how.steps, rates, 0.0)
-    return _summary(dictionary, frames, terms, beta, how)
+    terms = _Terms(fit / unrolling.steps, kl / unrolling.steps, rates, 0.0)
+    return _summary(dictionary, frames, terms, beta, unrolling)
 
 
 def _numbered(sample: Sample, update: int, parameters: Tensor) -> Tensor:
@@ -139,12 +139,16 @@ class _Terms(NamedTuple):
 
 
 def _summary(
-    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: float, how: Unrolling
+    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: float, unrolling: Unrolling
 ) -> Unrolled:
     energy = dictionary.power(frames).mean(-1)
     # Frames are seen for equally many steps but for rounding, which the weights follow.
-    seen = [how.frame(i, len(frames)) for i in range(1, how.updates + 1) if how.in_loss(i)]
-    weights = torch.bincount(torch.tensor(seen), minlength=len(frames)).to(energy) / how.steps
+    seen = [
+        unrolling.frame(i, len(frames))
+        for i in range(1, unrolling.updates + 1)
+        if unrolling.in_loss(i)
+    ]
+    weights = torch.bincount(torch.tensor(seen), minlength=len(frames)).to(energy) / unrolling.steps
     nll = terms.fit + 0.5 * (weights * energy).sum() + dictionary.log_normaliser()
     scale = REFERENCE_PIXELS / frames.shape[-1]
     return Unrolled(

@@ -76,9 +76,9 @@ def rounded_rows(rows: Tensor, bits: int) -> Tensor:
     levels = (1 << (bits - 1)) - 1
     if rows.device.type == "cpu":
         values = rows.detach().contiguous().numpy()
-        found = np.empty_like(values)
-        round_rows(values, values.dtype.type(levels), np.array(CLIP_RATIOS, values.dtype), found)
-        return torch.from_numpy(found)
+        result = np.empty_like(values)
+        round_rows(values, values.dtype.type(levels), np.array(CLIP_RATIOS, values.dtype), result)
+        return torch.from_numpy(result)
     return rounded_rows_plain(rows, levels)
 
 
@@ -90,9 +90,9 @@ def rounded_rows_plain(rows: Tensor, levels: int) -> Tensor:
         scale = peak * ratio / levels
         # A row of zeros has no scale.
         inverse = torch.where(scale > 0, 1 / scale, torch.zeros_like(scale))
-        found = (rows * inverse).round_().clamp_(-levels, levels) * scale
-        error = ((found - rows) ** 2).sum(1, keepdim=True)
-        best = torch.where(error < least, found, best)
+        result = (rows * inverse).round_().clamp_(-levels, levels) * scale
+        error = ((result - rows) ** 2).sum(1, keepdim=True)
+        best = torch.where(error < least, result, best)
         least = torch.minimum(error, least)
     return best
 

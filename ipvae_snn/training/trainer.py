@@ -158,9 +158,9 @@ class Trainer:
 
     def _summed(self, unrolled: Unrolled, share: float) -> Step:
         """Sum gradients and log values over the processes."""
-        means = torch.stack([
-            unrolled.loss.detach(), unrolled.nll, unrolled.kl, unrolled.rate
-        ]) * share  # fmt: skip
+        means = (
+            torch.stack([unrolled.loss.detach(), unrolled.nll, unrolled.kl, unrolled.rate]) * share
+        )
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         *totals, summed = self.processes.total([*gradients, means])
         for gradient, total in zip(gradients, totals, strict=True):
@@ -204,7 +204,7 @@ class Trainer:
         generator = keyed_generator(self.device, settings.seed, Stream.VALIDATION, iteration)
         parameters = self.model.view()
         dictionary, rounding = self._dictionary(parameters)
-        found = validate(
+        result = validate(
             self._latents(parameters, now),
             dictionary,
             self.x_validation,
@@ -212,8 +212,8 @@ class Trainer:
             generator=generator,
             rounding=rounding,
         )
-        health.check_validation(found, iteration, settings)
-        return found
+        health.check_validation(result, iteration, settings)
+        return result
 
     def _checkpoint(self, iteration: int, now: Moment) -> None:
         names = dict(self.model.named_parameters())

@@ -94,7 +94,7 @@ def unrolled_inference(
     u0: Tensor,
     log_bias: Tensor,
     log_lr: Tensor,
-    how: Unrolling,
+    unrolling: Unrolling,
     seen: Rounded | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (fit, kl, u, arrivals) of N updates from u0 (1, K).
@@ -107,7 +107,7 @@ def unrolled_inference(
     """
     # torch leaves Function.apply without types.
     result: tuple[Tensor, Tensor, Tensor, Tensor] = _Unrolled.apply(  # type: ignore[no-untyped-call]
-        G, b, u0, log_bias, log_lr, how, seen
+        G, b, u0, log_bias, log_lr, unrolling, seen
     )
     return result
 
@@ -161,7 +161,7 @@ class _Unrolled(torch.autograd.Function):
         u0: Tensor,
         log_bias: Tensor,
         log_lr: Tensor,
-        how: Unrolling,
+        unrolling: Unrolling,
         seen: Rounded | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         n_frames, B, K = b.shape
@@ -171,91 +171,103 @@ class _Unrolled(torch.autograd.Function):
             competition, back = _array(seen.competition), _array(seen.back)
             inputs = replace(inputs, competition=competition, back=back, seen=_array(seen.drive))
         kind = gram.dtype
-        c = _constants(kind.type, math.exp(float(log_lr)), how)
-        u, z, slope, lateral = (np.empty((how.updates + 1, B, K), kind) for _ in range(4))
+        c = _constants(kind.type, math.exp(float(log_lr)), unrolling)
+        u, z, slope, lateral = (np.empty((unrolling.updates + 1, B, K), kind) for _ in range(4))
         fit_lateral = lateral if seen is None else np.empty_like(lateral)
         past = _History(u, z, slope, lateral, fit_lateral, [])
         fit, kl, drawn = np.empty(B, kind), np.empty(B, kind), np.empty(B, np.int64)
         u[0] = first
 
         def sample(first: int, last: int) -> None:
-            made = Sample(z[0], slope[0], drawn)
-            sample_rows(first, last, _row_key(how, 0), c.relaxation, u[0], made)
+            report = Sample(z[0], slope[0], drawn)
+            sample_rows(first, last, _row_key(unrolling, 0), c.relaxation, u[0], report)
 
-        for_rows(sample, B, how.threads)
+        for_rows(sample, B, unrolling.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
         past.sparse.append(_mostly_zero(z[0]))
         first_competition = partial(_compete, z[0], inputs.competition, lateral[0], past.sparse[0])
-        for_rows(first_competition, B, how.threads)
-        for i in range(1, how.updates + 1):
+        for_rows(first_competition, B, unrolling.threads)
+        for i in range(1, unrolling.updates + 1):
             # Counts are about as sparse as those before, which are known by now.
             past.sparse.append(_mostly_zero(z[i - 1]))
-            for_rows(_update(i, inputs, past, c, how, kl, drawn), B, how.threads)
+            for_rows(_update(i, inputs, past, c, unrolling, kl, drawn), B, unrolling.threads)
             arrivals = max(arrivals, int(drawn.sum()))
-            if how.in_loss(i):
-                products.fit_rows(0, B, z[i], fit_lateral[i], drive[how.frame(i, n_frames)], fit)
+            if unrolling.in_loss(i):
+                products.fit_rows(
+                    0, B, z[i], fit_lateral[i], drive[unrolling.frame(i, n_frames)], fit
+                )
                 fit_sum += float(fit.sum(dtype=np.float64))
                 kl_sum += float(kl.sum(dtype=np.float64))
-        ctx.past, ctx.inputs, ctx.constants, ctx.how = past, inputs, c, how
+        ctx.past, ctx.inputs, ctx.constants, ctx.how = past, inputs, c, unrolling
         ctx.shapes = u0.shape, log_bias.shape
-        terms = how.steps * B
+        terms = unrolling.steps * B
         last, most = torch.from_numpy(u[-1].copy()), b.new_tensor(arrivals / (B * K))
         ctx.mark_non_differentiable(last, most)
         return b.new_tensor(fit_sum / terms), b.new_tensor(kl_sum / terms), last, most
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        how, past, inputs = ctx.how, ctx.past, ctx.inputs
+        unrolling, past, inputs = ctx.how, ctx.past, ctx.inputs
         B, K = past.u.shape[1:]
-        to_loss = [float(grad) / (how.steps * B) for grad in grads[:2]]
+        to_loss = [float(grad) / (unrolling.steps * B) for grad in grads[:2]]
         kind = past.u.dtype
         drive, competition, to_u, to_prior = (np.zeros((B, K), kind) for _ in range(4))
         to_b, to_lr = np.zeros_like(inputs.drive), np.zeros(B, kind)
-        found = _Gradients(drive, competition, to_u, to_prior, to_b, to_lr)
+        result = _Gradients(drive, competition, to_u, to_prior, to_b, to_lr)
         spent = np.zeros(K, kind)
-        for i in range(how.updates, 0, -1):
-            weights = to_loss if how.in_loss(i) else (0.0, 0.0)
-            for_rows(_back(i, weights, inputs, past, ctx.constants, how, found), B, how.threads)
-            spent += found.drive.sum(0)
-            if how.start(i) == i - 1:
-                found.u[:] += found.prior
-                found.prior[:] = 0
+        for i in range(unrolling.updates, 0, -1):
+            weights = to_loss if unrolling.in_loss(i) else (0.0, 0.0)
+            for_rows(
+                _back(i, weights, inputs, past, ctx.constants, unrolling, result),
+                B,
+                unrolling.threads,
+            )
+            spent += result.drive.sum(0)
+            if unrolling.start(i) == i - 1:
+                result.u[:] += result.prior
+                result.prior[:] = 0
         # backward left the factors of G's gradient where lateral was, all but that of u0's sample.
-        np.negative(found.drive, out=past.lateral[0])
-        grad_G = _outer_sum(past, how.threads)
-        found.u[:] -= found.competition * past.slope[0]
+        np.negative(result.drive, out=past.lateral[0])
+        grad_G = _outer_sum(past, unrolling.threads)
+        result.u[:] -= result.competition * past.slope[0]
         ctx.past = None
         of_u0, of_log_bias = ctx.shapes
         return (
             torch.from_numpy(grad_G),
-            torch.from_numpy(found.b),
-            torch.from_numpy(found.u.sum(0)).reshape(of_u0),
+            torch.from_numpy(result.b),
+            torch.from_numpy(result.u.sum(0)).reshape(of_u0),
             torch.from_numpy(-spent * inputs.threshold).reshape(of_log_bias),
-            torch.tensor(found.lr.sum()),
+            torch.tensor(result.lr.sum()),
             None,
             None,
         )
 
 
 def _update(
-    i: int, inputs: "_Inputs", past: _History, c: Constants, how: Unrolling, kl: Array, drawn: Array
+    i: int,
+    inputs: "_Inputs",
+    past: _History,
+    c: Constants,
+    unrolling: Unrolling,
+    kl: Array,
+    drawn: Array,
 ) -> Callable[[int, int], None]:
     """Return what update i does to a range of rows."""
-    seen, key = _seen(i, inputs, past, how), _row_key(how, i)
+    seen, key = _seen(i, inputs, past, unrolling), _row_key(unrolling, i)
     sample = Sample(past.z[i], past.slope[i], drawn)
 
     def rows(first: int, last: int) -> None:
         kernel.forward_rows(first, last, key, c, seen, past.u[i], sample, kl)
         _compete(past.z[i], inputs.competition, past.lateral[i], past.sparse[i], first, last)
-        if past.fit_lateral is not past.lateral and how.in_loss(i):
+        if past.fit_lateral is not past.lateral and unrolling.in_loss(i):
             _compete(past.z[i], inputs.gram, past.fit_lateral[i], past.sparse[i], first, last)
 
     return rows
 
 
-def _seen(i: int, inputs: "_Inputs", past: _History, how: Unrolling) -> kernel.Seen:
+def _seen(i: int, inputs: "_Inputs", past: _History, unrolling: Unrolling) -> kernel.Seen:
     """Return what update i starts from."""
-    b, prior = inputs.seen[how.frame(i, len(inputs.seen))], past.u[how.start(i)]
+    b, prior = inputs.seen[unrolling.frame(i, len(inputs.seen))], past.u[unrolling.start(i)]
     return kernel.Seen(inputs.threshold, b, past.lateral[i - 1], past.u[i - 1], prior)
 
 
@@ -265,24 +277,24 @@ def _back(
     inputs: "_Inputs",
     past: _History,
     c: Constants,
-    how: Unrolling,
-    found: "_Gradients",
+    unrolling: Unrolling,
+    result: "_Gradients",
 ) -> Callable[[int, int], None]:
     """Return the way back through update i for a range of rows; weights of fit and kl."""
-    frame = how.frame(i, len(inputs.drive))
+    frame = unrolling.frame(i, len(inputs.drive))
     to_fit, to_kl = (past.u.dtype.type(weight) for weight in weights)
     # Forward makes fit_lateral for the loss alone; elsewhere its weight is 0, but it is not set.
-    fit_lateral = past.fit_lateral if how.in_loss(i) else past.lateral
-    seen, drawn = _seen(i, inputs, past, how), np.zeros(0, np.int64)
+    fit_lateral = past.fit_lateral if unrolling.in_loss(i) else past.lateral
+    seen, drawn = _seen(i, inputs, past, unrolling), np.zeros(0, np.int64)
     sample = Sample(past.z[i], past.slope[i], drawn)
     fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_fit, to_kl)
     grads = kernel.Gradients(
-        drive=found.drive,
-        competition=found.competition,
-        u=found.u,
-        prior=found.prior,
-        b=found.b[frame],
-        lr=found.lr,
+        drive=result.drive,
+        competition=result.competition,
+        u=result.u,
+        prior=result.prior,
+        b=result.b[frame],
+        lr=result.lr,
         pair=past.lateral[i],
     )
 
@@ -291,10 +303,10 @@ def _back(
         # The sample before this update acted on it through lateral[i - 1].
         if past.sparse[i - 1]:
             products.needed_competition_rows(
-                first, last, found.drive, past.slope[i - 1], inputs.competition, found.competition
+                first, last, result.drive, past.slope[i - 1], inputs.competition, result.competition
             )
         else:
-            _dense_product(found.drive, inputs.back, found.competition, first, last)
+            _dense_product(result.drive, inputs.back, result.competition, first, last)
 
     return rows
 
@@ -334,8 +346,8 @@ def _compete(z: Array, G: Array, lateral: Array, sparse: bool, first: int, last:
 
 
 def _dense_product(values: Array, G: Array, out: Array, first: int, last: int) -> None:
-    rows, found = torch.from_numpy(values[first:last]), torch.from_numpy(out[first:last])
-    torch.mm(rows, torch.from_numpy(G), out=found)
+    rows, result = torch.from_numpy(values[first:last]), torch.from_numpy(out[first:last])
+    torch.mm(rows, torch.from_numpy(G), out=result)
 
 
 @dataclass(frozen=True)
@@ -368,19 +380,19 @@ class _Gradients:
     lr: Array
 
 
-def _constants(number: Callable[[float], Any], lr: float, how: Unrolling) -> Constants:
+def _constants(number: Callable[[float], Any], lr: float, unrolling: Unrolling) -> Constants:
     """Return the kernels' scalars in the type of the arrays, which the compiled code follows."""
     return Constants(
-        relaxation=Relaxation(number(1.0), number(how.temperature), number(how.cutoff)),
+        relaxation=Relaxation(number(1.0), number(unrolling.temperature), number(unrolling.cutoff)),
         one=number(1.0),
         lr=number(lr),
-        leak=number(lr * how.leak),
-        clip=number(how.clip),
-        floor=number(how.floor),
-        code_form=how.code_form,
+        leak=number(lr * unrolling.leak),
+        clip=number(unrolling.clip),
+        floor=number(unrolling.floor),
+        code_form=unrolling.code_form,
     )
 
 
-def _row_key(how: Unrolling, update: int) -> np.uint64:
+def _row_key(unrolling: Unrolling, update: int) -> np.uint64:
     """Return the key from which the rows' keys are counted, so that a row has the same anywhere."""
-    return np.uint64((int(how.keys[update]) + how.first_row * int(GOLDEN)) % (1 << 64))
+    return np.uint64((int(unrolling.keys[update]) + unrolling.first_row * int(GOLDEN)) % (1 << 64))

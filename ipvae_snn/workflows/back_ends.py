@@ -168,14 +168,14 @@ def compare_backends(
     raise; a divergence is in the result.
     """
     # A step of the integer network is one update, so the float one takes as many here.
-    floats, program = networks.floats.with_single_updates(), networks.program
+    floats, network = networks.floats.with_single_updates(), networks.program
     profile = load_profile(contest.energy)
     traced = replace(request, trace=True)
     runs: dict[str, Callable[[], Trace]] = {
         FLOAT: partial(run_float, floats, images.floats.pixels, traced)
     }
     for name in (ORACLE, *(name for name in contest.backends if name not in (FLOAT, ORACLE))):
-        runs[name] = partial(registry.load_backend(name), program, images.pixels, traced)
+        runs[name] = partial(registry.load_backend(name), network, images.pixels, traced)
     finished: dict[str, Finished] = {}
     for name, execute_now in runs.items():
         report(f"{name}: {len(images.pixels)} images, {request.steps} steps")
@@ -183,10 +183,10 @@ def compare_backends(
         trace = execute_now()
         finished[name] = Finished(name, trace, time.perf_counter() - start)
     traces = {name: run.trace for name, run in finished.items()}
-    match = agreement(traces[FLOAT], traces[ORACLE], program)
+    match = agreement(traces[FLOAT], traces[ORACLE], network)
     comparison = Comparison(
         rows=tuple(
-            _row(run, traces[ORACLE], program, images, profile) for run in finished.values()
+            _row(run, traces[ORACLE], network, images, profile) for run in finished.values()
         ),
         energy_profile=profile.title,
         energy_source="; ".join(profile.sources.values()),
@@ -203,13 +203,13 @@ def compare_backends(
 
 
 def _row(
-    run: Finished, oracle: Trace, program: IntegerNetwork, images: Images, profile: ChipProfile
+    run: Finished, oracle: Trace, network: IntegerNetwork, images: Images, profile: ChipProfile
 ) -> Row:
     """Return the figures of one run; all but the float one are compared with the reference."""
     trace, floating = run.trace, run.name == FLOAT
     quality = r2(images.floats.pixels, trace.reconstruction)
     counts = counts_of(trace)
-    work = activity(program, images.pixels, counts)
+    work = activity(network, images.pixels, counts)
     divergence = None if floating else first_divergence(oracle, trace)
     return Row(
         backend=run.name,
@@ -221,7 +221,7 @@ def _row(
         synaptic_operations_per_image=(
             work.dense_operations if floating else work.synaptic_operations
         ),
-        energy_nj_per_image=_energy(profile, program, work, dense=floating),
+        energy_nj_per_image=_energy(profile, network, work, dense=floating),
         seconds=run.seconds,
         us_per_image_step=1e6 * run.seconds / counts[..., 0].size,
         equal=None if floating else divergence is None,
@@ -230,11 +230,11 @@ def _row(
 
 
 def _energy(
-    profile: ChipProfile, program: IntegerNetwork, work: Activity, dense: bool
+    profile: ChipProfile, network: IntegerNetwork, work: Activity, dense: bool
 ) -> float | None:
     """Return the proxy of a run in nJ an image, its lower end; None where nothing is public."""
 
-    sizes = program.n_neurons, program.n_pixels
+    sizes = network.n_neurons, network.n_pixels
     if not is_processor(profile):
         return None if dense else chip_energy(profile, work).dynamic.low
     done = gram_float(*sizes, work) if dense else event_driven(*sizes, work)

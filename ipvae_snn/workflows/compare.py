@@ -97,7 +97,7 @@ def compare(
     drawn: tuple[Picture, ...] = plots.pictures(fidelity, causes, images.floats.name)
     if pictures is not None:
         drawn = save_all(drawn, pictures)
-    made = Report(
+    report = Report(
         checkpoint=named(source),
         checkpoint_sha256=floats.source,
         network=named(integer_source),
@@ -114,7 +114,7 @@ def compare(
         plots=tuple(str(picture.path) for picture in drawn if picture.path is not None),
         seconds=time.perf_counter() - start,
     )
-    result = ComparisonResult(made, drawn)
+    result = ComparisonResult(report, drawn)
     if out is not None:
         write_json(out, result.as_json())
     return result

@@ -124,16 +124,16 @@ def convert(
     check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
     what = f"{len(images.pixels)} images, {calibration.steps} steps; then rounding"
     progress(what, 0, 0)
-    integer, made = convert_network(
+    integer, report = convert_network(
         network, images, settings, steps=calibration.steps, seed=calibration.seed
     )
     if out is not None:
         save_network(integer, out)
-        write_json(report_file or out.with_suffix(".report.json"), made.as_json())
+        write_json(report_file or out.with_suffix(".report.json"), report.as_json())
     elif report_file is not None:
-        write_json(report_file, made.as_json())
+        write_json(report_file, report.as_json())
     called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name
-    return ConversionResult(integer, made, called, out)
+    return ConversionResult(integer, report, called, out)
 
 
 def convert_network(
@@ -159,7 +159,7 @@ def convert_and_save(
     seed: int,
 ) -> tuple[IntegerNetwork, ConversionReport]:
     """Calibrate, convert, and write the network to `out` and its report beside it."""
-    integer, made = convert_network(network, images, settings, steps=steps, seed=seed)
+    integer, report = convert_network(network, images, settings, steps=steps, seed=seed)
     save_network(integer, out)
-    write_json(out.with_suffix(".report.json"), made.as_json())
-    return integer, made
+    write_json(out.with_suffix(".report.json"), report.as_json())
+    return integer, report

@@ -186,7 +186,7 @@ def _convert(
     """Convert a checkpoint to 8 bits, calibrated on training patches, into the file `network`."""
     listener.stage(f"convert {checkpoint.name} to 8 bits, calibrated on training patches")
     floats = load_float_network(checkpoint)
-    program, report = convert_and_save(
+    integer, report = convert_and_save(
         floats,
         load(DATA, "train", limit=settings.calibration_images),
         ConversionSettings(),
@@ -194,7 +194,7 @@ def _convert(
         steps=settings.steps,
         seed=settings.seed,
     )
-    return Networks(floats, program), report
+    return Networks(floats, integer), report
 
 
 def _pretrained(out: Path, settings: DemoSettings, listener: Listener) -> Comparison:
@@ -203,22 +203,22 @@ def _pretrained(out: Path, settings: DemoSettings, listener: Listener) -> Compar
     networks, _ = _convert(network_path(PRETRAINED), file, settings, listener)
     images = settings.patches.encoded_for(networks.program)
     contest = Contest(("compiled", "onnx"))
-    found = compare_backends(networks, images, settings.request, contest, listener.stage)
-    return found.comparison
+    result = compare_backends(networks, images, settings.request, contest, listener.stage)
+    return result.comparison
 
 
 def _draw(
     out: Path, networks: Networks, images: Images, measured: Measured, settings: DemoSettings
 ) -> None:
     """Draw the dictionary, reconstructions, one image's spikes, and R2 over the steps."""
-    floats, program = networks
+    floats, network = networks
     integer = measured.traces[ORACLE]
-    shape, phi = program.input.image_shape, floats.phi
+    shape, phi = network.input.image_shape, floats.phi
     counts = counts_of(integer)
     with plots.page(out / PICTURES[0], *plots.DICTIONARY_SIZE) as figure:
         plots.dictionary(figure.add_subplot(), phi, shape, integer.counts_sum.sum(axis=0))
     shown = {
-        t: interpreter.decode(program, counts[: settings.shown, t - 1])
+        t: interpreter.decode(network, counts[: settings.shown, t - 1])
         for t in settings.shown_steps
         if t <= settings.steps
     }
@@ -230,7 +230,7 @@ def _draw(
     with plots.page(out / PICTURES[2], *plots.RASTER_SIZE) as figure:
         plots.raster(figure.add_subplot(), counts[0], "Spikes of the first held-out patch")
     curves = {
-        "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(program, z), integer),
+        "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(network, z), integer),
         "float": r2_curve(images, lambda z: z @ phi.T, measured.traces[FLOAT]),
     }
     points = {name: [(e.mean, e.low, e.high) for e in curve] for name, curve in curves.items()}

@@ -92,22 +92,22 @@ def energy(
     """
     # Profiles first: a wrong name must not cost the time of a run.
     profiles = priced_profiles(settings.profiles)
-    program = load(source)
-    if isinstance(program, FloatNetwork):
+    network = load(source)
+    if isinstance(network, FloatNetwork):
         name, images_name = named(source), data if isinstance(data, str) else "DATA"
         raise FileFormatError(
             f"{name}: a float checkpoint, but this counts an integer network's events; convert "
             f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
-    images = load_for(program, data, settings.split, settings.data_root, settings.limit)
+    images = load_for(network, data, settings.split, settings.data_root, settings.limit)
     progress(f"compiled: {len(images.pixels)} images, {settings.steps} steps", 0, 0)
-    found = report(program, images, settings.steps, settings.seed, profiles)
-    drawn: tuple[Picture, ...] = (reports.picture(found.as_json()["estimates"]),)
+    result = report(network, images, settings.steps, settings.seed, profiles)
+    drawn: tuple[Picture, ...] = (reports.picture(result.as_json()["estimates"]),)
     if pictures is not None:
         drawn = save_all(drawn, pictures)
     if out is not None:
-        write_json(out, found.as_json())
-    return EnergyResult(found, drawn)
+        write_json(out, result.as_json())
+    return EnergyResult(result, drawn)
 
 
 def priced_profiles(names: Sequence[str] = ()) -> list[ChipProfile]:
@@ -115,14 +115,14 @@ def priced_profiles(names: Sequence[str] = ()) -> list[ChipProfile]:
 
     Raises ConfigError for a named one that has none.
     """
-    found = [load_profile(name) for name in names or profile_names()]
-    for profile in found:
+    result = [load_profile(name) for name in names or profile_names()]
+    for profile in result:
         if names and not profile.energy:
             raise ConfigError(
                 f"profile {profile.name} names no energies, so it prices nothing; choose one that "
                 "does (`ipvae-snn profiles`)"
             )
-    return [profile for profile in found if profile.energy]
+    return [profile for profile in result if profile.energy]
 
 
 @dataclass(frozen=True)
@@ -136,27 +136,27 @@ class Run:
 
 
 def report(
-    program: IntegerNetwork,
+    network: IntegerNetwork,
     images: Images,
     steps: int,
     seed: int,
     profiles: Sequence[ChipProfile],
 ) -> Report:
     """Run `compiled` on the images and price what happened on every profile."""
-    run = measured(program, images, steps, seed)
-    placed = {profile.name: _placed(program, profile, run.events) for profile in profiles}
-    traffic = {name: found for name, found in placed.items() if found is not None}
+    run = measured(network, images, steps, seed)
+    placed = {profile.name: _placed(network, profile, run.events) for profile in profiles}
+    traffic = {name: result for name, result in placed.items() if result is not None}
     estimates = (
         each
         for profile in profiles
-        for each in priced(program, profile, run.activity, traffic.get(profile.name))
+        for each in priced(network, profile, run.activity, traffic.get(profile.name))
     )
     return Report(
         activity=run.activity,
         neurobench=run.neurobench,
         estimates=tuple(estimates),
         traffic=traffic,
-        circuit=program.circuit,
+        circuit=network.circuit,
         images=len(images.pixels),
         steps=steps,
         seed=seed,
@@ -166,43 +166,43 @@ def report(
     )
 
 
-def measured(program: IntegerNetwork, images: Images, steps: int, seed: int) -> Run:
+def measured(network: IntegerNetwork, images: Images, steps: int, seed: int) -> Run:
     """Run the images in parts that fit memory; NeuroBench's layer calls take one at a time."""
 
     n, name = len(images.pixels), images.floats.name
-    size = max(1, CHUNK_BYTES // (BYTES_A_STEP * steps * program.n_neurons))
+    size = max(1, CHUNK_BYTES // (BYTES_A_STEP * steps * network.n_neurons))
     parts, layers, reconstructions = [], [], []
     sent: dict[str, Float64] = {}
     for first in range(0, n, size):
         pixels = images.pixels[first : first + size]
         request = RunRequest(steps, seed, first_image=first, trace=True)
-        trace = compiled.run(program, pixels, request)
+        trace = compiled.run(network, pixels, request)
         counts = counts_of(trace)
-        parts.append((len(pixels), activity(program, pixels, counts)))
-        layers.append(tally(program, pixels, counts, states_of(trace)))
-        for source, events in counted(program, [(pixels, counts)], name).by_source.items():
+        parts.append((len(pixels), activity(network, pixels, counts)))
+        layers.append(tally(network, pixels, counts, states_of(trace)))
+        for source, events in counted(network, [(pixels, counts)], name).by_source.items():
             sent[source] = sent.get(source, 0.0) + events * (len(pixels) / n)
         reconstructions.append(trace.reconstruction)
     return Run(
         activity=mean_activity(parts),
-        neurobench=metrics(program, layers),
+        neurobench=metrics(network, layers),
         events=Events(sent, steps, n, f"counted in {n} images of {name}, {steps} steps"),
         r2=r2(images.floats.pixels, np.concatenate(reconstructions)).mean,
     )
 
 
-def _placed(program: IntegerNetwork, profile: ChipProfile, events: Events) -> Traffic | None:
+def _placed(network: IntegerNetwork, profile: ChipProfile, events: Events) -> Traffic | None:
     """Return the traffic of the network on a chip's cores; None without limits or a place."""
 
     chip = load_profile(profile.placed_as) if profile.placed_as else profile
     if not chip.has_limits:
         return None
-    found = check_and_place(program, chip, "spikes", events).placed
-    return None if found is None else found.traffic
+    result = check_and_place(network, chip, "spikes", events).placed
+    return None if result is None else result.traffic
 
 
 def priced(
-    program: IntegerNetwork,
+    network: IntegerNetwork,
     profile: ChipProfile,
     work: Activity,
     traffic: Traffic | None = None,
@@ -211,9 +211,9 @@ def priced(
 
     if not is_processor(profile):
         return [chip_energy(profile, work, traffic)]
-    sizes = program.n_neurons, program.n_pixels
+    sizes = network.n_neurons, network.n_pixels
     ways = (
-        event_driven(*sizes, work, two_layer=program.residual is not None),
+        event_driven(*sizes, work, two_layer=network.residual is not None),
         gram_int8(*sizes, work),
         gram_float(*sizes, work),
         iterative_float(*sizes, work),

@@ -186,7 +186,7 @@ def carry_out(
     pictures: tuple[Picture, ...] = plots.pictures(network, plan.images, judged)
     if folder is not None:
         pictures = save_all(pictures, folder)
-    made = Report(
+    report = Report(
         checkpoint=name,
         checkpoint_sha256=network.source,
         trained_on=network.trained_on,
@@ -197,7 +197,7 @@ def carry_out(
         plots=tuple(str(picture.path) for picture in pictures if picture.path is not None),
         seconds=seconds,
     )
-    return EvaluationResult(made, pictures)
+    return EvaluationResult(report, pictures)
 
 
 def _readout(

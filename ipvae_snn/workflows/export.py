@@ -37,24 +37,24 @@ def export_file(path: Path, target: str, out: Path, check: bool = True) -> Expor
     an export to this target does not write, DivergedError if the export is wrong. After an error
     `out` is as it was.
     """
-    found = load_target(target)
+    result = load_target(target)
     if is_checkpoint(path):
-        floats = _taken(found.floating, found, str(path), "float")
-        return _export(load_float_network(path), found, floats, out, check)
-    integers = _taken(found.integer, found, str(path), "integer")
-    return _export(load_network(path), found, integers, out, check)
+        floats = _taken(result.floating, result, str(path), "float")
+        return _export(load_float_network(path), result, floats, out, check)
+    integers = _taken(result.integer, result, str(path), "integer")
+    return _export(load_network(path), result, integers, out, check)
 
 
 def export_integer(network: IntegerNetwork, target: str, out: Path, check: bool = True) -> Exported:
     """Export an integer network; arguments and errors are those of `export_file`."""
-    found = load_target(target)
-    return _export(network, found, _taken(found.integer, found, "it", "integer"), out, check)
+    result = load_target(target)
+    return _export(network, result, _taken(result.integer, result, "it", "integer"), out, check)
 
 
 def export_float(network: FloatNetwork, target: str, out: Path, check: bool = True) -> Exported:
     """Export a float network; arguments and errors are those of `export_file`."""
-    found = load_target(target)
-    return _export(network, found, _taken(found.floating, found, "it", "float"), out, check)
+    result = load_target(target)
+    return _export(network, result, _taken(result.floating, result, "it", "float"), out, check)
 
 
 def target_help() -> dict[str, str]:

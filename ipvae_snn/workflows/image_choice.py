@@ -23,9 +23,9 @@ class ImageChoice:
     limit: int | None = None
     data_root: Path | None = None
 
-    def encoded_for(self, program: IntegerNetwork) -> Images:
+    def encoded_for(self, network: IntegerNetwork) -> Images:
         """Return the images as the integer network takes them; DataError if they do not fit."""
-        return load_for(program, self.data, self.split, self.data_root, self.limit)
+        return load_for(network, self.data, self.split, self.data_root, self.limit)
 
     def loaded_for(self, network: FloatNetwork) -> ImageSet:
         """Return the images as the float network takes them; DataError if they do not fit."""

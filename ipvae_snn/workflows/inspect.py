@@ -63,35 +63,35 @@ def _checkpoint(path: Path) -> FileContents:
 
 
 def _program(path: Path) -> FileContents:
-    program = load_network(path)
-    scalars = to_scalars(program)
+    network = load_network(path)
+    scalars = to_scalars(network)
     details = {
-        "pixels": program.n_pixels,
-        "neurons": program.n_neurons,
-        "circuit": program.circuit,
+        "pixels": network.n_pixels,
+        "neurons": network.n_neurons,
+        "circuit": network.circuit,
         "input": scalars["input"],
         "neuron": scalars["neurons"],
         "residual_limit": scalars["residual_limit"],
-        "worst_case": _worst_case(program),
-        "provenance": program.provenance,
-        "tensors": {name: _range(array) for name, array in to_arrays(program).items()},
+        "worst_case": _worst_case(network),
+        "provenance": network.provenance,
+        "tensors": {name: _range(array) for name, array in to_arrays(network).items()},
     }
-    return FileContents(f"integer network, program version {program.version}", details)
+    return FileContents(f"integer network, program version {network.version}", details)
 
 
-def _worst_case(program: IntegerNetwork) -> dict[str, str]:
+def _worst_case(network: IntegerNetwork) -> dict[str, str]:
     """Return what no image and no count can pass, of the limit, for every sum."""
-    low, high = program.feedforward_range
-    count = program.neurons.max_count
-    worst = {"feedforward sum": worst_partial_sum(program.feedforward.weights, low, high).max()}
-    if program.lateral is not None:
-        worst["lateral sum"] = worst_partial_sum(program.lateral.weights, 0, count).max()
-    if program.residual is not None:
-        weights = program.residual.prediction.weights
+    low, high = network.feedforward_range
+    count = network.neurons.max_count
+    worst = {"feedforward sum": worst_partial_sum(network.feedforward.weights, low, high).max()}
+    if network.lateral is not None:
+        worst["lateral sum"] = worst_partial_sum(network.lateral.weights, 0, count).max()
+    if network.residual is not None:
+        weights = network.residual.prediction.weights
         worst["prediction sum"] = worst_partial_sum(weights, 0, count).max()
     limits = signed_limit(ACCUMULATOR_BITS), signed_limit(STATE_BITS)
     sums = {name: f"{value:,} of {limits[0]:,}" for name, value in worst.items()}
-    return {**sums, "current": f"{program.worst_current.max():,} of {limits[1]:,}"}
+    return {**sums, "current": f"{network.worst_current.max():,} of {limits[1]:,}"}
 
 
 def _result(path: Path) -> FileContents:

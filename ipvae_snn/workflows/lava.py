@@ -78,15 +78,15 @@ def simulate_file(
     report is told which run begins. Raises DataError for neurons that are none, and what
     `hw.lava.backend.simulate` raises.
     """
-    program = load_network(path)
-    neurons = neurons_of(lava.monitor, program.n_neurons)
+    network = load_network(path)
+    neurons = neurons_of(lava.monitor, network.n_neurons)
     if lava.raster is not None and not neurons:
-        neurons = tuple(range(program.n_neurons))
-    images = choice.encoded_for(program)
-    runs = _runs(program, images, request, lava, neurons, report)
-    done = LavaRuns(program, len(images.pixels), request.steps, runs)
+        neurons = tuple(range(network.n_neurons))
+    images = choice.encoded_for(network)
+    runs = _runs(network, images, request, lava, neurons, report)
+    done = LavaRuns(network, len(images.pixels), request.steps, runs)
     if lava.raster is not None:
-        draw(lava.raster, done.first, program)
+        draw(lava.raster, done.first, network)
     if lava.out is not None:
         save(lava.out, done.first)
         partial_path(lava.out).unlink(missing_ok=True)  # of an earlier run that broke
@@ -94,7 +94,7 @@ def simulate_file(
 
 
 def _runs(
-    program: IntegerNetwork,
+    network: IntegerNetwork,
     images: Images,
     request: RunRequest,
     lava: LavaChoice,
@@ -105,7 +105,7 @@ def _runs(
     for source in lava.sources:
         report(f"image as {source}: {len(images.pixels)} images, {request.steps} steps")
         options = LavaOptions(source, lava.fused, lava.replicas, neurons)
-        runs[source] = simulate(program, images.pixels, request, options)
+        runs[source] = simulate(network, images.pixels, request, options)
     first, *others = runs.values()
     if any((first.trace.counts_sum != run.trace.counts_sum).any() for run in others):
         raise DataError("the two inputs gave different spike counts; please report this")
@@ -116,24 +116,24 @@ def neurons_of(text: str, n_neurons: int) -> tuple[int, ...]:
     """Return the neurons that `text` lists, as 0,5,20-29 or all; DataError if it lists none."""
     if text == "all":
         return tuple(range(n_neurons))
-    found: list[int] = []
+    result: list[int] = []
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
         wrong = not first.isdecimal() or (last and not last.isdecimal())
         if wrong or int(last or first) < int(first):
             raise DataError(f"--monitor {text!r}: {part!r} is no neuron; give them as 0,5,20-29")
-        found += range(int(first), int(last or first) + 1)
-        if found[-1] >= n_neurons:
+        result += range(int(first), int(last or first) + 1)
+        if result[-1] >= n_neurons:
             raise DataError(f"--monitor {text!r}: {part!r} is not in 0..{n_neurons - 1}")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(result))
 
 
-def _figures(run: LavaRun, source: str, program: IntegerNetwork) -> dict[str, Any]:
+def _figures(run: LavaRun, source: str, network: IntegerNetwork) -> dict[str, Any]:
     limits = run.trace.saturated
     if limits is None:
         raise ValueError("a run in Lava counts what saturates, but this one has no such array")
     # What the host writes: a current for every neuron, or a payload for every residual neuron.
-    writes = program.n_neurons if program.residual is None else program.n_pixels
+    writes = network.n_neurons if network.residual is None else network.n_pixels
     return {
         "spikes": float(run.trace.spikes_per_step.sum(axis=1).mean()),
         "traffic": {
@@ -147,20 +147,20 @@ def _figures(run: LavaRun, source: str, program: IntegerNetwork) -> dict[str, An
     }
 
 
-def draw(path: Path, run: LavaRun, program: IntegerNetwork) -> None:
+def draw(path: Path, run: LavaRun, network: IntegerNetwork) -> None:
     """Draw what the monitored neurons did while the first image was shown."""
-    found = run.monitored
-    if found is None:
+    result = run.monitored
+    if result is None:
         raise ValueError("a raster needs a run that monitors neurons")
-    order = (-found.counts[0].sum(axis=0)).argsort(kind="stable")[:SHOWN_NEURONS]
-    octaves = found.states[0][:, order] / (1 << program.neurons.fraction_bits)
+    order = (-result.counts[0].sum(axis=0)).argsort(kind="stable")[:SHOWN_NEURONS]
+    octaves = result.states[0][:, order] / (1 << network.neurons.fraction_bits)
     with page(path, *POTENTIALS_SIZE) as figure:
         raster_and_potentials(
             figure,
-            found.neurons[order],
-            found.counts[0][:, order],
+            result.neurons[order],
+            result.counts[0][:, order],
             octaves,
-            f"Lava, first image: {len(order)} of {len(found.neurons)} monitored neurons",
+            f"Lava, first image: {len(order)} of {len(result.neurons)} monitored neurons",
         )
 
 

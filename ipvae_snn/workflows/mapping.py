@@ -124,11 +124,11 @@ def map_network(
     return result
 
 
-def _picture(found: Mapping, name: str, path: Path | None) -> Picture | None:
+def _picture(result: Mapping, name: str, path: Path | None) -> Picture | None:
     """Return the picture of the placement, if there is one, written if there is a path."""
-    if found.placed is None:
+    if result.placed is None:
         return None
-    drawn = plot.picture(found, found.placed, name)
+    drawn = plot.picture(result, result.placed, name)
     return drawn if path is None else save(drawn, path)
 
 

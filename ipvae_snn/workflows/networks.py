@@ -28,13 +28,13 @@ def is_checkpoint(path: Path) -> bool:
 
     Raises FileFormatError if it is missing, truncated, or neither ours.
     """
-    found = tensor_files.read_format(path)
-    if found not in (float_network.FORMAT, files.FORMAT):
+    result = tensor_files.read_format(path)
+    if result not in (float_network.FORMAT, files.FORMAT):
         raise FileFormatError(
-            f"{path}: its format is {found!r}, neither an ipvae-snn checkpoint nor an integer "
+            f"{path}: its format is {result!r}, neither an ipvae-snn checkpoint nor an integer "
             "network; was another file meant?"
         )
-    return found == float_network.FORMAT
+    return result == float_network.FORMAT
 
 
 def load(source: NetworkSource) -> Network:

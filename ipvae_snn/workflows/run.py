@@ -125,12 +125,12 @@ def run_file(
 
 
 def run_integer(
-    program: IntegerNetwork, images: Images, request: RunRequest, backend: str = REFERENCE
+    network: IntegerNetwork, images: Images, request: RunRequest, backend: str = REFERENCE
 ) -> RunResult:
     """Run encoded images through an integer network; raises what the back end raises."""
     execute = registry.load_backend(backend)
     start = time.perf_counter()
-    trace = execute(program, images.pixels, request)
+    trace = execute(network, images.pixels, request)
     seconds = time.perf_counter() - start
     quality = r2(images.floats.pixels, trace.reconstruction)
     return RunResult(backend, images.floats, trace, quality, images.saturated, seconds)
@@ -165,8 +165,8 @@ def _run_integer_file(
         )
     name = backend or REFERENCE
     registry.load_backend(name)  # before the images, so that a wrong name costs no time
-    program = load_network(path)
-    return run_integer(program, choice.encoded_for(program), request, name)
+    network = load_network(path)
+    return run_integer(network, choice.encoded_for(network), request, name)
 
 
 def _kept(result: RunResult, options: RunOptions) -> RunResult:

@@ -45,10 +45,10 @@ class VerifiedBackend:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
-        found = {"backend": self.backend, "seconds": self.seconds, "equal": self.equal}
+        result = {"backend": self.backend, "seconds": self.seconds, "equal": self.equal}
         if self.backend == REFERENCE:
-            return found
-        return {**found, "divergence": self.divergence.describe() if self.divergence else None}
+            return result
+        return {**result, "divergence": self.divergence.describe() if self.divergence else None}
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,16 @@ def verify_file(
     report is told which back end runs. Raises BackendError for an unknown name before anything
     runs, and what a back end raises; a divergence is in the result.
     """
-    program = load_network(path)
+    network = load_network(path)
     for name in backends:
         registry.load_backend(name)  # before the images, so that a wrong name costs no time
-    images = choice.encoded_for(program)
-    found = verify(program, images, request, backends, report)
-    return replace(found, network=str(path))
+    images = choice.encoded_for(network)
+    result = verify(network, images, request, backends, report)
+    return replace(result, network=str(path))
 
 
 def verify(
-    program: IntegerNetwork,
+    network: IntegerNetwork,
     images: Images,
     request: RunRequest,
     backends: Sequence[str] = BACKENDS,
@@ -123,7 +123,7 @@ def verify(
     for name, execute in run_of.items():
         report(f"{name}: {len(images.pixels)} images, {request.steps} steps")
         start = time.perf_counter()
-        trace = execute(program, images.pixels, traced)
+        trace = execute(network, images.pixels, traced)
         divergence = None if expected is None else first_divergence(expected, trace)
         rows.append(VerifiedBackend(name, time.perf_counter() - start, divergence))
         expected = trace if expected is None else expected
@@ -132,6 +132,6 @@ def verify(
         data=images.floats.name,
         images=len(images.pixels),
         steps=request.steps,
-        neurons=program.n_neurons,
+        neurons=network.n_neurons,
         seed=request.seed,
     )

@@ -134,15 +134,22 @@ def make(case: Case) -> IntegerNetwork:
         lateral=back if case.limit is None else None,
         residual=None if case.limit is None else Residual(back, case.limit, within(0, own)),
         neurons=NeuronGroup(
-            bias=bias, self_inhibition=within(0, own), initial_state=initial, fraction_bits=bits,
-            extra_bits=extra, state_min=low, state_max=high, update_min=-bound,
-            excitation_max=bound, max_count=case.max_count,
+            bias=bias,
+            self_inhibition=within(0, own),
+            initial_state=initial,
+            fraction_bits=bits,
+            extra_bits=extra,
+            state_min=low,
+            state_max=high,
+            update_min=-bound,
+            excitation_max=bound,
+            max_count=case.max_count,
         ),
         decoder=Decoder(
             rng.integers(-32767, 32768, (m, k)).astype(np.int16),
             rng.uniform(0, 1e-3, m).astype(np.float32),
         ),
-    )  # fmt: skip
+    )
 
 
 def images_of(case: Case) -> UInt8:
@@ -156,13 +163,13 @@ def images_of(case: Case) -> UInt8:
     return pixels.astype(np.uint8)
 
 
-def assert_equal(found: Trace, expected: Trace, who: str) -> None:
+def assert_equal(result: Trace, expected: Trace, subject: str) -> None:
     """Compare all arrays, and their types, by equality."""
-    assert first_divergence(expected, found) is None, who
-    assert found.arrays().keys() == expected.arrays().keys(), who
-    for name, array in found.arrays().items():
+    assert first_divergence(expected, result) is None, subject
+    assert result.arrays().keys() == expected.arrays().keys(), subject
+    for name, array in result.arrays().items():
         np.testing.assert_array_equal(
-            array, expected.arrays()[name], err_msg=f"{who}: {name}", strict=True
+            array, expected.arrays()[name], err_msg=f"{subject}: {name}", strict=True
         )
 
 
@@ -200,22 +207,25 @@ FIRST = st.sampled_from([0, MAX_SEED - 3]) | st.integers(0, MAX_SEED - 3)  # 4 i
 
 @settings(max_examples=70, deadline=None)
 @given(
-    case=cases(st.integers(1, 9)), seed=SEEDS, first=FIRST, steps=st.integers(1, 6),
+    case=cases(st.integers(1, 9)),
+    seed=SEEDS,
+    first=FIRST,
+    steps=st.integers(1, 6),
     trace=st.booleans(),
-)  # fmt: skip
+)
 def test_any_program_gives_the_interpreters_trace(
     case: Case, seed: int, first: int, steps: int, trace: bool
 ) -> None:
     """Whole, and cut into two batches of images that are told where they begin."""
-    program, pixels = make(case), images_of(case)
+    network, pixels = make(case), images_of(case)
     request = RunRequest(steps, seed, first, trace)
-    expected = interpreter.run(program, pixels, request)
+    expected = interpreter.run(network, pixels, request)
     for name, run in FAST.items():
-        assert_equal(run(program, pixels, request), expected, name)
+        assert_equal(run(network, pixels, request), expected, name)
     rest = replace(request, first_image=first + 1)
     for run in (interpreter.run, compiled.run, torch_module.run):
-        found = run(program, pixels[1:], rest).arrays() if case.images > 1 else {}
-        for name, array in found.items():
+        result = run(network, pixels[1:], rest).arrays() if case.images > 1 else {}
+        for name, array in result.items():
             np.testing.assert_array_equal(array, expected.arrays()[name][1:], err_msg=name)
 
 
@@ -224,9 +234,9 @@ def test_any_program_gives_the_interpreters_trace(
 def test_any_program_gives_the_interpreters_trace_in_the_reference_evaluator(
     case: Case, seed: int, first: int
 ) -> None:
-    program, pixels, request = make(case), images_of(case), RunRequest(3, seed, first, trace=True)
-    found = backend.run_reference(program, pixels, request)
-    assert_equal(found, interpreter.run(program, pixels, request), "onnx-reference")
+    network, pixels, request = make(case), images_of(case), RunRequest(3, seed, first, trace=True)
+    result = backend.run_reference(network, pixels, request)
+    assert_equal(result, interpreter.run(network, pixels, request), "onnx-reference")
 
 
 @settings(max_examples=1, deadline=None)
@@ -234,11 +244,11 @@ def test_any_program_gives_the_interpreters_trace_in_the_reference_evaluator(
 def test_the_largest_cap_gives_the_interpreters_trace(case: Case, seed: int) -> None:
     """Up to 4,096 parts a draw, from the cap: rate 32,768."""
     case = replace(case, resting="cap", images=1, below_octave=0)
-    program, pixels, request = make(case), images_of(case), RunRequest(1, seed, trace=True)
-    expected = interpreter.run(program, pixels, request)
+    network, pixels, request = make(case), images_of(case), RunRequest(1, seed, trace=True)
+    expected = interpreter.run(network, pixels, request)
     assert expected.counts_sum.max() > 30_000 or case.max_count < 1 << 15
     for name, run in FAST.items():
-        assert_equal(run(program, pixels, request), expected, name)
+        assert_equal(run(network, pixels, request), expected, name)
 
 
 # What runs on Lava, two seconds a case, and so small that one row here says what each is for.
@@ -282,25 +292,25 @@ def test_the_sample_reaches_what_it_is_named_after() -> None:
 
 @pytest.mark.parametrize("who", [*FAST, "onnx-reference", "lava", "lava-fused"])
 @pytest.mark.parametrize("name", SAMPLE)
-def test_the_sample_gives_the_interpreters_trace(name: str, who: str) -> None:
-    if who.startswith("lava") and find() is None:
+def test_the_sample_gives_the_interpreters_trace(name: str, subject: str) -> None:
+    if subject.startswith("lava") and find() is None:
         pytest.skip("no Lava environment here; make one by `ipvae-snn lava setup`")
-    program, pixels = make(SAMPLE[name]), images_of(replace(SAMPLE[name], images=3))
+    network, pixels = make(SAMPLE[name]), images_of(replace(SAMPLE[name], images=3))
     request = RunRequest(12, 7, MAX_SEED - 2, trace=True)
-    expected = interpreter.run(program, pixels, request)
-    assert_equal(ALL[who](program, pixels, request), expected, who)
+    expected = interpreter.run(network, pixels, request)
+    assert_equal(ALL[subject](network, pixels, request), expected, subject)
 
 
 def test_a_data_set_divided_among_back_ends_draws_the_same() -> None:
     """Each back end runs its share of the images; joined, they are the whole."""
     case = Case(8, neurons=21, images=9, limit=300)
-    program, pixels = make(case), images_of(case)
+    network, pixels = make(case), images_of(case)
     first, shares = MAX_SEED - 8, {"torch": 1, "compiled": 4, "onnx": 2, "reference": 2}
-    whole = interpreter.run(program, pixels, RunRequest(8, 3, first, trace=True)).arrays()
+    whole = interpreter.run(network, pixels, RunRequest(8, 3, first, trace=True)).arrays()
     parts, start = [], 0
     for name, share in shares.items():
         request = RunRequest(8, 3, first + start, trace=True)
-        parts.append(ALL[name](program, pixels[start : start + share], request).arrays())
+        parts.append(ALL[name](network, pixels[start : start + share], request).arrays())
         start += share
     assert start == len(pixels)
     for name, array in whole.items():
@@ -327,17 +337,20 @@ for module in (interpreter, compiled, torch_module, backend):
 def test_another_process_with_more_threads_draws_the_same(tmp_path: Path) -> None:
     """A fresh process, another hash seed, two threads, the program from its file."""
     case = Case(6, neurons=33, images=5, octaves=8)
-    program, pixels = make(case), images_of(case)
-    save_network(program, tmp_path / "net.safetensors")
+    network, pixels = make(case), images_of(case)
+    save_network(network, tmp_path / "net.safetensors")
     np.save(tmp_path / "pixels.npy", pixels)
-    arrays = interpreter.run(program, pixels, RunRequest(9, 5, 77, trace=True)).arrays()
+    arrays = interpreter.run(network, pixels, RunRequest(9, 5, 77, trace=True)).arrays()
     wanted = hashlib.sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays))).hexdigest()
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", CHILD, tmp_path / "net.safetensors", tmp_path / "pixels.npy"],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
         env={**os.environ, "PYTHONHASHSEED": "7", "IPVAE_SNN_THREADS": "2"},
-    )  # fmt: skip
-    assert found.stdout.split() == [wanted] * 4
+    )
+    assert result.stdout.split() == [wanted] * 4
 
 
 @pytest.mark.parametrize("limit", [None, 200])
@@ -345,30 +358,35 @@ def test_another_process_with_more_threads_draws_the_same(tmp_path: Path) -> Non
 def test_one_step_anywhere_in_a_run_is_the_interpreters(step: int, limit: int | None) -> None:
     """By what each back end offers for single steps: no run of 2^20 steps is needed."""
     case = Case(9, neurons=15, images=4, limit=limit, octaves=5)
-    program, pixels = make(case), images_of(case)
-    group, n = program.neurons, len(pixels)
+    network, pixels = make(case), images_of(case)
+    group, n = network.neurons, len(pixels)
     images = MAX_SEED - np.arange(n, dtype=np.int64)[::-1]  # the last ones
     state = np.random.default_rng(3).integers(group.state_min, group.state_max, (n, 15))
-    held = interpreter.held(program, pixels)
-    counts = interpreter.sample(program, state, MAX_SEED, images, step)
-    after, saturated = interpreter.integrate(program, state, held, counts)
+    held = interpreter.held(network, pixels)
+    counts = interpreter.sample(network, state, MAX_SEED, images, step)
+    after, saturated = interpreter.integrate(network, state, held, counts)
     assert counts.max() > 3
-    prepared = compiled.prepare(program)
-    begun = compiled.start(prepared, pixels, MAX_SEED, int(images[0]))
-    begun = replace(begun, step=step, state=state.astype(np.int32))
-    done = compiled.advance(prepared, begun, 1)
-    module = IntegerTorch(program)
+    prepared = compiled.prepare(network)
+    start_state = compiled.start(prepared, pixels, MAX_SEED, int(images[0]))
+    start_state = replace(start_state, step=step, state=state.astype(np.int32))
+    done = compiled.advance(prepared, start_state, 1)
+    module = IntegerTorch(network)
     keys = module.keys(MAX_SEED, torch.tensor(images), step)
     stepped = module.step(torch.tensor(state), module.held(torch.tensor(pixels)), keys)
-    graph = backend.runtime(step_model(IntegerCircuit(program)).SerializeToString())
-    fed = graph({
-        "held": held.astype(np.int32), "state": state.astype(np.int32), "image": images,
-        "seed": np.array(MAX_SEED), "step": np.array(step),
-    })  # fmt: skip
-    for found in (
+    graph = backend.runtime(step_model(IntegerCircuit(network)).SerializeToString())
+    fed = graph(
+        {
+            "held": held.astype(np.int32),
+            "state": state.astype(np.int32),
+            "image": images,
+            "seed": np.array(MAX_SEED),
+            "step": np.array(step),
+        }
+    )
+    for result in (
         (done.counts, done.state, done.saturated[:, 0]),
         [tensor.numpy() for tensor in stepped],
         [fed[name] for name in ("counts", "next_state", "saturated")],
     ):
-        for have, want in zip(found, (counts, after, saturated), strict=True):
+        for have, want in zip(result, (counts, after, saturated), strict=True):
             np.testing.assert_array_equal(have, want)

@@ -79,10 +79,12 @@ def as_two_layers(one: IntegerNetwork, phi: Float32) -> IntegerNetwork:
         lateral=None,
         residual=Residual(Connection(weights, multiplier, shift), 255, loop),
         neurons=replace(
-            group, extra_bits=group.extra_bits - 2, bias=group.bias >> 2,
+            group,
+            extra_bits=group.extra_bits - 2,
+            bias=group.bias >> 2,
             self_inhibition=np.zeros_like(loop),
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,31 +95,31 @@ def programs() -> dict[str, IntegerNetwork]:
     return {"one-layer": one, "two-layer": as_two_layers(one, network.phi)}
 
 
-def assert_all_equal(program: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
+def assert_all_equal(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     """Return the interpreter's trace, after every other back end gave the same one."""
-    expected = interpreter.run(program, pixels, request)
+    expected = interpreter.run(network, pixels, request)
     for name, run in OTHERS.items():
-        found = run(program, pixels, request)
-        assert found.arrays().keys() == expected.arrays().keys()
-        assert first_divergence(expected, found) is None, name
+        result = run(network, pixels, request)
+        assert result.arrays().keys() == expected.arrays().keys()
+        assert first_divergence(expected, result) is None, name
     return expected
 
 
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
 def test_a_thousand_steps_are_equal(programs: dict[str, IntegerNetwork], circuit: str) -> None:
     """Strokes to the end of a long run, where the reconstruction is still one of them."""
-    program, images = programs[circuit], strokes(2 if circuit == "one-layer" else 1, 1)
-    assert (program.n_neurons, program.n_pixels, program.circuit) == (512, 784, circuit)
+    network, images = programs[circuit], strokes(2 if circuit == "one-layer" else 1, 1)
+    assert (network.n_neurons, network.n_pixels, network.circuit) == (512, 784, circuit)
     trace = assert_all_equal(
-        program, np.rint(images * 255).astype(np.uint8), RunRequest(1000, 9, trace=True)
+        network, np.rint(images * 255).astype(np.uint8), RunRequest(1000, 9, trace=True)
     )
     assert trace.spikes_per_step[:, 900:].min() > 100
     assert r2(images, trace.reconstruction).mean > 0.8
 
 
-def adversaries(program: IntegerNetwork) -> dict[str, UInt8]:
+def adversaries(network: IntegerNetwork) -> dict[str, UInt8]:
     """Return images (784,) that no calibration shows."""
-    forward = program.feedforward
+    forward = network.feedforward
     gain = forward.weights * np.ldexp(forward.multiplier.astype(float), -forward.shift)[:, None]
     hardest = gain[np.maximum(gain, 0).sum(axis=1).argmax()]
     row, column = np.mgrid[:28, :28]
@@ -150,10 +152,10 @@ def test_no_image_leaves_the_range_uncounted(
 
     The interpreter raises BackendError where a sum leaves the accumulator.
     """
-    program = programs[circuit]
-    group, images = program.neurons, adversaries(program)
+    network = programs[circuit]
+    group, images = network.neurons, adversaries(network)
     pixels = np.stack([image.ravel() for image in images.values()]).astype(np.uint8)
-    trace = assert_all_equal(program, pixels, RunRequest(steps, 4, trace=True))
+    trace = assert_all_equal(network, pixels, RunRequest(steps, 4, trace=True))
     assert trace.states.min() >= group.state_min
     assert trace.states.max() <= group.state_max
     assert trace.counts.max() <= group.max_count
@@ -171,24 +173,34 @@ def test_the_command_line_stops_or_goes_on_where_a_run_saturates(
     programs: dict[str, IntegerNetwork], run: Cli, tmp_path: Path
 ) -> None:
     """A white image, on every back end that counts: the same places, or the same results."""
-    program = programs["one-layer"]
-    save_network(program, tmp_path / "net.safetensors")
+    network = programs["one-layer"]
+    save_network(network, tmp_path / "net.safetensors")
     np.save(tmp_path / "white.npy", np.ones((1, 28, 28), np.float32))
-    wanted = interpreter.run(program, np.full((1, 784), 255, np.uint8), RunRequest(60, 4))
+    wanted = interpreter.run(network, np.full((1, 784), 255, np.uint8), RunRequest(60, 4))
     messages = set()
     for name in ("reference", *(name for name in OTHERS if name in registered())):
         common = (
-            "run", tmp_path / "net.safetensors", "--data", tmp_path / "white.npy", "--steps", 60,
-            "--seed", 4, "--backend", name, "--out", tmp_path / f"{name}.npz",
-        )  # fmt: skip
+            "run",
+            tmp_path / "net.safetensors",
+            "--data",
+            tmp_path / "white.npy",
+            "--steps",
+            60,
+            "--seed",
+            4,
+            "--backend",
+            name,
+            "--out",
+            tmp_path / f"{name}.npz",
+        )
         code, text, error = run(*common, "--on-overflow", "error")
         assert (code, text) == (1, "")
         assert not (tmp_path / f"{name}.npz").exists()
         messages.add(error)
         assert run(*common, "--on-overflow", "saturate")[0] == 0
-        with np.load(tmp_path / f"{name}.npz") as found:
-            np.testing.assert_array_equal(found["saturated"], wanted.saturated)
-            np.testing.assert_array_equal(found["state"], wanted.state)
+        with np.load(tmp_path / f"{name}.npz") as result:
+            np.testing.assert_array_equal(result["saturated"], wanted.saturated)
+            np.testing.assert_array_equal(result["state"], wanted.state)
     places = "; ".join(one.describe() for one in saturations(wanted) or () if one.total)
     assert "image 0, step" in places
     assert messages == {

@@ -36,17 +36,28 @@ def two_layer(network: IntegerNetwork, seed: int, limit: int) -> IntegerNetwork:
 
 
 @given(
-    seed=st.integers(0, 50), neurons=st.integers(1, 33), bits=st.integers(0, 6),
-    octaves=st.floats(2, 9), count=st.integers(1, 600), key=st.integers(0, MAX_SEED),
+    seed=st.integers(0, 50),
+    neurons=st.integers(1, 33),
+    bits=st.integers(0, 6),
+    octaves=st.floats(2, 9),
+    count=st.integers(1, 600),
+    key=st.integers(0, MAX_SEED),
     limit=st.integers(0, 300),
-)  # fmt: skip
+)
 @settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_equal_to_the_interpreter(
-    network_factory: Make, pixels_factory: Pixels, seed: int, neurons: int, bits: int,
-    octaves: float, count: int, key: int, limit: int,
-) -> None:  # fmt: skip
+    network_factory: Make,
+    pixels_factory: Pixels,
+    seed: int,
+    neurons: int,
+    bits: int,
+    octaves: float,
+    count: int,
+    key: int,
+    limit: int,
+) -> None:
     """Both circuits, any size, many parts, saturating counts and potentials; limit 0: one layer."""
     network = network_factory(seed, 3, 4, neurons, bits, count, rate_octaves=octaves)
     if limit:
@@ -54,10 +65,10 @@ def test_equal_to_the_interpreter(
     pixels = pixels_factory(network, 3, seed)
     request = RunRequest(6, key, first_image=min(seed, MAX_SEED - 3), trace=True)
     wanted = interpreter.run(network, pixels, request)
-    found = compiled.run(network, pixels, request)
-    assert first_divergence(wanted, found) is None
+    result = compiled.run(network, pixels, request)
+    assert first_divergence(wanted, result) is None
     for name, array in wanted.arrays().items():
-        assert array.dtype == found.arrays()[name].dtype, name
+        assert array.dtype == result.arrays()[name].dtype, name
 
 
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])

@@ -66,8 +66,8 @@ def test_counts_are_distributed_as_poisson(octaves: float) -> None:
 @pytest.mark.parametrize("shift", [0, 8, 16, FIRST - 4])
 def test_every_group_of_eight_bits_is_uniform(shift: int) -> None:
     """The lowest bits too: each uniform is used to its last bit."""
-    found = np.bincount(((draws() >> shift) & 255).ravel(), minlength=256)
-    assert p_value(found, np.full(256, N * K / 256)) > LIMIT
+    result = np.bincount(((draws() >> shift) & 255).ravel(), minlength=256)
+    assert p_value(result, np.full(256, N * K / 256)) > LIMIT
 
 
 NEIGHBOURS: dict[str, Callable[[Callable[..., np.ndarray]], tuple[np.ndarray, np.ndarray]]] = {
@@ -148,11 +148,15 @@ def test_two_processes_draw_the_same() -> None:
     z = spike_counts(v, lambda p: uniforms(9, images, 4, 101, p).astype(np.int64), 12, 999, TABLES)
     expected = hashlib.sha256(z.astype("<i8").tobytes()).hexdigest()
     for hash_seed in ("1", "2"):
-        found = subprocess.run(
-            [sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True,
-            timeout=60, env={"PYTHONHASHSEED": hash_seed},
-        )  # fmt: skip
-        assert found.stdout.strip() == expected
+        result = subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env={"PYTHONHASHSEED": hash_seed},
+        )
+        assert result.stdout.strip() == expected
 
 
 @pytest.mark.parametrize("cuts", [[3], [1, 2, 6], [2, 3, 4, 5]])

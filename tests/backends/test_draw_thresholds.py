@@ -90,10 +90,10 @@ def on_torch(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
             torch_sampler, "part_uniforms", lambda _, row, *__: torch.full_like(row, more)
         )
         state = torch.tensor(potential)[None]
-        found = torch_sampler.spike_counts(
+        result = torch_sampler.spike_counts(
             state, keys, group.fraction_bits, group.max_count, tables
         )
-        return found[0].numpy()
+        return result[0].numpy()
 
     return draw
 
@@ -118,9 +118,10 @@ def on_onnx(network: IntegerNetwork, patch: pytest.MonkeyPatch, evaluator: bool)
         g.output("counts", g.op("Min", counts, group.max_count), [1, "S"])
         model = g.model("a test", {"ipvae_snn.version": "0"})
         feed = {
-            "state": potential[None].astype(np.int32), "first": first[None].astype(np.int32),
+            "state": potential[None].astype(np.int32),
+            "first": first[None].astype(np.int32),
             "more": np.array([more], np.int32),
-        }  # fmt: skip
+        }
         if evaluator:
             return ReferenceEvaluator(model).run(None, feed)[0][0]
         return runtime(model.SerializeToString())(feed)["counts"][0]
@@ -167,13 +168,18 @@ def draw_at(
 
     def make(bits: int, max_count: int) -> Draw:
         group = replace(
-            network.neurons, fraction_bits=bits, extra_bits=0, state_min=-12 << bits,
-            state_max=15 << bits, initial_state=np.zeros(7, np.int32), max_count=max_count,
-        )  # fmt: skip
+            network.neurons,
+            fraction_bits=bits,
+            extra_bits=0,
+            state_min=-12 << bits,
+            state_max=15 << bits,
+            initial_state=np.zeros(7, np.int32),
+            max_count=max_count,
+        )
         small = replace(network.feedforward, weights=np.zeros((7, 12), np.int8))
         lateral = replace(network.lateral, weights=np.zeros((7, 7), np.int8))
-        program = replace(network, neurons=group, feedforward=small, lateral=lateral)
-        return DRAWS[request.param](program, monkeypatch)
+        integer = replace(network, neurons=group, feedforward=small, lateral=lateral)
+        return DRAWS[request.param](integer, monkeypatch)
 
     return make
 
@@ -200,8 +206,8 @@ def test_one_part_counts_what_the_law_says(
     assert wanted.max() == 28
     assert wanted[:, -1].min() == 2  # the largest uniform of a silent neuron is no burst
     state = np.repeat(potential, uniform.shape[1])
-    found = draw_at(bits, 40)(state, uniform.ravel(), 0)
-    wrong = np.flatnonzero(found != wanted.ravel())
+    result = draw_at(bits, 40)(state, uniform.ravel(), 0)
+    wrong = np.flatnonzero(result != wanted.ravel())
     assert not len(wrong), (len(wrong), state[wrong[0]], uniform.ravel()[wrong[0]])
 
 

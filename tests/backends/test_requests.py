@@ -116,9 +116,9 @@ def test_what_does_not_fit_is_refused_in_the_same_words_everywhere(
 def test_a_weight_of_minus_128_is_refused(
     network: IntegerNetwork, two_layer: IntegerNetwork, which: str
 ) -> None:
-    program = two_layer if which == "prediction" else network
-    layer = program.residual
-    connection = layer.prediction if layer else getattr(program, which)
+    integer = two_layer if which == "prediction" else network
+    layer = integer.residual
+    connection = layer.prediction if layer else getattr(integer, which)
     weights = connection.weights.copy()
     weights[1, 0] = -128
     message = "^weights reach -128; a symmetric int8 stops at -127$"

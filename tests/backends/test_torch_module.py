@@ -28,44 +28,44 @@ Pixels = Callable[..., np.ndarray]
 PATTERNS = ("random", "all positive", "all zero", "most negative", "silent", "from the top")
 
 
-def two_layer(program: IntegerNetwork, limit: int) -> IntegerNetwork:
+def two_layer(network: IntegerNetwork, limit: int) -> IntegerNetwork:
     """Return a two-layer circuit of the same size, with residuals up to `limit`."""
-    rng = np.random.default_rng(program.n_neurons)
-    m, k = program.n_pixels, program.n_neurons
+    rng = np.random.default_rng(network.n_neurons)
+    m, k = network.n_pixels, network.n_neurons
     prediction = Connection(
         rng.integers(-127, 128, (m, k)).astype(np.int8),
         rng.integers(1 << 13, 1 << 15, m).astype(np.int32),
         rng.integers(14, 18, m).astype(np.int32),
     )
     loop = rng.integers(0, 9000, k).astype(np.int32)
-    return replace(program, lateral=None, residual=Residual(prediction, limit, loop))
+    return replace(network, lateral=None, residual=Residual(prediction, limit, loop))
 
 
-def patterned(program: IntegerNetwork, pattern: str) -> IntegerNetwork:
-    """Return `program` with every weight, or the potentials, at an extreme."""
+def patterned(network: IntegerNetwork, pattern: str) -> IntegerNetwork:
+    """Return `network` with every weight, or the potentials, at an extreme."""
     value = {"all positive": 127, "all zero": 0, "most negative": -127}.get(pattern)
     if value is not None:
-        weights = np.full_like(program.feedforward.weights, value)
-        program = replace(program, feedforward=replace(program.feedforward, weights=weights))
-        if program.lateral is None:
-            return program
-        lateral = np.full_like(program.lateral.weights, value)
+        weights = np.full_like(network.feedforward.weights, value)
+        network = replace(network, feedforward=replace(network.feedforward, weights=weights))
+        if network.lateral is None:
+            return network
+        lateral = np.full_like(network.lateral.weights, value)
         np.fill_diagonal(lateral, 0)
-        return replace(program, lateral=replace(program.lateral, weights=lateral))
-    group = program.neurons
+        return replace(network, lateral=replace(network.lateral, weights=lateral))
+    group = network.neurons
     start = {"silent": group.state_min, "from the top": group.state_max}.get(pattern)
     if start is None:
-        return program
+        return network
     bias = np.full_like(group.bias, -(1 << 20)) if pattern == "silent" else group.bias
     state = np.full_like(group.initial_state, start)
-    return replace(program, neurons=replace(group, initial_state=state, bias=bias))
+    return replace(network, neurons=replace(group, initial_state=state, bias=bias))
 
 
-def assert_equal(found: Trace, expected: Trace) -> None:
+def assert_equal(result: Trace, expected: Trace) -> None:
     """Compare all arrays and their types by equality."""
-    assert found.arrays().keys() == expected.arrays().keys()
+    assert result.arrays().keys() == expected.arrays().keys()
     for name, want in expected.arrays().items():
-        have = found.arrays()[name]
+        have = result.arrays()[name]
         assert have.dtype == want.dtype, name
         np.testing.assert_array_equal(have, want, err_msg=name)
 
@@ -88,22 +88,39 @@ def assert_equal(found: Trace, expected: Trace) -> None:
     first=st.integers(0, 2**32 - 4),
 )
 def test_any_program_gives_the_interpreters_trace(
-    network_factory: Networks, pixels_factory: Pixels, network_seed: int, neurons: int,
-    width: int, extra_bits: int, zero_point: int, octaves: float, max_count: int, pattern: str,
-    light: str, residual_limit: int | None, seed: int, first: int,
-) -> None:  # fmt: skip
-    program = network_factory(
-        seed=network_seed, height=2, width=width, neurons=neurons, extra_bits=extra_bits,
-        zero_point=zero_point, rate_octaves=octaves, max_count=max_count,
-    )  # fmt: skip
+    network_factory: Networks,
+    pixels_factory: Pixels,
+    network_seed: int,
+    neurons: int,
+    width: int,
+    extra_bits: int,
+    zero_point: int,
+    octaves: float,
+    max_count: int,
+    pattern: str,
+    light: str,
+    residual_limit: int | None,
+    seed: int,
+    first: int,
+) -> None:
+    network = network_factory(
+        seed=network_seed,
+        height=2,
+        width=width,
+        neurons=neurons,
+        extra_bits=extra_bits,
+        zero_point=zero_point,
+        rate_octaves=octaves,
+        max_count=max_count,
+    )
     if residual_limit is not None:
-        program = two_layer(program, residual_limit)
-    program = patterned(program, pattern)
-    pixels = pixels_factory(program, 3, network_seed)
+        network = two_layer(network, residual_limit)
+    network = patterned(network, pattern)
+    pixels = pixels_factory(network, 3, network_seed)
     pixels[:] = {"any": pixels, "black": 0, "white": 255}[light]
     request = RunRequest(6, seed, first, trace=True)
-    expected = interpreter.run(program, pixels, request)
-    assert_equal(torch_module.run(program, pixels, request), expected)
+    expected = interpreter.run(network, pixels, request)
+    assert_equal(torch_module.run(network, pixels, request), expected)
     if pattern == "silent":
         assert expected.counts is not None
         assert expected.counts.sum() <= 3  # so that a step without any spike is among the cases
@@ -117,15 +134,15 @@ def test_both_back_ends_are_registered() -> None:
 def test_every_kind_of_saturation_is_counted(
     network_factory: Networks, pixels_factory: Pixels
 ) -> None:
-    program = patterned(
+    network = patterned(
         two_layer(network_factory(max_count=8, rate_octaves=2.5), 100), "from the top"
     )
-    program = replace(program, neurons=replace(program.neurons, excitation_max=6000))
-    pixels = pixels_factory(program, 8)
-    expected = interpreter.run(program, pixels, RunRequest(30, 5))
+    network = replace(network, neurons=replace(network.neurons, excitation_max=6000))
+    pixels = pixels_factory(network, 8)
+    expected = interpreter.run(network, pixels, RunRequest(30, 5))
     assert expected.saturated is not None
     assert (expected.saturated.sum(axis=(0, 1)) > 0).all()
-    assert_equal(torch_module.run(program, pixels, RunRequest(30, 5)), expected)
+    assert_equal(torch_module.run(network, pixels, RunRequest(30, 5)), expected)
 
 
 @pytest.mark.parametrize("trace", [False, True])
@@ -142,9 +159,9 @@ def test_chunks_of_images_change_no_result(
 def test_pieces_of_parts_change_no_result(
     network_factory: Networks, pixels_factory: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = patterned(network_factory(rate_octaves=9.0, max_count=2**12), "from the top")
-    pixels = pixels_factory(program, 4)
-    expected = interpreter.run(program, pixels, RunRequest(4, 2, trace=True))
+    network = patterned(network_factory(rate_octaves=9.0, max_count=2**12), "from the top")
+    pixels = pixels_factory(network, 4)
+    expected = interpreter.run(network, pixels, RunRequest(4, 2, trace=True))
     assert expected.counts is not None
     assert expected.counts.max() > 300
     pieces = []
@@ -153,58 +170,58 @@ def test_pieces_of_parts_change_no_result(
     monkeypatch.setattr(
         torch_sampler, "_pieces", lambda extra: pieces.append(cut(extra)) or pieces[-1]
     )
-    assert_equal(torch_module.run(program, pixels, RunRequest(4, 2, trace=True)), expected)
+    assert_equal(torch_module.run(network, pixels, RunRequest(4, 2, trace=True)), expected)
     assert max(map(len, pieces)) > 5
 
 
 def test_a_runaway_network_takes_the_largest_number_of_parts(
     network_factory: Networks, pixels_factory: Pixels
 ) -> None:
-    program = patterned(
+    network = patterned(
         network_factory(neurons=2, rate_octaves=15.0, max_count=2**15), "from the top"
     )
-    pixels = pixels_factory(program, 1)
-    expected = interpreter.run(program, pixels, RunRequest(1, 0, trace=True))
+    pixels = pixels_factory(network, 1)
+    expected = interpreter.run(network, pixels, RunRequest(1, 0, trace=True))
     assert expected.counts is not None
     assert expected.counts.max() > 2**14  # 2**15 spikes are expected, in 2**12 parts of 8
-    assert_equal(torch_module.run(program, pixels, RunRequest(1, 0, trace=True)), expected)
+    assert_equal(torch_module.run(network, pixels, RunRequest(1, 0, trace=True)), expected)
 
 
 def test_a_wide_decoder_sums_beyond_float32(
     network_factory: Networks, pixels_factory: Pixels
 ) -> None:
-    program = network_factory(neurons=10, max_count=2**13, rate_octaves=13.5)
-    weights = np.full((program.n_pixels, 10), 32767, np.int16)
-    program = patterned(
-        replace(program, decoder=replace(program.decoder, weights=weights)), "from the top"
+    network = network_factory(neurons=10, max_count=2**13, rate_octaves=13.5)
+    weights = np.full((network.n_pixels, 10), 32767, np.int16)
+    network = patterned(
+        replace(network, decoder=replace(network.decoder, weights=weights)), "from the top"
     )
-    pixels = pixels_factory(program, 2)
-    expected = interpreter.run(program, pixels, RunRequest(1, 3))
+    pixels = pixels_factory(network, 2)
+    expected = interpreter.run(network, pixels, RunRequest(1, 3))
     assert expected.counts_sum.sum(axis=1).max() * 32767 > 2**31
-    assert_equal(torch_module.run(program, pixels, RunRequest(1, 3)), expected)
+    assert_equal(torch_module.run(network, pixels, RunRequest(1, 3)), expected)
 
 
 @pytest.mark.slow
 def test_k_512_over_1000_steps(network_factory: Networks, pixels_factory: Pixels) -> None:
     rng = np.random.default_rng(3)
-    program = network_factory(seed=3, neurons=512, max_count=60)
-    program = replace(
-        program,
-        input=replace(program.input, image_shape=(28, 28)),
+    network = network_factory(seed=3, neurons=512, max_count=60)
+    network = replace(
+        network,
+        input=replace(network.input, image_shape=(28, 28)),
         feedforward=replace(
-            program.feedforward, weights=rng.integers(-3, 4, (512, 784)).astype(np.int8)
+            network.feedforward, weights=rng.integers(-3, 4, (512, 784)).astype(np.int8)
         ),
         decoder=replace(
-            program.decoder,
+            network.decoder,
             weights=rng.integers(-99, 100, (784, 512)).astype(np.int16),
             scale=np.ones(784, np.float32),
         ),
     )
-    pixels = pixels_factory(program, 2)
+    pixels = pixels_factory(network, 2)
     request = RunRequest(1000, 9, trace=True)
-    expected = interpreter.run(program, pixels, request)
+    expected = interpreter.run(network, pixels, request)
     assert expected.spikes_per_step[:, 500:].min() > 0
-    assert_equal(torch_module.run(program, pixels, request), expected)
+    assert_equal(torch_module.run(network, pixels, request), expected)
 
 
 def test_generator_gives_the_known_answers() -> None:
@@ -221,8 +238,8 @@ def test_generator_gives_the_known_answers() -> None:
         (pi, counter, (0xC4923A9C, 0x483DF7A0)),
     ):
         # words takes any number of integers
-        found = torch_sampler.threefry2x32(words(*key), words(*count))  # type: ignore[arg-type]
-        assert tuple(int(word) & 0xFFFFFFFF for word in found) == answer
+        result = torch_sampler.threefry2x32(words(*key), words(*count))  # type: ignore[arg-type]
+        assert tuple(int(word) & 0xFFFFFFFF for word in result) == answer
 
 
 @pytest.mark.parametrize("n_neurons", [1, 2, 7])
@@ -231,8 +248,8 @@ def test_uniforms_are_those_of_the_generator(n_neurons: int) -> None:
     for seed, step in ((0, 0), (2**32 - 1, 2**20 - 1), (5, 17)):
         index = torch.tensor(images)
         keys = Keys(torch.full_like(index, seed), index, torch.full_like(index, step))
-        found = torch_sampler.uniforms(keys, n_neurons)
-        assert found.tolist() == uniforms(seed, images, step, n_neurons).tolist()
+        result = torch_sampler.uniforms(keys, n_neurons)
+        assert result.tolist() == uniforms(seed, images, step, n_neurons).tolist()
         for part in (1, 2**12 - 1):
             row, neuron = torch.meshgrid(torch.arange(4), torch.arange(n_neurons), indexing="ij")
             parts = torch.full((4 * n_neurons,), part)
@@ -268,11 +285,11 @@ def test_no_spike_is_overlooked_at_any_potential(
         torch_sampler, "uniforms", lambda *_: torch.tensor(uniform, dtype=torch.int32)[None]
     )
     zero = torch.zeros(1, dtype=torch.int64)
-    found = torch_sampler.spike_counts(
+    result = torch_sampler.spike_counts(
         torch.tensor(v)[None], Keys(zero, zero, zero), bits, 100, torch_tables()
     )
     expected = part_count(rate, uniform, tables)
-    assert found[0].tolist() == expected.tolist()
+    assert result[0].tolist() == expected.tolist()
     spiking = (expected > 0).mean()
     assert spiking < 0.01 if beside < 0 else spiking > 0.99
 
@@ -286,10 +303,10 @@ def test_settings_that_round_floats_change_no_result(
     try:
         torch.set_float32_matmul_precision("medium")
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            found = torch_module.run(network, pixels, RunRequest(8, 4, trace=True))
+            result = torch_module.run(network, pixels, RunRequest(8, 4, trace=True))
     finally:
         torch.set_float32_matmul_precision(before)
-    assert_equal(found, expected)
+    assert_equal(result, expected)
 
 
 @pytest.mark.parametrize("cast", ["half", "double", "bfloat16"])
@@ -316,9 +333,12 @@ def test_rows_at_different_steps_share_a_batch(
     together = module.sample(state, keys)
     for row in range(3):
         alone = interpreter.sample(
-            network, state[row : row + 1].numpy(), int(keys.seed[row]), [int(keys.image[row])],
+            network,
+            state[row : row + 1].numpy(),
+            int(keys.seed[row]),
+            [int(keys.image[row])],
             int(keys.step[row]),
-        )  # fmt: skip
+        )
         assert together[row].tolist() == alone[0].tolist()
 
 
@@ -358,9 +378,9 @@ def test_cuda_gives_the_interpreters_trace(
     network_factory: Networks, pixels_factory: Pixels, pattern: str
 ) -> None:
     torch.backends.cuda.matmul.allow_tf32 = True
-    program = patterned(network_factory(neurons=33, rate_octaves=8.0), pattern)
-    pixels = pixels_factory(program, 9)
+    network = patterned(network_factory(neurons=33, rate_octaves=8.0), pattern)
+    pixels = pixels_factory(network, 9)
     for trace in (False, True):
         request = RunRequest(20, 2**32 - 1, first_image=5, trace=trace)
-        expected = interpreter.run(program, pixels, request)
-        assert_equal(torch_module.run_cuda(program, pixels, request), expected)
+        expected = interpreter.run(network, pixels, request)
+        assert_equal(torch_module.run_cuda(network, pixels, request), expected)

@@ -29,7 +29,7 @@ def test_a_page_without_its_marks_is_not_written() -> None:
 
 def test_the_stored_results_name_their_sources() -> None:
     """Every number of every estimate; Loihi 2 has none."""
-    every = [each for found in RESULT["circuits"].values() for each in found["estimates"]]
+    every = [each for result in RESULT["circuits"].values() for each in result["estimates"]]
     for each in (*every, *RESULT["encoders"]):
         for item in each["items"]:
             assert item["nj"]["low"] is None or item["figure"]["source"] in each["sources"]
@@ -66,10 +66,10 @@ def test_an_encoder_learns_a_code_of_its_kind(signed: bool) -> None:
     codes = rng.exponential(1, (20000, 6)).astype(np.float32)
     images = codes @ unit(phi).T
     encoder = train(phi, images, 32, signed)
-    found = judge(encoder, phi, images)
-    assert found.hidden == 32
-    assert found.r2 > 0.9
-    assert (found.zeros == 0) == signed
+    result = judge(encoder, phi, images)
+    assert result.hidden == 32
+    assert result.r2 > 0.9
+    assert (result.zeros == 0) == signed
 
 
 def test_unit_has_elements_of_length_one() -> None:

@@ -59,9 +59,9 @@ def test_the_page_is_that_of_the_result(measured: dict[str, Any]) -> None:
 def test_every_kind_was_injected_twenty_times_without_a_leak(measured: dict[str, Any]) -> None:
     assert set(measured["kinds"]) == set(BY_NAME)
     assert measured["wrong"] == []
-    for name, found in measured["kinds"].items():
-        assert len(found["seconds"]) == measured["times"] >= 20, name
-        assert max(found["seconds"]) < measured["limit_s"] == 5, name
+    for name, result in measured["kinds"].items():
+        assert len(result["seconds"]) == measured["times"] >= 20, name
+        assert max(result["seconds"]) < measured["limit_s"] == 5, name
 
 
 def test_the_page_lists_what_went_wrong(measured: dict[str, Any]) -> None:

@@ -20,15 +20,29 @@ def result() -> dict[str, Any]:
         return {"ms_a_time_step": list(ms), "start_up_s": [0.5, 0.6, 0.7]}
 
     return {
-        "date": "2026-01-01", "command": "python -m benchmarks.lava_throughput",
+        "date": "2026-01-01",
+        "command": "python -m benchmarks.lava_throughput",
         "machine": {"cpu_cores": 2, "architecture": "x86_64", "ipvae_snn": "0.1"},
-        "lava": "lava-nc 0.10.0, Python 3.10", "network": "mnist-512", "neurons": 512,
-        "pixels": 784, "images": 10, "steps": 64, "active": 0.47, "spikes_a_step": 1000.0,
-        "goal": 0.8, "rounds": 3, "stock": "stock", "ours": ["one", "two"],
-        "runs": {"stock": run(0.4, 0.5, 0.6), "other": run(0.3, 0.3, 0.3),
-                 "one": run(0.4, 0.4, 0.4), "two": run(0.8, 0.8, 0.8)},
+        "lava": "lava-nc 0.10.0, Python 3.10",
+        "network": "mnist-512",
+        "neurons": 512,
+        "pixels": 784,
+        "images": 10,
+        "steps": 64,
+        "active": 0.47,
+        "spikes_a_step": 1000.0,
+        "goal": 0.8,
+        "rounds": 3,
+        "stock": "stock",
+        "ours": ["one", "two"],
+        "runs": {
+            "stock": run(0.4, 0.5, 0.6),
+            "other": run(0.3, 0.3, 0.3),
+            "one": run(0.4, 0.4, 0.4),
+            "two": run(0.8, 0.8, 0.8),
+        },
         "replicas": {"1": [2000.0, 2000.0, 2000.0], "2": [3000.0, 3200.0, 3400.0]},
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +78,9 @@ def test_every_round_begins_with_another_run() -> None:
         order.append(name)
         return {"start_up": 1.0, "seconds": 2.0, "time_steps": 1000.0}
 
-    found = rounds({n: lambda n=n: run(n) for n in "abc"}, 2, lambda _: None)  # type: ignore[misc]
+    result = rounds({n: lambda n=n: run(n) for n in "abc"}, 2, lambda _: None)  # type: ignore[misc]
     assert order == list("abcbca")
-    assert found["a"] == {"ms_a_time_step": [2.0, 2.0], "start_up_s": [1.0, 1.0]}
+    assert result["a"] == {"ms_a_time_step": [2.0, 2.0], "start_up_s": [1.0, 1.0]}
 
 
 def test_the_page_is_the_results(measured: dict[str, Any]) -> None:
@@ -85,8 +99,8 @@ def test_the_result_has_every_run(measured: dict[str, Any]) -> None:
         for source in ("spikes", "bias")
         for model in ("parts", "fused")
     }
-    for found in measured["runs"].values():
-        assert len(found["ms_a_time_step"]) == measured["rounds"] >= 5
+    for result in measured["runs"].values():
+        assert len(result["ms_a_time_step"]) == measured["rounds"] >= 5
 
 
 @pytest.mark.usefixtures("lava_python")

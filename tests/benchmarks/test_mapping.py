@@ -25,20 +25,20 @@ def test_a_case_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     """Time, memory and what was found; the page gets one row and keeps what is around it."""
     file = tmp_path / "net.safetensors"
     save_network(__main__.synthetic(64, True), file)
-    found = __main__.measure(__main__.Case("tiny", file, "loihi1", "bias"), tmp_path)
-    assert found["seconds"] > 0.1
-    assert 2e7 < found["peak_bytes"] < 2e9
-    assert (found["fits"], found["cores"], found["least_cores"]) == (False, 1, 1)
+    result = __main__.measure(__main__.Case("tiny", file, "loihi1", "bias"), tmp_path)
+    assert result["seconds"] > 0.1
+    assert 2e7 < result["peak_bytes"] < 2e9
+    assert (result["fits"], result["cores"], result["least_cores"]) == (False, 1, 1)
     machine = {"cpu_cores": 2, "architecture": "x", "python": "3"}
-    made = __main__.section({"command": "c", "date": "d", "machine": machine, "cases": [found]})
+    report = __main__.section({"command": "c", "date": "d", "machine": machine, "cases": [result]})
     page = f"before\n{__main__.START}\nold\n{__main__.END}\nafter\n"
-    text = __main__.with_section(page, made)
+    text = __main__.with_section(page, report)
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
     assert "| tiny | loihi1 (hypothetical) | bias | 1 | 1 | 1 |" in text
     with pytest.raises(ValueError, match="has no place for the table"):
-        __main__.with_section("nothing", made)
+        __main__.with_section("nothing", report)
 
 
 def test_the_page_has_a_place_for_the_table() -> None:

@@ -50,10 +50,17 @@ def test_plain_formulation_and_gram_space_agree_on_the_same_arrivals(code_form: 
     ]
     p, x = Parameters(*leaves), normal(B, M)
     table = torch.empty(T + 1, 60, B, K, dtype=torch.float64).exponential_(generator=g)
-    how = Unrolling(
-        steps=T, updates_per_step=1, leak=0.0, clip=10.0, floor=-8.0, code_form=code_form,
-        temperature=0.5, cutoff=6.0, keys=np.zeros(T + 1, np.uint64),
-    )  # fmt: skip
+    unrolling = Unrolling(
+        steps=T,
+        updates_per_step=1,
+        leak=0.0,
+        clip=10.0,
+        floor=-8.0,
+        code_form=code_form,
+        temperature=0.5,
+        cutoff=6.0,
+        keys=np.zeros(T + 1, np.uint64),
+    )
     calls: list[int] = []
 
     def sample(u: Tensor) -> Tensor:
@@ -61,8 +68,10 @@ def test_plain_formulation_and_gram_space_agree_on_the_same_arrivals(code_form: 
         calls.append(len(calls))
         return relaxed_poisson_plain(u, 0.5, table[(calls[-1] + 1) // 2])
 
-    plain = plain_loss(p, x, sample, beta, how)
-    gram = unrolled_plain(p, x, lambda u, i: relaxed_poisson_plain(u, 0.5, table[i]), beta, how)
+    plain = plain_loss(p, x, sample, beta, unrolling)
+    gram = unrolled_plain(
+        p, x, lambda u, i: relaxed_poisson_plain(u, 0.5, table[i]), beta, unrolling
+    )
     assert len(calls) == 2 * T
     for name in ("loss", "nll", "kl", "rate", "max_rate"):
         torch.testing.assert_close(getattr(plain, name), getattr(gram, name), rtol=1e-11, atol=0)
@@ -95,41 +104,41 @@ def test_sampler_stops_before_memory_ends() -> None:
 def test_tiny_run(tmp_path: Path) -> None:
     images = load("natural", "train", limit=40, n_patches=60)
     seen: list[int] = []
-    found = __main__.measure(tiny(), images, images, block=2, show=seen.append)
+    result = __main__.measure(tiny(), images, images, block=2, show=seen.append)
     assert seen == [2, 3]
-    assert list(found["arms"]) == ["plain", "fast", "again"]
-    for arm in found["arms"].values():
+    assert list(result["arms"]) == ["plain", "fast", "again"]
+    for arm in result["arms"].values():
         assert arm["iterations"] == 3
         assert arm["stopped"] == ""
         assert arm["seconds_per_iteration"]["median"] > 0
-    assert found["arms"]["plain"]["arrivals"] >= 10
-    assert 1 <= found["arms"]["fast"]["arrivals"] < 10
-    assert len(found["ratios"]) == 1  # of whole blocks
+    assert result["arms"]["plain"]["arrivals"] >= 10
+    assert 1 <= result["arms"]["fast"]["arrivals"] < 10
+    assert len(result["ratios"]) == 1  # of whole blocks
     # The same network, batch and formulas: the losses differ by the samples' noise alone.
-    loss = found["loss"]
+    loss = result["loss"]
     assert loss["iterations"] == 2
     assert loss["means"][1] == pytest.approx(loss["means"][0], rel=0.05)
-    assert found["loss_with_other_noise"]["difference"] != 0
-    written = __main__.written(tmp_path / "r.json", "patches", found)
-    again = __main__.written(tmp_path / "r.json", "mnist", found)
+    assert result["loss_with_other_noise"]["difference"] != 0
+    written = __main__.written(tmp_path / "r.json", "patches", result)
+    again = __main__.written(tmp_path / "r.json", "mnist", result)
     assert list(written) == ["patches"]
     assert list(again) == ["patches", "mnist"]
     text = page(again)
     assert "## MNIST" in text
     assert "## Patches 16x16" in text
-    assert f"**{found['ratio_per_block']['median']:.1f} times** fewer" in text
+    assert f"**{result['ratio_per_block']['median']:.1f} times** fewer" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 99
 
 
 def test_a_formulation_that_runs_out_of_memory_stops_alone() -> None:
     images = load("natural", "train", limit=40, n_patches=60)
-    found = __main__.measure(tiny(), images, images, block=2, memory=1000.0)
-    plain, fast = found["arms"]["plain"], found["arms"]["fast"]
+    result = __main__.measure(tiny(), images, images, block=2, memory=1000.0)
+    plain, fast = result["arms"]["plain"], result["arms"]["fast"]
     assert plain["iterations"] == 0
     assert plain["stopped"].startswith("iteration 0: the plain formulation ran out of memory")
     assert fast["iterations"] == 3
-    assert found["ratio_per_block"] is None
-    assert "stopped early. iteration 0: the plain" in " ".join(page({"patches": found}).split())
+    assert result["ratio_per_block"] is None
+    assert "stopped early. iteration 0: the plain" in " ".join(page({"patches": result}).split())
 
 
 def test_unknown_setting() -> None:

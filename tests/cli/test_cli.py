@@ -23,11 +23,32 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a briefly trained network on digits (run/) and its conversion."""
     folder = tmp_path_factory.mktemp("made")
     arguments = (
-        ["train", "--data", "digits", "--out", "run", "--set", "train.iterations=60",
-         "--set", "model.n_latents=24", "--set", "train.steps=6", "--set", "train.batch_size=64"],
-        ["convert", "run/model.safetensors", "--calibrate", "digits", "--images", "64",
-         "--steps", "16"],
-    )  # fmt: skip
+        [
+            "train",
+            "--data",
+            "digits",
+            "--out",
+            "run",
+            "--set",
+            "train.iterations=60",
+            "--set",
+            "model.n_latents=24",
+            "--set",
+            "train.steps=6",
+            "--set",
+            "train.batch_size=64",
+        ],
+        [
+            "convert",
+            "run/model.safetensors",
+            "--calibrate",
+            "digits",
+            "--images",
+            "64",
+            "--steps",
+            "16",
+        ],
+    )
     for part in arguments:
         command = [sys.executable, "-c", "from ipvae_snn.cli.app import main; main()", *part]
         subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
@@ -37,26 +58,44 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_and_conversion_leave_their_files(made: Path) -> None:
     """The files that the issue names, and the report beside the network."""
     assert {p.name for p in (made / "run").iterdir()} >= {
-        "model.safetensors", "config.toml", "metrics.jsonl",
-    }  # fmt: skip
+        "model.safetensors",
+        "config.toml",
+        "metrics.jsonl",
+    }
     assert {p.name for p in made.iterdir()} == {"run", "net.safetensors", "net.report.json"}
     report = json.loads((made / "net.report.json").read_text())
     assert all(bound["worst"] <= bound["limit"] for bound in report["bounds"])
 
 
-def test_run_writes_what_it_promises(made: Path, run: Run, tmp_path: Path) -> None:
+def test_run_writes_what_it_promises(report: Path, run: Run, tmp_path: Path) -> None:
     """Shapes of result.npz with and without the trace, on two back ends, with equal numbers."""
     shapes = {
-        "counts_sum": (5, 24), "state": (5, 24), "spikes_per_step": (5, 7),
-        "reconstruction": (5, 64), "saturated": (5, 7, 5),
-    }  # fmt: skip
+        "counts_sum": (5, 24),
+        "state": (5, 24),
+        "spikes_per_step": (5, 7),
+        "reconstruction": (5, 64),
+        "saturated": (5, 7, 5),
+    }
     results = []
     for backend in ("reference", "onnx"):
         out = tmp_path / f"{backend}.npz"
         code, text, error = run(
-            "run", made / "net.safetensors", "--backend", backend, "--data", "digits",
-            "--limit", 5, "--steps", 7, "--seed", 3, "--out", out, "--json",
-        )  # fmt: skip
+            "run",
+            report / "net.safetensors",
+            "--backend",
+            backend,
+            "--data",
+            "digits",
+            "--limit",
+            5,
+            "--steps",
+            7,
+            "--seed",
+            3,
+            "--out",
+            out,
+            "--json",
+        )
         assert (code, error) == (0, "")
         summary = json.loads(text)
         assert summary["backend"] == backend
@@ -68,57 +107,85 @@ def test_run_writes_what_it_promises(made: Path, run: Run, tmp_path: Path) -> No
         np.testing.assert_array_equal(array, results[1][name])
     out = tmp_path / "traced.npz"
     code, _, _ = run(
-        "run", made / "net.safetensors", "--data", "digits", "--limit", 5, "--steps", 7,
-        "--seed", 3, "--out", out, "--trace",
-    )  # fmt: skip
+        "run",
+        report / "net.safetensors",
+        "--data",
+        "digits",
+        "--limit",
+        5,
+        "--steps",
+        7,
+        "--seed",
+        3,
+        "--out",
+        out,
+        "--trace",
+    )
     assert code == 0
     with np.load(out) as arrays:
         assert arrays["counts"].shape == arrays["states"].shape == (5, 7, 24)
         np.testing.assert_array_equal(arrays["counts"].sum(axis=1), results[0]["counts_sum"])
 
 
-def test_float_checkpoint_runs_too(made: Path, run: Run, tmp_path: Path) -> None:
+def test_float_checkpoint_runs_too(report: Path, run: Run, tmp_path: Path) -> None:
     """`--backend float`, and a clear refusal of the others."""
     out = tmp_path / "float.npz"
     common = ("--data", "digits", "--limit", 4, "--steps", 5, "--out", out)
     code, text, _ = run(
-        "run", made / "run/model.safetensors", "--backend", "float", *common, "--json"
+        "run", report / "run/model.safetensors", "--backend", "float", *common, "--json"
     )
     assert code == 0
     assert json.loads(text)["backend"] == "float"
-    code, _, error = run("run", made / "run/model.safetensors", "--backend", "onnx", *common)
+    code, _, error = run("run", report / "run/model.safetensors", "--backend", "onnx", *common)
     assert code == 1
     assert "is a float checkpoint, which the back end 'onnx' does not run" in error
-    code, _, error = run("run", made / "net.safetensors", "--backend", "float", *common)
+    code, _, error = run("run", report / "net.safetensors", "--backend", "float", *common)
     assert code == 1
     assert "is an integer network; --backend float runs a checkpoint" in error
 
 
-def test_verify_says_equal(made: Path, run: Run) -> None:
+def test_verify_says_equal(report: Path, run: Run) -> None:
     """Interpreter, ONNX Runtime and the ONNX reference evaluator."""
     code, text, _ = run(
-        "verify", made / "net.safetensors", "--backends", "reference,onnx,onnx-reference",
-        "--data", "digits", "--limit", 4, "--steps", 6, "--json",
-    )  # fmt: skip
+        "verify",
+        report / "net.safetensors",
+        "--backends",
+        "reference,onnx,onnx-reference",
+        "--data",
+        "digits",
+        "--limit",
+        4,
+        "--steps",
+        6,
+        "--json",
+    )
     assert code == 0
-    found = json.loads(text)
-    assert found["compared"] == 4 * 6 * 24
-    assert [row["equal"] for row in found["backends"]] == [True, True, True]
+    result = json.loads(text)
+    assert result["compared"] == 4 * 6 * 24
+    assert [row["equal"] for row in result["backends"]] == [True, True, True]
 
 
 @pytest.mark.skipif(find() is None, reason="no Lava environment: run `ipvae-snn lava setup`")
-def test_verify_lava(made: Path, run: Run) -> None:
+def test_verify_lava(report: Path, run: Run) -> None:
     """Loihi's simulator gives the oracle's counts."""
     code, text, error = run(
-        "verify", made / "net.safetensors", "--backends", "lava", "--data", "digits",
-        "--limit", 3, "--steps", 5,
-    )  # fmt: skip
+        "verify",
+        report / "net.safetensors",
+        "--backends",
+        "lava",
+        "--data",
+        "digits",
+        "--limit",
+        3,
+        "--steps",
+        5,
+    )
     assert code == 0, error
     assert "all 360 counts and states are equal" in " ".join(text.split())
 
 
 def test_verify_names_the_first_divergence(
-    made: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    report: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A back end that adds one spike at image 1, step 2, neuron 5 is caught there."""
     from ipvae_snn.backends import registry
@@ -127,48 +194,68 @@ def test_verify_names_the_first_divergence(
     load = registry.load_backend
 
     def broken(network: object, pixels: object, request: object) -> trace.Trace:
-        found = interpreter.run(network, pixels, request)  # type: ignore[arg-type]  # passed on
-        assert found.counts is not None
-        found.counts[1, 2, 5] += 1
-        return found
+        result = interpreter.run(network, pixels, request)  # type: ignore[arg-type]  # passed on
+        assert result.counts is not None
+        result.counts[1, 2, 5] += 1
+        return result
 
     monkeypatch.setattr(
         registry, "load_backend", lambda name: broken if name == "onnx" else load(name)
     )
     code, text, error = run(
-        "verify", made / "net.safetensors", "--backends", "onnx", "--data", "digits",
-        "--limit", 3, "--steps", 4,
-    )  # fmt: skip
+        "verify",
+        report / "net.safetensors",
+        "--backends",
+        "onnx",
+        "--data",
+        "digits",
+        "--limit",
+        3,
+        "--steps",
+        4,
+    )
     assert code == 1
     assert "DIFFERENT" in text
     assert "onnx: counts differs first at image 1, step 2, neuron 5: expected" in error
 
 
-def test_export_onnx_checks_itself(made: Path, run: Run, tmp_path: Path) -> None:
+def test_export_onnx_checks_itself(report: Path, run: Run, tmp_path: Path) -> None:
     """Integer and float; a second export replaces the first, a foreign folder is left alone."""
     out = tmp_path / "onnx"
     for source in ("net.safetensors", "run/model.safetensors", "net.safetensors"):
-        code, text, error = run("export", made / source, "--target", "onnx", "--out", out, "--json")
+        code, text, error = run(
+            "export", report / source, "--target", "onnx", "--out", out, "--json"
+        )
         assert code == 0, error
         assert json.loads(text)["checked"] is True
         assert "inference.onnx" in json.loads(text)["files"]
     foreign = tmp_path / "mine"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("do not lose me")
-    code, _, error = run("export", made / "net.safetensors", "--target", "onnx", "--out", foreign)
+    code, _, error = run("export", report / "net.safetensors", "--target", "onnx", "--out", foreign)
     assert code == 1
     assert "holds 'thesis.tex', which no onnx export wrote, and would be replaced" in error
     assert (foreign / "thesis.tex").read_text() == "do not lose me"
 
 
-def test_inspect_reads_all_three_kinds(made: Path, run: Run, tmp_path: Path) -> None:
+def test_inspect_reads_all_three_kinds(report: Path, run: Run, tmp_path: Path) -> None:
     """A checkpoint, a network, a result."""
     out = tmp_path / "r.npz"
-    run("run", made / "net.safetensors", "--data", "digits", "--limit", 2, "--steps", 2,
-        "--out", out)  # fmt: skip
+    run(
+        "run",
+        report / "net.safetensors",
+        "--data",
+        "digits",
+        "--limit",
+        2,
+        "--steps",
+        2,
+        "--out",
+        out,
+    )
     for file, what in (
-        (made / "run/model.safetensors", "float checkpoint"),
-        (made / "net.safetensors", "integer network, program version 2"),
+        (report / "run/model.safetensors", "float checkpoint"),
+        (report / "net.safetensors", "integer network, program version 2"),
         (out, "result of a run"),
     ):
         code, text, _ = run("inspect", file, "--json")
@@ -179,36 +266,55 @@ def test_inspect_reads_all_three_kinds(made: Path, run: Run, tmp_path: Path) -> 
         assert what in " ".join(text.split())
 
 
-def test_bench_compares_and_names_its_source(made: Path, run: Run, tmp_path: Path) -> None:
+def test_bench_compares_and_names_its_source(report: Path, run: Run, tmp_path: Path) -> None:
     """Rows for float, oracle and ONNX; the energy profile says where its figures are from."""
     code, text, error = run(
-        "bench", made / "net.safetensors", "--checkpoint", made / "run/model.safetensors",
-        "--data", "digits", "--limit", 6, "--steps", 8, "--json", "--out", tmp_path / "b.json",
-    )  # fmt: skip
+        "bench",
+        report / "net.safetensors",
+        "--checkpoint",
+        report / "run/model.safetensors",
+        "--data",
+        "digits",
+        "--limit",
+        6,
+        "--steps",
+        8,
+        "--json",
+        "--out",
+        tmp_path / "b.json",
+    )
     assert code == 0, error
-    found = json.loads(text)
-    assert [row["backend"] for row in found["rows"]] == ["float", "reference", "onnx"]
-    assert [row["equal"] for row in found["rows"]] == [None, True, True]
-    assert "Horowitz" in found["energy_source"]
-    assert json.loads((tmp_path / "b.json").read_text()) == found
-    assert found["rows"][1]["energy_nj_per_image"] == found["rows"][2]["energy_nj_per_image"] > 0
+    result = json.loads(text)
+    assert [row["backend"] for row in result["rows"]] == ["float", "reference", "onnx"]
+    assert [row["equal"] for row in result["rows"]] == [None, True, True]
+    assert "Horowitz" in result["energy_source"]
+    assert json.loads((tmp_path / "b.json").read_text()) == result
+    assert result["rows"][1]["energy_nj_per_image"] == result["rows"][2]["energy_nj_per_image"] > 0
 
 
-def test_bench_refuses_a_foreign_checkpoint(made: Path, run: Run, tmp_path: Path) -> None:
+def test_bench_refuses_a_foreign_checkpoint(report: Path, run: Run, tmp_path: Path) -> None:
     """The pair is checked by SHA-256."""
     from ipvae_snn.ir.files import load_network, save_network
     from ipvae_snn.ir.network import IntegerNetwork
 
-    network = load_network(made / "net.safetensors")
+    network = load_network(report / "net.safetensors")
     other = IntegerNetwork(
-        network.input, network.feedforward, network.lateral, network.neurons, network.decoder,
+        network.input,
+        network.feedforward,
+        network.lateral,
+        network.neurons,
+        network.decoder,
         provenance={"checkpoint_sha256": "ab" * 32},
-    )  # fmt: skip
+    )
     save_network(other, tmp_path / "other.safetensors")
     code, _, error = run(
-        "bench", tmp_path / "other.safetensors", "--checkpoint", made / "run/model.safetensors",
-        "--data", "digits",
-    )  # fmt: skip
+        "bench",
+        tmp_path / "other.safetensors",
+        "--checkpoint",
+        report / "run/model.safetensors",
+        "--data",
+        "digits",
+    )
     assert code == 1
     assert "was converted from a checkpoint with SHA-256 abababababab" in error
 
@@ -225,14 +331,14 @@ def bad_images(folder: Path) -> dict[str, Path]:
     return files
 
 
-def test_bad_input_gets_one_line_and_leaves_nothing(made: Path, run: Run, tmp_path: Path) -> None:
+def test_bad_input_gets_one_line_and_leaves_nothing(report: Path, run: Run, tmp_path: Path) -> None:
     """Missing, truncated, foreign files; wrong size, NaN, out of range; impossible bits."""
-    whole = (made / "net.safetensors").read_bytes()
+    whole = (report / "net.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file({"x": np.zeros(2)}, tmp_path / "foreign.safetensors")
     (tmp_path / "bad.toml").write_text("[train]\nlearning_rat = 0.1\n")
     images = bad_images(tmp_path)
-    net, model = made / "net.safetensors", made / "run/model.safetensors"
+    net, model = report / "net.safetensors", report / "run/model.safetensors"
     digits = ("--data", "digits")
     cases = {
         "no such file": ("run", tmp_path / "absent.safetensors", *digits),
@@ -246,18 +352,34 @@ def test_bad_input_gets_one_line_and_leaves_nothing(made: Path, run: Run, tmp_pa
         "split 'dev' is not known": ("run", net, *digits, "--split", "dev"),
         "no back end is called 'loihi3'": ("run", net, *digits, "--backend", "loihi3"),
         "weights of 9 bits are not possible": (
-            "convert", model, "--calibrate", "digits", "--weight-bits", 9,
+            "convert",
+            model,
+            "--calibrate",
+            "digits",
+            "--weight-bits",
+            9,
         ),
         "99 fraction bits are not possible": (
-            "convert", model, "--calibrate", "digits", "--fraction-bits", 99,
+            "convert",
+            model,
+            "--calibrate",
+            "digits",
+            "--fraction-bits",
+            99,
         ),
         "not 'ipvae-snn/checkpoint'": ("convert", net, "--calibrate", "digits"),
         "is a float checkpoint; Lava runs integers only": ("export", model, "--target", "lava"),
         "learning_rat": ("train", *digits, "--config", tmp_path / "bad.toml"),
         "no profile is called 'loihi9'": (
-            "bench", net, "--checkpoint", model, *digits, "--energy", "loihi9",
+            "bench",
+            net,
+            "--checkpoint",
+            model,
+            *digits,
+            "--energy",
+            "loihi9",
         ),
-    }  # fmt: skip
+    }
     before = {path.name for path in tmp_path.iterdir()}
     for message, arguments in cases.items():
         code, text, error = run(*arguments, *(("--out", tmp_path / "made.out")))
@@ -270,7 +392,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(made: Path, run: Run, tmp_pa
 
 
 def test_no_lava_is_told_with_its_mend(
-    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither run nor export hangs or half-writes where there is no Lava."""
     monkeypatch.setenv("IPVAE_SNN_LAVA_ENV", str(tmp_path / "nowhere"))
@@ -279,8 +401,8 @@ def test_no_lava_is_told_with_its_mend(
         pytest.skip("this interpreter imports lava itself")
     out = tmp_path / "out"
     for arguments in (
-        ("run", made / "net.safetensors", "--backend", "lava", "--data", "digits"),
-        ("export", made / "net.safetensors", "--target", "lava"),
+        ("run", report / "net.safetensors", "--backend", "lava", "--data", "digits"),
+        ("export", report / "net.safetensors", "--target", "lava"),
     ):
         code, _, error = run(*arguments, "--out", out)
         assert code == 1
@@ -289,7 +411,7 @@ def test_no_lava_is_told_with_its_mend(
 
 
 def test_a_full_disk_gets_one_line(
-    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The result is written to a temporary file; a full disk leaves neither it nor half of it."""
 
@@ -301,9 +423,17 @@ def test_a_full_disk_gets_one_line(
     monkeypatch.setattr(Path, "write_bytes", full)
     out = tmp_path / "r.npz"
     code, _, error = run(
-        "run", made / "net.safetensors", "--data", "digits", "--limit", 2, "--steps", 2,
-        "--out", out,
-    )  # fmt: skip
+        "run",
+        report / "net.safetensors",
+        "--data",
+        "digits",
+        "--limit",
+        2,
+        "--steps",
+        2,
+        "--out",
+        out,
+    )
     assert code == 1
     assert error == (
         f"ipvae-snn: error: {out}: No space left on device; free some space or choose another "
@@ -316,10 +446,10 @@ def test_doctor_knows_this_place(run: Run) -> None:
     """Embedded data and two back ends always work."""
     code, text, _ = run("doctor", "--json")
     assert code == 0
-    found = json.loads(text)
-    assert found["backends"]["reference"]["works"]
-    assert found["backends"]["onnx"]["works"]
-    assert {row["name"] for row in found["data"] if row["here"]} >= {"natural", "digits"}
+    result = json.loads(text)
+    assert result["backends"]["reference"]["works"]
+    assert result["backends"]["onnx"]["works"]
+    assert {row["name"] for row in result["data"] if row["here"]} >= {"natural", "digits"}
     code, text, _ = run("doctor")
     assert code == 0
     assert "Back ends" in text

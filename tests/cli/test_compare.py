@@ -91,10 +91,29 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 COMPARED = {"float", "integer", "delta", "seeds_95", "images_95", "excluded_images"}
 FIGURES = {"r2", "mse", "zeros", "free_energy", "spikes"}
 KEYS = FIGURES | {
-    "checkpoint", "checkpoint_sha256", "network", "circuit", "fraction_bits", "neurons", "data",
-    "citation", "images", "saturated_pixels", "steps", "seeds", "kl_form", "marks", "histogram",
-    "agreement", "state_error", "divergence", "saturations", "attribution", "plots", "seconds",
-}  # fmt: skip
+    "checkpoint",
+    "checkpoint_sha256",
+    "network",
+    "circuit",
+    "fraction_bits",
+    "neurons",
+    "data",
+    "citation",
+    "images",
+    "saturated_pixels",
+    "steps",
+    "seeds",
+    "kl_form",
+    "marks",
+    "histogram",
+    "agreement",
+    "state_error",
+    "divergence",
+    "saturations",
+    "attribution",
+    "plots",
+    "seconds",
+}
 
 
 def compare(run: Run, pair: tuple[Path, Path], *more: object) -> tuple[int, str, str]:
@@ -104,73 +123,85 @@ def compare(run: Run, pair: tuple[Path, Path], *more: object) -> tuple[int, str,
 def found_of(run: Run, pair: tuple[Path, Path], *more: object) -> dict[str, Any]:
     code, text, error = compare(run, pair, "--json", *more)
     assert code == 0, error
-    found: dict[str, Any] = json.loads(text)
-    return found
+    result: dict[str, Any] = json.loads(text)
+    return result
 
 
 def test_json_has_every_figure_under_a_stable_key(
     pair: tuple[Path, Path], run: Run, tmp_path: Path
 ) -> None:
-    found = found_of(run, pair, "--seeds", 3, "--seed", 7, "--out", tmp_path / "c.json")
-    assert set(found) == KEYS
-    assert json.loads((tmp_path / "c.json").read_text()) == found
-    assert (found["images"], found["steps"], found["seeds"]) == (6, 5, [7, 8, 9])
-    assert found["kl_form"] == "exact"
+    result = found_of(run, pair, "--seeds", 3, "--seed", 7, "--out", tmp_path / "c.json")
+    assert set(result) == KEYS
+    assert json.loads((tmp_path / "c.json").read_text()) == result
+    assert (result["images"], result["steps"], result["seeds"]) == (6, 5, [7, 8, 9])
+    assert result["kl_form"] == "exact"
     for name in FIGURES:
-        assert set(found[name]) == COMPARED
-        value = found[name]
+        assert set(result[name]) == COMPARED
+        value = result[name]
         assert value["integer"] - value["float"] == pytest.approx(value["delta"], abs=1e-9)
         for kind in ("seeds_95", "images_95"):
             low, high = value[kind]["float"]
             assert low <= value["float"] <= high
-    assert [mark["step"] for mark in found["marks"]] == [1, 4, 5]
-    assert found["marks"][-1] == {"step": 5, **{name: found[name] for name in FIGURES}}
-    assert abs(found["r2"]["delta"]) < 0.05
+    assert [mark["step"] for mark in result["marks"]] == [1, 4, 5]
+    assert result["marks"][-1] == {"step": 5, **{name: result[name] for name in FIGURES}}
+    assert abs(result["r2"]["delta"]) < 0.05
     for kind in ("free_running", "one_step"):
-        matched = found["agreement"][kind]
+        matched = result["agreement"][kind]
         assert 0.9 < matched["equal"] <= 1.0
         assert len(matched["by_step"]["equal"]) == len(matched["by_step"]["equal_active"]) == 5
-        error = found["state_error"][kind]
+        error = result["state_error"][kind]
         assert error["nats"] == pytest.approx(2 ** error["bits"] * np.log(2) / 4096, rel=0.01)
         assert error["neurons_bits"]["least"] <= error["neurons_bits"]["median"]
         assert len(error["by_step_bits"]) == 5
     for name in ("total_variation", "wasserstein"):
-        distance = found["histogram"][name]
+        distance = result["histogram"][name]
         assert 0 <= distance["pooled"] <= distance["largest_of_neurons"]
         assert distance["largest_between_float_seeds"] > 0
-    assert set(found["divergence"]) == {"share", "median_step", "first"}
-    tensors = found["attribution"]["tensors"]
+    assert set(result["divergence"]) == {"share", "median_step", "first"}
+    tensors = result["attribution"]["tensors"]
     assert set(tensors) == {
-        "pixel_levels", "feedforward", "lateral", "self_inhibition", "bias", "initial_state",
-        "weights_and_bias", "state_rounding", "clamps", "sampler", "decoder", "together",
-    }  # fmt: skip
-    assert found["attribution"]["largest"] in tensors
+        "pixel_levels",
+        "feedforward",
+        "lateral",
+        "self_inhibition",
+        "bias",
+        "initial_state",
+        "weights_and_bias",
+        "state_rounding",
+        "clamps",
+        "sampler",
+        "decoder",
+        "together",
+    }
+    assert result["attribution"]["largest"] in tensors
     for cause in tensors.values():
         assert set(cause) == {"r2", "zeros", "state_error"}
         assert set(cause["r2"]) == {"delta", "delta_95"}
     # What the integers stand for, all together, is the program, but for rounding of the current.
-    assert tensors["together"]["r2"]["delta"] == pytest.approx(found["r2"]["delta"], abs=2e-3)
+    assert tensors["together"]["r2"]["delta"] == pytest.approx(result["r2"]["delta"], abs=2e-3)
 
 
 def test_one_seed_has_no_interval_over_seeds(pair: tuple[Path, Path], run: Run) -> None:
-    found = found_of(run, pair, "--seeds", 1, "--no-attribution")
-    assert found["r2"]["seeds_95"] == {side: [None, None] for side in ("float", "integer", "delta")}
-    assert found["r2"]["images_95"]["delta"][0] is not None
-    assert found["histogram"]["wasserstein"]["largest_between_float_seeds"] is None
-    assert found["attribution"] is None
+    result = found_of(run, pair, "--seeds", 1, "--no-attribution")
+    assert result["r2"]["seeds_95"] == {
+        side: [None, None] for side in ("float", "integer", "delta")
+    }
+    assert result["r2"]["images_95"]["delta"][0] is not None
+    assert result["histogram"]["wasserstein"]["largest_between_float_seeds"] is None
+    assert result["attribution"] is None
 
 
 def test_a_planted_fault_is_named(pair: tuple[Path, Path], run: Run, tmp_path: Path) -> None:
     """Neuron 11 gets 0.2 nats a step too much."""
-    program = load_network(pair[1])
-    bias = program.neurons.bias.copy()
+    network = load_network(pair[1])
+    bias = network.neurons.bias.copy()
     bias[11] += round(0.2 * LOG2E * (1 << 15))
     wrong = tmp_path / "wrong.safetensors"
-    save_network(replace(program, neurons=replace(program.neurons, bias=bias)), wrong)
-    found = found_of(run, (pair[0], wrong), "--seeds", 2)
-    assert found["attribution"]["largest"] == "bias"
-    assert found["attribution"]["tensors"]["bias"]["state_error"]["worst_neuron"] == 11
-    assert found["state_error"]["one_step"]["neurons_bits"]["worst_neuron"] == 11
+    save_network(replace(network, neurons=replace(network.neurons, bias=bias)), wrong)
+    result = found_of(run, (pair[0], wrong), "--seeds", 2)
+    assert result["attribution"]["largest"] == "bias"
+    assert result["attribution"]["tensors"]["bias"]["state_error"]["worst_neuron"] == 11
+    assert result["state_error"]["one_step"]["neurons_bits"]["worst_neuron"] == 11
     code, text, _ = compare(run, (pair[0], wrong), "--seeds", 2)
     assert code == 0
     assert "largest state error: bias" in text
@@ -180,10 +211,16 @@ def test_tables_and_pictures(pair: tuple[Path, Path], run: Run, tmp_path: Path) 
     code, text, error = compare(run, pair, "--seeds", 2, "--plots", tmp_path / "pictures")
     assert code == 0, error
     for part in (
-        "6 images of digits, one-layer circuit, 2 seeds from 0", "counts equal, %", "one step",
-        "total variation", "counts differ first at seed", "lateral weights",
-        "all of these together", "the program itself", "F nats",
-    ):  # fmt: skip
+        "6 images of digits, one-layer circuit, 2 seeds from 0",
+        "counts equal, %",
+        "one step",
+        "total variation",
+        "counts differ first at seed",
+        "lateral weights",
+        "all of these together",
+        "the program itself",
+        "F nats",
+    ):
         assert part in text
     for name in PICTURES:
         assert f"picture: {tmp_path / 'pictures' / name}" in text
@@ -199,9 +236,19 @@ def test_pictures_of_a_program_that_never_differs(
     """One step with one seed: no interval, nothing that differs, and no tensor told apart."""
     folder = tmp_path / "pictures"
     code, text, error = run(
-        "compare", *pair, "--data", "digits", "--limit", 1, "--steps", 1, "--seeds", 1,
-        "--plots", folder,
-    )  # fmt: skip
+        "compare",
+        *pair,
+        "--data",
+        "digits",
+        "--limit",
+        1,
+        "--steps",
+        1,
+        "--seeds",
+        1,
+        "--plots",
+        folder,
+    )
     assert code == 0, error
     assert "every count of every seed is the float run's" in text
     assert {path.name for path in folder.iterdir()} == set(PICTURES)
@@ -223,7 +270,7 @@ def test_one_line_for_every_mistake(pair: tuple[Path, Path], run: Run, tmp_path:
         ((*pair, "--data", plain), "images of 25 pixels, but the network takes 8x8 = 64"),
         ((*pair, *digits, "--steps", 2**21), "steps 2097152 are not in 1..1048576"),
         ((*pair, *digits, "--seed", 2**32 - 2, "--seeds", 3), "seed 4294967296 is not in"),
-    ):  # fmt: skip
+    ):
         code, _, error = run("compare", *arguments)
         assert code == 1
         assert error.startswith("ipvae-snn: error: ")

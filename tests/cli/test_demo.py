@@ -49,21 +49,21 @@ def test_demo_makes_and_compares_everything(
     out = tmp_path / "demo"
     for _ in range(2):
         text, told = run_demo(out, monkeypatch, capsys)
-    found = json.loads(text)
+    result = json.loads(text)
     with_lava = find() is not None
     rows = ["float", "reference", "compiled", "onnx", *(["lava"] if with_lava else [])]
-    assert [row["backend"] for row in found["rows"]] == rows
-    assert all(row["equal"] for row in found["rows"][1:])
-    assert [row["backend"] for row in found["pretrained"]["rows"]] == rows[:4]
-    assert all(row["equal"] for row in found["pretrained"]["rows"][1:])
+    assert [row["backend"] for row in result["rows"]] == rows
+    assert all(row["equal"] for row in result["rows"][1:])
+    assert [row["backend"] for row in result["pretrained"]["rows"]] == rows[:4]
+    assert all(row["equal"] for row in result["pretrained"]["rows"][1:])
     # Trained for many minutes against 30 iterations: better even after 5 steps.
-    assert found["pretrained"]["rows"][1]["r2"] > found["rows"][1]["r2"]
-    assert found["images"] == 9
-    assert found["energy_source"]
-    assert found["citation"]
+    assert result["pretrained"]["rows"][1]["r2"] > result["rows"][1]["r2"]
+    assert result["images"] == 9
+    assert result["energy_source"]
+    assert result["citation"]
     for name in demo.PICTURES:
         assert (out / name).stat().st_size > 3000
-    assert json.loads((out / demo.RESULT).read_text())["rows"] == found["rows"]
+    assert json.loads((out / demo.RESULT).read_text())["rows"] == result["rows"]
     assert load_network(out / "net.safetensors").n_neurons == 32
     assert (out / "onnx" / "inference.onnx").is_file()
     assert (out / "lava" / "run.py").is_file() == with_lava

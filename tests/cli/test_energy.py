@@ -33,61 +33,64 @@ def made(tmp_path: Path, network: IntegerNetwork) -> Path:
     return tmp_path
 
 
-def command(made: Path, *more: object) -> tuple[object, ...]:
-    data = ("--data", made / "images.npy", "--steps", STEPS)
-    return ("energy", made / "net.safetensors", *data, *more)
+def command(report: Path, *more: object) -> tuple[object, ...]:
+    data = ("--data", report / "images.npy", "--steps", STEPS)
+    return ("energy", report / "net.safetensors", *data, *more)
 
 
 def test_counts_and_proxies_are_those_of_the_oracle(
-    made: Path, network: IntegerNetwork, run: Run
+    report: Path, network: IntegerNetwork, run: Run
 ) -> None:
     """As JSON, for all profiles that ship; each result names its source."""
-    code, out, _ = run(*command(made, "--json"))
+    code, out, _ = run(*command(report, "--json"))
     assert code == 0
-    found = json.loads(out)
-    images = np.load(made / "images.npy").reshape(7, 12)
+    result = json.loads(out)
+    images = np.load(report / "images.npy").reshape(7, 12)
     pixels, _ = encode(network.input, images, "standardised", "x")
     trace = interpreter.run(network, pixels, RunRequest(STEPS, trace=True))
     wanted = activity(network, pixels, trace.counts).as_json()
-    assert found["activity"] == pytest.approx(wanted)
-    assert (found["images"], found["steps"], found["circuit"]) == (7, STEPS, "one-layer")
-    assert found["neurobench"]["dense_operations"] == wanted["dense_operations"]
-    named = [(each["profile"], each["what"]) for each in found["estimates"]]
+    assert result["activity"] == pytest.approx(wanted)
+    assert (result["images"], result["steps"], result["circuit"]) == (7, STEPS, "one-layer")
+    assert result["neurobench"]["dense_operations"] == wanted["dense_operations"]
+    named = [(each["profile"], each["what"]) for each in result["estimates"]]
     ways = ("event-driven int8", "Gram int8", "Gram float", "iterative float")
     chips = ("loihi1", "loihi1-sanafe", "loihi2", "spinnaker2", "truenorth")
     assert named == [*(("cpu-45nm", way) for way in ways), *((c, "integer run") for c in chips)]
-    for each in found["estimates"]:
+    for each in result["estimates"]:
         assert bool(each["sources"]) == (each["profile"] != "loihi2")
-    assert set(found["traffic"]) == {"loihi1", "loihi1-sanafe", "loihi2"}
-    assert found["traffic"]["loihi1"]["barriers"] == STEPS + 2
+    assert set(result["traffic"]) == {"loihi1", "loihi1-sanafe", "loihi2"}
+    assert result["traffic"]["loihi1"]["barriers"] == STEPS + 2
 
 
-def test_what_a_user_sees(made: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_user_sees(report: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sources below the table, "not public" where nothing is, a picture, and the JSON file."""
     monkeypatch.setenv("COLUMNS", "100")
-    code, out, _ = run(*command(made, "--plots", made / "p", "--out", made / "e.json"))
+    code, out, _ = run(*command(report, "--plots", report / "p", "--out", report / "e.json"))
     assert code == 0
     for words in (
-        "synaptic operations, by payload", "effective ACs", "event-driven int8",
-        "[1] Horowitz 2014", "loihi2: Counts only: no energy an operation is public",
+        "synaptic operations, by payload",
+        "effective ACs",
+        "event-driven int8",
+        "[1] Horowitz 2014",
+        "loihi2: Counts only: no energy an operation is public",
         "static (leakage while the barriers of an image last, not in the table): loihi1 >= ",
         "loihi1: placed on 1 core of 1 chip (`ipvae-snn map` tells whether it fits)",
-    ):  # fmt: skip
+    ):
         assert words in out
     row = next(line for line in out.splitlines() if line.strip().startswith("loihi2 "))
     assert row.split() == ["loihi2", *["not", "public"] * 4]
-    assert (made / "p" / "energy.png").read_bytes()[:4] == b"\x89PNG"
-    assert json.loads((made / "e.json").read_text())["images"] == 7
+    assert (report / "p" / "energy.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads((report / "e.json").read_text())["images"] == 7
 
 
-def test_the_profiles_that_are_asked_for(made: Path, run: Run) -> None:
+def test_the_profiles_that_are_asked_for(report: Path, run: Run) -> None:
     """A file of the user's too, in the order given."""
-    mine = made / "mine.toml"
+    mine = report / "mine.toml"
     mine.write_text(
         'name = "mine"\ntitle = "t"\ncaveat = "c"\n[sources]\np = "A paper, 2026"\n[energy]\n'
         'synaptic_operation = { value = 2, unit = "pJ", source = "p", confidence = "low" }\n'
     )
-    code, out, _ = run(*command(made, "--profile", mine, "--profile", "truenorth", "--json"))
+    code, out, _ = run(*command(report, "--profile", mine, "--profile", "truenorth", "--json"))
     assert code == 0
     first, second = json.loads(out)["estimates"]
     assert (first["profile"], second["profile"]) == ("mine", "truenorth")
@@ -106,9 +109,9 @@ def test_the_profiles_that_are_asked_for(made: Path, run: Run) -> None:
     ],
 )
 def test_wrong_input_is_one_line(
-    made: Path, run: Run, arguments: tuple[str, ...], message: str
+    report: Path, run: Run, arguments: tuple[str, ...], message: str
 ) -> None:
-    code, out, error = run(*command(made, *arguments))
+    code, out, error = run(*command(report, *arguments))
     assert (code, out) == (1, "")
     assert error.startswith(f"ipvae-snn: error: {message}")
     assert error.count("\n") == 1
@@ -123,18 +126,20 @@ def test_a_float_checkpoint_is_refused_with_the_way_on(run: Run) -> None:
 
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
 def test_parts_of_a_run_give_what_the_whole_does(
-    network: IntegerNetwork, two_layer: IntegerNetwork, circuit: str,
+    network: IntegerNetwork,
+    two_layer: IntegerNetwork,
+    circuit: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Three images at a time: the same draws, counts, events and sparsities."""
-    program = {"one-layer": network, "two-layer": two_layer}[circuit]
+    integer = {"one-layer": network, "two-layer": two_layer}[circuit]
     pixels = np.random.default_rng(3).normal(0, 1, (7, 12)).astype(np.float32)
     data = ImageSet("x", "test", pixels, (4, 3), "standardised")
-    images = Images(data, encode(program.input, pixels, data.kind, data.name)[0], 0)
+    images = Images(data, encode(integer.input, pixels, data.kind, data.name)[0], 0)
     profiles = [load_profile("loihi1-sanafe"), load_profile("loihi2")]
-    whole = energy.report(program, images, STEPS, 1, profiles).as_json()
-    monkeypatch.setattr(energy, "CHUNK_BYTES", 3 * STEPS * program.n_neurons * 8)
-    parts = energy.report(program, images, STEPS, 1, profiles).as_json()
+    whole = energy.report(integer, images, STEPS, 1, profiles).as_json()
+    monkeypatch.setattr(energy, "CHUNK_BYTES", 3 * STEPS * integer.n_neurons * 8)
+    parts = energy.report(integer, images, STEPS, 1, profiles).as_json()
     for name in ("activity", "neurobench"):
         assert parts[name] == pytest.approx(whole[name])
     assert parts["traffic"]["loihi2"] == pytest.approx(whole["traffic"]["loihi2"])
@@ -144,14 +149,15 @@ def test_parts_of_a_run_give_what_the_whole_does(
 def test_nothing_sent_costs_no_message(network: IntegerNetwork) -> None:
     """A silent network: updates and the image only."""
     silent = replace(
-        network.neurons, initial_state=np.full(7, network.neurons.state_min, np.int32),
+        network.neurons,
+        initial_state=np.full(7, network.neurons.state_min, np.int32),
         state_max=network.neurons.state_min + 1,
-    )  # fmt: skip
-    program = replace(network, neurons=silent)
+    )
+    integer = replace(network, neurons=silent)
     pixels = np.zeros((2, 12), np.float32)
     data = ImageSet("x", "test", pixels, (4, 3), "standardised")
-    images = Images(data, encode(program.input, pixels, data.kind, data.name)[0], 0)
-    found = energy.report(program, images, STEPS, 1, [load_profile("loihi1-sanafe")])
-    assert found.activity.messages == 0
-    assert found.estimates[0].part("messages").low is None
-    report.document(found)
+    images = Images(data, encode(integer.input, pixels, data.kind, data.name)[0], 0)
+    result = energy.report(integer, images, STEPS, 1, [load_profile("loihi1-sanafe")])
+    assert result.activity.messages == 0
+    assert result.estimates[0].part("messages").low is None
+    report.document(result)

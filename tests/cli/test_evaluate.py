@@ -44,15 +44,47 @@ def checkpoint(tmp_path: Path) -> Path:
 
 ESTIMATE = {"mean", "low", "high", "n", "excluded"}
 MOMENT = {
-    "step", "r2", "r2_map", "mse", "mse_map", "zeros", "spikes", "corner", "nll", "kl",
-    "free_energy", "du_norm", "worst_r2",
-}  # fmt: skip
+    "step",
+    "r2",
+    "r2_map",
+    "mse",
+    "mse_map",
+    "zeros",
+    "spikes",
+    "corner",
+    "nll",
+    "kl",
+    "free_energy",
+    "du_norm",
+    "worst_r2",
+}
 KEYS = {
-    "checkpoint", "checkpoint_sha256", "trained_on", "data", "citation", "images", "steps", "seed",
-    "kl_form", "training_steps", "moments", "spikes_per_image", "lifetime_sparseness",
-    "population_sparseness", "neurons", "silent_neurons", "reached_clip", "largest_rate",
-    "worst_image", "final", "readout", "generalisation", "plots", "seconds", "us_per_image_step",
-}  # fmt: skip
+    "checkpoint",
+    "checkpoint_sha256",
+    "trained_on",
+    "data",
+    "citation",
+    "images",
+    "steps",
+    "seed",
+    "kl_form",
+    "training_steps",
+    "moments",
+    "spikes_per_image",
+    "lifetime_sparseness",
+    "population_sparseness",
+    "neurons",
+    "silent_neurons",
+    "reached_clip",
+    "largest_rate",
+    "worst_image",
+    "final",
+    "readout",
+    "generalisation",
+    "plots",
+    "seconds",
+    "us_per_image_step",
+}
 
 
 def test_json_has_every_figure_under_a_stable_key(
@@ -60,40 +92,65 @@ def test_json_has_every_figure_under_a_stable_key(
 ) -> None:
     out = tmp_path / "result.json"
     code, text, error = run(
-        "evaluate", checkpoint, "--data", "digits", "--limit", 40, "--steps", 10, "--seed", 3,
-        "--readout-train", 100, "--plots", tmp_path / "pictures", "--out", out, "--json",
-    )  # fmt: skip
+        "evaluate",
+        checkpoint,
+        "--data",
+        "digits",
+        "--limit",
+        40,
+        "--steps",
+        10,
+        "--seed",
+        3,
+        "--readout-train",
+        100,
+        "--plots",
+        tmp_path / "pictures",
+        "--out",
+        out,
+        "--json",
+    )
     assert code == 0, error
-    found = json.loads(text)
-    assert found == json.loads(out.read_text())
-    assert set(found) == KEYS
-    assert [m["step"] for m in found["moments"]] == [0, 1, 2, 4, 6, 8, 10]
-    assert all(set(m) == MOMENT for m in found["moments"])
-    assert found["final"] == found["moments"][-1]
-    assert set(found["final"]["r2"]) == set(found["final"]["du_norm"]) == ESTIMATE
-    assert found["moments"][0]["kl"] is None
-    assert (found["kl_form"], found["training_steps"], found["trained_on"]) == (
+    result = json.loads(text)
+    assert result == json.loads(out.read_text())
+    assert set(result) == KEYS
+    assert [m["step"] for m in result["moments"]] == [0, 1, 2, 4, 6, 8, 10]
+    assert all(set(m) == MOMENT for m in result["moments"])
+    assert result["final"] == result["moments"][-1]
+    assert set(result["final"]["r2"]) == set(result["final"]["du_norm"]) == ESTIMATE
+    assert result["moments"][0]["kl"] is None
+    assert (result["kl_form"], result["training_steps"], result["trained_on"]) == (
         "exact",
         6,
         "digits",
     )
-    assert (found["images"], found["steps"], found["seed"]) == (40, 10, 3)
-    assert set(found["readout"]) == {"skipped", "accuracy", "fitted_on", "converged", "c"}
-    assert found["readout"]["skipped"] is None
-    assert found["readout"]["fitted_on"] == 100
-    assert found["readout"]["accuracy"]["n"] == 40
-    assert found["generalisation"] is None
+    assert (result["images"], result["steps"], result["seed"]) == (40, 10, 3)
+    assert set(result["readout"]) == {"skipped", "accuracy", "fitted_on", "converged", "c"}
+    assert result["readout"]["skipped"] is None
+    assert result["readout"]["fitted_on"] == 100
+    assert result["readout"]["accuracy"]["n"] == 40
+    assert result["generalisation"] is None
     names = ["convergence.png", "reconstructions.png", "dictionary.png"]
-    assert found["plots"] == [str(tmp_path / "pictures" / name) for name in names]
-    assert all(Path(path).stat().st_size > 5000 for path in found["plots"])
+    assert result["plots"] == [str(tmp_path / "pictures" / name) for name in names]
+    assert all(Path(path).stat().st_size > 5000 for path in result["plots"])
 
 
 def test_a_seed_gives_its_figures_again(checkpoint: Path, run: Run) -> None:
     def final(*more: object) -> object:
         _, text, _ = run(
-            "evaluate", checkpoint, "--data", "digits", "--limit", 12, "--steps", 9,
-            "--readout-train", 0, "--json", *more,
-        )  # fmt: skip
+            "evaluate",
+            checkpoint,
+            "--data",
+            "digits",
+            "--limit",
+            12,
+            "--steps",
+            9,
+            "--readout-train",
+            0,
+            "--json",
+            *more,
+        )
         return json.loads(text)["final"]
 
     assert final() == final("--threads", 2)
@@ -102,15 +159,29 @@ def test_a_seed_gives_its_figures_again(checkpoint: Path, run: Run) -> None:
 
 def test_tables_for_people(checkpoint: Path, run: Run) -> None:
     code, text, _ = run(
-        "evaluate", checkpoint, "--data", "digits", "--limit", 10, "--steps", 6,
-        "--readout-train", 60,
-    )  # fmt: skip
+        "evaluate",
+        checkpoint,
+        "--data",
+        "digits",
+        "--limit",
+        10,
+        "--steps",
+        6,
+        "--readout-train",
+        60,
+    )
     assert code == 0
     for part in (
-        "10 images of digits, seed 0", "6*", "After 6 steps", "distance to the ideal corner",
-        "free energy (KL as in 'exact'), nats", "accuracy, linear read-out of 60",
-        "silent neurons", "us an image and step", "Alpaydin & Kaynak (1998)",
-    ):  # fmt: skip
+        "10 images of digits, seed 0",
+        "6*",
+        "After 6 steps",
+        "distance to the ideal corner",
+        "free energy (KL as in 'exact'), nats",
+        "accuracy, linear read-out of 60",
+        "silent neurons",
+        "us an image and step",
+        "Alpaydin & Kaynak (1998)",
+    ):
         assert part in text, part
 
 
@@ -128,15 +199,15 @@ def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) ->
     common = ("evaluate", checkpoint, "--data", own, "--steps", 3, "--generalise")
     code, text, error = run(*common, "--json")
     assert code == 0, error
-    found = json.loads(text)
-    assert found["images"] == 6  # every tenth of one's own images is held out
-    assert found["readout"]["fitted_on"] == 54
-    (name,) = found["generalisation"]["sets"]
+    result = json.loads(text)
+    assert result["images"] == 6  # every tenth of one's own images is held out
+    assert result["readout"]["fitted_on"] == 54
+    (name,) = result["generalisation"]["sets"]
     assert name.startswith("rotated ")
-    judged = found["generalisation"]["sets"][name]
+    judged = result["generalisation"]["sets"][name]
     assert set(judged["final"]) == MOMENT
     assert judged["images"] == 6
-    left_out = found["generalisation"]["left_out"]
+    left_out = result["generalisation"]["left_out"]
     assert set(left_out) == {"mnist", "fashion-mnist", "kmnist", "omniglot"}
     assert left_out["kmnist"].startswith("kmnist (test): t10k-images-idx3-ubyte.gz or ")
     code, text, _ = run(*common)
@@ -151,11 +222,12 @@ def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) ->
         (False, (), "own.npz has no labels"),
         (True, ("--readout-train", "0"), "none was asked for (--readout-train 0)"),
         (
-            True, ("--split", "train"),
+            True,
+            ("--split", "train"),
             "the images judged are training images; give --split test",
         ),
     ],
-)  # fmt: skip
+)
 def test_no_readout_without_its_reason(
     run: Run, tmp_path: Path, labels: bool, arguments: tuple[str, ...], reason: str
 ) -> None:
@@ -204,7 +276,7 @@ def test_images_of_another_size_are_refused(run: Run, tmp_path: Path) -> None:
 def test_mistakes_are_one_line(
     checkpoint: Path, run: Run, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    found, text, error = run("evaluate", checkpoint, *arguments)
-    assert (found, text) == (code, "")
+    result, text, error = run("evaluate", checkpoint, *arguments)
+    assert (result, text) == (code, "")
     assert message in error
     assert "Traceback" not in error

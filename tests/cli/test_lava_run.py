@@ -16,26 +16,39 @@ from ipvae_snn.workflows.lava import neurons_of
 
 @pytest.fixture
 def files(network, tmp_path):
-    program = replace(network, input=replace(network.input, kind="unit", scale=1 / 255))
-    program = replace(program, input=replace(program.input, zero_point=0))
-    save_network(program, tmp_path / "net.safetensors")
+    integer = replace(network, input=replace(network.input, kind="unit", scale=1 / 255))
+    integer = replace(integer, input=replace(integer.input, zero_point=0))
+    save_network(integer, tmp_path / "net.safetensors")
     images = np.random.default_rng(0).random((3, 4, 3)).astype(np.float32)
     np.save(tmp_path / "images.npy", images)
     flat = images.reshape(3, 12)
-    return program, encode(program.input, flat, "unit", "images")[0]
+    return integer, encode(integer.input, flat, "unit", "images")[0]
 
 
 @pytest.mark.usefixtures("lava_python")
 def test_both_inputs_are_compared_and_what_is_monitored_is_kept_and_drawn(files, run, tmp_path):
-    program, pixels = files
+    network, pixels = files
     code, text, error = run(
-        "lava", "run", tmp_path / "net.safetensors", "--data", tmp_path / "images.npy", "--steps",
-        "5", "--source", "both", "--monitor", "1,4-5", "--raster", tmp_path / "raster.png",
-        "--out", tmp_path / "out.npz", "--json",
-    )  # fmt: skip
+        "lava",
+        "run",
+        tmp_path / "net.safetensors",
+        "--data",
+        tmp_path / "images.npy",
+        "--steps",
+        "5",
+        "--source",
+        "both",
+        "--monitor",
+        "1,4-5",
+        "--raster",
+        tmp_path / "raster.png",
+        "--out",
+        tmp_path / "out.npz",
+        "--json",
+    )
     assert (code, error) == (0, "")
     told = json.loads(text)
-    wanted = interpreter.run(program, pixels, RunRequest(5, trace=True))
+    wanted = interpreter.run(network, pixels, RunRequest(5, trace=True))
     spikes, bias = told["runs"]["spikes"], told["runs"]["bias"]
     assert spikes["spikes"] == bias["spikes"] == pytest.approx(wanted.counts.sum() / 3)
     assert spikes["traffic"]["lateral"] == bias["traffic"]["lateral"]
@@ -43,11 +56,11 @@ def test_both_inputs_are_compared_and_what_is_monitored_is_kept_and_drawn(files,
     assert "feedforward" not in bias["traffic"]
     assert (spikes["host_writes"], bias["host_writes"]) == (0, 7)
     assert spikes["saturated"] == wanted.saturated.sum()
-    with np.load(tmp_path / "out.npz") as found:
-        assert found["monitor"].tolist() == [1, 4, 5]
-        np.testing.assert_array_equal(found["monitor_counts"], wanted.counts[..., [1, 4, 5]])
-        np.testing.assert_array_equal(found["monitor_states"], wanted.states[..., [1, 4, 5]])
-        np.testing.assert_array_equal(found["saturated"], wanted.saturated)
+    with np.load(tmp_path / "out.npz") as result:
+        assert result["monitor"].tolist() == [1, 4, 5]
+        np.testing.assert_array_equal(result["monitor_counts"], wanted.counts[..., [1, 4, 5]])
+        np.testing.assert_array_equal(result["monitor_states"], wanted.states[..., [1, 4, 5]])
+        np.testing.assert_array_equal(result["saturated"], wanted.saturated)
     assert (tmp_path / "raster.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -74,7 +87,12 @@ def test_what_is_no_neuron_is_one_line(text, words):
 
 def test_too_many_replicas_are_one_line_before_lava_is_looked_for(files, run, tmp_path):
     code, text, error = run(
-        "lava", "run", tmp_path / "net.safetensors", "--data", tmp_path / "images.npy",
-        "--replicas", "65",
-    )  # fmt: skip
+        "lava",
+        "run",
+        tmp_path / "net.safetensors",
+        "--data",
+        tmp_path / "images.npy",
+        "--replicas",
+        "65",
+    )
     assert (code, text, error) == (1, "", "ipvae-snn: error: replicas 65 are not in 1..64\n")

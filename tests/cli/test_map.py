@@ -28,10 +28,15 @@ def test_tables(run: Run, path: Path) -> None:
     code, text, error = run("map", path, "--profile", "loihi2")
     assert (code, error) == (0, "")
     for part in (
-        "net.safetensors on loihi2", "not public", "placement: one-layer circuit",
-        "cores (at least 1 in any split)", "longest route", "spikes between cores",
-        "this tool's", "assumed: every neuron sends one event a step",
-    ):  # fmt: skip
+        "net.safetensors on loihi2",
+        "not public",
+        "placement: one-layer circuit",
+        "cores (at least 1 in any split)",
+        "longest route",
+        "spikes between cores",
+        "this tool's",
+        "assumed: every neuron sends one event a step",
+    ):
         assert part in text
     assert "ypothetical" not in text
 
@@ -109,8 +114,9 @@ def test_rates_from_a_result_and_from_data(
     assert measured["data"]["placement"] == measured["rates"]["placement"]
 
 
-def test_wrong_input(run: Run, path: Path, network_factory: Callable[..., IntegerNetwork],
-                     tmp_path: Path) -> None:  # fmt: skip
+def test_wrong_input(
+    run: Run, path: Path, network_factory: Callable[..., IntegerNetwork], tmp_path: Path
+) -> None:
     """One line each, with the mend."""
     other = tmp_path / "other.npz"
     interpret(network_factory(neurons=9), np.zeros((1, 12), np.uint8), RunRequest(2)).save(other)
@@ -145,7 +151,8 @@ def test_the_two_layer_circuit(
     assert code == 0
     placement = json.loads(text)["placement"]
     assert {name: one["cores"] for name, one in placement["populations"].items()} == {
-        "neurons": 1, "residual": 1,
-    }  # fmt: skip
+        "neurons": 1,
+        "residual": 1,
+    }
     assert [core["population"] for core in placement["core_list"]] == ["neurons", "residual"]
     assert placement["per_image"]["messages_from_host"] == (12 if how == "spikes" else 0)

@@ -84,9 +84,7 @@ def test_a_result_takes_the_place_of_an_older_partial_one(
     out = tmp_path / "r.npz"
     older = partial_path(out)
     older.touch()
-    options = (
-        "--data", tmp_path / "images.npy", "--out", out, "--limit", 2, "--steps", 2,
-    )  # fmt: skip
+    options = ("--data", tmp_path / "images.npy", "--out", out, "--limit", 2, "--steps", 2)
     code, _, error = run("run", tmp_path / "net.safetensors", *options)
     assert (code, error) == (0, "")
     assert out.exists()
@@ -119,8 +117,12 @@ def test_ctrl_c_ends_a_run_with_status_130(
     np.save(tmp_path / "images.npy", np.random.default_rng(0).standard_normal((1, 4, 3)))
     monkeypatch.setattr(registry, "load_backend", lambda _: interrupted)
     code, _, error = run(
-        "run", tmp_path / "net.safetensors", "--data", tmp_path / "images.npy",
-        "--out", tmp_path / "r.npz",
-    )  # fmt: skip
+        "run",
+        tmp_path / "net.safetensors",
+        "--data",
+        tmp_path / "images.npy",
+        "--out",
+        tmp_path / "r.npz",
+    )
     assert (code, error) == (130, "ipvae-snn: interrupted\n")
     assert not (tmp_path / "r.npz").exists()

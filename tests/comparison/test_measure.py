@@ -102,39 +102,39 @@ def make_program(two_layer: bool = False) -> IntegerNetwork:
     )
 
 
-def make_pair(program: IntegerNetwork, n: int = N) -> Pair:
+def make_pair(network: IntegerNetwork, n: int = N) -> Pair:
     pixels = np.random.default_rng(5).integers(0, 256, (n, M)).astype(np.uint8)
-    images = pixel_values(program, pixels).astype(np.float32)
-    return Pair(make_float(), program, images, pixels)
+    images = pixel_values(network, pixels).astype(np.float32)
+    return Pair(make_float(), network, images, pixels)
 
 
-def with_bias_fault(program: IntegerNetwork, neuron: int = 3, units: int = 295) -> IntegerNetwork:
+def with_bias_fault(network: IntegerNetwork, neuron: int = 3, units: int = 295) -> IntegerNetwork:
     """295 units of 2^-12 octaves are 0.05 nats a step."""
-    bias = program.neurons.bias.copy()
+    bias = network.neurons.bias.copy()
     bias[neuron] += units
-    return replace(program, neurons=replace(program.neurons, bias=bias))
+    return replace(network, neurons=replace(network.neurons, bias=bias))
 
 
 @pytest.mark.parametrize("two_layer", [False, True])
 def test_a_program_that_is_the_network_shows_no_difference(two_layer: bool) -> None:
     pair = make_pair(make_program(two_layer))
-    found = measure(pair, 20, (0, 7, 9))
-    for figures in found.curve.values():
+    result = measure(pair, 20, (0, 7, 9))
+    for figures in result.curve.values():
         for name, value in figures.items():
             assert value.seeds["delta"].mean == pytest.approx(0.0, abs=1e-4), name
-    assert found.curve[20]["zeros"].seeds["delta"].mean == 0.0
-    assert found.curve[20]["spikes"].seeds["float"].mean > 1.0
-    for matched in (found.free, found.single):
+    assert result.curve[20]["zeros"].seeds["delta"].mean == 0.0
+    assert result.curve[20]["spikes"].seeds["float"].mean > 1.0
+    for matched in (result.free, result.single):
         assert matched.equal.mean == matched.equal_active.mean == 1.0
         assert (matched.by_step == 1.0).all()
-    for error in (found.free_error, found.single_error):
+    for error in (result.free_error, result.single_error):
         assert error.bits.mean < -5.0  # less than 1/32 unit: rounding of float32 parameters
-    assert found.distances.total_variation.mean == found.distances.wasserstein.mean == 0.0
-    assert found.distances.floor_total_variation is not None
-    assert found.distances.floor_total_variation > 0.0
-    assert found.divergence.share == 0.0
-    assert found.divergence.first is found.divergence.median_step is None
-    assert sum(found.saturations.values()) == 0
+    assert result.distances.total_variation.mean == result.distances.wasserstein.mean == 0.0
+    assert result.distances.floor_total_variation is not None
+    assert result.distances.floor_total_variation > 0.0
+    assert result.divergence.share == 0.0
+    assert result.divergence.first is result.divergence.median_step is None
+    assert sum(result.saturations.values()) == 0
 
 
 def test_a_networks_updates_are_compared_with_steps_one_by_one() -> None:
@@ -143,10 +143,10 @@ def test_a_networks_updates_are_compared_with_steps_one_by_one() -> None:
     assert several.network.updates_per_step == 1
     one, other = (measure(p, 12, (0,)) for p in (pair, several))
     assert one.free.by_step.tolist() == other.free.by_step.tolist()
-    r2 = [found.curve[12]["r2"].seeds["float"].mean for found in (one, other)]
+    r2 = [result.curve[12]["r2"].seeds["float"].mean for result in (one, other)]
     assert r2[0] == r2[1]
-    found, expected = (attribute(p, 12, (0,)).largest for p in (several, pair))
-    assert found.error.mean == expected.error.mean
+    result, expected = (attribute(p, 12, (0,)).largest for p in (several, pair))
+    assert result.error.mean == expected.error.mean
     with pytest.raises(ConversionError, match=r"4 updates per step with a leak of 0\.3 back to"):
         replace(pair, network=replace(pair.network, updates_per_step=4, leak=0.3))
 
@@ -155,13 +155,13 @@ def test_a_networks_updates_are_compared_with_steps_one_by_one() -> None:
 def test_a_wrong_bias_is_found_in_its_tensor_and_neuron(two_layer: bool) -> None:
     """One step moves neuron 3 by 295 units too far and no other: log2(295) = 8.2 bits."""
     pair = make_pair(with_bias_fault(make_program(two_layer)), 40)
-    found = measure(pair, 16, (0, 1))
-    single = found.single_error.by_neuron
+    result = measure(pair, 16, (0, 1))
+    single = result.single_error.by_neuron
     assert single[3] == pytest.approx(np.log2(295), abs=0.01)
     assert (np.delete(single, 3) < -3.0).all()
     rms = 295 / np.sqrt(K)
-    assert found.single_error.bits.mean == pytest.approx(np.log2(rms), abs=0.01)
-    assert found.single_error.nats.mean == pytest.approx(rms * UNIT, rel=1e-3)
+    assert result.single_error.bits.mean == pytest.approx(np.log2(rms), abs=0.01)
+    assert result.single_error.nats.mean == pytest.approx(rms * UNIT, rel=1e-3)
     told = attribute(pair, 16, (0, 1))
     causes = {cause.name: cause for cause in told.causes}
     assert told.largest.name == "bias"
@@ -171,19 +171,19 @@ def test_a_wrong_bias_is_found_in_its_tensor_and_neuron(two_layer: bool) -> None
         if name not in ("bias", "weights_and_bias", "together"):
             assert cause.bits < -3.0, name
             assert cause.r2.mean == pytest.approx(0.0, abs=1e-4), name
-    whole = found.curve[16]
+    whole = result.curve[16]
     for name in ("weights_and_bias", "together"):
         assert causes[name].r2.mean == pytest.approx(whole["r2"].seeds["delta"].mean, abs=1e-4)
         assert causes[name].zeros.mean == whole["zeros"].seeds["delta"].mean
-        assert causes[name].bits == pytest.approx(found.free_error.by_step[-1], abs=0.01)
+        assert causes[name].bits == pytest.approx(result.free_error.by_step[-1], abs=0.01)
 
 
 def test_lateral_weights_of_two_bits_are_found() -> None:
     """Weights -1, 0, 1 at one scale for all: 32 x 16 units a spike."""
-    program = make_program()
-    assert program.lateral is not None
-    coarse = np.clip(np.rint(program.lateral.weights / 16), -1, 1)
-    told = attribute(make_pair(replace(program, lateral=scaled(coarse, 9))), 16, (0,))
+    network = make_program()
+    assert network.lateral is not None
+    coarse = np.clip(np.rint(network.lateral.weights / 16), -1, 1)
+    told = attribute(make_pair(replace(network, lateral=scaled(coarse, 9))), 16, (0,))
     assert told.largest.name == "lateral"
     # Without the others' inhibition, inhibited neurons are wrong; self-inhibition is as it was.
     by_name = {cause.name: cause for cause in told.causes}
@@ -218,11 +218,11 @@ FAULTS: dict[str, Callable[[IntegerNetwork], IntegerNetwork]] = {
 )
 def test_every_fault_is_found_in_its_own_place(name: str, two_layer: bool) -> None:
     """And all changes together do what the program does: its very counts and states."""
-    program = FAULTS[name](make_program(two_layer))
-    pair = make_pair(program)
+    network = FAULTS[name](make_program(two_layer))
+    pair = make_pair(network)
     assert attribute(pair, 12, (2,)).largest.name == name
     counts, states = last_step(pair, variants(pair)["together"], slice(0, N), 12, 2)
-    whole = interpreter.run(program, pair.pixels, RunRequest(12, 2, trace=True))
+    whole = interpreter.run(network, pair.pixels, RunRequest(12, 2, trace=True))
     assert whole.counts is not None
     np.testing.assert_array_equal(counts, whole.counts[:, -1])
     np.testing.assert_allclose(states, whole.state * UNIT, rtol=0, atol=1e-9)
@@ -232,14 +232,14 @@ def test_pixels_without_weights_are_left_out_on_their_own_account() -> None:
     """Pixel 4 is away in feed-forward and competition alike: the other tensors are as they were."""
     A = matrix()
     A[4] = 0
-    program, own = make_program(), np.diagonal(A.T @ A)
-    program = replace(
-        program,
+    network, own = make_program(), np.diagonal(A.T @ A)
+    network = replace(
+        network,
         feedforward=scaled(A.T, 1),
         lateral=scaled(-(A.T @ A - np.diag(own)), 5),
-        neurons=replace(program.neurons, self_inhibition=(32 * own).astype(np.int32)),
+        neurons=replace(network.neurons, self_inhibition=(32 * own).astype(np.int32)),
     )
-    pair = make_pair(program)
+    pair = make_pair(network)
     told = attribute(pair, 12, (0,))
     assert told.largest.name == "left_out_pixels"
     by_name = {cause.name: cause for cause in told.causes}
@@ -253,7 +253,7 @@ def test_divergence_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = make_pair(with_bias_fault(make_program(), units=150), 7)
     monkeypatch.setattr(paired_runs, "IMAGES", 2)
     monkeypatch.setattr(paired_runs, "ENTRIES", 6 * K)
-    found = measure(pair, 14, (5,))
+    result = measure(pair, 14, (5,))
     request = RunRequest(14, 5, trace=True)
     floats = reference.run_float(pair.network, pair.images, request)
     integers = interpreter.run(pair.program, pair.pixels, request)
@@ -264,22 +264,25 @@ def test_divergence_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
     step = min(steps)
     image = steps.index(step)
     neuron = int(np.argmax(unequal[image, step]))
-    assert found.divergence.first is not None
-    assert vars(found.divergence.first) == {
-        "seed": 5, "image": image, "step": step, "neuron": neuron,
+    assert result.divergence.first is not None
+    assert vars(result.divergence.first) == {
+        "seed": 5,
+        "image": image,
+        "step": step,
+        "neuron": neuron,
         "float_count": floats.counts[image, step, neuron],
         "integer_count": integers.counts[image, step, neuron],
-    }  # fmt: skip
-    assert 0.5 < np.isfinite(steps).mean() == pytest.approx(found.divergence.share)
-    assert found.divergence.median_step == np.median(steps)
-    assert found.free.equal.mean == pytest.approx(1.0 - unequal.mean())
+    }
+    assert 0.5 < np.isfinite(steps).mean() == pytest.approx(result.divergence.share)
+    assert result.divergence.median_step == np.median(steps)
+    assert result.free.equal.mean == pytest.approx(1.0 - unequal.mean())
     active = floats.counts != 0
-    assert found.free.equal_active.mean == pytest.approx(1.0 - unequal[active].mean())
-    assert found.free.by_step == pytest.approx(1.0 - unequal.mean(axis=(0, 2)))
+    assert result.free.equal_active.mean == pytest.approx(1.0 - unequal[active].mean())
+    assert result.free.by_step == pytest.approx(1.0 - unequal.mean(axis=(0, 2)))
     assert floats.states is not None
     assert integers.states is not None
     error = np.sqrt(((integers.states * UNIT - floats.states) ** 2).mean(axis=(0, 1)))
-    assert found.free_error.by_neuron == pytest.approx(np.log2(error / UNIT))
+    assert result.free_error.by_neuron == pytest.approx(np.log2(error / UNIT))
 
 
 def test_cuts_and_threads_change_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,8 +314,8 @@ def test_single_steps_are_the_interpreters(
     states = rng.integers(group.state_min, group.state_max + 1, (3, 4, 9)).astype(np.int32)
     counts = rng.integers(-30, 60, (3, 4, 9)).clip(0).astype(np.int32)
     prepared = compiled.prepare(network)
-    begun = compiled.start(prepared, pixels, 11, first_image=8)
-    drawn, after = one_step(prepared, begun, states, counts, 5, threads=2)
+    start_state = compiled.start(prepared, pixels, 11, first_image=8)
+    drawn, after = one_step(prepared, start_state, states, counts, 5, threads=2)
     shown = interpreter.held(network, pixels)
     for t in range(4):
         wide, given = states[:, t].astype(np.int64), np.minimum(counts[:, t], group.max_count)
@@ -325,30 +328,31 @@ def test_single_steps_are_the_interpreters(
 
 def plain_run(pair: Pair, variant: Variant, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Run a variant in NumPy: the rules of docs/ir.md and of float_inference.step."""
-    d, program, unit = variant.dynamics, pair.program, pair.unit
-    group, layer = program.neurons, program.residual
-    images = pixel_values(program, pair.pixels) if variant.levels else pair.images.astype(float)
+    d, network, unit = variant.dynamics, pair.program, pair.unit
+    group, layer = network.neurons, network.residual
+    images = pixel_values(network, pair.pixels) if variant.levels else pair.images.astype(float)
     index = np.arange(len(images))
     u = np.tile(variant.initial_state, (len(images), 1))
-    own = program.own_inhibition * unit / (1 << group.extra_bits)
+    own = network.own_inhibition * unit / (1 << group.extra_bits)
     for t in range(steps):
         if variant.drawn:
             held = np.floor(u / unit + 0.5).clip(group.state_min, group.state_max)
-            z = sample(program, held.astype(np.int64), seed, index, t)
+            z = sample(network, held.astype(np.int64), seed, index, t)
         else:
             z = poisson_from_uniforms(np.exp(u), seed, index, t)
         drive = images @ d.feed_forward - z @ d.G
         if variant.residual:
             assert layer is not None
             assert variant.prediction is not None
-            payload = np.floor((images - z @ variant.prediction.T) / program.input.scale + 0.5)
-            sent = payload.clip(-layer.limit, layer.limit) * program.input.scale
+            payload = np.floor((images - z @ variant.prediction.T) / network.input.scale + 0.5)
+            sent = payload.clip(-layer.limit, layer.limit) * network.input.scale
             loop = np.diagonal(variant.prediction.T @ d.feed_forward)
             drive = sent @ d.feed_forward - z * (np.diagonal(d.G) - loop)
         du = d.step_size * (drive - d.bias)
         if variant.clamped:
-            du = np.maximum(np.minimum(du, group.excitation_max * unit - own * z),
-                            group.update_min * unit)  # fmt: skip
+            du = np.maximum(
+                np.minimum(du, group.excitation_max * unit - own * z), group.update_min * unit
+            )
             u = np.clip(u + du, group.state_min * unit, group.state_max * unit)
         else:
             u = reference.soft_clip(u + reference.soft_clip(du, d.clip, d.floor), d.clip, d.floor)
@@ -360,12 +364,12 @@ def plain_run(pair: Pair, variant: Variant, steps: int, seed: int) -> tuple[np.n
 @pytest.mark.parametrize("two_layer", [False, True])
 def test_compiled_variants_are_the_readable_ones(two_layer: bool) -> None:
     """Low clamps, a low clip and strong images, so that every rule acts."""
-    program = FAULTS["feedforward"](with_bias_fault(make_program(two_layer)))
-    group = replace(program.neurons, excitation_max=400, update_min=-700, state_max=4 << 12)
-    program = replace(program, neurons=group)
-    if program.residual is not None:
-        program = replace(program, residual=replace(program.residual, limit=90))
-    pair = make_pair(program)
+    network = FAULTS["feedforward"](with_bias_fault(make_program(two_layer)))
+    group = replace(network.neurons, excitation_max=400, update_min=-700, state_max=4 << 12)
+    network = replace(network, neurons=group)
+    if network.residual is not None:
+        network = replace(network, residual=replace(network.residual, limit=90))
+    pair = make_pair(network)
     pair = replace(pair, network=replace(pair.network, clip=3.0))
     ends = {}
     for name, variant in variants(pair).items():
@@ -392,11 +396,11 @@ def test_meaning_in_numbers() -> None:
     assert looped.prediction == pytest.approx(make_float().phi)
     assert looped.lateral is None
     # Row 1 inhibits column 0 and not the reverse: rows are sources.
-    program = make_program()
-    assert program.lateral is not None
+    network = make_program()
+    assert network.lateral is not None
     one_way = np.zeros((K, K))
     one_way[0, 1] = -2  # target 0, source 1
-    given = meaning(replace(program, lateral=scaled(one_way, 5)), d.step_size).lateral
+    given = meaning(replace(network, lateral=scaled(one_way, 5)), d.step_size).lateral
     assert given is not None
     assert given[1, 0] == pytest.approx(0.5)  # 64 units; 32 of them are a quarter
     assert np.count_nonzero(given) == 1
@@ -404,15 +408,15 @@ def test_meaning_in_numbers() -> None:
 
 def test_figures_of_a_step_are_those_of_its_counts() -> None:
     pair = make_pair(with_bias_fault(make_program()))
-    found = measure(pair, 6, (3,))
+    result = measure(pair, 6, (3,))
     for step in (4, 6):
         floats = reference.run_float(pair.network, pair.images, RunRequest(step, 3))
         integers = interpreter.run(pair.program, pair.pixels, RunRequest(step, 3))
         for side, trace in (("float", floats), ("integer", integers)):
             quality = r2_per_image(pair.images, trace.reconstruction).mean()
-            assert found.curve[step]["r2"].seeds[side].mean == pytest.approx(quality)
+            assert result.curve[step]["r2"].seeds[side].mean == pytest.approx(quality)
             spikes = trace.spikes_per_step[:, -1].mean()
-            assert found.curve[step]["spikes"].images[side].mean == pytest.approx(spikes)
+            assert result.curve[step]["spikes"].images[side].mean == pytest.approx(spikes)
 
 
 def test_free_energy_by_hand() -> None:
@@ -422,13 +426,17 @@ def test_free_energy_by_hand() -> None:
     and with the updated rate in front, 2 (1 + 2 (ln 2 - 1)) = 0.772589.
     """
     network = replace(
-        make_float(), phi=np.ones((1, 1), np.float32), image_shape=(1, 1),
+        make_float(),
+        phi=np.ones((1, 1), np.float32),
+        image_shape=(1, 1),
         log_sigma=np.log(np.array([0.5], np.float32)),
-    )  # fmt: skip
+    )
     given = (
-        np.array([[1.0]], np.float32), np.array([[0.5]], np.float32), np.array([[LN2]]),
+        np.array([[1.0]], np.float32),
+        np.array([[0.5]], np.float32),
+        np.array([[LN2]]),
         np.array([[0.0]]),
-    )  # fmt: skip
+    )
     assert free_energy_of(network, "exact")(*given) == pytest.approx([0.725791 + 0.386294])
     assert free_energy_of(network, "code")(*given) == pytest.approx([0.725791 + 0.772589])
 
@@ -452,9 +460,9 @@ def test_distances_by_hand() -> None:
 
 def test_students_interval_by_hand() -> None:
     """t(2, 97.5 %) = 4.302653; 1, 2, 3 have a standard error of 1 / sqrt 3."""
-    found = over_seeds([1.0, 2.0, 3.0])
-    assert (found.mean, found.n) == (2.0, 3)
-    assert found.high - 2.0 == pytest.approx(4.302653 / 3**0.5) == pytest.approx(2.0 - found.low)
+    result = over_seeds([1.0, 2.0, 3.0])
+    assert (result.mean, result.n) == (2.0, 3)
+    assert result.high - 2.0 == pytest.approx(4.302653 / 3**0.5) == pytest.approx(2.0 - result.low)
     alone = over_seeds([0.5])
     assert alone.mean == 0.5
     assert np.isnan([alone.low, alone.high]).all()
@@ -474,8 +482,8 @@ def test_steps_that_are_recorded() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    program = make_program()
-    pair = make_pair(program)
+    network = make_program()
+    pair = make_pair(network)
     with pytest.raises(DataError, match=r"^float images \(5, 6\) and 8-bit images \(4, 6\) differ"):
         replace(pair, pixels=pair.pixels[:4])
     small = replace(make_float(), phi=make_float().phi[:, :5])
@@ -483,7 +491,7 @@ def test_what_does_not_fit_is_refused() -> None:
         DataError,
         match=r"^the float network has 6 pixels and 5 neurons, the program 6 and 8; give the two",
     ):
-        Pair(small, program, pair.images, pair.pixels)
+        Pair(small, network, pair.images, pair.pixels)
     with pytest.raises(DataError, match=r"^steps 0 are not in 1\.\.1048576$"):
         measure(pair, 0, (0,))
     with pytest.raises(DataError, match=r"^seed -1 is not in"):

@@ -35,11 +35,18 @@ def toy_float(seed: int = 0, kind: str = "unit") -> FloatNetwork:
     log_sigma[0] = -6.0  # the learnt noise of a pixel that never changes
     phi[0] = 0.01
     return FloatNetwork(
-        phi=phi.astype(np.float32), log_sigma=log_sigma.astype(np.float32),
+        phi=phi.astype(np.float32),
+        log_sigma=log_sigma.astype(np.float32),
         u0=rng.uniform(-4, -2, NEURONS).astype(np.float32),
-        log_bias=np.full(NEURONS, -2.0, np.float32), log_lr=-3.5, clip=10.0, floor=-8.0,
-        input_kind=kind, image_shape=(HEIGHT, WIDTH), source="00" * 32, trained_on="toy",
-    )  # type: ignore[arg-type]  # kind is a plain str here  # fmt: skip
+        log_bias=np.full(NEURONS, -2.0, np.float32),
+        log_lr=-3.5,
+        clip=10.0,
+        floor=-8.0,
+        input_kind=kind,
+        image_shape=(HEIGHT, WIDTH),
+        source="00" * 32,
+        trained_on="toy",
+    )  # type: ignore[arg-type]  # kind is a plain str here
 
 
 def toy_images(n: int, seed: int = 1) -> np.ndarray:
@@ -68,12 +75,12 @@ def test_calibration_finds_the_dead_pixel(calibration: Calibration) -> None:
 def test_integers_follow_the_float_network(calibration: Calibration) -> None:
     """8 bits, the same uniforms: nearly all counts are equal over 64 steps."""
     floats, pixels = toy_float(), toy_images(20, seed=2)
-    program, _ = convert(floats, calibration, ConversionSettings())
-    coded, saturated = encode(program.input, pixels, "unit", "toy")
+    network, _ = convert(floats, calibration, ConversionSettings())
+    coded, saturated = encode(network.input, pixels, "unit", "toy")
     request = RunRequest(64, 3, trace=True)
     want = run_float(floats, pixels, request, pixel_mask=calibration.active)
-    found = interpreter.run(program, coded, request)
-    match = agreement(want, found, program)
+    result = interpreter.run(network, coded, request)
+    match = agreement(want, result, network)
     assert saturated == 0
     assert want.counts_sum.sum() > 1000
     assert match.equal > 0.97
@@ -92,18 +99,18 @@ def test_the_drive_is_the_float_networks(
     Nearly no mean error for any neuron (it is given back in the bias); the rest is rounding.
     """
     floats = toy_float()
-    program, _ = convert(
+    network, _ = convert(
         floats, calibration, ConversionSettings(bits, bits, circuit=circuit, fraction_bits=12)
     )
     target = target_of(floats, calibration.active, 12)
     z = np.rint(calibration.mean_counts).astype(np.int64)
-    coded = levels(program.input, calibration.pixels)
-    drive, _ = interpreter.drive(program, interpreter.held(program, coded), z)
-    found = drive / 2.0**program.neurons.extra_bits
-    x = (coded.astype(float) - program.input.zero_point) * program.input.scale
+    coded = levels(network.input, calibration.pixels)
+    drive, _ = interpreter.drive(network, interpreter.held(network, coded), z)
+    result = drive / 2.0**network.neurons.extra_bits
+    x = (coded.astype(float) - network.input.zero_point) * network.input.scale
     soft = target.soft * (1 + z)
     wanted = x @ target.feedforward.T - z @ target.competition - target.threshold - soft
-    error = found - wanted
+    error = result - wanted
     spread = (wanted - wanted.mean(axis=0)).std()
     assert np.sqrt((error**2).mean()) < {8: 0.01, 4: 0.2}[bits] * spread
     assert np.abs(error.mean(axis=0)).max() < {8: 0.01, 4: 0.15}[bits] * spread
@@ -116,10 +123,10 @@ def test_the_soft_clip_is_self_inhibition() -> None:
     np.testing.assert_allclose(lost, np.exp(u) * np.exp(-c), rtol=np.exp(4 - c))
     tight = replace(toy_float(), clip=5.0)
     seen = calibrate(tight, toy_images(64), "toy", steps=32)
-    program, _ = convert(tight, seen, ConversionSettings())
+    network, _ = convert(tight, seen, ConversionSettings())
     target = target_of(tight, seen.active, 12)
-    unit = 2.0**program.neurons.extra_bits
-    own = program.neurons.self_inhibition / unit - np.diagonal(target.competition)
+    unit = 2.0**network.neurons.extra_bits
+    own = network.neurons.self_inhibition / unit - np.diagonal(target.competition)
     assert np.median(own) == pytest.approx(target.soft, rel=0.25)
     assert target.soft == pytest.approx(np.exp(-5) * np.log2(np.e) * 4096)
 
@@ -127,15 +134,15 @@ def test_the_soft_clip_is_self_inhibition() -> None:
 def test_report_tells_the_truth(calibration: Calibration) -> None:
     """Bounds, eigenvalues, margin and loop gain, recomputed from the program another way."""
     floats = toy_float()
-    program, report = convert(floats, calibration, ConversionSettings(8, 5))
+    network, report = convert(floats, calibration, ConversionSettings(8, 5))
     bounds = {bound.name: bound for bound in report.bounds}
-    assert program.lateral is not None
-    sums = worst_partial_sum(program.lateral.weights, 0, program.neurons.max_count)
+    assert network.lateral is not None
+    sums = worst_partial_sum(network.lateral.weights, 0, network.neurons.max_count)
     assert bounds["lateral sum"].worst == sums.max() <= bounds["lateral sum"].limit == 8388607
-    group = program.neurons
+    group = network.neurons
     nat = np.log2(np.e) * 2.0 ** (group.fraction_bits + group.extra_bits)
-    scale = program.lateral.multiplier * 2.0 ** -program.lateral.shift.astype(float)
-    integer = (np.diag(group.self_inhibition) - program.lateral.weights * scale[:, None]) / nat
+    scale = network.lateral.multiplier * 2.0 ** -network.lateral.shift.astype(float)
+    integer = (np.diag(group.self_inhibition) - network.lateral.weights * scale[:, None]) / nat
     symmetric = (integer + integer.T) / 2
     proof = report.certificate
     assert proof.smallest_eigenvalue == pytest.approx(np.linalg.eigvalsh(symmetric)[0], abs=1e-6)
@@ -160,10 +167,10 @@ def test_updates_without_a_leak_become_steps_and_the_report_says_so(
     several = replace(toy_float(), updates_per_step=4)
     seen = calibrate(several, toy_images(64), "toy", steps=32)
     assert np.array_equal(seen.mean_counts, calibration.mean_counts)
-    program, report = convert(several, seen, ConversionSettings())
+    network, report = convert(several, seen, ConversionSettings())
     single, _ = convert(toy_float(), calibration, ConversionSettings())
-    assert program.provenance == {**single.provenance, "updates_per_step": "4"}
-    assert_same_integers(program, single)
+    assert network.provenance == {**single.provenance, "updates_per_step": "4"}
+    assert_same_integers(network, single)
     assert report.calibration == (
         "64 images of toy, 32 steps; one step of the float network is 4 steps here"
     )
@@ -192,19 +199,19 @@ def test_a_leak_between_updates_is_refused_with_the_remedy(calibration: Calibrat
 
 
 def test_a_leak_of_single_updates_changes_nothing(calibration: Calibration) -> None:
-    program, _ = convert(replace(toy_float(), leak=1.5), calibration, ConversionSettings())
+    network, _ = convert(replace(toy_float(), leak=1.5), calibration, ConversionSettings())
     plain, _ = convert(toy_float(), calibration, ConversionSettings())
-    assert_same_integers(program, plain)
+    assert_same_integers(network, plain)
 
 
 def test_the_read_out_makes_up_for_coarse_weights(calibration: Calibration) -> None:
     """The fitted decoder reconstructs better than the float dictionary from the same counts."""
     floats = toy_float()
-    program, _ = convert(floats, calibration, ConversionSettings(2, 2))
-    coded = levels(program.input, calibration.pixels)
-    counts = interpreter.run(program, coded, RunRequest(32)).counts_sum
+    network, _ = convert(floats, calibration, ConversionSettings(2, 2))
+    coded = levels(network.input, calibration.pixels)
+    counts = interpreter.run(network, coded, RunRequest(32)).counts_sum
     wanted = calibration.mean_counts @ floats.phi.T
-    fitted = (program.decoder.weights.astype(float).T * program.decoder.scale).T
+    fitted = (network.decoder.weights.astype(float).T * network.decoder.scale).T
     errors = [np.sqrt(((counts / 32 @ d.T - wanted) ** 2).mean()) for d in (fitted, floats.phi)]
     assert errors[0] < 0.8 * errors[1]
 
@@ -212,10 +219,10 @@ def test_the_read_out_makes_up_for_coarse_weights(calibration: Calibration) -> N
 def test_sparsity_sets_the_least_salient_weights_to_zero(calibration: Calibration) -> None:
     """At least the share asked for, and still close to float."""
     floats = toy_float()
-    program, _ = convert(floats, calibration, ConversionSettings(sparsity=0.6))
-    assert program.lateral is not None
+    network, _ = convert(floats, calibration, ConversionSettings(sparsity=0.6))
+    assert network.lateral is not None
     off = ~np.eye(NEURONS, dtype=bool)
-    assert (program.lateral.weights[off] == 0).sum() >= round(0.6 * off.sum())
+    assert (network.lateral.weights[off] == 0).sum() >= round(0.6 * off.sum())
     with pytest.raises(ConversionError, match=r"a sparsity of 1\.0 is not possible; give a share"):
         ConversionSettings(sparsity=1.0)
     with pytest.raises(ConversionError, match="two-layer circuit has no lateral weights"):
@@ -241,9 +248,9 @@ def test_standardised_input_uses_a_zero_point() -> None:
     images = (toy_images(32) - 0.3) * 3
     floats = toy_float(kind="standardised")
     measured = calibrate(floats, images, "toy", steps=8)
-    program, _ = convert(floats, measured, ConversionSettings())
-    assert program.input.zero_point == 128
-    coded, _ = encode(program.input, np.zeros((1, HEIGHT * WIDTH), np.float32), "standardised", "x")
+    network, _ = convert(floats, measured, ConversionSettings())
+    assert network.input.zero_point == 128
+    coded, _ = encode(network.input, np.zeros((1, HEIGHT * WIDTH), np.float32), "standardised", "x")
     assert (coded == 128).all()
 
 
@@ -292,18 +299,18 @@ def test_rows_never_pass_level_or_accumulator(seed: int, bits: int, high: int) -
     """Whatever the rows and the largest count."""
     rng = np.random.default_rng(seed)
     rows = rng.normal(0, 10.0 ** rng.integers(-4, 3), (4, 40)) * (rng.random((4, 40)) < 0.7)
-    made = quantise_rows(rows, np.diag(rng.random(40)), bits, 0, high, "test")
-    weights = made.connection.weights
+    report = quantise_rows(rows, np.diag(rng.random(40)), bits, 0, high, "test")
+    weights = report.connection.weights
     assert np.abs(weights.astype(int)).max() <= signed_limit(bits)
     assert worst_partial_sum(weights, 0, high).max() <= signed_limit(24)
-    assert made.bits_used.max() <= bits
+    assert report.bits_used.max() <= bits
 
 
 def test_a_row_of_zeros_stays_silent() -> None:
     """Scale 0 gives multiplier 0 and no weight."""
-    made = quantise_rows(np.zeros((2, 3)), np.eye(3), 8, 0, 9, "test")
-    assert not made.connection.weights.any()
-    assert not made.connection.multiplier.any()
+    report = quantise_rows(np.zeros((2, 3)), np.eye(3), 8, 0, 9, "test")
+    assert not report.connection.weights.any()
+    assert not report.connection.multiplier.any()
 
 
 def test_feedback_by_hand() -> None:
@@ -315,9 +322,9 @@ def test_feedback_by_hand() -> None:
     """
     moments = np.eye(3)
     moments[1, 2] = moments[2, 1] = 1 - 1e-9
-    made = quantise_rows(np.array([[7.0, 3.4, 2.4]]), moments, 4, 0, 1, "test")
-    assert made.scale.tolist() == [1.0]
-    assert made.connection.weights.tolist() == [[7, 3, 3]]
+    report = quantise_rows(np.array([[7.0, 3.4, 2.4]]), moments, 4, 0, 1, "test")
+    assert report.scale.tolist() == [1.0]
+    assert report.connection.weights.tolist() == [[7, 3, 3]]
 
 
 def test_the_diagonal_takes_what_it_can() -> None:
@@ -340,22 +347,22 @@ def test_feedback_loses_less_than_nearest_rounding(seed: int, bits: int) -> None
     mixing = rng.normal(size=(20, 20)) * (0.7 ** np.arange(20))
     moments = mixing @ mixing.T / 20
     rows = rng.normal(size=(30, 20))
-    made = quantise_rows(rows, moments, bits, 0, 1, "test")
-    safe = made.scale[:, None]
+    report = quantise_rows(rows, moments, bits, 0, 1, "test")
+    safe = report.scale[:, None]
     nearest = np.clip(np.rint(rows / safe), -signed_limit(bits), signed_limit(bits)) * safe
 
     def power(real: np.ndarray) -> float:
         return float(np.einsum("ij,jk,ik->", real - rows, moments, real - rows))
 
-    assert power(made.real) < power(nearest)
+    assert power(report.real) < power(nearest)
 
 
 def test_finer_units_are_the_same_weights() -> None:
     """Two bits finer: the sum is shifted down by two less."""
-    made = quantise_rows(np.array([[0.5, -0.25]]), np.eye(2), 8, 0, 1, "test")
-    finer_rows = finer(made, 2)
-    assert (finer_rows.connection.shift == made.connection.shift - 2).all()
-    np.testing.assert_allclose(finer_rows.real, 4 * made.real)
+    report = quantise_rows(np.array([[0.5, -0.25]]), np.eye(2), 8, 0, 1, "test")
+    finer_rows = finer(report, 2)
+    assert (finer_rows.connection.shift == report.connection.shift - 2).all()
+    np.testing.assert_allclose(finer_rows.real, 4 * report.real)
 
 
 def test_encode_levels_and_refusals() -> None:

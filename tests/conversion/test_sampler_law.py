@@ -67,8 +67,8 @@ def test_figures_on_the_page_are_those_measured() -> None:
     assert [int(top) for top, *_ in rows] == [0, 3, 4, 10, 15]
     for top, *figures in rows:
         worst = every_state().up_to(int(top))
-        found = [worst.total_variation, worst.mean, worst.zero]
-        assert figures == [f"{value:.1e}" for value in found], top
+        result = [worst.total_variation, worst.mean, worst.zero]
+        assert figures == [f"{value:.1e}" for value in result], top
 
 
 def test_units_on_the_page() -> None:
@@ -101,12 +101,12 @@ def test_law_is_that_of_the_code(potential: int) -> None:
     rate = part_rate(np.full(len(uniforms), potential), BITS, TABLES)
     edges = part_thresholds(np.array([potential]), BITS, TABLES)[0]
     expected = (edges[np.newaxis] <= uniforms[:, np.newaxis]).sum(axis=1)
-    found = part_count(rate, uniforms, TABLES)
-    np.testing.assert_array_equal(found, expected)
+    result = part_count(rate, uniforms, TABLES)
+    np.testing.assert_array_equal(result, expected)
     # A count that never falls as U rises, seen on both sides of every step, has no other steps:
     # the number of uniforms between two of its steps is the law.
     law = part_law(np.array([potential]), BITS, TABLES)[0]
-    starts = [int(uniforms[found >= k][0]) for k in range(int(found.max()) + 1)]
+    starts = [int(uniforms[result >= k][0]) for k in range(int(result.max()) + 1)]
     np.testing.assert_array_equal(np.diff([*starts, 2**31]), law[law > 0])
 
 
@@ -149,12 +149,12 @@ def test_law_of_a_step_is_the_exact_convolution(potential: int) -> None:
     """1, 2, 4 and 8 parts; and what saturation makes of it."""
     n_parts = 1 << int(parts_log2(np.array([potential]), BITS)[0])
     exact = exact_convolution(part_law(np.array([potential]), BITS, TABLES)[0], n_parts)
-    found = step_law(potential, BITS, TABLES)
-    np.testing.assert_allclose(found, np.array(exact, float), rtol=0, atol=1e-15)
+    result = step_law(potential, BITS, TABLES)
+    np.testing.assert_allclose(result, np.array(exact, float), rtol=0, atol=1e-15)
     saturated = step_law(potential, BITS, TABLES, max_count=9)
-    np.testing.assert_array_equal(saturated[:9], found[:9])
+    np.testing.assert_array_equal(saturated[:9], result[:9])
     assert saturated[9] == pytest.approx(float(sum(exact[9:])), abs=1e-14)
-    np.testing.assert_array_equal(step_law(potential, BITS, TABLES, 28 * n_parts + 1), found)
+    np.testing.assert_array_equal(step_law(potential, BITS, TABLES, 28 * n_parts + 1), result)
 
 
 def test_law_of_the_most_parts_is_that_of_sums_of_positive_terms() -> None:
@@ -166,24 +166,24 @@ def test_law_of_the_most_parts_is_that_of_sums_of_positive_terms() -> None:
         kept = np.flatnonzero(whole > 1e-30)
         first = 2 * first + int(kept[0])
         whole = whole[kept[0] : kept[-1] + 1]
-    found = step_law(HIGHEST, BITS, TABLES)
-    np.testing.assert_allclose(found[first : first + len(whole)], whole, rtol=0, atol=1e-11)
-    assert found.sum() == pytest.approx(1.0, abs=1e-10)
+    result = step_law(HIGHEST, BITS, TABLES)
+    np.testing.assert_allclose(result[first : first + len(whole)], whole, rtol=0, atol=1e-11)
+    assert result.sum() == pytest.approx(1.0, abs=1e-10)
 
 
 @pytest.mark.parametrize("potential", POTENTIALS.tolist())
 def test_distances_are_those_of_the_whole_law(potential: int) -> None:
     """Against scipy's Poisson on every count that can occur, without any window."""
-    found = distances(np.array([potential]), BITS, TABLES)
+    result = distances(np.array([potential]), BITS, TABLES)
     rate = 2.0 ** (potential / 4096)
     law = step_law(potential, BITS, TABLES)
     counts = np.arange(len(law))
     true = poisson.pmf(counts, rate)
     variation = 0.5 * (np.abs(law - true).sum() + poisson.sf(counts[-1], rate))
-    assert found.total_variation[0] == pytest.approx(variation, abs=1e-9)
-    assert found.mean[0] == pytest.approx(law @ counts / rate - 1, abs=1e-9)
+    assert result.total_variation[0] == pytest.approx(variation, abs=1e-9)
+    assert result.mean[0] == pytest.approx(law @ counts / rate - 1, abs=1e-9)
     if rate <= 16:
-        assert found.zero[0] == pytest.approx(law[0] / np.exp(-rate) - 1, rel=1e-3, abs=1e-12)
+        assert result.zero[0] == pytest.approx(law[0] / np.exp(-rate) - 1, rel=1e-3, abs=1e-12)
 
 
 def test_windows_leave_out_nothing_that_counts() -> None:

@@ -32,33 +32,35 @@ def crossing(own: int, limits: Limits) -> float:
 
 @settings(max_examples=20, deadline=None)
 @given(
-    own=st.integers(1, 1200), extra=st.integers(0, 3), octaves=st.integers(2, 6),
+    own=st.integers(1, 1200),
+    extra=st.integers(0, 3),
+    octaves=st.integers(2, 6),
     lift=st.integers(20, 200),
-)  # fmt: skip
+)
 def test_the_barrier_bounds_every_potential(own: int, extra: int, octaves: int, lift: int) -> None:
     """6 fraction bits, so that every potential below the cap can be tried."""
     limits = Limits(6, extra, octaves << 6, lift, 400)
-    found = float(barrier(np.array([own]), limits)[0])
-    assert crossing(own, limits) <= found + 1e-12
+    result = float(barrier(np.array([own]), limits)[0])
+    assert crossing(own, limits) <= result + 1e-12
 
 
 def test_the_barrier_is_not_empty() -> None:
     """Strong inhibition holds, none does not, and the bound is near the truth."""
     limits = Limits(8, 2, 6 << 8, 256, 200)
     truth = crossing(60, limits)
-    found = barrier(np.array([0, 60, 4000]), limits)
-    assert found[0] == 1.0
-    assert truth <= found[1] < 2 * truth + 1e-12
-    assert found[2] < BARRIER
+    result = barrier(np.array([0, 60, 4000]), limits)
+    assert result[0] == 1.0
+    assert truth <= result[1] < 2 * truth + 1e-12
+    assert result[2] < BARRIER
 
 
 def test_least_own_inhibition_is_the_least() -> None:
     """One unit less does not hold."""
     limits = Limits(12, 0, 8 << 12, 6000, 400)
     least = least_own_inhibition(limits, 1 << 20)
-    assert barrier(np.array([least]), limits)[0] <= BARRIER < barrier(
-        np.array([least - 1]), limits
-    )[0]  # fmt: skip
+    assert (
+        barrier(np.array([least]), limits)[0] <= BARRIER < barrier(np.array([least - 1]), limits)[0]
+    )
     assert least_own_inhibition(limits, 5) == 6
 
 

@@ -60,9 +60,9 @@ SOURCES = {
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_every_kind_of_source_gives_the_same_images(kind: str) -> None:
-    found = image_set(SOURCES[kind])
-    assert (found.image_shape, found.kind, len(found)) == ((6, 4), "unit", 25)
-    np.testing.assert_allclose(found.pixels, EXPECTED, rtol=0, atol=1e-7)
+    result = image_set(SOURCES[kind])
+    assert (result.image_shape, result.kind, len(result)) == ((6, 4), "unit", 25)
+    np.testing.assert_allclose(result.pixels, EXPECTED, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", ["Dataset of pictures", "DataLoader"])
@@ -82,8 +82,8 @@ def test_a_path_and_a_name_are_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("limit", [1, 7, 8, 25])
 def test_a_limit_keeps_the_first_images(limit: int) -> None:
     for source in (LEVELS, TensorDataset(torch.from_numpy(LEVELS)), loader()):
-        found = image_set(source, Selection(limit=limit))
-        np.testing.assert_array_equal(found.pixels, EXPECTED[:limit])
+        result = image_set(source, Selection(limit=limit))
+        np.testing.assert_array_equal(result.pixels, EXPECTED[:limit])
 
 
 def test_no_more_is_read_than_is_asked_for() -> None:

@@ -40,9 +40,9 @@ def test_real_files(name, split, count, mean, sd, first_labels):
 @pytest.mark.parametrize("folder", ["mnist", "fashion_mnist"])
 def test_real_files_have_the_published_checksums(folder):
     family = {"mnist": mnist_like._MNIST, "fashion_mnist": mnist_like._FASHION}[folder]
-    found = sorted((Path(REAL) / folder).glob("*.gz"))
-    assert found
-    for path in found:
+    result = sorted((Path(REAL) / folder).glob("*.gz"))
+    assert result
+    for path in result:
         assert hashlib.md5(path.read_bytes()).hexdigest() == family.md5[path.name]
 
 

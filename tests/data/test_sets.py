@@ -258,9 +258,15 @@ def test_digits_are_split_within_each_class():
 
 def test_catalogue():
     assert [source.name for source in names()] == [
-        "natural", "digits", "mnist", "fashion-mnist", "kmnist", "omniglot", "vanhateren",
+        "natural",
+        "digits",
+        "mnist",
+        "fashion-mnist",
+        "kmnist",
+        "omniglot",
+        "vanhateren",
         "cifar10",
-    ]  # fmt: skip
+    ]
     for source in names():
         assert callable(source.resolve())
         assert source.summary

@@ -116,11 +116,11 @@ def test_measure_covers_each_tile_once():
     tile = np.array([[-1, 1], [1, 1]], np.float32)
     image = np.tile(tile, (2, 5))
     image[2:, 8:] = 2
-    found = whitening.measure([np.pad(image, ((0, 1), (0, 1)), constant_values=7)], 2)
-    assert found.mean == pytest.approx(0.5)
-    assert found.deviation == pytest.approx(0.75**0.5)
+    result = whitening.measure([np.pad(image, ((0, 1), (0, 1)), constant_values=7)], 2)
+    assert result.mean == pytest.approx(0.5)
+    assert result.deviation == pytest.approx(0.75**0.5)
     np.testing.assert_allclose(
-        found.apply(np.float32([[0.5, 0.5 + 0.75**0.5]])), [[0, 1]], atol=1e-6
+        result.apply(np.float32([[0.5, 0.5 + 0.75**0.5]])), [[0, 1]], atol=1e-6
     )
 
 
@@ -170,14 +170,14 @@ def fake_photographs(monkeypatch, right_seed):
 def test_training_patches_see_no_test_pixel(monkeypatch):
     # Other pixels in the right-hand quarter leave every training patch as it was, to the last bit,
     # and change every test patch.
-    found = {}
+    result = {}
     for right_seed in (10, 20):
         fake_photographs(monkeypatch, right_seed)
-        found[right_seed] = [
+        result[right_seed] = [
             load("natural", split, n_patches=200).pixels for split in ("train", "test")
         ]
-    np.testing.assert_array_equal(found[10][0], found[20][0])
-    assert (found[10][1] != found[20][1]).any(axis=1).all()
+    np.testing.assert_array_equal(result[10][0], result[20][0])
+    assert (result[10][1] != result[20][1]).any(axis=1).all()
 
 
 def test_no_training_patch_is_a_test_patch():

@@ -134,10 +134,16 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(EXAMPLES))
         patch.setattr(
-            sys, "argv",
-            ["readout_weights.py", str(folder / "net.safetensors"), str(folder), "--steps",
-             str(STEPS)],
-        )  # fmt: skip
+            sys,
+            "argv",
+            [
+                "readout_weights.py",
+                str(folder / "net.safetensors"),
+                str(folder),
+                "--steps",
+                str(STEPS),
+            ],
+        )
         importlib.import_module("readout_weights").main()
     images, labels = (np.load(folder / f"{name}.npy")[:IMAGES] for name in ("images", "labels"))
     np.save(folder / "few.npy", images)
@@ -192,10 +198,17 @@ def test_the_example_names_digits_by_a_read_out_that_equals_its_emulation(
     assert trace.counts is not None
     wanted, votes = emulated(trace.counts, prepared.weights, THRESHOLD, 1)
     printed = run_in_lava(
-        lava_python, prepared.bundle, EXAMPLES / "lava_readout.py", prepared.bundle,
-        prepared.folder / "few.npy", prepared.folder / "weights.npy", STEPS,
-        "--spikes", tmp_path / "spikes.npy", *options,
-    )  # fmt: skip
+        lava_python,
+        prepared.bundle,
+        EXAMPLES / "lava_readout.py",
+        prepared.bundle,
+        prepared.folder / "few.npy",
+        prepared.folder / "weights.npy",
+        STEPS,
+        "--spikes",
+        tmp_path / "spikes.npy",
+        *options,
+    )
     np.testing.assert_array_equal(np.load(tmp_path / "spikes.npy"), wanted)
     named = [int(line) for line in printed.splitlines()]
     assert named == votes.argmax(axis=1).tolist()
@@ -227,17 +240,17 @@ def test_both_circuits_feed_a_read_out_and_their_vars_can_be_read_and_monitored(
         spikes, _ = emulated(trace.counts, weights, 400, stride)
         assert 0 < spikes.sum() < spikes.size
         for model in ("parts", "fused", "own"):
-            with np.load(tmp_path / f"{name}_{model}.npz") as found:
-                raster = found["spikes"].reshape(len(weights), len(pixels), -1).swapaxes(0, 1)
+            with np.load(tmp_path / f"{name}_{model}.npz") as result:
+                raster = result["spikes"].reshape(len(weights), len(pixels), -1).swapaxes(0, 1)
                 np.testing.assert_array_equal(raster, spikes, err_msg=f"{name} {model}")
-                np.testing.assert_array_equal(found["v"], trace.state[-1])
-                np.testing.assert_array_equal(found["z"], trace.counts[-1, -1])
+                np.testing.assert_array_equal(result["v"], trace.state[-1])
+                np.testing.assert_array_equal(result["z"], trace.counts[-1, -1])
                 np.testing.assert_array_equal(
-                    found["saturated"], trace.saturated.sum(axis=(0, 1))[:4]
+                    result["saturated"], trace.saturated.sum(axis=(0, 1))[:4]
                 )
-                assert found["overflowed"].tolist() == [0]
+                assert result["overflowed"].tolist() == [0]
                 # The update that step t causes is made at place 1 + stride (t + 1).
-                potentials = found["potentials"].reshape(len(pixels), -1, circuit.n_neurons)
+                potentials = result["potentials"].reshape(len(pixels), -1, circuit.n_neurons)
                 np.testing.assert_array_equal(potentials[:, 1 + stride :: stride], trace.states)
 
 
@@ -278,16 +291,16 @@ def test_payloads_beyond_24_bits_are_held_and_counted(
     one, two = (
         {m: read(f"{c}-layer_payload_{m}") for m in ("parts", "fused")} for c in ("one", "two")
     )
-    for found in one.values():
-        assert found["overflowed"].tolist() == [over]
-        np.testing.assert_array_equal(found["held"], np.clip(currents[-1], -RANGE_MAX, RANGE_MAX))
+    for result in one.values():
+        assert result["overflowed"].tolist() == [over]
+        np.testing.assert_array_equal(result["held"], np.clip(currents[-1], -RANGE_MAX, RANGE_MAX))
     np.testing.assert_array_equal(one["parts"]["counts"], one["fused"]["counts"])
     # Two layers: the payload itself is held, and what follows is what its limit causes.
-    for model, found in two.items():
-        np.testing.assert_array_equal(found["held"], held[-1])
-        assert found["overflowed"].tolist() == [0]
-        assert found["residual_overflowed"].tolist() == [payload.size]
+    for model, result in two.items():
+        np.testing.assert_array_equal(result["held"], held[-1])
+        assert result["overflowed"].tolist() == [0]
+        assert result["residual_overflowed"].tolist() == [payload.size]
         limit = read(f"two-layer_held_payload_{model}")
         assert limit["residual_overflowed"].tolist() == [0]
-        np.testing.assert_array_equal(found["counts"], limit["counts"])
+        np.testing.assert_array_equal(result["counts"], limit["counts"])
     np.testing.assert_array_equal(two["parts"]["counts"], two["fused"]["counts"])

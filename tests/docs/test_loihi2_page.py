@@ -75,7 +75,7 @@ def test_the_page_holds_what_the_figures_print(
 def test_the_numbers_in_the_text(modules: tuple[ModuleType, ModuleType], text: str) -> None:
     """Instructions of a quiet neuron, with either uniforms; units at a rate of 2^-12."""
     micro, figures = modules
-    counts = {name: sum(found.values()) for name, found in figures.operations().items()}
+    counts = {name: sum(result.values()) for name, result in figures.operations().items()}
     quiet = sum(counts.values()) - counts["uniforms, keyed"] - counts["every further count"]
     quiet -= counts["integrate, two-layer"] + counts["residual"]
     assert 80 <= quiet <= 120
@@ -118,36 +118,43 @@ def test_the_steps_equal_the_interpreter(
 ) -> None:
     """Scaling, residual and integration in 24-bit words, over all counts that can occur."""
     micro, _ = modules
-    program = network if circuit == "one-layer" else two_layer
-    tight = replace(program.neurons, excitation_max=500, update_min=-2000)
-    program = replace(program, neurons=tight)  # so that every clamp acts
+    integer = network if circuit == "one-layer" else two_layer
+    tight = replace(integer.neurons, excitation_max=500, update_min=-2000)
+    integer = replace(integer, neurons=tight)  # so that every clamp acts
     machine = micro.Machine()
     rng = np.random.default_rng(2)
-    group = program.neurons
-    counts = rng.integers(0, group.max_count + 1, (400, program.n_neurons))
-    counts[200:] = rng.poisson(0.7, (200, program.n_neurons))  # fewer clamps act here
+    group = integer.neurons
+    counts = rng.integers(0, group.max_count + 1, (400, integer.n_neurons))
+    counts[200:] = rng.poisson(0.7, (200, integer.n_neurons))  # fewer clamps act here
     state = rng.integers(group.state_min, group.state_max + 1, counts.shape)
-    pixels = rng.integers(0, 256, (400, program.n_pixels)).astype(np.uint8)
-    shown = interpreter.held(program, pixels)
-    wanted, saturated = interpreter.integrate(program, state, shown, counts)
+    pixels = rng.integers(0, 256, (400, integer.n_pixels)).astype(np.uint8)
+    shown = interpreter.held(integer, pixels)
+    wanted, saturated = interpreter.integrate(integer, state, shown, counts)
     own = np.maximum(group.self_inhibition.astype(np.int64), 1)
     width = (group.excitation_max - group.update_min) << group.extra_bits
     loop = None
-    if program.residual is None:
-        assert program.lateral is not None
-        received = shown + scaled(micro, machine, program.lateral, counts)
+    if integer.residual is None:
+        assert integer.lateral is not None
+        received = shown + scaled(micro, machine, integer.lateral, counts)
     else:
-        predicted = scaled(micro, machine, program.residual.prediction, counts)
-        error = micro.residual(machine, shown, predicted, program.residual.limit)
-        received = group.bias + scaled(micro, machine, program.feedforward, error)
-        inhibition = np.maximum(program.residual.loop_inhibition.astype(np.int64), 1)
-        loop = (program.residual.loop_inhibition.astype(np.int64), -(-width // inhibition))
-    found = micro.integrate(
-        machine, state, received, counts, group.self_inhibition.astype(np.int64), -(-width // own),
-        group.extra_bits, (group.update_min, group.excitation_max),
-        (group.state_min, group.state_max), loop,
-    )  # fmt: skip
-    np.testing.assert_array_equal(found, wanted)
+        predicted = scaled(micro, machine, integer.residual.prediction, counts)
+        error = micro.residual(machine, shown, predicted, integer.residual.limit)
+        received = group.bias + scaled(micro, machine, integer.feedforward, error)
+        inhibition = np.maximum(integer.residual.loop_inhibition.astype(np.int64), 1)
+        loop = (integer.residual.loop_inhibition.astype(np.int64), -(-width // inhibition))
+    result = micro.integrate(
+        machine,
+        state,
+        received,
+        counts,
+        group.self_inhibition.astype(np.int64),
+        -(-width // own),
+        group.extra_bits,
+        (group.update_min, group.excitation_max),
+        (group.state_min, group.state_max),
+        loop,
+    )
+    np.testing.assert_array_equal(result, wanted)
     assert (saturated[:, 1:4].sum(axis=0) > 0).all()  # every clamp was tried
 
 
@@ -172,9 +179,16 @@ def test_a_real_network_stays_within_words(
         counts = trace.counts[:, step].astype(np.int64)
         received = machine.add(current, scaled(micro, machine, digits.lateral, counts))
         state = micro.integrate(
-            machine, state, received, counts, own, cap, group.extra_bits,
-            (group.update_min, group.excitation_max), (group.state_min, group.state_max),
-        )  # fmt: skip
+            machine,
+            state,
+            received,
+            counts,
+            own,
+            cap,
+            group.extra_bits,
+            (group.update_min, group.excitation_max),
+            (group.state_min, group.state_max),
+        )
         np.testing.assert_array_equal(state, trace.states[:, step])
 
 
@@ -185,8 +199,8 @@ def scaled(
     largest = int(connection.shift.max())
     multiplier = connection.multiplier.astype(np.int64) << (largest - connection.shift)
     total = payload @ connection.weights.astype(np.int64).T
-    found: np.ndarray = micro.scale(machine, total, multiplier, largest)
-    return found
+    result: np.ndarray = micro.scale(machine, total, multiplier, largest)
+    return result
 
 
 def test_the_uniforms_are_threefry(modules: tuple[ModuleType, ModuleType]) -> None:
@@ -211,8 +225,8 @@ def test_the_sampler_draws_from_its_law(modules: tuple[ModuleType, ModuleType]) 
     assert (halvings == 0).all()
     counts = micro.part_count(micro.Machine(), rate, uniforms, 0, 20)
     law = figures.law(v, 12, 0)[0]
-    found = np.bincount(counts, minlength=len(law)) / len(uniforms)
-    np.testing.assert_array_equal(found[: len(law)], law)
+    result = np.bincount(counts, minlength=len(law)) / len(uniforms)
+    np.testing.assert_array_equal(result[: len(law)], law)
 
 
 def test_a_word_that_overflows_is_noticed(modules: tuple[ModuleType, ModuleType]) -> None:

@@ -62,9 +62,9 @@ def image_set(n: int, seed: int = 1) -> ImageSet:
     return ImageSet("noise", "test", pixels, (3, 4), "standardised", citation="nobody")
 
 
-def same(found: Estimate, expected: np.ndarray, tolerance: float = 1e-6) -> bool:
+def same(result: Estimate, expected: np.ndarray, tolerance: float = 1e-6) -> bool:
     e = estimates.estimate(expected.astype(np.float64))
-    return np.allclose([found.mean, found.low, found.high], [e.mean, e.low, e.high], tolerance)
+    return np.allclose([result.mean, result.low, result.high], [e.mean, e.low, e.high], tolerance)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_recorded_steps(steps: int, horizon: int, expected: tuple[int, ...]) -> 
 @pytest.mark.parametrize("form", ["code", "exact"])
 def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) -> None:
     images, request = image_set(30), EvaluationRequest(6, seed=3, kl=form, training_steps=5)
-    found = evaluate(network, images, request, shown=2)
+    result = evaluate(network, images, request, shown=2)
     c = circuit(network)
     p = start(c, images.pixels, images.kind, images.name, 3)
     x = images.pixels.astype(np.float64)
     phi, sigma = network.phi.astype(np.float64), network.log_sigma.astype(np.float64)
     highest = p.state
-    assert [m.step for m in found.evaluation.moments] == [0, 1, 2, 4, 5, 6]
-    for moment in found.evaluation.moments:
+    assert [m.step for m in result.evaluation.moments] == [0, 1, 2, 4, 5, 6]
+    for moment in result.evaluation.moments:
         while p.step < moment.step:
             p = advance(c, p, 1)
             highest = np.maximum(highest, p.state)
@@ -110,8 +110,8 @@ def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) ->
         assert moment.worst_r2 == pytest.approx(r2.min(), rel=1e-5)
         expected = math.hypot(1 - r2.mean(), 1 - (z == 0).mean())
         assert moment.corner.mean == pytest.approx(expected, rel=1e-6)
-        np.testing.assert_allclose(found.samples[moment.step], sample[:2], atol=1e-5)
-        np.testing.assert_allclose(found.maps[moment.step], mean[:2], atol=1e-5)
+        np.testing.assert_allclose(result.samples[moment.step], sample[:2], atol=1e-5)
+        np.testing.assert_allclose(result.maps[moment.step], mean[:2], atol=1e-5)
         if moment.step == 0:
             assert moment.kl is moment.free_energy is moment.du_norm is None
             continue
@@ -123,14 +123,14 @@ def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) ->
         assert same(moment.free_energy, nll + kl)
         assert moment.du_norm is not None
         assert same(moment.du_norm, np.sqrt(((u - before) ** 2).sum(axis=1)))
-    e = found.evaluation
+    e = result.evaluation
     assert e.last is e.moments[-1]
     assert same(e.spikes_per_image, p.counts_sum.sum(axis=1))
     assert e.largest_rate == pytest.approx(math.exp(highest.max()), rel=1e-6)
     assert e.worst_image == r2.argmin()
-    np.testing.assert_array_equal(found.rates, np.exp(p.state))
-    assert same(e.lifetime_sparseness, sparseness.lifetime(found.rates))
-    assert same(e.population_sparseness, sparseness.population(found.rates))
+    np.testing.assert_array_equal(result.rates, np.exp(p.state))
+    assert same(e.lifetime_sparseness, sparseness.lifetime(result.rates))
+    assert same(e.population_sparseness, sparseness.population(result.rates))
 
 
 def test_chunks_and_threads_change_no_figure(
@@ -211,16 +211,16 @@ def in_numpy(network: FloatNetwork, pixels: np.ndarray, steps: int) -> tuple[Any
 def test_evaluate_equals_run_with_several_updates_and_a_leak(tied: FloatNetwork) -> None:
     """Counts are drawn anew at the potentials after step 4, which is where evaluation judges."""
     digits = data.load("digits", "test")
-    found = evaluate(tied, digits, EvaluationRequest(4, seed=2)).evaluation
+    result = evaluate(tied, digits, EvaluationRequest(4, seed=2)).evaluation
     trace = run_float(tied, digits.pixels, RunRequest(4, seed=1))
     rates = np.exp(trace.state)
     mean = quality.r2(digits.pixels, rates @ tied.phi.T)
     sample = quality.r2(digits.pixels, np.random.default_rng(4).poisson(rates) @ tied.phi.T)
     spikes = estimates.estimate(trace.spikes_per_step.sum(axis=1).astype(np.float64))
     for one, other in (
-        (mean, found.last.r2_map),
-        (sample, found.last.r2),
-        (spikes, found.spikes_per_image),
+        (mean, result.last.r2_map),
+        (sample, result.last.r2),
+        (spikes, result.spikes_per_image),
     ):
         assert abs(one.mean - other.mean) < 4 * error_of(one, other)
 
@@ -236,10 +236,10 @@ def test_run_aways_and_silent_neurons_are_seen(network: FloatNetwork) -> None:
     pixels = images.pixels.copy()
     pixels[:, 0] = 0.0
     pixels[[2, 5], 0] = 1e4
-    found = evaluate(wild, replace(images, pixels=pixels), EvaluationRequest(4)).evaluation
-    assert found.reached_clip == estimates.share(2, 8)
-    assert found.largest_rate > math.exp(9)
-    assert (found.silent_neurons, found.neurons) == (1, K)
+    result = evaluate(wild, replace(images, pixels=pixels), EvaluationRequest(4)).evaluation
+    assert result.reached_clip == estimates.share(2, 8)
+    assert result.largest_rate > math.exp(9)
+    assert (result.silent_neurons, result.neurons) == (1, K)
 
 
 def test_the_config_of_training_decides() -> None:
@@ -268,17 +268,17 @@ def test_sparseness_by_hand() -> None:
 @given(st.lists(st.floats(0, 1e3), min_size=2, max_size=20), st.floats(1e-3, 1e3))
 def test_sparseness_is_within_0_and_1_whatever_the_unit(rates: list[float], unit: float) -> None:
     row = np.array([rates])
-    found = sparseness.population(row)
-    if not np.isnan(found).any():
-        assert -1e-9 <= found[0] <= 1 + 1e-9
-        np.testing.assert_allclose(sparseness.population(unit * row), found, atol=1e-9)
+    result = sparseness.population(row)
+    if not np.isnan(result).any():
+        assert -1e-9 <= result[0] <= 1 + 1e-9
+        np.testing.assert_allclose(sparseness.population(unit * row), result, atol=1e-9)
 
 
 def test_wilsons_interval_by_hand() -> None:
     """Newcombe (1998), table I: 81 of 263 gives 0.2553 .. 0.3662, and 0 of 20 gives 0 .. 0.1611."""
-    found = estimates.share(81, 263)
-    assert (found.mean, found.n) == (81 / 263, 263)
-    assert (round(found.low, 4), round(found.high, 4)) == (0.2553, 0.3662)
+    result = estimates.share(81, 263)
+    assert (result.mean, result.n) == (81 / 263, 263)
+    assert (round(result.low, 4), round(result.high, 4)) == (0.2553, 0.3662)
     nothing = estimates.share(0, 20)
     assert (nothing.low, round(nothing.high, 4)) == (0.0, 0.1611)
     assert estimates.share(20, 20).high == 1.0
@@ -289,14 +289,14 @@ def test_the_corner_s_interval_is_that_of_the_bootstrap() -> None:
     rng = np.random.default_rng(0)
     r2, zeros = rng.normal(0.7, 0.1, 400), rng.normal(0.8, 0.05, 400)
     r2[3] = np.nan
-    found = figures.corner(r2, zeros)
+    result = figures.corner(r2, zeros)
     again = []
     for _ in range(2000):
         rows = rng.integers(0, 400, 400)
         again.append(math.hypot(1 - np.nanmean(r2[rows]), 1 - zeros[rows].mean()))
-    assert found.excluded == 1
-    assert found.mean == pytest.approx(np.mean(again), rel=2e-3)
-    np.testing.assert_allclose([found.low, found.high], np.quantile(again, [0.025, 0.975]), 0.01)
+    assert result.excluded == 1
+    assert result.mean == pytest.approx(np.mean(again), rel=2e-3)
+    np.testing.assert_allclose([result.low, result.high], np.quantile(again, [0.025, 0.975]), 0.01)
     assert figures.corner(np.ones(5), np.ones(5)).mean == 0.0
 
 
@@ -312,9 +312,9 @@ def clusters(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_readout_of_clear_classes_is_right_and_of_none_is_chance() -> None:
     features, labels = clusters(600, 0)
     judged, truth = clusters(300, 1)
-    found = readout.linear_readout(features, labels, judged, truth)
-    assert found.accuracy.mean > 0.99
-    assert (found.fitted_on, found.converged, found.accuracy.n) == (600, True, 300)
+    result = readout.linear_readout(features, labels, judged, truth)
+    assert result.accuracy.mean > 0.99
+    assert (result.fitted_on, result.converged, result.accuracy.n) == (600, True, 300)
     rng = np.random.default_rng(2)
     noise = rng.normal(0, 1, (600, 5)), rng.normal(0, 1, (300, 5))
     blind = readout.linear_readout(noise[0], labels, noise[1], truth)
@@ -332,8 +332,8 @@ def test_the_penalty_is_chosen_on_images_that_are_fitted_on() -> None:
     labels = rng.integers(0, 2, 1500)
     features = rng.normal(0, 1, (1500, 801))
     features[:, 0] += 1.5 * labels
-    found = readout.linear_readout(features, labels, features, labels)
-    assert found.c < 1.0
+    result = readout.linear_readout(features, labels, features, labels)
+    assert result.c < 1.0
     few = readout.linear_readout(features[:400], labels[:400], features, labels)
     assert few.c == 1.0
 
@@ -355,18 +355,18 @@ def squares(name: str = "mnist", side: int = 28, kind: str = "unit") -> ImageSet
 
 def test_a_quarter_turn_is_numpy_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotate, "angles", lambda n, seed: np.full(n, 90.0))
-    found = rotate.rotated(squares())
+    result = rotate.rotated(squares())
     expected = np.rot90(squares().pixels.reshape(6, 28, 28), axes=(1, 2))
-    np.testing.assert_allclose(found.pixels.reshape(6, 28, 28), expected, atol=1e-6)
-    assert (found.name, found.citation) == ("rotated mnist", "who")
-    np.testing.assert_array_equal(found.labels, np.arange(6))
+    np.testing.assert_allclose(result.pixels.reshape(6, 28, 28), expected, atol=1e-6)
+    assert (result.name, result.citation) == ("rotated mnist", "who")
+    np.testing.assert_array_equal(result.labels, np.arange(6))
 
 
 def test_angles_fill_the_circle_and_are_keyed() -> None:
-    found = rotate.angles(4000, seed=0)
-    assert np.histogram(found, 8, (0, 360))[0].min() > 400
-    np.testing.assert_array_equal(found[:10], rotate.angles(10, seed=0))
-    assert (found != rotate.angles(4000, seed=1)).mean() > 0.99
+    result = rotate.angles(4000, seed=0)
+    assert np.histogram(result, 8, (0, 360))[0].min() > 400
+    np.testing.assert_array_equal(result[:10], rotate.angles(10, seed=0))
+    assert (result != rotate.angles(4000, seed=1)).mean() > 0.99
     np.testing.assert_array_equal(
         rotate.rotated(squares()).pixels, rotate.rotated(squares()).pixels
     )
@@ -378,9 +378,9 @@ def test_other_sets_tell_what_is_left_out() -> None:
             raise DataError("kmnist (test): not found")
         return squares(name)
 
-    found = other_sets(squares("mnist"), load)
-    assert [s.name for s in found.found] == ["rotated mnist", "fashion-mnist", "omniglot"]
-    assert found.left_out == {"kmnist": "kmnist (test): not found"}
+    result = other_sets(squares("mnist"), load)
+    assert [s.name for s in result.found] == ["rotated mnist", "fashion-mnist", "omniglot"]
+    assert result.left_out == {"kmnist": "kmnist (test): not found"}
     assert set(SETS) >= {"mnist", "kmnist"}
 
 
@@ -407,13 +407,13 @@ def ink(path: Path) -> float:
 
 def test_pictures_show_what_was_found(network: FloatNetwork, tmp_path: Path) -> None:
     images = image_set(5)
-    found = evaluate(network, images, EvaluationRequest(40, training_steps=12), shown=2)
+    result = evaluate(network, images, EvaluationRequest(40, training_steps=12), shown=2)
     drawings: dict[str, Callable[[Path], None]] = {
-        "convergence": lambda p: plots.convergence(p, found.evaluation),
+        "convergence": lambda p: plots.convergence(p, result.evaluation),
         "reconstructions": lambda p: plots.reconstructions(
-            p, images.pixels[:2], found.samples, found.maps, (3, 4), "Title"
+            p, images.pixels[:2], result.samples, result.maps, (3, 4), "Title"
         ),
-        "dictionary": lambda p: plots.dictionary_by_use(p, network.phi, (3, 4), found.rates),
+        "dictionary": lambda p: plots.dictionary_by_use(p, network.phi, (3, 4), result.rates),
     }
     for name, draw in drawings.items():
         draw(tmp_path / f"{name}.png")
@@ -426,6 +426,6 @@ def test_pictures_show_what_was_found(network: FloatNetwork, tmp_path: Path) -> 
 
 def test_steps_are_spread_and_keep_their_ends() -> None:
     steps = [0, 1, 2, 4, 8, 16, 32, 64, 128, 200]
-    found = plots.spread(steps, 5)
-    assert (found[0], found[-1], len(found)) == (0, 200, 5)
+    result = plots.spread(steps, 5)
+    assert (result[0], result[-1], len(result)) == (0, 200, 5)
     assert plots.spread([0, 1], 8) == [0, 1]

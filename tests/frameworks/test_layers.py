@@ -123,8 +123,8 @@ def test_checkpoint_dynamics_are_those_of_float_inference(checkpoint: FloatNetwo
     z = rng.poisson(0.5, u.shape).astype(np.int32)
     wanted = reference.step(d, u, x @ d.feed_forward, z)
     layer = FromCheckpoint(checkpoint, False).double()
-    found = layer.update(torch.tensor(u), torch.tensor(x), torch.tensor(z).double())
-    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-6, atol=1e-6)
+    result = layer.update(torch.tensor(u), torch.tensor(x), torch.tensor(z).double())
+    np.testing.assert_allclose(result.numpy(), wanted, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(layer.u0.numpy()[0], d.u0, rtol=1e-6)
 
 
@@ -157,34 +157,34 @@ def test_program_dynamics_follow_the_integers(
     The lateral sum, the held current and the update are each rounded once: 1.5 units at the
     most, in a two-layer circuit also each residual by half a level of the input.
     """
-    program = network_factory(extra_bits=0)
+    network = network_factory(extra_bits=0)
     tolerance = 1.6
     if circuit == "two-layer":
         rng = np.random.default_rng(1)
-        m, k = program.n_pixels, program.n_neurons
+        m, k = network.n_pixels, network.n_neurons
         prediction = Connection(
             rng.integers(0, 128, (m, k)).astype(np.int8),
             np.full(m, 1 << 14, np.int32),
             np.full(m, 18, np.int32),
         )
-        loop = program.neurons.self_inhibition
-        program = replace(program, lateral=None, residual=Residual(prediction, 150, loop))
-        weights = np.abs(program.feedforward.weights.astype(np.int64)).sum(axis=1)
-        gain = weights * program.feedforward.multiplier / 2.0**program.feedforward.shift
+        loop = network.neurons.self_inhibition
+        network = replace(network, lateral=None, residual=Residual(prediction, 150, loop))
+        weights = np.abs(network.feedforward.weights.astype(np.int64)).sum(axis=1)
+        gain = weights * network.feedforward.multiplier / 2.0**network.feedforward.shift
         tolerance += 0.5 * float(gain.max())
-    pixels = pixels_factory(program, 6)
-    group = program.neurons
+    pixels = pixels_factory(network, 6)
+    group = network.neurons
     unit = np.log(2.0) / (1 << group.fraction_bits)
-    layer = FromProgram(program, False).double()
-    x = (torch.tensor(pixels).double() - program.input.zero_point) * program.input.scale
-    held = interpreter.held(program, pixels)
+    layer = FromProgram(network, False).double()
+    x = (torch.tensor(pixels).double() - network.input.zero_point) * network.input.scale
+    held = interpreter.held(network, pixels)
     state = np.tile(group.initial_state.astype(np.int64), (6, 1))
     worst, clamped = 0.0, 0
     for step in range(20):
-        counts = interpreter.sample(program, state, 1, np.arange(6), step)
-        after, saturated = interpreter.integrate(program, state, held, counts)
-        found = layer.update(torch.tensor(state * unit), x, torch.tensor(counts).double())
-        worst = max(worst, np.abs(found.numpy() / unit - after).max())
+        counts = interpreter.sample(network, state, 1, np.arange(6), step)
+        after, saturated = interpreter.integrate(network, state, held, counts)
+        result = layer.update(torch.tensor(state * unit), x, torch.tensor(counts).double())
+        worst = max(worst, np.abs(result.numpy() / unit - after).max())
         state, clamped = after, clamped + int(saturated[:, 1:].sum())
     assert worst < tolerance
     assert clamped > 0

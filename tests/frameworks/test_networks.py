@@ -30,9 +30,9 @@ def parts(network: IntegerNetwork) -> dict[str, object]:
 
 def program_of(layer: IterativePoisson | IterativePoissonCell) -> IntegerNetwork:
     """The integer network that a layer runs."""
-    (found,) = (m.network for m in layer.modules() if hasattr(m, "network"))
-    assert isinstance(found, IntegerNetwork)
-    return found
+    (result,) = (m.network for m in layer.modules() if hasattr(m, "network"))
+    assert isinstance(result, IntegerNetwork)
+    return result
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -55,10 +55,10 @@ def test_from_pretrained_is_the_network_of_the_command_line(
     out = tmp_path / "net.safetensors"
     code, _, error = run("convert", "digits", "--weight-bits", 6, "--out", out)
     assert (code, error) == (0, "")
-    found = layer.from_pretrained("digits", bits=6, seed=4)
-    assert parts(program_of(found)) == parts(load_network(out))
-    assert found.seed == 4
-    assert "bits=6" in repr(found)
+    result = layer.from_pretrained("digits", bits=6, seed=4)
+    assert parts(program_of(result)) == parts(load_network(out))
+    assert result.seed == 4
+    assert "bits=6" in repr(result)
 
 
 def test_float_mode_takes_a_name_and_converts_nothing() -> None:
@@ -75,10 +75,10 @@ def test_calibration_images_come_as_arrays_tensors_or_names() -> None:
     path = network_path("digits")
 
     def converted(images: object) -> IntegerNetwork:
-        found = from_checkpoint(path, "integer", bits=8, circuit="two-layer", images=images)  # type: ignore[arg-type]  # object
-        assert isinstance(found, IntegerNetwork)
-        assert found.circuit == "two-layer"
-        return found
+        result = from_checkpoint(path, "integer", bits=8, circuit="two-layer", images=images)  # type: ignore[arg-type]  # object
+        assert isinstance(result, IntegerNetwork)
+        assert result.circuit == "two-layer"
+        return result
 
     array, tensor = (
         converted(images.pixels),

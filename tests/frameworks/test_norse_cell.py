@@ -37,8 +37,8 @@ def norse() -> Any:
 @pytest.fixture
 def unit_network(network_factory: Networks) -> IntegerNetwork:
     """A network of pixels in [0, 1], to which spike trains of 0 and 1 are black and white."""
-    program = network_factory(zero_point=0)
-    return replace(program, input=InputCode((4, 3), "unit", 1.0 / 255.0, 0))
+    network = network_factory(zero_point=0)
+    return replace(network, input=InputCode((4, 3), "unit", 1.0 / 255.0, 0))
 
 
 @pytest.mark.parametrize("shape", [(12,), (1, 4, 3)])
@@ -122,13 +122,13 @@ def test_encoders_set_the_current_of_their_step(norse: Any, unit_network: Intege
         train = encoder(2.0 * images)
         assert set(train.unique().tolist()) == {0.0, 1.0}
         cell = IterativePoissonCell(unit_network, seed=4)
-        found, last = norse.Lift(cell)(train)
+        result, last = norse.Lift(cell)(train)
         state = np.tile(unit_network.neurons.initial_state.astype(np.int64), (5, 1))
         for step, spikes in enumerate(train):
             shown = interpreter.held(unit_network, spikes.numpy().astype(np.uint8) * np.uint8(255))
             counts = interpreter.sample(unit_network, state, 4, np.arange(5), step)
             state, _ = interpreter.integrate(unit_network, state, shown, counts)
-            assert found[step].tolist() == counts.tolist()
+            assert result[step].tolist() == counts.tolist()
         assert last.v.tolist() == state.tolist()
 
 

@@ -82,8 +82,8 @@ def wanted(network: IntegerNetwork, pixels: np.ndarray) -> list[object]:
     """The interpreter's counts (T, N, K)."""
     trace = interpreter.run(network, pixels, RunRequest(STEPS, SEED, trace=True))
     assert trace.counts is not None
-    found: list[object] = trace.counts.transpose(1, 0, 2).tolist()
-    return found
+    result: list[object] = trace.counts.transpose(1, 0, 2).tolist()
+    return result
 
 
 @pytest.mark.parametrize("kind", ["snntorch", "norse"])
@@ -114,8 +114,8 @@ def test_either_circuit_comes_back_whole(
     factory = {"one-layer": network_factory, "two-layer": two_layer_factory}[circuit]
     first, other = factory(seed=0), factory(seed=3)
     layer = make_layer(other, "integer", False, "relaxed", 0.1)
-    found = layer.load_state_dict(IntegerLayer(first).state_dict())
-    assert (found.missing_keys, found.unexpected_keys) == ([], [])
+    result = layer.load_state_dict(IntegerLayer(first).state_dict())
+    assert (result.missing_keys, result.unexpected_keys) == ([], [])
     loaded = layer.program.network  # type: ignore[union-attr]  # an IntegerLayer's
     assert loaded.provenance == first.provenance
     pixels = pixels_factory(first, 4)
@@ -154,14 +154,14 @@ def test_missing_and_unexpected_keys_are_torch_s_own(network_factory: Networks) 
     short = {key: value for key, value in state.items() if "lateral.shift" not in key}
     with pytest.raises(RuntimeError, match=r'Missing key\(s\) .*"0.program.lateral.shift"\.'):
         model.load_state_dict(short)
-    found = model.load_state_dict(short, strict=False)
-    assert found.missing_keys == ["0.program.lateral.shift"]
+    result = model.load_state_dict(short, strict=False)
+    assert result.missing_keys == ["0.program.lateral.shift"]
     assert model[0].program.network is other  # never a mixture of two
     long = {**state, "0.program.colour": torch.zeros(1)}
     with pytest.raises(RuntimeError, match=r'Unexpected key\(s\) .*"0.program.colour"\.'):
         model.load_state_dict(long)
-    found = model.load_state_dict({}, strict=False)
-    assert sorted(found.missing_keys) == sorted(state)
+    result = model.load_state_dict({}, strict=False)
+    assert sorted(result.missing_keys) == sorted(state)
 
 
 @pytest.mark.parametrize("strict", [True, False])

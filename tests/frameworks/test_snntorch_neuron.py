@@ -30,8 +30,8 @@ Pixels = Callable[..., np.ndarray]
 @pytest.fixture
 def unit_network(network_factory: Networks) -> IntegerNetwork:
     """A network of pixels in [0, 1], to which spike trains of 0 and 1 are black and white."""
-    program = network_factory(zero_point=0)
-    return replace(program, input=InputCode((4, 3), "unit", 1.0 / 255.0, 0))
+    network = network_factory(zero_point=0)
+    return replace(network, input=InputCode((4, 3), "unit", 1.0 / 255.0, 0))
 
 
 @pytest.mark.parametrize("shape", [(12,), (1, 4, 3)])
@@ -91,8 +91,8 @@ def test_hidden_state_in_a_sequential_is_reset_by_utils(
         for _ in range(6):
             spk, mem = net(torch.tensor(pixels))
         assert spk.shape == mem.shape == (4, 3)
-        found = net[1].mem + torch.tensor(network.neurons.initial_state)
-        assert found.tolist() == expected.state.tolist()
+        result = net[1].mem + torch.tensor(network.neurons.initial_state)
+        assert result.tolist() == expected.state.tolist()
     other = utils.reset(net) or copy.deepcopy(net)
     assert torch.equal(other(torch.tensor(pixels))[1], net(torch.tensor(pixels))[1])
 

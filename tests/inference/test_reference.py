@@ -104,18 +104,18 @@ def test_compiled_steps_are_the_readable_ones(
     network: FloatNetwork, pixels: np.ndarray, scale: float
 ) -> None:
     """Counts of inversion.py, updates of `step`, in NumPy; scale 30 gives rates of many parts."""
-    found = run_float(network, scale * pixels, RunRequest(steps=12, seed=9, trace=True))
-    assert found.counts is not None
-    assert found.states is not None
+    result = run_float(network, scale * pixels, RunRequest(steps=12, seed=9, trace=True))
+    assert result.counts is not None
+    assert result.states is not None
     d = reference.dynamics(network)
     u = np.tile(d.u0, (len(pixels), 1))
     drive = (scale * pixels).astype(np.float64) @ d.feed_forward
     for t in range(12):
         z = poisson_from_uniforms(np.exp(u), 9, np.arange(len(pixels)), t)
-        np.testing.assert_array_equal(found.counts[:, t], z)
+        np.testing.assert_array_equal(result.counts[:, t], z)
         u = reference.step(d, u, drive, z)
-        np.testing.assert_allclose(found.states[:, t], u, rtol=0, atol=1e-9)
-    assert scale == 1.0 or found.counts.max() > 16
+        np.testing.assert_allclose(result.states[:, t], u, rtol=0, atol=1e-9)
+    assert scale == 1.0 or result.counts.max() > 16
 
 
 def test_masked_pixels_do_not_matter(network: FloatNetwork, pixels: np.ndarray) -> None:
@@ -163,7 +163,7 @@ def in_numpy(d: reference.Dynamics, x: np.ndarray, steps: int, seed: int) -> lis
         states.append(u)
         counts.append(z)
         spikes.append(total)
-    return [np.stack(found, axis=1) for found in (states, counts, spikes)]
+    return [np.stack(result, axis=1) for result in (states, counts, spikes)]
 
 
 @pytest.mark.parametrize(("updates", "leak"), [(1, 0.0), (1, 0.4), (4, 0.0), (3, 0.2)])
@@ -192,9 +192,9 @@ def test_one_update_has_nothing_to_leak(network: FloatNetwork, pixels: np.ndarra
     assert (d.updates, d.leak) == (1, 0.0)
     wanted = reference.advance(d, reference.start(d, pixels), 9, trace=True)
     leaky = replace(d, leak=0.7)
-    found = reference.advance(leaky, reference.start(leaky, pixels), 9, trace=True)
-    np.testing.assert_array_equal(found.trace_states, wanted.trace_states)
-    np.testing.assert_array_equal(found.trace_counts, wanted.trace_counts)
+    result = reference.advance(leaky, reference.start(leaky, pixels), 9, trace=True)
+    np.testing.assert_array_equal(result.trace_states, wanted.trace_states)
+    np.testing.assert_array_equal(result.trace_counts, wanted.trace_counts)
 
 
 def test_updates_without_a_leak_are_so_many_steps(
@@ -203,12 +203,12 @@ def test_updates_without_a_leak_are_so_many_steps(
     single = reference.dynamics(network)
     triple = replace(single, updates=3)
     wanted = reference.advance(single, reference.start(single, pixels, 2), 12, trace=True)
-    found = reference.advance(triple, reference.start(triple, pixels, 2), 4, trace=True)
-    np.testing.assert_array_equal(found.trace_states, wanted.trace_states[:, 2::3])
-    np.testing.assert_array_equal(found.trace_counts, wanted.trace_counts[:, 2::3])
-    np.testing.assert_array_equal(found.counts_sum, wanted.counts_sum)
+    result = reference.advance(triple, reference.start(triple, pixels, 2), 4, trace=True)
+    np.testing.assert_array_equal(result.trace_states, wanted.trace_states[:, 2::3])
+    np.testing.assert_array_equal(result.trace_counts, wanted.trace_counts[:, 2::3])
+    np.testing.assert_array_equal(result.counts_sum, wanted.counts_sum)
     in_threes = wanted.spikes_per_step.reshape(len(pixels), 4, 3).sum(axis=2)
-    np.testing.assert_array_equal(found.spikes_per_step, in_threes)
+    np.testing.assert_array_equal(result.spikes_per_step, in_threes)
 
 
 def test_updates_beyond_the_keys_are_refused(network: FloatNetwork, pixels: np.ndarray) -> None:

@@ -49,30 +49,30 @@ def test_one_changed_number_is_found(
     traced: Trace, name: str, index: tuple[int, ...], words: str
 ) -> None:
     """In every array."""
-    found = first_divergence(traced, changed(traced, name, index))
-    assert found is not None
-    assert found.describe().startswith(words)
-    assert found.found == pytest.approx(found.expected + 1)
+    result = first_divergence(traced, changed(traced, name, index))
+    assert result is not None
+    assert result.describe().startswith(words)
+    assert result.found == pytest.approx(result.expected + 1)
 
 
 def test_the_earliest_of_two_is_named(traced: Trace) -> None:
     """Image before step, and a count before the state of the same step."""
     both = changed(changed(traced, "states", (1, 2, 0)), "counts", (1, 2, 6))
-    found = first_divergence(traced, both)
-    assert found is not None
-    assert (found.field, found.image, found.step, found.neuron) == ("counts", 1, 2, 6)
+    result = first_divergence(traced, both)
+    assert result is not None
+    assert (result.field, result.image, result.step, result.neuron) == ("counts", 1, 2, 6)
     later = changed(changed(traced, "states", (1, 1, 0)), "counts", (1, 2, 6))
-    found = first_divergence(traced, later)
-    assert found is not None
-    assert (found.field, found.step) == ("states", 1)
+    result = first_divergence(traced, later)
+    assert result is not None
+    assert (result.field, result.step) == ("states", 1)
 
 
 def test_other_shapes_are_a_divergence(traced: Trace, network: IntegerNetwork) -> None:
     """A back end that returns fewer images is not equal."""
     fewer = Trace(**{name: array[:2] for name, array in traced.arrays().items()})
-    found = first_divergence(traced, fewer)
-    assert found is not None
-    assert found.field == "shape of counts"
+    result = first_divergence(traced, fewer)
+    assert result is not None
+    assert result.field == "shape of counts"
 
 
 def test_agreement_by_hand(network: IntegerNetwork) -> None:
@@ -84,9 +84,9 @@ def test_agreement_by_hand(network: IntegerNetwork) -> None:
 
     floats = with_counts([0, 1, 2, 0], np.zeros((1, 4)))
     integers = with_counts([0, 1, 0, 3], np.full((1, 4), 4096, np.int32))
-    found = agreement(floats, integers, network)
-    assert (found.equal, found.equal_active) == (0.5, 0.5)
-    assert found.state_error == pytest.approx(np.log(2))
+    result = agreement(floats, integers, network)
+    assert (result.equal, result.equal_active) == (0.5, 0.5)
+    assert result.state_error == pytest.approx(np.log(2))
     with pytest.raises(ValueError, match="trace=True"):
         agreement(replace(floats, counts=None), integers, network)
 

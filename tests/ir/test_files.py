@@ -25,14 +25,14 @@ def test_round_trip(circuit: str, request: pytest.FixtureRequest, tmp_path: Path
     """Every tensor, scalar and text of either circuit comes back."""
     network: IntegerNetwork = request.getfixturevalue(circuit)
     save_network(network, tmp_path / "net.safetensors")
-    found = load_network(tmp_path / "net.safetensors")
-    assert to_scalars(found) == to_scalars(network)
-    assert found.provenance == network.provenance
-    assert found.circuit == network.circuit
-    assert to_arrays(found).keys() == to_arrays(network).keys()
+    result = load_network(tmp_path / "net.safetensors")
+    assert to_scalars(result) == to_scalars(network)
+    assert result.provenance == network.provenance
+    assert result.circuit == network.circuit
+    assert to_arrays(result).keys() == to_arrays(network).keys()
     for name, array in to_arrays(network).items():
-        np.testing.assert_array_equal(array, to_arrays(found)[name])
-        assert array.dtype == to_arrays(found)[name].dtype
+        np.testing.assert_array_equal(array, to_arrays(result)[name])
+        assert array.dtype == to_arrays(result)[name].dtype
 
 
 def test_inspect_tells_the_circuit_and_its_worst_cases(
@@ -43,14 +43,14 @@ def test_inspect_tells_the_circuit_and_its_worst_cases(
 ) -> None:
     """The sums and limits that a circuit has, and no other."""
     path = tmp_path / "net.safetensors"
-    for program, limit, own in ((network, None, "lateral"), (two_layer, 200, "prediction")):
-        save_network(program, path)
+    for integer, limit, own in ((network, None, "lateral"), (two_layer, 200, "prediction")):
+        save_network(integer, path)
         code, text, error = run("inspect", path, "--json")
         assert (code, error) == (0, "")
-        found = json.loads(text)
-        assert (found["circuit"], found["residual_limit"]) == (program.circuit, limit)
-        assert [*found["worst_case"]] == ["feedforward sum", f"{own} sum", "current"]
-        assert f"{own}.weights" in found["tensors"]
+        result = json.loads(text)
+        assert (result["circuit"], result["residual_limit"]) == (integer.circuit, limit)
+        assert [*result["worst_case"]] == ["feedforward sum", f"{own} sum", "current"]
+        assert f"{own}.weights" in result["tensors"]
 
 
 def test_equal_programs_are_equal_files(network: IntegerNetwork, tmp_path: Path) -> None:

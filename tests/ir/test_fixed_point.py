@@ -65,8 +65,8 @@ def test_tables_begin_and_end_where_they_must() -> None:
 def test_exponential_is_exact_to_four_units(exponent: int) -> None:
     """Against 2**-x in double precision; floors lose under 4 units, and add under 2."""
     exact = 2.0 ** (31 - exponent / 2**28)
-    found = int(exp2_negative(one(exponent), COARSE, FINE)[0])
-    assert exact - 4 <= found <= exact + 2
+    result = int(exp2_negative(one(exponent), COARSE, FINE)[0])
+    assert exact - 4 <= result <= exact + 2
 
 
 def test_reciprocals() -> None:

@@ -19,27 +19,37 @@ def by_hand() -> IntegerNetwork:
         input=InputCode((1, 2), "unit", 1 / 255, 10),
         feedforward=Connection(
             np.array([[1, 2], [-3, 0]], np.int8),
-            np.array([16384, 16384], np.int32), np.array([14, 13], np.int32),
+            np.array([16384, 16384], np.int32),
+            np.array([14, 13], np.int32),
         ),
         lateral=Connection(
             np.array([[0, -5], [-7, 0]], np.int8),
-            np.array([16384, 16384], np.int32), np.array([4, 15], np.int32),
+            np.array([16384, 16384], np.int32),
+            np.array([4, 15], np.int32),
         ),
         neurons=NeuronGroup(
-            bias=np.array([100, -50], np.int32), self_inhibition=np.array([300, 200], np.int32),
-            initial_state=np.array([0, 4096], np.int32), fraction_bits=12, extra_bits=1,
-            state_min=-40000, state_max=20000, update_min=-6000, excitation_max=5000, max_count=9,
+            bias=np.array([100, -50], np.int32),
+            self_inhibition=np.array([300, 200], np.int32),
+            initial_state=np.array([0, 4096], np.int32),
+            fraction_bits=12,
+            extra_bits=1,
+            state_min=-40000,
+            state_max=20000,
+            update_min=-6000,
+            excitation_max=5000,
+            max_count=9,
         ),
         decoder=Decoder(np.array([[2, 1], [0, -4]], np.int16), np.array([0.5, 0.25], np.float32)),
-    )  # fmt: skip
+    )
 
 
 def two_layer_by_hand() -> IntegerNetwork:
     """The same neurons with residual neurons: predictions are A and A / 2, rounded half up."""
     prediction = Connection(
         np.array([[3, 1], [0, 2]], np.int8),
-        np.array([16384, 16384], np.int32), np.array([14, 15], np.int32),
-    )  # fmt: skip
+        np.array([16384, 16384], np.int32),
+        np.array([14, 15], np.int32),
+    )
     base, loop = by_hand(), np.array([250, 200], np.int32)
     neurons = replace(base.neurons, self_inhibition=np.array([50, 0], np.int32))
     return replace(base, lateral=None, residual=Residual(prediction, 20, loop), neurons=neurons)
@@ -57,10 +67,10 @@ def test_integrate_by_hand() -> None:
     L = (-15, -7). S = (-15 * 1024, (-7 + 1) >> 1 = -3). d = (90 - 15360 - 300 = -15570, clipped
     to -12000 -> -6000), (-110 - 3 - 600 = -713 -> (-713 + 1) >> 1 = -356). One inhibition clips.
     """
-    found, saturated = interpreter.integrate(
+    result, saturated = interpreter.integrate(
         by_hand(), np.array([[0, 4096]]), np.array([[90, -110]]), np.array([[1, 3]])
     )
-    assert found.tolist() == [[-6000, 4096 - 356]]
+    assert result.tolist() == [[-6000, 4096 - 356]]
     assert saturated.tolist() == [[0, 0, 1, 0, 0]]
 
 
@@ -72,12 +82,12 @@ def test_excitation_is_bounded_apart_from_self_inhibition_by_hand() -> None:
     largest, 9: 10000 - 2700 = 7300 -> 3650; and 16000 + 4800 passes state_max.
     """
     held, zeros = np.array([[8_000_000, 8_000_000]]), np.zeros((1, 2), np.int64)
-    found, saturated = interpreter.integrate(by_hand(), zeros, held, np.array([[4, 2]]))
-    assert found.tolist() == [[4400, 4800]]
+    result, saturated = interpreter.integrate(by_hand(), zeros, held, np.array([[4, 2]]))
+    assert result.tolist() == [[4400, 4800]]
     assert saturated.tolist() == [[0, 2, 0, 0, 0]]
     state = np.array([[0, 16000]])
-    found, saturated = interpreter.integrate(by_hand(), state, held, np.array([[9, 2]]))
-    assert found.tolist() == [[3650, 20000]]
+    result, saturated = interpreter.integrate(by_hand(), state, held, np.array([[9, 2]]))
+    assert result.tolist() == [[3650, 20000]]
     assert saturated.tolist() == [[1, 2, 0, 1, 0]]
 
 
@@ -93,8 +103,8 @@ def test_a_two_layer_step_by_hand() -> None:
     assert held.tolist() == [[10, -10]]
     error, cut = interpreter.residual(network, held, counts)
     assert (error.tolist(), cut.tolist()) == ([[4, -13]], [0])
-    found, saturated = interpreter.integrate(network, np.array([[0, 4096]]), held, counts)
-    assert found.tolist() == [[14, 4096 - 37]]
+    result, saturated = interpreter.integrate(network, np.array([[0, 4096]]), held, counts)
+    assert result.tolist() == [[14, 4096 - 37]]
     assert saturated.tolist() == [[0, 0, 0, 0, 0]]
 
 
@@ -105,8 +115,8 @@ def test_a_residual_saturates_by_hand() -> None:
     """
     network, counts = two_layer_by_hand(), np.array([[1, 3]])
     held = interpreter.held(network, np.array([[255, 0]], np.uint8))
-    found, saturated = interpreter.integrate(network, np.zeros((1, 2), np.int64), held, counts)
-    assert found.tolist() == [[22, -85]]
+    result, saturated = interpreter.integrate(network, np.zeros((1, 2), np.int64), held, counts)
+    assert result.tolist() == [[22, -85]]
     assert saturated.tolist() == [[0, 0, 0, 0, 1]]
 
 
@@ -118,14 +128,15 @@ def test_a_two_layer_neuron_stops_where_a_one_layer_one_does_by_hand() -> None:
     """
     network = two_layer_by_hand()
     strong = replace(
-        network.feedforward, weights=np.array([[127, 0], [127, 0]], np.int8),
+        network.feedforward,
+        weights=np.array([[127, 0], [127, 0]], np.int8),
         shift=np.array([7, 7], np.int32),
-    )  # fmt: skip
+    )
     network = replace(network, feedforward=strong)
     held = interpreter.held(network, np.array([[255, 0]], np.uint8))
     zeros = np.zeros((1, 2), np.int64)
-    found, saturated = interpreter.integrate(network, zeros, held, np.array([[2, 0]]))
-    assert found.tolist() == [[4700, 5000]]
+    result, saturated = interpreter.integrate(network, zeros, held, np.array([[2, 0]]))
+    assert result.tolist() == [[4700, 5000]]
     assert saturated.tolist() == [[0, 2, 0, 0, 1]]
 
 
@@ -181,9 +192,11 @@ def test_update_clamps_at_both_ends() -> None:
 
 @pytest.mark.parametrize("circuit", ["network", "two_layer"])
 def test_results_do_not_depend_on_batch_or_chunk(
-    circuit: str, request: pytest.FixtureRequest, pixels_factory: Callable[..., np.ndarray],
+    circuit: str,
+    request: pytest.FixtureRequest,
+    pixels_factory: Callable[..., np.ndarray],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """An image alone, in a batch, or in another chunk gives the same counts."""
     network = request.getfixturevalue(circuit)
     pixels = pixels_factory(network, 7)
@@ -257,5 +270,5 @@ def test_extra_bits_of_zero_need_no_rounding() -> None:
     network = by_hand()
     network = replace(network, neurons=replace(network.neurons, extra_bits=0))
     zeros = np.zeros((1, 2), np.int64)
-    found, _ = interpreter.integrate(network, zeros, np.array([[7, -7]]), zeros)
-    assert found.tolist() == [[7, -7]]
+    result, _ = interpreter.integrate(network, zeros, np.array([[7, -7]]), zeros)
+    assert result.tolist() == [[7, -7]]

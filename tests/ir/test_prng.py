@@ -25,8 +25,8 @@ def test_published_vectors(
     key: tuple[int, int], counter: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     """All three published vectors."""
-    found = threefry2x32((word(key[0]), word(key[1])), (word(counter[0]), word(counter[1])))
-    assert (int(found[0][0]), int(found[1][0])) == expected
+    result = threefry2x32((word(key[0]), word(key[1])), (word(counter[0]), word(counter[1])))
+    assert (int(result[0][0]), int(result[1][0])) == expected
 
 
 def test_first_uniforms_are_the_first_vector() -> None:
@@ -38,9 +38,12 @@ def test_first_uniforms_are_the_first_vector() -> None:
 
 
 @given(
-    st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 3), st.integers(0, 2**20 - 1),
-    st.integers(1, 9), st.integers(0, 2**12 - 1),
-)  # fmt: skip
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 3),
+    st.integers(0, 2**20 - 1),
+    st.integers(1, 9),
+    st.integers(0, 2**12 - 1),
+)
 def test_a_draw_depends_on_its_key_only(
     seed: int, image: int, step: int, neurons: int, part: int
 ) -> None:
@@ -56,9 +59,11 @@ def test_every_part_of_the_key_matters() -> None:
     """Changing seed, image, step or part changes nearly all of 512 draws."""
     base = uniforms(1, [1], 1, 512, 1)
     for other in (
-        uniforms(2, [1], 1, 512, 1), uniforms(1, [2], 1, 512, 1),
-        uniforms(1, [1], 2, 512, 1), uniforms(1, [1], 1, 512, 2),
-    ):  # fmt: skip
+        uniforms(2, [1], 1, 512, 1),
+        uniforms(1, [2], 1, 512, 1),
+        uniforms(1, [1], 2, 512, 1),
+        uniforms(1, [1], 1, 512, 2),
+    ):
         assert (base != other).mean() > 0.99
 
 

@@ -38,8 +38,8 @@ def test_counts_equal_the_specification_in_unbounded_integers(v: int, uniform: i
     """NumPy's 64 bits lose nothing."""
     rate = part_rate(np.array([v]), BITS, TABLES)
     assert rate[0] == exp2_by_hand((3 * 4096 - v) << 16)
-    found = part_count(rate, np.array([uniform]), TABLES)
-    assert found[0] == count_by_hand(int(rate[0]), uniform)
+    result = part_count(rate, np.array([uniform]), TABLES)
+    assert result[0] == count_by_hand(int(rate[0]), uniform)
 
 
 def test_golden_counts() -> None:

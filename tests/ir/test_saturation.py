@@ -35,17 +35,21 @@ def trace_of(*hits: tuple[int, int, str, int]) -> Trace:
 def test_saturations_are_added_up_by_kind_and_step() -> None:
     """First in step, then in image: step 1 comes before step 2 of an earlier image."""
     trace = trace_of((0, 2, "count", 4), (2, 1, "count", 3), (1, 1, "count", 2))
-    found = saturation.saturations(trace)
-    assert found is not None
-    assert [one.kind for one in found] == list(SATURATIONS)
-    assert found[0] == saturation.Saturation("count", 9, 1, 1, {1: 5, 2: 4})
-    assert found[1] == saturation.Saturation("excitation", 0, None, None, {})
-    assert found[0].as_json() == {
-        "layer": "neurons", "kind": "count", "total": 9, "first_image": 1, "first_step": 1,
+    result = saturation.saturations(trace)
+    assert result is not None
+    assert [one.kind for one in result] == list(SATURATIONS)
+    assert result[0] == saturation.Saturation("count", 9, 1, 1, {1: 5, 2: 4})
+    assert result[1] == saturation.Saturation("excitation", 0, None, None, {})
+    assert result[0].as_json() == {
+        "layer": "neurons",
+        "kind": "count",
+        "total": 9,
+        "first_image": 1,
+        "first_step": 1,
         "by_step": {1: 5, 2: 4},
-    }  # fmt: skip
-    assert [one.layer for one in found] == ["neurons"] * 4 + ["residual neurons"]
-    assert saturation.summary(found) == "count 9 (neurons, from step 1)"
+    }
+    assert [one.layer for one in result] == ["neurons"] * 4 + ["residual neurons"]
+    assert saturation.summary(result) == "count 9 (neurons, from step 1)"
 
 
 def test_every_kind_has_a_meaning() -> None:
@@ -79,9 +83,9 @@ def test_a_run_that_saturates_is_refused_with_its_first_places() -> None:
 @pytest.fixture
 def files(two_layer: IntegerNetwork, tmp_path: Path) -> tuple[Path, Path]:
     """A lively two-layer network and four images for it."""
-    program = replace(two_layer, input=replace(two_layer.input, kind="unit", scale=1 / 255))
-    program = replace(program, input=replace(program.input, zero_point=0))
-    save_network(program, tmp_path / "net.safetensors")
+    network = replace(two_layer, input=replace(two_layer.input, kind="unit", scale=1 / 255))
+    network = replace(network, input=replace(network.input, zero_point=0))
+    save_network(network, tmp_path / "net.safetensors")
     images = np.random.default_rng(0).random((4, 4, 3)).astype(np.float32)
     np.save(tmp_path / "images.npy", images)
     return tmp_path / "net.safetensors", tmp_path / "images.npy"
@@ -92,22 +96,32 @@ def test_run_reports_saturations_by_step(
     files: tuple[Path, Path], run: Run, tmp_path: Path, backend: str
 ) -> None:
     net, images = files
-    common = ("run", net, "--data", images, "--backend", backend, "--steps", 12, "--out",
-              tmp_path / "r.npz")  # fmt: skip
+    common = (
+        "run",
+        net,
+        "--data",
+        images,
+        "--backend",
+        backend,
+        "--steps",
+        12,
+        "--out",
+        tmp_path / "r.npz",
+    )
     code, text, error = run(*common, "--json")
     assert (code, error) == (0, "")
-    found = json.loads(text)["saturations"]
+    result = json.loads(text)["saturations"]
     with np.load(tmp_path / "r.npz") as arrays:
         per_step = arrays["saturated"].sum(axis=0)
     for index, kind in enumerate(SATURATIONS):
         steps = {str(t): int(n) for t, n in enumerate(per_step[:, index]) if n}
-        assert found[kind]["by_step"] == steps
-        assert found[kind]["total"] == per_step[:, index].sum()
-    assert found["residual"]["total"] > 0
+        assert result[kind]["by_step"] == steps
+        assert result[kind]["total"] == per_step[:, index].sum()
+    assert result["residual"]["total"] > 0
     code, text, _ = run(*common)
     assert code == 0
-    total = f"{found['residual']['total']:,}"
-    words = f"residual {total} (residual neurons, from step {found['residual']['first_step']})"
+    total = f"{result['residual']['total']:,}"
+    words = f"residual {total} (residual neurons, from step {result['residual']['first_step']})"
     assert words in " ".join(text.split())
 
 
@@ -136,9 +150,17 @@ def test_on_overflow_error_passes_a_run_within_its_limits(
     save_network(quiet, tmp_path / "net.safetensors")
     np.save(tmp_path / "images.npy", np.random.default_rng(0).standard_normal((2, 4, 3)))
     code, _, error = run(
-        "run", tmp_path / "net.safetensors", "--data", tmp_path / "images.npy", "--steps", 4,
-        "--out", tmp_path / "r.npz", "--on-overflow", "error",
-    )  # fmt: skip
+        "run",
+        tmp_path / "net.safetensors",
+        "--data",
+        tmp_path / "images.npy",
+        "--steps",
+        4,
+        "--out",
+        tmp_path / "r.npz",
+        "--on-overflow",
+        "error",
+    )
     assert (code, error) == (0, "")
     assert (tmp_path / "r.npz").exists()
 
@@ -148,9 +170,17 @@ def test_a_back_end_that_counts_nothing_is_refused_before_it_runs(
 ) -> None:
     net, images = files
     code, text, error = run(
-        "run", net, "--data", images, "--backend", "float", "--out", tmp_path / "r.npz",
-        "--on-overflow", "error",
-    )  # fmt: skip
+        "run",
+        net,
+        "--data",
+        images,
+        "--backend",
+        "float",
+        "--out",
+        tmp_path / "r.npz",
+        "--on-overflow",
+        "error",
+    )
     assert (code, text) == (1, "")
     head, _, names = error.rstrip().partition("these do, with an integer network: ")
     assert head == (

@@ -16,12 +16,12 @@ def rows(first: str) -> list[list[str]]:
     """Return the rows of the table whose first heading is `first`."""
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith(f"| {first} |"))
-    found = []
+    result = []
     for line in lines[start + 2 :]:
         if not line.startswith("|"):
             break
-        found.append([cell.strip() for cell in line.strip("|").split("|")])
-    return found
+        result.append([cell.strip() for cell in line.strip("|").split("|")])
+    return result
 
 
 def test_constants_are_the_codes() -> None:
@@ -43,9 +43,9 @@ def test_tensors_are_the_files(network: IntegerNetwork, two_layer: IntegerNetwor
         belongs[name] = meaning.partition(":")[0]
         dtype, shape = re.fullmatch(r"(\w+) \(([^)]*)\)", kind).groups()  # type: ignore[union-attr]  # a row of another form must fail
         documented[name] = (np.dtype(dtype), tuple(sizes[s.strip()] for s in shape.split(",")))
-    for program, other in ((network, "two-layer"), (two_layer, "one-layer")):
-        found = {n: (a.dtype, a.shape) for n, a in files.to_arrays(program).items()}
-        assert found == {n: kind for n, kind in documented.items() if belongs[n] != other}
+    for integer, other in ((network, "two-layer"), (two_layer, "one-layer")):
+        result = {n: (a.dtype, a.shape) for n, a in files.to_arrays(integer).items()}
+        assert result == {n: kind for n, kind in documented.items() if belongs[n] != other}
 
 
 def test_scalars_are_the_files(two_layer: IntegerNetwork) -> None:
@@ -75,9 +75,9 @@ def test_saturations_are_the_traces() -> None:
 )
 def test_limits_in_the_text(words: str, value: int) -> None:
     """Numbers in running text."""
-    found = re.search(words, PAGE.read_text(encoding="utf-8"))
-    assert found is not None, words
-    assert int(next(group for group in found.groups() if group)) == value
+    result = re.search(words, PAGE.read_text(encoding="utf-8"))
+    assert result is not None, words
+    assert int(next(group for group in result.groups() if group)) == value
 
 
 def test_generator_constants() -> None:

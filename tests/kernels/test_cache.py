@@ -41,8 +41,12 @@ def run(folder: Path) -> list[str]:
     variables = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        cwd=folder, env=variables, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.split()
 
 
@@ -95,17 +99,17 @@ def test_the_first_folder_that_can_be_written_is_taken(
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "file"))
     monkeypatch.setattr(cache, "KERNELS", tmp_path / "file")
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "home" / name)
-    found = cache.cache_folder()
-    assert found is not None
-    assert found.is_relative_to(tmp_path / "home/ipvae-snn")
+    result = cache.cache_folder()
+    assert result is not None
+    assert result.is_relative_to(tmp_path / "home/ipvae-snn")
     cache.cache_folder.cache_clear()
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "file" / name)
     assert cache.cache_folder() is None
     cache.cache_folder.cache_clear()
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "theirs"))
-    found = cache.cache_folder()
-    assert found is not None
-    assert found.is_relative_to(tmp_path / "theirs")
+    result = cache.cache_folder()
+    assert result is not None
+    assert result.is_relative_to(tmp_path / "theirs")
 
 
 @pytest.mark.usefixtures("fresh")

@@ -15,10 +15,10 @@ def inverses(values: np.ndarray, out: np.ndarray) -> None:
 
 
 def total(values: np.ndarray) -> float:
-    found = 0.0
+    result = 0.0
     for value in values:
-        found += value
-    return found
+        result += value
+    return result
 
 
 def test_division_by_zero_is_no_exception() -> None:

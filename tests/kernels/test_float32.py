@@ -62,14 +62,14 @@ def drawn(u: np.ndarray, seed: int = 0, update: int = 0, first: int = 0) -> np.n
 def test_counts_follow_the_poisson_law(log_rate: float) -> None:
     n = 2_000_000 if log_rate < -5 else 200_000 if log_rate < 4 else 20_000
     u = np.full((n // 100, 100), log_rate, np.float32)
-    found = drawn(u, seed=5).astype(np.int64).ravel()
+    result = drawn(u, seed=5).astype(np.int64).ravel()
     law = stats.poisson(math.exp(float(np.float32(log_rate))))
     edges = np.unique(law.ppf(np.linspace(0.02, 0.98, 40))).astype(int)
     # Bins: up to edges[0], between the edges, above the last; the rare ones where rates are low.
     cdf = np.concatenate([[0.0], law.cdf(edges), [1.0]])
-    observed = np.bincount(np.searchsorted(edges, found), minlength=len(edges) + 1)
-    assert observed.sum() == found.size
-    assert stats.chisquare(observed, np.diff(cdf) * found.size).pvalue > 1e-3
+    observed = np.bincount(np.searchsorted(edges, result), minlength=len(edges) + 1)
+    assert observed.sum() == result.size
+    assert stats.chisquare(observed, np.diff(cdf) * result.size).pvalue > 1e-3
 
 
 def test_neurons_images_updates_and_seeds_have_their_own_noise() -> None:
@@ -130,16 +130,20 @@ def test_one_update_is_the_formula(
         z = drawn(u.astype(dtype), seed=3).astype(np.float64)
         drive = linear_gaussian.gram_drive(*map(torch.from_numpy, (b, z, G)))
         expected = poisson.update(
-            torch.from_numpy(u), drive, torch.from_numpy(log_bias),
-            torch.tensor(log_lr, dtype=torch.float64), clip, floor,
-        ).numpy()  # fmt: skip
+            torch.from_numpy(u),
+            drive,
+            torch.from_numpy(log_bias),
+            torch.tensor(log_lr, dtype=torch.float64),
+            clip,
+            floor,
+        ).numpy()
         constants = float32.Network(
             G, np.exp(log_bias), dtype(1), math.exp(log_lr), 0.0, clip, floor, 1
         )
-        found, peak, spikes = run_steps(constants, u, b)
+        result, peak, spikes = run_steps(constants, u, b)
         size = 1 + math.exp(log_lr) * (np.abs(b) + z @ np.abs(G))
-        assert (np.abs(found - expected) <= tolerance * size).all()
-        np.testing.assert_array_equal(peak, np.maximum(u.astype(dtype), found))
+        assert (np.abs(result - expected) <= tolerance * size).all()
+        np.testing.assert_array_equal(peak, np.maximum(u.astype(dtype), result))
         assert spikes.tolist() == z.sum(axis=1).tolist()
 
 
@@ -152,8 +156,8 @@ def test_leak_pulls_back_to_where_the_step_began() -> None:
     u, b, G = np.full((1, 3), 1.0), np.full((1, 3), 0.5), np.zeros((3, 3))
     for steps, updates, expected in ((1, 1, 1.5), (1, 2, 1.95), (2, 2, 2.9)):
         constants = float32.Network(G, np.zeros(3), np.float64(1), 1.0, 0.1, 30.0, -30.0, updates)
-        found, _, _ = run_steps(constants, u, b, steps)
-        np.testing.assert_allclose(found, expected, atol=1e-9)
+        result, _, _ = run_steps(constants, u, b, steps)
+        np.testing.assert_allclose(result, expected, atol=1e-9)
 
 
 @settings(deadline=None, max_examples=15)
@@ -242,8 +246,12 @@ def test_one_step_size_of_the_kernel_is_the_population_s() -> None:
     phi, sigma = (torch.from_numpy(a.astype(np.float64)) for a in (network.phi, network.log_sigma))
     drive = linear_gaussian.drive(x, torch.from_numpy(z.astype(np.float64)), phi, sigma)
     expected = poisson.update(
-        torch.from_numpy(p.state.astype(np.float64)), drive, torch.from_numpy(network.log_bias),
-        torch.tensor(network.log_lr), network.clip, network.floor,
-    )  # fmt: skip
+        torch.from_numpy(p.state.astype(np.float64)),
+        drive,
+        torch.from_numpy(network.log_bias),
+        torch.tensor(network.log_lr),
+        network.clip,
+        network.floor,
+    )
     np.testing.assert_allclose(advance(c, p, 1).state, expected.numpy(), atol=2e-5)
     assert fast.circuit(network).G.flags.c_contiguous

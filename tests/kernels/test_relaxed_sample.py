@@ -30,14 +30,14 @@ def unit_exponentials(row_key: int, rows: int, neurons: int, count: int) -> np.n
     mixed(key + (k + 1) GOLDEN); the first uniform comes from that state as it is, and the n-th
     from the mixed state after n - 1 additions of GOLDEN.
     """
-    found = np.empty((count, rows, neurons))
+    result = np.empty((count, rows, neurons))
     for r in range(rows):
         key = mixed((row_key + (r + 1) * GOLDEN) & WORD)
         for k in range(neurons):
             state = mixed((key + (k + 1) * GOLDEN) & WORD)
             bits = [state] + [mixed((state + n * GOLDEN) & WORD) for n in range(1, count)]
-            found[:, r, k] = [-math.log(1 - (b >> 40) * 2.0**-24) for b in bits]
-    return found
+            result[:, r, k] = [-math.log(1 - (b >> 40) * 2.0**-24) for b in bits]
+    return result
 
 
 def drawn_sample(
@@ -119,9 +119,9 @@ def test_a_row_does_not_depend_on_the_range(kind: Any) -> None:
     whole = drawn_sample(u, cutoff=6.0)
     parts = [drawn_sample(u, cutoff=6.0, rows=rows) for rows in ((0, 1), (1, 5), (5, 7))]
     for i, rows in enumerate((slice(0, 1), slice(1, 5), slice(5, 7))):
-        for found, expected in zip(parts[i], whole, strict=True):
-            np.testing.assert_array_equal(found[rows], expected[rows])
-            others = np.delete(found, np.arange(len(u))[rows], 0)
+        for result, expected in zip(parts[i], whole, strict=True):
+            np.testing.assert_array_equal(result[rows], expected[rows])
+            others = np.delete(result, np.arange(len(u))[rows], 0)
             assert (others == -1).all()
 
 
@@ -130,8 +130,8 @@ def test_a_row_keeps_its_place_in_another_batch() -> None:
     u = log_rates(5, 17, np.float32)
     whole = drawn_sample(u, key=9, cutoff=6.0)
     later = drawn_sample(u[3:].copy(), key=(9 + 3 * GOLDEN) & WORD, cutoff=6.0)
-    for found, expected in zip(later, whole, strict=True):
-        np.testing.assert_array_equal(found, expected[3:])
+    for result, expected in zip(later, whole, strict=True):
+        np.testing.assert_array_equal(result, expected[3:])
 
 
 def test_a_neuron_does_not_depend_on_its_neighbours() -> None:

@@ -69,10 +69,10 @@ def test_cuts_in_images_steps_and_threads_change_nothing(case: tuple[Engine, np.
             part = rows.advance(engine, part, steps, threads, trace=True)
             records.append(part.record)
         assert part.step == whole.step == 8
-        for name, found in arrays(part).items():
-            np.testing.assert_array_equal(found, arrays(whole)[name][first:last], name)
-        for wanted, *found in zip(whole.record, *records, strict=True):
-            np.testing.assert_array_equal(np.concatenate(found, axis=1), wanted[first:last])
+        for name, result in arrays(part).items():
+            np.testing.assert_array_equal(result, arrays(whole)[name][first:last], name)
+        for wanted, *result in zip(whole.record, *records, strict=True):
+            np.testing.assert_array_equal(np.concatenate(result, axis=1), wanted[first:last])
 
 
 def test_a_trace_is_what_single_steps_leave(case: tuple[Engine, np.ndarray]) -> None:
@@ -93,20 +93,20 @@ def test_a_trace_is_what_single_steps_leave(case: tuple[Engine, np.ndarray]) -> 
 
 def test_what_is_handed_in_stays(case: tuple[Engine, np.ndarray]) -> None:
     engine, drive = case
-    begun = rows.advance(engine, rows.start(engine, drive), 2)
-    kept = {name: array.copy() for name, array in arrays(begun).items()}
-    rows.advance(engine, begun, 3)
-    for name, array in arrays(begun).items():
+    start_state = rows.advance(engine, rows.start(engine, drive), 2)
+    kept = {name: array.copy() for name, array in arrays(start_state).items()}
+    rows.advance(engine, start_state, 3)
+    for name, array in arrays(start_state).items():
         np.testing.assert_array_equal(array, kept[name], name)
-    assert {field.name for field in fields(begun)} == {"step", "seed", "rows", "record"}
+    assert {field.name for field in fields(start_state)} == {"step", "seed", "rows", "record"}
 
 
 def test_no_order_of_the_drive_compiles_again(case: tuple[Engine, np.ndarray]) -> None:
     engine, drive = case
     expected = rows.advance(engine, rows.start(engine, drive), 2)
     kinds = len(engine.advance_rows.signatures)  # type: ignore[attr-defined] # numba's
-    found = rows.advance(engine, rows.start(engine, np.asfortranarray(drive)), 2)
-    np.testing.assert_array_equal(found.state, expected.state)
+    result = rows.advance(engine, rows.start(engine, np.asfortranarray(drive)), 2)
+    np.testing.assert_array_equal(result.state, expected.state)
     assert len(engine.advance_rows.signatures) == kinds  # type: ignore[attr-defined] # numba's
 
 

@@ -45,11 +45,11 @@ def test_competition(kind: Any, share: float, neurons: int) -> None:
 def test_competition_where_it_is_needed(kind: Any, share: float, neurons: int) -> None:
     slope, G = counts(share, kind, neurons=neurons), symmetric(neurons, kind)
     values = np.random.default_rng(2).normal(size=slope.shape).astype(kind)
-    found = np.full_like(values, 7.0)
-    products.needed_competition_rows(0, len(values), values, slope, G, found)
+    result = np.full_like(values, 7.0)
+    products.needed_competition_rows(0, len(values), values, slope, G, result)
     expected = np.where(slope != 0, values @ G, 0.0)
-    np.testing.assert_allclose(found, expected, atol=tolerance(kind))
-    assert (found[slope == 0] == 0).all()
+    np.testing.assert_allclose(result, expected, atol=tolerance(kind))
+    assert (result[slope == 0] == 0).all()
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

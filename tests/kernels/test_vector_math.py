@@ -24,10 +24,10 @@ def mapped(function: Callable[..., Any], values: np.ndarray, like: Any) -> np.nd
     return out
 
 
-def ulps(found: np.ndarray, exact: np.ndarray) -> float:
+def ulps(result: np.ndarray, exact: np.ndarray) -> float:
     """Return the largest error in units in the last place of the float32 result."""
     spacing = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
-    return float((np.abs(found.astype(np.float64) - exact) / spacing).max())
+    return float((np.abs(result.astype(np.float64) - exact) / spacing).max())
 
 
 def test_exp_is_within_two_units_in_the_last_place() -> None:
@@ -35,16 +35,16 @@ def test_exp_is_within_two_units_in_the_last_place() -> None:
     x = np.concatenate(
         [np.linspace(-87, 88, 400_001), rng.uniform(-1, 1, 100_000), [0.0, -0.0, 1e-30, 88.0]]
     ).astype(np.float32)
-    found = mapped(exp_float32, x, np.float32)
-    assert ulps(found, np.exp(x.astype(np.float64))) <= 2.0
+    result = mapped(exp_float32, x, np.float32)
+    assert ulps(result, np.exp(x.astype(np.float64))) <= 2.0
     assert mapped(exp_float32, np.zeros(1, np.float32), np.float32)[0] == 1.0
 
 
 def test_exp_saturates() -> None:
     x = np.array([-1e30, -100.0, -87.0, 88.0, 89.0, 1e30, -np.inf, np.inf], np.float32)
     low, high = np.exp(np.float64(-87)), np.exp(np.float64(88))
-    found = mapped(exp_float32, x, np.float32)
-    assert found.tolist() == pytest.approx(
+    result = mapped(exp_float32, x, np.float32)
+    assert result.tolist() == pytest.approx(
         [low, low, low, high, high, high, low, high], rel=3e-7, abs=0
     )
 
@@ -60,10 +60,10 @@ def test_log_is_within_two_units_in_the_last_place() -> None:
             [tiny, huge, 1.0, np.sqrt(0.5), np.nextafter(np.float32(1), np.float32(0))],
         ]
     ).astype(np.float32)
-    found = mapped(log_float32, x, np.float32)
+    result = mapped(log_float32, x, np.float32)
     exact = np.log(x.astype(np.float64))
-    assert found[x == 1].tolist() == [0.0] * int((x == 1).sum())
-    assert ulps(found[x != 1], exact[x != 1]) <= 2.0
+    assert result[x == 1].tolist() == [0.0] * int((x == 1).sum())
+    assert ulps(result[x != 1], exact[x != 1]) <= 2.0
 
 
 @pytest.mark.parametrize(("function", "plain"), [(exp_of, np.exp), (log_of, np.log)])
@@ -80,9 +80,12 @@ def test_compiled_code_follows_the_type(function: Any, plain: Callable[..., Any]
 def test_splitmix64_known_answers() -> None:
     # Seed 1234567 of the reference implementation (Vigna, splitmix64.c): state += GOLDEN, output.
     known = (
-        6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
         16408922859458223821,
-    )  # fmt: skip
+    )
     states = np.uint64(1234567) + GOLDEN * np.arange(1, 6, dtype=np.uint64)
     assert tuple(int(v) for v in mapped(mixed, states, np.uint64)) == known
 
@@ -90,8 +93,8 @@ def test_splitmix64_known_answers() -> None:
 def test_uniforms_lie_above_zero_and_reach_one() -> None:
     # The upper 24 bits n give 1 - n / 2^24, so that n = 0 is 1 and the largest n is 2^-24.
     bits = np.array([0, (1 << 40) - 1, 1 << 40, 1 << 63, (1 << 64) - 1], np.uint64)
-    found = mapped(uniform_of, bits, np.float32)
-    assert found.tolist() == [1.0, 1.0, 1 - 2.0**-24, 0.5, 2.0**-24]
+    result = mapped(uniform_of, bits, np.float32)
+    assert result.tolist() == [1.0, 1.0, 1 - 2.0**-24, 0.5, 2.0**-24]
 
 
 def test_uniforms_are_uniform_and_uncorrelated() -> None:

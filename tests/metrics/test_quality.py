@@ -15,17 +15,17 @@ def test_r2_by_hand() -> None:
     values = quality.r2_per_image(pixels, shown)
     assert values[[0, 2]] == pytest.approx([0.5, 0.0])
     assert math.isnan(values[1])
-    found = quality.r2(pixels, shown)
-    assert (found.mean, found.n, found.excluded) == (0.25, 2, 1)
+    result = quality.r2(pixels, shown)
+    assert (result.mean, result.n, result.excluded) == (0.25, 2, 1)
     # Two values 0 and 0.5: standard deviation 0.5/sqrt(2), so the mean's error is 0.25.
-    assert found.high - found.mean == pytest.approx(1.959964 * 0.25, rel=1e-6)
-    assert found.low == pytest.approx(0.5 - found.high)
+    assert result.high - result.mean == pytest.approx(1.959964 * 0.25, rel=1e-6)
+    assert result.low == pytest.approx(0.5 - result.high)
 
 
 def test_all_constant_images_have_no_r2() -> None:
-    found = quality.r2(np.ones((2, 4), dtype=np.float32), np.zeros((2, 4), dtype=np.float32))
-    assert math.isnan(found.mean)
-    assert (found.n, found.excluded) == (0, 2)
+    result = quality.r2(np.ones((2, 4), dtype=np.float32), np.zeros((2, 4), dtype=np.float32))
+    assert math.isnan(result.mean)
+    assert (result.n, result.excluded) == (0, 2)
 
 
 def test_one_image_has_an_endless_interval() -> None:
@@ -34,8 +34,8 @@ def test_one_image_has_an_endless_interval() -> None:
 
 def test_interval_covers_the_mean() -> None:
     rng = np.random.default_rng(0)
-    found = [estimates.estimate(rng.exponential(1.0, 400)) for _ in range(500)]
-    assert 0.92 < np.mean([e.low <= 1.0 <= e.high for e in found]) < 0.98
+    result = [estimates.estimate(rng.exponential(1.0, 400)) for _ in range(500)]
+    assert 0.92 < np.mean([e.low <= 1.0 <= e.high for e in result]) < 0.98
 
 
 def test_mse_and_zeros() -> None:

@@ -40,16 +40,16 @@ def state() -> TrainingState:
 def test_model_round_trip(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     save_model(file, model(), CONFIG, ORIGIN)
-    found = load_float_network(file)
+    result = load_float_network(file)
     view = model().view()
     for name in ("phi", "log_sigma", "u0", "log_bias"):
         expected = getattr(view, name).detach().numpy()
-        assert np.array_equal(getattr(found, name), expected.reshape(getattr(found, name).shape))
-    assert found.log_lr == view.log_lr.item()
-    assert (found.clip, found.floor, found.input_kind) == (9.0, -7.0, "unit")
-    assert (found.image_shape, found.trained_on) == ((3, 4), "digits")
+        assert np.array_equal(getattr(result, name), expected.reshape(getattr(result, name).shape))
+    assert result.log_lr == view.log_lr.item()
+    assert (result.clip, result.floor, result.input_kind) == (9.0, -7.0, "unit")
+    assert (result.image_shape, result.trained_on) == ((3, 4), "digits")
     # The noise is stored after its bound tanh, so no reader needs to know of it.
-    assert np.abs(found.log_sigma).max() < 1.0
+    assert np.abs(result.log_sigma).max() < 1.0
     assert load_checkpoint_config(file) == CONFIG
 
 
@@ -81,8 +81,8 @@ def test_the_dynamics_and_the_clip_in_force_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     config = replace(CONFIG, model=replace(CONFIG.model, updates_per_step=3, leak=0.7))
     save_model(file, model(), config, ORIGIN, 2.5)
-    found = load_float_network(file)
-    assert (found.updates_per_step, found.leak, found.clip) == (3, 0.7, 2.5)
+    result = load_float_network(file)
+    assert (result.updates_per_step, result.leak, result.clip) == (3, 0.7, 2.5)
     # The config keeps the clip that the schedule ends at, from which a run goes on.
     assert load_checkpoint_config(file) == config
 
@@ -94,12 +94,12 @@ def test_an_old_file_keeps_its_constant_pull(tmp_path: Path) -> None:
         network.log_lr.fill_(-1.7)
     save_model(file, network, CONFIG, ORIGIN)
     rewritten(file, as_version_1)
-    found = load_float_network(file)
-    assert found.updates_per_step == 4
+    result = load_float_network(file)
+    assert result.updates_per_step == 4
     # What inference takes per update, the step size times the leak, is the old constant.
-    assert np.float32(fast.circuit(found).leak) == np.float32(0.2)
+    assert np.float32(fast.circuit(result).leak) == np.float32(0.2)
     config = load_checkpoint_config(file)
-    assert (config.model.updates_per_step, config.model.leak) == (4, found.leak)
+    assert (config.model.updates_per_step, config.model.leak) == (4, result.leak)
 
 
 def test_an_old_file_without_a_config_has_single_updates(tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_an_old_file_without_a_config_has_single_updates(tmp_path: Path) -> None
         del metadata["config"]
 
     rewritten(file, edit)
-    found = load_float_network(file)
-    assert (found.updates_per_step, found.leak) == (1, 0.0)
+    result = load_float_network(file)
+    assert (result.updates_per_step, result.leak) == (1, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def test_the_kl_form_is_recorded(tmp_path: Path) -> None:
 def test_state_round_trip(tmp_path: Path) -> None:
     file = tmp_path / "state.safetensors"
     save_state(file, state())
-    found = load_state(file)
-    assert (found.iteration, found.config, found.data) == (7, CONFIG, "abc")
-    assert torch.equal(found.parameters["phi"], torch.ones(2, 3))
-    assert torch.equal(found.moments["phi.step"], torch.tensor(7.0))
+    result = load_state(file)
+    assert (result.iteration, result.config, result.data) == (7, CONFIG, "abc")
+    assert torch.equal(result.parameters["phi"], torch.ones(2, 3))
+    assert torch.equal(result.moments["phi.step"], torch.tensor(7.0))
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])

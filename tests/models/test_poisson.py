@@ -56,8 +56,8 @@ def test_update_equals_the_papers_formulas(
         )
         expected = update_numpy(p, log_lr, clip)
         for drive in (plain, linear_gaussian.gram_drive(b, t["z"], G)):
-            found = poisson.update(t["u"], drive, t["log_bias"], rate, clip)
-            assert np.abs(found.numpy() - expected).max() < limit
+            result = poisson.update(t["u"], drive, t["log_bias"], rate, clip)
+            assert np.abs(result.numpy() - expected).max() < limit
 
 
 def test_soft_clip_by_hand() -> None:
@@ -82,10 +82,10 @@ def test_kl_exact_equals_the_sum_over_counts() -> None:
     log_factorial = np.array([math.lgamma(n + 1) for n in k])
     log_p, log_q = k * new - math.exp(new) - log_factorial, k * old - math.exp(old) - log_factorial
     expected = (np.exp(log_p) * (log_p - log_q)).sum()
-    found = poisson.kl_exact(
+    result = poisson.kl_exact(
         torch.tensor([[new]], dtype=torch.float64), torch.tensor([[old]], dtype=torch.float64)
     )
-    assert found.item() == pytest.approx(expected, abs=1e-12)
+    assert result.item() == pytest.approx(expected, abs=1e-12)
 
 
 def test_likelihood_plain_gram_and_torchs_own_agree() -> None:

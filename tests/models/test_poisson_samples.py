@@ -121,15 +121,22 @@ def test_loss_in_gram_space_equals_the_plain_one() -> None:
     ]
     p, x = Parameters(*leaves), random(B, M)
     table = torch.empty(T + 1, 500, B, K, dtype=torch.float64).exponential_()
-    how = Unrolling(
-        steps=T, updates_per_step=1, leak=0.0, clip=10.0, floor=-8.0, code_form=True,
-        temperature=0.5, cutoff=NO_CUTOFF, keys=np.zeros(T + 1, np.uint64),
-    )  # fmt: skip
+    unrolling = Unrolling(
+        steps=T,
+        updates_per_step=1,
+        leak=0.0,
+        clip=10.0,
+        floor=-8.0,
+        code_form=True,
+        temperature=0.5,
+        cutoff=NO_CUTOFF,
+        keys=np.zeros(T + 1, np.uint64),
+    )
 
     def sample(u: Tensor, update: int) -> Tensor:
         return relaxed_poisson(u, 0.5, injected(table[update]), NO_CUTOFF)
 
-    found = unrolled_plain(p, x, sample, beta, how)
+    result = unrolled_plain(p, x, sample, beta, unrolling)
     u = p.u0.expand(B, -1)
     z = relaxed_poisson_plain(u, 0.5, table[0])
     total = torch.zeros((), dtype=torch.float64)
@@ -141,9 +148,9 @@ def test_loss_in_gram_space_equals_the_plain_one() -> None:
         total = total + (nll + beta * poisson.kl_code(u_new, u)).mean()
         u = u_new
     plain = total / T * 256 / M
-    torch.testing.assert_close(found.loss, plain, rtol=1e-10, atol=0)
+    torch.testing.assert_close(result.loss, plain, rtol=1e-10, atol=0)
     for one, other in zip(
-        torch.autograd.grad(found.loss, leaves), torch.autograd.grad(plain, leaves), strict=True
+        torch.autograd.grad(result.loss, leaves), torch.autograd.grad(plain, leaves), strict=True
     ):
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
 

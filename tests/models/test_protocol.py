@@ -65,7 +65,7 @@ def test_a_step_of_several_updates_equals_the_papers_formulas() -> None:
     model, dictionary = PoissonLatents.of(p, SETTINGS), DenseDictionary.of(p)
     counts = torch.poisson(torch.full((3, B, K), 0.8, dtype=torch.float64))
     u = torch.linspace(-2, 1, B * K, dtype=torch.float64).reshape(B, K)
-    z, found = advance(model, u, fixed(counts), lambda z: drive(dictionary, x, z))
+    z, result = advance(model, u, fixed(counts), lambda z: drive(dictionary, x, z))
     assert torch.equal(z, counts[2])
     phi, precision = p.phi.numpy(), np.exp(-2 * p.log_sigma.numpy()[0])
     lr, bias = math.exp(p.log_lr.item()), np.exp(p.log_bias.numpy()[0])
@@ -75,7 +75,7 @@ def test_a_step_of_several_updates_equals_the_papers_formulas() -> None:
             push = phi.T @ (precision * (x[n].numpy() - phi @ counts[i, n].numpy()))
             du = lr * (push - bias - SETTINGS.leak * (expected[n] - u[n].numpy()))
             expected[n] = clip_numpy(expected[n] + clip_numpy(du, 6.0), 6.0)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(result.numpy(), expected, rtol=1e-12)
 
 
 def test_a_leak_has_no_effect_on_single_updates() -> None:
@@ -147,16 +147,25 @@ def test_a_sibling_trains_and_is_validated_by_the_same_functions() -> None:
     p, x = parameters(), images()
     values = [v.clone().requires_grad_() for v in vars(p).values()]
     noise = torch.randn(9, B, K, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    how = Unrolling(
-        steps=4, updates_per_step=2, leak=0.0, clip=9.0, floor=-8.0, code_form=True,
-        temperature=1.0, cutoff=6.0, keys=np.zeros(9, np.uint64),
-    )  # fmt: skip
+    unrolling = Unrolling(
+        steps=4,
+        updates_per_step=2,
+        leak=0.0,
+        clip=9.0,
+        floor=-8.0,
+        code_form=True,
+        temperature=1.0,
+        cutoff=6.0,
+        keys=np.zeros(9, np.uint64),
+    )
 
     def loss(leaves: list[Tensor]) -> Tensor:
         q = Parameters(*leaves)
         model: LatentModel[Tensor] = FixedGaussian(q, 0.3)
         dictionary: Dictionary = DenseDictionary.of(q)
-        return unrolled_by_autodiff(model, dictionary, x, lambda _, i: noise[i], 2.0, how).loss
+        return unrolled_by_autodiff(
+            model, dictionary, x, lambda _, i: noise[i], 2.0, unrolling
+        ).loss
 
     gradients = torch.autograd.grad(loss(values), values, allow_unused=True)
     for i in (0, 1, 2, 4):  # it has no log_bias
@@ -165,9 +174,9 @@ def test_a_sibling_trains_and_is_validated_by_the_same_functions() -> None:
             moved = [v.detach().clone() for v in values]
             moved[i].reshape(-1)[0] += sign * 1e-6
             ends.append(loss(moved).item())
-        found = gradients[i]
-        assert found is not None
-        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(found.reshape(-1)[0].item(), rel=1e-5)
+        result = gradients[i]
+        assert result is not None
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(result.reshape(-1)[0].item(), rel=1e-5)
     generator = torch.Generator().manual_seed(0)
     far, near = (
         validate(FixedGaussian(p, 0.05), DenseDictionary.of(p), x, steps=n, generator=generator)

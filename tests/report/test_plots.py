@@ -52,11 +52,11 @@ def test_all_pictures_are_drawn(tmp_path: Path) -> None:
         "r2": lambda f: plots.r2_over_steps(f.add_subplot(), {"a": curve, "b": curve}, "Title"),
         "ranges": lambda f: plots.ranges(f.add_subplot(), bars, "Title", "microjoule"),
     }
-    made = plots.save_all(
+    report = plots.save_all(
         (Picture(name, "Title", draw, (6.0, 4.0)) for name, draw in drawn.items()), tmp_path
     )
     names = {p.name for p in tmp_path.iterdir()}
-    assert names == {picture.path.name for picture in made if picture.path}
+    assert names == {picture.path.name for picture in report if picture.path}
     assert names == {f"{name}.png" for name in drawn}
     for name in names:
         assert 0.005 < ink(tmp_path / name) < 0.95, name
@@ -106,8 +106,8 @@ def curve(figure: Figure) -> Axes:
 )
 def test_the_suffix_gives_the_format(tmp_path: Path, suffix: str, begins: bytes) -> None:
     path = tmp_path / f"curve{suffix}"
-    made = plots.save(Picture("curve", "A curve", curve, plots.CURVES_SIZE), path)
-    assert made.path == path
+    report = plots.save(Picture("curve", "A curve", curve, plots.CURVES_SIZE), path)
+    assert report.path == path
     assert path.read_bytes().startswith(begins)
 
 

@@ -41,11 +41,22 @@ def command(folder: Path, *extra: str) -> list[str]:
 def launch(arguments: list[str], port: int) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [
-            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-            "--master-port", str(port), "-m", "ipvae_snn", *arguments,
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc-per-node",
+            "2",
+            "--master-port",
+            str(port),
+            "-m",
+            "ipvae_snn",
+            *arguments,
         ],
-        capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
 
 
 def free_port() -> int:
@@ -58,8 +69,11 @@ def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
     """15 images a batch: shares of 7 and 8, with the same noise as in one process."""
     alone = subprocess.run(
         [sys.executable, "-m", "ipvae_snn", *command(tmp_path / "one")],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     both = launch(command(tmp_path / "two"), free_port())
     assert both.returncode == 0, both.stderr
     # Only the first process prints.

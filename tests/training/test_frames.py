@@ -58,15 +58,24 @@ def test_every_direction_moves_by_itself_and_far_drifts_leave_black() -> None:
 def test_training_on_moving_images_goes_on_after_a_stop(tmp_path: Path, motion: str) -> None:
     config = Config(
         ModelConfig(
-            n_latents=6, phi_std=0.1, log_lr=-1.0, u0_low=-3.0, u0_high=-2.0, updates_per_step=2,
+            n_latents=6,
+            phi_std=0.1,
+            log_lr=-1.0,
+            u0_low=-3.0,
+            u0_high=-2.0,
+            updates_per_step=2,
             leak=0.1,
         ),
         TrainConfig(
-            steps=6, batch_size=5, iterations=8, checkpoint_interval=4, validation_interval=0,
+            steps=6,
+            batch_size=5,
+            iterations=8,
+            checkpoint_interval=4,
+            validation_interval=0,
             threads=1,
         ),
         DataConfig(name="ramp", frames=3),
-    )  # fmt: skip
+    )
     config = replace(config, data=replace(config.data, motion=motion))
     for out in ("whole", "resumed"):
         train(config, images(30), images(9), tmp_path / out)

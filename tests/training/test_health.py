@@ -27,9 +27,9 @@ def test_a_sound_step_passes() -> None:
     ],
 )
 def test_a_run_away_is_told_at_once(step: Step, message: str) -> None:
-    with pytest.raises(TrainingError, match=message) as found:
+    with pytest.raises(TrainingError, match=message) as result:
         check(step, 16, 3, SETTINGS)
-    assert "lower train.learning_rate" in str(found.value)
+    assert "lower train.learning_rate" in str(result.value)
 
 
 def test_single_bad_iterations_pass_and_many_in_a_row_do_not() -> None:
@@ -47,8 +47,8 @@ def test_silence_is_told_once_training_has_left_its_start() -> None:
     check(silent, 16, 79, SETTINGS)
     with pytest.raises(TrainingError, match=r"^training fell silent: 0\.0009 spikes .* lower tra"):
         check(silent, 16, 80, SETTINGS)
-    found = Validation(0.0, 0.0, 1.0, 0.9995, 0.1, 20.0)
-    check_validation(found, 79, SETTINGS)
-    check_validation(replace(found, zeros=0.998), 999, SETTINGS)
+    result = Validation(0.0, 0.0, 1.0, 0.9995, 0.1, 20.0)
+    check_validation(result, 79, SETTINGS)
+    check_validation(replace(result, zeros=0.998), 999, SETTINGS)
     with pytest.raises(TrainingError, match=r"^training fell silent: 99\.95% of the spike counts"):
-        check_validation(found, 80, SETTINGS)
+        check_validation(result, 80, SETTINGS)

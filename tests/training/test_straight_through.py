@@ -48,11 +48,17 @@ M, K, B = 12, 7, 5
 CONFIG = Config(
     ModelConfig(n_latents=6, phi_std=0.3, log_lr=-1.0, u0_low=-3.0, u0_high=-1.0),
     TrainConfig(
-        steps=4, batch_size=8, iterations=12, learning_rate=0.02, beta=1.0, log_interval=1,
-        checkpoint_interval=4, validation_interval=0,
+        steps=4,
+        batch_size=8,
+        iterations=12,
+        learning_rate=0.02,
+        beta=1.0,
+        log_interval=1,
+        checkpoint_interval=4,
+        validation_interval=0,
     ),
     DataConfig(name="noise"),
-)  # fmt: skip
+)
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -89,8 +95,8 @@ def test_rows_by_hand() -> None:
     # to even). Row 1 is exact as it is, and a row of zeros stays.
     rows = torch.tensor([[8.0, 4.0, -4.0, 4.0, 4.0], [3.0, 0.0, -3.0, 3.0, 0.0], [0.0] * 5])
     expected = [[4.8, 4.8, -4.8, 4.8, 4.8], [3.0, 0.0, -3.0, 3.0, 0.0], [0.0] * 5]
-    found = rounded_rows(rows, 2)
-    torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-6, atol=0)
+    result = rounded_rows(rows, 2)
+    torch.testing.assert_close(result, torch.tensor(expected), rtol=1e-6, atol=0)
 
 
 @settings(deadline=None)  # the first call may compile
@@ -102,8 +108,8 @@ def test_rows_are_the_best_of_all_clippings(
 ) -> None:
     kind = torch.float64 if double else torch.float32
     rows = torch.randn(n, width, dtype=kind, generator=torch.Generator().manual_seed(seed))
-    found, levels = rounded_rows(rows, bits), 2 ** (bits - 1) - 1
-    torch.testing.assert_close(found, rounded_rows_plain(rows, levels), rtol=1e-5, atol=0)
+    result, levels = rounded_rows(rows, bits), 2 ** (bits - 1) - 1
+    torch.testing.assert_close(result, rounded_rows_plain(rows, levels), rtol=1e-5, atol=0)
     assert CLIP_RATIOS == quantise.CLIP_RATIOS
     exact = rows.double().numpy()
     peak = np.abs(exact).max(axis=1, keepdims=True)
@@ -112,18 +118,18 @@ def test_rows_are_the_best_of_all_clippings(
         scale = peak * ratio / levels
         error = np.clip(np.rint(exact / scale), -levels, levels) * scale - exact
         errors.append((error**2).sum(axis=1))
-    own = ((found.double().numpy() - exact) ** 2).sum(axis=1)
+    own = ((result.double().numpy() - exact) ** 2).sum(axis=1)
     # Where the peak is a whole number of levels nothing is lost, but for the type's own rounding.
     np.testing.assert_allclose(own, np.min(errors, axis=0), rtol=1e-4, atol=1e-12 * peak.max() ** 2)
-    assert all(len(row.abs().unique()) <= levels + 1 for row in found)
+    assert all(len(row.abs().unique()) <= levels + 1 for row in result)
 
 
 def test_a_straight_gradient() -> None:
     exact = torch.tensor([0.2, 0.9], requires_grad=True)
     rounded = torch.tensor([0.0, 1.0])
-    found = straight_through(exact, rounded)
-    assert found.tolist() == [0.0, 1.0]
-    (gradient,) = torch.autograd.grad((found * torch.tensor([3.0, 5.0])).sum(), exact)
+    result = straight_through(exact, rounded)
+    assert result.tolist() == [0.0, 1.0]
+    (gradient,) = torch.autograd.grad((result * torch.tensor([3.0, 5.0])).sum(), exact)
     assert gradient.tolist() == [3.0, 5.0]
 
 
@@ -197,11 +203,14 @@ def test_validation_judges_the_rounded_network() -> None:
     p, x = parameters(), images()
     free_energies = [
         validate(
-            *models(p), x, steps=16, rounding=bound(rounding, p),
+            *models(p),
+            x,
+            steps=16,
+            rounding=bound(rounding, p),
             generator=torch.Generator().manual_seed(0),
         ).free_energy
         for rounding in (None, FakeRounding.of(x, 8), FakeRounding.of(x, 2))
-    ]  # fmt: skip
+    ]
     assert len(set(free_energies)) == 3
 
 
@@ -230,18 +239,21 @@ def test_a_run_learns_under_rounding_resumes_exactly_and_says_so(tmp_path: Path)
 @pytest.mark.parametrize(
     ("bits", "message"),
     [
-        (1, r"t: train\.quantise_aware is 1, but signed weights have 2 to 8 bits; give 0 to "
-            r"train without rounding"),
+        (
+            1,
+            r"t: train\.quantise_aware is 1, but signed weights have 2 to 8 bits; give 0 to "
+            r"train without rounding",
+        ),
         (9, r"t: train\.quantise_aware is 9; it must lie in \[0, 8\]"),
         (-1, r"t: train\.quantise_aware is -1; it must lie in \[0, 8\]"),
     ],
-)  # fmt: skip
+)
 def test_bits_that_weights_cannot_have(bits: int, message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{message}$"):
         from_toml(f"[train]\nquantise_aware = {bits}", "t")
     for good in itertools.chain([0], range(2, 9)):
-        found = from_toml(f"[train]\nquantise_aware = {good}", "t")
-        assert found.train.quantise_aware == good
+        result = from_toml(f"[train]\nquantise_aware = {good}", "t")
+        assert result.train.quantise_aware == good
 
 
 def test_the_page_has_the_figures_of_the_result() -> None:
@@ -260,8 +272,8 @@ def test_the_page_has_the_figures_of_the_result() -> None:
 
 def test_the_benchmark_judges_every_kind() -> None:
     training, held_out = (load("digits", s, None, 120, holdout=True) for s in ("train", "test"))
-    found = __main__.judged(network_path("digits"), training, held_out)
-    kinds = [found["float"], *(found[k][b] for k in ("integer", "nearest") for b in ("4", "3"))]
+    result = __main__.judged(network_path("digits"), training, held_out)
+    kinds = [result["float"], *(result[k][b] for k in ("integer", "nearest") for b in ("4", "3"))]
     assert all(0.7 < figures[step] < 1 for figures in kinds for step in ("16", "64", "256"))
     for bits in (0, 4):
         assert __main__.settings(bits, 50).train.quantise_aware == bits
@@ -272,8 +284,8 @@ def test_the_command_takes_bits(run: Run, tmp_path: Path) -> None:
     short = ("--set", "train.iterations=2", "--set", "model.n_latents=8", "--set", "data.limit=120")
     code, _, _ = run(*command, *short, "--quantise-aware", "4")
     assert code == 0
-    found = load_checkpoint_config(tmp_path / "run" / "model.safetensors")
-    assert found.train.quantise_aware == 4
+    result = load_checkpoint_config(tmp_path / "run" / "model.safetensors")
+    assert result.train.quantise_aware == 4
     code, _, error = run(*command, "--quantise-aware", "1")
     assert code != 0
     assert "train.quantise_aware is 1, but signed weights have 2 to 8 bits" in " ".join(

@@ -22,9 +22,9 @@ def test_records_become_scalars(tmp_path: Path) -> None:
         log(TrainProgress(24, 50, 4.0, None))
         assert not (tmp_path / "tensorboard").exists()
         log(TrainProgress(25, 50, 3.5, None, RECORDS))
-    found = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    assert sorted(found.Tags()["scalars"]) == ["train/loss", "validation/r2"]
-    assert [(e.step, e.value) for e in found.Scalars("train/loss")] == [(25, 3.5)]
+    result = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert sorted(result.Tags()["scalars"]) == ["train/loss", "validation/r2"]
+    assert [(e.step, e.value) for e in result.Scalars("train/loss")] == [(25, 3.5)]
 
 
 def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

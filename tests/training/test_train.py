@@ -30,11 +30,17 @@ from ipvae_snn.training.validation import Validation, validate
 CONFIG = Config(
     ModelConfig(n_latents=16, phi_std=0.1, log_lr=-1.0, u0_low=-4.0, u0_high=-2.0),
     TrainConfig(
-        steps=4, batch_size=20, iterations=40, learning_rate=0.02, beta=1.0, log_interval=1,
-        checkpoint_interval=10, validation_interval=10,
+        steps=4,
+        batch_size=20,
+        iterations=40,
+        learning_rate=0.02,
+        beta=1.0,
+        log_interval=1,
+        checkpoint_interval=10,
+        validation_interval=10,
     ),
     DataConfig(name="bars"),
-)  # fmt: skip
+)
 
 
 class KilledError(Exception):
@@ -77,10 +83,15 @@ def test_it_learns(tmp_path: Path) -> None:
     longer = replace(
         CONFIG,
         train=replace(
-            CONFIG.train, steps=8, beta=0.5, iterations=800, learning_rate=0.01,
-            temperature_end=0.1, validation_interval=0,
+            CONFIG.train,
+            steps=8,
+            beta=0.5,
+            iterations=800,
+            learning_rate=0.01,
+            temperature_end=0.1,
+            validation_interval=0,
         ),
-    )  # fmt: skip
+    )
     events: list[TrainProgress] = []
     result = train(longer, TRAIN, TEST, tmp_path / "run", progress=events.append)
     assert result.validation.r2 > 0.3
@@ -92,8 +103,11 @@ def test_it_learns(tmp_path: Path) -> None:
 
 def test_files_of_a_run(unbroken: Path) -> None:
     assert set(files(unbroken)) == {
-        "config.toml", "metrics.jsonl", "model.safetensors", "state.safetensors"
-    }  # fmt: skip
+        "config.toml",
+        "metrics.jsonl",
+        "model.safetensors",
+        "state.safetensors",
+    }
     records = [json.loads(line) for line in (unbroken / "metrics.jsonl").read_text().splitlines()]
     assert [r["iteration"] for r in records if r["kind"] == "train"] == list(range(1, 41))
     assert [r["iteration"] for r in records if r["kind"] == "validation"] == [10, 20, 30, 40]
@@ -154,12 +168,12 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(
     part = replace(CONFIG, train=replace(CONFIG.train, stop_at=20))
     result = train(part, TRAIN, TEST, tmp_path / "part")
     assert result.iterations == 20
-    whole, begun = (
+    whole, start_state = (
         (folder / "metrics.jsonl").read_text().splitlines()
         for folder in (unbroken, tmp_path / "part")
     )
-    assert begun == whole[: len(begun)]
-    assert json.loads(begun[-1])["iteration"] == 20
+    assert start_state == whole[: len(start_state)]
+    assert json.loads(start_state[-1])["iteration"] == 20
 
 
 def test_a_run_that_stops_inside_the_ramp_is_judged_at_its_own_clip(tmp_path: Path) -> None:

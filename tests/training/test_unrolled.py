@@ -26,11 +26,20 @@ NO_CUTOFF = 45.0
 def unrolling(**changes: Any) -> Unrolling:
     """Return five steps with everything switched on that has an effect."""
     plain = Unrolling(
-        steps=5, updates_per_step=1, leak=0.0, clip=5.0, floor=-8.0, code_form=True,
-        temperature=0.3, cutoff=6.0, keys=np.zeros(0, np.uint64),
-    )  # fmt: skip
-    how = replace(plain, **changes)
-    return replace(how, keys=np.random.SeedSequence(3).generate_state(how.updates + 1, np.uint64))
+        steps=5,
+        updates_per_step=1,
+        leak=0.0,
+        clip=5.0,
+        floor=-8.0,
+        code_form=True,
+        temperature=0.3,
+        cutoff=6.0,
+        keys=np.zeros(0, np.uint64),
+    )
+    unrolling = replace(plain, **changes)
+    return replace(
+        unrolling, keys=np.random.SeedSequence(3).generate_state(unrolling.updates + 1, np.uint64)
+    )
 
 
 def leaves(seed: int = 0, scale: float = 0.3) -> list[Tensor]:
@@ -58,13 +67,15 @@ class Sampled(torch.autograd.Function):
     """The kernel's sample with its slope, for automatic differentiation."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, update: int, how: Unrolling) -> Tensor:
+    def forward(ctx: Any, u: Tensor, update: int, unrolling: Unrolling) -> Tensor:
         rates = u.detach().contiguous().numpy()
         z, slope = np.empty_like(rates), np.empty_like(rates)
         number = rates.dtype.type
-        relaxation = kernel.Relaxation(number(1), number(how.temperature), number(how.cutoff))
+        relaxation = kernel.Relaxation(
+            number(1), number(unrolling.temperature), number(unrolling.cutoff)
+        )
         sample = kernel.Sample(z, slope, np.empty(len(rates), np.int64))
-        kernel.sample_rows(0, len(rates), how.keys[update], relaxation, rates, sample)
+        kernel.sample_rows(0, len(rates), unrolling.keys[update], relaxation, rates, sample)
         ctx.save_for_backward(torch.from_numpy(slope))
         return torch.from_numpy(z)
 
@@ -74,27 +85,30 @@ class Sampled(torch.autograd.Function):
 
 
 def both(
-    how: Unrolling, x: Tensor, beta: float, scale: float = 0.3,
+    unrolling: Unrolling,
+    x: Tensor,
+    beta: float,
+    scale: float = 0.3,
     rounding: FakeRounding | None = None,
-) -> tuple[objective.Unrolled, objective.Unrolled]:  # fmt: skip
+) -> tuple[objective.Unrolled, objective.Unrolled]:
     """Check that both ways agree in the loss, what is logged and every gradient; return them."""
     values = leaves(scale=scale)
     p = Parameters(*values)
 
     def sample(u: Tensor, update: int) -> Tensor:
         # torch leaves Function.apply without types.
-        z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]
+        z: Tensor = Sampled.apply(u, update, unrolling)  # type: ignore[no-untyped-call]
         return z
 
-    fast = objective.unrolled_loss(p, x, beta, how, rounding)
-    plain = objective.unrolled_plain(p, x, sample, beta, how, rounding)
+    fast = objective.unrolled_loss(p, x, beta, unrolling, rounding)
+    plain = objective.unrolled_plain(p, x, sample, beta, unrolling, rounding)
     for name in ("loss", "nll", "kl", "rate", "max_rate"):
-        found, expected = getattr(fast, name), getattr(plain, name)
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=0, msg=name)
-    found = torch.autograd.grad(fast.loss, values)
+        result, expected = getattr(fast, name), getattr(plain, name)
+        torch.testing.assert_close(result, expected, rtol=1e-12, atol=0, msg=name)
+    result = torch.autograd.grad(fast.loss, values)
     expected = torch.autograd.grad(plain.loss, values)
     for name, one, other in zip(
-        ("phi", "log_sigma", "u0", "log_bias", "log_lr"), found, expected, strict=True
+        ("phi", "log_sigma", "u0", "log_bias", "log_lr"), result, expected, strict=True
     ):
         assert one.shape == other.shape
         largest = other.abs().max().item()
@@ -117,9 +131,13 @@ def test_loss_and_gradients_equal_automatic_ones(
 @pytest.mark.parametrize("share", [-1.0, 0.5, 2.0])
 @pytest.mark.parametrize("bits", [2, 4])
 def test_quantise_aware_loss_and_gradients_equal_automatic_ones(
-    updates_per_step: int, leak: float, n_frames: int, share: float, bits: int,
+    updates_per_step: int,
+    leak: float,
+    n_frames: int,
+    share: float,
+    bits: int,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     # share: dense, mixed and sparse products; rounded competition is not symmetric.
     monkeypatch.setattr(products, "DENSE_SHARE", share)
     how = unrolling(updates_per_step=updates_per_step, leak=leak)
@@ -201,8 +219,8 @@ def test_two_losses_may_be_open_at_once() -> None:
     first = unrolled_inference(*arguments, how)[0]
     second = unrolled_inference(*_gram_space(leaves(1), images(B, M) * 2), how)[0]
     for _ in range(2):
-        found = torch.autograd.grad(first, arguments, retain_graph=False)
-        for one, other in zip(found, alone, strict=True):
+        result = torch.autograd.grad(first, arguments, retain_graph=False)
+        for one, other in zip(result, alone, strict=True):
             assert torch.equal(one, other)
         first = unrolled_inference(*arguments, how)[0]
     assert torch.isfinite(second)
@@ -255,11 +273,13 @@ def test_arrivals_count_the_busiest_sample() -> None:
 def test_gradient_of_the_gram_matrix() -> None:
     phi, log_sigma = leaves()[:2]
     weights = images(K, K)  # not symmetric, as the gradient is not
-    found = torch.autograd.grad((dictionary.gram(phi, log_sigma) * weights).sum(), (phi, log_sigma))
+    result = torch.autograd.grad(
+        (dictionary.gram(phi, log_sigma) * weights).sum(), (phi, log_sigma)
+    )
     expected = torch.autograd.grad(
         (linear_gaussian.gram(phi, log_sigma) * weights).sum(), (phi, log_sigma)
     )
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(result, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
@@ -304,12 +324,12 @@ for steps in (16, 64):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_memory_grows_by_the_history_alone() -> None:
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", PEAK], check=True, capture_output=True, text=True
     ).stdout.split()
     # u, z, slope and lateral of every update, float32 (256, 256): 50 MB for the other 48 steps.
     history = (64 - 16) * 4 * 256 * 256 * 4
-    assert 0.9 * history < int(found[1]) - int(found[0]) < 1.3 * history
+    assert 0.9 * history < int(result[1]) - int(result[0]) < 1.3 * history
 
 
 def _gram_space(values: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -322,5 +342,5 @@ def _gram_space(values: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor
     return tuple(t.clone().requires_grad_() for t in tensors)  # type: ignore[return-value]
 
 
-def _last_potentials(values: list[Tensor], x: Tensor, how: Unrolling) -> Tensor:
-    return unrolled_inference(*(t.detach() for t in _gram_space(values, x)), how)[2]
+def _last_potentials(values: list[Tensor], x: Tensor, unrolling: Unrolling) -> Tensor:
+    return unrolled_inference(*(t.detach() for t in _gram_space(values, x)), unrolling)[2]

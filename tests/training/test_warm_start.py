@@ -36,8 +36,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_parameters_are_those_of_the_checkpoint(trained: Path) -> None:
     model = IterativePoissonVAE(6, CONFIG.model, torch.Generator().manual_seed(1))
     state = initial_parameters(trained, CONFIG, 6)
-    model.load_state_dict({k: v.reshape(dict(model.named_parameters())[k].shape)
-                           for k, v in state.items()})  # fmt: skip
+    model.load_state_dict(
+        {k: v.reshape(dict(model.named_parameters())[k].shape) for k, v in state.items()}
+    )
     network, view = load_float_network(trained), model.view()
     assert np.array_equal(view.phi.detach().numpy(), network.phi)
     assert np.array_equal(view.u0.detach().numpy()[0], network.u0)

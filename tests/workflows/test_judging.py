@@ -95,8 +95,10 @@ def test_evaluate(checkpoint: Path, silent: Callable[[Heard], None]) -> None:
     assert result.as_json()["images"] == 10
     assert result.as_json()["plots"] == []
     assert [picture.name for picture in result.pictures] == [
-        "convergence", "reconstructions", "dictionary",
-    ]  # fmt: skip
+        "convergence",
+        "reconstructions",
+        "dictionary",
+    ]
     assert heard[-1] == ("done", 70 * 5, 70 * 5)
     assert [done for _, done, _ in heard] == sorted(done for _, done, _ in heard)
     with pytest.raises(FrozenInstanceError):
@@ -108,43 +110,43 @@ def test_convert_and_compare(tmp_path: Path, silent: Callable[[Heard], None]) ->
     heard: Heard = []
     checkpoint = network_path("digits")
     few = CalibrationSettings(images=40, steps=4)
-    made = convert(checkpoint, settings_of(6), few, progress=listener(heard))
+    report = convert(checkpoint, settings_of(6), few, progress=listener(heard))
     silent(heard)
     assert heard == [("40 images, 4 steps; then rounding", 0, 0)]
-    assert made.as_json() == {"network": None, "report": made.report.as_json()}
+    assert report.as_json() == {"network": None, "report": report.report.as_json()}
     out = tmp_path / "models" / "net.safetensors"
     out.parent.mkdir()
     written = convert(checkpoint, settings_of(6), few, out=out)
     assert (out.exists(), out.with_suffix(".report.json").exists()) == (True, True)
-    assert written.report == made.report
+    assert written.report == report.report
     pixels = np.arange(2 * 64, dtype=np.uint8).reshape(2, 64)
-    runs = [interpret(each, pixels, RunRequest(3)) for each in (made.network, load_network(out))]
+    runs = [interpret(each, pixels, RunRequest(3)) for each in (report.network, load_network(out))]
     assert first_divergence(*runs) is None
     assert f"next: ipvae-snn verify {out} --data digits" in markdown.render(written.document())
 
     settings = ComparisonSettings(limit=3, steps=2, seeds=2, threads=1)
     heard.clear()
-    found = compare(checkpoint, out, "digits", settings, progress=listener(heard))
+    result = compare(checkpoint, out, "digits", settings, progress=listener(heard))
     silent(heard)
     total = heard[-1][2]
     assert heard[-1] == ("one tensor at a time", total, total)
-    assert found.as_json()["seeds"] == [0, 1]
-    assert found.as_json()["plots"] == []
-    assert len(found.pictures) == 5
+    assert result.as_json()["seeds"] == [0, 1]
+    assert result.as_json()["plots"] == []
+    assert len(result.pictures) == 5
 
 
 def test_map_and_energy(integer: tuple[Path, str], silent: Callable[[Heard], None]) -> None:
     path, data = integer
     heard: Heard = []
     events = EventSettings(data=data, steps=3)
-    found = map_network(path, ChipSettings("loihi1"), events, progress=listener(heard))
+    result = map_network(path, ChipSettings("loihi1"), events, progress=listener(heard))
     silent(heard)
     assert heard == [("5 images, 3 steps", 0, 5), ("placing net.safetensors on loihi1", 0, 0)]
-    assert found.as_json()["hypothetical"] is True
-    assert found.picture is not None
-    assert found.picture.path is None
+    assert result.as_json()["hypothetical"] is True
+    assert result.picture is not None
+    assert result.picture.path is None
     with pytest.raises(FitError, match="does not fit loihi1"):
-        found.require_fit()
+        result.require_fit()
 
     heard.clear()
     settings = EnergySettings(("loihi2", "truenorth"), steps=3)
@@ -159,10 +161,10 @@ def test_the_picture_of_a_placement_has_the_format_of_its_suffix(
     integer: tuple[Path, str], tmp_path: Path, suffix: str
 ) -> None:
     path = tmp_path / f"placement{suffix}"
-    found = map_network(integer[0], picture=path)
+    result = map_network(integer[0], picture=path)
     begins = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}[suffix]
     assert path.read_bytes().startswith(begins)
-    assert f"]({path})" in markdown.render(found.document())
+    assert f"]({path})" in markdown.render(result.document())
 
 
 def test_a_wrong_suffix_is_found_before_the_run(integer: tuple[Path, str], tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def imports(tree: ast.AST) -> list[str]:
     """Return the modules that are imported anywhere below `tree`."""
-    found = []
+    result = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [name.name for name in node.names]
+            result += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found.append(node.module or "")
-    return found
+            result.append(node.module or "")
+    return result
 
 
 def functions(path: Path) -> list[Function]:

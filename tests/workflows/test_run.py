@@ -29,13 +29,13 @@ def choice(tmp_path: Path) -> ImageChoice:
 
 def test_an_integer_run_is_the_interpreters(network: IntegerNetwork, choice: ImageChoice) -> None:
     images, request = choice.encoded_for(network), RunRequest(5, seed=2, trace=True)
-    found = run_integer(network, images, request)
+    result = run_integer(network, images, request)
     expected = interpreter.run(network, images.pixels, request)
-    np.testing.assert_array_equal(found.trace.counts, expected.counts)
-    assert (found.backend, found.steps, len(found.images)) == ("reference", 5, 3)
-    assert found.spikes_per_image == expected.counts_sum.sum() / 3
-    assert found.saturations is not None
-    assert found.as_json()["out"] is None
+    np.testing.assert_array_equal(result.trace.counts, expected.counts)
+    assert (result.backend, result.steps, len(result.images)) == ("reference", 5, 3)
+    assert result.spikes_per_image == expected.counts_sum.sum() / 3
+    assert result.saturations is not None
+    assert result.as_json()["out"] is None
 
 
 def test_a_file_is_written_only_where_a_path_is_given(
@@ -56,8 +56,8 @@ def test_a_file_is_written_only_where_a_path_is_given(
 
 def test_images_of_a_float_run_are_those_of_the_network(tmp_path: Path) -> None:
     path = network_path("digits")
-    found = run_file(path, ImageChoice("digits", limit=2), RunRequest(3), RunOptions())
-    assert (found.backend, found.images.name, found.saturations) == ("float", "digits", None)
+    result = run_file(path, ImageChoice("digits", limit=2), RunRequest(3), RunOptions())
+    assert (result.backend, result.images.name, result.saturations) == ("float", "digits", None)
     with pytest.raises(BackendError, match="is a float checkpoint, which the back end 'onnx'"):
         run_file(path, ImageChoice("digits", limit=2), RunRequest(3), RunOptions("onnx"))
     forbid = RunOptions(out=tmp_path / "r.npz", forbid_saturation=True)

@@ -26,9 +26,9 @@ def test_what_is_named_last_wins(tmp_path: Path) -> None:
         device="cpu",
         quantise_aware=0,
     )
-    found = choice.resolve()
-    assert (found.train.beta, found.train.device) == (8, "cpu")
-    assert (found.data.name, found.train.quantise_aware) == ("digits", 0)
+    result = choice.resolve()
+    assert (result.train.beta, result.train.device) == (8, "cpu")
+    assert (result.data.name, result.train.quantise_aware) == ("digits", 0)
 
 
 def test_the_preset_is_that_of_the_data_set() -> None:

@@ -26,15 +26,15 @@ def images(network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]) -
 
 def test_equal_back_ends(network: IntegerNetwork, images: Images) -> None:
     told: list[str] = []
-    found = workflow.verify(
+    result = workflow.verify(
         network, images, RunRequest(4, seed=1), ["reference", "compiled", "compiled"], told.append
     )
-    assert [each.backend for each in found.backends] == ["reference", "compiled"]
-    assert all(each.equal for each in found.backends)
+    assert [each.backend for each in result.backends] == ["reference", "compiled"]
+    assert all(each.equal for each in result.backends)
     assert told == ["reference: 2 images, 4 steps", "compiled: 2 images, 4 steps"]
-    assert found.compared == 2 * 4 * 7
-    found.require_equal()
-    shown = found.as_json()
+    assert result.compared == 2 * 4 * 7
+    result.require_equal()
+    shown = result.as_json()
     assert shown["network"] is None
     assert "divergence" not in shown["backends"][0]
     assert shown["backends"][1]["divergence"] is None
@@ -43,8 +43,8 @@ def test_equal_back_ends(network: IntegerNetwork, images: Images) -> None:
 def test_a_divergence_is_data_first_and_an_error_when_asked(
     network: IntegerNetwork, images: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(program: IntegerNetwork, pixels: np.ndarray, request: RunRequest) -> Trace:
-        trace = interpreter.run(program, pixels, request)
+    def broken(integer: IntegerNetwork, pixels: np.ndarray, request: RunRequest) -> Trace:
+        trace = interpreter.run(integer, pixels, request)
         assert trace.counts is not None
         trace.counts[1, 2, 3] += 1
         return trace
@@ -53,10 +53,10 @@ def test_a_divergence_is_data_first_and_an_error_when_asked(
     monkeypatch.setattr(
         registry, "load_backend", lambda name: broken if name == "onnx" else load(name)
     )
-    found = workflow.verify(network, images, RunRequest(4), ["onnx"])
-    assert [each.equal for each in found.backends] == [True, False]
+    result = workflow.verify(network, images, RunRequest(4), ["onnx"])
+    assert [each.equal for each in result.backends] == [True, False]
     with pytest.raises(DivergedError, match="onnx: counts differs first at image 1, step 2, neuro"):
-        found.require_equal()
+        result.require_equal()
 
 
 def test_an_unknown_name_costs_no_run(network: IntegerNetwork, images: Images) -> None:

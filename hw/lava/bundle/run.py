@@ -49,9 +49,15 @@ def main() -> int:
         network = bundle_io.read_network(FOLDER)
         images = bundle_io.read_images(options.input, network, options.limit)
         request = bundle_io.Request(
-            options.steps, options.seed, options.first_image, options.trace, options.monitor,
-            options.source, options.fused, options.replicas,
-        )  # fmt: skip
+            options.steps,
+            options.seed,
+            options.first_image,
+            options.trace,
+            options.monitor,
+            options.source,
+            options.fused,
+            options.replicas,
+        )
         bundle_io.check_request(request, len(images), network)
         if not options.out.absolute().parent.is_dir():
             raise bundle_io.InputError(f"--out: there is no folder {options.out.absolute().parent}")
@@ -86,20 +92,29 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--limit", type=positive, help="run only the first N images")
     parser.add_argument("--trace", action="store_true", help="keep counts and states of all steps")
     parser.add_argument(
-        "--source", choices=("spikes", "bias"), default="spikes", help="image as graded spikes "
+        "--source",
+        choices=("spikes", "bias"),
+        default="spikes",
+        help="image as graded spikes "
         "(default), or as bias: the host computes what it causes and writes that",
-    )  # fmt: skip
+    )
     parser.add_argument("--fused", action="store_true", help="the network as one process: faster")
     parser.add_argument("--replicas", type=positive, default=1, help="copies that share the images")
     parser.add_argument(
-        "--monitor", type=neurons, default=(), metavar="N,N,..",
+        "--monitor",
+        type=neurons,
+        default=(),
+        metavar="N,N,..",
         help="neurons whose counts and states of all steps to keep",
-    )  # fmt: skip
+    )
     parser.add_argument("--timeout", type=positive, help="seconds (default: by size of the run)")
     parser.add_argument(
-        "--stall", type=float, default=60.0, help="give up after S seconds without a time step; 0: "
-        "never (default: 60)", metavar="S",
-    )  # fmt: skip
+        "--stall",
+        type=float,
+        default=60.0,
+        help="give up after S seconds without a time step; 0: never (default: 60)",
+        metavar="S",
+    )
     return parser.parse_args()
 
 
@@ -111,12 +126,12 @@ def check_versions() -> None:
         fail(f"Python {sys.version.split()[0]}, but lava-nc 0.10.0 needs 3.10; {advice}", BAD_INPUT)
     for package, wanted in (("lava-nc", "0.10.0"), ("numpy", "1.")):
         try:
-            found = metadata.version(package)
+            result = metadata.version(package)
         except metadata.PackageNotFoundError:
             fail(f"{package} is not installed; {advice}", BAD_INPUT)
-        if not found.startswith(wanted):
+        if not result.startswith(wanted):
             needed = f"{wanted}x" if wanted.endswith(".") else wanted
-            fail(f"{package} {found}, but this needs {needed}; {advice}", BAD_INPUT)
+            fail(f"{package} {result}, but this needs {needed}; {advice}", BAD_INPUT)
 
 
 def work(network: Any, images: Any, request: Any, options: argparse.Namespace) -> int:
@@ -152,9 +167,12 @@ def guard(limit: float, network: Any, out: Path) -> int:
     if len(os.fsencode(folder)) > MAX_FOLDER:
         folder = "/tmp"
     partial = salvage.partial_path(out)
-    with ending.handled(ending.interrupt), tempfile.TemporaryDirectory(
-        prefix=child.SCRATCH_PREFIX, dir=folder, ignore_cleanup_errors=True
-    ) as scratch:  # fmt: skip
+    with (
+        ending.handled(ending.interrupt),
+        tempfile.TemporaryDirectory(
+            prefix=child.SCRATCH_PREFIX, dir=folder, ignore_cleanup_errors=True
+        ) as scratch,
+    ):
         run = Path(scratch, "run")
         process, status, cause = None, 1, ""
         try:

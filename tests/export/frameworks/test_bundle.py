@@ -23,8 +23,10 @@ def script(folder: Path, *options: object) -> subprocess.CompletedProcess[str]:
     """Run the folder's load.py as a user would, from elsewhere."""
     return subprocess.run(
         [sys.executable, str(folder / "load.py"), *map(str, options)],
-        capture_output=True, encoding="utf-8", timeout=100,
-    )  # fmt: skip
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -41,8 +43,10 @@ def test_an_export_checks_itself_loads_and_is_replaced(
         told = f"{out} written ({target}, checked against the interpreter, equal bit for bit)"
         assert " ".join(told.split()) == " ".join(text.split())
         assert sorted(p.name for p in out.iterdir()) == [
-            "README.md", "load.py", "network.safetensors",
-        ]  # fmt: skip
+            "README.md",
+            "load.py",
+            "network.safetensors",
+        ]
         (out / "__pycache__").mkdir()
     assert load_network(out / "network.safetensors").n_neurons == network.n_neurons
     np.save(tmp_path / "images.npy", np.full((2, 4, 3), 77, np.uint8))
@@ -85,9 +89,9 @@ def test_an_export_that_is_wrong_does_not_appear(
     """A network file that is not the one of the script's constants would give other counts."""
     save_network(network, tmp_path / "net.safetensors")
 
-    def altered(program: IntegerNetwork, out: Path, name: str) -> None:
+    def altered(integer: IntegerNetwork, out: Path, name: str) -> None:
         with atomic_folder(out) as folder:
-            write_framework_bundle(program, folder, name)
+            write_framework_bundle(integer, folder, name)
             text = (folder / "load.py").read_text(encoding="utf-8")
             wrong = text.replace("load(seed=options.seed)", "load(seed=options.seed + 1)")
             assert wrong != text
@@ -108,9 +112,13 @@ def test_an_export_that_is_wrong_does_not_appear(
 
 @pytest.mark.parametrize(("target", "title"), [("snntorch", "snnTorch"), ("norse", "Norse")])
 def test_without_the_package_it_says_what_to_install(
-    network: IntegerNetwork, run: Run, tmp_path: Path, target: str, title: str,
+    network: IntegerNetwork,
+    run: Run,
+    tmp_path: Path,
+    target: str,
+    title: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     save_network(network, tmp_path / "net.safetensors")
     arguments = ("export", tmp_path / "net.safetensors", "--target", target, "--out")
     monkeypatch.setitem(sys.modules, target, None)

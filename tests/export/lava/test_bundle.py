@@ -32,19 +32,50 @@ def bundle(network, tmp_path):
 def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
     files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
     assert files == {
-        "README.md", "requirements.txt", "run.py", "network.npz", "network.json",
-        *(f"simulator/{name}.py" for name in (
-            "__init__", "bundle_io", "child", "circuit", "ending", "members", "results", "salvage",
-            "watch",
-        )),
-        *(f"simulator/processes/{name}.py" for name in (
-            "__init__", "arithmetic", "common", "draws", "fused", "population", "recording",
-            "synapses", "weights",
-        )),
-        *(f"simulator/processes/{name}/__init__.py" for name in (
-            "host", "network", "neuron", "residual", "source",
-        )),
-    }  # fmt: skip
+        "README.md",
+        "requirements.txt",
+        "run.py",
+        "network.npz",
+        "network.json",
+        *(
+            f"simulator/{name}.py"
+            for name in (
+                "__init__",
+                "bundle_io",
+                "child",
+                "circuit",
+                "ending",
+                "members",
+                "results",
+                "salvage",
+                "watch",
+            )
+        ),
+        *(
+            f"simulator/processes/{name}.py"
+            for name in (
+                "__init__",
+                "arithmetic",
+                "common",
+                "draws",
+                "fused",
+                "population",
+                "recording",
+                "synapses",
+                "weights",
+            )
+        ),
+        *(
+            f"simulator/processes/{name}/__init__.py"
+            for name in (
+                "host",
+                "network",
+                "neuron",
+                "residual",
+                "source",
+            )
+        ),
+    }
     readme = (bundle / "README.md").read_text()
     assert "$" not in readme
     assert "4 x 3 pixels, 7 neurons" in readme
@@ -163,8 +194,8 @@ def test_images_may_be_flat_or_not_and_limited(bundle, tmp_path):
     network = bundle_io.read_network(bundle)
     path = tmp_path / "images.npy"
     np.save(path, np.arange(36, dtype=np.uint8).reshape(3, 4, 3))
-    found = bundle_io.read_images(path, network, 2)
-    np.testing.assert_array_equal(found, np.arange(24).reshape(2, 12))
+    result = bundle_io.read_images(path, network, 2)
+    np.testing.assert_array_equal(result, np.arange(24).reshape(2, 12))
 
 
 @pytest.mark.parametrize(
@@ -194,8 +225,8 @@ def test_more_time_steps_than_lava_can_count_are_refused(bundle):
 
 def test_the_read_out_is_the_interpreters(network, bundle):
     counts = np.random.default_rng(0).integers(0, 1 << 15, (150, 7)).astype(np.int32)
-    found = bundle_io.decode(bundle_io.read_network(bundle), counts)
-    np.testing.assert_array_equal(found, interpreter.decode(network, counts), strict=True)
+    result = bundle_io.decode(bundle_io.read_network(bundle), counts)
+    np.testing.assert_array_equal(result, interpreter.decode(network, counts), strict=True)
 
 
 def test_a_result_is_written_whole_or_not_at_all(tmp_path):
@@ -244,12 +275,12 @@ def test_without_an_environment_the_message_says_what_to_do(
 def test_what_the_host_sets_is_what_the_interpreter_holds(
     network, two_layer, pixels_factory, tmp_path, circuit
 ):
-    program = network if circuit == "one-layer" else two_layer
-    write_plain(program, tmp_path)
-    pixels = pixels_factory(program, 70)  # more than are computed at once
-    found = bundle_io.held_values(bundle_io.read_network(tmp_path), pixels)
-    np.testing.assert_array_equal(found, interpreter.held(program, pixels))
-    assert found.dtype == np.int32
+    integer = network if circuit == "one-layer" else two_layer
+    write_plain(integer, tmp_path)
+    pixels = pixels_factory(integer, 70)  # more than are computed at once
+    result = bundle_io.held_values(bundle_io.read_network(tmp_path), pixels)
+    np.testing.assert_array_equal(result, interpreter.held(integer, pixels))
+    assert result.dtype == np.int32
 
 
 def test_a_two_layer_network_in_a_bundle_is_known_as_one(two_layer, tmp_path):

@@ -46,12 +46,12 @@ def test_the_folder_holds_the_models_and_agrees_with_the_interpreter(
     assert [p.name for p in tmp_path.iterdir()] == ["onnx"]
     check_files(out, network, pixels, REQUEST)
     expected = interpreter.run(network, pixels, RunRequest(8, 3, 5, trace=True))
-    for found in (run_steps(out, pixels, REQUEST), run_inference(out, pixels, REQUEST)):
-        np.testing.assert_array_equal(found.state, expected.state)
-        np.testing.assert_array_equal(found.spikes_per_step, expected.spikes_per_step)
-        np.testing.assert_array_equal(found.saturated, expected.saturated, strict=True)
+    for result in (run_steps(out, pixels, REQUEST), run_inference(out, pixels, REQUEST)):
+        np.testing.assert_array_equal(result.state, expected.state)
+        np.testing.assert_array_equal(result.spikes_per_step, expected.spikes_per_step)
+        np.testing.assert_array_equal(result.saturated, expected.saturated, strict=True)
     assert expected.saturated.any()
-    np.testing.assert_array_equal(found.reconstruction, expected.reconstruction)
+    np.testing.assert_array_equal(result.reconstruction, expected.reconstruction)
 
 
 def test_an_older_folder_is_replaced_whole(network: IntegerNetwork, tmp_path: Path) -> None:
@@ -146,9 +146,12 @@ def test_missing_and_truncated_files_are_named(
     [("network", "held int32 (N, K), state"), ("two_layer", "held int32 (N, M), state")],
 )
 def test_the_readmes_code_runs(
-    circuit: str, words: str, request: pytest.FixtureRequest, tmp_path: Path,
+    circuit: str,
+    words: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     network: IntegerNetwork = request.getfixturevalue(circuit)
     write_onnx(network, tmp_path / "onnx")
     text = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")

@@ -30,9 +30,14 @@ def make_float_network(seed: int = 0, spread: float = 0.8, log_lr: float = -2.0)
         log_sigma=rng.normal(0, 0.2, 12).astype(np.float32),
         u0=np.linspace(-4, 5, 7, dtype=np.float32),  # e^5 spikes take 32 parts
         log_bias=np.full(7, -3, np.float32),
-        log_lr=log_lr, clip=6.0, floor=-8.0, input_kind="standardised", image_shape=(4, 3),
-        source="abc", trained_on="test",
-    )  # fmt: skip
+        log_lr=log_lr,
+        clip=6.0,
+        floor=-8.0,
+        input_kind="standardised",
+        image_shape=(4, 3),
+        source="abc",
+        trained_on="test",
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -95,9 +100,9 @@ def test_models_of_several_updates_per_step(tmp_path: Path, leak: float) -> None
     shown = counts[:, -1] @ network.phi.T.astype(np.float64)
     np.testing.assert_allclose(whole.reconstruction, shown, rtol=1e-6, atol=1e-6)
     model = onnx.load(tmp_path / "onnx" / "inference.onnx")
-    found = {entry.key: entry.value for entry in model.metadata_props}
-    assert found["ipvae_snn.updates_per_step"] == "3"
-    assert found["ipvae_snn.leak"] == repr(leak)
+    result = {entry.key: entry.value for entry in model.metadata_props}
+    assert result["ipvae_snn.updates_per_step"] == "3"
+    assert result["ipvae_snn.leak"] == repr(leak)
 
 
 @pytest.mark.skipif(
@@ -116,14 +121,14 @@ def test_float32_models_follow_step_by_step(tmp_path: Path) -> None:
     write_float_onnx(network, tmp_path / "onnx", "float32")
     pixels = np.random.default_rng(0).standard_normal((9, 12)).astype(np.float32)
     request = RunRequest(20, trace=True)
-    expected, found = (
+    expected, result = (
         run_float(network, pixels, request),
         run_steps(tmp_path / "onnx", pixels, request),
     )
-    assert found.state.dtype == np.float32
-    assert (found.counts == expected.counts).mean() > 0.999
-    same = (found.counts == expected.counts).all(axis=(1, 2))
-    np.testing.assert_allclose(found.states[same], expected.states[same], rtol=0, atol=1e-4)
+    assert result.state.dtype == np.float32
+    assert (result.counts == expected.counts).mean() > 0.999
+    same = (result.counts == expected.counts).all(axis=(1, 2))
+    np.testing.assert_allclose(result.states[same], expected.states[same], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -136,9 +141,9 @@ def test_the_files_check_themselves_and_find_an_altered_weight(
     assert names == ["encode.onnx", "step.onnx", "inference.onnx", "README.md"]
     check_float_files(out, network)
     model = onnx.load(out / "inference.onnx")
-    found = {entry.key: entry.value for entry in model.metadata_props}
-    assert found["ipvae_snn.arithmetic"] == precision
-    assert found["ipvae_snn.provenance.source"] == "abc"
+    result = {entry.key: entry.value for entry in model.metadata_props}
+    assert result["ipvae_snn.arithmetic"] == precision
+    assert result["ipvae_snn.provenance.source"] == "abc"
     tensor = next(t for t in model.graph.initializer if t.name.startswith("lateral"))
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 1.5, tensor.name))
     onnx.save(model, out / "inference.onnx")

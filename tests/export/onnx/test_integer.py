@@ -61,23 +61,23 @@ def variant(network_factory: Networks, two_layer_factory: Networks) -> Variant:
 
     def make(name: str, seed: int = 0) -> IntegerNetwork:
         factory = two_layer_factory if name in TWO_LAYER else network_factory
-        program = factory(seed=seed, **VARIANTS[name])
-        return from_the_top(program) if name in FAST_FROM_THE_START else program
+        network = factory(seed=seed, **VARIANTS[name])
+        return from_the_top(network) if name in FAST_FROM_THE_START else network
 
     return make
 
 
-def from_the_top(program: IntegerNetwork) -> IntegerNetwork:
+def from_the_top(network: IntegerNetwork) -> IntegerNetwork:
     """Return the program with every neuron's initial potential at the upper limit."""
-    high = np.full(program.n_neurons, program.neurons.state_max, np.int32)
-    return replace(program, neurons=replace(program.neurons, initial_state=high))
+    high = np.full(network.n_neurons, network.neurons.state_max, np.int32)
+    return replace(network, neurons=replace(network.neurons, initial_state=high))
 
 
-def assert_equal(found: Trace, expected: Trace) -> None:
+def assert_equal(result: Trace, expected: Trace) -> None:
     """Compare all arrays and their types by equality."""
-    assert found.arrays().keys() == expected.arrays().keys()
+    assert result.arrays().keys() == expected.arrays().keys()
     for name, want in expected.arrays().items():
-        have = found.arrays()[name]
+        have = result.arrays()[name]
         assert have.dtype == want.dtype, name
         np.testing.assert_array_equal(have, want, err_msg=name)
 
@@ -87,20 +87,20 @@ def test_onnx_runtime_gives_the_interpreters_trace(
     variant: Variant, pixels_factory: Pixels, name: str
 ) -> None:
     for seed in range(3):
-        program = variant(name, seed)
-        pixels = pixels_factory(program, 6, seed)
+        network = variant(name, seed)
+        pixels = pixels_factory(network, 6, seed)
         request = RunRequest(steps=25, seed=seed, trace=True)
-        expected = interpreter.run(program, pixels, request)
-        assert_equal(backend.run(program, pixels, request), expected)
+        expected = interpreter.run(network, pixels, request)
+        assert_equal(backend.run(network, pixels, request), expected)
 
 
 def test_the_variants_reach_what_they_are_named_after(
     variant: Variant, pixels_factory: Pixels
 ) -> None:
     def largest(name: str) -> int:
-        program = variant(name)
-        pixels = pixels_factory(program, 6, 0)
-        counts = interpreter.run(program, pixels, RunRequest(25, 0, trace=True)).counts
+        network = variant(name)
+        pixels = pixels_factory(network, 6, 0)
+        counts = interpreter.run(network, pixels, RunRequest(25, 0, trace=True)).counts
         return int(counts.max())
 
     assert largest("counts of two bytes") > 255
@@ -109,12 +109,12 @@ def test_the_variants_reach_what_they_are_named_after(
     assert largest("residuals and counts of two bytes") > 255
 
     def widest(name: str) -> int:
-        program = variant(name)
-        pixels = pixels_factory(program, 6, 0)
-        counts = interpreter.run(program, pixels, RunRequest(25, 0, trace=True)).counts
-        shown = interpreter.held(program, pixels)
+        network = variant(name)
+        pixels = pixels_factory(network, 6, 0)
+        counts = interpreter.run(network, pixels, RunRequest(25, 0, trace=True)).counts
+        shown = interpreter.held(network, pixels)
         steps = np.moveaxis(counts.astype(np.int64), 1, 0)
-        return max(int(abs(interpreter.residual(program, shown, z)[0]).max()) for z in steps)
+        return max(int(abs(interpreter.residual(network, shown, z)[0]).max()) for z in steps)
 
     assert widest("residuals of one digit") == 100
     assert widest("residuals of two digits") == 200
@@ -124,18 +124,23 @@ def test_the_variants_reach_what_they_are_named_after(
 @pytest.mark.parametrize(
     "name",
     [
-        "plain", "no extra bits", "many parts", "counts of two bytes",
-        "residuals of two digits", "residuals of three digits", "residuals and counts of two bytes",
+        "plain",
+        "no extra bits",
+        "many parts",
+        "counts of two bytes",
+        "residuals of two digits",
+        "residuals of three digits",
+        "residuals and counts of two bytes",
     ],
-)  # fmt: skip
+)
 def test_the_reference_evaluator_gives_the_interpreters_trace(
     variant: Variant, pixels_factory: Pixels, name: str
 ) -> None:
-    program = variant(name)
-    pixels = pixels_factory(program, 2)
+    network = variant(name)
+    pixels = pixels_factory(network, 2)
     request = RunRequest(steps=6, seed=2**32 - 1, first_image=2**32 - 2, trace=True)
-    expected = interpreter.run(program, pixels, request)
-    assert_equal(backend.run_reference(program, pixels, request), expected)
+    expected = interpreter.run(network, pixels, request)
+    assert_equal(backend.run_reference(network, pixels, request), expected)
 
 
 @settings(
@@ -148,14 +153,18 @@ def test_the_reference_evaluator_gives_the_interpreters_trace(
     network_seed=st.integers(0, 1000),
 )
 def test_any_key_gives_the_interpreters_trace(
-    network_factory: Networks, pixels_factory: Pixels, seed: int, first: int, n: int,
+    network_factory: Networks,
+    pixels_factory: Pixels,
+    seed: int,
+    first: int,
+    n: int,
     network_seed: int,
-) -> None:  # fmt: skip
-    program = network_factory(seed=network_seed, neurons=4 + network_seed % 5)
-    pixels = pixels_factory(program, n, network_seed)
+) -> None:
+    network = network_factory(seed=network_seed, neurons=4 + network_seed % 5)
+    pixels = pixels_factory(network, n, network_seed)
     request = RunRequest(4, seed, first, trace=True)
-    expected = interpreter.run(program, pixels, request)
-    assert_equal(backend.run(program, pixels, request), expected)
+    expected = interpreter.run(network, pixels, request)
+    assert_equal(backend.run(network, pixels, request), expected)
 
 
 def weights_of(rng: np.random.Generator, pattern: str, largest: int, shape: tuple[int, int]) -> Any:
@@ -214,15 +223,21 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
         lateral=None if two_layers else other,
         residual=Residual(other, limit, within(0, 1 << (extra + bits))) if two_layers else None,
         neurons=NeuronGroup(
-            bias=within(-(1 << 20), 1 << 20), self_inhibition=within(0, 1 << (extra + bits)),
-            initial_state=within(low, high), fraction_bits=bits, extra_bits=extra,
-            state_min=low, state_max=high, update_min=-min(3 << bits, widest),
-            excitation_max=min(2 << bits, widest), max_count=max_count,
+            bias=within(-(1 << 20), 1 << 20),
+            self_inhibition=within(0, 1 << (extra + bits)),
+            initial_state=within(low, high),
+            fraction_bits=bits,
+            extra_bits=extra,
+            state_min=low,
+            state_max=high,
+            update_min=-min(3 << bits, widest),
+            excitation_max=min(2 << bits, widest),
+            max_count=max_count,
         ),
         decoder=Decoder(
             rng.integers(-32767, 32768, (m, k)).astype(np.int16), np.ones(m, np.float32)
         ),
-    )  # fmt: skip
+    )
 
 
 @settings(
@@ -230,24 +245,24 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
 )
 @given(program=programs(), seed=st.integers(0, 2**32 - 1), black=st.booleans())
 def test_any_program_of_either_circuit_gives_the_interpreters_trace(
-    pixels_factory: Pixels, program: IntegerNetwork, seed: int, black: bool
+    pixels_factory: Pixels, network: IntegerNetwork, seed: int, black: bool
 ) -> None:
-    pixels = pixels_factory(program, 3, seed)
-    pixels[0], pixels[1] = (0, 255) if black else (program.input.zero_point, 128)
+    pixels = pixels_factory(network, 3, seed)
+    pixels[0], pixels[1] = (0, 255) if black else (network.input.zero_point, 128)
     request = RunRequest(6, seed, trace=True)
-    expected = interpreter.run(program, pixels, request)
-    assert_equal(backend.run(program, pixels, request), expected)
+    expected = interpreter.run(network, pixels, request)
+    assert_equal(backend.run(network, pixels, request), expected)
 
 
 @settings(max_examples=4, deadline=None)
 @given(program=programs(), seed=st.integers(0, 2**32 - 1))
 def test_any_program_of_either_circuit_gives_the_reference_evaluators_trace(
-    program: IntegerNetwork, seed: int
+    network: IntegerNetwork, seed: int
 ) -> None:
-    pixels = np.random.default_rng(seed).integers(0, 256, (2, program.n_pixels)).astype(np.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 256, (2, network.n_pixels)).astype(np.uint8)
     request = RunRequest(3, seed, trace=True)
-    expected = interpreter.run(program, pixels, request)
-    assert_equal(backend.run_reference(program, pixels, request), expected)
+    expected = interpreter.run(network, pixels, request)
+    assert_equal(backend.run_reference(network, pixels, request), expected)
 
 
 @pytest.mark.parametrize("trace", [False, True])
@@ -267,21 +282,21 @@ def test_chunks_of_images_and_threads_change_no_result(
 def test_a_runaway_network_takes_the_largest_number_of_parts(
     network_factory: Networks, pixels_factory: Pixels
 ) -> None:
-    program = from_the_top(network_factory(neurons=2, rate_octaves=15.0, max_count=2**15))
-    pixels = pixels_factory(program, 1)
-    expected = interpreter.run(program, pixels, RunRequest(1, 0, trace=True))
+    network = from_the_top(network_factory(neurons=2, rate_octaves=15.0, max_count=2**15))
+    pixels = pixels_factory(network, 1)
+    expected = interpreter.run(network, pixels, RunRequest(1, 0, trace=True))
     assert expected.counts.max() > 2**14  # 2**15 spikes are expected, in 2**12 parts of 8
-    assert_equal(backend.run(program, pixels, RunRequest(1, 0, trace=True)), expected)
+    assert_equal(backend.run(network, pixels, RunRequest(1, 0, trace=True)), expected)
 
 
 def test_a_wide_decoder_sums_in_64_bits(network_factory: Networks, pixels_factory: Pixels) -> None:
-    program = from_the_top(network_factory(neurons=10, max_count=2**13, rate_octaves=13.5))
-    weights = np.full((program.n_pixels, 10), 32767, np.int16)
-    program = replace(program, decoder=replace(program.decoder, weights=weights))
-    pixels = pixels_factory(program, 2)
-    expected = interpreter.run(program, pixels, RunRequest(1, 3))
+    network = from_the_top(network_factory(neurons=10, max_count=2**13, rate_octaves=13.5))
+    weights = np.full((network.n_pixels, 10), 32767, np.int16)
+    network = replace(network, decoder=replace(network.decoder, weights=weights))
+    pixels = pixels_factory(network, 2)
+    expected = interpreter.run(network, pixels, RunRequest(1, 3))
     assert expected.counts_sum.sum(axis=1).max() * 32767 > 2**31
-    assert_equal(backend.run(program, pixels, RunRequest(1, 3)), expected)
+    assert_equal(backend.run(network, pixels, RunRequest(1, 3)), expected)
 
 
 def _value_types(graph: onnx.GraphProto) -> Iterator[int]:
@@ -315,8 +330,8 @@ def test_inference_has_floats_in_the_last_scaling_only(network: IntegerNetwork) 
     bodies = [a.g for n in model.graph.node if n.op_type == "Loop" for a in n.attribute]
     assert FLOAT32 not in {t for body in bodies for t in _value_types(body)}
     floats = {v.name for v in model.graph.value_info if v.type.tensor_type.elem_type == FLOAT32}
-    made = {n.op_type for n in model.graph.node if floats & set(n.output)}
-    assert made == {"Cast", "Mul"}
+    report = {n.op_type for n in model.graph.node if floats & set(n.output)}
+    assert report == {"Cast", "Mul"}
 
 
 def test_models_carry_their_metadata_and_are_valid(network: IntegerNetwork) -> None:
@@ -329,43 +344,49 @@ def test_models_carry_their_metadata_and_are_valid(network: IntegerNetwork) -> N
         model = build(IntegerCircuit(network))
         onnx.checker.check_model(model, full_check=True)
         onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
-        found = {entry.key: entry.value for entry in model.metadata_props}
-        assert found["ipvae_snn.role"] == role
-        assert found["ipvae_snn.version"] == __version__
-        assert found["ipvae_snn.program_version"] == "2"
-        assert found["ipvae_snn.arithmetic"] == "integer"
-        assert found["ipvae_snn.input_scale"] == "0.05"
-        assert found["ipvae_snn.input_zero_point"] == "100"
-        assert found["ipvae_snn.fraction_bits"] == "12"
-        assert found["ipvae_snn.provenance.checkpoint"] == "abc"
-        assert found["ipvae_snn.circuit"] == "one-layer"
-        assert found["ipvae_snn.excitation_max"] == "20480"
+        result = {entry.key: entry.value for entry in model.metadata_props}
+        assert result["ipvae_snn.role"] == role
+        assert result["ipvae_snn.version"] == __version__
+        assert result["ipvae_snn.program_version"] == "2"
+        assert result["ipvae_snn.arithmetic"] == "integer"
+        assert result["ipvae_snn.input_scale"] == "0.05"
+        assert result["ipvae_snn.input_zero_point"] == "100"
+        assert result["ipvae_snn.fraction_bits"] == "12"
+        assert result["ipvae_snn.provenance.checkpoint"] == "abc"
+        assert result["ipvae_snn.circuit"] == "one-layer"
+        assert result["ipvae_snn.excitation_max"] == "20480"
         kinds = "count, excitation, inhibition, potential, residual"
-        assert found["ipvae_snn.saturated"] == kinds
-        assert "ipvae_snn.lateral_scale" in found
-        assert "ipvae_snn.residual_limit" not in found
+        assert result["ipvae_snn.saturated"] == kinds
+        assert "ipvae_snn.lateral_scale" in result
+        assert "ipvae_snn.residual_limit" not in result
         assert "integer arithmetic" in model.doc_string
         assert model.ir_version == 10
 
 
 def test_a_two_layer_model_says_so_and_holds_the_payload(two_layer: IntegerNetwork) -> None:
     model = step_model(IntegerCircuit(two_layer))
-    found = {entry.key: entry.value for entry in model.metadata_props}
-    assert found["ipvae_snn.circuit"] == "two-layer"
-    assert found["ipvae_snn.residual_limit"] == "200"
+    result = {entry.key: entry.value for entry in model.metadata_props}
+    assert result["ipvae_snn.circuit"] == "two-layer"
+    assert result["ipvae_snn.residual_limit"] == "200"
     layer = two_layer.residual
     assert layer is not None
     scale = layer.prediction.multiplier / 2.0**layer.prediction.shift
-    assert found["ipvae_snn.prediction_scale"] == f"{scale.min():.9g} .. {scale.max():.9g}"
-    assert "ipvae_snn.lateral_scale" not in found
+    assert result["ipvae_snn.prediction_scale"] == f"{scale.min():.9g} .. {scale.max():.9g}"
+    assert "ipvae_snn.lateral_scale" not in result
     shapes = {
         value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
     }
     assert shapes == {
-        "held": ["N", 12], "state": ["N", 7], "seed": [], "image": ["N"], "step": [],
-        "counts": ["N", 7], "next_state": ["N", 7], "saturated": ["N", 5],
-    }  # fmt: skip
+        "held": ["N", 12],
+        "state": ["N", 7],
+        "seed": [],
+        "image": ["N"],
+        "step": [],
+        "counts": ["N", 7],
+        "next_state": ["N", 7],
+        "saturated": ["N", 5],
+    }
 
 
 def test_the_number_of_images_and_steps_is_dynamic(network: IntegerNetwork) -> None:
@@ -375,11 +396,18 @@ def test_the_number_of_images_and_steps_is_dynamic(network: IntegerNetwork) -> N
         for value in (*model.graph.input, *model.graph.output)
     }
     assert shapes == {
-        "pixels": ["N", 12], "seed": [], "first_image": [], "steps": [],
-        "counts_sum": ["N", 7], "state": ["N", 7], "spikes_per_step": ["N", "T"],
-        "reconstruction": ["N", 12], "saturated": ["N", "T", 5], "counts": ["N", "T", 7],
+        "pixels": ["N", 12],
+        "seed": [],
+        "first_image": [],
+        "steps": [],
+        "counts_sum": ["N", 7],
+        "state": ["N", 7],
+        "spikes_per_step": ["N", "T"],
+        "reconstruction": ["N", 12],
+        "saturated": ["N", "T", 5],
+        "counts": ["N", "T", 7],
         "states": ["N", "T", 7],
-    }  # fmt: skip
+    }
 
 
 def test_a_request_that_does_not_fit_is_refused(network: IntegerNetwork) -> None:
@@ -412,8 +440,11 @@ def test_what_onnx_runtime_refuses_becomes_one_line(network: IntegerNetwork) -> 
     run = backend.runtime(step_model(IntegerCircuit(network)).SerializeToString())
     outside = np.full((1, 7), network.neurons.state_max + (2 << 12), np.int32)
     feed = {
-        "held": outside, "state": outside, "seed": np.array(0), "step": np.array(0),
+        "held": outside,
+        "state": outside,
+        "seed": np.array(0),
+        "step": np.array(0),
         "image": np.array([0]),
-    }  # fmt: skip
+    }
     with pytest.raises(BackendError, match=r"^the ONNX model: ONNX Runtime .* failed"):
         run(feed)

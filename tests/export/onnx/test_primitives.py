@@ -72,8 +72,12 @@ def test_threefry_gives_the_published_words(
 ) -> None:
     run = compiled(
         lambda g, a, b, c, d: threefry(g, make_keys(g, a, b), c, d),
-        rank=1, a=words(key[0]), b=words(key[1]), c=words(counter[0]), d=words(counter[1]),
-    )  # fmt: skip
+        rank=1,
+        a=words(key[0]),
+        b=words(key[1]),
+        c=words(counter[0]),
+        d=words(counter[1]),
+    )
     assert [int(word.view(np.uint32)[0]) for word in run()] == list(expected)
 
 
@@ -86,16 +90,16 @@ def test_the_uniform_grid_is_the_generators(neurons: int, seed: int, first: int,
         keys = make_keys(g, g.cast(seed, INT32), g.unsqueeze(g.cast(images, INT32), 1))
         return uniform_grid(g, keys, step, neurons)
 
-    (found,) = compiled(build, seed=np.array([seed]), images=images, step=np.array(step))()
-    np.testing.assert_array_equal(found, uniforms(seed, images, step, neurons))
+    (result,) = compiled(build, seed=np.array([seed]), images=images, step=np.array(step))()
+    np.testing.assert_array_equal(result, uniforms(seed, images, step, neurons))
 
 
 def test_the_exponential_is_the_programs() -> None:
     edges = np.array([0, 1, 4095, 4096, (1 << 20) - 1, 1 << 20, (1 << 28) - 1, 1 << 28, 2**32 - 1])
     rng = np.random.default_rng(0)
     exponent = np.concatenate([edges, rng.integers(0, 2**32, 5000)])
-    (found,) = compiled(lambda g, x: exp2_negative_graph(g, x, TABLES), rank=1, x=exponent)()
-    np.testing.assert_array_equal(found, exp2_negative(exponent, TABLES.coarse, TABLES.fine))
+    (result,) = compiled(lambda g, x: exp2_negative_graph(g, x, TABLES), rank=1, x=exponent)()
+    np.testing.assert_array_equal(result, exp2_negative(exponent, TABLES.coarse, TABLES.fine))
 
 
 @settings(max_examples=15, deadline=None)
@@ -146,12 +150,14 @@ def test_counts_of_a_part_change_where_the_interpreters_do(
     rate = np.broadcast_to(part_rate(potential, 12, TABLES)[:, np.newaxis], uniform.shape).ravel()
     state = np.repeat(potential, uniform.shape[1]).astype(np.int32)
     uniform = uniform.ravel().astype(np.int32)
-    (found,) = compiled(
+    (result,) = compiled(
         lambda g, state, uniform: invert(g, sampling, state, uniform),
-        rank=1, state=state, uniform=uniform,
-    )()  # fmt: skip
-    np.testing.assert_array_equal(found, part_count(rate, uniform.astype(np.int64), TABLES))
-    assert found.max() == 28
+        rank=1,
+        state=state,
+        uniform=uniform,
+    )()
+    np.testing.assert_array_equal(result, part_count(rate, uniform.astype(np.int64), TABLES))
+    assert result.max() == 28
 
 
 def test_blocks_of_parts_are_counted_by_a_shift() -> None:
@@ -169,8 +175,8 @@ def test_counts_are_the_interpreters_at_any_potential(
     network_factory: Callable[..., IntegerNetwork], bits: int, seed: int, step: int, first: int
 ) -> None:
     # 2**5.5 parts and more: three blocks of further parts
-    program = at_bits(network_factory(neurons=5, rate_octaves=8.5, extra_bits=0), bits)
-    group = program.neurons
+    network = at_bits(network_factory(neurons=5, rate_octaves=8.5, extra_bits=0), bits)
+    group = network.neurons
     rng = np.random.default_rng(seed)
     state = rng.integers(group.state_min, group.state_max, (6, 5), endpoint=True)
     state[0], state[1] = group.state_min, group.state_max
@@ -180,12 +186,15 @@ def test_counts_are_the_interpreters_at_any_potential(
         keys = make_keys(g, g.cast(seed, INT32), g.unsqueeze(g.cast(images, INT32), 1))
         return spike_counts(g, IntegerSampling(group, TABLES), keys, state, step, 5)
 
-    (found,) = compiled(
-        build, seed=np.array([seed]), images=images, step=np.array(step),
+    (result,) = compiled(
+        build,
+        seed=np.array([seed]),
+        images=images,
+        step=np.array(step),
         state=state.astype(np.int32),
-    )()  # fmt: skip
-    expected = interpreter.sample(program, state, seed, images, step)
-    np.testing.assert_array_equal(np.minimum(found, group.max_count), expected)
+    )()
+    expected = interpreter.sample(network, state, seed, images, step)
+    np.testing.assert_array_equal(np.minimum(result, group.max_count), expected)
 
 
 @pytest.mark.parametrize("zero_point", [0, 100, 255])
@@ -196,25 +205,27 @@ def test_current_and_update_are_the_interpreters(
     zero_point: int,
     extra_bits: int,
 ) -> None:
-    program = network_factory(
+    network = network_factory(
         zero_point=zero_point, extra_bits=extra_bits, max_count=3000, neurons=20
     )
-    pixels = pixels_factory(program, 40)
+    pixels = pixels_factory(network, 40)
     pixels[0], pixels[1] = 0, 255
-    expected = interpreter.held(program, pixels)
-    (found,) = compiled(lambda g, pixels: held(g, program, pixels), pixels=pixels)()
-    np.testing.assert_array_equal(found, expected)
+    expected = interpreter.held(network, pixels)
+    (result,) = compiled(lambda g, pixels: held(g, network, pixels), pixels=pixels)()
+    np.testing.assert_array_equal(result, expected)
     rng = np.random.default_rng(0)
-    group = program.neurons
+    group = network.neurons
     state = rng.integers(group.state_min, group.state_max, (40, 20)).astype(np.int32)
     for largest in (0, 255, 256, 3000):  # one byte and two bytes of counts
         counts = rng.integers(0, largest + 1, (40, 20)).astype(np.int32)
         counts[0] = largest
         after, saturated = compiled(
-            lambda g, v, c, z: integrate(g, program, v, c, z),
-            v=state, c=expected.astype(np.int32), z=counts,
-        )()  # fmt: skip
-        want = interpreter.integrate(program, state, expected, counts.astype(np.int64))
+            lambda g, v, c, z: integrate(g, network, v, c, z),
+            v=state,
+            c=expected.astype(np.int32),
+            z=counts,
+        )()
+        want = interpreter.integrate(network, state, expected, counts.astype(np.int64))
         np.testing.assert_array_equal(after, want[0])
         np.testing.assert_array_equal(saturated, want[1])
 
@@ -237,8 +248,8 @@ def test_sums_of_payloads_of_any_width_are_exact(limit: int, signed: bool) -> No
         lambda g, x: payload_sum(g, connection, x, limit, signed), x=payload.astype(np.int32)
     )
     for rows in (payload, payload[1:2], np.minimum(payload, 100)):  # one digit is enough, or not
-        (found,) = run(x=rows.astype(np.int32))
-        np.testing.assert_array_equal(found, rows @ weights.astype(np.int64).T)
+        (result,) = run(x=rows.astype(np.int32))
+        np.testing.assert_array_equal(result, rows @ weights.astype(np.int64).T)
 
 
 @pytest.mark.parametrize("limit", [30, 127, 200, 40000])
@@ -247,30 +258,34 @@ def test_residuals_and_their_update_are_the_interpreters(
     pixels_factory: Callable[..., np.ndarray],
     limit: int,
 ) -> None:
-    program = two_layer_factory(
-        limit=limit, largest_weight=3 if limit > 200 else 127, max_count=3000,
+    network = two_layer_factory(
+        limit=limit,
+        largest_weight=3 if limit > 200 else 127,
+        max_count=3000,
         prediction_shift=9 if limit > 200 else 17,
-    )  # fmt: skip
-    pixels = pixels_factory(program, 40)
-    payload = interpreter.held(program, pixels)
-    (found,) = compiled(lambda g, pixels: held(g, program, pixels), pixels=pixels)()
-    np.testing.assert_array_equal(found, payload)
+    )
+    pixels = pixels_factory(network, 40)
+    payload = interpreter.held(network, pixels)
+    (result,) = compiled(lambda g, pixels: held(g, network, pixels), pixels=pixels)()
+    np.testing.assert_array_equal(result, payload)
     rng = np.random.default_rng(0)
-    group = program.neurons
+    group = network.neurons
     state = rng.integers(group.state_min, group.state_max, (40, 7)).astype(np.int32)
     for largest in (0, 9, 255, 256, 3000):
         counts = rng.integers(0, largest + 1, (40, 7)).astype(np.int32)
         error, cut = compiled(
-            lambda g, x, z: residual(g, program, x, z), x=payload.astype(np.int32), z=counts
+            lambda g, x, z: residual(g, network, x, z), x=payload.astype(np.int32), z=counts
         )()
-        want = interpreter.residual(program, payload, counts.astype(np.int64))
+        want = interpreter.residual(network, payload, counts.astype(np.int64))
         np.testing.assert_array_equal(error, want[0])
         np.testing.assert_array_equal(cut.sum(axis=1), want[1])
         after, saturated = compiled(
-            lambda g, v, x, z: integrate(g, program, v, x, z),
-            v=state, x=payload.astype(np.int32), z=counts,
-        )()  # fmt: skip
-        moved = interpreter.integrate(program, state, payload, counts.astype(np.int64))
+            lambda g, v, x, z: integrate(g, network, v, x, z),
+            v=state,
+            x=payload.astype(np.int32),
+            z=counts,
+        )()
+        moved = interpreter.integrate(network, state, payload, counts.astype(np.int64))
         np.testing.assert_array_equal(after, moved[0])
         np.testing.assert_array_equal(saturated, moved[1])
     assert cut.any()

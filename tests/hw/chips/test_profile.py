@@ -88,20 +88,20 @@ def test_no_energy_of_loihi_2_is_public() -> None:
 
 def test_the_forms_of_a_number() -> None:
     origin = 'unit = "pJ", source = "paper", confidence = "medium"'
-    found = energies(
+    result = energies(
         f"synaptic_operation = {{ at_least = 23.6, {origin} }}",
         f"barrier = {{ low = 1, high = 2.5, {origin} }}",
         f'message = {{ value = 4, {origin}, note = "why" }}',
         'spike_out = { unit = "pJ", public = false }',
     ).energy
     source = "A paper, 2026"
-    assert found["synaptic_operation"] == Figure(23.6, None, "pJ", source, "medium")
-    assert found["barrier"] == Figure(1.0, 2.5, "pJ", source, "medium")
-    assert found["message"] == Figure(4.0, 4.0, "pJ", source, "medium", "why")
-    assert found["spike_out"] == Figure(None, None, "pJ", "", "none")
-    assert [found[key].value for key in found] == [23.6, 1.0, 4.0, None]
+    assert result["synaptic_operation"] == Figure(23.6, None, "pJ", source, "medium")
+    assert result["barrier"] == Figure(1.0, 2.5, "pJ", source, "medium")
+    assert result["message"] == Figure(4.0, 4.0, "pJ", source, "medium", "why")
+    assert result["spike_out"] == Figure(None, None, "pJ", "", "none")
+    assert [result[key].value for key in result] == [23.6, 1.0, 4.0, None]
     texts = ["at least 23.6", "1..2.5", "4", "not public"]
-    assert [figure.text() for figure in found.values()] == texts
+    assert [figure.text() for figure in result.values()] == texts
 
 
 @pytest.mark.parametrize(
@@ -296,10 +296,10 @@ def test_profiles_as_json_and_from_a_file(tmp_path: Path) -> None:
     mine.write_text(changed("generic", "^name = .*$", 'name = "mine"'), "utf-8")
     for arguments in (["profiles", str(mine)], ["profiles", "--profile", str(mine)]):
         done = CliRunner().invoke(app, [*arguments, "--json"])
-        found = json.loads(done.output)["profiles"]
-        assert [each["name"] for each in found] == ["mine"]
-        assert found[0]["limits"]["noise_bits"]["low"] == 32
-        assert found[0]["features"]["exponential"]["value"] is True
+        result = json.loads(done.output)["profiles"]
+        assert [each["name"] for each in result] == ["mine"]
+        assert result[0]["limits"]["noise_bits"]["low"] == 32
+        assert result[0]["features"]["exponential"]["value"] is True
     assert len(json.loads(CliRunner().invoke(app, ["profiles", "--json"]).output)["profiles"]) == 7
 
 

@@ -25,14 +25,28 @@ from ipvae_snn.ir.interpreter import residual
 from ipvae_snn.ir.network import IntegerNetwork
 
 BY_HAND = Activity(
-    spikes=30, messages=20, synaptic_operations=1000, synaptic_operations_by_payload=1500,
-    input_operations=100, updates_active=20, updates_inactive=80, dense_operations=5000,
-    binary_messages=30, row_weights=1600, steps=10,
-)  # fmt: skip
+    spikes=30,
+    messages=20,
+    synaptic_operations=1000,
+    synaptic_operations_by_payload=1500,
+    input_operations=100,
+    updates_active=20,
+    updates_inactive=80,
+    dense_operations=5000,
+    binary_messages=30,
+    row_weights=1600,
+    steps=10,
+)
 PLACED = Traffic(
-    messages=50, messages_between_cores=30, hops_x=40, hops_y=10, synapse_words_read=300,
-    barriers=12, cores=4, chips=2,
-)  # fmt: skip
+    messages=50,
+    messages_between_cores=30,
+    hops_x=40,
+    hops_y=10,
+    synapse_words_read=300,
+    barriers=12,
+    cores=4,
+    chips=2,
+)
 
 
 def by_name(estimate: Estimate) -> dict[str, Item]:
@@ -59,16 +73,18 @@ def test_activity_counts_what_a_loop_counts(
                 by_event += fan_out if z else 0
                 by_payload += fan_out * int(z)
                 rows += 7 if z and fan_out else 0
-    found = activity(network, pixels, counts)
-    assert found.input_operations == pytest.approx(inputs / 3)
-    assert found.synaptic_operations == pytest.approx((inputs + by_event) / 3)
-    assert found.synaptic_operations_by_payload == pytest.approx((inputs + by_payload) / 3)
-    assert found.spikes == found.binary_messages == pytest.approx(counts.sum() / 3)
-    assert found.messages == pytest.approx((counts > 0).sum() / 3)
-    assert found.updates_active + found.updates_inactive == found.updates == 4 * network.n_neurons
-    assert found.dense_operations == 12 * 7 + 4 * 7 * 7
-    assert found.row_weights == pytest.approx(rows / 3)
-    assert found.steps == 4
+    result = activity(network, pixels, counts)
+    assert result.input_operations == pytest.approx(inputs / 3)
+    assert result.synaptic_operations == pytest.approx((inputs + by_event) / 3)
+    assert result.synaptic_operations_by_payload == pytest.approx((inputs + by_payload) / 3)
+    assert result.spikes == result.binary_messages == pytest.approx(counts.sum() / 3)
+    assert result.messages == pytest.approx((counts > 0).sum() / 3)
+    assert (
+        result.updates_active + result.updates_inactive == result.updates == 4 * network.n_neurons
+    )
+    assert result.dense_operations == 12 * 7 + 4 * 7 * 7
+    assert result.row_weights == pytest.approx(rows / 3)
+    assert result.steps == 4
 
 
 def test_activity_of_two_layers_counts_what_a_loop_counts(
@@ -101,18 +117,18 @@ def test_activity_of_two_layers_counts_what_a_loop_counts(
                 by_event += fan_out if error else 0
                 by_payload += fan_out * abs(error)
                 rows += 7 if error and fan_out else 0
-    found = activity(two_layer, pixels, counts)
+    result = activity(two_layer, pixels, counts)
     shown = int((pixels != two_layer.input.zero_point).sum())
-    assert found.input_operations == pytest.approx(shown / 3)
-    assert found.synaptic_operations == pytest.approx((shown + by_event) / 3)
-    assert found.synaptic_operations_by_payload == pytest.approx((shown + by_payload) / 3)
-    assert found.spikes == pytest.approx(counts.sum() / 3)
-    assert found.messages == found.updates_active
-    assert found.messages == pytest.approx(((counts > 0).sum() + messages) / 3)
-    assert found.binary_messages == pytest.approx((counts.sum() + binary) / 3)
-    assert found.updates_active + found.updates_inactive == pytest.approx(4 * (7 + 12))
-    assert found.dense_operations == 2 * 4 * 12 * 7
-    assert found.row_weights == pytest.approx(rows / 3)
+    assert result.input_operations == pytest.approx(shown / 3)
+    assert result.synaptic_operations == pytest.approx((shown + by_event) / 3)
+    assert result.synaptic_operations_by_payload == pytest.approx((shown + by_payload) / 3)
+    assert result.spikes == pytest.approx(counts.sum() / 3)
+    assert result.messages == result.updates_active
+    assert result.messages == pytest.approx(((counts > 0).sum() + messages) / 3)
+    assert result.binary_messages == pytest.approx((counts.sum() + binary) / 3)
+    assert result.updates_active + result.updates_inactive == pytest.approx(4 * (7 + 12))
+    assert result.dense_operations == 2 * 4 * 12 * 7
+    assert result.row_weights == pytest.approx(rows / 3)
 
 
 @pytest.mark.parametrize("limit", [20, 200])
@@ -122,13 +138,13 @@ def test_residual_messages_are_the_interpreters(
     limit: int,
 ) -> None:
     """Summed in float32, and bounded at the limit."""
-    program = two_layer_factory(limit=limit)
-    payload = pixels_factory(program, 6).astype(np.int64) - program.input.zero_point
-    counts = np.random.default_rng(limit).integers(0, program.neurons.max_count + 1, (6, 4, 7))
-    found = list(residual_messages(program, payload, counts))
-    assert len(found) == 4
-    for step, sent in enumerate(found):
-        wanted, held = residual(program, payload, counts[:, step])
+    network = two_layer_factory(limit=limit)
+    payload = pixels_factory(network, 6).astype(np.int64) - network.input.zero_point
+    counts = np.random.default_rng(limit).integers(0, network.neurons.max_count + 1, (6, 4, 7))
+    result = list(residual_messages(network, payload, counts))
+    assert len(result) == 4
+    for step, sent in enumerate(result):
+        wanted, held = residual(network, payload, counts[:, step])
         np.testing.assert_array_equal(sent, wanted)
         assert held.any()
 
@@ -139,8 +155,8 @@ def test_the_counts_of_a_float_run_may_pass_what_is_proved(
     """They are not bounded; residuals are those of the largest count."""
     pixels = pixels_factory(two_layer, 2)
     huge, largest = np.full((2, 3, 7), 1 << 20), np.full((2, 3, 7), two_layer.neurons.max_count)
-    found, wanted = activity(two_layer, pixels, huge), activity(two_layer, pixels, largest)
-    assert found.synaptic_operations == wanted.synaptic_operations
+    result, wanted = activity(two_layer, pixels, huge), activity(two_layer, pixels, largest)
+    assert result.synaptic_operations == wanted.synaptic_operations
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the network is immutable
@@ -154,8 +170,8 @@ def test_the_mean_of_parts_is_the_whole(network: IntegerNetwork, split: int, see
         (part.stop - part.start, activity(network, pixels[part], counts[part]))
         for part in (slice(0, split), slice(split, 5))
     ]
-    found, whole = mean_activity(parts).as_json(), activity(network, pixels, counts).as_json()
-    assert found == pytest.approx(whole)
+    result, whole = mean_activity(parts).as_json(), activity(network, pixels, counts).as_json()
+    assert result == pytest.approx(whole)
 
 
 def test_loihi1_by_hand() -> None:
@@ -164,8 +180,8 @@ def test_loihi1_by_hand() -> None:
     20 updates with a spike at 81 pJ, 80 without at 52 to 81 pJ; 30 messages at 1.7 pJ.
     Without a placement there are no hops: all in all at least 35.4 + 1.62 + 4.16 + .051 nJ.
     """
-    found = chip_energy(load_profile("loihi1"), BY_HAND)
-    items = by_name(found)
+    result = chip_energy(load_profile("loihi1"), BY_HAND)
+    items = by_name(result)
     assert items["synaptic operations"].energy == Range(pytest.approx(35.4), None)
     assert items["neuron updates with a spike"].energy == Range(*[pytest.approx(1.62)] * 2)
     silent = items["neuron updates without a spike"].energy
@@ -173,10 +189,10 @@ def test_loihi1_by_hand() -> None:
     assert items["messages within a tile"].energy == Range(*[pytest.approx(0.051)] * 2)
     assert items["hops east-west"].energy == Range(None, None)
     assert items["hops east-west"].note == "needs a placement"
-    assert found.dynamic == Range(pytest.approx(41.231), None)
-    assert found.dynamic.text() == ">= 0.041"
+    assert result.dynamic == Range(pytest.approx(41.231), None)
+    assert result.dynamic.text() == ">= 0.041"
     assert Range(12345.6, 123456.0).text() == "12.3..123"
-    assert found.sources[0].startswith("Davies et al. 2018")
+    assert result.sources[0].startswith("Davies et al. 2018")
 
 
 def test_loihi1_with_a_placement_by_hand() -> None:
@@ -184,25 +200,25 @@ def test_loihi1_with_a_placement_by_hand() -> None:
 
     Leakage: 104.4 mW for at least 12 barriers of 113 ns on each of two chips: 283.1 nJ.
     """
-    found = chip_energy(load_profile("loihi1"), BY_HAND, PLACED)
-    items = by_name(found)
+    result = chip_energy(load_profile("loihi1"), BY_HAND, PLACED)
+    items = by_name(result)
     assert items["hops east-west"].energy.low == pytest.approx(0.18)
     assert items["hops north-south"].energy.low == pytest.approx(0.06)
     assert items["messages within a tile"].energy.low == pytest.approx(75 * 1.7e-3)
     assert items["barriers"].energy == Range(None, None)
-    assert found.dynamic.low == pytest.approx(35.4 + 1.62 + 4.16 + 0.18 + 0.06 + 0.1275)
-    assert found.static == Range(pytest.approx(104.4 * 12 * 113 * 2 / 1000), None)
-    assert any("Frady" in source for source in found.sources)
+    assert result.dynamic.low == pytest.approx(35.4 + 1.62 + 4.16 + 0.18 + 0.06 + 0.1275)
+    assert result.static == Range(pytest.approx(104.4 * 12 * 113 * 2 / 1000), None)
+    assert any("Frady" in source for source in result.sources)
 
 
 def test_a_range_and_graded_spikes_by_hand() -> None:
     """Fitted on boards: dense to convolutional synapses; with graded spikes, events count once."""
     boards = load_profile("loihi1-sanafe")
-    found = chip_energy(boards, BY_HAND)
+    result = chip_energy(boards, BY_HAND)
     # access 100 * 51.2; updates 20 * 21.6 and 80 * 0..21.6; 30 spikes 69.3, messages 111.
     fixed = (100 * 51.2 + 20 * 21.6 + 30 * 69.3 + 30 * 111) / 1000
     low, high = fixed + 1500 * 24e-3, fixed + 1500 * 35.5e-3 + 80 * 21.6e-3
-    assert found.dynamic == Range(pytest.approx(low), pytest.approx(high))
+    assert result.dynamic == Range(pytest.approx(low), pytest.approx(high))
     graded = chip_energy(replace(boards, features={}), BY_HAND)
     assert by_name(graded)["synaptic operations"].count == 1000
     assert by_name(graded)["messages to cores"].count == 20
@@ -210,11 +226,11 @@ def test_a_range_and_graded_spikes_by_hand() -> None:
 
 @pytest.mark.parametrize("traffic", [None, PLACED])
 def test_what_is_not_published_stays_empty(traffic: Traffic | None) -> None:
-    found = chip_energy(load_profile("loihi2"), BY_HAND, traffic)
-    assert found.dynamic == found.static == Range(None, None)
-    assert found.dynamic.text() == "not public"
-    assert found.sources == ()
-    assert by_name(found)["synaptic operations"].count == 1000
+    result = chip_energy(load_profile("loihi2"), BY_HAND, traffic)
+    assert result.dynamic == result.static == Range(None, None)
+    assert result.dynamic.text() == "not public"
+    assert result.sources == ()
+    assert by_name(result)["synaptic operations"].count == 1000
 
 
 def test_what_is_counted_but_not_public_makes_a_minimum() -> None:
@@ -236,13 +252,13 @@ FIGURE = Figure(2.0, 3.0, "pJ", "a paper", "high")
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=6))
 def test_a_total_lies_between_its_items(counts: list[float]) -> None:
     items = [Item("x", "synapses", count, FIGURE) for count in counts]
-    found = total(items)
+    result = total(items)
     if any(counts):
-        assert found.low == pytest.approx(sum(counts) * 2e-3)
-        assert found.high == pytest.approx(sum(counts) * 3e-3)
+        assert result.low == pytest.approx(sum(counts) * 2e-3)
+        assert result.high == pytest.approx(sum(counts) * 3e-3)
         assert total([*items, Item("y", "memory", 1.0, replace(FIGURE, high=None))]).high is None
     else:
-        assert found == Range(None, None)
+        assert result == Range(None, None)
 
 
 def test_a_processor_by_hand() -> None:
@@ -255,14 +271,14 @@ def test_a_processor_by_hand() -> None:
     """
     profile = load_profile("cpu-45nm")
     assert is_processor(profile)
-    found = processor_energy(profile, gram_float(4, 6, BY_HAND))
-    assert found.part("synapses").low == pytest.approx(184 * 4.6e-3)
+    result = processor_energy(profile, gram_float(4, 6, BY_HAND))
+    assert result.part("synapses").low == pytest.approx(184 * 4.6e-3)
     neurons = (420 * 3.7 + 1430 * 0.9 + 1600 * 0.1) / 1000
-    assert found.part("neurons").low == pytest.approx(neurons)
-    assert found.part("memory") == Range(*[pytest.approx((92 + 40) * 10e-3)] * 2)
-    assert found.dynamic.low == pytest.approx(184 * 4.6e-3 + neurons + 1.32)
-    assert found.static.text() == "not public"
-    assert found.sources == ("Horowitz 2014, Computing's energy problem, ISSCC 2014",)
+    assert result.part("neurons").low == pytest.approx(neurons)
+    assert result.part("memory") == Range(*[pytest.approx((92 + 40) * 10e-3)] * 2)
+    assert result.dynamic.low == pytest.approx(184 * 4.6e-3 + neurons + 1.32)
+    assert result.static.text() == "not public"
+    assert result.sources == ("Horowitz 2014, Computing's energy problem, ISSCC 2014",)
     slow = processor_energy(profile, iterative_float(4, 6, BY_HAND))
     assert slow.part("synapses").low == pytest.approx(480 * 4.6e-3)
     dense = processor_energy(profile, gram_int8(4, 6, BY_HAND))
@@ -280,18 +296,22 @@ def test_an_encoder_by_hand() -> None:
     """6 -> 5 -> 4: 50 multiply-adds, each weight read once, no neuron that samples."""
     work = feed_forward("encoder", "fp32", (6, 5, 4))
     assert (work.multiply_adds, work.moved_bytes, work.updates) == (50, 200, 0)
-    found = processor_energy(load_profile("cpu-45nm"), work)
-    assert found.dynamic.low == pytest.approx((50 * 4.6 + 25 * 10) / 1000)
+    result = processor_energy(load_profile("cpu-45nm"), work)
+    assert result.dynamic.low == pytest.approx((50 * 4.6 + 25 * 10) / 1000)
     assert feed_forward("encoder", "int8", (6, 5, 4)).moved_bytes == 50
 
 
 @pytest.mark.parametrize(
     ("size", "low", "high"),
     [
-        (8192, 10, 10), (8193, 20, 20), (32768, 20, 20), (32769, 100, 100),
-        (1 << 20, 100, 100), ((1 << 20) + 1, 100, 2600),
+        (8192, 10, 10),
+        (8193, 20, 20),
+        (32768, 20, 20),
+        (32769, 100, 100),
+        (1 << 20, 100, 100),
+        ((1 << 20) + 1, 100, 2600),
     ],
-)  # fmt: skip
+)
 def test_memory_is_charged_where_the_weights_fit(size: int, low: float, high: float) -> None:
     figure, where = memory_of(load_profile("cpu-45nm"), size)
     assert (figure.low, figure.high) == (low, high)
@@ -303,10 +323,10 @@ def test_memory_is_charged_where_the_weights_fit(size: int, low: float, high: fl
 def test_no_result_comes_without_its_source(name: str) -> None:
     profile = load_profile(name)
     if is_processor(profile):
-        found = processor_energy(profile, gram_float(4, 6, BY_HAND))
+        result = processor_energy(profile, gram_float(4, 6, BY_HAND))
     else:
-        found = chip_energy(profile, BY_HAND, PLACED)
-    shown = found.as_json()
+        result = chip_energy(profile, BY_HAND, PLACED)
+    shown = result.as_json()
     for item in shown["items"]:
         assert (item["nj"]["low"] is None) or len(item["figure"]["source"]) > 15
     assert (shown["dynamic_nj"]["low"] is None) == (not shown["sources"])

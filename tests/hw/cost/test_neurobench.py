@@ -39,12 +39,12 @@ class Synapses(nn.Linear):
 class PoissonNeuron(snntorch.SpikingNeuron):
     """The program's neuron: `mem` is the potential; it gives the counts that it drew from it."""
 
-    def __init__(self, program: IntegerNetwork) -> None:
+    def __init__(self, network: IntegerNetwork) -> None:
         super().__init__(init_hidden=True, output=True)
-        self.program, self.mem = program, torch.zeros(0)
+        self.program, self.mem = network, torch.zeros(0)
         for name in [name for name, _ in self.named_buffers()]:
             delattr(self, name)  # snnTorch's threshold and the like: the program has none
-        for name, array in to_arrays(program).items():
+        for name, array in to_arrays(network).items():
             if "weights" not in name or name == "decoder.weights":
                 self.register_buffer(name.replace(".", "_"), torch.from_numpy(array.copy()))
 
@@ -71,13 +71,13 @@ class Residual(nn.Module):
 class Layers(nn.Module):
     """The integer program as layers; it draws the oracle's counts, given by `trace`."""
 
-    def __init__(self, program: IntegerNetwork) -> None:
+    def __init__(self, network: IntegerNetwork) -> None:
         super().__init__()
-        self.program, self.counts = program, torch.zeros(0)
-        self.feedforward = Synapses(program.feedforward)
-        back = program.lateral or program.residual.prediction
+        self.program, self.counts = network, torch.zeros(0)
+        self.feedforward = Synapses(network.feedforward)
+        back = network.lateral or network.residual.prediction
         self.back, self.residual = Synapses(back), Residual()
-        self.neuron = PoissonNeuron(program)
+        self.neuron = PoissonNeuron(network)
 
     def forward(self, payload: torch.Tensor) -> torch.Tensor:
         start = torch.from_numpy(self.program.neurons.initial_state.astype(np.int64))
@@ -104,18 +104,18 @@ class Layers(nn.Module):
 
 
 def by_package(
-    program: IntegerNetwork, pixels: np.ndarray, trace: Trace, batch: int
+    network: IntegerNetwork, pixels: np.ndarray, trace: Trace, batch: int
 ) -> tuple[dict[str, float], torch.Tensor]:
     """Return what the neurobench package counts, in batches, and the last potentials."""
-    layers = Layers(program)
+    layers = Layers(network)
     model = TorchModel(layers)
     model.add_activation_module(snntorch.SpikingNeuron)
-    if program.residual is not None:
+    if network.residual is not None:
         model.add_activation_module(Residual)
     model.register_hooks()
     operations, updates, sparsity = SynapticOperations(), MembraneUpdates(), ActivationSparsity()
     sparse, ends = 0.0, []
-    payload = torch.from_numpy(pixels.astype(np.float64) - program.input.zero_point)
+    payload = torch.from_numpy(pixels.astype(np.float64) - network.input.zero_point)
     for first in range(0, len(pixels), batch):
         part = slice(first, first + batch)
         layers.counts = torch.from_numpy(trace.counts[part].astype(np.int64))
@@ -128,7 +128,7 @@ def by_package(
         model.reset_hooks()
     model.cleanup_hooks()
     counted = operations.compute()
-    found = {
+    result = {
         "footprint_bytes": Footprint()(model),
         "connection_sparsity": ConnectionSparsity()(model),
         "activation_sparsity": sparse,
@@ -137,47 +137,51 @@ def by_package(
         "effective_acs": counted["Effective_ACs"],
         "membrane_updates": updates.compute(),
     }
-    return found, torch.cat(ends)
+    return result, torch.cat(ends)
 
 
 def ours(
-    program: IntegerNetwork, pixels: np.ndarray, trace: Trace, batch: int
+    network: IntegerNetwork, pixels: np.ndarray, trace: Trace, batch: int
 ) -> NeuroBenchMetrics:
     assert trace.counts is not None
     assert trace.states is not None
-    return metrics(program, [tally(program, pixels, trace.counts, trace.states, batch)])
+    return metrics(network, [tally(network, pixels, trace.counts, trace.states, batch)])
 
 
-def quiet(program: IntegerNetwork) -> IntegerNetwork:
+def quiet(network: IntegerNetwork) -> IntegerNetwork:
     """Return the program with so low potentials that most counts are 0 or 1."""
-    low = replace(program.neurons, initial_state=program.neurons.initial_state - (3 << 12))
-    return replace(program, neurons=low)
+    low = replace(network.neurons, initial_state=network.neurons.initial_state - (3 << 12))
+    return replace(network, neurons=low)
 
 
 @pytest.mark.parametrize("batch", [1, 2, IMAGES])
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
 @pytest.mark.parametrize("lively", [True, False])
 def test_the_package_counts_the_same(
-    network: IntegerNetwork, two_layer: IntegerNetwork,
-    pixels_factory: Callable[..., np.ndarray], circuit: str, batch: int, lively: bool,
-) -> None:  # fmt: skip
+    network: IntegerNetwork,
+    two_layer: IntegerNetwork,
+    pixels_factory: Callable[..., np.ndarray],
+    circuit: str,
+    batch: int,
+    lively: bool,
+) -> None:
     """Every metric, on the same layers; the layers end at the oracle's potentials."""
-    program = {"one-layer": network, "two-layer": two_layer}[circuit]
-    weights = program.feedforward.weights.copy()
+    integer = {"one-layer": network, "two-layer": two_layer}[circuit]
+    weights = integer.feedforward.weights.copy()
     weights[::3, ::2] = 0
-    program = replace(program, feedforward=replace(program.feedforward, weights=weights))
-    program = program if lively else quiet(program)
-    pixels = pixels_factory(program, IMAGES)
-    pixels[0, :5] = program.input.zero_point
-    trace = interpreter.run(program, pixels, RunRequest(STEPS, trace=True))
-    wanted, ends = by_package(program, pixels, trace, batch)
-    found = ours(program, pixels, trace, batch).as_json()
+    integer = replace(integer, feedforward=replace(integer.feedforward, weights=weights))
+    integer = integer if lively else quiet(integer)
+    pixels = pixels_factory(integer, IMAGES)
+    pixels[0, :5] = integer.input.zero_point
+    trace = interpreter.run(integer, pixels, RunRequest(STEPS, trace=True))
+    wanted, ends = by_package(integer, pixels, trace, batch)
+    result = ours(integer, pixels, trace, batch).as_json()
     np.testing.assert_array_equal(ends.numpy(), trace.state)
-    assert round(found.pop("connection_sparsity"), 4) == wanted.pop("connection_sparsity")
-    assert found == pytest.approx(wanted)
+    assert round(result.pop("connection_sparsity"), 4) == wanted.pop("connection_sparsity")
+    assert result == pytest.approx(wanted)
     if not lively and batch == 1 and circuit == "one-layer":
-        assert found["effective_acs"] > 0, "some calls have counts of 0 and 1 only"
-    assert found["effective_macs"] > 0
+        assert result["effective_acs"] > 0, "some calls have counts of 0 and 1 only"
+    assert result["effective_macs"] > 0
 
 
 def test_effective_operations_are_our_events(
@@ -186,11 +190,11 @@ def test_effective_operations_are_our_events(
     """MACs and ACs together are the synaptic operations of `activity`, image included."""
     pixels = pixels_factory(network, IMAGES)
     trace = interpreter.run(network, pixels, RunRequest(STEPS, trace=True))
-    found = ours(network, pixels, trace, 1)
+    result = ours(network, pixels, trace, 1)
     counted = activity(network, pixels, trace.counts)
-    both = found.effective_macs + found.effective_acs
+    both = result.effective_macs + result.effective_acs
     assert both == pytest.approx(counted.synaptic_operations)
-    assert found.dense_operations == counted.dense_operations
+    assert result.dense_operations == counted.dense_operations
 
 
 @pytest.fixture
@@ -200,15 +204,15 @@ def by_hand(network: IntegerNetwork) -> tuple[IntegerNetwork, np.ndarray]:
     forward[0] = 1
     for neuron in range(6):
         lateral[neuron + 1, neuron] = -1
-    program = replace(
+    integer = replace(
         network,
         feedforward=replace(network.feedforward, weights=forward),
         lateral=replace(network.lateral, weights=lateral),
     )
-    pixels = np.full((2, 12), program.input.zero_point, np.uint8)
+    pixels = np.full((2, 12), integer.input.zero_point, np.uint8)
     pixels[0, :3] += 1
     pixels[1, :4] += 2
-    return program, pixels
+    return integer, pixels
 
 
 def test_counted_by_hand(by_hand: tuple[IntegerNetwork, np.ndarray]) -> None:
@@ -218,23 +222,23 @@ def test_counted_by_hand(by_hand: tuple[IntegerNetwork, np.ndarray]) -> None:
     then 1 in the last neuron, which reaches nobody. Together in one batch the first call and step 0
     become multiply-accumulates: 3 + 4 + 1 + 2; step 1 stays with accumulates: 2.
     """
-    program, pixels = by_hand
+    network, pixels = by_hand
     counts = np.zeros((2, 2, 7), np.int32)
     counts[0, 0, 0] = counts[0, 1, 0] = counts[0, 1, 1] = 1
     counts[1, 0, :2] = 2, 1
     counts[1, 1, 6] = 1
     states = np.zeros((2, 2, 7), np.int32)
     states[1, 1, :3] = 5
-    alone = tally(program, pixels, counts, states, batch=1)
+    alone = tally(network, pixels, counts, states, batch=1)
     # dense: two images of 12 * 7 and two steps of 7 * 7; 28 outputs of which 6 are not 0;
     # 7 first updates an image and 3 changes.
     assert alone == Tally(2, 28, 22, 2 * (84 + 98), 4 + 2, 3 + 1 + 2, 14 + 3)
-    together = tally(program, pixels, counts, states, batch=2)
+    together = tally(network, pixels, counts, states, batch=2)
     assert (together.macs, together.acs) == (10, 2)
-    found = metrics(program, [alone])
-    assert found.connection_sparsity == pytest.approx(1 - (12 + 6) / (84 + 49))
-    assert found.activation_sparsity == pytest.approx(22 / 28)
-    assert found.dense_operations == 182
-    assert (found.effective_macs, found.effective_acs) == (3, 3)
-    assert found.membrane_updates == 8.5
-    assert found.footprint_bytes == sum(a.nbytes for a in to_arrays(program).values())
+    result = metrics(network, [alone])
+    assert result.connection_sparsity == pytest.approx(1 - (12 + 6) / (84 + 49))
+    assert result.activation_sparsity == pytest.approx(22 / 28)
+    assert result.dense_operations == 182
+    assert (result.effective_macs, result.effective_acs) == (3, 3)
+    assert result.membrane_updates == 8.5
+    assert result.footprint_bytes == sum(a.nbytes for a in to_arrays(network).values())

@@ -42,8 +42,8 @@ def test_the_uniforms_of_many_steps_are_those_of_each(seed, image, step, n, part
 @given(WORD, WORD, st.integers(0, (1 << 20) - 1), st.integers(0, 4095), st.integers(1, 9))
 def test_the_uniforms_of_parts_are_the_generators(seed, image, step, part, n):
     neuron = np.arange(n)
-    found = arithmetic.part_uniforms(seed, image, np.int64(step), np.array([[part]]), neuron)
-    np.testing.assert_array_equal(found[0], uniforms(seed, [image], step, n, part)[0])
+    result = arithmetic.part_uniforms(seed, image, np.int64(step), np.array([[part]]), neuron)
+    np.testing.assert_array_equal(result[0], uniforms(seed, [image], step, n, part)[0])
 
 
 @settings(max_examples=20, deadline=None)
@@ -58,13 +58,13 @@ def test_uniforms_drawn_ahead_are_those_of_their_own_step(visits, seed):
         parts = np.int64(1) << rng.integers(1, 7, len(neuron))
         start = 1
         while len(parts) and start < parts.max():
-            found = draws.of_parts(start, parts, neuron)
-            assert len(found) + start in (parts.max(), KEPT_PARTS)
-            for row, part in enumerate(range(start, start + len(found))):
+            result = draws.of_parts(start, parts, neuron)
+            assert len(result) + start in (parts.max(), KEPT_PARTS)
+            for row, part in enumerate(range(start, start + len(result))):
                 wanted = uniforms(seed, [image], step, 5, part)[0][neuron]
                 used = part < parts
-                np.testing.assert_array_equal(found[row][used], wanted[used])
-            start += len(found)
+                np.testing.assert_array_equal(result[row][used], wanted[used])
+            start += len(result)
 
 
 @settings(max_examples=25, deadline=None)
@@ -80,8 +80,8 @@ def test_counts_equal_the_interpreters_up_to_the_largest_rate(seed, bits, octave
     draws.turn(7, 11)
     uniform = draws.of_first()
     busy = arithmetic.spiking(potential, uniform, table[:, 0], lowest)
-    found = np.zeros(n, np.int64)
-    found[busy] = arithmetic.sample(
+    result = np.zeros(n, np.int64)
+    result[busy] = arithmetic.sample(
         potential[busy], uniform[busy], busy, draws.of_parts, bits, table, lowest
     )
     wanted = spike_counts(
@@ -91,21 +91,25 @@ def test_counts_equal_the_interpreters_up_to_the_largest_rate(seed, bits, octave
         1 << 20,
         TABLES,
     )
-    np.testing.assert_array_equal(found, wanted[0])
+    np.testing.assert_array_equal(result, wanted[0])
 
 
 @pytest.mark.parametrize("lowest", [-12, 2])
 def test_the_thresholds_are_the_laws_at_every_potential(lowest):
-    found = arithmetic.thresholds(lowest << 12, 12, PLAIN_TABLES)
+    result = arithmetic.thresholds(lowest << 12, 12, PLAIN_TABLES)
     potential = np.arange(lowest << 12, (3 << 12) + 1)
-    np.testing.assert_array_equal(found, part_thresholds(potential, 12, TABLES))
+    np.testing.assert_array_equal(result, part_thresholds(potential, 12, TABLES))
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    WORD, st.integers(1, 9), st.integers(1, 30), st.sampled_from([-3, -1, 0, 2]),
-    st.sampled_from([1, 255, 1 << 15, 1 << 23]), st.sampled_from([0.0, 0.1, 1.0]),
-)  # fmt: skip
+    WORD,
+    st.integers(1, 9),
+    st.integers(1, 30),
+    st.sampled_from([-3, -1, 0, 2]),
+    st.sampled_from([1, 255, 1 << 15, 1 << 23]),
+    st.sampled_from([0.0, 0.1, 1.0]),
+)
 def test_sums_of_the_sources_that_spike_are_exact(seed, k, m, exponent, most, active):
     """In float32 where that is exact, else in float64, and held within 32 bits."""
     rng = np.random.default_rng(seed)
@@ -114,13 +118,15 @@ def test_sums_of_the_sources_that_spike_are_exact(seed, k, m, exponent, most, ac
     total = weights @ message
     wanted = total << exponent if exponent > 0 else total >> -exponent
     synapses = synapses_of(weights, exponent)
-    found = synapses.sums(message.astype(np.int32))
-    np.testing.assert_array_equal(found, np.clip(wanted, -(2**31) + 1, 2**31 - 1))
+    result = synapses.sums(message.astype(np.int32))
+    np.testing.assert_array_equal(result, np.clip(wanted, -(2**31) + 1, 2**31 - 1))
     spiking = np.flatnonzero(message)
     fan_out = (weights[:, spiking] != 0).sum(axis=0)
     assert synapses.cost(message.astype(np.int32)) == (
-        len(spiking), fan_out.sum(), (fan_out * np.abs(message[spiking])).sum()
-    )  # fmt: skip
+        len(spiking),
+        fan_out.sum(),
+        (fan_out * np.abs(message[spiking])).sum(),
+    )
 
 
 def test_a_sum_that_no_float_holds_is_refused():
@@ -148,7 +154,7 @@ def test_updates_equal_the_interpreters(network_factory, extra_bits):
             network.lateral.shift.astype(np.int64),
         )
         np.testing.assert_array_equal(scaled, network.lateral.scaled(total.astype(np.int64)))
-        found, held = arithmetic.integrate(
+        result, held = arithmetic.integrate(
             state[row],
             current[row] + scaled,
             group.self_inhibition * counts[row],
@@ -157,7 +163,7 @@ def test_updates_equal_the_interpreters(network_factory, extra_bits):
             group.excitation_max << extra_bits,
             (group.state_min, group.state_max),
         )
-        np.testing.assert_array_equal(found, wanted[row])
+        np.testing.assert_array_equal(result, wanted[row])
         np.testing.assert_array_equal(held, saturated[row, 1:4])
     assert (wanted == group.state_min).any()
     assert (wanted == group.state_max).any()
@@ -166,8 +172,8 @@ def test_updates_equal_the_interpreters(network_factory, extra_bits):
 
 def test_no_excitation_hides_a_neurons_own_spikes():
     """6000 above what 3 spikes of 200 leave of 5000: (5000 - 600) 2 / 2; by hand."""
-    found, held = arithmetic.integrate(
+    result, held = arithmetic.integrate(
         np.array([0]), np.array([12000]), np.array([3 * 400]), 1, -12000, 10000, (-40000, 20000)
     )
-    assert found.tolist() == [4400]
+    assert result.tolist() == [4400]
     assert held == (1, 0, 0)

@@ -105,18 +105,18 @@ def test_an_interpreter_of_another_version_is_refused(machine: Path) -> None:
 
 def test_setup_makes_it_once_and_find_sees_it(machine: Path) -> None:
     base = pretended(machine / "bin" / "python3.10", machine / "log")
-    made = machine / "made" / "lava"
+    report = machine / "made" / "lava"
     said: list[str] = []
     first = environment.setup(said.append)
-    assert first == environment.LavaEnvironment(made / "bin/python", "own")
+    assert first == environment.LavaEnvironment(report / "bin/python", "own")
     assert said == [
-        f"making the Lava environment (about 300 MB) in {made} with {base}",
+        f"making the Lava environment (about 300 MB) in {report} with {base}",
         "installing lava-nc 0.10.0 and what it needs",
-        f"Lava environment ready: {made / 'bin/python'}",
+        f"Lava environment ready: {report / 'bin/python'}",
     ]
     log = (machine / "log").read_text()
     assert f"install -c {environment.CONSTRAINTS} lava-nc==0.10.0" in log
-    assert json.loads((made / environment.MARKER).read_text())["lava-nc"] == "0.10.0"
+    assert json.loads((report / environment.MARKER).read_text())["lava-nc"] == "0.10.0"
     assert environment.find() == environment.require() == environment.setup(said.append) == first
     assert (machine / "log").read_text().count("-m venv") == 1
     described = environment.describe()
@@ -127,13 +127,13 @@ def test_setup_makes_it_once_and_find_sees_it(machine: Path) -> None:
 def test_an_unfinished_environment_is_not_found_and_made_anew(machine: Path) -> None:
     pretended(machine / "bin" / "python3.10", machine / "log")
     environment.setup(lambda line: None)
-    made = machine / "made" / "lava"
-    (made / environment.MARKER).unlink()
-    (made / "remains").touch()
+    report = machine / "made" / "lava"
+    (report / environment.MARKER).unlink()
+    (report / "remains").touch()
     assert environment.find() is None
     environment.setup(lambda line: None)
     assert environment.find() is not None
-    assert not (made / "remains").exists()
+    assert not (report / "remains").exists()
 
 
 @pytest.mark.parametrize(
@@ -155,16 +155,16 @@ def test_a_failed_try_leaves_nothing(machine: Path, fault: str, message: str) ->
 
 def test_a_folder_of_someone_else_is_left_alone(machine: Path) -> None:
     pretended(machine / "bin" / "python3.10", machine / "log")
-    made = machine / "made" / "lava"
-    made.mkdir(parents=True)
-    (made / "thesis.tex").write_text("all of it")
+    report = machine / "made" / "lava"
+    report.mkdir(parents=True)
+    (report / "thesis.tex").write_text("all of it")
     with pytest.raises(BackendError) as caught:
         environment.setup(lambda line: None)
     assert str(caught.value) == (
-        f"lava setup: {made} holds something else; choose a new folder with "
+        f"lava setup: {report} holds something else; choose a new folder with "
         "IPVAE_SNN_LAVA_ENV, or name an interpreter that has lava-nc in IPVAE_SNN_LAVA_PYTHON"
     )
-    assert (made / "thesis.tex").read_text() == "all of it"
+    assert (report / "thesis.tex").read_text() == "all of it"
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_line(machine: Path) -> None:
@@ -186,10 +186,10 @@ def test_two_set_ups_at_once_make_one(machine: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    made = machine / "made" / "lava"
+    report = machine / "made" / "lava"
     assert (machine / "log").read_text().count("-m venv") == 1
-    assert f"another set-up is at work in {made}; waiting for it" in said
-    assert said.count(f"Lava environment ready: {made / 'bin/python'}") == 2
+    assert f"another set-up is at work in {report}; waiting for it" in said
+    assert said.count(f"Lava environment ready: {report / 'bin/python'}") == 2
 
 
 def test_a_named_interpreter_is_used_and_a_bad_one_refused(
@@ -268,10 +268,10 @@ print(*sorted(os.path.basename(path) for path in mapped), flush=True)
 @pytest.fixture(scope="module")
 def lava() -> environment.LavaEnvironment:
     """The real environment of this machine."""
-    found = environment.find()
-    if found is None:
+    result = environment.find()
+    if result is None:
         pytest.skip("no Lava environment here: make it by `ipvae-snn lava setup`")
-    return found
+    return result
 
 
 def run_lava(lava: environment.LavaEnvironment, then: str, limit_s: float) -> str:
@@ -307,7 +307,7 @@ def test_the_real_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.skip(str(error))
     monkeypatch.delenv(environment.PYTHON_VARIABLE, raising=False)
     monkeypatch.setenv(environment.FOLDER_VARIABLE, str(tmp_path / "lava"))
-    made = environment.setup(lambda line: None)
-    found = probing.versions(made.python)
-    assert found is not None
-    assert found["lava-nc"] == "0.10.0"
+    report = environment.setup(lambda line: None)
+    result = probing.versions(report.python)
+    assert result is not None
+    assert result["lava-nc"] == "0.10.0"

@@ -174,9 +174,9 @@ def test_forked_children_share_segments_and_semaphores_by_the_marked_name() -> N
 def test_gives_a_private_temporary_folder_and_removes_it() -> None:
     code = "import tempfile; print(tempfile.mkdtemp())"
     done = run_guarded(script(code), 30)
-    made = Path(done.stdout.strip())
-    assert made.parent.name.startswith(child.SCRATCH_PREFIX)
-    assert not made.parent.exists()
+    report = Path(done.stdout.strip())
+    assert report.parent.name.startswith(child.SCRATCH_PREFIX)
+    assert not report.parent.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

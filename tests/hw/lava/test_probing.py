@@ -31,9 +31,9 @@ WRONG = [
 
 def pretended(path: Path, changed: dict[str, str | None]) -> Path:
     """Make an interpreter that answers the probe with these versions; None is left out."""
-    found = {name: value for name, value in {**RIGHT, **changed}.items() if value is not None}
+    result = {name: value for name, value in {**RIGHT, **changed}.items() if value is not None}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\ncat <<END\n{json.dumps(found)}\nEND\n")
+    path.write_text(f"#!/bin/sh\ncat <<END\n{json.dumps(result)}\nEND\n")
     path.chmod(0o755)
     return path
 
@@ -65,10 +65,10 @@ def test_what_does_not_answer_has_no_lava(text: str, tmp_path: Path) -> None:
 
 
 def test_the_real_probe_runs_in_an_interpreter_without_lava() -> None:
-    found = probe(Path(sys.executable))
-    assert found.versions["python"] == sys.version.split()[0]
+    result = probe(Path(sys.executable))
+    assert result.versions["python"] == sys.version.split()[0]
     if sys.version_info[:2] != (3, 10):
-        assert found.fault.startswith(f"is Python {found.versions['python']}, but lava-nc 0.10.0")
+        assert result.fault.startswith(f"is Python {result.versions['python']}, but lava-nc 0.10.0")
 
 
 @pytest.fixture

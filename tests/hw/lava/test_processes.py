@@ -108,8 +108,10 @@ def in_lava(lava_python, network, tmp_path):
         path.write_text(START + script)
         done = subprocess.run(
             [lava_python, path, tmp_path / "bundle", folder, *map(str, arguments)],
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         assert done.returncode == 0, done.stderr
         return folder, done.stdout.splitlines()
 
@@ -144,11 +146,11 @@ def test_the_neuron_drops_stray_input_and_refuses_wrong_parameters(
         "held must be 'spikes', 'bias' or 'residual', not 'tight'",
         f"{wanted.saturated.sum(axis=(0, 1))[:4].tolist()} [0]",
     ]
-    with np.load(folder / "found.npz") as found:
-        np.testing.assert_array_equal(found["counts"], wanted.counts)
-        np.testing.assert_array_equal(found["states"], wanted.states)
+    with np.load(folder / "found.npz") as result:
+        np.testing.assert_array_equal(result["counts"], wanted.counts)
+        np.testing.assert_array_equal(result["states"], wanted.states)
         for image in range(2):  # silent at the first and the last place
-            sent = found["sent"][:, image * 6 : image * 6 + 6].T
+            sent = result["sent"][:, image * 6 : image * 6 + 6].T
             np.testing.assert_array_equal(sent[1:5], wanted.counts[image])
             assert not sent[[0, 5]].any()
 

@@ -35,25 +35,25 @@ def bundle_factory(network, tmp_path):
     return make
 
 
-def assert_equal(found, wanted):
-    assert found.arrays().keys() == wanted.arrays().keys()
-    for name in found.arrays():
+def assert_equal(result, wanted):
+    assert result.arrays().keys() == wanted.arrays().keys()
+    for name in result.arrays():
         array = wanted.arrays()[name]
-        np.testing.assert_array_equal(found.arrays()[name], array, err_msg=name, strict=True)
+        np.testing.assert_array_equal(result.arrays()[name], array, err_msg=name, strict=True)
 
 
 def processes_of(marker):
     """Ids of the living processes with `marker` in their command line, or forked from those."""
-    found = set()
+    result = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal() and int(folder.name) != os.getpid():
             try:
                 state = (folder / "stat").read_bytes().rpartition(b")")[2].split()[0]
                 if state != b"Z" and str(marker).encode() in (folder / "cmdline").read_bytes():
-                    found.add(int(folder.name))
+                    result.add(int(folder.name))
             except OSError:
                 continue
-    return found
+    return result
 
 
 def segments_of(pid):
@@ -76,11 +76,22 @@ def run_script(lava_python, bundle, tmp_path, *more, images=None, temporary="/tm
     """Start a bundle's run.py in an environment without any of this one's variables."""
     np.save(tmp_path / "images.npy", images)
     return subprocess.Popen(
-        [lava_python, "-I", bundle / "run.py", "--input", tmp_path / "images.npy",
-         "--out", tmp_path / "out.npz", *more],
-        cwd=tmp_path, env={"TMPDIR": str(temporary)}, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            lava_python,
+            "-I",
+            bundle / "run.py",
+            "--input",
+            tmp_path / "images.npy",
+            "--out",
+            tmp_path / "out.npz",
+            *more,
+        ],
+        cwd=tmp_path,
+        env={"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 WAYS = {
@@ -139,26 +150,26 @@ def test_lava_equals_the_interpreter(
     network = replace(network, neurons=tight)
     pixels, request = pixels_factory(network, 5), RunRequest(6, 5, 2, trace=True)
     options = WAYS[way]
-    found = backend.simulate(network, pixels, request, options)
+    result = backend.simulate(network, pixels, request, options)
     wanted = interpreter.run(network, pixels, request)
-    assert_equal(found.trace, wanted)
+    assert_equal(result.trace, wanted)
     kinds = wanted.saturated.sum(axis=(0, 1)) > 0
     assert kinds.tolist() == [True, True, True, True, circuit == "two-layer"]
     traffic = expected_traffic(network, pixels, wanted, options.source)
-    assert found.traffic.keys() == traffic.keys()
+    assert result.traffic.keys() == traffic.keys()
     for name, array in traffic.items():
-        np.testing.assert_array_equal(found.traffic[name], array, err_msg=name)
+        np.testing.assert_array_equal(result.traffic[name], array, err_msg=name)
     presented = -(-5 // options.replicas) * options.replicas
     stride = 1 if circuit == "one-layer" else 2
-    assert found.time_steps == presented * (stride * 6 + 2)
-    assert found.seconds > 0
+    assert result.time_steps == presented * (stride * 6 + 2)
+    assert result.seconds > 0
     if options.monitor:
-        seen, chosen = found.monitored, list(options.monitor)
+        seen, chosen = result.monitored, list(options.monitor)
         np.testing.assert_array_equal(seen.neurons, chosen)
         np.testing.assert_array_equal(seen.counts, wanted.counts[..., chosen])
         np.testing.assert_array_equal(seen.states, wanted.states[..., chosen])
     else:
-        assert found.monitored is None
+        assert result.monitored is None
 
 
 def test_what_a_run_cannot_be_asked_for_is_one_line(network, pixels_factory):
@@ -216,15 +227,18 @@ def test_the_script_runs_anywhere_and_equals_the_interpreter(
     assert (process.returncode, stdout) == (0, ""), stderr
     assert stderr.splitlines()[-1] == "3/3 images"
     wanted = interpreter.run(network, pixels[:3], RunRequest(5, 9, 3, trace=True)).arrays()
-    with np.load(tmp_path / "out.npz") as found:
+    with np.load(tmp_path / "out.npz") as result:
         told = {"traffic_lateral", "traffic_feedforward", "seconds", "time_steps"}
-        assert found.keys() == wanted.keys() | told
+        assert result.keys() == wanted.keys() | told
         for name, array in wanted.items():
-            np.testing.assert_array_equal(found[name], array, err_msg=name, strict=True)
+            np.testing.assert_array_equal(result[name], array, err_msg=name, strict=True)
     assert_nothing_left(moved, process.pid)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "else where", "images.npy", long.name, "out.npz",
-    ]  # fmt: skip
+        "else where",
+        "images.npy",
+        long.name,
+        "out.npz",
+    ]
     assert not list(long.iterdir())
 
 

@@ -62,12 +62,12 @@ def test_a_stopped_process_is_told_only_when_it_stays_so(monkeypatch: pytest.Mon
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     clock = StoppedClock()
-    found = []
+    result = []
     # A look counts for 1 s at most: at the second one the machine had slept for an hour.
     for passed, stopped in ((0.5, {7}), (3600, {7}), (0.4, {7, 8}), (0.2, {7}), (1.0, {8})):
         now[0] += passed
-        found.append(clock.look(stopped))
-    assert found == [set(), set(), set(), {7}, set()]
+        result.append(clock.look(stopped))
+    assert result == [set(), set(), set(), {7}, set()]
 
 
 def test_a_command_that_is_stopped_is_not_waited_for() -> None:
@@ -83,8 +83,11 @@ def test_a_command_that_is_stopped_is_not_waited_for() -> None:
 @pytest.fixture
 def default_signals() -> Iterator[None]:
     """Python's own handlers, also where the suite runs under nohup or in the background."""
-    own = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL,
-           signal.SIGHUP: signal.SIG_DFL}  # fmt: skip
+    own = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
     before = {number: signal.signal(number, handler) for number, handler in own.items()}
     yield
     for number, handler in before.items():
@@ -239,8 +242,10 @@ def test_a_report_of_a_process_ends_the_run(watching: Callable[..., Any], tmp_pa
     failed, _ = watching(happens)
     assert failed[0].splitlines() == [
         "NeuronModel, time step 4: ValueError: too big; its traceback follows",
-        "Traceback (most recent call last):", "  File x", "ValueError: too big",
-    ]  # fmt: skip
+        "Traceback (most recent call last):",
+        "  File x",
+        "ValueError: too big",
+    ]
 
 
 def test_a_watch_that_fails_itself_ends_the_run(watching: Callable[..., Any]) -> None:

@@ -35,8 +35,8 @@ def checks_of(
     network: IntegerNetwork, profile: ChipProfile, how: str = "spikes", chips: int | None = None
 ) -> dict[str, Check]:
     """Return the checks by name and who."""
-    found = check_and_place(network, profile, how, assumed(network), chips)  # type: ignore[arg-type]
-    return {f"{check.name}: {check.who}": check for check in found.checks}
+    result = check_and_place(network, profile, how, assumed(network), chips)  # type: ignore[arg-type]
+    return {f"{check.name}: {check.who}": check for check in result.checks}
 
 
 @pytest.mark.parametrize(
@@ -63,17 +63,21 @@ def test_what_loihi_2_does_not_publish_is_not_guessed(network: IntegerNetwork) -
         if check.verdict == "not public"
     }
     assert {check.name for check in unknown.values()} == {
-        "keyed_noise", "noise_bits", "accumulator_bits", "axons_in_per_core", "axons_out_per_core",
-    }  # fmt: skip
+        "keyed_noise",
+        "noise_bits",
+        "accumulator_bits",
+        "axons_in_per_core",
+        "axons_out_per_core",
+    }
     assert all(check.maximum is None and check.source == "" for check in unknown.values())
 
 
 def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
     """Every reason in the one line of the error, and still a placement, said to be hypothetical."""
-    found = check_and_place(network, load_profile("loihi1"), "spikes", assumed(network))
-    assert found.placed is not None
+    result = check_and_place(network, load_profile("loihi1"), "spikes", assumed(network))
+    assert result.placed is not None
     with pytest.raises(FitError) as caught:
-        require_fit(found, "net")
+        require_fit(result, "net")
     assert str(caught.value) == (
         "net does not fit loihi1: spike counts: needs graded spikes, for they reach 40; "
         "pixels: needs 9 bits, the chip has 1; "
@@ -165,9 +169,9 @@ def test_a_neuron_too_large_for_any_core_is_not_placed(network_factory: Factory)
 def test_too_few_chips(network: IntegerNetwork) -> None:
     """7 neurons, one a core, 3 cores a chip: 3 chips."""
     chip = generic(neurons_per_core=1, usable_cores_per_chip=3)
-    found = checks_of(network, chip, chips=2)["usable_cores_per_chip: the network"]
-    assert found.verdict == "fail"
-    assert found.describe() == (
+    result = checks_of(network, chip, chips=2)["usable_cores_per_chip: the network"]
+    assert result.verdict == "fail"
+    assert result.describe() == (
         "the network: needs 7 cores (2 chips were given), the chip has 6; give --chips 3, or "
         "convert with --sparsity"
     )
@@ -177,9 +181,9 @@ def test_too_few_chips(network: IntegerNetwork) -> None:
 def test_axons_out_that_no_split_can_keep(network: IntegerNetwork) -> None:
     """Each neuron on a core of its own sends to the 6 others."""
     chip = generic(neurons_per_core=1, axons_out_per_core=5)
-    found = check_and_place(every_weight(network), chip, "bias", assumed(network))
-    assert [check.brief() for check in found.failed] == ["core 0: needs 6 axons, the chip has 5"]
-    assert found.placed is not None
+    result = check_and_place(every_weight(network), chip, "bias", assumed(network))
+    assert [check.brief() for check in result.failed] == ["core 0: needs 6 axons, the chip has 5"]
+    assert result.placed is not None
 
 
 def test_profiles_of_energies_alone_are_refused(network: IntegerNetwork) -> None:
@@ -192,13 +196,17 @@ def test_state_words_by_hand(network: IntegerNetwork, two_layer: IntegerNetwork)
     """As a bias the host writes the held current, and neither bias nor scale are held for it."""
     names = {word.name for word in neuron_state(network, "spikes")}
     assert names - {word.name for word in neuron_state(network, "bias")} == {
-        "bias", "feedforward multiplier", "feedforward shift",
-    }  # fmt: skip
+        "bias",
+        "feedforward multiplier",
+        "feedforward shift",
+    }
     assert "held current" not in {word.name for word in neuron_state(two_layer, "spikes")}
     # Payloads -100..155 take 9 bits; 15 and 6 bits of scale: 2 + 2 + 1 bytes.
     assert [(word.bits, word.bytes) for word in residual_state(two_layer)] == [
-        (9, 2), (15, 2), (6, 1),
-    ]  # fmt: skip
+        (9, 2),
+        (15, 2),
+        (6, 1),
+    ]
 
 
 @pytest.mark.parametrize("circuit", ["network", "two_layer"])
@@ -206,17 +214,17 @@ def test_counted_events_are_the_activity(
     circuit: str, request: pytest.FixtureRequest, pixels_factory: Callable[..., np.ndarray]
 ) -> None:
     """Messages of neurons and residuals together are what hw/cost/activity.py counts."""
-    program: IntegerNetwork = request.getfixturevalue(circuit)
-    pixels = pixels_factory(program, 5)
-    counts = run(program, pixels, RunRequest(6, trace=True)).counts
+    network: IntegerNetwork = request.getfixturevalue(circuit)
+    pixels = pixels_factory(network, 5)
+    counts = run(network, pixels, RunRequest(6, trace=True)).counts
     assert counts is not None
-    whole = counted(program, [(pixels, counts)], "x")
-    parts = counted(program, [(pixels[:2], counts[:2]), (pixels[2:], counts[2:])], "x")
+    whole = counted(network, [(pixels, counts)], "x")
+    parts = counted(network, [(pixels[:2], counts[:2]), (pixels[2:], counts[2:])], "x")
     for name, events in whole.by_source.items():
         np.testing.assert_array_equal(events, parts.by_source[name])
     sent = whole.by_source[NEURONS].sum() + whole.by_source[RESIDUAL].sum()
-    assert np.isclose(sent, activity(program, pixels, counts).messages)
-    shown = np.count_nonzero(pixels != program.input.zero_point) / 5
+    assert np.isclose(sent, activity(network, pixels, counts).messages)
+    shown = np.count_nonzero(pixels != network.input.zero_point) / 5
     assert np.isclose(whole.by_source[IMAGE].sum(), shown)
     assert whole.told == "counted in 5 images of x, 6 steps"
 

@@ -63,24 +63,24 @@ def test_words_of_an_axon_by_hand() -> None:
 
 def test_the_room_of_loihi_2_is_the_planning_rule() -> None:
     """Input axons x (ceil(targets / 4) + 1) <= 12,000; no axon limit or word size is public."""
-    found = room_of(load_profile("loihi2"))
-    assert found == Room(8192, None, None, 12000, 196608, None, 4, 1, True)
-    assert 100 * int(found.axon_words(np.array([9]))[0]) == 100 * (3 + 1)
+    result = room_of(load_profile("loihi2"))
+    assert result == Room(8192, None, None, 12000, 196608, None, 4, 1, True)
+    assert 100 * int(result.axon_words(np.array([9]))[0]) == 100 * (3 + 1)
 
 
 def test_the_room_of_loihi_1_is_the_smaller_of_words_and_memory() -> None:
     """16,384 words of 64 bits are just its 128 KiB of synapse memory."""
-    found = room_of(load_profile("loihi1"))
-    assert found == Room(1024, 4096, 4096, 16384, 262144, 8.0, 8, 1, True)
+    result = room_of(load_profile("loihi1"))
+    assert result == Room(1024, 4096, 4096, 16384, 262144, 8.0, 8, 1, True)
     small = room_of(chip(synapse_memory_bytes=800))
     assert small.words == 100
 
 
 def test_a_rule_that_is_not_public_limits_nothing() -> None:
     """Then words are synapses, and no number of words is too large."""
-    found = room_of(chip(synapses_per_word=None))
-    assert (found.words, found.known_words, found.word_bytes) == (None, False, None)
-    np.testing.assert_array_equal(found.axon_words(np.array([0, 3])), [0, 3])
+    result = room_of(chip(synapses_per_word=None))
+    assert (result.words, result.known_words, result.word_bytes) == (None, False, None)
+    np.testing.assert_array_equal(result.axon_words(np.array([0, 3])), [0, 3])
 
 
 def test_dense_cores_by_hand() -> None:
@@ -92,9 +92,9 @@ def test_dense_cores_by_hand() -> None:
         dense = task(np.ones((9, 5)), room(words=words))
         assert least_cores(dense.inputs, dense.room, 0) == cores
         for fill in (in_order, best_fit):
-            made = fill(dense, np.arange(9))
-            assert made is not None
-            assert made.max() + 1 == cores
+            report = fill(dense, np.arange(9))
+            assert report is not None
+            assert report.max() + 1 == cores
 
 
 def test_best_fit_brings_common_sources_together() -> None:
@@ -106,17 +106,17 @@ def test_best_fit_brings_common_sources_together() -> None:
     inputs[0::2, :4] = inputs[1::2, 4:] = 1
     split = task(inputs, room(axons_in=4))
     assert in_order(split, np.arange(6)).max() + 1 == 6
-    made = best_fit(split, np.arange(6))
-    assert made is not None
-    np.testing.assert_array_equal(made, [0, 1, 0, 1, 0, 1])
+    report = best_fit(split, np.arange(6))
+    assert report is not None
+    np.testing.assert_array_equal(report, [0, 1, 0, 1, 0, 1])
 
 
 def test_a_core_is_emptied_where_others_have_room() -> None:
     """3, 2 and 1 neurons where 4 have room: the last goes to one of the others."""
     split = task(np.ones((6, 1)), room(neurons=4))
-    found = dissolve(split, np.array([0, 0, 0, 1, 1, 2], np.int32))
-    assert found.max() + 1 == 2
-    assert np.bincount(found).max() <= 4
+    result = dissolve(split, np.array([0, 0, 0, 1, 1, 2], np.int32))
+    assert result.max() + 1 == 2
+    assert np.bincount(result).max() <= 4
 
 
 def test_a_move_saves_just_the_events_of_what_it_closes() -> None:
@@ -126,8 +126,8 @@ def test_a_move_saves_just_the_events_of_what_it_closes() -> None:
     """
     split = task(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), room())
     before = np.array([0, 0, 1, 1], np.int32)
-    found = reduce_traffic(split, before, Traffic(np.array([7.0, 1.0]), None))
-    np.testing.assert_array_equal(found, [0, 0, 0, 1])
+    result = reduce_traffic(split, before, Traffic(np.array([7.0, 1.0]), None))
+    np.testing.assert_array_equal(result, [0, 0, 0, 1])
 
 
 def test_least_words_is_an_envelope() -> None:
@@ -143,9 +143,13 @@ def test_least_words_is_an_envelope() -> None:
 
 
 @given(
-    st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 5), st.floats(0.1, 1.0),
-    st.integers(6, 24), st.integers(1, 6),
-)  # fmt: skip
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.floats(0.1, 1.0),
+    st.integers(6, 24),
+    st.integers(1, 6),
+)
 @settings(max_examples=60, deadline=None)
 def test_no_split_at_all_needs_fewer_cores_than_the_bound(
     seed: int, neurons: int, sources: int, density: float, words: int, axons: int
@@ -162,10 +166,10 @@ def test_no_split_at_all_needs_fewer_cores_than_the_bound(
     least = least_cores(small.inputs, limits, 0)
     assert least <= best
     for fill in (in_order, best_fit):
-        made = fill(small, np.arange(neurons))
-        assert made is not None
-        assert fits(inputs, made, limits)
-        assert made.max() + 1 >= best
+        report = fill(small, np.arange(neurons))
+        assert report is not None
+        assert fits(inputs, report, limits)
+        assert report.max() + 1 >= best
 
 
 def fits(inputs: np.ndarray, split: np.ndarray, limits: Room) -> bool:
@@ -192,9 +196,11 @@ def cases(draw: st.DrawFn) -> tuple[int, bool, str, ChipProfile]:
         "core_memory_bytes": draw(st.sampled_from([None, 700])),
         "synapse_memory_bytes": None,
         "usable_cores_per_chip": draw(st.sampled_from([3, 16])),
-        "mesh_columns": draw(st.sampled_from([None, 4])), "mesh_rows": 2, "cores_per_tile": 2,
+        "mesh_columns": draw(st.sampled_from([None, 4])),
+        "mesh_rows": 2,
+        "cores_per_tile": 2,
         "cores_per_chip": 16,
-    }  # fmt: skip
+    }
     how = draw(st.sampled_from(["spikes", "bias"]))
     return draw(st.integers(0, 1000)), draw(st.booleans()), how, chip(**limits)
 
@@ -207,21 +213,21 @@ def test_any_placement_keeps_every_limit_and_every_neuron(
     """Each neuron once; no limit broken on a core; not below the bound; slots used once."""
     seed, two, how, profile = case
     network = sparse_network(seed, two, network_factory, two_layer_factory)
-    found = check_and_place(network, profile, how, assumed(network, 4))  # type: ignore[arg-type]
-    if found.placed is None:
-        assert any(check.verdict == "fail" for check in found.checks)
+    result = check_and_place(network, profile, how, assumed(network, 4))  # type: ignore[arg-type]
+    if result.placed is None:
+        assert any(check.verdict == "fail" for check in result.checks)
         return
-    placement, limits = found.placed.placement, room_of(profile)
+    placement, limits = result.placed.placement, room_of(profile)
     for population in placement.layout.populations:
         core_of = placement.partition.core_of[population.name]
         assert core_of.shape == (population.size,)
         used = len(np.unique(core_of))
         assert placement.partition.least_cores[population.name] <= used
-    assert sum(use.neurons for use in found.placed.uses) == sum(
+    assert sum(use.neurons for use in result.placed.uses) == sum(
         population.size for population in placement.layout.populations
     )
-    too_many_out = any(c.name == "axons_out_per_core" for c in found.failed)
-    for use in found.placed.uses:
+    too_many_out = any(c.name == "axons_out_per_core" for c in result.failed)
+    for use in result.placed.uses:
         assert use.utilisation <= 1 or (too_many_out and use.shares["axons_out"] > 1)
         assert limits.neurons is None or use.neurons <= limits.neurons
         assert limits.axons_in is None or use.axons_in <= limits.axons_in
@@ -257,12 +263,14 @@ def test_traffic_is_what_counting_every_event_gives(
     rng = np.random.default_rng(seed)
     events = Events(
         {NEURONS: rng.integers(0, 5, 18) * 0.5, RESIDUAL: rng.random(12), IMAGE: rng.random(12)},
-        4, 1, "drawn",
-    )  # fmt: skip
-    found = check_and_place(network, profile, how, events)  # type: ignore[arg-type]
-    if found.placed is None:
+        4,
+        1,
+        "drawn",
+    )
+    result = check_and_place(network, profile, how, events)  # type: ignore[arg-type]
+    if result.placed is None:
         return
-    placement = found.placed.placement
+    placement = result.placed.placement
     mesh, slot, limits = placement.mesh, placement.slot, placement.room
     messages = between = words = hops_x = hops_y = host = crossed = 0.0
     longest = 0
@@ -299,18 +307,18 @@ def test_traffic_is_what_counting_every_event_gives(
 
 def dense_projections(network: IntegerNetwork, how: str) -> list[tuple[str, str, np.ndarray]]:
     """Return (source, target, weights) of a circuit, told once more from docs/ir.md."""
-    found: list[tuple[str, str, np.ndarray]] = []
+    result: list[tuple[str, str, np.ndarray]] = []
     if network.residual is None:
         assert network.lateral is not None
-        found.append((NEURONS, NEURONS, network.lateral.weights))
+        result.append((NEURONS, NEURONS, network.lateral.weights))
         if how == "spikes":
-            found.append((IMAGE, NEURONS, network.feedforward.weights))
-        return found
-    found.append((NEURONS, RESIDUAL, network.residual.prediction.weights))
-    found.append((RESIDUAL, NEURONS, network.feedforward.weights))
+            result.append((IMAGE, NEURONS, network.feedforward.weights))
+        return result
+    result.append((NEURONS, RESIDUAL, network.residual.prediction.weights))
+    result.append((RESIDUAL, NEURONS, network.feedforward.weights))
     if how == "spikes":
-        found.append((IMAGE, RESIDUAL, np.eye(network.n_pixels)))
-    return found
+        result.append((IMAGE, RESIDUAL, np.eye(network.n_pixels)))
+    return result
 
 
 def test_a_core_by_hand(network_factory: Factory) -> None:
@@ -332,10 +340,10 @@ def test_a_core_by_hand(network_factory: Factory) -> None:
     assert (one.neurons, one.axons_in, one.axons_out, one.synapses, one.words) == (2, 4, 2, 5, 8)
     assert (two.neurons, two.axons_in, two.axons_out, two.synapses, two.words) == (1, 0, 1, 0, 0)
     assert one.bytes == 8 * 8 + one.state_bytes
-    found = traffic(placement, assumed(network, 10))
-    assert (found.messages, found.messages_between_cores) == (30.0, 10.0)
+    result = traffic(placement, assumed(network, 10))
+    assert (result.messages, result.messages_between_cores) == (30.0, 10.0)
     # 3 lateral axons of 2 words, 10 events each, and the pixel's 2 words once.
-    assert found.synapse_words_read == 3 * 2 * 10 + 2
+    assert result.synapse_words_read == 3 * 2 * 10 + 2
 
 
 def test_silent_sources_make_no_axon_and_bias_no_image(network_factory: Factory) -> None:
@@ -352,8 +360,8 @@ def test_silent_sources_make_no_axon_and_bias_no_image(network_factory: Factory)
     own = (network.lateral.weights != 0).sum(axis=1)
     np.testing.assert_array_equal(fan_ins(network, "spikes")[0].sources, both + own)
     np.testing.assert_array_equal(fan_ins(network, "bias")[0].sources, own)
-    found = partition(spikes, room(), assumed(network).rates())
-    assert found.fan["feedforward"].tocsr()[[3]].nnz == 0
+    result = partition(spikes, room(), assumed(network).rates())
+    assert result.fan["feedforward"].tocsr()[[3]].nnz == 0
 
 
 def test_the_two_layer_circuit_has_the_image_one_to_one(two_layer: IntegerNetwork) -> None:
@@ -375,13 +383,13 @@ def test_axons_out_are_kept_where_they_can_be(network_factory: Factory) -> None:
     network = network_factory(neurons=16)
     clique = np.arange(16) % 4
     network = with_lateral(network, -5 * (clique[:, None] == clique[None, :]))
-    found = check_and_place(
+    result = check_and_place(
         network, chip(neurons_per_core=4, axons_out_per_core=4), "bias", assumed(network)
     )
-    assert found.fits
-    assert found.placed is not None
-    assert found.placed.placement.partition.cores == 4
-    assert found.placed.traffic.messages_between_cores == 0
+    assert result.fits
+    assert result.placed is not None
+    assert result.placed.placement.partition.cores == 4
+    assert result.placed.traffic.messages_between_cores == 0
 
 
 @given(st.integers(0, 2**32 - 1))

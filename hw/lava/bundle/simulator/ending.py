@@ -130,7 +130,7 @@ def owned_processes(session: int, token: str) -> set[int]:
             return set()
         return {-session}  # os.kill of a negative id reaches the group
     mark = f"{TOKEN_VARIABLE}={token}".encode()
-    found = set()
+    result = set()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
@@ -140,10 +140,10 @@ def owned_processes(session: int, token: str) -> set[int]:
             if fields[0] in (b"Z", b"X"):
                 continue
             if int(fields[3]) == session or mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.add(int(folder.name))
+                result.add(int(folder.name))
         except OSError:
             continue  # it ended while we looked, or belongs to another user
-    return found - {os.getpid()}
+    return result - {os.getpid()}
 
 
 def state_of(pid: int) -> tuple[str, int | None]:

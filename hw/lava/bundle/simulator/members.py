@@ -49,12 +49,12 @@ class Member:
         Two empty texts if there was none. Only for a process that has ended.
         """
         try:
-            found = self.process.exception
+            result = self.process.exception
         except UNREADABLE:
             return "", ""
-        if not found:
+        if not result:
             return "", ""
-        trace = str(found[1]).rstrip()
+        trace = str(result[1]).rstrip()
         return trace.splitlines()[-1], trace
 
 
@@ -67,16 +67,16 @@ def members(process: Any) -> list[Member]:
         return []
     # They are started in this order, the runtime services last.
     builders = runtime._executable.proc_builders
-    names = [f"{one.name} ({made.proc_model.__name__}, " for one, made in builders.items()]
-    found = []
+    names = [f"{one.name} ({report.proc_model.__name__}, " for one, report in builders.items()]
+    result = []
     for index, actor in enumerate(list(infrastructure.actors)):
         name = names[index] if index < len(names) else "Lava's runtime service ("
-        found.append(_member(name, actor))
+        result.append(_member(name, actor))
     manager = getattr(infrastructure.smm, "_manager", None)
     server = getattr(manager, "_process", None)
     if server is not None:
-        found.append(_member("Lava's shared-memory manager (", server))
-    return [one for one in found if one is not None]
+        result.append(_member("Lava's shared-memory manager (", server))
+    return [one for one in result if one is not None]
 
 
 def stack_of(one: Member, log: Path) -> str:

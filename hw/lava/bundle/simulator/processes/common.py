@@ -57,12 +57,12 @@ def set_constants(
     neurons: tuple[int, ...],
 ) -> None:
     """Give a Process one Var per declared constant; raises TypeError as a signature would."""
-    who = type(process).__name__
+    subject = type(process).__name__
     for name in sorted(values.keys() - declared.keys()):
-        raise TypeError(f"{who}.__init__() got an unexpected keyword argument {name!r}")
+        raise TypeError(f"{subject}.__init__() got an unexpected keyword argument {name!r}")
     missing = [name for name in declared if name not in values]
     if missing:
-        raise TypeError(f"{who}.__init__() misses the constants {', '.join(missing)}")
+        raise TypeError(f"{subject}.__init__() misses the constants {', '.join(missing)}")
     for name, constant in declared.items():
         shape = neurons if constant.shape is None else constant.shape
         setattr(process, name, integer_var(name, values[name], shape))

@@ -81,10 +81,10 @@ class Population:
         busy = spiking(potential, uniform, self.silent, self.lowest)
         if busy.size:
             drawn = self.draws.of_parts
-            found = sample(
+            result = sample(
                 potential[busy], uniform[busy], busy, drawn, self.bits, self.thresholds, self.lowest
             )
-            counts[busy] = np.minimum(found, self.max_count)
+            counts[busy] = np.minimum(result, self.max_count)
         return counts
 
 
