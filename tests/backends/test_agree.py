@@ -290,7 +290,7 @@ def test_the_sample_reaches_what_it_is_named_after() -> None:
     assert lateral.weights.min() == -127
 
 
-@pytest.mark.parametrize("who", [*FAST, "onnx-reference", "lava", "lava-fused"])
+@pytest.mark.parametrize("subject", [*FAST, "onnx-reference", "lava", "lava-fused"])
 @pytest.mark.parametrize("name", SAMPLE)
 def test_the_sample_gives_the_interpreters_trace(name: str, subject: str) -> None:
     if subject.startswith("lava") and find() is None:
