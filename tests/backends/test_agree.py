@@ -368,7 +368,8 @@ def test_one_step_anywhere_in_a_run_is_the_interpreters(step: int, limit: int | 
     assert counts.max() > 3
     prepared = compiled.prepare(network)
     start_state = compiled.start(prepared, pixels, MAX_SEED, int(images[0]))
-    start_state = replace(start_state, step=step, state=state.astype(np.int32))
+    rows = start_state.rows._replace(state=state.astype(np.int32))
+    start_state = replace(start_state, step=step, rows=rows)
     done = compiled.advance(prepared, start_state, 1)
     module = IntegerTorch(network)
     keys = module.keys(MAX_SEED, torch.tensor(images), step)
