@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 import ipvae_snn as snn
-from ipvae_snn.errors import BackendError, ConversionError, DataError
+from ipvae_snn.errors import BackendError, ConversionError, DataError, FileFormatError
 
 FUNCTIONS = (
     *("compare", "convert", "energy", "evaluate", "export"),
@@ -142,7 +142,7 @@ def test_errors_are_clear(digits: snn.IntegerNetwork, images: np.ndarray) -> Non
         (lambda: snn.run(digits, 3), DataError, "images of type int are not understood"),
         (lambda: snn.run(digits, images[:, :4]), DataError, "images: images of 32 pixels, but"),
         (lambda: snn.convert(digits), ConversionError, "convert needs a float network, but Int"),
-        (lambda: snn.verify("digits", images), ConversionError, "verify needs an integer network"),
+        (lambda: snn.verify("digits", images), FileFormatError, "its format is 'ipvae-snn/checkpo"),
         (lambda: snn.train(images, settings={"train.lr": 1.0}), snn.IpvaeError, "unknown setting"),
     ):
         with pytest.raises(error, match=message):  # type: ignore[call-overload]  # classes

@@ -53,13 +53,14 @@ def load(source: NetworkSource) -> Network:
 def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
     """Return the float network of `source`; `purpose` says in the error what needs one.
 
-    Raises ConversionError for an integer network.
+    Raises ConversionError for an integer network, FileFormatError for the file of one.
     """
-    network = load(source)
-    if isinstance(network, FloatNetwork):
-        return network
+    if isinstance(source, str | os.PathLike):
+        return float_network.load_float_network(network_path(source))
+    if isinstance(source, FloatNetwork):
+        return source
     raise ConversionError(
-        f"{purpose} needs a float network, but {named(source)} is an integer one; give the "
+        f"{purpose} needs a float network, but {source!r} is an integer one; give the "
         "checkpoint that it was converted from"
     )
 
@@ -67,13 +68,14 @@ def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
 def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
     """Return the integer network of `source`; `purpose` says in the error what needs one.
 
-    Raises ConversionError for a float network.
+    Raises ConversionError for a float network, FileFormatError for a checkpoint's file.
     """
-    network = load(source)
-    if isinstance(network, IntegerNetwork):
-        return network
+    if isinstance(source, str | os.PathLike):
+        return files.load_network(network_path(source))
+    if isinstance(source, IntegerNetwork):
+        return source
     raise ConversionError(
-        f"{purpose} needs an integer network, but {named(source)} is a float one; convert it first"
+        f"{purpose} needs an integer network, but {source!r} is a float one; convert it first"
     )
 
 

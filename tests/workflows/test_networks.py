@@ -26,10 +26,13 @@ def test_what_needs_the_other_kind_says_so(network: IntegerNetwork) -> None:
     assert load_integer(network, "map") is network
     assert load_float("digits", "convert").n_neurons == 128
     with pytest.raises(ConversionError) as caught:
-        load_integer("digits", "map")
+        load_integer(load("digits"), "map")
     assert str(caught.value) == (
-        "map needs an integer network, but digits is a float one; convert it first"
+        "map needs an integer network, but FloatNetwork(8x8 unit pixels, 128 neurons, trained on "
+        "digits) is a float one; convert it first"
     )
+    with pytest.raises(FileFormatError, match="'ipvae-snn/checkpoint', not 'ipvae-snn/integer-ne"):
+        load_integer("digits", "map")
     with pytest.raises(ConversionError) as caught:
         load_float(network, "convert")
     assert str(caught.value) == (
