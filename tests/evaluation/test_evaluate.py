@@ -1,7 +1,6 @@
 """Evaluation: every figure against its definition, sparseness, read-out, other sets, pictures."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ipvae_snn import data
-from ipvae_snn.config.settings import Config, TrainConfig
 from ipvae_snn.data import ImageSet, rotate
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.evaluation import evaluate as evaluation
@@ -35,6 +33,7 @@ from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
+from ipvae_snn.report.plots import page, save_all
 
 M, K = 12, 20
 
@@ -242,9 +241,9 @@ def test_run_aways_and_silent_neurons_are_seen(network: FloatNetwork) -> None:
     assert (result.silent_neurons, result.neurons) == (1, K)
 
 
-def test_the_config_of_training_decides() -> None:
-    config = Config(train=TrainConfig(kl="exact", steps=12))
-    assert request_of(config, 50, 7, 2) == EvaluationRequest(50, 7, "exact", 12, 2)
+def test_what_it_was_trained_with_decides(network: FloatNetwork) -> None:
+    trained = replace(network, kl="exact", training_steps=12)
+    assert request_of(trained, 50, 7, 2) == EvaluationRequest(50, 7, "exact", 12, 2)
 
 
 @pytest.mark.parametrize(
@@ -408,19 +407,15 @@ def ink(path: Path) -> float:
 def test_pictures_show_what_was_found(network: FloatNetwork, tmp_path: Path) -> None:
     images = image_set(5)
     result = evaluate(network, images, EvaluationRequest(40, training_steps=12), shown=2)
-    drawings: dict[str, Callable[[Path], None]] = {
-        "convergence": lambda p: plots.convergence(p, result.evaluation),
-        "reconstructions": lambda p: plots.reconstructions(
-            p, images.pixels[:2], result.samples, result.maps, (3, 4), "Title"
-        ),
-        "dictionary": lambda p: plots.dictionary_by_use(p, network.phi, (3, 4), result.rates),
-    }
-    for name, draw in drawings.items():
-        draw(tmp_path / f"{name}.png")
-        assert 0.01 < ink(tmp_path / f"{name}.png") < 0.95, name
+    drawn = save_all(plots.pictures(network, images, result), tmp_path)
+    assert [one.name for one in drawn] == ["convergence", "reconstructions", "dictionary"]
+    for one in drawn:
+        assert one.path == tmp_path / f"{one.name}.png"
+        assert 0.01 < ink(one.path) < 0.95, one.name
     # One image: intervals are endless, so there is no band, and still a picture.
-    one = evaluate(network, image_set(1), EvaluationRequest(1)).evaluation
-    plots.convergence(tmp_path / "one.png", one)
+    single = evaluate(network, image_set(1), EvaluationRequest(1)).evaluation
+    with page(tmp_path / "one.png", 6, 6) as figure:
+        plots.convergence(figure, single)
     assert 0 < ink(tmp_path / "one.png") < ink(tmp_path / "convergence.png")
 
 

@@ -48,6 +48,7 @@ def test_model_round_trip(tmp_path: Path) -> None:
     assert result.log_lr == view.log_lr.item()
     assert (result.clip, result.floor, result.input_kind) == (9.0, -7.0, "unit")
     assert (result.image_shape, result.trained_on) == ((3, 4), "digits")
+    assert (result.kl, result.training_steps) == (CONFIG.train.kl, CONFIG.train.steps)
     # The noise is stored after its bound tanh, so no reader needs to know of it.
     assert np.abs(result.log_sigma).max() < 1.0
     assert load_checkpoint_config(file) == CONFIG
