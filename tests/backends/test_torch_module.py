@@ -357,7 +357,7 @@ def test_what_does_not_fit_is_refused(network: IntegerNetwork) -> None:
         torch_module.run(network, np.zeros((2, 11), np.uint8), RunRequest(3))
     with pytest.raises(DataError, match=r"steps 0 are not in 1\.\.1048576"):
         torch_module.run(network, np.zeros((2, 12), np.uint8), RunRequest(0))
-    message = r"^the program takes uint8 pixels \(N, 12\), not torch.float32\(2, 12\)$"
+    message = r"^the network takes uint8 pixels \(N, 12\), not torch.float32\(2, 12\)$"
     with pytest.raises(DataError, match=message):
         IntegerTorch(network).held(torch.zeros(2, 12))
 

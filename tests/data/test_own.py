@@ -237,7 +237,7 @@ def test_folder_faults_name_the_file(tmp_path):
     with fails(f"{tmp_path / 'b.png'}: 3x2 pixels, but a.png has 2x3; give images of one size"):
         load(str(tmp_path))
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
-    with pytest.raises(DataError, match=r"b\.png: not a readable image \([^\n]*mend or remove it$"):
+    with pytest.raises(DataError, match=r"b\.png: not a readable image \([^\n]*correct or remove it$"):
         load(str(tmp_path))
     (tmp_path / "b.png").write_text("plain text")
     with pytest.raises(DataError, match=r"b\.png: not a readable image \(cannot identify"):
