@@ -43,10 +43,10 @@ def read_header(path: Path, expected_format: str, newest_version: int) -> dict[s
     newer than `newest_version`.
     """
     metadata = _metadata(path)
-    file_format = metadata.get("format")
-    if file_format != expected_format:
+    named = metadata.get("format")
+    if named != expected_format:
         raise FileFormatError(
-            f"{path}: its format is {file_format!r}, not {expected_format!r}; was another file meant?"
+            f"{path}: its format is {named!r}, not {expected_format!r}; was another file meant?"
         )
     version = metadata.get("version", "")
     if not version.isdigit() or int(version) < 1:
