@@ -71,7 +71,7 @@ def test_few_values_outside_the_range_saturate_and_many_are_refused() -> None:
 def test_one_value_that_is_not_finite_is_refused(value: float) -> None:
     image = torch.zeros(2, 600)
     image[1, 3] = value
-    message = "^an input value is not a finite number; look for it before the network$"
+    message = "^an input value is not finite; check the layers before the network$"
     with pytest.raises(DataError, match=message):
         to_levels(UNIT, image)
 
