@@ -176,9 +176,9 @@ def run(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
         )
     selection = Selection(as_split(split), limit, data_root, loaded.image_shape[0])
-    shown = image_set(images, selection)
-    check_images(loaded.image_shape, loaded.input_kind, shown.pixels, shown.kind, shown.name)
-    return runs.run_float(loaded, shown, request)
+    given = image_set(images, selection)
+    check_images(loaded.image_shape, loaded.input_kind, given.pixels, given.kind, given.name)
+    return runs.run_float(loaded, given, request)
 
 
 def evaluate(

@@ -123,7 +123,7 @@ def test_an_old_and_a_new_name_that_differ_are_refused() -> None:
 
 @pytest.mark.parametrize("override", ["beta=1", "train.beta", "=1", "train.=1"])
 def test_bad_overrides(override: str) -> None:
-    with pytest.raises(ConfigError, match=r"^--set .* is not of the form room\.key=value$"):
+    with pytest.raises(ConfigError, match=r"^--set .* is not of the form table\.key=value$"):
         with_overrides(Config(), [override])
 
 
