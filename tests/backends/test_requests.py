@@ -1,4 +1,4 @@
-"""Every back end takes the same requests, and refuses the same ones in the same words."""
+"""Every back end accepts the same requests, and refuses others with the same message."""
 
 from collections.abc import Callable
 from dataclasses import replace

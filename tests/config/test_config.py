@@ -1,4 +1,4 @@
-"""Settings: TOML there and back, overrides, presets, and one clear line for each bad setting."""
+"""Settings: TOML written and read, overrides, presets, and a one-line error per bad setting."""
 
 from pathlib import Path
 

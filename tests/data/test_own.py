@@ -1,4 +1,4 @@
-"""The user's own images: arrays and folders, what they mean, and one clear line on faults."""
+"""The user's own images: arrays and folders, their kinds, and one-line errors."""
 
 import re
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_other_floats_are_standardised(tmp_path):
         ([[-1e300, 1e300] * 2], "pixels from -1e+300 to 1e+300, mean 0, standard deviation 1e+300"),
     ],
 )
-def test_floats_of_no_known_meaning(tmp_path, array, numbers):
+def test_floats_of_no_known_kind(tmp_path, array, numbers):
     path = saved(tmp_path, np.array(array))
     with fails(f"{path}: {numbers}; {FORMS}"):
         load(str(path))

@@ -1,4 +1,4 @@
-"""What both frameworks' layers are built on: inputs, integer steps, float dynamics, gradients."""
+"""Layers of both frameworks: inputs, integer steps, float dynamics, gradients."""
 
 import re
 from collections.abc import Callable
@@ -152,9 +152,9 @@ def test_a_checkpoints_layer_takes_its_updates_and_its_leak(checkpoint: FloatNet
 def test_program_dynamics_follow_the_integers(
     network_factory: Networks, pixels_factory: Pixels, circuit: str
 ) -> None:
-    """Given the same counts they differ by what one step rounds: a few units of the potential.
+    """Given the same counts they differ by the rounding of one step: a few units of the potential.
 
-    The lateral sum, the held current and the update are each rounded once: 1.5 units at the
+    The lateral sum, the input current and the update are each rounded once: 1.5 units at the
     most, in a two-layer circuit also each residual by half a level of the input.
     """
     network = network_factory(extra_bits=0)

@@ -1,4 +1,4 @@
-"""The program's rules: each broken on purpose, with the message that a user would read."""
+"""Rules of the integer network: each broken on purpose, with the message for the user."""
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
@@ -205,7 +205,7 @@ def test_circuits_are_named_and_a_back_end_can_refuse_one(
     )
 
 
-def test_a_program_cannot_be_changed(network: IntegerNetwork) -> None:
+def test_a_network_cannot_be_changed(network: IntegerNetwork) -> None:
     """It is frozen."""
     with pytest.raises(FrozenInstanceError):
         network.version = 3  # type: ignore[misc]  # the point of the test
@@ -230,7 +230,7 @@ def test_worst_partial_sum_is_reached_and_never_passed(seed: int, zero_point: in
 def test_held_current_stays_within_its_proof(
     network_factory: Callable[..., IntegerNetwork], pixels_factory: Callable[..., np.ndarray]
 ) -> None:
-    """Random and extreme images on several programs."""
+    """Random and extreme images on several networks."""
     for seed in range(5):
         network = network_factory(seed=seed)
         extreme = np.where(network.feedforward.weights > 0, 255, 0).astype(np.uint8)
@@ -242,7 +242,7 @@ def test_held_current_stays_within_its_proof(
 def test_a_residuals_current_stays_within_its_proof(
     two_layer_factory: Callable[..., IntegerNetwork],
 ) -> None:
-    """Every sign of residuals at the limit, on several programs."""
+    """Every sign of residuals at the limit, on several networks."""
     for seed in range(5):
         network = two_layer_factory(seed=seed)
         signs = np.where(network.feedforward.weights > 0, 200, -200).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The networks that come with the package: there, small, described, and found by name."""
+"""Pretrained networks: present, small, described, and found by name."""
 
 from pathlib import Path
 

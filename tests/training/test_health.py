@@ -1,4 +1,4 @@
-"""Training that goes wrong is told early, once, and with advice."""
+"""Failed training raises an error early, once, and with advice."""
 
 from dataclasses import replace
 
