@@ -1,4 +1,4 @@
-"""ipvae-snn: train an iP-VAE, convert it to integers, run it the same everywhere.
+"""ipvae-snn: train an iP-VAE, convert it to integers, run it with equal results everywhere.
 
 import ipvae_snn as snn
 
@@ -7,8 +7,8 @@ result = snn.run(network, images, steps=64, trace=True)    # images: an array (N
 snn.plots.raster(result.trace).figure.savefig("raster.png")
 snn.export(network, "onnx", "digits-onnx")
 
-docs/python.md has the rest. Everything loads when it is first used (PEP 562), so that importing
-this package costs nothing.
+docs/python.md describes all functions. Modules load at first use (PEP 562), so that importing this
+package costs nothing.
 """
 
 import importlib
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# name -> the module that has it; module:name where it has another name there; module: itself
+# name -> its module; "module:name" if it has another name there; "module:" for the module itself
 _FACE: Final = {
     **dict.fromkeys(("compare", "convert", "energy", "evaluate", "export"), "ipvae_snn.api"),
     **dict.fromkeys(("run", "train", "verify", "TrainingResult"), "ipvae_snn.api"),
@@ -58,7 +58,7 @@ __all__ = [*sorted(_FACE), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name of the face when it is first used."""
+    """Load a public name at its first use."""
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, named, other = _FACE[name].partition(":")
@@ -69,5 +69,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the face's names, for completion."""
+    """Return the public names, for completion."""
     return sorted(__all__)

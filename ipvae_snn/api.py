@@ -1,9 +1,9 @@
-"""What `import ipvae_snn` gives: the workflows, for a notebook or a program of one's own.
+"""Python interface of `import ipvae_snn`: the workflows, for notebooks and other programs.
 
-A network is a pretrained name, a checkpoint, an integer network's file, or one that is loaded.
+A network is a pretrained name, a checkpoint, the file of an integer network, or a loaded network.
 Images are a data set's name, a path, an array, a tensor, a Dataset or a DataLoader (`data.given`).
-Nothing is printed, and files are written only where a path is given. `progress(what, done, total)`
-is called as the work goes on; total is 0 where it is not known.
+Nothing is printed, and files are written only if a path is given. `progress(what, done, total)` is
+called during the work; total is 0 if it is not known.
 """
 
 import json
@@ -60,9 +60,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The trained network and its validation on held-out images.
+    """A trained network and its validation on held-out images.
 
-    checkpoint: its file, None where no folder was given. seconds: of this call.
+    checkpoint: its file, None if no folder was given. seconds: of this call.
     """
 
     network: FloatNetwork
@@ -72,10 +72,10 @@ class TrainingResult:
     seconds: float
 
     def __repr__(self) -> str:
-        """Say what was trained and how good it is."""
-        result = self.validation
+        """Return the network and its quality in one line."""
+        scores = self.validation
         return (
-            f"TrainingResult({self.network}, R2 {result.r2:.3f}, zeros {result.zeros:.3f}, "
+            f"TrainingResult({self.network}, R2 {scores.r2:.3f}, zeros {scores.zeros:.3f}, "
             f"{self.iterations} iterations in {self.seconds:.0f} s)"
         )
 
@@ -93,7 +93,7 @@ def train(
 
     preset: settings that come with the package, by default those for the named set, else "images".
     settings: changes to it, as {"train.iterations": 2000, "model.n_latents": 256}. out: folder of
-    the run, from which `resume` goes on; without it nothing is kept on disk. Raises ConfigError,
+    the run, from which `resume` continues; without it nothing is kept on disk. Raises ConfigError,
     DataError or TrainingError.
     """
     named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
@@ -133,9 +133,10 @@ def convert(
 ) -> ConversionResult:
     """Convert a float network to integers of `bits` bits, calibrated on images.
 
-    calibrate: by default the training split of the set that the network was trained on. images,
-    steps: how much of it. out: file for the integer network, with its report beside it. Raises
-    ConversionError where integers cannot express the network, DataError for images that do not fit.
+    calibrate: by default the training split of the set on which the network was trained. images,
+    steps: numbers of images and steps for it. out: file for the integer
+    network, with its report beside it. Raises ConversionError if integers cannot express the
+    network, DataError for images that do not fit.
     """
     return conversions.convert(
         load_float(network, "convert"),
@@ -164,7 +165,7 @@ def run(
 
     backend: by default `compiled` for an integer network; a float one runs on the same uniforms.
     trace: keep counts and potentials of every step, (N, T, K) each. Raises DataError for images
-    that do not fit the network, BackendError where the back end fails.
+    that do not fit the network, BackendError if the back end fails.
     """
     loaded, request = load(network), RunRequest(steps, seed, trace=trace)
     if isinstance(loaded, IntegerNetwork):
@@ -175,9 +176,9 @@ def run(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
         )
     selection = Selection(as_split(split), limit, data_root, loaded.image_shape[0])
-    result = image_set(images, selection)
-    check_images(loaded.image_shape, loaded.input_kind, result.pixels, result.kind, result.name)
-    return runs.run_float(loaded, result, request)
+    given = image_set(images, selection)
+    check_images(loaded.image_shape, loaded.input_kind, given.pixels, given.kind, given.name)
+    return runs.run_float(loaded, given, request)
 
 
 def evaluate(
@@ -194,7 +195,7 @@ def evaluate(
     pictures: str | os.PathLike[str] | None = None,
     progress: Progress = ignore,
 ) -> EvaluationResult:
-    """Judge a float network: R2, zeros, free energy, sparseness, read-out of labels, run-aways.
+    """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
 
     readout_train: training images of a named set for the read-out, 0 for none. pictures: folder.
     Raises ConversionError for an integer network, DataError for images that do not fit.
@@ -227,10 +228,10 @@ def compare(
     pictures: str | os.PathLike[str] | None = None,
     progress: Progress = ignore,
 ) -> ComparisonResult:
-    """Compare an integer network with the float one that it came from, on the same uniforms.
+    """Compare an integer network with the float network it came from, on the same uniforms.
 
-    attribution: also put each tensor of the integer network into the float one, alone. pictures:
-    folder. Raises DataError where the two do not belong together or images do not fit.
+    attribution: also replace each tensor of the float network by the integer one's, one at a time.
+    pictures: folder. Raises DataError if the two do not belong together or images do not fit.
     """
     settings = ComparisonSettings(split, limit, steps, seeds, seed, attribution, threads, data_root)
     return comparisons.compare(
@@ -257,8 +258,8 @@ def verify(
 ) -> Verification:
     """Compare back ends with the reference, count by count and state by state.
 
-    A divergence is in the result, with its first place; `require_equal()` raises it. Raises
-    BackendUnavailableError where a back end cannot run here.
+    The result contains the first place of a divergence; its `require_equal()` raises an error
+    then. Raises BackendUnavailableError if a back end cannot run here.
     """
     loaded = load_integer(network, "verify")
     shown = load_for(loaded, images, split, data_root, limit)
@@ -281,8 +282,8 @@ def map_network(
     """Check a network against a chip's limits and place it on the chip's cores.
 
     profile: a name, or a .toml file. images: to count events; without them every neuron is assumed
-    to send one event per step. A network that does not fit is in the result; `require_fit()` raises
-    it. picture: file for the placement.
+    to send one event per step. The result says whether the network fits; its `require_fit()`
+    raises an error if not. picture: file for the placement.
     """
     return mappings.map_network(
         load_integer(network, "map"),
@@ -306,10 +307,10 @@ def energy(
     pictures: str | os.PathLike[str] | None = None,
     progress: Progress = ignore,
 ) -> EnergyResult:
-    """Count what running the images costs, and price it with published energies: proxies.
+    """Count the operations of a run and estimate its energy by published figures (proxies).
 
-    profiles: names or .toml files, by default all that ship with energies. Raises ConfigError for a
-    profile without energies.
+    profiles: names or .toml files, by default all of the package with energies. Raises
+    ConfigError for a profile without energies.
     """
     return energies.energy(
         load_integer(network, "energy"),
@@ -329,9 +330,9 @@ def export(
 ) -> Exported:
     """Export a network to the folder `out`: target "onnx", "lava", "snntorch", "norse" or your own.
 
-    check: run the export and compare it with the reference before it appears. Raises
-    BackendUnavailableError where the check cannot run here, DataError if `out` holds files that no
-    such export wrote.
+    check: run the export and compare it with the reference before it appears in `out`. Raises
+    BackendUnavailableError if the check cannot run here, DataError if `out` holds files that such
+    an export did not write.
     """
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):

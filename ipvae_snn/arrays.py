@@ -1,4 +1,4 @@
-"""The names of array types, once for the whole project; shapes stand in docstrings."""
+"""Names of array types for the whole project; docstrings give the shapes."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Modules that can be called, for names that are a package and a function of the face.
+"""Callable modules, for names that are both a package and a public function.
 
-`ipvae_snn.export` is the package behind the targets, and Python makes it an attribute of
-`ipvae_snn` as soon as any part of it is imported; called, it is the function `export` of the face.
+`ipvae_snn.export` is the package of the export targets. Python makes it an attribute of `ipvae_snn`
+as soon as any part of it is imported. Calling it calls the public function `export`.
 """
 
 import importlib
@@ -13,10 +13,10 @@ FACE: Final = "ipvae_snn.api"
 
 
 class CallableModule(ModuleType):
-    """A module whose call is the call of the face's function of the same name."""
+    """A module whose call is the call of the public function of the same name."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call the function; loads it when it is first used."""
+        """Call the function, which loads at its first use."""
         name = self.__name__.rpartition(".")[2]
         return getattr(importlib.import_module(FACE), name)(*arguments, **options)
 

@@ -1,4 +1,4 @@
-"""Old path of `ipvae_snn.conversion.convert`, kept for one version; called, the face's function."""
+"""Old path of `ipvae_snn.conversion.convert`, kept for one version; callable as `api.convert`."""
 
 from ipvae_snn.callable_module import make_callable
 from ipvae_snn.conversion.convert import (

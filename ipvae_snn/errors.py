@@ -1,4 +1,4 @@
-"""The error classes that users meet; every message says who, the value, the limit and the mend."""
+"""Error classes for users; every message gives the subject, the value, the limit and a fix."""
 
 
 class IpvaeError(Exception):
@@ -18,7 +18,7 @@ class FileFormatError(IpvaeError):
 
 
 class ConversionError(IpvaeError):
-    """A float network cannot be expressed within the integer program's limits."""
+    """A float network cannot be expressed within the integer network's limits."""
 
 
 class BackendError(IpvaeError):
@@ -38,12 +38,12 @@ class TrainingError(IpvaeError):
 
 
 class ProgramError(IpvaeError):
-    """An integer program breaks a structural rule of its specification."""
+    """An integer network breaks a structural rule of its specification."""
 
 
 class SaturatedError(IpvaeError):
-    """A run saturated, or a back end cannot tell, where the user asked that it must not."""
+    """A run saturated, or its back end does not count saturations, and the user forbade it."""
 
 
 class FitError(IpvaeError):
-    """A network breaks a limit of the chip that it was to be placed on."""
+    """A network exceeds a limit of the chip on which it is to be placed."""

@@ -1,4 +1,4 @@
-"""Who may import whom: the table of docs/architecture.md, held over every file of the project."""
+"""Import rules of docs/architecture.md, checked over every file of the project."""
 
 import ast
 import subprocess
@@ -104,7 +104,7 @@ RULES = (
     Rule(
         ("ipvae_snn/ir/**/*.py", "ipvae_snn/storage/**/*.py", "hw/**/*.py", "export/**/*.py"),
         ("torch", "snntorch", "norse"),
-        "the integer network and what runs it are NumPy: an integer result may not rest on torch",
+        "the integer network and its reference are NumPy: integer results may not depend on torch",
     ),
     Rule(
         ("hw/**/*.py",),
@@ -171,8 +171,8 @@ def imports_of(source: str, package: str, at_top: bool = False) -> list[Import]:
     return result
 
 
-def room_files(room: str) -> list[Path]:
-    return [path.relative_to(ROOT) for path in (ROOT / room).glob("**/*.py")]
+def package_files(package: str) -> list[Path]:
+    return [path.relative_to(ROOT) for path in (ROOT / package).glob("**/*.py")]
 
 
 def within(module: str, names: tuple[str, ...]) -> bool:
@@ -198,7 +198,9 @@ def test_nobody_imports_what_they_may_not() -> None:
 
 def test_every_folder_of_code_is_listed_as_a_package() -> None:
     """The wheel holds just what pyproject.toml lists, so a forgotten folder fails only there."""
-    folders = {path.parent for room in ("ipvae_snn", "hw", "export") for path in room_files(room)}
+    folders = {
+        path.parent for package in ("ipvae_snn", "hw", "export") for path in package_files(package)
+    }
     needed = {package_of(folder / "any.py") for folder in folders}
     with (ROOT / "pyproject.toml").open("rb") as handle:
         listed = tomllib.load(handle)["tool"]["setuptools"]["packages"]

@@ -1,4 +1,4 @@
-"""Import paths that pages and exported folders of version 0.1 name keep working for a version."""
+"""Import paths of pages and exported folders of version 0.1 work for one more version."""
 
 import importlib
 

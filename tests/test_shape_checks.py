@@ -1,4 +1,4 @@
-"""The checks of shapes are on, and find breaches that are planted here."""
+"""Checks of shapes are active, and find violations planted here."""
 
 from collections.abc import Callable
 from typing import Any

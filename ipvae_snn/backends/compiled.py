@@ -1,6 +1,6 @@
-"""Run integer networks by compiled, event-driven code on the CPU: the back end `compiled`.
+"""The back end `compiled`: integer networks as compiled, event-driven code on the CPU.
 
-A run can stop after any step and go on later, for figures at several steps of a long run.
+A run can stop after any step and continue later, for figures at several steps of a long run.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from ipvae_snn.kernels.threads import n_threads
 
 @dataclass(frozen=True)
 class Prepared:
-    """An integer network, with its constants in the form that compiled code reads."""
+    """An integer network with its constants in the form that compiled code reads."""
 
     network: IntegerNetwork
     constants: integer.Network
@@ -39,7 +39,7 @@ class Prepared:
 
 
 def _may_spike_from(network: IntegerNetwork) -> Int32:
-    """Return what a first uniform must reach to be looked at: 0 where later parts may spike."""
+    """Return the least first uniform that can give a spike; 0 where a step has later parts."""
     group = network.neurons
     least = least_spiking_uniforms(
         group.state_min, group.state_max, group.fraction_bits, network.tables
@@ -61,8 +61,8 @@ def prepare(network: IntegerNetwork) -> Prepared:
         max_count=group.max_count,
         bucket_shift=group.fraction_bits - BUCKETS_LOG2,
         least=_may_spike_from(network),
-        # Copies: the tables of a network from a file can be written to, and others cannot, for
-        # which the loop would be compiled once more.
+        # Copies: tables of a network from a file are writeable and others are not; the loop would
+        # be compiled again for the other kind.
         coarse=np.array(tables.coarse),
         fine=np.array(tables.fine),
         reciprocal=np.array(tables.reciprocal),
@@ -96,11 +96,11 @@ def start(prepared: Prepared, pixels: UInt8, seed: int = 0, first_image: int = 0
 def advance(
     prepared: Prepared, progress: Progress, steps: int, threads: int = 1, trace: bool = False
 ) -> Progress:
-    """Return the images `steps` >= 1 steps later; `progress` is left as it was.
+    """Return the images `steps` >= 1 steps later; `progress` is unchanged.
 
-    The result does not depend on `threads`, nor on how images and steps are divided into calls.
+    The result does not depend on `threads`, nor on the division of images and steps into calls.
     With `trace`, trace_counts and trace_states (N, steps, K) hold every step of this call. Raises
-    DataError beyond step 2**20, up to which the generator's counter tells steps from parts.
+    DataError beyond step 2**20, from which counters of steps would collide with those of parts.
     """
     return rows.advance(prepared.engine, progress, steps, threads, trace)
 
@@ -108,11 +108,11 @@ def advance(
 def run(
     network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
 ) -> Trace:
-    """Run `pixels` (N, M) uint8 through the network; return the trace, the interpreter's."""
+    """Run `pixels` (N, M) uint8 through the network; return the trace, equal to the reference's."""
     check_request(network, pixels, request)
     prepared = prepare(network)
-    start_state = start(prepared, pixels, request.seed, request.first_image)
-    done = advance(prepared, start_state, request.steps, n_threads(threads), request.trace)
+    before = start(prepared, pixels, request.seed, request.first_image)
+    done = advance(prepared, before, request.steps, n_threads(threads), request.trace)
     return Trace(
         counts_sum=done.counts_sum,
         state=done.state,

@@ -1,7 +1,7 @@
-"""The one interface of all back ends, (program, pixels, request) -> Trace, and their lazy registry.
+"""Interface of all back ends, (network, pixels, request) -> Trace, and their lazy registry.
 
-Back ends are entry points of the group `ipvae_snn.backends`; the core names none of them and
-imports one only when it is asked for. Other packages can register theirs the same way.
+Back ends are entry points of the group `ipvae_snn.backends`. The core names none of them and
+imports one only on request. Other packages can register their own in the same way.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The integer program as a torch module on the CPU or a CUDA device: the interpreter's results.
+"""The integer network as a torch module on the CPU or a CUDA device, equal to the reference.
 
 `run` and `run_cuda` are the back ends `torch` and `torch-cuda`; ipvae_snn.frameworks builds its
 layers on the module.
@@ -20,19 +20,19 @@ from ipvae_snn.ir.parts import Connection
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.kernels.threads import n_threads
 
-# Images x neurons at a time: bounds the memory of a run, changes no result. A CPU works best
-# within its caches; a GPU needs enough work for one launch.
+# Images x neurons at a time; bounds the memory of a run and changes no result. A CPU is fastest
+# within its caches; a GPU needs enough work per launch.
 CPU_ELEMENTS: Final = 1 << 16
 CUDA_ELEMENTS: Final = 1 << 21
 
 
 class IntegerTorch(nn.Module):
-    """An integer program on one device; state goes in and comes out, nothing is kept between calls.
+    """An integer network on one device, with explicit state; nothing is kept between calls.
 
-    It has no parameters. Its buffers are made from `network` anew whenever the module is moved,
-    so that `.half()`, `.double()` or `.type()` on a model that holds it change no number. A state
-    dict holds the network instead (`torch_state`); loading one replaces the network by another of
-    the same sizes and circuit, whole or not at all.
+    It has no parameters. Its buffers are created from `network` again whenever the module is moved,
+    so that `.half()`, `.double()` or `.type()` on a model that contains it change no number. A
+    state dict holds the network instead (`torch_state`). Loading one replaces the network by
+    another of the same sizes and circuit, whole or not at all.
     """
 
     decoder: Tensor
@@ -52,19 +52,19 @@ class IntegerTorch(nn.Module):
     def held(self, pixels: Tensor) -> Tensor:
         """Return what the circuit keeps of pixels (N, M) uint8 while they are shown, int64.
 
-        One-layer: the held current (N, K); two-layer: the payload (N, M). Raises DataError for
+        One-layer: the input current (N, K); two-layer: the payload (N, M). Raises DataError for
         pixels of another type or size.
         """
         if pixels.dtype != torch.uint8 or pixels.shape[1:] != (self.network.n_pixels,):
             raise DataError(
-                f"the program takes uint8 pixels (N, {self.network.n_pixels}), not "
+                f"the network takes uint8 pixels (N, {self.network.n_pixels}), not "
                 f"{pixels.dtype}{tuple(pixels.shape)}"
             )
         payload = pixels.long() - self.network.input.zero_point
         return payload if self.network.residual else self.forward_current(payload)
 
     def forward_current(self, payload: Tensor) -> Tensor:
-        """Return the current (N, K) that the feed-forward connection makes of a payload (N, M)."""
+        """Return the current (N, K) that a payload (N, M) causes by the feed-forward weights."""
         return self._synapses(payload, "feedforward").add_(self.bias)
 
     def initial(self, n_rows: int) -> Tensor:
@@ -82,7 +82,7 @@ class IntegerTorch(nn.Module):
         return spike_counts(state, keys, group.fraction_bits, group.max_count, constants)
 
     def drive(self, held: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what moves the potentials (N, K), unclamped, and saturated residuals (N,)."""
+        """Return the change of the potentials (N, K), unclamped, and saturated residuals (N,)."""
         residual = self.network.residual
         own = self.self_inhibition * counts
         if residual is None:
@@ -95,7 +95,7 @@ class IntegerTorch(nn.Module):
     def integrate(self, state: Tensor, held: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Return the membrane potentials (N, K) after the counts of this step have competed.
 
-        And how many neurons saturated, (N, 5), by trace.SATURATIONS.
+        The second result is how many neurons saturated, (N, 5), by trace.SATURATIONS.
         """
         group = self.network.neurons
         extra = group.extra_bits
@@ -149,9 +149,9 @@ class IntegerTorch(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Take the network out of `state_dict`, a copy of the caller's, as torch's modules do.
+        """Load the network from `state_dict`, a copy of the caller's, and remove its keys.
 
-        A network of which a key is missing is not taken, so that no two networks are mixed.
+        A network with a missing key is not loaded, so that two networks are never mixed.
         """
         wanted, given = set(names(self.network)), take_tensors(state_dict, prefix)
         foreign = sorted(given.keys() - wanted)
@@ -181,11 +181,11 @@ class IntegerTorch(nn.Module):
         return self
 
     def _place(self, device: torch.device) -> None:
-        """Make every buffer from the network on `device`.
+        """Create every buffer from the network on `device`.
 
         Matrices are float64: products and partial sums are whole and below 2^23, so any order of
-        summation is exact. float32 would do as well, if autocast, TF32 or a user's float32
-        matmul precision could not round its factors to 8 or 11 bits; none of them touches float64.
+        summation is exact. float32 would suffice, but autocast, TF32 or a user's float32 matmul
+        precision could round its factors to 8 or 11 bits; none of these affects float64.
         """
         network = self.network
         group = network.neurons
@@ -211,11 +211,10 @@ class IntegerTorch(nn.Module):
 def run(
     network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
 ) -> Trace:
-    """Run `pixels` (N, M) uint8 on the CPU; return the trace, the interpreter's.
+    """Run `pixels` (N, M) uint8 on the CPU; return the trace, equal to the reference's.
 
-    On `threads` cores, see `threads.n_threads`: these tensors are small, so that a second thread
-    gains a fifth on an idle machine, but waits at every operation on a busy one (measured: up to
-    30 times as long).
+    threads: see `threads.n_threads`. These tensors are small: a second thread gains a fifth on an
+    idle machine, but waits at every operation on a busy one (measured: up to 30 times as long).
     """
     check_request(network, pixels, request)
     before = torch.get_num_threads()
@@ -227,7 +226,7 @@ def run(
 
 
 def run_cuda(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
-    """Run the same on the current CUDA device; BackendUnavailableError where there is none."""
+    """Run as `run` on the current CUDA device; BackendUnavailableError if there is none."""
     check_request(network, pixels, request)
     advice = cuda_advice()
     if advice:
@@ -236,7 +235,7 @@ def run_cuda(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Tra
 
 
 def cuda_advice() -> str:
-    """Return what to do about a missing CUDA device; nothing where there is one."""
+    """Return advice for a missing CUDA device; empty if there is one."""
     if torch.cuda.is_available():
         return ""
     return (
@@ -259,7 +258,7 @@ def _in_chunks(module: IntegerTorch, pixels: UInt8, request: RunRequest, element
     for start in range(0, n, rows_at_once):
         rows = slice(start, min(start + rows_at_once, n))
         images = torch.arange(rows.start, rows.stop, device=device) + request.first_image
-        # A view backwards, as of mirrored images, is more than torch takes from NumPy.
+        # torch refuses NumPy views with negative strides, as of mirrored images.
         held = module.held(torch.tensor(np.ascontiguousarray(pixels[rows]), device=device))
         state = module.initial(len(images))
         total = torch.zeros_like(state)

@@ -1,8 +1,8 @@
-"""The keyed generator and the integer Poisson sampler on torch tensors: the interpreter's counts.
+"""Keyed generator and integer Poisson sampler on torch tensors, equal to the reference.
 
-Most neurons draw no spike at most steps, and a float estimate with a wide margin tells which of
-them surely do not. Only the others go through the exact sampler, and only those at high rates
-draw further parts, so the time goes with the spikes rather than with the neurons.
+Most neurons do not spike at most steps. A float estimate with a wide margin identifies neurons that
+cannot spike. Only the others go through the exact sampler, and only those at high rates draw
+further parts, so that the time grows with the number of spikes rather than of neurons.
 """
 
 from dataclasses import dataclass
@@ -25,9 +25,10 @@ from ipvae_snn.ir.fixed_point import (
 from ipvae_snn.ir.prng import PARITY, PART_SHIFT, ROTATIONS, ROUNDS, UNIFORM_BITS
 from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES
 
-# How far above the estimated probability of no spike a uniform may lie and still be looked at.
-# It covers the estimate's float32 errors (below 1e-6) and the integer law's distance to Poisson
-# (below 2e-6) many times over, and e**-8, so that every neuron of more than one part is looked at.
+# Margin below the estimated probability of no spike from which a uniform goes to the exact sampler.
+# It covers many times the estimate's float32 errors (below 1e-6) and the integer distribution's
+# distance to Poisson (below 2e-6). It also covers e**-8, so that every neuron of more than one part
+# goes to the exact sampler.
 MARGIN: Final = 2.0**-11
 PARTS_AT_ONCE: Final = 1 << 20  # bounds the memory of a network that has run away
 _SIGN: Final = 1 << 31
@@ -45,9 +46,9 @@ class Tables:
 
 @dataclass(frozen=True)
 class Keys:
-    """What keys the draws of N rows: seed, image and step, each (N,) int64 and below 2**32.
+    """Keys of the draws of N rows: seed, image and step, each (N,) int64 and below 2**32.
 
-    A row of a batch carries its own key, so rows of one batch may stand at different steps.
+    Each row of a batch has its own key, so rows of one batch may be at different steps.
     """
 
     seed: Tensor
@@ -58,8 +59,8 @@ class Keys:
 def threefry2x32(key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
     """Return both words of Threefry-2x32-20 as int32 bit patterns; int32 tensors that broadcast.
 
-    Sums wrap and shifts left drop bits in int32 as in uint32; torch shifts no uint32, so the
-    sign that an arithmetic shift right brings in is masked away.
+    Sums wrap and left shifts drop bits in int32 as in uint32. torch cannot shift uint32, so the
+    sign bits from an arithmetic right shift are masked.
     """
     schedule = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
     second = counter[1] + schedule[1]
@@ -109,7 +110,7 @@ def exp2_negative(exponent: Tensor, tables: Tables) -> Tensor:
 def part_count(rate: Tensor, uniform: Tensor, tables: Tables) -> Tensor:
     """Return the counts (S,) int64 of one part at rates (S,) int64, uniforms (S,) int64.
 
-    Neurons leave the loop as soon as their count stands, as inversion goes on for few.
+    Neurons leave the loop as soon as their count is final, since inversion continues for few.
     """
     probability = exp2_negative((rate * LOG2E) >> LOG2E_BITS, tables)
     cumulative = probability
@@ -156,7 +157,7 @@ def spike_counts(
 
 
 def _pieces(extra: Tensor) -> list[slice]:
-    """Cut a list of neurons with `extra` (S,) parts each into pieces of about PARTS_AT_ONCE parts.
+    """Return slices of neurons with `extra` (S,) parts each, of about PARTS_AT_ONCE parts.
 
     Only a network that has run away needs more than one.
     """
@@ -170,7 +171,7 @@ def _pieces(extra: Tensor) -> list[slice]:
 
 
 def _parts(extra: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (owner, part), one entry a part: owner i has the parts 1 .. extra[i]."""
+    """Return (owner, part), one entry per part: owner i has the parts 1 .. extra[i]."""
     owner = torch.repeat_interleave(extra)
     first = extra.cumsum(0) - extra
     return owner, torch.arange(len(owner), device=extra.device) - _at(first, owner) + 1
@@ -182,7 +183,7 @@ def _bits(words: Tensor) -> Tensor:
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:
-    """Return values[index], both flat: a third of the time that brackets take."""
+    """Return values[index], both flat, in a third of the time of indexing by brackets."""
     return values.index_select(0, index)
 
 

@@ -1,6 +1,6 @@
-"""An integer network as named torch tensors, for the state dict of a module that runs it.
+"""Integer networks as named torch tensors, for the state dict of a module that runs one.
 
-Every value is a tensor, so that torch.save(..., weights_only=True) and safetensors take them.
+Every value is a tensor, so that torch.load(..., weights_only=True) and safetensors accept it.
 """
 
 import json
@@ -16,7 +16,7 @@ from ipvae_snn.ir.files import FORMAT, from_parts, to_arrays, to_scalars
 from ipvae_snn.ir.network import VERSION, IntegerNetwork
 
 DESCRIPTION: Final = "description"  # scalars and provenance: JSON in UTF-8, as uint8 (B,)
-# What the names of a network's tensors begin with, in either circuit.
+# First parts of the names of a network's tensors, in either circuit.
 _PARTS: Final = frozenset(
     ("feedforward", "lateral", "prediction", "residual", "neurons", "decoder", "tables")
 ) | {DESCRIPTION}
@@ -39,7 +39,7 @@ def to_tensors(network: IntegerNetwork, device: torch.device) -> dict[str, Tenso
 
 
 def from_tensors(tensors: Mapping[str, Tensor]) -> IntegerNetwork:
-    """Return the network of which `to_tensors` made the tensors.
+    """Return the network of tensors from `to_tensors`.
 
     Raises FileFormatError where they are of another version, malformed, or break a rule.
     """
@@ -64,7 +64,7 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> IntegerNetwork:
 
 
 def names(network: IntegerNetwork) -> list[str]:
-    """Return the names of the tensors that `to_tensors` makes of `network`."""
+    """Return the names of the tensors of `to_tensors`."""
     return [*to_arrays(network), DESCRIPTION]
 
 
@@ -79,7 +79,7 @@ def take_tensors(state_dict: dict[str, Tensor], prefix: str) -> dict[str, Tensor
 
 
 def replacement(old: IntegerNetwork, tensors: Mapping[str, Tensor]) -> IntegerNetwork:
-    """Return the network of `tensors`, to take the place of `old`.
+    """Return the network of `tensors` as a replacement of `old`.
 
     Raises FileFormatError as `from_tensors`, and unless it has the sizes and the circuit of `old`.
     """

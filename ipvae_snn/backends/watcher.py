@@ -1,7 +1,7 @@
-"""What a back end's caller may want while it runs: how far it is, and partial results kept.
+"""Watcher of a running back end: progress, partial results, time limits.
 
-The interface of all back ends has no room for it, (program, pixels, request) -> Trace. So who is
-interested says so around the call, and a back end that takes long asks who is.
+The interface of all back ends, (network, pixels, request) -> Trace, has no parameter for these. A
+caller therefore sets a watcher around the call, and a slow back end asks for the current one.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,17 +13,18 @@ from typing import Final
 
 
 def _ignore(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who looks at a back end at work.
+    """Requests of a caller for the time that a back end runs.
 
-    progress is told, now and then, the images done and the images in all. keep names the npz file
-    for the finished images if the run breaks: a result's arrays and an int `images_done`; None
-    keeps nothing. timeout_s: seconds after which a run is ended; stall_s: seconds without progress
-    after which it is, 0 for never; None leaves either to the back end.
+    progress(done, total) is called from time to time with the number of finished images and of all
+    images. keep: npz file for the finished images if the run fails, with the arrays of a trace and
+    an int `images_done`; None keeps nothing. timeout_s: seconds after which a run is stopped.
+    stall_s: seconds without progress after which it is stopped, 0 for never. None leaves either to
+    the back end.
     """
 
     progress: Callable[[int, int], None] = _ignore
@@ -37,7 +38,7 @@ _WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("watcher", default=None
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Let the back ends that run in the block tell `watcher`."""
+    """Make `watcher` the current one for back ends that run in the block."""
     token = _WATCHER.set(watcher)
     try:
         yield
@@ -46,10 +47,10 @@ def watched(watcher: Watcher) -> Iterator[None]:
 
 
 def current_watcher() -> Watcher:
-    """Return who looks; by default one who hears nothing and keeps nothing."""
+    """Return the current watcher; by default one without progress that keeps nothing."""
     return _WATCHER.get() or Watcher()
 
 
 def partial_path(out: Path) -> Path:
-    """Return where the finished images of a broken run go: result.npz -> result.partial.npz."""
+    """Return the file for the finished images of a failed run: result.npz -> result.partial.npz."""
     return out.with_name(f"{out.stem}.partial.npz")

@@ -1,4 +1,4 @@
-"""Settings that have moved: files and overrides with the old keys are read for one more version.
+"""Renamed settings: files and overrides with the old keys are read for one more version.
 
 `train.inner_steps` is now `model.updates_per_step`. `train.leak` was a constant pull per update;
 `model.leak` is multiplied by the learnt step size, so one cannot be translated into the other
@@ -16,7 +16,7 @@ OLD_LEAK: Final = "leak"
 
 
 class OldDynamics(NamedTuple):
-    """What an old file's [train] table says of a step: its updates and the pull per update."""
+    """Dynamics in an old file's [train] table: updates per step and pull per update."""
 
     updates: int
     pull: float
@@ -25,19 +25,19 @@ class OldDynamics(NamedTuple):
 def old_dynamics(table: Mapping[str, Any]) -> OldDynamics:
     """Return the dynamics of an old config's table, by default one update without a pull.
 
-    Raises TypeError or ValueError where they are no numbers.
+    Raises TypeError or ValueError where they are not numbers.
     """
     train = dict(table.get("train", {}))
     return OldDynamics(int(train.get(OLD_UPDATES, 1)), float(train.get(OLD_LEAK, 0.0)))
 
 
 def renamed_key(table: str, name: str) -> tuple[str, str]:
-    """Return the table and name under which a setting of this table and name stands now."""
+    """Return the present table and name of a setting with this table and name."""
     return ("model", NEW_UPDATES) if (table, name) == ("train", OLD_UPDATES) else (table, name)
 
 
 def translated(table: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return `table` with old keys under their new names; what is no table stays as it is.
+    """Return `table` with old keys under their new names; a value that is no table is unchanged.
 
     Raises ConfigError where an old and a new key differ, or where the old leak has an effect.
     """
@@ -54,7 +54,7 @@ def translated(table: Mapping[str, Any], source: str) -> dict[str, Any]:
             )
     if type(train.get(OLD_LEAK)) in (int, float):
         pull = train.pop(OLD_LEAK)
-        # With one update per step the potential is where the step began: nothing is pulled.
+        # With one update per step the potential is where the step started: there is no pull.
         if pull != 0 and model.get(NEW_UPDATES, 1) != 1:
             raise ConfigError(
                 f"{source}: train.{OLD_LEAK} is {pull}, a constant pull per update, which training "

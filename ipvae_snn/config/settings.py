@@ -25,7 +25,7 @@ class ModelConfig:
     phi_std: standard deviation of the initial dictionary. u0_low, u0_high: initial log rates
     are uniform between them. log_bias, log_lr: initial values. updates_per_step: updates of the
     potential in one inference step (n_iters_inner of the paper's code). leak: how strongly an
-    update pulls the potential u back to u_prior, where its step began: u changes by exp(log_lr)
+    update pulls the potential u back to u_prior, where its step started: u changes by exp(log_lr)
     (drive - exp(log_bias) - leak (u - u_prior)). It is beta_inner of the paper's code, which sets
     it to 1; with one update per step it has no effect. kind: the model's name in
     `models.registry`.
@@ -56,14 +56,13 @@ class TrainConfig:
     least 50, where there are four times as many) and falls as a cosine after it. beta rises from
     beta_start, and the soft clip from clip_start, over beta_ramp_fraction; beta is scaled by
     T / steps while T is not full. The temperature falls over temperature_fraction. grad_clip is
-    multiplied by grad_clip_warm_up_factor during warm-up; an iteration whose gradient is
-    grad_skip times longer than the limit (inference of some image ran away, which says nothing
-    about where to go) changes nothing. threads: of the CPU; on small layers one is nearly as
-    fast as more, and does not stall on a busy machine. quantise_aware: where it is not 0,
-    inference sees weights of so many bits, and gradients pass straight through (`fake_rounding`).
-    stop_at: where it is not 0, the run ends after so many iterations, though its schedules are
-    laid out for all. Intervals are in iterations; 0 switches validation off but for the last
-    iteration.
+    multiplied by grad_clip_warm_up_factor during warm-up. An iteration whose gradient is more than
+    grad_skip times the limit changes nothing: inference of some image ran away, and such a
+    gradient gives no direction. threads: of the CPU; on small layers one thread is nearly as fast
+    as more, and does not stall on a busy machine. quantise_aware: if not 0, inference sees weights
+    of so many bits, and gradients pass straight through (`training.straight_through`). stop_at: if
+    not 0, the run ends after so many iterations; its schedules still span all of them. Intervals
+    are in iterations; 0 switches validation off except at the last iteration.
     """
 
     steps: int = _limited(16, 1, 1024)
@@ -96,16 +95,16 @@ class TrainConfig:
 
     @property
     def end(self) -> int:
-        """How many iterations the run has."""
+        """Number of iterations of the run."""
         return min(self.stop_at or self.iterations, self.iterations)
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images: a data set's name or a path; limits in images, 0 for all of them.
+    """Images of a run: a data set's name or a path; limits in images, 0 for all of them.
 
-    frames: frames F of a moving input, 1 for still images. motion: where they come from, F
-    consecutive images ("video") or one image that drifts.
+    frames: frames F of a moving input, 1 for still images. motion: source of the frames, F
+    consecutive images ("video") or one image that drifts ("drift").
     """
 
     name: str = "natural"

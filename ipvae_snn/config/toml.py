@@ -1,4 +1,4 @@
-"""Settings from and to TOML, overrides, presets."""
+"""Settings read from and written to TOML; overrides and presets."""
 
 import difflib
 import math
@@ -84,7 +84,7 @@ def from_toml(text: str, source: str) -> Config:
 def config_of_network(text: str, source: str, leak: float) -> Config:
     """Return the config that a network of this leak was trained with, from its TOML `text`.
 
-    Where an old one has a constant pull, `leak` stands for it, which is a setting no longer.
+    An old config may have a constant pull, which is no longer a setting; `leak` replaces it.
     """
     table = _parsed(text, source)
     if old_dynamics(table).pull == 0:
@@ -130,7 +130,7 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: not valid TOML ({error}); mend the line it names") from error
+        raise ConfigError(f"{source}: not valid TOML ({error}); correct that line") from error
 
 
 def _parse_value(text: str) -> Any:

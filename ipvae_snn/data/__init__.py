@@ -1,4 +1,4 @@
-"""Images: embedded sets, public sets from files, and the user's own."""
+"""Images: embedded data sets, public data sets in files, and the user's own."""
 
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.registry import Source, load, names

@@ -1,4 +1,4 @@
-"""Read .npy, .npz and idx files strictly: no pickle, no lying header, one clear line on damage."""
+"""Strict readers of .npy, .npz and idx files: no pickle, checked headers, one-line errors."""
 
 import gzip
 import math
@@ -21,7 +21,7 @@ _NPY_HEADERS: Final = {
     (1, 0): npy_format.read_array_header_1_0,
     (2, 0): npy_format.read_array_header_2_0,
 }
-# What the standard library and NumPy raise on truncated, damaged or foreign files.
+# Exceptions of the standard library and NumPy on truncated, damaged or foreign files.
 # RuntimeError is zipfile's for encrypted members and unknown compression.
 DAMAGE: Final = (
     OSError, EOFError, ValueError, KeyError, RuntimeError, struct.error, zlib.error,
@@ -64,7 +64,7 @@ def read_idx(path: Path, dimensions: int) -> UInt8:
     """Return the unsigned bytes of an idx file, gzip-compressed or not.
 
     The format: a big-endian magic number (2049 for labels (N,), 2051 for images (N, H, W)), one
-    big-endian 32-bit size a dimension, then the bytes in row-major order (LeCun et al. 1998).
+    big-endian 32-bit size per dimension, then the bytes in row-major order (LeCun et al. 1998).
     """
     try:
         with path.open("rb") as raw:

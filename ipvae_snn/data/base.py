@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the toolkit: rows of pixels with their meaning and source."""
+"""Data sets as the toolkit uses them: rows of pixels with their kind, labels and source."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,8 +17,8 @@ class ImageSet:
     """N images of M = height * width pixels.
 
     pixels (N, M) float32: in [0, 1] where kind is "unit"; zero-mean and about unit variance
-    where it is "standardised". labels (N,) int64 or None. citation: whom to name where a result
-    on this data is shown.
+    where it is "standardised". labels (N,) int64 or None. citation: reference to give with
+    results on this data.
     """
 
     name: str
@@ -56,7 +56,7 @@ class ImageSet:
                 )
 
     def __repr__(self) -> str:
-        """Say what it is without its pixels."""
+        """Return name, size and kind without the pixels."""
         height, width = self.image_shape
         return f"ImageSet({self.name}, {len(self)} {self.kind} images of {height}x{width})"
 

@@ -31,19 +31,19 @@ def load_cifar10(request: Request) -> ImageSet:
     labels_path = require(request, _FOLDERS, (_LABELS,))
     all_labels = read_npz(labels_path, "labels")
     is_test = request.split == "test"
-    result = {
+    paths = {
         int(match[1]): path
         for path in labels_path.parent.iterdir()
         if (match := _BATCH.fullmatch(path.name))
         and (int(match[1]) >= _FIRST_TEST_BATCH) == is_test
     }
-    if not result:
+    if not paths:
         span = "50 or higher" if is_test else "0 to 49"
         raise DataError(
             f"{request.name} ({request.split}): no cifar10_batch_B.png with B {span} in "
             f"{labels_path.parent}; put one there"
         )
-    batches = sorted(result)
+    batches = sorted(paths)
     if request.limit is not None:
         batches = batches[: -(-request.limit // _PER_BATCH)]
     if all_labels.ndim != 1 or len(all_labels) < _PER_BATCH * (batches[-1] + 1):
@@ -51,7 +51,7 @@ def load_cifar10(request: Request) -> ImageSet:
             f"{labels_path}: labels of shape {all_labels.shape} do not reach batch {batches[-1]}; "
             "the files do not belong together"
         )
-    pixels = np.concatenate([_read_batch(result[batch]) for batch in batches])
+    pixels = np.concatenate([_read_batch(paths[batch]) for batch in batches])
     labels = np.concatenate(
         [all_labels[_PER_BATCH * b : _PER_BATCH * (b + 1)] for b in batches]
     ).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The 8x8 handwritten digits that scikit-learn ships: works without any file."""
+"""The 8x8 handwritten digits that scikit-learn ships; no file is needed."""
 
 import numpy as np
 from sklearn.datasets import load_digits as sklearn_digits
@@ -10,8 +10,8 @@ from ipvae_snn.data.request import Request, unit_set
 def load_digits(request: Request) -> ImageSet:
     """Return the digits (pixels 0..16 divided by 16), labels 0..9.
 
-    Within each class, in the order of the file, every fifth image belongs to the test split: the
-    split is stratified, and the same for every seed.
+    Within each class, in the order of the file, every fifth image belongs to the test split. The
+    split is stratified and does not depend on the seed.
     """
     bunch = sklearn_digits()
     labels = np.asarray(bunch.target, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Images as a Python user has them: a name, a path, an array, a tensor, a Dataset, a DataLoader."""
+"""Images from a name, a path, an array, a tensor, a Dataset or a DataLoader."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ GIVEN: Final = "images"  # the name of a set that has none
 
 @runtime_checkable
 class ArrayLike(Protocol):
-    """What NumPy turns into an array: arrays, torch tensors, and others like them."""
+    """Objects that NumPy converts to an array, such as arrays and torch tensors."""
 
     def __array__(self) -> Array:
         """Return the values."""
@@ -31,10 +31,10 @@ ImageSource = str | os.PathLike[str] | ImageSet | ArrayLike | Iterable[Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which images of a source: the split of a named set, at most `limit`, how they are cut.
+    """Selection of images from a source: split of a named set, at most `limit`, patch size.
 
     holdout: of the user's own images every tenth is "test" and the others are "train"; without
-    it either split has all of them. patch_size matters to sets of patches only.
+    it either split has all of them. patch_size applies to sets of patches only.
     """
 
     split: Split = "test"
@@ -46,7 +46,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Reader:
-    """One kind of source: how it is recognised, and how it is read."""
+    """One kind of source: the test that recognises it, and its reader."""
 
     accepts: Callable[[Any], bool]
     read: Callable[[Any, Selection], ImageSet]
@@ -91,7 +91,7 @@ def _read_array(source: Any, selection: Selection) -> ImageSet:
 
 
 def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
-    """Read a source of single images or of batches; a DataLoader has a batch_size."""
+    """Return the images of a source of single images or batches; a DataLoader has a batch_size."""
     batched = hasattr(source, "batch_size") and source.batch_size is not None
     images: list[Array] = []
     labels: list[Array] = []
@@ -124,26 +124,26 @@ def _pairs(source: Iterable[Any]) -> Iterator[tuple[Array, Array | None]]:
 
 
 def _items(source: Any) -> Iterator[Any]:
-    """Yield the items; a map-style Dataset has a length and indices, and may not iterate."""
+    """Return the items; a map-style Dataset has a length and indices, and may not iterate."""
     if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
         return (source[index] for index in range(len(source)))
     return iter(source)
 
 
 def _to_numpy(values: Any) -> Array:
-    """Return an array, tensor or picture as a NumPy array, off its device and its graph."""
+    """Return an array, tensor or picture as a NumPy array, detached and on the CPU."""
     values = values.detach().cpu() if hasattr(values, "detach") else values
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"an image of type {type(values).__name__} is no array of numbers ({error}); give "
+            f"an image of type {type(values).__name__} is not an array of numbers ({error}); give "
             "arrays or tensors"
         ) from error
 
 
 def _is_source_of_items(source: Any) -> bool:
-    """Whether it yields images one by one or in batches; text and mappings do not."""
+    """Return whether `source` yields images or batches; text and mappings do not."""
     indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
     return (indexed or hasattr(source, "__iter__")) and not hasattr(source, "keys")
 

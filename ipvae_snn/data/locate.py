@@ -1,4 +1,4 @@
-"""Find the files of a public data set under the data root, or fetch them with a checksum."""
+"""Files of public data sets: found under the data root, or downloaded with a checksum."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import pooch
 from ipvae_snn.data.request import ROOT_VARIABLE, Request
 from ipvae_snn.errors import DataError
 
-# Seconds to connect and to wait for the next byte: a machine without a network must not hang.
+# Seconds to connect and to wait for the next byte, so that no network means no hang.
 TIMEOUTS_S: Final = (5.0, 20.0)
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A public file: its name, its address and its MD5 as published by torchvision."""
+    """A public file: name, address, and MD5 as published by torchvision."""
 
     name: str
     url: str
@@ -53,7 +53,7 @@ def require(
 ) -> Path:
     """Return the path of one of `names`, downloading `remote` where that is allowed.
 
-    Raises DataError saying what was looked for, where, and how to point to it.
+    Raises DataError with the names, the places searched, and the option that gives the place.
     """
     result = find(request, folders, names)
     if result is not None:
@@ -65,13 +65,13 @@ def require(
         looked = f"no data root is given for {' or '.join(names)}"
     else:
         looked = f"{' or '.join(names)} not found in {', '.join(map(str, places))}"
-    mend = f"give the folder that holds {folders[0]}/ with --data-root or {ROOT_VARIABLE}"
+    fix = f"give the folder that holds {folders[0]}/ with --data-root or {ROOT_VARIABLE}"
     fetch = ", or set IPVAE_SNN_DOWNLOAD=1 to download it" if remote is not None else ""
-    raise DataError(f"{request.name} ({request.split}): {looked}; {mend}{fetch}")
+    raise DataError(f"{request.name} ({request.split}): {looked}; {fix}{fetch}")
 
 
 def _fetch(request: Request, folder: str, remote: Remote) -> Path:
-    """Download `remote` into the cache, or find it there; the checksum is checked either way."""
+    """Return `remote` in the cache, downloaded if needed; the checksum is checked either way."""
     target = cache_folder() / folder
     try:
         path = pooch.retrieve(

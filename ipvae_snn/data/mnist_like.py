@@ -19,9 +19,9 @@ _IDX_PREFIX: Final[Mapping[Split, str]] = {"train": "train", "test": "t10k"}
 
 @dataclass(frozen=True)
 class Family:
-    """Where the files of one set lie; md5 is of the gzip files, as in torchvision's list.
+    """Locations of the files of one set; md5 of the gzip files, as in torchvision's list.
 
-    npz maps a split to the names of its image and label archives, where the set has them.
+    npz maps a split to the names of its image and label archives, if the set has them.
     """
 
     folders: tuple[str, ...]
@@ -42,7 +42,7 @@ _MNIST: Final = Family(
 )
 _FASHION: Final = Family(
     ("fashion_mnist", "fashion-mnist", "FashionMNIST/raw", "FashionMNIST"),
-    # The S3 website serves plain HTTP only; the checksum guards what arrives.
+    # The S3 website serves plain HTTP only; the checksum protects the content.
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     {
         "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",

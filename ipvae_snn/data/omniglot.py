@@ -1,4 +1,4 @@
-"""Omniglot: handwritten characters, split so that test characters never occur in training."""
+"""Omniglot: handwritten characters; test characters never occur in training."""
 
 import zipfile
 from pathlib import Path
@@ -30,8 +30,8 @@ def load_omniglot(request: Request) -> ImageSet:
     """Return the drawings as 28x28 images, ink 1 on ground 0.
 
     The 105x105 one-bit drawings are averaged over the area of each new pixel (Pillow's BOX), which
-    keeps the amount of ink and never leaves [0, 1]. labels are the index of the character in the
-    alphabetical order of alphabet and character; in that order every fifth character belongs to
+    keeps the amount of ink and never leaves [0, 1]. A label is the index of the character in the
+    alphabetical order of alphabet and character. In this order every fifth character belongs to
     the test split.
     """
     path = require(request, _FOLDERS, (_ARCHIVE,), _REMOTE)

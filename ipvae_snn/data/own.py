@@ -1,4 +1,4 @@
-"""The user's own images: a .npy file, a .npz file, or a folder of pictures."""
+"""The user's own images from a .npy file, a .npz file, or a folder of pictures."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from ipvae_snn.ir.parts import InputKind
 
 IMAGE_KEYS: Final = ("images", "x", "pixels", "arr_0")
 LABEL_KEYS: Final = ("labels", "y")
-# What counts as already standardised: |mean| and the range of the standard deviation.
+# Limits for standardised pixels: |mean| and the range of the standard deviation.
 MAX_MEAN: Final = 1.0
 DEVIATIONS: Final = (0.2, 5.0)
 _FORMS: Final = (
@@ -29,7 +29,7 @@ _FORMS: Final = (
 
 @dataclass(frozen=True)
 class _Raw:
-    """Images (N, H, W) or (N, M) as found, with labels or None."""
+    """Images (N, H, W) or (N, M) as read, with labels or None."""
 
     images: Array
     labels: Array | None = None
@@ -57,7 +57,7 @@ def from_arrays(
 ) -> ImageSet:
     """Return images (N, H, W) and labels (N,) or None as the set `name`, as `load_own` does.
 
-    `path` is where they come from, for messages. Raises DataError for arrays that do not fit.
+    `path` is their source, for messages. Raises DataError for arrays that do not fit.
     """
     path = Path(name) if path is None else path
     images = _as_stack(path, images)
@@ -132,7 +132,7 @@ def _read_folder(folder: Path) -> _Raw:
                 f"{first.shape[0]}x{first.shape[1]}; give images of one size"
             )
         if grey.max() > 1 or grey.min() < 0:
-            raise DataError(f"{file}: has more than 16 bits a pixel; save it as 8-bit grey")
+            raise DataError(f"{file}: has more than 16 bits per pixel; save it as 8-bit grey")
         image[:] = grey
     return _Raw(stack)
 
@@ -158,7 +158,7 @@ def _as_stack(path: Path, array: Array) -> Array:
 
 
 def _as_pixels(path: Path, images: Array) -> tuple[Float32, InputKind]:
-    """Return pixels (N, M) float32 and what they mean."""
+    """Return pixels (N, M) float32 and their kind."""
     flat = images.reshape(len(images), -1)
     if images.dtype == np.uint8:
         return np.divide(flat, np.float32(255), dtype=np.float32), "unit"

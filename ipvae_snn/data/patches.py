@@ -1,4 +1,4 @@
-"""Sets of whitened patches: scikit-learn's two photographs, and van Hateren's natural images."""
+"""Data sets of whitened patches: scikit-learn's two photographs, van Hateren's natural images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -27,8 +27,8 @@ def load_natural(request: Request) -> ImageSet:
     """Return patches of scikit-learn's photographs of a temple and of a flower.
 
     The right-hand quarter of both photographs is the test region. The photographs are divided
-    before they are whitened, and each part is whitened by itself and loses its own border: no test
-    pixel reaches a training patch, not even through the filters.
+    before whitening; each part is whitened by itself and loses its own border. No test pixel
+    reaches a training patch, not even through the filters.
     """
     photographs = load_sample_images().images
     left: list[Array] = []
@@ -45,7 +45,7 @@ def load_vanhateren(request: Request) -> ImageSet:
     """Return patches of van Hateren's images (linear intensity, uint16).
 
     The last fifth of the images (4 of 20) is the test split, whole images, so that no test patch
-    comes from a training image. The outermost 2 rows and 4 columns are no valid pixels and are
+    comes from a training image. The outermost 2 rows and 4 columns are not valid pixels and are
     dropped before whitening.
     """
     path = require(request, _VANHATEREN_FOLDERS, (_VANHATEREN_FILE,))
@@ -66,7 +66,7 @@ def _patch_set(
     test: Sequence[Array],
     default_count: Mapping[Split, int],
 ) -> ImageSet:
-    """Whiten, draw and standardise by the training images' constants."""
+    """Return patches, whitened, drawn and standardised by the training images' constants."""
     size = request.patch_size
     count = default_count[request.split] if request.n_patches is None else request.n_patches
     _check(request, size, count)

@@ -1,4 +1,4 @@
-"""Decode image files to grey levels with Pillow, safely and with one clear line on damage."""
+"""Safe decoding of image files to grey levels with Pillow, with one-line errors."""
 
 import struct
 import warnings
@@ -29,7 +29,7 @@ def _eight_bit(image: Image.Image) -> Float32:
 
 
 def _palette(image: Image.Image) -> Float32:
-    # By way of RGBA, as a palette with transparency has no direct conversion to grey.
+    # Through RGBA, since a palette with transparency has no direct conversion to grey.
     return _eight_bit(image.convert("RGBA"))
 
 
@@ -41,7 +41,7 @@ _GREY: Final[Mapping[str, Callable[[Image.Image], Float32]]] = {
     **dict.fromkeys(("1", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"), _eight_bit),
     "P": _palette,
     "PA": _palette,
-    # "I" is how some Pillow releases open a 16-bit PNG; a wider image fails the [0, 1] check.
+    # Some Pillow releases open a 16-bit PNG as "I"; a wider image fails the [0, 1] check.
     **dict.fromkeys(("I;16", "I;16B", "I;16L", "I"), _sixteen_bit),
 }
 
@@ -49,8 +49,8 @@ _GREY: Final[Mapping[str, Callable[[Image.Image], Float32]]] = {
 def read_grey(source: Path | IO[bytes], subject: str) -> Float32:
     """Return the grey luminance (H, W) of an image file, in [0, 1].
 
-    Files that are damaged, foreign, in an unknown pixel mode or suspiciously large when decoded
-    (Pillow's limit on decompression bombs) raise DataError naming `subject`.
+    Raises DataError naming `subject` for a file that is damaged, foreign, in an unknown pixel mode
+    or too large when decoded (Pillow's limit on decompression bombs).
     """
     return read_picture(source, subject, _to_grey)
 
@@ -60,7 +60,7 @@ def read_picture(
     subject: str,
     decode: Callable[[Image.Image, str], Float32],
 ) -> Float32:
-    """Return what `decode(image, who)` makes of an opened image; DataError names `subject`."""
+    """Return decode(image, subject) of an opened image; DataError names `subject`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -68,7 +68,7 @@ def read_picture(
                 return decode(image, subject)
     except _DAMAGE as error:
         detail = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{subject}: not a readable image ({detail}); mend or remove it") from error
+        raise DataError(f"{subject}: not a readable image ({detail}); fix or remove it") from error
 
 
 def _to_grey(image: Image.Image, subject: str) -> Float32:

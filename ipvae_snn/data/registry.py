@@ -1,4 +1,4 @@
-"""The catalogue of data sets by name, and the one function that loads any of them."""
+"""Catalogue of data sets by name, and the function that loads any of them."""
 
 import difflib
 import importlib
@@ -18,10 +18,10 @@ Loader = Callable[[Request], ImageSet]
 class Source:
     """A named data set.
 
-    n_train and n_test are its published sizes (for patches: how many are cut by default); fewer
-    are loaded where the files hold fewer. embedded sets need no file, downloadable ones are
-    fetched where files are missing and the caller allows it. loader is "module:function", resolved
-    at first use so that a list of names costs no heavy import.
+    n_train and n_test are its published sizes (for patches: the number cut by default). Fewer
+    images are loaded if the files hold fewer. Embedded sets need no file. Downloadable sets are
+    fetched if files are missing and the caller allows it. loader is "module:function", resolved at
+    first use so that a list of names costs no heavy import.
     """
 
     name: str
@@ -137,13 +137,13 @@ def load(
 ) -> ImageSet:
     """Load a named data set, or the user's own .npy file, .npz file or folder of images.
 
-    A name of `names()` wins over a path; write ./mnist for a folder of that name. Sets in files
-    are looked for under data_root, else under IPVAE_SNN_DATA. Public files that are missing are
-    downloaded (with checksum, to the user's cache) if download is True or IPVAE_SNN_DOWNLOAD is 1;
-    for None, only where no data root is given. limit keeps the first images. patch_size (pixels),
-    n_patches and seed (drawing positions) matter to `natural` and `vanhateren` only. A user's own
-    images are all returned for either split, unless holdout is set: then every tenth image is
-    "test" and the others are "train".
+    A name of `names()` takes precedence over a path; write ./mnist for a folder of that name. Sets
+    in files are searched under data_root, else under IPVAE_SNN_DATA. Public files that are missing
+    are downloaded (with checksum, to the user's cache) if download is True or IPVAE_SNN_DOWNLOAD
+    is 1; for None, only if no data root is given. limit keeps the first images. patch_size
+    (pixels), n_patches and seed (drawing positions) apply to `natural` and `vanhateren` only. A
+    user's own images are all returned for either split, unless holdout is set: then every tenth
+    image is "test" and the others are "train".
 
     Raises DataError (one line) for unknown names, missing or damaged files and impossible values.
     """
@@ -183,7 +183,7 @@ def _load_own(
             f"{text!r} is neither a data set nor an existing path; {hint}"
             f"known sets: {', '.join(known)}; or give a .npy or .npz file or a folder of images"
         )
-    # Imported here: reading one's own images pulls in Pillow, which a list of names must not.
+    # Imported here, since it imports Pillow, which a list of names does not need.
     from ipvae_snn.data.own import load_own
 
     return load_own(path, split, holdout).first(limit)

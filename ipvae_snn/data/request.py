@@ -1,4 +1,4 @@
-"""What a caller asks of a data set, and how raw bytes become an ImageSet."""
+"""Request of a data set, and conversion of raw bytes to an ImageSet."""
 
 import os
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from ipvae_snn.errors import DataError
 ROOT_VARIABLE: Final = "IPVAE_SNN_DATA"
 DOWNLOAD_VARIABLE: Final = "IPVAE_SNN_DOWNLOAD"
 
-# No single array or archive member larger than this is read (bytes): a damaged or hostile header
-# must not exhaust the memory. The largest public set here needs 188 MB.
+# Largest array or archive member that is read (bytes), so that a damaged or hostile header cannot
+# exhaust the memory. The largest public set here needs 188 MB.
 MAX_BYTES: Final = 4 * 2**30
 
 _SWITCH: Final[Mapping[str, bool]] = {
@@ -29,9 +29,8 @@ _SWITCH: Final[Mapping[str, bool]] = {
 class Request:
     """One call of `load`, with its defaults resolved.
 
-    root is the folder of the data sets or None; download says whether missing public files may be
-    fetched; limit is the largest number of images wanted; patch_size, n_patches and seed matter
-    to sets of patches only.
+    root: folder of the data sets or None. download: whether missing public files may be fetched.
+    limit: largest number of images. patch_size, n_patches and seed apply to sets of patches only.
     """
 
     name: str

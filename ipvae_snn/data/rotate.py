@@ -1,4 +1,4 @@
-"""Images turned by an angle of their own, as in rotated MNIST."""
+"""Images rotated by random angles, as in rotated MNIST."""
 
 from typing import Final
 
@@ -19,16 +19,16 @@ def angles(n: int, seed: int) -> Float64:
 
 
 def rotated(images: ImageSet, seed: int = 0) -> ImageSet:
-    """Return the images, each turned about its centre by its own random angle.
+    """Return the images, each rotated about its centre by its own random angle.
 
-    Larochelle et al. (2007) made rotated MNIST so. Values between pixels are linear, which keeps
-    them within the image's range; what comes from outside is 0. Labels stay.
+    Larochelle et al. (2007) generated rotated MNIST in this way. Interpolation is linear, which
+    keeps values within the image's range; pixels from outside the image are 0. Labels stay.
     """
     shape = images.image_shape
     pixels = np.empty_like(images.pixels)
     for row, image, angle in zip(pixels, images.pixels, angles(len(images), seed), strict=True):
         turned = rotate(image.reshape(shape), angle, reshape=False, order=1).ravel()
-        # Rounding may pass the range by a last place, which [0, 1] does not forgive.
+        # Rounding may leave the range by a last place, which the check of [0, 1] refuses.
         row[:] = np.clip(turned, min(image.min(), 0.0), max(image.max(), 0.0))
     return ImageSet(
         f"rotated {images.name}",

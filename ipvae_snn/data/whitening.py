@@ -1,4 +1,4 @@
-"""Whiten images and cut patches from them, as in sparse coding."""
+"""Whitening of images and drawing of patches, as in sparse coding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from ipvae_snn.errors import DataError
 CUTOFF: Final = 0.4  # f0, cycles per pixel (Olshausen & Field 1996: 200 cycles per 512 pixels)
 WINDOW: Final = 8.0  # standard deviation of the Gaussian window of the local contrast, pixels
 CONTRAST_FLOOR: Final = 0.3  # of the median local standard deviation
-# An even sky, 12 % of a photograph, has .04 of the contrast of all: nothing but noise, of which
-# no R2 can be asked.
+# A clear sky, 12 % of a photograph, has .04 of the overall contrast: only noise, for which R2 says
+# nothing.
 LEAST_CONTRAST: Final = 0.3
-MAX_REDRAWS: Final = 60  # even where nine tenths are flat, one patch in 500 is left by then
-BORDER: Final = 20  # pixels at each side that the filters' wrap-around and window reach
+MAX_REDRAWS: Final = 60  # with nine tenths of the image flat, one patch in 500 is then left
+BORDER: Final = 20  # pixels at each side within reach of the filters' wrap-around and window
 
 Image = Float32
 
@@ -43,7 +43,7 @@ def whiten(intensity: Array, subject: str) -> Image:
     gain = (frequency * np.exp(-((frequency / CUTOFF) ** 4))).astype(np.float32)
     flat = fft.irfft2(fft.rfft2(light) * gain, s=(height, width))
     deviation = float(flat.std(dtype=np.float64))
-    # Rounding leaves about 1e-8 of a flat image; any real picture is far above this.
+    # Rounding leaves about 1e-8 of a flat image; real pictures are far above this.
     if not deviation > 1e-6:
         raise DataError(
             f"{subject}: the image has no contrast, so it cannot be whitened; leave it out"
@@ -75,10 +75,10 @@ def draw_patches(
 ) -> Float32:
     """Return `count` patches (count, patch_size**2) at random places, the flattest tenth dropped.
 
-    Each image is equally likely, and each place in it, but for patches of a standard deviation
-    below `least_contrast`, which are not drawn (raises DataError where hardly any is above it).
+    Images, and places within an image, are equally likely. Patches with a standard deviation below
+    `least_contrast` are not drawn. Raises DataError if hardly any patch is above it.
     """
-    # From 9 q + r wanted, 10 q + r are drawn, of which a tenth rounded down is q.
+    # For 9 q + r patches, 10 q + r are drawn; a tenth of these, rounded down, is q.
     drawn = count + count // 9
     patches = _draw(images, patch_size, drawn, rng)
     for _ in range(MAX_REDRAWS):
@@ -109,7 +109,7 @@ def _draw(
 
 @dataclass(frozen=True)
 class Standard:
-    """Constants of a training set: patches are standardised by mean and deviation.
+    """Constants of a training set: mean and deviation by which patches are standardised.
 
     least_contrast: patches of a smaller standard deviation (before standardising) are left out.
     """
@@ -124,11 +124,11 @@ class Standard:
 
 
 def measure(images: Sequence[Image], patch_size: int) -> Standard:
-    """Return the constants of the training images: of their tiles, without the flat ones.
+    """Return the constants of the training images, measured on their tiles without the flat ones.
 
-    The tiles cover each image once without overlap, so the constants depend neither on a seed nor
-    on how many patches are drawn, and every split and seed is scaled alike. Left out are the
-    tiles with less than LEAST_CONTRAST of the contrast of all, then the flattest tenth.
+    The tiles cover each image once without overlap. The constants therefore depend neither on a
+    seed nor on the number of patches, and all splits and seeds are scaled alike. Tiles with less
+    than LEAST_CONTRAST of the overall contrast are left out, then the flattest tenth.
     """
     tiles = np.concatenate([_tiles(image, patch_size) for image in images])
     least = LEAST_CONTRAST * float(tiles.std(dtype=np.float64))

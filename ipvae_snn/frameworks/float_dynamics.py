@@ -1,4 +1,4 @@
-"""The network's dynamics in trainable floats, from a checkpoint or from an integer program."""
+"""Dynamics of the network in trainable floats, from a checkpoint or an integer network."""
 
 import math
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ Gradient = Literal["relaxed", "straight-through"]
 def draw(u: Tensor, gradient: Literal["relaxed", "straight-through", "none"], t: float) -> Tensor:
     """Return spike counts at log rates `u` (nats, any shape), drawn from torch's own generator.
 
-    "relaxed": soft counts of temperature t with their own derivative (see `distributions`).
+    "relaxed": soft counts of temperature t with their own derivative (`models.poisson_samples`).
     "straight-through": exact Poisson counts with the derivative of their mean, exp(u).
     "none": exact Poisson counts. Raises TrainingError where relaxed counts run away.
     """
@@ -37,7 +37,7 @@ def draw(u: Tensor, gradient: Literal["relaxed", "straight-through", "none"], t:
 
 
 class Dynamics(nn.Module, ABC):
-    """The update of the membrane potential u (N, K), in nats, of M pixels and K neurons."""
+    """Update of the membrane potential u (N, K), in nats, for M pixels and K neurons."""
 
     # Names of the attributes that are plain numbers; a state dict must hold them too.
     CONSTANTS: ClassVar[tuple[str, ...]]
@@ -47,11 +47,11 @@ class Dynamics(nn.Module, ABC):
     n_neurons: int
 
     def get_constants(self) -> dict[str, float]:
-        """Return the plain numbers of the network by name, fit for JSON."""
+        """Return the plain numbers of the network by name, for JSON."""
         return {name: getattr(self, name) for name in self.CONSTANTS}
 
     def set_constants(self, values: dict[str, float]) -> None:
-        """Take plain numbers of these names; FileFormatError for others than CONSTANTS."""
+        """Set plain numbers by name; FileFormatError for names other than CONSTANTS."""
         if set(values) != set(self.CONSTANTS):
             raise FileFormatError(
                 f"the state dict's float network has {', '.join(values)}, but this layer's has "
@@ -65,7 +65,7 @@ class Dynamics(nn.Module, ABC):
         """Return the potentials (N, K) after float pixels x (N, M) and counts z (N, K)."""
 
     def step(self, u: Tensor, x: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Return counts (N, K), drawn at potentials u (N, K) by `draw`, and those after them."""
+        """Return counts (N, K), drawn at potentials u (N, K) by `draw`, and the next potentials."""
         z = draw(u)
         return z, self.update(u, x, z)
 
@@ -78,7 +78,7 @@ class Dynamics(nn.Module, ABC):
 
 
 class FromCheckpoint(Dynamics):
-    """The formulas of the paper with a trained network's dictionary phi (M, K) (`models.poisson`).
+    """Dynamics by the formulas of `models.poisson`, with a checkpoint's dictionary phi (M, K).
 
     A step has the network's updates per step and its leak.
     """
@@ -101,7 +101,7 @@ class FromCheckpoint(Dynamics):
         self._hold("log_lr", torch.tensor(network.log_lr), False)
 
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
-        """Return the potentials after the first update of a step, which no leak pulls back."""
+        """Return the potentials after the first update of a step, in which there is no leak."""
         model, dictionary = self._parts()
         return model.update(u, u, drive(dictionary, x, z), z)
 
@@ -111,19 +111,19 @@ class FromCheckpoint(Dynamics):
         return advance(model, u, draw, partial(drive, dictionary, x))
 
     def _parts(self) -> tuple[PoissonLatents, DenseDictionary]:
-        """Return model and dictionary of the tensors as they are now, which may be learnt."""
+        """Return model and dictionary of the present tensors, which may be learnt."""
         settings = LatentSettings(self.clip, self.floor, int(self.updates_per_step), self.leak)
         model = PoissonLatents(self.u0, self.log_bias, self.log_lr, settings)
         return model, DenseDictionary(self.phi, self.log_sigma)
 
 
 class FromProgram(Dynamics):
-    """An integer program's weights as the real numbers that they stand for, with hard clamps.
+    """Dynamics by an integer network's weights in real numbers, with hard clamps.
 
     One-layer: du = x feedforward^T + bias - z competition^T. Two-layer: du = (x - z
-    prediction^T) feedforward^T + bias. In nats a step, for pixels in their float range. What can
-    be learnt of it are the two matrices, (K, M) and (K, K) or (M, K): rounded to int8 they no
-    longer hold the one dictionary that both came from.
+    prediction^T) feedforward^T + bias. In nats per step, for pixels in their float range. The two
+    matrices can be learnt, (K, M) and (K, K) or (M, K). After rounding to int8 they no longer
+    determine the dictionary from which both were computed.
     """
 
     CONSTANTS = ("excitation_max", "update_min", "state_min", "state_max", "residual_limit")
@@ -176,7 +176,7 @@ class FromProgram(Dynamics):
 
 
 def _real(connection: Connection) -> Float64:
-    """Return the weights (K, sources) in units of the held current."""
+    """Return the weights (K, sources) in units of the input current."""
     scale = np.ldexp(connection.multiplier.astype(np.float64), -connection.shift)
     return connection.weights.astype(np.float64) * scale[:, None]
 

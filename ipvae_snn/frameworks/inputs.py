@@ -1,4 +1,4 @@
-"""What a layer takes at a step: an image, or one step of an encoder's spike train, as tensors."""
+"""Input of a layer at one step: an image, or one step of an encoder's spike train, as tensors."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ PACKAGES: Final = {"snntorch": "snnTorch", "norse": "Norse"}
 
 
 def missing(package: str) -> str:
-    """Return what to tell a user who has not installed `package`."""
+    """Return the message for a user who has not installed `package`."""
     return (
         f"{PACKAGES[package]} is not installed, and this layer is built on it; "
         "pip install 'ipvae-snn[frameworks]'"
@@ -32,19 +32,19 @@ def flat(input_: Tensor, n_pixels: int) -> Tensor:
 
 
 def to_levels(code: InputCode, input_: Tensor) -> Tensor:
-    """Return `input_` (N, M) as the program's uint8 pixels, rounded as `ipvae_snn.ir.encode` does.
+    """Return `input_` (N, M) as uint8 pixels of the network, rounded as in `ipvae_snn.ir.encode`.
 
-    uint8 is taken as it is. Every other type holds values in the network's float range, so that
-    a spike (1) of an encoder is the brightest pixel of a network of [0, 1] pixels, and one
-    standard deviation for standardised ones. Raises DataError for values that are not finite,
-    and where more than 1 % of them lie outside the range; fewer saturate.
+    uint8 is returned as it is. Other types hold values in the network's float range: a spike (1) of
+    an encoder is the brightest pixel for a network of [0, 1] pixels, and one standard deviation
+    for standardised pixels. Raises DataError for values that are not finite, and if more than 1 %
+    lie outside the range; fewer saturate.
     """
     if input_.dtype == torch.uint8:
         return input_
     levels = (input_.detach().double() / code.scale).round_().add_(code.zero_point)
     inside = ((levels >= 0) & (levels <= 255)).sum().item() / max(1, levels.numel())
     if inside < 1.0 and not bool(levels.isfinite().all()):
-        raise DataError("an input value is not a finite number; look for it before the network")
+        raise DataError("an input value is not finite; check the layers before the network")
     if 1.0 - inside > MAX_SATURATED:
         low, high = -code.zero_point * code.scale, (255 - code.zero_point) * code.scale
         raise DataError(

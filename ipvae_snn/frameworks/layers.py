@@ -1,6 +1,6 @@
-"""What both frameworks' layers share: one step of the network, in integers or in trainable floats.
+"""Layers of both frameworks: one step of the network, in integers or in trainable floats.
 
-A layer keeps no state: potentials and the keys of the noise go in and come out.
+A layer keeps no state: potentials and keys of the noise are arguments and results.
 """
 
 import json
@@ -44,16 +44,16 @@ class Layer(nn.Module, ABC):
     def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
         """Return (spike counts as floats, potentials after them), each (N, K).
 
-        `input_` (N, ...) is what is shown at this step (see `inputs`), v (N, K) the potentials.
+        `input_` (N, ...) is the input of this step (see `inputs`), v (N, K) the potentials.
         """
 
     def __repr__(self) -> str:
-        """Return one line: sizes, mode, and what the mode has to show."""
+        """Return one line with sizes, mode and settings of the mode."""
         return f"{type(self).__name__}({self.extra_repr()})"
 
 
 class _Shown(NamedTuple):
-    """What the circuit of `network` holds of an image's levels (N, M)."""
+    """An image's levels (N, M), and the values that the circuit of `network` keeps of them."""
 
     network: IntegerNetwork
     levels: Tensor
@@ -61,10 +61,10 @@ class _Shown(NamedTuple):
 
 
 class IntegerLayer(Layer):
-    """The integer program: bit for bit the interpreter's counts; no gradient.
+    """The integer network: bit for bit the reference's counts; no gradient.
 
-    Potentials are int64, in units of 2^-fraction_bits octaves. `saturated` (N, 5) tells how many
-    neurons of each row saturated at the last step, by trace.SATURATIONS.
+    Potentials are int64, in units of 2^-fraction_bits octaves. `saturated` (N, 5) is the number of
+    neurons of each row that saturated at the last step, by trace.SATURATIONS.
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
@@ -79,16 +79,16 @@ class IntegerLayer(Layer):
         return self.program.initial(n_rows)
 
     def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
-        """Return the interpreter's counts, as floats, and its potentials after them."""
+        """Return the reference's counts, as floats, and its next potentials."""
         levels = to_levels(self.program.network.input, flat(input_, self.n_pixels))
         counts, after, self.saturated = self.program.step(v, self._held(levels), keys)
         return counts.to(torch.get_default_dtype()), after
 
     def _held(self, levels: Tensor) -> Tensor:
-        """Return what the circuit holds of `levels`, kept until other levels come.
+        """Return the values that the circuit keeps of `levels`; cached until the levels change.
 
-        It depends on the levels alone, so keeping it changes no result, only the time of an
-        image that is shown for many steps.
+        They depend only on the levels. The cache therefore changes no result; it saves time if an
+        image is shown for many steps.
         """
         shown, network = self._shown, self.program.network
         if (
@@ -111,11 +111,11 @@ class IntegerLayer(Layer):
 
 
 class FloatLayer(Layer):
-    """The same network in floats, with a gradient to what comes before it and to its weights.
+    """The network in floats, with gradients of its input and of its weights.
 
-    Potentials are in nats. In training mode counts are drawn with the `gradient` asked for, in
-    evaluation mode they are exact Poisson counts; either way from torch's own generator, so
-    `torch.manual_seed` repeats them, and `keys` is not used.
+    Potentials are in nats. In training mode counts are drawn with the chosen `gradient`; in
+    evaluation mode they are exact Poisson counts. Both use torch's own generator, which
+    `torch.manual_seed` sets; `keys` is not used.
     """
 
     def __init__(
@@ -131,21 +131,21 @@ class FloatLayer(Layer):
         return self.dynamics.u0.repeat(n_rows, 1)
 
     def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
-        """Return counts and the potentials after them, with their gradients."""
+        """Return counts and the next potentials, with their gradients."""
         x = to_values(self.code, flat(input_, self.n_pixels)).to(v.dtype)
         gradient = self.gradient if self.training else "none"
         return self.dynamics.step(v, x, lambda u: draw(u, gradient, self.temperature))
 
     def get_extra_state(self) -> Tensor:
-        """Return the network's numbers that are no tensors, for the state dict: JSON as uint8."""
+        """Return the network's plain numbers for the state dict, as JSON in uint8."""
         code = None if self.code is None else asdict(self.code)
         held = {"constants": self.dynamics.get_constants(), "input": code}
         return torch.tensor(list(json.dumps(held).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take the numbers out of a state dict.
+        """Set the plain numbers from a state dict.
 
-        Raises FileFormatError where they are malformed or not of this layer's dynamics.
+        Raises FileFormatError if they are malformed or not those of this layer's dynamics.
         """
         try:
             held = json.loads(bytes(state.tolist()))
@@ -176,7 +176,7 @@ def make_layer(
     gradient: Gradient,
     temperature: float,
 ) -> Layer:
-    """Return the layer that `source` (see `networks.resolve`) and `mode` ask for.
+    """Return the layer for `source` (see `networks.resolve`) and `mode`.
 
     Raises ConfigError for an unknown mode or gradient, a temperature that is not above 0, a
     checkpoint in integer mode, or a dictionary that is to be learnt in integers; FileFormatError

@@ -1,6 +1,4 @@
-"""The network of a layer: an object, a file, or a pretrained name; converted where integers are
-asked for.
-"""
+"""Network of a layer: an object, a file, or a pretrained name; converted in integer mode."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +27,7 @@ NetworkSource = Network | str | Path
 # Images (N, ...) as floats in the network's range, or the name or path of a data set.
 CalibrationImages = AnyArray | Tensor | str | Path
 
-# What `ipvae-snn convert` takes by default, so that both give the same network.
+# Defaults of `ipvae-snn convert`, so that both give the same network.
 IMAGES: Final = 2000
 STEPS: Final = 48
 
@@ -40,22 +38,22 @@ _LOADERS: Final[dict[str | None, Callable[[Path], Network]]] = {
 
 
 def resolve(source: NetworkSource) -> Network:
-    """Return `source` itself, or the network of the file or pretrained name that it is.
+    """Return `source` itself, or the network of the file or pretrained name `source`.
 
-    Raises FileFormatError where there is no such file or name, or where the file is no network.
+    Raises FileFormatError if there is no such file or name, or if the file is not a network.
     """
     match source:
         case IntegerNetwork() | FloatNetwork():
             return source
         case str() | Path():
             path = pretrained.network_path(str(source))
-            result = read_format(path)
-            if result not in _LOADERS:
+            named = read_format(path)
+            if named not in _LOADERS:
                 raise FileFormatError(
-                    f"{path}: its format is {result!r}, neither an ipvae-snn checkpoint nor an "
+                    f"{path}: its format is {named!r}, neither an ipvae-snn checkpoint nor an "
                     "integer network; was another file meant?"
                 )
-            return _LOADERS[result](path)
+            return _LOADERS[named](path)
     raise ConfigError(
         f"{type(source).__name__} is no network; give an IntegerNetwork, a FloatNetwork, a path, "
         "or the name of a pretrained network"
@@ -72,11 +70,11 @@ def from_checkpoint(
 ) -> Network:
     """Return the float network of `source`; converted to weights of `bits` bits in integer mode.
 
-    The conversion is that of `ipvae-snn convert` with its defaults, and so is the network. Its
-    calibration images are `images`, or those that the network was trained on, where they come
-    with the package or lie in the folder that IPVAE_SNN_DATA names. Raises DataError where they
-    do not, or do not fit; ConversionError for bits outside 2..8; ConfigError where `source` is
-    integers already; FileFormatError as `resolve`.
+    The conversion equals `ipvae-snn convert` with its defaults. Calibration images are `images`, or
+    those that the network was trained on, if they come with the package or are in the folder
+    IPVAE_SNN_DATA. Raises DataError if there are none or they do not fit, ConversionError for bits
+    outside 2..8, ConfigError if `source` is already an integer network, and FileFormatError as
+    `resolve`.
     """
     network = resolve(source)
     if not isinstance(network, FloatNetwork):
@@ -96,7 +94,7 @@ def from_checkpoint(
 def _calibration_images(
     network: FloatNetwork, name: str, images: CalibrationImages | None
 ) -> ImageSet:
-    """Return the images that `images` names or holds; by default those of `name`'s training."""
+    """Return the calibration images; by default those on which the network was trained."""
     match images:
         case None:
             return _training_images(network, name)
@@ -113,7 +111,7 @@ def _calibration_images(
 
 
 def _training_images(network: FloatNetwork, name: str) -> ImageSet:
-    """Return the images that the network was trained on, without a download."""
+    """Return the images on which the network was trained, without a download."""
     trained_on, shape = network.trained_on, network.image_shape
     try:
         return data.load(trained_on, limit=IMAGES, patch_size=shape[0], download=False)

@@ -1,4 +1,4 @@
-"""The converted network as a cell of Norse: spikes, state = cell(input, state)."""
+"""The converted network as a Norse cell: spikes, state = cell(input, state)."""
 
 import warnings
 from pathlib import Path
@@ -22,8 +22,8 @@ from ipvae_snn.models.float_network import FloatNetwork
 
 try:
     with warnings.catch_warnings():
-        # Norse 1.1 compiles some of its functions by torch.jit.script as it is imported, which
-        # newer versions of torch warn of; nobody but Norse can do anything about it.
+        # Norse 1.1 compiles some functions by torch.jit.script at import, of which newer
+        # versions of torch warn; a user cannot prevent this.
         warnings.filterwarnings("ignore", "`torch.jit.script", DeprecationWarning)
         from norse.torch.module.snn import SNNCell
 except ImportError as error:
@@ -45,7 +45,7 @@ class IterativePoissonState(NamedTuple):
 def iterative_poisson_step(
     input_tensor: Tensor, state: IterativePoissonState, p: Layer, dt: float = 1.0
 ) -> tuple[Tensor, IterativePoissonState]:
-    """Return the spike counts (N, K) of one step as floats, and the state after them.
+    """Return the spike counts (N, K) of one step as floats, and the next state.
 
     input_tensor is (N, M), or N rows of any shape of M values: uint8 pixels, float pixels in the
     network's range, or one step of a spike train. `dt` is Norse's; the network's step size is
@@ -57,11 +57,11 @@ def iterative_poisson_step(
 
 
 class IterativePoissonCell(SNNCell):
-    """A cell of iterative Poisson neurons with their feed-forward and lateral weights inside.
+    """A cell of iterative Poisson neurons, including their feed-forward and lateral weights.
 
     network: an IntegerNetwork or, in float mode, also a FloatNetwork; or the path of the file of
     either; or the name of a pretrained network, which is float. `from_pretrained` converts one.
-    mode: "integer" gives the interpreter's counts bit for bit; "float" is trainable, with
+    mode: "integer" gives the reference's counts bit for bit; "float" is trainable, with
     learn_dictionary, gradient and temperature as in `layers`. State dicts hold the network, and
     loading one replaces it.
     seed, first_image: without a state, row n of a batch draws as image first_image + n under
@@ -98,9 +98,9 @@ class IterativePoissonCell(SNNCell):
 
         Integer mode converts it to weights of `bits` (2..8) bits, as `ipvae-snn convert` does.
         `calibrate` are images for that, as floats (N, ...) in the network's range, or the name or
-        path of a data set; by default the images that it was trained on, which digits and natural
-        bring with them. Float mode converts nothing. `options` are those of the class. Raises
-        DataError where images are missing or do not fit.
+        path of a data set; by default the images on which it was trained, which for digits and
+        natural come with the package. Float mode converts nothing. `options` are those of the
+        class. Raises DataError if images are missing or do not fit.
         """
         network = from_checkpoint(name, mode, bits=bits, circuit=circuit, images=calibrate)
         return cls(network, mode, **options)
@@ -118,5 +118,5 @@ class IterativePoissonCell(SNNCell):
         )
 
     def __repr__(self) -> str:
-        """Return one line: sizes, mode, and what the mode has to show."""
+        """Return one line with sizes, mode and settings of the mode."""
         return f"{type(self).__name__}({self.p.extra_repr()})"

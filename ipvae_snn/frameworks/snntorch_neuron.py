@@ -1,4 +1,4 @@
-"""The converted network as a neuron of snnTorch: spk, mem, key = neuron(input_, mem, key)."""
+"""The converted network as an snnTorch neuron: spk, mem, key = neuron(input_, mem, key)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,23 +31,23 @@ EXACT = (torch.float32, torch.float64, torch.int32, torch.int64)
 
 
 class IterativePoisson(snn.Leaky):
-    """A layer of iterative Poisson neurons: M values in, K spike counts out, at every step.
+    """A layer of iterative Poisson neurons: K spike counts from M values, at every step.
 
-    It integrates without leak, and a spike inhibits its own neuron by a constant: that is
-    snnTorch's Leaky with beta 1 and reset by subtraction, but with graded Poisson spikes and with
-    the network's own feed-forward and lateral weights inside. Being a Leaky, it is reset and
-    detached by `snntorch.utils.reset`.
+    It integrates without leak, and a spike inhibits its own neuron by a constant. This is
+    snnTorch's Leaky with beta 1 and reset by subtraction, but with graded Poisson spikes and
+    including the network's feed-forward and lateral weights. As a Leaky, it is reset and detached
+    by `snntorch.utils.reset`.
 
     network: an IntegerNetwork or, in float mode, also a FloatNetwork; or the path of the file of
     either; or the name of a pretrained network, which is float. `from_pretrained` converts one.
-    mode: "integer" gives the interpreter's counts bit for bit; "float" is trainable, with
+    mode: "integer" gives the reference's counts bit for bit; "float" is trainable, with
     learn_dictionary, gradient and temperature as in `layers`. State dicts hold the network, and
     loading one replaces it.
     seed, first_image: row n of a batch draws as image first_image + n under `seed`; both are read
-    when a presentation begins.
+    when a presentation starts.
 
-    State: mem (N, K), the membrane potential less its initial value, so that zeros begin a
-    presentation as elsewhere in snnTorch; in units of 2^-fraction_bits octaves (whole numbers) in
+    State: mem (N, K), the membrane potential minus its initial value, so that a presentation starts
+    from zeros as elsewhere in snnTorch; in units of 2^-fraction_bits octaves (whole numbers) in
     integer mode, in nats in float mode. key (N, 3) int64: seed, image, step of the next draw.
     """
 
@@ -64,8 +64,8 @@ class IterativePoisson(snn.Leaky):
         init_hidden: bool = False,
         output: bool = False,
     ) -> None:
-        # Spikes are drawn, so snnTorch's surrogate gradient is not used; a closure, it would keep
-        # the layer from being pickled.
+        # Spikes are drawn, so snnTorch's surrogate gradient is not used; it is a closure, which
+        # would prevent pickling of the layer.
         super().__init__(beta=1.0, surrogate_disable=True, init_hidden=init_hidden, output=output)
         self.layer = make_layer(network, mode, learn_dictionary, gradient, temperature)
         self.mode, self.seed, self.first_image = mode, seed, first_image
@@ -85,9 +85,9 @@ class IterativePoisson(snn.Leaky):
 
         Integer mode converts it to weights of `bits` (2..8) bits, as `ipvae-snn convert` does.
         `calibrate` are images for that, as floats (N, ...) in the network's range, or the name or
-        path of a data set; by default the images that it was trained on, which digits and natural
-        bring with them. Float mode converts nothing. `options` are those of the class. Raises
-        DataError where images are missing or do not fit.
+        path of a data set; by default the images on which it was trained, which for digits and
+        natural come with the package. Float mode converts nothing. `options` are those of the
+        class. Raises DataError if images are missing or do not fit.
         """
         network = from_checkpoint(name, mode, bits=bits, circuit=circuit, images=calibrate)
         return cls(network, mode, **options)
@@ -98,9 +98,9 @@ class IterativePoisson(snn.Leaky):
         """Return spk, mem, key after one step; spk with init_hidden, spk, mem with output too.
 
         input_ is (N, M), or N rows of any shape of M values: uint8 pixels, float pixels in the
-        network's range, or one step of a spike train. mem and key are those of the step before;
-        without them, or where their shape is another, the stored ones are used, and where N
-        changed too, a presentation begins. Raises DataError for input that does not fit.
+        network's range, or one step of a spike train. mem and key are those of the previous
+        step. Without them the stored ones are used; if the shape of these does not fit N rows, a
+        presentation starts. Raises DataError for input that does not fit.
         """
         if self.init_hidden and (mem is not None or key is not None):
             raise TypeError("`mem` and `key` should not be passed while `init_hidden=True`")
@@ -128,27 +128,27 @@ class IterativePoisson(snn.Leaky):
         return spk, self._mem, self._key
 
     def keys(self, images: Tensor) -> Tensor:
-        """Return the key (N, 3) with which images of these indices (N,) int64 begin."""
+        """Return the first key (N, 3) of images of these indices (N,) int64."""
         first = first_keys(images, self.seed)
         return torch.stack((first.seed, first.image, first.step), dim=1)
 
     def reset_mem(self) -> tuple[Tensor, Tensor]:
-        """Begin anew: return the empty mem and key that the first forward fills for its N rows."""
+        """Reset, and return the empty mem and key that the first forward fills for its N rows."""
         self.mem = torch.zeros(0, device=self._mem.device)
         return self._mem, self._key
 
     def init_iterative_poisson(self) -> tuple[Tensor, Tensor]:
-        """Return the same, under the name that snnTorch's neurons give it."""
+        """Reset as `reset_mem`, under the name that snnTorch's neurons use."""
         return self.reset_mem()
 
     @property
     def mem(self) -> Tensor:
-        """The membrane potential less its initial value, (N, K), as the last step left it."""
+        """Membrane potential minus its initial value, (N, K), after the last step."""
         return self._mem
 
     @mem.setter
     def mem(self, value: Tensor) -> None:
-        # snntorch.utils.reset assigns zeros here: the images that follow begin at step 0.
+        # snntorch.utils.reset assigns zeros here: the next images start at step 0.
         self._mem = value
         self._key = torch.zeros(0, 3, dtype=torch.int64, device=value.device)
 
@@ -162,10 +162,10 @@ class IterativePoisson(snn.Leaky):
         return self
 
     def _init_mem(self) -> None:
-        """Make the hidden state, when snnTorch's own __init__ asks for it; not in state dicts."""
+        """Create the hidden state when snnTorch's __init__ calls this; not in state dicts."""
         self.register_buffer("_mem", torch.zeros(0), persistent=False)
         self.register_buffer("_key", torch.zeros(0, 3, dtype=torch.int64), persistent=False)
 
     def __repr__(self) -> str:
-        """Return one line: sizes, mode, and what the mode has to show."""
+        """Return one line with sizes, mode and settings of the mode."""
         return f"{type(self).__name__}({self.layer.extra_repr()})"

@@ -1,1 +1,1 @@
-"""Float inference: the float64 reference on keyed uniforms, and the fast float32 one."""
+"""Float inference: float64 on keyed uniforms for comparison, and fast float32."""

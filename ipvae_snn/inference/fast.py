@@ -1,4 +1,4 @@
-"""Many images at once through the compiled float dynamics, with explicit state in and out."""
+"""Fast float32 inference on many images at once, with explicit state."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +14,7 @@ from ipvae_snn.kernels import float32, rows
 from ipvae_snn.kernels.rows import UNLIMITED, Engine, Progress, Share
 from ipvae_snn.models.float_network import FloatNetwork
 
-NUMBER: Final[Any] = np.float32  # the type of all arrays, which compiled code follows
+NUMBER: Final[Any] = np.float32  # type of all arrays, which determines that of compiled code
 ONE: Final = NUMBER(1.0)
 
 
@@ -22,10 +22,10 @@ ONE: Final = NUMBER(1.0)
 class Circuit:
     """A float network in Gram form for the kernel.
 
-    G (K, K), threshold = exp(log_bias) (K,), u0 (K,), phi (M, K); feed_forward (M, K) is float64,
-    so that how images are batched does not show in the drive. Each step takes `inner` updates, in
-    which `leak`, the network's leak times its step size, pulls the potential back to where the
-    step began.
+    G (K, K), threshold = exp(log_bias) (K,), u0 (K,), phi (M, K). feed_forward (M, K) is float64,
+    so that the drive does not depend on the batching of images. Each step has `inner` updates, in
+    which `leak`, the network's leak times its step size, pulls the potential back to its value at
+    the start of the step.
     """
 
     G: Float32
@@ -66,7 +66,7 @@ class Circuit:
 
 
 def circuit(network: FloatNetwork) -> Circuit:
-    """Return the network ready to run; products are formed in float64 and rounded once."""
+    """Return the network in Gram form; products are formed in float64 and rounded once."""
     d = dynamics(network)
     return Circuit(
         G=_float32(d.G),
@@ -90,17 +90,17 @@ def start(
     """Return the images `pixels` (N, M) of `kind` before their first step, at the potentials u0.
 
     The noise of row n is keyed by the seed and first_image + n. Raises DataError if the images do
-    not have the network's size or kind; `name` is that of the images.
+    not have the network's size or kind; `name` is the name of the images.
     """
     check_images(c.image_shape, c.input_kind, pixels, kind, name)
     return rows.start(c.engine, _float32(pixels @ c.feed_forward), seed, first_image)
 
 
 def advance(c: Circuit, p: Progress, steps: int, threads: int = 1, trace: bool = False) -> Progress:
-    """Return the images `steps` >= 1 steps later; `p` is left as it was.
+    """Return the images `steps` >= 1 steps later; `p` is unchanged.
 
-    The result does not depend on `threads`, nor on how images and steps are divided into calls.
-    Raises DataError where a potential is no longer a number.
+    The result does not depend on `threads`, nor on the division of images and steps into calls.
+    Raises DataError if a potential is no longer a number.
     """
     done = rows.advance(c.engine, p, steps, threads, trace)
     finite = np.isfinite(done.state).all(axis=1)
@@ -114,7 +114,7 @@ def advance(c: Circuit, p: Progress, steps: int, threads: int = 1, trace: bool =
 
 
 def counts(c: Circuit, p: Progress) -> Float32:
-    """Return the spike counts (N, K) that the next step begins with, drawn at p.state."""
+    """Return the first spike counts (N, K) of the next step, drawn at p.state."""
     z: Float32 = np.empty_like(p.state)
     share = Share(0, len(z), p.step * c.inner, 1, np.uint64(p.seed))
     float32.draw_rows(share, p.images, p.state, ONE, z)

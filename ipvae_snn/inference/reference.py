@@ -1,8 +1,9 @@
-"""Float inference in float64: the reference that the integer program is compared with.
+"""Float64 inference, with which the integer network is compared.
 
-It runs in Gram form and draws its spike counts from the keyed uniforms by the rule of the integer
-network, so that the two differ by their numerics only. `update` and ir/float_sampler.py say it in
-NumPy; runs are compiled (kernels/float64.py), and can stop after any step and go on later.
+It runs in Gram form and draws spike counts from the keyed uniforms by the rule of the integer
+network, so that the two differ only by their numerics. `update` and ir/float_sampler.py give the
+formulas in NumPy. Runs are compiled (kernels/float64.py); they can stop after any step and continue
+later.
 """
 
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from ipvae_snn.models.float_network import FloatNetwork
 class Dynamics:
     """The network in Gram form: G (K, K), feed_forward (M, K) with b = x @ feed_forward.
 
-    A step takes `updates` updates, each with a draw of its own, in which `leak`, the network's
-    leak times its step size, pulls the potential back to where the step began.
+    A step has `updates` updates, each with its own draw, in which `leak`, the network's leak times
+    its step size, pulls the potential back to its value at the start of the step.
     """
 
     G: Float64
@@ -66,7 +67,7 @@ def dynamics(network: FloatNetwork, pixel_mask: Bool | None = None) -> Dynamics:
 def update(d: Dynamics, u: Float64, b: Float64, z: Int32, prior: Float64) -> Float64:
     """Return the membrane potential (N, K) in nats after spike counts z (N, K) and drive b.
 
-    prior (N, K): the potential where the step began, to which the leak pulls back.
+    prior (N, K): the potential at the start of the step, to which the leak pulls back.
     """
     du = d.step_size * (b - z @ d.G - d.bias) - d.leak * (u - prior)
     return soft_clip(u + soft_clip(du, d.clip, d.floor), d.clip, d.floor)
@@ -83,9 +84,9 @@ def soft_clip(a: Float64, clip: float, floor: float) -> Float64:
 
 
 def engine(d: Dynamics, rules: Rules | None = None) -> Engine:
-    """Return the network as an engine of kernels/rows; `rules` of an integer network change it."""
+    """Return the network as an engine of kernels/rows; `rules`: those of an integer network."""
     network = float64.Network(
-        # In order in memory, or the loop is compiled once more for another order.
+        # Contiguous, or the loop is compiled again for another memory layout.
         G=np.ascontiguousarray(d.G),
         bias=np.ascontiguousarray(d.bias),
         step_size=d.step_size,
@@ -112,11 +113,11 @@ def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> 
 def advance(
     d: Dynamics, progress: Progress, steps: int, threads: int = 1, trace: bool = False
 ) -> Progress:
-    """Return the images `steps` >= 1 steps later; `progress` is left as it was.
+    """Return the images `steps` >= 1 steps later; `progress` is unchanged.
 
-    The result does not depend on `threads`, nor on how images and steps are divided into calls.
-    counts_sum and spikes_per_step are of all updates; counts, and the trace of every step, of its
-    last update. Raises DataError beyond update 2**20, the last that keys can tell apart.
+    The result does not depend on `threads`, nor on the division of images and steps into calls.
+    counts_sum and spikes_per_step cover all updates; counts, and the trace of every step, its last
+    update. Raises DataError beyond update 2**20, the last with keys of its own.
     """
     return rows.advance(engine(d), progress, steps, threads, trace)
 
@@ -130,9 +131,9 @@ def run_float(
 ) -> Trace:
     """Run inference on `pixels` (N, M) from u0 for request.steps steps.
 
-    `pixel_mask` (M,) leaves pixels out of the drive and the competition, as a conversion may;
-    the reconstruction phi z of the last step's counts has all of them. Raises DataError for
-    pixels of the wrong shape.
+    `pixel_mask` (M,) excludes pixels from the drive and the competition, as a conversion may do.
+    The reconstruction phi z of the last step's counts has all pixels. Raises DataError for pixels
+    of the wrong shape.
     """
     d = dynamics(network, pixel_mask)
     before = start(d, pixels, request.seed, request.first_image)

@@ -1,4 +1,4 @@
-"""Float pixels -> the 8-bit image that an integer program takes, and back."""
+"""Conversion of float pixels to the 8-bit images that an integer network takes, and back."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,7 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.ir.parts import InputCode, InputKind
 from ipvae_snn.ir.shapes import FloatImages, Images
 
-MAX_SATURATED: Final = 0.01  # a larger share of saturated pixels means another scaling of the data
+MAX_SATURATED: Final = 0.01  # a larger share of saturated pixels shows another scaling of the data
 
 
 def input_code(kind: InputKind, image_shape: tuple[int, int], largest: float = 1.0) -> InputCode:
@@ -43,8 +43,8 @@ def check_images(
 def encode(code: InputCode, pixels: FloatImages, kind: InputKind, name: str) -> tuple[Images, int]:
     """Return pixels as uint8 and how many of them saturated at 0 or 255.
 
-    Raises DataError if the images' size or kind is not the program's, or if more than 1 % of the
-    pixels saturate. `name` says whose images they are in the message.
+    Raises DataError if the images' size or kind is not the network's, or if more than 1 % of the
+    pixels saturate. `name` is the name of the images in the message.
     """
     check_images(code.image_shape, code.kind, pixels, kind, name)
     exact = _exact_levels(code, pixels)

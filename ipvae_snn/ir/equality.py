@@ -1,4 +1,4 @@
-"""Integer runs are compared by equality, float with integer by how often they agree."""
+"""Comparison of integer runs by equality: the first place where two of them differ."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ipvae_snn.ir.trace import Trace
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first place where two runs differ; step and neuron are None where they do not apply."""
+    """First place where two runs differ; step and neuron are None where they do not apply."""
 
     field: str
     image: int
@@ -31,8 +31,8 @@ class Divergence:
 def first_divergence(expected: Trace, result: Trace) -> Divergence | None:
     """Return where `result` first differs from `expected`, or None if all shared arrays are equal.
 
-    With traces kept, the earliest (image, step) is named, counts before states within a step;
-    otherwise the first differing entry of the sums.
+    If both runs kept a trace, this is the earliest (image, step), counts before states within a
+    step. Otherwise it is the first differing entry of the sums.
     """
     places = [
         place

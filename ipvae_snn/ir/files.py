@@ -1,4 +1,4 @@
-"""Integer program <-> one safetensors file, and <-> plain NumPy arrays for bundles."""
+"""Integer networks as one safetensors file, and as plain NumPy arrays for bundles."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ _CONNECTION_PARTS: Final = ("weights", "multiplier", "shift")
 
 
 def to_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
-    """Return the program's tensors by name (docs/ir.md lists them)."""
+    """Return the network's tensors by name (docs/ir.md lists them)."""
     return {
         **_connection_arrays("feedforward", network.feedforward),
         **_connection_arrays("lateral", network.lateral),
@@ -51,7 +51,7 @@ def _residual_arrays(residual: Residual | None) -> dict[str, AnyArray]:
 
 
 def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
-    """Return the program's scalars as JSON-ready values (docs/ir.md lists them)."""
+    """Return the network's scalars as JSON-ready values (docs/ir.md lists them)."""
     return {
         "version": network.version,
         "input": {
@@ -68,7 +68,7 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
 def from_parts(
     arrays: dict[str, AnyArray], scalars: dict[str, Any], provenance: dict[str, str]
 ) -> IntegerNetwork:
-    """Build the program from its parts; raise ProgramError if it breaks a rule."""
+    """Build the network from its parts; raise ProgramError if it breaks a rule."""
     height, width = scalars["input"]["image_shape"]
     table: Any = arrays
     limit = scalars["residual_limit"]
@@ -112,7 +112,7 @@ def _residual(arrays: dict[str, AnyArray], limit: int) -> Residual:
 
 
 def save_network(network: IntegerNetwork, path: Path) -> None:
-    """Write the program to `path`, whole or not at all."""
+    """Write the network to `path`, whole or not at all."""
     metadata = {
         "format": FORMAT,
         "version": str(network.version),
@@ -125,7 +125,7 @@ def save_network(network: IntegerNetwork, path: Path) -> None:
 
 
 def load_network(path: Path) -> IntegerNetwork:
-    """Read a program from `path`; executes no code from the file.
+    """Read a network from `path`; executes no code from the file.
 
     Raises FileFormatError if it is missing, truncated, foreign, older, newer, or breaks a rule.
     """

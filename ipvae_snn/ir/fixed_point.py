@@ -1,7 +1,7 @@
-"""Widths, rounding, shifts and the exponential: the only place that knows how integers behave.
+"""Integer arithmetic of the network: widths, rounding, shifts and the exponential.
 
-Everything here works on int64 arrays whose values fit the stated widths, so that NumPy never
-wraps; the widths are what a 24-bit or 32-bit machine with a multiply-and-shift needs.
+All functions work on int64 arrays whose values fit the stated widths, so that NumPy never wraps.
+The widths are those of a 24-bit or 32-bit machine with a multiply-and-shift.
 """
 
 from decimal import Decimal, localcontext
@@ -13,7 +13,7 @@ import numpy as np
 from ipvae_snn.arrays import Int64
 from ipvae_snn.ir.shapes import Elements, Table
 
-STATE_BITS: Final = 24  # membrane potential and held current (hardware: "24 b in practice")
+STATE_BITS: Final = 24  # membrane potential and input current (hardware: "24 b in practice")
 ACCUMULATOR_BITS: Final = 24  # synaptic sums, before and after any shift
 MULTIPLIER_BITS: Final = 15  # unsigned; product with an accumulator stays inside 24 + 15 bits
 PROBABILITY_BITS: Final = 31  # probabilities and exponentials are in units of 2**-31
@@ -56,7 +56,7 @@ def exp2_tables() -> tuple[Table, Table]:
         def entries(step: int) -> Table:
             values = [scale * two ** (Decimal(-i) / Decimal(1 << step)) for i in range(256)]
             table = np.array([int(v.to_integral_value()) for v in values], dtype=np.int64)
-            table.flags.writeable = False  # it is shared by all who ask
+            table.flags.writeable = False  # all callers share it
             return table
 
         return entries(TABLE_BITS), entries(2 * TABLE_BITS)

@@ -1,7 +1,7 @@
 """Exact Poisson counts from keyed 31-bit uniforms by sequential inversion, in float64 NumPy.
 
-Float inference and the integer program draw from the same uniforms by the same rule, so that
-their counts can be compared one by one and sampling noise does not hide a conversion error.
+Float inference and the integer network draw from the same uniforms by the same rule. Their counts
+can therefore be compared one by one, and sampling noise does not hide a conversion error.
 """
 
 import math
@@ -21,7 +21,7 @@ MAX_LOG_RATE: Final = 10.0
 def poisson_from_uniforms(
     rates: Annotated[Float64, "N K"], seed: int, images: PerImage, step: int
 ) -> Annotated[Int32, "N K"]:
-    """Return spike counts ~ Poisson(rates) for rates in spikes a step.
+    """Return spike counts ~ Poisson(rates) for rates in spikes per step.
 
     `images`, `seed` and `step` key the uniforms (see prng). With
     j = max(0, ceil(log2(rate) - 3)) the step has 2**j parts of rate / 2**j; part p has its own

@@ -1,4 +1,4 @@
-"""THE ORACLE: executes an integer program slowly and readably (docs/ir.md is its specification)."""
+"""The reference: executes an integer network slowly and readably, as docs/ir.md specifies."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -22,15 +22,15 @@ CHUNK = 64  # images at a time; bounds the memory of a run, changes no result
 def held(network: IntegerNetwork, pixels: Images) -> Held:
     """Return what the circuit keeps of images while they are shown.
 
-    One-layer: the held current (N, K) in 2**-(fraction_bits + extra_bits) octaves a step.
-    Two-layer: the payload (N, M) that the residual neurons compare with.
+    One-layer: the input current (N, K) in 2**-(fraction_bits + extra_bits) octaves per step.
+    Two-layer: the payload (N, M) that the residual neurons compare with the prediction.
     """
     payload = pixels.astype(np.int64) - network.input.zero_point
     return payload if network.residual else forward(network, payload)
 
 
 def forward(network: IntegerNetwork, payload: PerPixel) -> PerNeuron:
-    """Return the current that the feed-forward connection makes of a payload."""
+    """Return the current (N, K) that a payload (N, M) causes through the feed-forward weights."""
     return _synapses(payload, network.feedforward, "feedforward") + network.neurons.bias
 
 
@@ -59,10 +59,10 @@ def residual(
 
 
 def drive(network: IntegerNetwork, held: Held, counts: PerNeuron) -> tuple[PerNeuron, PerImage]:
-    """Return what moves the potentials, before any clamp, and how many residuals saturated.
+    """Return the change of the potentials before any clamp, and how many residuals saturated.
 
-    Sums leave their synapses after the counts were sent; nothing happens to a neuron in between,
-    so the update is told as part of the same step (docs/ir.md, Timing).
+    On a chip, sums leave their synapses after the counts were sent. Nothing happens to a neuron in
+    between, so the update counts as part of the same step (docs/ir.md, Timing).
     """
     own = network.neurons.self_inhibition * counts
     if network.lateral is None:
@@ -77,7 +77,7 @@ def integrate(
 ) -> tuple[PerNeuron, Saturated]:
     """Return the membrane potentials after the counts of this step have competed.
 
-    And how many neurons saturated, by trace.SATURATIONS.
+    The second result is how many neurons saturated, by trace.SATURATIONS.
     """
     group = network.neurons
     extra = group.extra_bits
@@ -115,7 +115,7 @@ def steps(
 
 
 def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
-    """Run `pixels` (N, M) uint8 through the program and return its trace."""
+    """Run `pixels` (N, M) uint8 through the network and return the trace."""
     check_request(network, pixels, request)
     n, t, k = len(pixels), request.steps, network.n_neurons
     counts_sum = np.zeros((n, k), np.int64)
@@ -148,6 +148,6 @@ def _synapses(
     if np.abs(total).max(initial=0) > limit:
         raise BackendError(
             f"interpreter: a {name} sum left the {ACCUMULATOR_BITS}-bit accumulator's {limit}, "
-            "although the program was proved; please report this"
+            "which conversion proved to be impossible; please report this"
         )
     return connection.scaled(total)

@@ -1,7 +1,7 @@
-"""THE INTEGER NETWORK: immutable and versioned (docs/ir.md).
+"""The integer network: immutable and versioned (docs/ir.md).
 
-The network does not know how it is stored, exported or run. Its parts check their own rules
-(parts.py); this file holds what relates them to one another.
+This module does not depend on how a network is stored, exported or run. The parts check their own
+rules (parts.py); the rules that relate parts to one another are here.
 """
 
 from dataclasses import dataclass, field
@@ -31,13 +31,13 @@ Circuit = Literal["one-layer", "two-layer"]
 
 @dataclass(frozen=True, repr=False)
 class IntegerNetwork:
-    """An iP-VAE as an integer program of M pixels and K neurons, in one of two circuits.
+    """An iP-VAE as a network of integers with M pixels and K neurons, in one of two circuits.
 
-    One-layer: feedforward carries pixels once per image, lateral carries counts and is inhibitory
-    where negative; its diagonal is 0, since self-inhibition is the neuron's own. Two-layer:
-    lateral is None; residual neurons compare the image with what the counts predict, and
-    feedforward carries the difference at every step. provenance holds text about where the
-    program came from; nothing that runs depends on it.
+    One-layer: feedforward carries pixels once per image. lateral carries counts and is inhibitory
+    where negative; its diagonal is 0, since self-inhibition is a constant of the neuron. Two-layer:
+    lateral is None. Residual neurons compare the image with the prediction from the counts, and
+    feedforward carries the difference at every step. provenance holds text about the origin of the
+    network; no result depends on it.
     """
 
     input: InputCode
@@ -51,19 +51,19 @@ class IntegerNetwork:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        """Check what relates the parts; raise ProgramError with the first rule that is broken."""
+        """Check the rules that relate parts; raise ProgramError with the first one broken."""
         require(
             self.version == VERSION,
-            f"program version {self.version} is not {VERSION}, the one that this installation runs",
+            f"network version {self.version} is not {VERSION}, the one that this installation runs",
         )
         require(
             (self.lateral is None) != (self.residual is None),
-            "a program has either a lateral connection (one-layer) or residual neurons (two-layer)",
+            "a network has either a lateral connection (one-layer) or residual neurons (two-layer)",
         )
         self._check_shapes()
         require(
             self.lateral is None or not np.diagonal(self.lateral.weights).any(),
-            "the lateral diagonal must be 0: self-inhibition is the neuron's own",
+            "the lateral diagonal must be 0: self-inhibition is a constant of the neuron",
         )
         limit = signed_limit(STATE_BITS)
         require(
@@ -74,7 +74,7 @@ class IntegerNetwork:
         self._check_sums()
 
     def __repr__(self) -> str:
-        """Say shape, circuit, bits of each connection's weights, and bytes."""
+        """Return shape, circuit, bits of each connection's weights, and bytes."""
         height, width = self.input.image_shape
         bits = ", ".join(f"{name} {c.weight_bits} bits" for name, c in self.connections.items())
         return (
@@ -131,7 +131,7 @@ class IntegerNetwork:
         worst = int(current.argmax())
         require(
             current[worst] <= signed_limit(STATE_BITS),
-            f"the held current of neuron {worst} can reach {current[worst]}, beyond the "
+            f"the input current of neuron {worst} can reach {current[worst]}, beyond the "
             f"{STATE_BITS}-bit {signed_limit(STATE_BITS)}; convert with fewer extra bits",
         )
 
@@ -142,7 +142,7 @@ class IntegerNetwork:
 
     @property
     def payloads(self) -> dict[str, tuple[Connection, int, int]]:
-        """Each connection by name, with the least and the largest payload that it carries."""
+        """Connections by name, each with the least and the largest payload that it carries."""
         low, high = self.feedforward_range
         result = {"feedforward": (self.feedforward, low, high)}
         if self.lateral is not None:
@@ -168,12 +168,12 @@ class IntegerNetwork:
 
     @property
     def circuit(self) -> Circuit:
-        """Which of the two circuits it is."""
+        """Kind of circuit."""
         return "one-layer" if self.residual is None else "two-layer"
 
     @property
     def own_inhibition(self) -> OfNeurons:
-        """How much a neuron inhibits itself a spike, through the residual loop included."""
+        """Self-inhibition per spike (K,), the residual loop included."""
         own = self.neurons.self_inhibition.astype(np.int64)
         return own if self.residual is None else own + self.residual.loop_inhibition
 
@@ -197,7 +197,7 @@ class IntegerNetwork:
 
 
 def lateral_of(network: IntegerNetwork, subject: str) -> Connection:
-    """Return the lateral connection; BackendError if `subject` meets a two-layer circuit."""
+    """Return the lateral connection; a two-layer circuit raises BackendError naming `subject`."""
     if network.lateral is None:
         raise BackendError(
             f"{subject} takes one-layer circuits only, and this network is a two-layer one; "

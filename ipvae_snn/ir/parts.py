@@ -1,4 +1,4 @@
-"""The parts of an integer network (docs/ir.md); each checks its own rules when it is made."""
+"""Parts of an integer network (docs/ir.md); each checks its own rules when constructed."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args
@@ -43,7 +43,7 @@ def require_range(name: str, low: Any, high: Any, least: int, most: int) -> None
 
 @dataclass(frozen=True)
 class InputCode:
-    """How an image becomes the payload of graded spikes: value = (pixel - zero_point) * scale.
+    """Code of an image as the payload of graded spikes: value = (pixel - zero_point) * scale.
 
     pixel is uint8; pixel - zero_point is the payload that is sent (0 is not sent).
     """
@@ -72,7 +72,7 @@ class InputCode:
 class Connection:
     """Weights (K, sources) int8; the sum is scaled by multiplier (K,) and shift (K,).
 
-    scaled = (sum * multiplier + 2**(shift - 1)) >> shift, in the held current's units.
+    scaled = (sum * multiplier + 2**(shift - 1)) >> shift, in units of the input current.
     """
 
     weights: Int8
@@ -99,7 +99,7 @@ class Connection:
         require_range("shifts", self.shift.min(), self.shift.max(), 1, MAX_SHIFT)
 
     def __repr__(self) -> str:
-        """Say sizes and bits."""
+        """Return sizes and bits."""
         return f"Connection({self.n_sources} -> {self.n_targets}, {self.weight_bits} bits)"
 
     @property
@@ -126,11 +126,12 @@ class Connection:
 class NeuronGroup:
     """Per-neuron constants (K,) int32 and the limits that all neurons share.
 
-    bias is in units of the held current, 2**-(fraction_bits + extra_bits) octaves; so is
+    bias is in units of the input current, 2**-(fraction_bits + extra_bits) octaves; so is
     self_inhibition, per spike. initial_state, state_min, state_max, update_min and excitation_max
     are in units of the membrane potential, 2**-fraction_bits octaves. Counts saturate at max_count.
-    excitation_max bounds what a neuron receives apart from its own self-inhibition, so that no
-    activity of the others can lift it past where its own spikes hold it (docs/numerics.md).
+    excitation_max bounds what a neuron receives apart from its own self-inhibition. Then no
+    activity of the others can lift it above the level at which its own spikes hold it
+    (docs/numerics.md).
     """
 
     bias: Int32
@@ -170,7 +171,7 @@ class NeuronGroup:
         )
 
     def __repr__(self) -> str:
-        """Say size and limits, in octaves."""
+        """Return size and limits, in octaves."""
         unit = 2.0**-self.fraction_bits
         return (
             f"NeuronGroup({len(self.bias)} neurons, potential {self.state_min * unit:g} to "
@@ -184,12 +185,12 @@ class NeuronGroup:
         return {name: int(value) for name, value in vars(self).items() if name not in own}
 
     def per_neuron(self) -> dict[str, Int32]:
-        """Return the constants (K,) that each neuron has for itself, by name."""
+        """Return the constants (K,) of the single neurons, by name."""
         return {name: getattr(self, name) for name in self.names_per_neuron()}
 
     @classmethod
     def names_per_neuron(cls) -> tuple[str, ...]:
-        """Return the names of the constants that each neuron has for itself."""
+        """Return the names of the constants of the single neurons."""
         return tuple(field.name for field in fields(cls) if field.type is not int)
 
     def _require_limits(self) -> None:
@@ -214,8 +215,8 @@ class Residual:
     """The residual neurons of a two-layer circuit: e = clip(payload - prediction, +-limit).
 
     prediction: weights (M, K), neurons to pixels, scaled into units of the payload.
-    loop_inhibition (K,) int32: how much of what comes back through the loop is the neuron's own
-    doing, a spike, in units of the held current; it only tells where excitation is bounded.
+    loop_inhibition (K,) int32: inhibition per spike that a neuron causes to itself through the
+    loop, in units of the input current; it serves only to bound excitation.
     """
 
     prediction: Connection
@@ -223,7 +224,7 @@ class Residual:
     loop_inhibition: Int32
 
     def __repr__(self) -> str:
-        """Say sizes and limit."""
+        """Return sizes and limit."""
         return f"Residual({self.prediction}, limit {self.limit})"
 
     def __post_init__(self) -> None:
@@ -242,7 +243,7 @@ class Decoder:
     scale: Float32
 
     def __repr__(self) -> str:
-        """Say sizes."""
+        """Return sizes."""
         return f"Decoder({self.weights.shape[1]} -> {self.weights.shape[0]}, int16)"
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Integer program <-> two plain files (npz and json) that NumPy alone can read; used by bundles."""
+"""Integer networks as two plain files (npz, json) that NumPy alone can read; for bundles."""
 
 import hashlib
 import json
@@ -20,9 +20,9 @@ SCALARS: Final = "network.json"
 
 
 def write_plain(network: IntegerNetwork, folder: Path) -> None:
-    """Write the program's tensors to `folder`/network.npz and all else to network.json.
+    """Write the network's tensors to `folder`/network.npz and all else to network.json.
 
-    The json holds the npz file's SHA-256, so that a reader can tell when either was altered.
+    The json holds the npz file's SHA-256, so that a reader detects when either was altered.
     """
     arrays: Any = to_arrays(network)  # numpy's stubs take a **dict of arrays for its own options
     packed = BytesIO()  # numpy < 2 prints a traceback if savez itself meets a full disk
@@ -41,10 +41,10 @@ def write_plain(network: IntegerNetwork, folder: Path) -> None:
 
 
 def read_plain(folder: Path) -> IntegerNetwork:
-    """Return the program that `write_plain` wrote; executes no code from the files.
+    """Return the network that `write_plain` wrote; executes no code from the files.
 
     Raises FileFormatError if a file is missing, truncated, foreign, newer, altered, or breaks a
-    rule of the program.
+    rule of the network.
     """
     try:
         description = json.loads((folder / SCALARS).read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def read_plain(folder: Path) -> IntegerNetwork:
 
 
 def write_bundle_files(network: IntegerNetwork, folder: Path, sources: Mapping[str, str]) -> None:
-    """Write the program and `sources` (relative file name -> text) into the existing `folder`."""
+    """Write the network and `sources` (relative file name -> text) into the existing `folder`."""
     for name, text in sources.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
-"""The keyed counter-based generator: one 31-bit uniform for each (seed, image, step, part, neuron).
+"""Keyed counter-based generator: one 31-bit uniform for each (seed, image, step, part, neuron).
 
 Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as
-1, 2, 3; SC 2011). It needs additions, rotations and exclusive-ors on 32-bit words only, has
-published known-answer vectors, and keeps no state: any back end can compute any draw by itself,
-in any order. The key is (seed, image), the counter is (step + 2**20 * part, neuron // 2), and
-word neuron % 2 of the result belongs to the neuron; its upper 31 bits are the uniform: as fine as
-the sampler's probabilities, and never negative in a signed 32-bit register.
+1, 2, 3; SC 2011). It needs additions, rotations and exclusive-ors on 32-bit words only, and there
+are published known-answer vectors. It keeps no state: a back end can compute any draw by itself,
+in any order. The key is (seed, image) and the counter is (step + 2**20 * part, neuron // 2). Word
+neuron % 2 of the output belongs to the neuron. Its upper 31 bits are the uniform, which is as fine
+as the sampler's probabilities and never negative in a signed 32-bit register.
 """
 
 from typing import Annotated, Final
@@ -27,7 +27,7 @@ ROUNDS: Final = 20
 def threefry2x32(
     key: tuple[UInt32, UInt32], counter: tuple[UInt32, UInt32]
 ) -> tuple[UInt32, UInt32]:
-    """Return the two 32-bit words that Threefry-2x32-20 makes of `key` and `counter`.
+    """Return the two 32-bit words of Threefry-2x32-20 for `key` and `counter`.
 
     All four arrays are uint32 and broadcast against each other; so do the results.
     """

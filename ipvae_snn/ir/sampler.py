@@ -1,7 +1,7 @@
-"""The integer Poisson sampler: membrane potential and 31-bit uniforms in, spike counts out.
+"""Integer Poisson sampler: spike counts from membrane potentials and 31-bit uniforms.
 
 Inversion: the count is the number of k whose cumulative probability does not exceed the uniform,
-both in 2**-31; it stops at the last count whose probability the sampler holds above 0.
+both in 2**-31; it stops at the last count whose probability is above 0 in these units.
 Rates up to 8 take one uniform. Above, a step is divided into 2**j equal parts, each with its own
 uniform and 2**-j of the rate; the sum of the parts' counts is again Poisson. The distribution
 depends on the membrane potential alone, so its distance to the true Poisson is measured over
@@ -29,7 +29,7 @@ from ipvae_snn.ir.shapes import Elements, PerNeuron, Table
 
 SPLIT_OCTAVES: Final = 3  # a part's rate is at most 2**3
 MAX_PART_COUNT: Final = 28  # P(count > 28) is 8e-9 at rate 8: 17 of 2**31 uniforms
-BUCKETS_LOG2: Final = 3  # tests for surely silent neurons divide an octave by 2**3
+BUCKETS_LOG2: Final = 3  # bounds for silent neurons divide an octave by 2**3
 MAX_PARTS_LOG2: Final = 12  # the generator's counter gives a part 12 bits
 
 Uniforms = Callable[[int], PerNeuron]
@@ -63,8 +63,8 @@ def part_count(rate: Elements, uniform: Elements, tables: SamplerTables) -> Elem
     rate in 2**-28 (at most 8), uniform in [0, 2**31). A uniform U stands for U + 1/2, so that
     cumulative <= U is an exact comparison of numbers in 2**-31, and count 0 has exactly the
     probability that the first exponential gives. probability_{k+1} = probability_k * rate /
-    (k + 1), each product shifted down. What the shifts lose goes to the last count of which the
-    probability is not 0, rather than to MAX_PART_COUNT.
+    (k + 1), each product shifted down. The probability lost in the shifts goes to the last count
+    with a probability above 0, not to MAX_PART_COUNT.
     """
     exponent = multiply_shift(rate, LOG2E, LOG2E_BITS)
     probability = exp2_negative(exponent, tables.coarse, tables.fine)

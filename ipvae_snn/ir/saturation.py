@@ -1,4 +1,4 @@
-"""What saturated in a run: a Trace's counts told a kind, layer and step; pure, for the commands."""
+"""Report of the neurons that saturated in a run, by kind, layer and step."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,7 +25,7 @@ MEANING: Final = MappingProxyType(
 
 @dataclass(frozen=True)
 class Saturation:
-    """How often one kind saturated: (image, step, neuron) triples, `total` of them.
+    """Saturations of one kind: (image, step, neuron) triples, `total` of them.
 
     kind: one of trace.SATURATIONS. first_step is the earliest step and first_image the lowest row
     that saturates in it; both None where total is 0. by_step: total of each step that has any.
@@ -39,7 +39,7 @@ class Saturation:
 
     @property
     def layer(self) -> str:
-        """The layer that it happens in."""
+        """Layer of the neurons that saturated."""
         return LAYERS.get(self.kind, NEURONS)
 
     def as_json(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Saturation:
         return {"layer": self.layer, **vars(self)}
 
     def describe(self) -> str:
-        """Return what, where and how often, and the first place; without a full stop."""
+        """Return kind, layer, number and first place; without a full stop."""
         return (
             f"{self.kind} of {self.layer} ({MEANING[self.kind]}) {self.total:,} times, first in "
             f"image {self.first_image}, step {self.first_step}"
@@ -73,11 +73,11 @@ def _saturation(kind: str, hits: Annotated[Int64, "N T"]) -> Saturation:
     return Saturation(kind, int(per_step.sum()), first_image, first_step, by_step)
 
 
-def summary(result: tuple[Saturation, ...]) -> str:
-    """Return one line, such as `excitation 12 (neurons, from step 3)`; empty if nothing did."""
+def summary(kinds: tuple[Saturation, ...]) -> str:
+    """Return one line, such as `excitation 12 (neurons, from step 3)`; empty if none saturated."""
     return ", ".join(
         f"{one.kind} {one.total:,} ({one.layer}, from step {one.first_step})"
-        for one in result
+        for one in kinds
         if one.total
     )
 
@@ -85,15 +85,15 @@ def summary(result: tuple[Saturation, ...]) -> str:
 def require_none(trace: Trace, subject: str) -> None:
     """Raise SaturatedError, with every kind that saturated, unless nothing did.
 
-    Also where `subject`, the back end, has not counted it.
+    The error is also raised where `subject`, the back end, does not count saturations.
     """
-    result = saturations(trace)
-    if result is None:
+    kinds = saturations(trace)
+    if kinds is None:
         raise SaturatedError(
             f"the back end {subject!r} does not count what saturates, so that --on-overflow error "
             "cannot be kept; use --backend reference"
         )
-    worst = [one.describe() for one in result if one.total]
+    worst = [one.describe() for one in kinds if one.total]
     if worst:
         raise SaturatedError(
             f"the run saturated: {'; '.join(worst)}; convert again, calibrated on images like "

@@ -1,6 +1,6 @@
-"""Shapes of the integer network's arrays, once: N images, M pixels, K neurons, int64 in a run.
+"""Shapes of the integer network's arrays: N images, M pixels, K neurons; int64 in a run.
 
-A type checker reads the element type only; tests/support/shape_checks.py checks the axes too.
+A type checker reads the element type only; tests/support/shape_checks.py also checks the axes.
 Within one call an axis name stands for one length, "_" for any, "*shape" for any axes.
 """
 

@@ -1,4 +1,4 @@
-"""What every back end returns: the spike counts, states and reconstructions of a run."""
+"""Request of a run and its trace: spike counts, states and reconstructions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ SATURATIONS: Final = ("count", "excitation", "inhibition", "potential", "residua
 
 @dataclass(frozen=True)
 class RunRequest:
-    """How to run: `steps` T >= 1, `seed` and `first_image` in [0, 2**32), keep the trace or not.
+    """Settings of a run: `steps` T >= 1, `seed` and `first_image` in [0, 2**32), trace.
 
-    Image n of a run draws its uniforms under the index first_image + n, so a part of a data set
-    gives the counts that the whole would.
+    trace: keep counts and states of every step. Image n of a run draws its uniforms under the index
+    first_image + n. A part of a data set therefore gives the same counts as the whole.
     """
 
     steps: int
@@ -42,7 +42,7 @@ class Trace:
     spikes_per_step: spikes of all neurons in each step.
     reconstruction: the decoder applied to the last step's spike counts.
     saturated: neurons that saturated in each step, by SATURATIONS; None where a
-        back end does not count them, or cannot (float).
+        back end does not count them, as the float one.
     counts and states: with `--trace` only; states[:, t] is the
         membrane potential after the update of step t, counts[:, t] was drawn before it.
     """
@@ -56,7 +56,7 @@ class Trace:
     saturated: Annotated[Int32, "N T 5"] | None = None
 
     def __repr__(self) -> str:
-        """Say sizes and activity without the arrays."""
+        """Return sizes and activity without the arrays."""
         (images, steps), neurons = self.spikes_per_step.shape, self.state.shape[1]
         kept = "every step kept" if self.counts is not None else "last step kept"
         return (
@@ -74,11 +74,11 @@ class Trace:
 
 
 def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest) -> None:
-    """Raise DataError if `pixels` or `request` do not fit the program; every back end calls it."""
+    """Raise DataError if `pixels` or `request` do not fit the network; every back end calls it."""
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
         height, width = network.input.image_shape
         raise DataError(
-            f"the program takes uint8 images of {height}x{width} as (N, {network.n_pixels}), "
+            f"the network takes uint8 images of {height}x{width} as (N, {network.n_pixels}), "
             f"not {pixels.dtype}{pixels.shape}"
         )
     if not 1 <= request.steps <= MAX_STEPS:
@@ -103,7 +103,6 @@ def counts_of(trace: Trace) -> Annotated[Int32, "N T K"]:
 
 def states_of(trace: Trace) -> Annotated[Int32, "N T K"]:
     """Return the states of an integer run; raise ValueError if it kept no trace."""
-
     if trace.states is None:
         raise ValueError("measuring needs runs with trace=True")
     return trace.states.astype(np.int32, copy=False)

@@ -1,4 +1,4 @@
-"""What the integers of a program stand for: its tensors as real numbers of the float network.
+"""Units of an integer network: its tensors as real numbers of the float network.
 
 Rates of change are in drive units, those of Phi^T (x - Phi z) / sigma^2, potentials in nats.
 """
@@ -18,14 +18,15 @@ LN2: Final = float(np.log(2.0))
 
 @dataclass(frozen=True)
 class Meaning:
-    """A program of M pixels and K neurons in real numbers, for the step size of its float network.
+    """An integer network in real numbers, for the step size of its float network.
 
-    feed_forward: drive of a pixel, or of a residual neuron, of value 1. lateral: inhibition of
+    M pixels, K neurons. feed_forward: drive that a pixel, or a residual neuron, of value 1 causes.
+    lateral: inhibition of
     column k by a spike of row j; diagonal 0; None in a two-layer circuit. prediction: pixel value
     that a spike predicts; None in a one-layer circuit. self_inhibition, bias: in drive units.
     initial_state: nats.
-    state_unit, drive_unit: one unit of the state in nats, of the held current in drive units.
-    kept: pixels that have a weight left; the others are left out.
+    state_unit, drive_unit: one unit of the state in nats, of the input current in drive units.
+    kept: pixels with a weight that is not 0.
     """
 
     feed_forward: Annotated[Float64, "M K"]
@@ -41,7 +42,7 @@ class Meaning:
 
 
 def meaning(network: IntegerNetwork, step_size: float) -> Meaning:
-    """Return what `network` stands for under a float network's step size."""
+    """Return `network` in real numbers, for a float network's step size."""
     group = network.neurons
     state_unit = LN2 / (1 << group.fraction_bits)
     drive_unit = state_unit / (1 << group.extra_bits) / step_size

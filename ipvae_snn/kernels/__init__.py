@@ -1,1 +1,1 @@
-"""Compiled loops over images: inference in integers and floats, training, rounding."""
+"""Compiled kernels: inference in integers and floats, training, rounding."""

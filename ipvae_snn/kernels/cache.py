@@ -1,7 +1,7 @@
-"""The folder that keeps compiled code from one process to the next, named after its sources.
+"""Folder of compiled code that processes share, named after the state of its sources.
 
-Numba compiles a function anew when its own file changes, but not when a file does from which it
-takes functions or constants. A folder per state of all sources makes up for that.
+Numba recompiles a function when its own file changes, but not when another file changes from which
+it takes functions or constants. One folder per state of all sources corrects this.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from typing import Any, Final
 
 from numba.core import config
 
-NUMBA: Final[Any] = config  # which makes its settings as it is imported, unseen by mypy
+NUMBA: Final[Any] = config  # it defines its settings at import, which mypy does not see
 KERNELS: Final = Path(__file__).parent
-# Compiled code holds functions of the first and constants of the second, and of no other module.
+# Compiled code contains functions of the first and constants of the second, and nothing else.
 SOURCES: Final = (KERNELS, KERNELS.parent / "ir")
 
 
 def source_hash() -> str:
-    """Return a name for the state of all sources that compiled code is made of."""
+    """Return a name for the state of all sources of compiled code."""
     digest = hashlib.sha256()
     for folder in SOURCES:
         for path in sorted(folder.glob("*.py")):
@@ -34,8 +34,8 @@ def source_hash() -> str:
 def cache_folder() -> Path | None:
     """Return the folder for compiled code of the present sources, or None if none can be written.
 
-    It lies in $NUMBA_CACHE_DIR where that is set, else beside the sources, else in the user's
-    cache folder. Where it is new, those of earlier sources of this installation are removed.
+    It is in $NUMBA_CACHE_DIR if that is set, else beside the sources, else in the user's cache
+    folder. When it is created, folders of earlier sources of this installation are removed.
     """
     name = f"numba-{source_hash()}"
     for parent in _parents():
@@ -54,12 +54,12 @@ def cache_folder() -> Path | None:
 
 
 def _parents() -> Iterator[Path]:
-    """Yield where the folder may lie; in shared places this installation has one of its own."""
+    """Yield parents of the folder; in shared places this installation has its own."""
     place = hashlib.sha256(str(KERNELS).encode()).hexdigest()[:16]
     if NUMBA.CACHE_DIR:
         yield Path(NUMBA.CACHE_DIR) / f"ipvae-snn-{place}"
     yield KERNELS / "__pycache__"
-    # Imported here, since few installations come this far.
+    # Imported here, since few installations need it.
     import platformdirs
 
     yield platformdirs.user_cache_path("ipvae-snn") / "compiled" / place

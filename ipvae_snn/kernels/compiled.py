@@ -1,8 +1,7 @@
-"""Numba's decorators with the types of the functions that they compile, one for each use.
+"""Typed decorators of Numba, one for each use.
 
-All divide as IEEE does: Numba's default, an exception at division by 0, is a branch that keeps a
-loop from becoming vector code. Compiled code is kept on disk (kernels/cache.py), where a folder
-can be written.
+All divide by IEEE rules: Numba's default, an exception at division by 0, is a branch that prevents
+vector code. Compiled code is kept on disk (kernels/cache.py) if a folder can be written.
 """
 
 from collections.abc import Callable
@@ -18,23 +17,23 @@ _CONFIG: Final = Lock()
 
 
 def scalar(function: Function) -> Function:
-    """Compile a function of numbers into those that call it; may fuse multiply and add."""
+    """Compile a function of numbers, to be inlined by its callers; may fuse multiply and add."""
     return cast(Function, njit(error_model="numpy", fastmath={"contract"})(function))
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function of arrays that lets other threads run meanwhile."""
+    """Compile a function of arrays that releases the interpreter lock."""
     return _cached(function, nogil=True, error_model="numpy")
 
 
 def summing(function: Function) -> Function:
-    """Compile the same, free to add up in any order, which vector code for a sum needs."""
+    """Compile as `kernel`, with sums in any order, which vector code for a sum needs."""
     fastmath = {"reassoc", "nsz", "contract"}
     return _cached(function, nogil=True, error_model="numpy", fastmath=fastmath)
 
 
 def _cached(function: Function, **options: Any) -> Function:
-    """Compile with what is kept on disk, or without where no folder can be written.
+    """Compile with the cache on disk, or without it if no folder can be written.
 
     Numba takes the folder from its configuration when a function is decorated.
     """

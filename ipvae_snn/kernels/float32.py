@@ -1,9 +1,9 @@
-"""Compiled float inference: exact Poisson counts, lateral competition of the active, update.
+"""Compiled float32 inference: exact Poisson counts, lateral competition, update.
 
-Fewer than one neuron in five spikes in a step, so competition is a sum of the rows of G that
-belong to those, and the draw of most others ends with one comparison. Noise is keyed by (seed,
-image, update, neuron) alone: batches and threads may be cut anywhere. Loops are short and many
-for the reason given in kernels/training.py.
+Fewer than one neuron in five spikes in a step. Competition is therefore a sum of the rows of G of
+these neurons, and the draw of most others ends with one comparison. Noise is keyed by (seed, image,
+update, neuron) alone, so that images can be divided among batches and threads at will. Loops are
+short and many for the reason given in kernels/training.py.
 """
 
 import math
@@ -30,8 +30,8 @@ _2_TO_MINUS_53: Final = 2.0**-53
 class Network(NamedTuple):
     """A float network: G (K, K), threshold = exp(log_bias) (K,), and numbers, all of one type.
 
-    one: 1 in that type, which compiled code follows. A step takes `updates` updates, in which
-    `leak` pulls the potential back to where the step began.
+    one: 1 in that type, which determines the type of compiled code. A step has `updates` updates,
+    in which `leak` pulls the potential back to its value at the start of the step.
     """
 
     G: Array
@@ -45,7 +45,7 @@ class Network(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Arrays for the work on one row of K neurons, in the type of its potentials.
+    """Scratch arrays for one row of K neurons, in the type of its potentials.
 
     The first entries of neurons (K,) int64 and spikes (K,): neurons that spike, and their counts.
     """
@@ -59,7 +59,7 @@ class Scratch(NamedTuple):
 
 @kernel
 def _scratch(like: Array) -> Scratch:
-    """Return arrays for the work on a row like `like` (K,)."""
+    """Return scratch arrays for a row like `like` (K,)."""
     return Scratch(
         np.empty_like(like),
         np.empty_like(like),
@@ -80,8 +80,8 @@ def _child(key: np.uint64, number: int) -> np.uint64:
 def _part_count(rate: float, bits: np.uint64) -> int:
     """Return the count of one part by sequential search in float64 from 53 of `bits`.
 
-    It is the number of k with v < P(count > k) for the uniform v, which is exact where rates
-    are small, as most are.
+    It is the number of k with v < P(count > k) for the uniform v. This is exact at small rates,
+    which most rates are.
     """
     v = (np.float64(bits >> _11) + 0.5) * _2_TO_MINUS_53
     probability = math.exp(-rate)
@@ -96,7 +96,7 @@ def _part_count(rate: float, bits: np.uint64) -> int:
 
 @kernel
 def _count(rate: float, bits: np.uint64) -> int:
-    """Return a count ~ Poisson(rate); the parts of a large rate have uniforms of their own."""
+    """Return a count ~ Poisson(rate); each part of a large rate has its own uniform."""
     parts = max(math.ceil(rate / MAX_PART_RATE), 1)
     total: int = _part_count(rate / parts, bits)
     for part in range(1, parts):
@@ -108,7 +108,7 @@ def _count(rate: float, bits: np.uint64) -> int:
 def _draw_row(u: Array, key: np.uint64, one: float, scratch: Scratch) -> int:
     """Set scratch to the neurons that spike and their counts; return how many.
 
-    u (K,). A potential that is not a number is silent.
+    u (K,). A neuron whose potential is not a number does not spike.
     """
     uniform, rate, index, count = scratch.uniform, scratch.rate, scratch.neurons, scratch.spikes
     K = u.size
@@ -132,7 +132,7 @@ def _draw_row(u: Array, key: np.uint64, one: float, scratch: Scratch) -> int:
 
 @scalar
 def _soft_clip(a: float, one: float, clip: float, floor: float) -> float:
-    """clip - softplus(clip - max(a, floor)); what is not a number stays so."""
+    """Return clip - softplus(clip - max(a, floor)); NaN stays NaN."""
     x = clip - (floor if a < floor else a)
     above = one - one if x < one - one else x
     return clip - (above + log_of(one + exp_of(-abs(x))))
@@ -140,7 +140,7 @@ def _soft_clip(a: float, one: float, clip: float, floor: float) -> float:
 
 @kernel
 def _update_row(net: Network, b: Array, lateral: Array, prior: Array, u: Array) -> None:
-    """Take u (K,) through one update; lateral is used up."""
+    """Apply one update to u (K,); lateral is overwritten."""
     threshold, one, clip, floor = net.threshold, net.one, net.clip, net.floor
     step_size, leak = net.step_size, net.leak
     for k in range(u.size):
@@ -169,7 +169,7 @@ def draw_rows(share: Share, images: Array, u: Array, one: float, z: Array) -> No
 
 @kernel
 def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None:
-    """Take the share's rows through its steps in place; the record's step 0 is share.start.
+    """Advance the share's rows by its steps in place; the record's step 0 is share.start.
 
     rows.drive, state, before and peak are (N, K) in the type of the network's arrays. Update i of
     step t draws under the key t * net.updates + i.

@@ -1,9 +1,9 @@
-"""Compiled float64 inference on the integer network's own uniforms, to compare the two.
+"""Compiled float64 inference on the integer network's uniforms, for comparison of the two.
 
 Counts follow the inversion rule of ir/float_sampler.py: a count is the number of k with CDF_k <= u,
-in parts of rate 8 or less. Sums are taken in another order than NumPy's, so potentials agree with
-it to rounding only. `Rules` puts some of an integer network's rules in place of the float ones;
-without them, the loop is compiled without their branches.
+in parts of rate 8 or less. The order of summation differs from NumPy's, so potentials agree with it
+only to rounding. `Rules` replaces float rules by those of an integer network; without them, the
+loop is compiled without their branches.
 """
 
 import math
@@ -25,7 +25,7 @@ from ipvae_snn.kernels.threefry import first_uniforms, part_uniform
 _UNIT: Final = 2.0**-UNIFORM_BITS
 _PART_RATE: Final = 2.0**SPLIT_OCTAVES
 _CAP: Final = math.exp(MAX_LOG_RATE)
-# Above the rounding of 1 - u and exp: a neuron with more of a uniform left cannot spike.
+# Above the rounding of 1 - u and exp: a neuron with 1 - u above rate * _SLACK cannot spike.
 _SLACK: Final = 1.0 + 1e-9
 # softplus(x) = log1p(exp(-x)) + x; from here on five terms of log1p's series are exact.
 _SERIES: Final = 8.0
@@ -35,8 +35,8 @@ _integer_draw = integer_draw.draw
 class Network(NamedTuple):
     """A float network: G (K, K) by source, bias (K,), both float64; step size, clip and floor.
 
-    A step takes `updates` updates, in which `leak` pulls the potential back to where the step
-    began.
+    A step has `updates` updates, in which `leak` pulls the potential back to its value at the start
+    of the step.
     """
 
     G: Array
@@ -49,9 +49,9 @@ class Network(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """The drive through residual neurons: forward (M, K); prediction (K, M) by source.
+    """Drive through residual neurons: forward (M, K); prediction (K, M) by source.
 
-    beyond (K,): self-inhibition outside of the loop, per spike. Payloads are whole multiples of
+    beyond (K,): self-inhibition outside the loop, per spike. Payloads are whole multiples of
     `value` within +-limit.
     """
 
@@ -63,10 +63,10 @@ class Loop(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """Which rules are the integer network's, and its numbers; potentials and updates in nats.
+    """Rules taken from the integer network, and its numbers; potentials and updates in nats.
 
     drawn: the integer sampler, at the potential rounded to units. clamped: hard clamps. rounded:
-    the update ends on a whole unit. looped: the drive of a row is then its pixels (M,), which go
+    the update ends on a whole unit. looped: the drive of a row is its pixels (M,), which go
     through residual neurons. lowest, highest: the potential's clamps in units. own (K,): self-
     inhibition per spike.
     """
@@ -86,7 +86,7 @@ class Rules(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Arrays for the work on one row; own is 0 between updates."""
+    """Scratch arrays for one row; own is 0 between updates."""
 
     draw: Draw
     rate: Array
@@ -100,7 +100,7 @@ class Scratch(NamedTuple):
 
 @kernel
 def new_scratch(K: int, M: int) -> Scratch:
-    """Return arrays for K neurons and the M numbers of a row's drive."""
+    """Return scratch arrays for K neurons and the M numbers of a row's drive."""
     return Scratch(
         draw_scratch(K),
         np.empty(K),
@@ -146,7 +146,7 @@ def draw(seed: np.uint32, image: np.uint32, update: np.uint32, u: Array, scratch
     asked = 0
     for k in range(K):
         index[asked] = k
-        # P(count > 0) = 1 - exp(-rate) <= rate; a draw of several parts is always asked
+        # P(count > 0) = 1 - exp(-rate) <= rate; a draw of several parts is always made
         asked += (left[k] <= rate[k] * _SLACK) | (rate[k] > _PART_RATE)
     active = 0
     for i in range(asked):
@@ -165,7 +165,7 @@ def draw(seed: np.uint32, image: np.uint32, update: np.uint32, u: Array, scratch
 
 @scalar
 def soft_clip(a: float, clip: float, floor: float) -> float:
-    """clip - softplus(clip - max(a, floor)); what is not a number stays so."""
+    """Return clip - softplus(clip - max(a, floor)); NaN stays NaN."""
     bounded = floor if a < floor else a
     x = clip - bounded
     if x > _SERIES:
@@ -189,7 +189,7 @@ def _drawn(
     u: Array,
     scratch: Scratch,
 ) -> int:
-    """Draw the counts of an update by the sampler that the rules name; return how many spike."""
+    """Draw the counts of an update by the sampler of the rules; return how many neurons spike."""
     if rules is None:
         return draw(seed, image, update, u, scratch)
     if not rules.drawn:
@@ -223,7 +223,7 @@ def _through_residual(loop: Loop, pixels: Array, active: int, scratch: Scratch) 
 def _update(
     rules: Rules | None, net: Network, drive: Array, active: int, u: Array, scratch: Scratch
 ) -> None:
-    """Take the potential u (K,) through an update, given the counts in scratch.draw."""
+    """Apply one update to the potential u (K,), given the counts in scratch.draw."""
     pull, prior, bias, own = scratch.pull, scratch.prior, net.bias, scratch.own
     size, leak, clip, floor = net.step_size, net.leak, net.clip, net.floor
     index, count = scratch.draw.neurons, scratch.draw.spikes
@@ -258,9 +258,9 @@ def _update(
 def advance_rows(
     share: Share, rows: Rows, record: Record, net: Network, rules: Rules | None
 ) -> None:
-    """Take the share's rows through its steps in place; the record's step 0 is share.start.
+    """Advance the share's rows by its steps in place; the record's step 0 is share.start.
 
-    rows.drive (N, K), or (N, M) pixels where the rules ask for a loop, and state are float64.
+    rows.drive (N, K), or (N, M) pixels if the rules have a loop, and state are float64.
     Update i of step t draws under the key t * net.updates + i.
     """
     scratch = new_scratch(rows.state.shape[1], rows.drive.shape[1])

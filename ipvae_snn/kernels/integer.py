@@ -1,6 +1,6 @@
-"""Compiled steps of the integer network (docs/ir.md): events only, the reference's numbers exactly.
+"""Compiled, event-driven steps of the integer network (docs/ir.md), equal to the reference.
 
-Fewer than one neuron in five spikes in a step, so synaptic sums add the int8 columns of those.
+Fewer than one neuron in five spikes in a step, so synaptic sums add only the int8 columns of these.
 Loops are short and many so that each becomes vector code.
 """
 
@@ -17,7 +17,7 @@ COUNT, EXCITATION, INHIBITION, POTENTIAL, RESIDUAL = range(5)  # as trace.SATURA
 
 
 class Synapses(NamedTuple):
-    """A connection for the kernel: columns (sources, targets) int8; the rest (targets,) int64."""
+    """A connection for the kernel: columns (sources, targets) int8, the others (targets,) int64."""
 
     columns: Array
     multiplier: Array
@@ -26,7 +26,7 @@ class Synapses(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The neurons' constants; (K,) int64 the first three. own: self-inhibition and the loop's."""
+    """Constants of the neurons, the first three (K,) int64. own: self- and loop inhibition."""
 
     bias: Array
     self_inhibition: Array
@@ -39,8 +39,10 @@ class Group(NamedTuple):
 
 
 class Network(NamedTuple):
-    """An integer network. back: lateral connection of a one-layer circuit, else the prediction;
-    limit: of the residual neurons' payloads.
+    """An integer network as the kernel reads it.
+
+    back: lateral connection of a one-layer circuit, else the prediction. limit: of the residual
+    neurons' payloads.
     """
 
     two_layer: bool
@@ -52,7 +54,7 @@ class Network(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Arrays for the work on one row: its draw, sums and drive; own is 0 between updates."""
+    """Scratch arrays for one row: its draw, sums and drive; own is 0 between updates."""
 
     draw: Draw
     total: Array
@@ -66,7 +68,7 @@ class Scratch(NamedTuple):
 
 @kernel
 def new_scratch(K: int, M: int) -> Scratch:
-    """Return arrays for K neurons and, in a two-layer circuit, M pixels."""
+    """Return scratch arrays for K neurons and, in a two-layer circuit, M pixels."""
     return Scratch(
         draw_scratch(K),
         np.empty(K, np.int32),
@@ -113,7 +115,7 @@ def _scale(synapses: Synapses, total: Array, scaled: Array) -> None:
 
 @kernel
 def _integrate(group: Group, drive: Array, own: Array, state: Array, saturated: Array) -> None:
-    """Move state (K,) int32 by the drive (K,) int64, whose own self-inhibition is `own`."""
+    """Update state (K,) int32 by the drive (K,) int64, given the self-inhibition `own` (K,)."""
     extra = group.extra_bits
     half = (1 << extra) >> 1
     highest, lowest = group.excitation_max << extra, group.update_min << extra
@@ -133,9 +135,9 @@ def _integrate(group: Group, drive: Array, own: Array, state: Array, saturated: 
 
 @kernel
 def _residuals(net: Network, pixels: Array, active: int, scratch: Scratch, saturated: Array) -> int:
-    """Set scratch's sent and graded to the payloads of the residual neurons; return how many send.
+    """Set scratch.sent, scratch.graded to the residual neurons' payloads; return how many send.
 
-    pixels (M,) int64: payloads of the image. Sets saturated's RESIDUAL.
+    pixels (M,) int64: payloads of the image. Sets saturated[RESIDUAL].
     """
     predicted, sent, graded, limit = scratch.predicted, scratch.sent, scratch.graded, net.limit
     _sum(net.back, active, scratch.draw.neurons, scratch.draw.spikes, scratch.pixel_sum)
@@ -155,9 +157,9 @@ def _residuals(net: Network, pixels: Array, active: int, scratch: Scratch, satur
 def compete(
     net: Network, shown: Array, active: int, scratch: Scratch, state: Array, saturated: Array
 ) -> None:
-    """Move state (K,) int32 by the active neurons' counts in `scratch` and the image's `shown`.
+    """Update state (K,) int32 by the active neurons' counts in `scratch` and the image's `shown`.
 
-    shown: a row of the drive, see advance_rows. Sets saturated (5,) int32 apart from its COUNT.
+    shown: a row of the drive, see advance_rows. Sets saturated (5,) int32 except COUNT.
     """
     group, total, drive, own = net.group, scratch.total, scratch.drive, scratch.own
     index, count = scratch.draw.neurons, scratch.draw.spikes
@@ -183,7 +185,7 @@ def compete(
 
 @kernel
 def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None:
-    """Take the share's rows through its steps in place; the record's step 0 is share.start.
+    """Advance the share's rows by its steps in place; the record's step 0 is share.start.
 
     rows.drive int64: input current (N, K), or payload (N, M) in a two-layer circuit; state int32.
     """
@@ -209,10 +211,10 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
 
 
 class Steps(NamedTuple):
-    """T steps of N images, each from a state of its own, (N, T, K) int32.
+    """T steps of N images, each from its own state, (N, T, K) int32.
 
-    counts: what competes; state: before the step, and after it when done; drawn: of zeros, then
-    the counts drawn at `state`.
+    counts: the counts that compete. state: before the step on entry, after it on return. drawn:
+    zeros on entry, the counts drawn at `state` on return.
     """
 
     counts: Array
@@ -222,7 +224,7 @@ class Steps(NamedTuple):
 
 @kernel
 def step_rows(share: Share, images: Array, shown: Array, steps: Steps, net: Network) -> None:
-    """Take one step from each state of the share's rows, in place; images, shown as in Rows."""
+    """Advance each state of the share's rows by one step in place; images, shown as in Rows."""
     sampling, K = net.sampling, steps.state.shape[2]
     scratch, hits = new_scratch(K, shown.shape[1]), np.empty(5, np.int32)
     index, count = scratch.draw.neurons, scratch.draw.spikes

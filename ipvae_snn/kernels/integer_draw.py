@@ -1,6 +1,6 @@
-"""Compiled draw of the integer network's spike counts (docs/ir.md): the reference's, exactly.
+"""Compiled draw of the integer network's spike counts (docs/ir.md), equal to the reference.
 
-Most neurons do not spike in a step; one comparison with a bound rules most of those out.
+Most neurons do not spike in a step; one comparison with a bound excludes most of these.
 """
 
 from typing import Final, NamedTuple
@@ -29,8 +29,10 @@ _LN2_SHIFT: Final = LN2_BITS + RATE_BITS - PROBABILITY_BITS
 
 
 class Sampling(NamedTuple):
-    """What a draw needs. least: for each bucket of 2^bucket_shift potentials from state_min up,
-    the smallest uniform that can give a spike (0 where a step has several parts).
+    """Constants of the draw.
+
+    least: for each bucket of 2^bucket_shift potentials from state_min up, the smallest uniform that
+    can give a spike (0 where a step has several parts).
     """
 
     state_min: int
@@ -44,9 +46,10 @@ class Sampling(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """A row's draw. even, odd (ceil(K / 2),) and uniform (K,) int32: uniforms of part 0.
+    """Scratch arrays for the draw of one row of K neurons.
 
-    The first entries of neurons (K + 1,) int64 and spikes (K,) int32: the neurons that spike, and
+    even, odd (ceil(K / 2),) and uniform (K,) int32: uniforms of part 0. The
+    first entries of neurons (K + 1,) int64 and spikes (K,) int32 are the neurons that spike and
     their counts.
     """
 
@@ -59,7 +62,7 @@ class Draw(NamedTuple):
 
 @kernel
 def draw_scratch(K: int) -> Draw:
-    """Return arrays for the draw of K neurons."""
+    """Return scratch arrays for the draw of K neurons."""
     pairs = (K + 1) // 2
     return Draw(
         np.empty(pairs, np.int32),
@@ -87,7 +90,7 @@ def _part_count(rate: int, first: int, uniform: int, reciprocal: Array) -> int:
     while cumulative <= uniform and count < MAX_PART_COUNT:
         scaled = (probability * rate) >> RATE_BITS
         probability = (scaled * reciprocal[count + 1]) >> RECIPROCAL_BITS
-        if probability == 0:  # what the floors left over belongs to no later count
+        if probability == 0:  # probability lost in the shifts goes to no later count
             break
         count += 1
         cumulative += probability

@@ -1,7 +1,7 @@
-"""Compiled relaxed Poisson sample of training, with its slope.
+"""Compiled relaxed Poisson sample of training, with its derivative.
 
-Noise depends on (key, row, neuron) alone, so that it does not matter which thread or process has a
-row. The loops are many and short for the reason given in kernels/training.py.
+Noise depends on (key, row, neuron) alone, so that any thread or process can compute a row. The
+loops are many and short for the reason given in kernels/training.py.
 """
 
 from typing import Final, NamedTuple
@@ -12,15 +12,15 @@ from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import kernel
 from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed, open_uniform
 
-# Arrivals of one row before its sampling is cut short: some 25 neurons at the clip's rate of
-# e^10 with the warmest samples. The caller sees the count and stops training.
+# Most arrivals of one row before its sampling stops: some 25 neurons at the clip's rate of e^10 at
+# the highest temperature. The caller reads the count and stops training.
 MAX_ROW_ARRIVALS: Final = 4_194_304
 
 
 class Relaxation(NamedTuple):
-    """How counts are relaxed: arrivals up to 1 + cutoff * temperature enter a sample.
+    """Relaxation of counts: arrivals up to 1 + cutoff * temperature enter a sample.
 
-    `one` is 1 in the type of the arrays, which compiled code follows.
+    `one` is 1 in the type of the arrays, which determines the type of compiled code.
     """
 
     one: float
@@ -29,7 +29,7 @@ class Relaxation(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Relaxed counts z (B, K), their slopes dz/du (B, K) and the arrivals drawn (B,) int64."""
+    """Relaxed counts z (B, K), their derivatives dz/du (B, K), arrivals drawn (B,) int64."""
 
     z: Array
     slope: Array

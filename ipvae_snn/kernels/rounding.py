@@ -1,4 +1,4 @@
-"""Compiled rounding of a matrix's rows that passes each error on to the columns still to come."""
+"""Compiled rounding of a matrix's rows, with error feedback to later columns (GPTQ's rule)."""
 
 import numpy as np
 
@@ -16,11 +16,12 @@ def round_with_feedback(
     pruned: Array,
     rounded: Array,
 ) -> None:
-    """Set rounded (R, J) to whole numbers in +-levels so that scale * rounded stands for rows.
+    """Set rounded (R, J) to whole numbers in +-levels so that scale * rounded approximates rows.
 
-    factor (J, J): upper Cholesky factor of the Hessian's inverse, in the order of the columns.
-    kept (R,): the column of a row that stays a real number, returned as such, or -1. pruned
-    (R, J) bool: entries that become 0.
+    Columns are rounded one after another. Each rounding error is compensated by adjusting the
+    columns not yet rounded. factor (J, J): upper Cholesky factor of the Hessian's inverse, in the
+    order of the columns. kept (R,): the column of a row that stays a real number, returned as
+    such, or -1. pruned (R, J) bool: entries that become 0.
     """
     J = rows.shape[1]
     moved = np.empty(J)
@@ -51,16 +52,16 @@ def _squared_error(row: Array, levels: float, scale: float, inverse: float) -> f
 
 @summing
 def round_rows(rows: Array, levels: float, ratios: Array, out: Array) -> None:
-    """Set out (K, J) to `rows` rounded as `rounded_rows` says; all numbers are of one type."""
+    """Set out (K, J) to `rows` rounded as in `straight_through.rounded_rows`; all of one type."""
     zero = levels - levels
     one = levels / levels
     for i in range(rows.shape[0]):
-        row, result = rows[i], out[i]
+        row, target = rows[i], out[i]
         peak = zero
         for j in range(row.size):
             peak = max(peak, abs(row[j]))
         scale, least = zero, zero
-        # A row of zeros has no scale, and stays.
+        # A row of zeros has no scale and stays as it is.
         for r in range(ratios.size if peak > zero else 0):
             tried = peak * ratios[r] / levels
             error = _squared_error(row, levels, tried, one / tried)
@@ -68,4 +69,4 @@ def round_rows(rows: Array, levels: float, ratios: Array, out: Array) -> None:
                 scale, least = tried, error
         inverse = one / scale if scale > zero else zero
         for j in range(row.size):
-            result[j] = min(max(np.rint(row[j] * inverse), -levels), levels) * scale
+            target[j] = min(max(np.rint(row[j] * inverse), -levels), levels) * scale

@@ -1,7 +1,7 @@
-"""Run images through any compiled engine: integer, float64 or float32.
+"""Runs of images on any compiled engine: integer, float64 or float32.
 
-An engine is a network in the form that its compiled loop reads. `start` makes the images' rows,
-and `advance` takes them further; a run can stop after any step and go on later.
+An engine is a network in the form that its compiled loop reads. `start` creates the images' rows,
+and `advance` takes steps; a run can stop after any step and continue later.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ UNLIMITED: Final = 1 << 62  # updates; for keys of 64 bits
 
 
 class Share(NamedTuple):
-    """Rows first .. last - 1, which a call takes through steps start .. start + steps - 1.
+    """Work of one call: rows first .. last - 1, steps start .. start + steps - 1.
 
     seed, in the engine's key type, keys all draws.
     """
@@ -35,8 +35,8 @@ class Share(NamedTuple):
 class Rows(NamedTuple):
     """N images after some steps. A kernel changes all but images and drive in place.
 
-    images (N,): the key of each row's draws. drive: what the network keeps of an image, (N, K)
-    input current or (N, M) pixels. state (N, K): membrane potential. counts (N, K) int32: spikes
+    images (N,): the key of each row's draws. drive: input current (N, K) or pixels (N, M), kept
+    while an image is shown. state (N, K): membrane potential. counts (N, K) int32: spikes
     of the last update. counts_sum (N, K) int64: all spikes so far. before, peak (N, K): potential
     at the start of the last step, and the largest so far; (0, K) where the engine keeps none.
     """
@@ -51,7 +51,7 @@ class Rows(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What a kernel writes of T steps, into arrays of zeros.
+    """Record of T steps, written by a kernel into arrays of zeros.
 
     spikes_per_step (N, T) int64: of all updates of the step. saturated (N, T, S) int32: see
     trace.SATURATIONS. The trace: counts (N, T, K) int32 of a step's last update and states
@@ -66,11 +66,11 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Engine:
-    """A network as a compiled loop reads it.
+    """A network in the form that a compiled loop reads.
 
-    advance_rows(share, rows, record, *network) takes rows further in place. initial_state (K,);
-    key: type of seed and images. updates: number of updates per step, of which all steps together
-    can have max_updates. saturations: kinds of saturation that are counted. keeps_range: whether
+    advance_rows(share, rows, record, *network) advances rows in place. initial_state (K,). key:
+    type of seed and images. updates: number of updates per step; all steps together can have
+    max_updates. saturations: number of kinds of saturation that are counted. keeps_range: whether
     `before` and `peak` of Rows are kept.
     """
 
@@ -104,7 +104,7 @@ class Progress:
 
     @property
     def drive(self) -> Array:
-        """What the network keeps of an image: input current (N, K), or pixels (N, M)."""
+        """Input current (N, K) or pixels (N, M), kept while an image is shown."""
         return self.rows.drive
 
     @property
@@ -154,12 +154,12 @@ class Progress:
 
 
 def start(engine: Engine, drive: Array, seed: int = 0, first_image: int = 0) -> Progress:
-    """Return images before their first step; drive (N, K) or (N, M) is what is kept of them.
+    """Return images before their first step; drive (N, K) or (N, M) is kept while they are shown.
 
     The draws of row n are keyed by first_image + n.
     """
     n, k = len(drive), len(engine.initial_state)
-    # In order in memory, or the loop is compiled once more for another order.
+    # Contiguous, or the loop is compiled again for another memory layout.
     state = np.ascontiguousarray(np.tile(engine.initial_state, (n, 1)))
     kept = state if engine.keeps_range else state[:0]
     return Progress(
@@ -181,11 +181,11 @@ def start(engine: Engine, drive: Array, seed: int = 0, first_image: int = 0) -> 
 def advance(
     engine: Engine, progress: Progress, steps: int, threads: int = 1, trace: bool = False
 ) -> Progress:
-    """Return the images `steps` >= 1 steps later; `progress` is left as it was.
+    """Return the images `steps` >= 1 steps later; `progress` is unchanged.
 
-    The result does not depend on `threads`, nor on how images and steps are divided into calls.
+    The result does not depend on `threads`, nor on the division of images and steps into calls.
     With `trace`, trace_counts and trace_states hold every step of this call. Raises DataError
-    beyond update 2**20 of keys of 32 bits, up to which they tell updates from parts.
+    beyond update 2**20 if keys have 32 bits: from there on they would collide with keys of parts.
     """
     limit = engine.max_updates // engine.updates
     if not 1 <= steps <= limit - progress.step:

@@ -1,8 +1,8 @@
-"""Compiled matrix products with spike counts, most of which are 0: work for those that are not.
+"""Compiled matrix products with sparse spike counts; zeros cost nothing.
 
-A dense product of the linear-algebra library does more operations a second, so that these win
-where fewer than about half of the counts are non-zero (measured; see DENSE_SHARE). A row's
-result depends on that row alone, so that threads and processes may share the rows.
+A dense product of the linear-algebra library does more operations per second. These products are
+faster if fewer than about half of the counts are non-zero (measured; see DENSE_SHARE). Each row of
+a product depends on one row of counts alone, so that threads and processes can share the rows.
 """
 
 from typing import Final
@@ -90,8 +90,7 @@ def needed_competition_rows(
 ) -> None:
     """Set rows first .. last - 1 of product = values G^T where slope is not 0, and 0 elsewhere.
 
-    All are (B, K) but G (K, K). What is left out would only be
-    multiplied by a slope of 0.
+    All are (B, K) except G (K, K). The entries left out would only be multiplied by a slope of 0.
     """
     K = values.shape[1]
     active = np.zeros(K + 3, np.int32)

@@ -1,4 +1,4 @@
-"""How many threads compiled code and ONNX Runtime use: one, unless the user says otherwise."""
+"""Number of threads of compiled code and ONNX Runtime: one, unless the user sets another."""
 
 import os
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def n_threads(asked: int | None = None) -> int:
 
 
 def in_threads(part: Callable[[int, int], Any], n: int, threads: int) -> None:
-    """Call part(first, last) for `threads` shares of n rows, at the same time."""
+    """Call part(first, last) concurrently for `threads` shares of n rows."""
     if threads == 1:
         part(0, n)
         return

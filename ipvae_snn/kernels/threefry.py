@@ -1,4 +1,4 @@
-"""Compiled keyed uniforms: Threefry-2x32-20 (docs/ir.md, Uniforms) for a row of neurons at once."""
+"""Compiled keyed uniforms of a row of neurons: Threefry-2x32-20 (docs/ir.md, Uniforms)."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _PART_SHIFT: Final = np.uint32(PART_SHIFT)
 
 @scalar
 def _turn(first: np.uint32, second: np.uint32, rotation: int) -> tuple[np.uint32, np.uint32]:
-    """One round; every intermediate is cut back to 32 bits, so that vector code stays narrow."""
+    """Return the words after one round; intermediates stay at 32 bits for narrow vector code."""
     added = np.uint32(first + second)
     high = np.uint32(second << np.uint32(rotation))
     low = np.uint32(second >> np.uint32(32 - rotation))

@@ -1,11 +1,11 @@
-"""Compiled passes of training on the CPU: update and relaxed sample forwards, and the way back.
+"""Compiled passes of training on the CPU: forward (update, relaxed sample) and backward.
 
-One pass over a batch's rows does what a step needs beside its matrix product. Every function
-takes whole arrays and a range of rows, so that threads may share a batch; noise depends on
-(key, row, neuron) alone, so that it does not matter which thread or process has a row.
+One pass over a batch's rows does the work of a step except its matrix product. Every function
+takes whole arrays and a range of rows, so that threads can share a batch. Noise depends on
+(key, row, neuron) alone, so that any thread or process can compute a row.
 
-The loops are many and short on purpose: LLVM turns a loop into vector code only where few pairs
-of arrays might overlap, and one with ten arrays stays scalar, at ten times the time (measured).
+The loops are many and short on purpose: LLVM turns a loop into vector code only if few pairs of
+arrays might overlap. A loop with ten arrays stays scalar and takes ten times as long (measured).
 """
 
 from typing import NamedTuple
@@ -19,10 +19,10 @@ from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed
 
 
 class Constants(NamedTuple):
-    """Numbers of all rows and updates, in the type of the arrays; `one` is 1 in it.
+    """Constants of all rows and updates, in the type of the arrays; `one` is 1 in it.
 
-    lr, leak, clip and floor make an update; leak is the pull per update, lr times the network's.
-    code_form: which form of the KL term is taken.
+    lr, leak, clip and floor define an update; leak is the pull per update, lr times the network's
+    leak. code_form: whether the KL term has the form "code" (else "exact").
     """
 
     relaxation: Relaxation
@@ -35,10 +35,10 @@ class Constants(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What an update starts from, (B, K) but threshold = exp(log_bias) (K,).
+    """Inputs of an update, (B, K) except threshold = exp(log_bias) (K,).
 
-    b: feed-forward drive; lateral: competition of the sample before; u: potential; prior:
-    potential at the start of the outer step.
+    b: feed-forward drive. lateral: competition from the previous sample. u: potential. prior:
+    potential at the start of the step.
     """
 
     threshold: Array
@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Drive b and lateral = z G, (B, K), of the loss after an update; weights of both its terms."""
+    """Drive b and lateral = z G, (B, K), of the loss after an update; weights of its two terms."""
 
     b: Array
     lateral: Array
@@ -58,12 +58,12 @@ class Fit(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Gradients on the way back, (B, K) but lr (B,), that to log_lr.
+    """Gradients of the backward pass, (B, K) except lr (B,), the gradient of log_lr.
 
-    drive: to the drive of the step after, then of this one; competition = drive @ G on entry; u:
-    to the potential after this step, then before it. prior (to the outer step's start), b (to the
-    feed-forward drive) and lr are added to. pair is set to what, with z, gives the gradient to G:
-    dG = z^T pair.
+    drive: of the next update's drive on entry, of this one's on return; competition = drive @ G on
+    entry. u: of the potential after this update on entry, before it on return. prior (of the
+    potential at the start of the step), b (of the feed-forward drive) and lr are accumulated. pair
+    is set to the factor that gives the gradient of G with z: dG = z^T pair.
     """
 
     drive: Array
@@ -77,7 +77,7 @@ class Gradients(NamedTuple):
 
 @scalar
 def _soft_clip(a: float, one: float, clip: float) -> float:
-    """clip - softplus(clip - a), for `a` at or above the floor."""
+    """Return clip - softplus(clip - a), for `a` at or above the floor."""
     x = clip - a
     return clip - (max(x, one - one) + log_of(one + exp_of(-abs(x))))
 
@@ -134,7 +134,7 @@ def _grad_of_counts(fit: Fit, grads: Gradients, slope: Array, r: int, g: Array) 
 def _grad_of_code_form(
     one: float, weight: float, u_new: Array, prior: Array, g: Array, to_prior: Array
 ) -> None:
-    """KL = e^u' (1 + e^d (d - 1)), d = u' - u: adds to g, sets to_prior."""
+    """Add the gradient of KL = e^u' (1 + e^d (d - 1)), d = u' - u, to g; set to_prior."""
     for k in range(g.size):
         d = u_new[k] - prior[k]
         rate, grow = weight * exp_of(u_new[k]), exp_of(d)
@@ -146,7 +146,7 @@ def _grad_of_code_form(
 def _grad_of_exact_form(
     one: float, weight: float, u_new: Array, prior: Array, g: Array, to_prior: Array
 ) -> None:
-    """KL = e^u (1 + e^d (d - 1)), d = u' - u: adds to g, sets to_prior."""
+    """Add the gradient of KL = e^u (1 + e^d (d - 1)), d = u' - u, to g; set to_prior."""
     for k in range(g.size):
         d = u_new[k] - prior[k]
         rate, grow = weight * exp_of(prior[k]), exp_of(d)
@@ -158,9 +158,9 @@ def _grad_of_exact_form(
 def _grad_of_update(
     c: Constants, scaled: Array, u: Array, prior: Array, g: Array, ga: Array
 ) -> None:
-    """Take g, the gradient to u', back through both clips: to u (in g) and to du (in ga).
+    """Propagate g, the gradient of u', back through both clips: to u (in g) and to du (in ga).
 
-    `scaled` is the scaled drive; ga serves as scratch for the potential before its clip.
+    `scaled` is the scaled drive; ga first holds the potential before its clip.
     """
     one, leak, clip, floor = c.one, c.leak, c.clip, c.floor
     zero = one - one
@@ -190,9 +190,9 @@ def forward_rows(
     sample: Sample,
     kl: Array,
 ) -> None:
-    """Take one step for rows first .. last - 1: u_new (B, K), then the sample there.
+    """Compute one update for rows first .. last - 1: u_new (B, K), then the sample at u_new.
 
-    kl (B,) in nats compares u_new with the potentials at the start of the outer step.
+    kl (B,), in nats, is between u_new and the potentials at the start of the step.
     """
     scratch = np.empty_like(seen.threshold)
     for r in range(first, last):
@@ -214,10 +214,10 @@ def backward_rows(
     fit: Fit,
     grads: Gradients,
 ) -> None:
-    """Go back over one step for rows first .. last - 1: grads, and what gives that to G.
+    """Compute the gradients of one update for rows first .. last - 1.
 
-    `seen` is what the step saw, u_new (B, K) and `sample` what it made, and `fit` is of the loss
-    after it. grads.drive is 0 on entry after the last step; grads.pair may be fit.lateral.
+    `seen` holds the update's inputs, u_new (B, K) and `sample` its results, and `fit` the loss
+    after it. grads.drive is 0 on entry after the last update; grads.pair may be fit.lateral.
     """
     half = fit.nll_weight / (c.one + c.one)
     one, lr, leak, threshold = c.one, c.lr, c.leak, seen.threshold
@@ -247,7 +247,7 @@ def backward_rows(
             to_drive[k] = lr * ga[k]
         for k in range(K):
             to_b[k] += to_drive[k] - fit.nll_weight * counts[k]
-        # The pull is the step size times the leak, so it too grows with log_lr.
+        # The pull is the step size times the leak, so it also grows with log_lr.
         for k in range(K):
             kept[k] -= leak * (u[k] - prior[k])
         for k in range(K):

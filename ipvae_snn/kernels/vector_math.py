@@ -1,8 +1,8 @@
 """Scalar functions that LLVM can vectorise: exp, log, bits of numbers, counter-based uniforms.
 
-Numba calls the C library once an element for exp and log, which no vector unit helps with. The
-float32 versions here are the Cephes polynomials (Moshier 1992) without a branch; float64 goes to
-the C library, for checks. The uniforms are SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+Numba calls the C library once per element for exp and log, which is not vectorised. The float32
+versions here are the Cephes polynomials (Moshier 1992) without a branch; float64 calls the C
+library, for checks. The uniforms are SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 """
 
 import math

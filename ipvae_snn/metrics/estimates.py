@@ -1,4 +1,4 @@
-"""Means with their confidence intervals."""
+"""Means with confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NORMAL_95: Final = 1.959963984540054
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over images with its 95 % interval (normal approximation) and what it rests on.
+    """Mean over n images with its 95 % interval (normal approximation).
 
     excluded: images for which the quantity is not defined (constant ones, for R2).
     """
@@ -27,7 +27,7 @@ class Estimate:
 
 
 def estimate(values: Float64) -> Estimate:
-    """Return mean and 95 % interval of `values` (N,), leaving out and counting NaN."""
+    """Return mean and 95 % interval of `values` (N,); NaN are left out and counted."""
     kept = values[~np.isnan(values)]
     excluded = int(values.size - kept.size)
     if kept.size == 0:
@@ -53,15 +53,15 @@ def share(hits: int, n: int) -> Estimate:
 
 
 def over_seeds(values: Sequence[float] | Float64) -> Estimate:
-    """Return the mean of one value a seed with its 95 % interval by Student's t.
+    """Return the mean of one value per seed with its 95 % interval by Student's t.
 
-    The interval is NaN for one seed, and where a value is.
+    The interval is NaN for one seed, and if a value is not finite.
     """
-    result = np.asarray(values, dtype=np.float64)
-    n, mean = len(result), float(result.mean())
-    if n == 1 or not np.isfinite(result).all():
+    samples = np.asarray(values, dtype=np.float64)
+    n, mean = len(samples), float(samples.mean())
+    if n == 1 or not np.isfinite(samples).all():
         return Estimate(mean, float("nan"), float("nan"), n)
-    half = float(stdtrit(n - 1, 0.975)) * float(result.std(ddof=1)) / n**0.5
+    half = float(stdtrit(n - 1, 0.975)) * float(samples.std(ddof=1)) / n**0.5
     return Estimate(mean, mean - half, mean + half, n)
 
 

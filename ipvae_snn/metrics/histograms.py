@@ -1,4 +1,4 @@
-"""How far two distributions of spike counts are apart, pooled and for every neuron."""
+"""Distances between two distributions of spike counts, pooled and per neuron."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ BINS: Final = 512  # counts from BINS - 1 up share the last bin
 
 
 def histograms(counts: Int32) -> Int64:
-    """Return how often each neuron gave each count: (K, BINS) for counts (..., K)."""
+    """Return the histogram of each neuron's counts: (K, BINS) for counts (..., K)."""
     k = counts.shape[-1]
     flat = counts.reshape(-1)
     places = np.flatnonzero(flat)  # most counts are 0, and those need no sorting into bins

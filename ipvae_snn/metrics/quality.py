@@ -1,4 +1,4 @@
-"""How good a reconstruction and how sparse a code is, in NumPy."""
+"""Quality of reconstructions (R2, MSE) and sparseness of codes (zeros), in NumPy."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def r2_per_image(pixels: Floats, reconstruction: Floats) -> Float64:
     x = pixels.astype(np.float64)
     error = ((x - reconstruction) ** 2).sum(axis=1)
     total = ((x - x.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    # The mean of equal pixels may differ from them by rounding, so equality is asked directly.
+    # The mean of equal pixels may differ from them by rounding, so equality is tested directly.
     constant = (pixels == pixels[:, :1]).all(axis=1)
     return np.where(constant, np.nan, 1.0 - error / np.where(constant, 1.0, total))
 
@@ -22,10 +22,10 @@ def r2(pixels: Floats, reconstruction: Floats) -> Estimate:
 
 
 def mse(pixels: Floats, reconstruction: Floats) -> float:
-    """Return the mean squared error a pixel of (N, M) arrays."""
+    """Return the mean squared error per pixel of (N, M) arrays."""
     return float(np.mean((pixels.astype(np.float64) - reconstruction) ** 2))
 
 
 def zeros_fraction(counts: Integers | Floats) -> float:
-    """Return the share of latents, spike counts mostly, that are zero, in [0, 1]."""
+    """Return the share of latents (mostly spike counts) that are zero, in [0, 1]."""
     return float(np.mean(counts == 0))

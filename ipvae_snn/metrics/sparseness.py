@@ -1,4 +1,4 @@
-"""How few neurons say how much: lifetime and population sparseness of rates."""
+"""Lifetime and population sparseness of rates."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def treves_rolls(rates: Floats, axis: int) -> Float64:
     """Return the sparseness of `rates` along `axis`: 0 where all are equal, 1 where one has all.
 
     S = (1 - mean(r)^2 / mean(r^2)) / (1 - 1/n) after Treves & Rolls (1991) in the form of Vinje
-    & Gallant (2000). NaN where all rates are 0, or where there is one only.
+    & Gallant (2000). NaN where all rates are 0, or where there is only one.
     """
     r = rates.astype(np.float64)
     n = r.shape[axis]

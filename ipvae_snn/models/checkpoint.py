@@ -1,4 +1,4 @@
-"""Checkpoint files: the network for use (model.safetensors) and the state to go on from.
+"""Checkpoint files: the trained network (model.safetensors), and writing of the training state.
 
 Both are safetensors files with string metadata; neither is ever read with pickle.
 """
@@ -23,7 +23,7 @@ from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
 
 @dataclass(frozen=True)
 class Origin:
-    """What a network was trained on: data set name, kind of pixels and (height, width)."""
+    """Training data of a network: data set name, kind of pixels and (height, width)."""
 
     trained_on: str
     input_kind: InputKind
@@ -40,7 +40,7 @@ def save_model(
     """Write the network to `path`, whole or not at all, as `load_float_network` reads it.
 
     log_sigma is stored after its bound, so that a reader needs no more than the formulas. clip:
-    the soft clip in force, in nats, where training has not raised it to config.model.clip yet.
+    the present soft clip, in nats, where training has not yet increased it to config.model.clip.
     """
     tensors = {name: value.detach().cpu() for name, value in vars(model.view()).items()}
     network = {

@@ -1,4 +1,4 @@
-"""The dense dictionary: every pixel has a weight from every neuron."""
+"""Dense dictionary: every pixel has a weight from every neuron."""
 
 from dataclasses import dataclass
 from typing import Any, final

@@ -1,7 +1,7 @@
-"""The parameters of a trained network as plain NumPy arrays, read from a checkpoint file.
+"""Parameters of a trained network as plain NumPy arrays, read from a checkpoint file.
 
-Conversion, the float ONNX export and float inference start here; none of them needs the
-training code, and this file does not need torch.
+Conversion, the float ONNX export and float inference start from these. They need neither the
+training code nor torch.
 """
 
 import hashlib
@@ -29,21 +29,21 @@ else:
     import tomli as tomllib
 
 FORMAT: Final = "ipvae-snn/checkpoint"
-VERSION: Final = 2  # 1 had the dynamics in its config only
+VERSION: Final = 2  # version 1 had the dynamics in its config only
 KIND: Final = "poisson"
 
 
 @dataclass(frozen=True, repr=False)
 class FloatNetwork:
-    """A linear-decoder iP-VAE of M pixels and K neurons (docs: design of the model).
+    """A linear-decoder iP-VAE of M pixels and K neurons, in NumPy arrays.
 
     phi (M, K): dictionary. log_sigma (M,): log of the pixel noise. u0 (K,): initial log rate
-    in nats. log_bias (K,): log of the constant that is taken from the drive. log_lr: log of the
+    in nats. log_bias (K,): log of the constant subtracted from the drive. log_lr: log of the
     step size. clip, floor: the soft clip's upper and lower bound for u and du, in nats.
     input_kind: "unit" for pixels in [0, 1], "standardised" for zero-mean, unit-variance ones.
     image_shape: (height, width), height * width = M. source: SHA-256 of the checkpoint file.
     updates_per_step: updates of the potential in one step. leak: how strongly an update pulls the
-    potential u back to u_prior, where its step began; u changes by exp(log_lr) (drive -
+    potential u back to u_prior, where its step started; u changes by exp(log_lr) (drive -
     exp(log_bias) - leak (u - u_prior)), softly clipped. kl, training_steps: the form of the KL
     term and the number of steps that it was trained with, which an evaluation reports.
     """
@@ -65,7 +65,7 @@ class FloatNetwork:
     training_steps: int = 16
 
     def __repr__(self) -> str:
-        """Say shape and origin without the arrays."""
+        """Return shape and origin without the arrays."""
         height, width = self.image_shape
         return (
             f"FloatNetwork({height}x{width} {self.input_kind} pixels, {self.n_neurons} neurons, "
@@ -83,9 +83,9 @@ class FloatNetwork:
         return int(self.phi.shape[1])
 
     def with_single_updates(self) -> "FloatNetwork":
-        """Return the same network with every update as a step of its own: n times as many steps.
+        """Return the same network with one update per step, for n times as many steps.
 
-        Raises ConversionError where a leak ties the updates of a step together.
+        Raises ConversionError where a leak couples the updates of a step.
         """
         if self.updates_per_step > 1 and self.leak > 0:
             raise ConversionError(
@@ -153,7 +153,7 @@ def _kl_form(name: str) -> KlForm:
 def _dynamics(config: Mapping[str, Any], details: Mapping[str, Any], log_lr: float) -> _Dynamics:
     """Return the dynamics that the file states; an old file states them in its config.
 
-    There the leak is a constant pull c per update, which is the leak c / exp(log_lr).
+    An old file has a constant pull c per update, which equals the leak c / exp(log_lr).
     """
     if "updates_per_step" in details:
         return _Dynamics(int(details["updates_per_step"]), float(details["leak"]))
@@ -169,10 +169,10 @@ def _check_shapes(path: Path, network: FloatNetwork) -> None:
         "log_bias": (network.log_bias.shape, (k,)),
         "image_shape": ((network.image_shape[0] * network.image_shape[1],), (m,)),
     }
-    for name, (result, wanted) in shapes.items():
-        if result != wanted or 0 in wanted:
+    for name, (shape, wanted) in shapes.items():
+        if shape != wanted or 0 in wanted:
             raise FileFormatError(
-                f"{path}: {name} has shape {result}, but phi {(m, k)} needs {wanted}"
+                f"{path}: {name} has shape {shape}, but phi {(m, k)} needs {wanted}"
             )
     for name in ("phi", "log_sigma", "u0", "log_bias"):
         if not np.isfinite(getattr(network, name)).all():

@@ -1,4 +1,4 @@
-"""Write a checkpoint with its dictionary in half precision, which halves its size."""
+"""Checkpoints with the dictionary in half precision, which halves their size."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def save_half(checkpoint: Path, out: Path) -> None:
     """Write the network of `checkpoint` to `out` with phi as float16, the rest as it is.
 
     `load_float_network` reads the result as it reads any checkpoint. Raises FileFormatError if
-    `checkpoint` is not a whole one, ConfigError if a weight is beyond what float16 can hold.
+    `checkpoint` is not complete, ConfigError if a weight exceeds the largest float16.
     """
     phi = load_float_network(checkpoint).phi
     largest, limit = float(np.abs(phi).max()), float(np.finfo(np.float16).max)

@@ -1,4 +1,4 @@
-"""A linear decoder with Gaussian pixel noise: drive, competition, likelihood, free energy."""
+"""Linear decoder with Gaussian pixel noise: drive, competition, likelihood, free energy."""
 
 import math
 from typing import Final
@@ -34,12 +34,12 @@ def feed_forward(x: Pixels, phi: Phi, log_sigma: LogSigma) -> Neurons:
 
 
 def drive(x: Pixels, z: Neurons, phi: Phi, log_sigma: LogSigma) -> Neurons:
-    """Return phi^T diag(1/sigma^2) (x - phi z): the drive by way of the M pixels."""
+    """Return phi^T diag(1/sigma^2) (x - phi z): the drive computed over the M pixels."""
     return ((x - z @ phi.T) * precision(log_sigma)) @ phi
 
 
 def gram_drive(b: Neurons, z: Neurons, G: Lateral) -> Neurons:
-    """Return b - G z: the same drive by way of lateral competition."""
+    """Return b - G z: the same drive computed by lateral competition."""
     return b - z @ G
 
 
@@ -52,7 +52,7 @@ def negative_log_likelihood(x: Pixels, z: Neurons, phi: Phi, log_sigma: LogSigma
 def gram_negative_log_likelihood(
     x_squared: PerImage, b: Neurons, z: Neurons, lateral: Neurons, log_normaliser: Scalar
 ) -> PerImage:
-    """Return the same without a tensor of pixels, in nats.
+    """Return the negative log likelihood without a tensor of pixels, in nats.
 
     |x - phi z|^2 / sigma^2 = x_squared - 2 z.b + z.Gz, with x_squared the squared norm of
     x / sigma and lateral = z G.

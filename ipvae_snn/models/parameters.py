@@ -1,4 +1,4 @@
-"""The trainable parameters of an iP-VAE with a linear decoder, as a thin module."""
+"""Trainable parameters of an iP-VAE with a linear decoder, as a torch module."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ipvae_snn.config.settings import ModelConfig
 
 @dataclass(frozen=True)
 class Parameters:
-    """The parameters as the formulas take them.
+    """Parameters in the form that the formulas take.
 
     phi (M, K), log_sigma (1, M) after its bound, u0 (1, K), log_bias (1, K), log_lr ().
     """
@@ -23,7 +23,7 @@ class Parameters:
 
 
 class IterativePoissonVAE(nn.Module):
-    """Holds the parameters; every computation is a pure function in `functional`."""
+    """Module of the parameters; computations are pure functions in the other model modules."""
 
     def __init__(self, n_pixels: int, config: ModelConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class IterativePoissonVAE(nn.Module):
         self.log_lr = nn.Parameter(torch.tensor(config.log_lr))
 
     def view(self) -> Parameters:
-        """Return the parameters for use, differentiable."""
+        """Return the parameters for the formulas, differentiable."""
         return Parameters(
             phi=self.phi,
             log_sigma=bounded(self.log_sigma, self.config.log_sigma_limit),
@@ -50,7 +50,7 @@ class IterativePoissonVAE(nn.Module):
 def bounded(raw: Tensor, limit: float) -> Tensor:
     """Return limit * tanh(raw / limit), or `raw` itself where limit is 0.
 
-    Without it the noise of a pixel that never changes shrinks without end, and phi / sigma^2
-    becomes largest where no signal is.
+    Without this bound, the noise of a pixel that never changes shrinks towards 0, and
+    phi / sigma^2 becomes largest where there is no signal.
     """
     return limit * torch.tanh(raw / limit) if limit > 0 else raw

@@ -1,7 +1,7 @@
 """The iP-VAE as pure functions of torch tensors: drive, update, KL, likelihood, free energy.
 
 Source of the formulas: Vafaii, Galor and Yates, Brain-like Variational Inference (NeurIPS 2025).
-shapes.py names the shapes.
+shapes.py defines the shapes.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def kl_exact(u_new: Neurons, u_old: StartOrNeurons) -> PerImage:
 
 
 def kl_code(u_new: Neurons, u_old: StartOrNeurons) -> PerImage:
-    """Return the KL with the updated rate in front, as the paper's public code has it."""
+    """Return the KL with the updated rate as prefactor, as in the paper's public code."""
     du = u_new - u_old
     return (torch.exp(u_new) * (1.0 + torch.exp(du) * (du - 1.0))).sum(-1)
 
@@ -69,9 +69,9 @@ KL_FORMS: Final[dict[KlForm, Callable[[Neurons, StartOrNeurons], PerImage]]] = {
 class PoissonLatents:
     """Spike counts z ~ Poisson(exp(u)): a `protocol.LatentModel` whose state is u (B, K), in nats.
 
-    u0 (1, K): initial log rate. log_bias (1, K): log of the constant taken from the drive.
-    log_lr (): log of the step size. The Fisher factor exp(u) cancels, so that an update needs the
-    drive alone.
+    u0 (1, K): initial log rate. log_bias (1, K): log of the constant subtracted from the
+    drive. log_lr (): log of the step size. The Fisher factor exp(u) cancels, so that an update
+    needs only the drive.
     """
 
     u0: Tensor
@@ -96,7 +96,7 @@ class PoissonLatents:
     def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
         """Return the source of counts at log rates u: exact, or relaxed at a temperature above 0.
 
-        Relaxed ones raise TrainingError where the rates have run away.
+        Relaxed draws raise TrainingError where the rates have run away.
         """
         if temperature == 0.0:
             return partial(exact_poisson, generator=generator)
@@ -107,7 +107,7 @@ class PoissonLatents:
         return draw(state)
 
     def update(self, state: Tensor, start: Tensor, drive: Tensor, z: Tensor) -> Tensor:
-        """Return u (B, K) after one update; z has no part in it but through the drive."""
+        """Return u (B, K) after one update; z acts only through the drive."""
         s = self.settings
         if s.leak and s.updates_per_step > 1:
             drive = drive - s.leak * (state - start)

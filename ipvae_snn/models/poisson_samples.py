@@ -1,4 +1,4 @@
-"""Poisson spike counts in torch: relaxed ones with a gradient for training, exact ones for use.
+"""Poisson spike counts in torch: relaxed with a gradient for training, or exact.
 
 The relaxed sample counts arrivals softly (Vafaii, Galor and Yates 2024): with inter-arrival
 times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n, z = sum_n sigmoid((1 - s_n) / temperature).
@@ -15,12 +15,12 @@ from ipvae_snn.models.shapes import AnyShape
 
 # An arrival later than 1 + CUTOFF * temperature adds less than sigmoid(-6) = 0.0025.
 CUTOFF: Final = 6.0
-# Arrivals of one element before training gives up: the clip's rate of e^10 times the horizon of
-# the warmest samples. One such neuron costs little; many of them pass the mean limit first.
+# Most arrivals of one element before training stops: the clip's rate of e^10 times the horizon at
+# the highest temperature. One such neuron costs little; many of them exceed the mean limit first.
 MAX_ARRIVALS: Final = 262_144
-# Arrivals an element on average before training gives up: no useful code is that dense.
+# Most arrivals per element on average before training stops: no useful code is that dense.
 MAX_MEAN_ARRIVALS: Final = 256
-# Arrivals drawn in one call: few elements stay active for long, and they are drawn in blocks.
+# Arrivals drawn in one call: few elements stay active for long, and these are drawn in blocks.
 BLOCK: Final = 4_096
 
 Elements = Annotated[Tensor, "elements"]
@@ -30,8 +30,8 @@ Draw = Callable[[Tensor | None, int, int], Tensor]
 def generator_draw(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Draw:
     """Return a source of unit-rate exponentials for elements of a tensor of `shape`.
 
-    The source takes (index, first, count) and returns arrivals first .. first + count - 1 of the
-    elements with the flat indices `index` (None: of all, as one row), shape (count, elements).
+    The source takes (index, first, count). It returns arrivals first .. first + count - 1 of the
+    elements with the flat indices `index` (None: of all elements), shape (count, elements).
     """
 
     def draw(index: Tensor | None, first: int, count: int) -> Tensor:
@@ -48,9 +48,9 @@ def relaxed_poisson(
 ) -> AnyShape:
     """Return relaxed spike counts at the log rates `u`, with a gradient to `u`.
 
-    Arrivals are drawn only for elements whose time has not passed 1 + cutoff * temperature, so
-    that about 1 + rate draws an element are made and nothing of size (arrivals, B, K) is kept.
-    Raises TrainingError where the rates have run away.
+    Arrivals are drawn only for elements whose time has not passed 1 + cutoff * temperature. This
+    takes about 1 + rate draws per element, and no tensor of size (arrivals, B, K) is kept. Raises
+    TrainingError where the rates have run away.
     """
     # torch leaves Function.apply without types.
     result: Tensor = _RelaxedPoisson.apply(u, temperature, draw, cutoff)  # type: ignore[no-untyped-call]
@@ -60,7 +60,7 @@ def relaxed_poisson(
 def relaxed_poisson_plain(
     u: AnyShape, temperature: float, exponentials: Annotated[Tensor, "arrivals *shape"]
 ) -> AnyShape:
-    """Return the same by the plain formula, from unit exponentials."""
+    """Return relaxed spike counts by the formula itself, from unit exponentials."""
     arrivals = torch.cumsum(exponentials * torch.exp(-u), dim=0)
     return torch.sigmoid((1.0 - arrivals) / temperature).sum(0)
 
@@ -125,10 +125,10 @@ def _soft_count(times: AnyShape, temperature: float) -> tuple[AnyShape, AnyShape
 
 
 def run_away(max_rate: float, mean_rate: float) -> TrainingError:
-    """Return the error to raise where samples cost too much, with rates in spikes a step."""
+    """Return the error for samples that cost too much; rates in spikes per step."""
     return TrainingError(
-        f"training ran away: rates reached {max_rate:.4g} spikes a step (mean "
-        f"{mean_rate:.4g}), and a sample may cost at most {MAX_ARRIVALS} arrivals a "
+        f"training ran away: rates reached {max_rate:.4g} spikes per step (mean "
+        f"{mean_rate:.4g}), and a sample may cost at most {MAX_ARRIVALS} arrivals per "
         f"neuron ({MAX_MEAN_ARRIVALS} on average); lower train.learning_rate, train.grad_clip or "
         "model.clip, or lengthen train.warm_up_fraction"
     )

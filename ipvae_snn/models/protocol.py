@@ -1,8 +1,8 @@
-"""What training, validation and float layers ask of a latent model and of a dictionary.
+"""Protocols of a latent model and of a dictionary, for training, validation and float layers.
 
-A model is a frozen dataclass of tensors whose methods are pure functions; a sibling of the Poisson
-model (`poisson.PoissonLatents`) is one such class and one line in `registry`. Shapes: batch B,
-pixels M, neurons K.
+A model is a frozen dataclass of tensors whose methods are pure functions. A new model beside the
+Poisson one (`poisson.PoissonLatents`) is one such class and one line in `registry`. Shapes: batch
+B, pixels M, neurons K.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Draw = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class LatentSettings:
-    """The numbers of a model that are not learnt.
+    """Constants of a model that are not learnt.
 
     clip, floor: soft upper and hard lower bound of the potential and of its change, in nats.
     updates_per_step, leak: see `config.settings.ModelConfig`. kl: the form of the divergence.
@@ -39,7 +39,7 @@ class LatentSettings:
 
 
 class LatentModel(Protocol[State]):
-    """A distribution q over latents, and how its parameters, the state, follow the input."""
+    """Distribution q over latents, and the update of its parameters (the state) by the input."""
 
     @property
     def updates_per_step(self) -> int:
@@ -49,13 +49,13 @@ class LatentModel(Protocol[State]):
         """Return the state of n_rows images before their first update: the learnt prior."""
 
     def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
-        """Return a source of latents for `sample`: exact ones, or relaxed ones with a gradient.
+        """Return a source of latents for `sample`: exact, or relaxed with a gradient.
 
-        temperature: of the relaxation; 0 asks for exact latents.
+        temperature: of the relaxation; 0 for exact latents.
         """
 
     def sample(self, state: State, draw: Draw) -> Tensor:
-        """Return latents z (B, K) of the distribution that `state` describes."""
+        """Return latents z (B, K) drawn from the distribution with the parameters `state`."""
 
     def update(self, state: State, start: State, drive: Tensor, z: Tensor) -> State:
         """Return the state after one update.
@@ -68,11 +68,11 @@ class LatentModel(Protocol[State]):
         """Return KL(q_new || q_old) summed over neurons: (B,), in nats."""
 
     def rates(self, state: State) -> Tensor:
-        """Return the mean latents (B, K), which a read-out of means decodes."""
+        """Return the mean latents (B, K), which the MAP read-out decodes."""
 
 
 class Dictionary(Protocol):
-    """A linear decoder x^ = phi z with Gaussian pixel noise sigma."""
+    """Linear decoder x^ = phi z with Gaussian pixel noise sigma."""
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the reconstruction phi z, (..., M), of latents z (..., K)."""
@@ -106,7 +106,7 @@ def advance(
 
 
 def drive(dictionary: Dictionary, x: Tensor, z: Tensor) -> Tensor:
-    """Return phi^T diag(1/sigma^2) (x - phi z), (B, K), by way of the pixels x (B, M)."""
+    """Return phi^T diag(1/sigma^2) (x - phi z), (B, K), computed over the pixels x (B, M)."""
     return dictionary.project(x - dictionary.decode(z))
 
 

@@ -1,4 +1,4 @@
-"""The latent models by name: what `model.kind` of a config may be."""
+"""Registry of latent models: the values of `model.kind` in a config."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import LatentModel, LatentSettings
 
-# The state is the model's own affair: no caller looks inside.
+# The state is opaque to callers; only the model itself reads it.
 Builder = Callable[[Parameters, LatentSettings], LatentModel[Any]]
 
 MODELS: Final[Mapping[str, Builder]] = MappingProxyType({"poisson": PoissonLatents.of})

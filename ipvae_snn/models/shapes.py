@@ -1,4 +1,4 @@
-"""Shapes of the model's tensors, once: M pixels, K neurons, *B the axes of a batch.
+"""Shapes of the model's tensors: M pixels, K neurons, *B the axes of a batch.
 
 A type checker sees a Tensor; tests/support/shape_checks.py checks the axes. Within one call an
 axis name stands for one length. *B is (B,), or (T, B) for the frames of a sequence.

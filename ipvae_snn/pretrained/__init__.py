@@ -1,4 +1,4 @@
-"""Trained networks that come with the package: found by name, each with a model card beside it."""
+"""Pretrained networks of the package: found by name, each with a model card."""
 
 import difflib
 from importlib import resources
@@ -26,10 +26,10 @@ def card(name: str) -> Path:
 
 
 def network_path(text: str) -> Path:
-    """Return the path that `text` is, or the file of the pretrained network of that name.
+    """Return the path `text`, or the file of the pretrained network of that name.
 
-    An existing path wins over a name; write ./mnist-512 for a file that is called so. Raises
-    FileFormatError where it is neither.
+    An existing path takes precedence over a name; write ./mnist-512 for a file of that name.
+    Raises FileFormatError if it is neither.
     """
     path = Path(text)
     if path.exists():
@@ -42,5 +42,5 @@ def network_path(text: str) -> Path:
     listed = ", ".join(known) or "none"
     raise FileFormatError(
         f"{text}: no such file, nor a pretrained network (there are {listed}){hint}; check the "
-        "path, or make it first"
+        "path, or create it first"
     )

@@ -1,1 +1,1 @@
-"""Files: whole-or-nothing writing, tensors in safetensors, arrays in npz."""
+"""Files: atomic writing, tensors in safetensors, arrays in npz."""

@@ -1,4 +1,4 @@
-"""Arrays by name in a compressed npz file."""
+"""Compressed npz files of named arrays."""
 
 from collections.abc import Mapping
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Write files and folders so that a reader sees the whole thing or nothing."""
+"""Atomic writing: a reader sees a whole file or folder, or none."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
 
     The temporary file lies in the same folder, so the rename stays on one file system and is
-    atomic. On any error (a full disk among them) it is removed and `path` keeps what it held.
+    atomic. On any error (a full disk among them) it is removed and `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def write_text(path: Path, text: str) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path` that takes its place if the block succeeds.
 
-    An existing folder at `path` is replaced only then; on any error it is left as it was.
+    An existing folder at `path` is replaced only then; on any error it is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

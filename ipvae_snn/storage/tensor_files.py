@@ -1,4 +1,4 @@
-"""Make safetensors files reproducible: equal content, equal bytes, equal checksum."""
+"""Reproducible safetensors files: equal content gives equal bytes and an equal checksum."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def sorted_metadata(data: bytes) -> bytes:
 
 
 def read_format(path: Path) -> str | None:
-    """Return what the safetensors file at `path` says it is, or None if it says nothing.
+    """Return the format that the safetensors file at `path` names, or None if it names none.
 
     Raises FileFormatError if it is missing or truncated.
     """
@@ -37,16 +37,16 @@ def read_format(path: Path) -> str | None:
 
 
 def read_header(path: Path, expected_format: str, newest_version: int) -> dict[str, str]:
-    """Return the string metadata of the safetensors file at `path`, after checking whose it is.
+    """Return the string metadata of the safetensors file at `path`, after checking its format.
 
     Raises FileFormatError if the file is missing, truncated, not ours, of another kind, or
     newer than `newest_version`.
     """
     metadata = _metadata(path)
-    result = metadata.get("format")
-    if result != expected_format:
+    named = metadata.get("format")
+    if named != expected_format:
         raise FileFormatError(
-            f"{path}: its format is {result!r}, not {expected_format!r}; was another file meant?"
+            f"{path}: its format is {named!r}, not {expected_format!r}; was another file meant?"
         )
     version = metadata.get("version", "")
     if not version.isdigit() or int(version) < 1:
@@ -61,11 +61,12 @@ def read_header(path: Path, expected_format: str, newest_version: int) -> dict[s
 
 def _metadata(path: Path) -> dict[str, str]:
     if not path.is_file():
-        raise FileFormatError(f"{path}: no such file; check the path, or make it first")
+        raise FileFormatError(f"{path}: no such file; check the path, or create it first")
     try:
         with safe_open(path, framework="numpy") as handle:
             return dict(handle.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise FileFormatError(
-            f"{path}: not a readable safetensors file ({error}); it may be truncated, make it again"
+            f"{path}: not a readable safetensors file ({error}); it may be truncated; "
+            "create it again"
         ) from error

@@ -1,7 +1,7 @@
-"""Several training processes as one: which rows of a batch are whose, and the sum of gradients.
+"""Data-parallel training: each process's rows of a batch, and the sum of gradients.
 
-Started by PyTorch's own launcher, `torchrun`, which tells each process its place through the
-environment; gloo joins them on the CPU, NCCL on CUDA.
+PyTorch's launcher `torchrun` starts the processes and gives each its rank in the environment. They
+communicate through gloo on the CPU, through NCCL on CUDA.
 """
 
 import os
@@ -17,18 +17,18 @@ from ipvae_snn.errors import ConfigError
 
 @dataclass(frozen=True)
 class Processes:
-    """This process is number `rank` of `count`."""
+    """Rank of this process, and the number `count` of processes."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes the files and shows progress."""
+        """True for the process that writes the files and shows progress."""
         return self.rank == 0
 
     def rows(self, n_rows: int) -> slice:
-        """Return the rows of a batch of n_rows that are this process's, in equal shares."""
+        """Return this process's rows of a batch of n_rows, in equal shares."""
         if n_rows < self.count:
             raise ConfigError(
                 f"a batch of {n_rows} images cannot be shared by {self.count} processes; raise "
@@ -37,7 +37,7 @@ class Processes:
         return slice(n_rows * self.rank // self.count, n_rows * (self.rank + 1) // self.count)
 
     def total(self, values: Sequence[Tensor]) -> list[Tensor]:
-        """Return the sums of each tensor over all processes, in one exchange."""
+        """Return the sum of each tensor over all processes, in one exchange."""
         if self.count == 1:
             return list(values)
         flat = torch.cat([value.reshape(-1) for value in values])
@@ -46,13 +46,13 @@ class Processes:
         return [part.reshape(value.shape) for part, value in zip(parts, values, strict=True)]
 
     def wait(self) -> None:
-        """Wait until all processes have come this far."""
+        """Wait until all processes have reached this call."""
         if self.count > 1:
             distributed.barrier()
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> Processes:
-    """Return this process's place as `torchrun` gave it; one alone where it did not start us."""
+    """Return the rank and count that `torchrun` set; a single process without it."""
     if "WORLD_SIZE" not in environment or "RANK" not in environment:
         return Processes()
     return Processes(int(environment["RANK"]), int(environment["WORLD_SIZE"]))
@@ -60,7 +60,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Processes:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
-    """Join the processes that `torchrun` started, for the time of the block."""
+    """Connect the processes that `torchrun` started, for the time of the block."""
     place = launched()
     if place.count == 1:
         yield place

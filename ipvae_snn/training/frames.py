@@ -1,4 +1,4 @@
-"""Moving inputs: sequences of frames made from images in order, or from still ones that drift."""
+"""Moving inputs: sequences of frames from consecutive images, or from still images that drift."""
 
 import numpy as np
 
@@ -11,11 +11,11 @@ DIRECTIONS = np.array([(0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 
 
 
 def in_frames(images: ImageSet, settings: DataConfig) -> Float32:
-    """Return what a network is shown: (N, M) still images, or (N', F, M) sequences of F frames.
+    """Return the input of a network: (N, M) still images, or (N', F, M) sequences of F frames.
 
-    With motion "video", every F consecutive images are one sequence (N' = N / F, what is left
-    over at the end goes); with "drift", every image moves by one pixel a frame, in one of eight
-    directions that change from image to image, and black (0) comes in at the edge.
+    With motion "video", every F consecutive images are one sequence (N' = N / F, rounded down).
+    With "drift", every image moves by one pixel per frame, in one of eight directions that change
+    from image to image, and black (0) enters at the edge.
     """
     pixels = np.ascontiguousarray(images.pixels)
     frames = settings.frames
@@ -48,5 +48,5 @@ def drifting(pixels: Float32, image_shape: tuple[int, int], frames: int) -> Floa
 
 
 def _overlap(size: int, shift: int) -> slice:
-    """Return which of `size` places are still inside after a move by `shift`."""
+    """Return the places, of `size`, that are still inside after a move by `shift`."""
     return slice(min(size, max(0, shift)), max(0, min(size, size + shift)))

@@ -1,4 +1,4 @@
-"""Tell early that training went wrong, and what would mend it."""
+"""Health checks of training: early errors, each with a remedy."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from ipvae_snn.errors import TrainingError
 from ipvae_snn.training.schedules import warm_up_iterations
 from ipvae_snn.training.validation import Validation
 
-# Above this share of silent neurons the code carries nothing.
+# Above this share of silent neurons the code carries no information.
 SILENT_ZEROS: Final = 0.999
-# Mean rate, spikes a neuron and step: below it a thousand neurons fire once a step.
+# Mean rate, spikes per neuron and step: a thousand neurons with one spike per step.
 SILENT_RATE: Final = 1e-3
-# Nats a pixel and step. An untrained network has 1.4 on standardised pixels, and none that
-# learnt was ever above 5 but for single iterations, which clipped gradients survive.
+# Nats per pixel and step. An untrained network has 1.4 on standardised pixels. Networks that learnt
+# were above 5 only in single iterations, which do no harm with clipped gradients.
 MAX_NLL: Final = 100.0
-# Iterations in a row that must be that bad before training is given up.
+# Consecutive iterations above MAX_NLL after which training stops.
 PATIENCE: Final = 25
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one iteration came to, over all processes: means in nats an image, rates in spikes."""
+    """Figures of one iteration over all processes: means in nats per image, rates in spikes."""
 
     loss: float
     nll: float
@@ -33,9 +33,10 @@ class Step:
 
 
 def check(step: Step, n_pixels: int, iteration: int, settings: TrainConfig, bad: int = 0) -> int:
-    """Return how many iterations in a row were as bad as a run-away, `bad` before this one.
+    """Return the number of consecutive iterations above MAX_NLL; `bad` before this one.
 
-    Raises TrainingError if the step is not finite, has fallen silent, or is the 25th bad one.
+    Raises TrainingError if a figure is not finite, if the neurons fell silent, or at the 25th
+    consecutive bad iteration.
     """
     if not (math.isfinite(step.loss) and math.isfinite(step.gradient_norm)):
         raise TrainingError(
@@ -46,30 +47,30 @@ def check(step: Step, n_pixels: int, iteration: int, settings: TrainConfig, bad:
     bad = bad + 1 if step.nll > MAX_NLL * n_pixels else 0
     if bad >= PATIENCE:
         raise TrainingError(
-            f"training ran away: {step.nll / n_pixels:.4g} nats a pixel at iteration {iteration} "
+            f"training ran away: {step.nll / n_pixels:.4g} nats per pixel at iteration {iteration} "
             f"(limit {MAX_NLL:g}; largest rate {step.max_rate:.4g}); lower train.learning_rate or "
             "train.grad_clip, raise train.temperature_end, or lengthen train.warm_up_fraction"
         )
     if step.rate < SILENT_RATE and iteration >= _settled(settings):
-        raise _silent(f"{step.rate:.2g} spikes a neuron and step", f"{SILENT_RATE:g}", iteration)
+        raise _silent(f"{step.rate:.2g} spikes per neuron and step", f"{SILENT_RATE:g}", iteration)
     return bad
 
 
 def check_validation(result: Validation, iteration: int, settings: TrainConfig) -> None:
-    """Raise TrainingError if hardly a neuron speaks on the validation images."""
+    """Raise TrainingError if hardly any neuron spikes on the validation images."""
     if result.zeros > SILENT_ZEROS and iteration >= _settled(settings):
         raise _silent(f"{result.zeros:.2%} of the spike counts are zero", "99.9%", iteration)
 
 
 def _settled(settings: TrainConfig) -> int:
-    """Return when a network that learns has left its start: warm-up and a tenth of the ramp."""
+    """Return the iteration from which silence is an error: warm-up and a tenth of the ramp."""
     ramp = settings.beta_ramp_fraction * settings.iterations
     return warm_up_iterations(settings) + math.ceil(0.1 * ramp)
 
 
-def _silent(result: str, limit: str, iteration: int) -> TrainingError:
+def _silent(measured: str, limit: str, iteration: int) -> TrainingError:
     return TrainingError(
-        f"training fell silent: {result} at iteration {iteration} (limit {limit}); lengthen "
-        "train.beta_ramp_fraction, lower train.beta or train.learning_rate, or start louder "
-        "(model.u0_low, model.u0_high)"
+        f"training fell silent: {measured} at iteration {iteration} (limit {limit}); lengthen "
+        "train.beta_ramp_fraction, lower train.beta or train.learning_rate, or start "
+        "at higher rates (model.u0_low, model.u0_high)"
     )

@@ -1,4 +1,4 @@
-"""The training loss: free energy summed over unrolled inference, computed in Gram space."""
+"""Training loss: free energy over unrolled inference, computed in Gram form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ Sample = Callable[[Tensor, int], Tensor]
 class Unrolled:
     """Scalars of one iteration: the loss to minimise, and detached means for the log.
 
-    nll and kl are means over batch and steps, in nats an image; rate is the mean and max_rate
-    the largest rate at the last step, in spikes a neuron and step; arrivals is the largest mean
-    number of arrivals that a relaxed sample took an element, 0 where that was not counted.
+    nll and kl are means over batch and steps, in nats per image. rate is the mean and max_rate the
+    largest rate at the last step, in spikes per neuron and step. arrivals is the largest mean
+    number of arrivals per element of a relaxed sample, 0 if not counted.
     """
 
     loss: Tensor
@@ -49,9 +49,9 @@ def unrolled_loss(
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
     The fast path of the Poisson model with a dense dictionary. G and b are formed once; no step
-    touches a tensor of pixels. Memory grows with the number of updates by four tensors (B, K).
-    rounding: inference sees rounded matrices, to which gradients pass straight through, and the
-    loss decodes by the exact dictionary; a fifth tensor then.
+    uses a tensor of pixels. Memory grows by four tensors (B, K) per update. rounding: inference
+    sees rounded matrices, through which gradients pass straight, and the loss decodes by the exact
+    dictionary; memory then grows by five tensors per update.
     """
     p, frames = parameters, _frames(x)
     dictionary = DenseDictionary.of(p)
@@ -70,7 +70,7 @@ def unrolled_plain(
     unrolling: Unrolling,
     rounding: FakeRounding | None = None,
 ) -> Unrolled:
-    """Return the same by automatic differentiation (`unrolled_by_autodiff`), on any device."""
+    """Return the loss as `unrolled_loss` does, by automatic differentiation, on any device."""
     dictionary = DenseDictionary.of(parameters)
     seen = None if rounding is None else partial(rounding, dictionary)
     model = PoissonLatents.of(parameters, unrolling.latents)
@@ -88,10 +88,10 @@ def unrolled_by_autodiff(
 ) -> Unrolled:
     """Return the loss on x (B, M) or (B, F, M) for any model and dictionary, on any device.
 
-    sample(parameters, i) is the model's source of latents (B, K); it is called once for the
-    initial state (i = 0) and once per update, and a sample serves both the loss after update i
-    and the inference of i + 1. rounding(frames, G): what inference sees instead of G and b. Of
-    `unrolling` the numbers of steps and updates matter; the dynamics are the model's.
+    sample(parameters, i) is the model's source of latents (B, K). It is called once for the initial
+    state (i = 0) and once per update; a sample serves both the loss after update i and the
+    inference of update i + 1. rounding(frames, G) replaces G and b in inference. Of `unrolling`
+    only the numbers of steps and updates are used; the dynamics are those of the model.
     """
     frames = _frames(x)
     G, b = dictionary.gram(), dictionary.project(frames)
@@ -130,7 +130,7 @@ def _frames(x: Tensor) -> Tensor:
 
 
 class _Terms(NamedTuple):
-    """What unrolled inference leaves: fit and kl (scalars, nats), last rates (B, K), arrivals."""
+    """Results of unrolled inference: fit and kl (scalars, nats), last rates (B, K), arrivals."""
 
     fit: Tensor
     kl: Tensor
@@ -142,7 +142,7 @@ def _summary(
     dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: float, unrolling: Unrolling
 ) -> Unrolled:
     energy = dictionary.power(frames).mean(-1)
-    # Frames are seen for equally many steps but for rounding, which the weights follow.
+    # Frames are seen for equally many steps except for rounding, which the weights reflect.
     seen = [
         unrolling.frame(i, len(frames))
         for i in range(1, unrolling.updates + 1)

@@ -1,4 +1,4 @@
-"""Keyed randomness of training: batches, noise, and generators, each from (seed, what, when)."""
+"""Keyed random streams of training: batches, noise, generators; by seed, stream, iteration."""
 
 from enum import IntEnum
 from functools import lru_cache
@@ -11,7 +11,7 @@ from ipvae_snn.config.settings import TrainConfig
 
 
 class Stream(IntEnum):
-    """What a random stream is for; with seed and iteration it keys the stream."""
+    """Purpose of a random stream; part of its key, with seed and iteration."""
 
     INITIAL = 0
     NOISE = 1
@@ -20,7 +20,7 @@ class Stream(IntEnum):
 
 
 def batch_indices(n_images: int, batch_size: int, seed: int, iteration: int) -> Int64:
-    """Return the images of an iteration's batch, int64: each image once an epoch, rest dropped."""
+    """Return the image indices of a batch: each image once per epoch, the rest dropped."""
     size = min(batch_size, n_images)
     epoch, position = divmod(iteration, n_images // size)
     return _epoch_order(n_images, seed, epoch)[position * size : (position + 1) * size]
@@ -34,7 +34,7 @@ def _epoch_order(n_images: int, seed: int, epoch: int) -> Int64:
 def keyed_generator(
     device: torch.device, seed: int, stream: Stream, iteration: int, first_row: int = 0
 ) -> torch.Generator:
-    """Return a generator that depends on its key only, so that none has to be kept."""
+    """Return a generator that depends only on its key, so that none has to be stored."""
     sequence = np.random.SeedSequence([seed, stream, iteration, first_row])
     key = int(sequence.generate_state(1, np.uint64)[0])
     return torch.Generator(device=device).manual_seed(key >> 1)

@@ -1,4 +1,4 @@
-"""The files of a training run: config.toml, metrics.jsonl, state and model."""
+"""Files of a training run: config.toml, metrics.jsonl, state and model."""
 
 import hashlib
 import json
@@ -18,18 +18,18 @@ Record = Mapping[str, int | float | str]
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run's files lie; the state file alone decides where a run goes on."""
+    """Paths of a run's files; the state file alone decides where a run continues."""
 
     path: Path
 
     @property
     def model(self) -> Path:
-        """The network for use."""
+        """The trained network."""
         return self.path / "model.safetensors"
 
     @property
     def state(self) -> Path:
-        """The training state; it is written before the model, and the model follows from it."""
+        """The training state; it is written before the model, which can be derived from it."""
         return self.path / "state.safetensors"
 
     @property
@@ -39,11 +39,11 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """One JSON record a line."""
+        """Metrics, one JSON record per line."""
         return self.path / "metrics.jsonl"
 
     def start(self, config: Config) -> None:
-        """Begin a new run here; FileFormatError if the folder holds one already."""
+        """Start a new run; FileFormatError if the folder already holds one."""
         for file in (self.state, self.model, self.metrics):
             if file.exists():
                 raise FileFormatError(
@@ -54,7 +54,7 @@ class RunFolder:
         write_text(self.config, to_toml(config))
 
     def resume(self, config: Config, data: str) -> TrainingState | None:
-        """Return the state to go on from, or None if the run was ended before it kept one.
+        """Return the state to continue from, or None if the run ended before it saved one.
 
         Cuts the metrics back to that state. Raises ConfigError if the settings differ from the
         run's, DataError if the images do, FileFormatError if the state cannot be read.
@@ -62,7 +62,7 @@ class RunFolder:
         if not self.state.exists():
             if self.model.exists():
                 raise FileFormatError(
-                    f"{self.path}: holds a model but no {self.state.name} to go on from; train "
+                    f"{self.path}: holds a model but no {self.state.name} to continue from; train "
                     "into another folder"
                 )
             self.path.mkdir(parents=True, exist_ok=True)
@@ -90,12 +90,12 @@ class RunFolder:
             handle.write(json.dumps(dict(record)) + "\n")
 
     def cut_metrics(self, iteration: int) -> None:
-        """Keep the whole records up to `iteration`; what a kill tore off or left over goes."""
+        """Keep the complete records up to `iteration`; remove later and truncated ones."""
         kept = [r for r in self.read_metrics() if int(r["iteration"]) <= iteration]
         write_text(self.metrics, "".join(json.dumps(dict(r)) + "\n" for r in kept))
 
     def read_metrics(self) -> list[Record]:
-        """Return the records up to the first that is torn; none if there is no file."""
+        """Return the records before the first truncated one; none if there is no file."""
         records: list[Record] = []
         if not self.metrics.exists():
             return records

@@ -1,4 +1,4 @@
-"""What changes over the iterations: learning rate, beta, soft clip, temperature, steps."""
+"""Schedules over the iterations: learning rate, beta, soft clip, temperature, steps."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 from ipvae_snn.config.settings import ModelConfig, TrainConfig
 
-# A warm-up of a few iterations lets the rates explode (measured), so short runs get this many.
+# With a shorter warm-up the rates explode (measured), so short runs use this many iterations.
 MIN_WARM_UP: Final = 50
 
 
@@ -44,7 +44,7 @@ def moment(model: ModelConfig, train: TrainConfig, iteration: int) -> Moment:
     return Moment(
         learning_rate=rate,
         grad_clip=train.grad_clip * (train.grad_clip_warm_up_factor if warming else 1.0),
-        # KL is paid mostly on the way from u0, so its mean over T falls as 1 / T.
+        # Most of the KL arises on the way from u0, so its mean over T falls as 1 / T.
         beta=mix(train.beta_start, train.beta, ramp) * steps / train.steps,
         clip=mix(clip_start, model.clip, ramp),
         temperature=mix(train.temperature_start, train.temperature_end, cooling),
@@ -53,7 +53,7 @@ def moment(model: ModelConfig, train: TrainConfig, iteration: int) -> Moment:
 
 
 def unrolled_steps(train: TrainConfig, iteration: int) -> int:
-    """Return T at `iteration`: train.steps, or what the curriculum has reached on its way there."""
+    """Return T at `iteration`: train.steps, or less while the curriculum increases it."""
     if not 0 < train.steps_start < train.steps:
         return train.steps
     doublings = math.ceil(math.log2(train.steps / train.steps_start))
@@ -62,7 +62,7 @@ def unrolled_steps(train: TrainConfig, iteration: int) -> int:
 
 
 def linear(iteration: int, length: float) -> float:
-    """Return how much of a ramp of `length` iterations is done, in [0, 1]."""
+    """Return the share of a ramp of `length` iterations that is done, in [0, 1]."""
     return 1.0 if length <= 0 else min(1.0, iteration / length)
 
 

@@ -1,4 +1,4 @@
-"""The state of an unfinished training run, on disk."""
+"""State of an unfinished training run, on disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ STATE_VERSION: Final = 1
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that training needs to go on: `iteration` iterations are done.
+    """State from which training continues; `iteration` iterations are done.
 
     parameters and moments are named tensors; data is the fingerprint of the training images.
-    Every random draw is keyed by seed and iteration, so there is no generator to be kept.
+    Every random draw is keyed by seed and iteration, so no generator has to be stored.
     """
 
     iteration: int
@@ -50,7 +50,7 @@ def save_state(path: Path, state: TrainingState) -> None:
 
 
 def load_state(path: Path) -> TrainingState:
-    """Read a training state; FileFormatError if it is missing, torn, foreign or newer."""
+    """Read a training state; FileFormatError if it is missing, truncated, foreign or newer."""
     metadata = read_header(path, STATE_FORMAT, STATE_VERSION)
     try:
         with safe_open(path, framework="pt") as handle:

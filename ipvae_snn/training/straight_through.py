@@ -1,8 +1,8 @@
-"""Quantisation-aware training: inference sees weights of few bits, gradients pass straight on.
+"""Quantisation-aware training: weights of few bits in inference, straight-through gradients.
 
-The straight-through estimator (Bengio, Leonard and Courville 2013; Jacob et al., CVPR 2018). Here
-every row is rounded to the nearest level at the clipping with the least squared error, which is
-cheap enough for every iteration; conversion rounds with compensated errors (`quantise`).
+The straight-through estimator (Bengio, Leonard and Courville 2013; Jacob et al., CVPR 2018). Every
+row is rounded to the nearest level at the clipping with the least squared error, which is cheap
+enough for every iteration. Conversion compensates rounding errors (`conversion.quantise`).
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,17 @@ from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.training.unrolled import Rounded
 
-CLIP_RATIOS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # those of conversion, `quantise`
+CLIP_RATIOS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # as in conversion.quantise
 
 
 @dataclass(frozen=True)
 class FakeRounding:
-    """How matrices are rounded: to `bits` signed bits, a scale for every row.
+    """Rounding of matrices to `bits` signed bits, with one scale per row.
 
-    active (n,): the pixels that differ between training images. The program has no others, and
-    they must not spoil a row's scale: the noise of a pixel that never changes is learnt to be
-    almost 0. mean (M,): the images' mean, whose rounding error the program's bias takes back.
+    active (n,): the pixels that differ between training images. The integer network has only these.
+    The others must not distort a row's scale: the learnt noise of a pixel that never changes is
+    almost 0. mean (M,): the images' mean, whose rounding error the integer network's bias
+    compensates.
     """
 
     bits: int
@@ -42,9 +43,9 @@ class FakeRounding:
 
     @torch.no_grad()
     def __call__(self, p: DenseDictionary, frames: Tensor, G: Tensor) -> Rounded:
-        """Return what inference sees of G (K, K) and of frames (F, B, M).
+        """Return G (K, K) and the drive of frames (F, B, M), rounded for inference.
 
-        The diagonal stays as it is, as the program's self-inhibition does.
+        The diagonal is not rounded, as the integer network's self-inhibition is not.
         """
         phi, log_sigma = p.phi[self.active], p.log_sigma.reshape(-1)[self.active]
         if len(phi) < len(p.phi):
@@ -60,9 +61,8 @@ class FakeRounding:
 
 
 def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
-    """Return `rounded`, whose gradient goes to `exact` of the same shape as it is."""
+    """Return `rounded`, with the gradient passed unchanged to `exact` of the same shape."""
     # torch leaves Function.apply without types.
-    # torch leaves apply untyped
     result: Tensor = _StraightThrough.apply(exact, rounded)  # type: ignore[no-untyped-call]
     return result
 
@@ -83,7 +83,7 @@ def rounded_rows(rows: Tensor, bits: int) -> Tensor:
 
 
 def rounded_rows_plain(rows: Tensor, levels: int) -> Tensor:
-    """Return the same by torch's own functions, for any device."""
+    """Return rows rounded as in `rounded_rows`, by torch's functions, on any device."""
     peak = rows.abs().amax(1, keepdim=True)
     least, best = torch.full_like(peak, torch.inf), rows
     for ratio in CLIP_RATIOS:
@@ -98,7 +98,7 @@ def rounded_rows_plain(rows: Tensor, levels: int) -> Tensor:
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Forward is one tensor, and backward goes to another."""
+    """Forward returns one tensor, and the gradient goes to another."""
 
     @staticmethod
     def forward(ctx: Any, exact: Tensor, rounded: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The metrics of a training run as TensorBoard events."""
+"""Metrics of a training run as TensorBoard events."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class TensorBoardLog:
-    """Writes every record that training adds to its metrics; a context manager."""
+    """Writer of every record that training adds to its metrics; a context manager."""
 
     def __init__(self, folder: Path) -> None:
         """Write into `folder`; ConfigError if tensorboard is not installed."""
@@ -20,11 +20,11 @@ class TensorBoardLog:
         self.open: SummaryWriter | None = None
 
     def __enter__(self) -> "TensorBoardLog":
-        """Make nothing yet: a run that is refused must leave no file."""
+        """Create no file yet: a run that is refused must leave none."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is still held back."""
+        """Write buffered records."""
         if self.open is not None:
             self.open.close()
 
@@ -33,7 +33,7 @@ class TensorBoardLog:
         for record in progress.records:
             step = int(record["iteration"])
             if self.open is None:
-                # What an earlier process wrote beyond its last checkpoint is hidden by this.
+                # This hides records that an earlier process wrote after its last checkpoint.
                 self.open = self.writer(str(self.folder), purge_step=step)
             for name, value in record.items():
                 if name not in ("iteration", "kind"):

@@ -1,4 +1,4 @@
-"""Train an iP-VAE; a run that was killed at any moment goes on to the very same result."""
+"""Training of an iP-VAE; a run that was killed can be resumed to the same result."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from ipvae_snn.training.warm_start import initial_parameters
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The end of a run: the checkpoint, its validation, and the seconds this call took."""
+    """Result of a run: the checkpoint, its validation, and the seconds of this call."""
 
     checkpoint: Path
     iterations: int
@@ -42,12 +42,12 @@ def train(
     progress: Progress = ignore_progress,
     start_from: Path | None = None,
 ) -> TrainResult:
-    """Train on `images`, keep the run in folder `out`, and return how it ended.
+    """Train on `images`, keep the run in folder `out`, and return its result.
 
-    With `resume` the run in `out` is continued from its last checkpoint; on the CPU it ends
-    bit for bit as an unbroken run does. start_from: a checkpoint whose parameters are the
-    initial ones. In a process that torchrun started, all of them share every batch, and the
-    first one writes. Raises FileFormatError if `out` holds a run and resume is False, ConfigError
+    With `resume` the run in `out` is continued from its last checkpoint; on the CPU its result is
+    bit for bit that of an uninterrupted run. start_from: a checkpoint whose parameters are the
+    initial ones. Processes that torchrun started share every batch, and the first one writes the
+    files. Raises FileFormatError if `out` holds a run and resume is False, ConfigError
     or DataError if it was started with other settings or images, TrainingError if training fails.
     """
     started = time.monotonic()
@@ -56,8 +56,8 @@ def train(
     device = _device(config.train.device)
     folder = RunFolder(Path(out))
     data = fingerprint(images)
-    # On the CPU the compiled passes share their rows among threads themselves, and torch's own,
-    # which wait by spinning, would take their cores (measured: 56 ms an iteration against 45).
+    # On the CPU the compiled passes divide rows among their own threads. torch's threads, which
+    # wait by spinning, would take their cores (measured: 56 ms per iteration against 45).
     threads = 1 if device.type == "cpu" else config.train.threads
     with joined(device) as processes, cpu_threads(threads):
         state = None

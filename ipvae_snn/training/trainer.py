@@ -1,4 +1,4 @@
-"""The moving parts of a training run: one step, validation, checkpoint and the way back in."""
+"""Trainer: optimisation step, validation, checkpoint, resume."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -33,9 +33,9 @@ from ipvae_snn.training.validation import Validation, validate
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """What a progress display may show: `iteration` of `iterations` are done.
+    """Progress of a run: `iteration` of `iterations` are done.
 
-    records: what this iteration added to the metrics.
+    records: the records that this iteration added to the metrics.
     """
 
     iteration: int
@@ -49,7 +49,7 @@ Progress = Callable[[TrainProgress], None]
 
 
 def unrolling(config: Config, now: Moment, keys: UInt64, first_row: int = 0) -> Unrolling:
-    """Return how inference is unrolled at one moment of training."""
+    """Return the unrolling of inference at the scheduled values `now`."""
     return Unrolling(
         steps=now.steps,
         updates_per_step=config.model.updates_per_step,
@@ -66,7 +66,7 @@ def unrolling(config: Config, now: Moment, keys: UInt64, first_row: int = 0) -> 
 
 
 class Trainer:
-    """The moving parts of one run: model, optimiser, images on the device, files."""
+    """State of one run: model, optimiser, images on the device, files."""
 
     def __init__(
         self,
@@ -98,13 +98,13 @@ class Trainer:
         )
 
     def start_from(self, parameters: Mapping[str, Tensor]) -> None:
-        """Take the named parameters as they are, instead of the initial ones."""
+        """Replace the initial parameters by the named ones."""
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(parameters[name].reshape(parameter.shape))
 
     def run(self, state: TrainingState | None, progress: Progress) -> Validation:
-        """Go on from `state` to the last iteration; return the last validation."""
+        """Train from `state` to the last iteration; return the last validation."""
         settings = self.config.train
         done = 0
         if state is not None:
@@ -131,7 +131,7 @@ class Trainer:
                     self._checkpoint(done, now)
             progress(TrainProgress(done, settings.end, step.loss, latest, tuple(records)))
         if latest is None:
-            # A finished run was resumed: a kill may have left its model one checkpoint behind.
+            # A finished run was resumed: after a kill its model may be one checkpoint behind.
             now = moment(self.config.model, settings, done - 1)
             latest = self._validate(done, now)
             if self.processes.leads:
@@ -147,7 +147,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = now.learning_rate
         self.optimiser.zero_grad(set_to_none=True)
-        # Every process has the mean over its own rows; its share of the whole mean is this much.
+        # Every process has the mean over its own rows; this is its share of the whole mean.
         share = len(x) / len(batch)
         torch.autograd.backward(unrolled.loss * share)
         step = self._summed(unrolled, share)
@@ -169,16 +169,16 @@ class Trainer:
         return Step(loss, nll, kl, rate, float(unrolled.max_rate), 0.0)
 
     def _latents(self, parameters: Parameters, now: Moment) -> LatentModel[Any]:
-        """Return the model at the soft clip of this moment, at which its weights were learnt."""
+        """Return the model at the present soft clip, at which its weights were learnt."""
         settings = LatentSettings.of(self.config.model, now.clip, self.config.train.kl)
         return latent_model(self.config.model.kind, parameters, settings)
 
     def _unroll(self, x: Tensor, iteration: int, now: Moment, first_row: int) -> Unrolled:
         parameters = self.model.view()
         keys = noise_keys(self.config.train, iteration, self.config.model.updates_per_step)
-        how = unrolling(self.config, now, keys, first_row)
+        unroll = unrolling(self.config, now, keys, first_row)
         if self.device.type == "cpu" and self.config.model.kind == COMPILED:
-            unrolled = unrolled_loss(parameters, x, now.beta, how, self.rounding)
+            unrolled = unrolled_loss(parameters, x, now.beta, unroll, self.rounding)
             if unrolled.arrivals > MAX_MEAN_ARRIVALS:
                 raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
             return unrolled
@@ -189,13 +189,13 @@ class Trainer:
         draw = model.draws(generator, now.temperature)
         dictionary, rounding = self._dictionary(parameters)
         return unrolled_by_autodiff(
-            model, dictionary, x, lambda u, _update: draw(u), now.beta, how, rounding
+            model, dictionary, x, lambda u, _update: draw(u), now.beta, unroll, rounding
         )
 
     def _dictionary(
         self, parameters: Parameters
     ) -> tuple[DenseDictionary, Callable[[Tensor, Tensor], Rounded] | None]:
-        """Return the dictionary, and how inference sees it rounded, if it does."""
+        """Return the dictionary, and its rounding for inference, if any."""
         dictionary = DenseDictionary.of(parameters)
         return dictionary, None if self.rounding is None else partial(self.rounding, dictionary)
 
@@ -239,7 +239,7 @@ class Trainer:
                     for key, value in state.moments.items()
                     if key.rpartition(".")[0] == name
                 }
-                # The step count stays on the CPU, where the optimiser makes it.
+                # The step count stays on the CPU, where the optimiser creates it.
                 self.optimiser.state[parameter] = {
                     key: value if key == "step" else value.to(self.device)
                     for key, value in moments.items()

@@ -1,7 +1,7 @@
-"""Unrolled inference with its gradient written out: two matrix products a step and one pass each.
+"""Unrolled inference with an explicit gradient: two matrix products per step, one pass each.
 
-The same numbers as `objective.unrolled_plain` gives by automatic differentiation (a test compares
-them in float64), in about half its time. For the CPU.
+The results equal those of automatic differentiation in `objective.unrolled_plain` (a test compares
+them in float64), in about half the time. For the CPU.
 """
 
 import math
@@ -25,18 +25,18 @@ from ipvae_snn.kernels.training import Constants
 from ipvae_snn.kernels.vector_math import GOLDEN
 from ipvae_snn.models.protocol import LatentSettings
 
-# Threads get whole lots of so many rows: a dense product of a few rows rounds otherwise.
+# Threads get multiples of so many rows: a dense product of few rows rounds differently.
 GRAIN: Final = 16
 
 
 @dataclass(frozen=True)
 class Unrolling:
-    """How inference is unrolled.
+    """Settings of unrolled inference.
 
     steps: steps T, each of updates_per_step updates with `leak`; the last update of a step enters
-    the loss. keys: of the noise, uint64, one for u0 and one per update. first_row: place of the
-    first row in the whole batch. threads: of the elementwise passes. Frame t * F // T of F is
-    seen in step t.
+    the loss. keys: of the noise, uint64, one for u0 and one per update. first_row: index of the
+    first row in the whole batch. threads: of the elementwise passes. Step t sees frame
+    t * F // T of F.
     """
 
     steps: int
@@ -53,7 +53,7 @@ class Unrolling:
 
     @property
     def updates(self) -> int:
-        """Updates in all, N."""
+        """Total number of updates N."""
         return self.steps * self.updates_per_step
 
     def frame(self, update: int, n_frames: int) -> int:
@@ -61,7 +61,7 @@ class Unrolling:
         return (update - 1) // self.updates_per_step * n_frames // self.steps
 
     def start(self, update: int) -> int:
-        """Return the index of the potentials at the start of the outer step of `update`."""
+        """Return the index of the potentials at the start of the step of `update`."""
         return (update - 1) // self.updates_per_step * self.updates_per_step
 
     def in_loss(self, update: int) -> bool:
@@ -70,16 +70,16 @@ class Unrolling:
 
     @property
     def latents(self) -> LatentSettings:
-        """The numbers of the Poisson model."""
+        """Constants of the Poisson model."""
         form: KlForm = "code" if self.code_form else "exact"
         return LatentSettings(self.clip, self.floor, self.updates_per_step, self.leak, form)
 
 
 @dataclass(frozen=True)
 class Rounded:
-    """What inference sees instead of G (K, K) and b (F, B, K); neither has a gradient.
+    """Rounded replacements of G (K, K) and b (F, B, K) in inference; without gradients.
 
-    competition (K, K): row j is what a spike of neuron j takes from every drive; back (K, K) is
+    competition (K, K): row j is what a spike of neuron j subtracts from every drive; back (K, K) is
     its transpose. drive (F, B, K): the feed-forward drive.
     """
 
@@ -101,9 +101,9 @@ def unrolled_inference(
 
     G (K, K) is taken as symmetric; b (F, B, K) holds the feed-forward drive of F frames. fit is
     the mean over batch and steps of z.Gz / 2 - z.b and kl that of the KL term, scalars in nats;
-    both have gradients to the first five. u (B, K) is where inference ends, and arrivals the
-    largest mean number of arrivals that a sample took, without gradients. seen: what inference
-    sees instead of G and b, while fit stays theirs; gradients pass straight through to them.
+    both have gradients to the first five arguments. u (B, K) is the last potential, and arrivals
+    the largest mean number of arrivals of a sample, without gradients. seen: replaces G and b in
+    inference but not in fit; gradients pass straight through to G and b.
     """
     # torch leaves Function.apply without types.
     result: tuple[Tensor, Tensor, Tensor, Tensor] = _Unrolled.apply(  # type: ignore[no-untyped-call]
@@ -113,10 +113,10 @@ def unrolled_inference(
 
 
 def for_rows(function: Callable[[int, int], None], n_rows: int, threads: int) -> None:
-    """Call function(first, last) for all rows, shared among `threads`, one of them the caller's.
+    """Call function(first, last) for all rows, divided among `threads`, one of them the caller's.
 
-    torch itself had better use one thread then (`train.cpu_threads`): its idle threads keep the
-    processors busy for a while, and two products at once would ask for twice the threads.
+    torch itself should then use one thread (`train.cpu_threads`): its idle threads keep processors
+    busy for a while, and two concurrent products would use twice the threads.
     """
     inner = [n_rows * i // threads // GRAIN * GRAIN for i in range(1, threads)]
     edges = [0, *inner, n_rows]
@@ -130,16 +130,16 @@ def for_rows(function: Callable[[int, int], None], n_rows: int, threads: int) ->
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return the threads that share the rows; they wait from step to step."""
+    """Return the pool of threads that share the rows; it is kept between steps."""
     return ThreadPoolExecutor(threads, thread_name_prefix="ipvae-snn-rows")
 
 
 @dataclass(frozen=True)
 class _History:
-    """What forward keeps of u0 (place 0) and every update: the only memory that grows with N.
+    """Arrays kept for backward, of u0 (index 0) and every update; only these grow with N.
 
-    u, z, slope, lateral = z competition and fit_lateral = z G are (N + 1, B, K), the last two one
-    array where competition is G; sparse says which z are mostly 0.
+    u, z, slope, lateral = z competition and fit_lateral = z G are (N + 1, B, K); the last two are
+    one array if competition is G. sparse: whether each z is mostly 0.
     """
 
     u: Array
@@ -151,7 +151,7 @@ class _History:
 
 
 class _Unrolled(torch.autograd.Function):
-    """Forward runs the updates and backward goes back through them, one pass an update."""
+    """Forward runs the updates, and backward returns through them, one pass per update."""
 
     @staticmethod
     def forward(
@@ -179,8 +179,8 @@ class _Unrolled(torch.autograd.Function):
         u[0] = first
 
         def sample(first: int, last: int) -> None:
-            report = Sample(z[0], slope[0], drawn)
-            sample_rows(first, last, _row_key(unrolling, 0), c.relaxation, u[0], report)
+            initial = Sample(z[0], slope[0], drawn)
+            sample_rows(first, last, _row_key(unrolling, 0), c.relaxation, u[0], initial)
 
         for_rows(sample, B, unrolling.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
@@ -188,7 +188,7 @@ class _Unrolled(torch.autograd.Function):
         first_competition = partial(_compete, z[0], inputs.competition, lateral[0], past.sparse[0])
         for_rows(first_competition, B, unrolling.threads)
         for i in range(1, unrolling.updates + 1):
-            # Counts are about as sparse as those before, which are known by now.
+            # Counts are about as sparse as the previous ones, which are known here.
             past.sparse.append(_mostly_zero(z[i - 1]))
             for_rows(_update(i, inputs, past, c, unrolling, kl, drawn), B, unrolling.threads)
             arrivals = max(arrivals, int(drawn.sum()))
@@ -198,7 +198,7 @@ class _Unrolled(torch.autograd.Function):
                 )
                 fit_sum += float(fit.sum(dtype=np.float64))
                 kl_sum += float(kl.sum(dtype=np.float64))
-        ctx.past, ctx.inputs, ctx.constants, ctx.how = past, inputs, c, unrolling
+        ctx.past, ctx.inputs, ctx.constants, ctx.unrolling = past, inputs, c, unrolling
         ctx.shapes = u0.shape, log_bias.shape
         terms = unrolling.steps * B
         last, most = torch.from_numpy(u[-1].copy()), b.new_tensor(arrivals / (B * K))
@@ -207,37 +207,37 @@ class _Unrolled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        unrolling, past, inputs = ctx.how, ctx.past, ctx.inputs
+        unrolling, past, inputs = ctx.unrolling, ctx.past, ctx.inputs
         B, K = past.u.shape[1:]
-        to_loss = [float(grad) / (unrolling.steps * B) for grad in grads[:2]]
+        to_loss = [float(loss) / (unrolling.steps * B) for loss in grads[:2]]
         kind = past.u.dtype
         drive, competition, to_u, to_prior = (np.zeros((B, K), kind) for _ in range(4))
         to_b, to_lr = np.zeros_like(inputs.drive), np.zeros(B, kind)
-        result = _Gradients(drive, competition, to_u, to_prior, to_b, to_lr)
+        grad = _Gradients(drive, competition, to_u, to_prior, to_b, to_lr)
         spent = np.zeros(K, kind)
         for i in range(unrolling.updates, 0, -1):
             weights = to_loss if unrolling.in_loss(i) else (0.0, 0.0)
             for_rows(
-                _back(i, weights, inputs, past, ctx.constants, unrolling, result),
+                _back(i, weights, inputs, past, ctx.constants, unrolling, grad),
                 B,
                 unrolling.threads,
             )
-            spent += result.drive.sum(0)
+            spent += grad.drive.sum(0)
             if unrolling.start(i) == i - 1:
-                result.u[:] += result.prior
-                result.prior[:] = 0
-        # backward left the factors of G's gradient where lateral was, all but that of u0's sample.
-        np.negative(result.drive, out=past.lateral[0])
+                grad.u[:] += grad.prior
+                grad.prior[:] = 0
+        # backward overwrote lateral with the factors of G's gradient, except that of u0's sample.
+        np.negative(grad.drive, out=past.lateral[0])
         grad_G = _outer_sum(past, unrolling.threads)
-        result.u[:] -= result.competition * past.slope[0]
+        grad.u[:] -= grad.competition * past.slope[0]
         ctx.past = None
         of_u0, of_log_bias = ctx.shapes
         return (
             torch.from_numpy(grad_G),
-            torch.from_numpy(result.b),
-            torch.from_numpy(result.u.sum(0)).reshape(of_u0),
+            torch.from_numpy(grad.b),
+            torch.from_numpy(grad.u.sum(0)).reshape(of_u0),
             torch.from_numpy(-spent * inputs.threshold).reshape(of_log_bias),
-            torch.tensor(result.lr.sum()),
+            torch.tensor(grad.lr.sum()),
             None,
             None,
         )
@@ -252,7 +252,7 @@ def _update(
     kl: Array,
     drawn: Array,
 ) -> Callable[[int, int], None]:
-    """Return what update i does to a range of rows."""
+    """Return the function that applies update i to a range of rows."""
     seen, key = _seen(i, inputs, past, unrolling), _row_key(unrolling, i)
     sample = Sample(past.z[i], past.slope[i], drawn)
 
@@ -266,7 +266,7 @@ def _update(
 
 
 def _seen(i: int, inputs: "_Inputs", past: _History, unrolling: Unrolling) -> kernel.Seen:
-    """Return what update i starts from."""
+    """Return the inputs of update i."""
     b, prior = inputs.seen[unrolling.frame(i, len(inputs.seen))], past.u[unrolling.start(i)]
     return kernel.Seen(inputs.threshold, b, past.lateral[i - 1], past.u[i - 1], prior)
 
@@ -278,23 +278,23 @@ def _back(
     past: _History,
     c: Constants,
     unrolling: Unrolling,
-    result: "_Gradients",
+    sums: "_Gradients",
 ) -> Callable[[int, int], None]:
-    """Return the way back through update i for a range of rows; weights of fit and kl."""
+    """Return the backward pass of update i for a range of rows; weights of fit and kl."""
     frame = unrolling.frame(i, len(inputs.drive))
     to_fit, to_kl = (past.u.dtype.type(weight) for weight in weights)
-    # Forward makes fit_lateral for the loss alone; elsewhere its weight is 0, but it is not set.
+    # Forward computes fit_lateral only for updates in the loss; elsewhere its weight is 0.
     fit_lateral = past.fit_lateral if unrolling.in_loss(i) else past.lateral
     seen, drawn = _seen(i, inputs, past, unrolling), np.zeros(0, np.int64)
     sample = Sample(past.z[i], past.slope[i], drawn)
     fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_fit, to_kl)
     grads = kernel.Gradients(
-        drive=result.drive,
-        competition=result.competition,
-        u=result.u,
-        prior=result.prior,
-        b=result.b[frame],
-        lr=result.lr,
+        drive=sums.drive,
+        competition=sums.competition,
+        u=sums.u,
+        prior=sums.prior,
+        b=sums.b[frame],
+        lr=sums.lr,
         pair=past.lateral[i],
     )
 
@@ -303,10 +303,10 @@ def _back(
         # The sample before this update acted on it through lateral[i - 1].
         if past.sparse[i - 1]:
             products.needed_competition_rows(
-                first, last, result.drive, past.slope[i - 1], inputs.competition, result.competition
+                first, last, sums.drive, past.slope[i - 1], inputs.competition, sums.competition
             )
         else:
-            _dense_product(result.drive, inputs.back, result.competition, first, last)
+            _dense_product(sums.drive, inputs.back, sums.competition, first, last)
 
     return rows
 
@@ -329,7 +329,7 @@ def _outer_sum(past: _History, threads: int) -> Array:
 
 
 def _array(tensor: Tensor) -> Array:
-    """Return a tensor's values, without a copy where they lie in order."""
+    """Return a tensor's values, without a copy if they are contiguous."""
     return tensor.detach().contiguous().numpy()
 
 
@@ -346,15 +346,15 @@ def _compete(z: Array, G: Array, lateral: Array, sparse: bool, first: int, last:
 
 
 def _dense_product(values: Array, G: Array, out: Array, first: int, last: int) -> None:
-    rows, result = torch.from_numpy(values[first:last]), torch.from_numpy(out[first:last])
-    torch.mm(rows, torch.from_numpy(G), out=result)
+    rows, product = torch.from_numpy(values[first:last]), torch.from_numpy(out[first:last])
+    torch.mm(rows, torch.from_numpy(G), out=product)
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The lateral competition G (K, K), drive b (F, B, K) and threshold exp(log_bias) (K,).
+    """Lateral competition G (K, K), drive b (F, B, K) and threshold exp(log_bias) (K,).
 
-    competition (K, K), its transpose `back` and seen (F, B, K) are what inference sees of G and b.
+    competition (K, K), its transpose `back` and seen (F, B, K) replace G and b in inference.
     """
 
     gram: Array
@@ -367,9 +367,9 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Gradients:
-    """Gradients on the way back, (B, K): to the last drive, times G, to u and to the step's start.
+    """Gradients of the backward pass, (B, K): drive, drive times G, u, potential at step start.
 
-    b (F, B, K) is that to the feed-forward drive and lr (B,) that to log_lr.
+    b (F, B, K) is the gradient of the feed-forward drive, lr (B,) that of log_lr.
     """
 
     drive: Array
@@ -381,7 +381,7 @@ class _Gradients:
 
 
 def _constants(number: Callable[[float], Any], lr: float, unrolling: Unrolling) -> Constants:
-    """Return the kernels' scalars in the type of the arrays, which the compiled code follows."""
+    """Return the kernels' scalars in the type of the arrays, which determines the code's type."""
     return Constants(
         relaxation=Relaxation(number(1.0), number(unrolling.temperature), number(unrolling.cutoff)),
         one=number(1.0),
@@ -394,5 +394,5 @@ def _constants(number: Callable[[float], Any], lr: float, unrolling: Unrolling) 
 
 
 def _row_key(unrolling: Unrolling, update: int) -> np.uint64:
-    """Return the key from which the rows' keys are counted, so that a row has the same anywhere."""
+    """Return the key from which rows' keys are counted; a row has the same key in any process."""
     return np.uint64((int(unrolling.keys[update]) + unrolling.first_row * int(GOLDEN)) % (1 << 64))

@@ -27,9 +27,9 @@ CHUNK: Final = 1000
 class Validation:
     """Means over the validation images at the last step T.
 
-    r2 and mse (a pixel) of one sample's reconstruction; zeros: share of silent neurons; spikes:
-    spikes a step and image; free_energy: nll + kl in nats an image, beta 1; worst_r2: of the
-    worst image, which shows a run-away that the mean may hide.
+    r2 and mse (per pixel) of one sample's reconstruction. zeros: share of silent neurons. spikes:
+    per step and image. free_energy: nll + kl in nats per image, beta 1. worst_r2: of the worst
+    image, which shows a run-away that the mean may hide.
     """
 
     r2: float
@@ -50,11 +50,10 @@ def validate(
     generator: torch.Generator,
     rounding: Callable[[Tensor, Tensor], Rounded] | None = None,
 ) -> Validation:
-    """Run `steps` steps on x (N, M) and judge a fresh sample of the last posterior.
+    """Run `steps` steps on x (N, M) and evaluate a new sample of the last posterior.
 
-    Of moving inputs x (N, F, M), frame t * F // T is seen in step t, and the last is judged.
-    rounding(frames, G): what inference sees instead of the drive and of G; the exact dictionary
-    decodes.
+    Of moving inputs x (N, F, M), step t sees frame t * F // T, and the last frame is evaluated.
+    rounding(frames, G): replaces the drive and G in inference; the exact dictionary decodes.
     """
     draw = model.draws(generator)
     codes, reconstructions, energies = [], [], []

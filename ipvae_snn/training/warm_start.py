@@ -1,4 +1,4 @@
-"""Take the parameters of a trained network as the initial ones of another run."""
+"""Warm start: a trained network's parameters as the initial ones of another run."""
 
 from pathlib import Path
 from typing import Final
@@ -11,14 +11,14 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.float_network import load_float_network
 
-# The inverse of the bound is infinite at the bound; so near to it the gradient is lost anyway.
+# The inverse of the bound is infinite at the bound; this near to it the gradient is 0 anyway.
 _INSIDE: Final = 1.0 - 1e-6
 
 
 def initial_parameters(path: Path, config: Config, n_pixels: int) -> dict[str, Tensor]:
-    """Return the parameters of the checkpoint at `path`, named as the model names them.
+    """Return the parameters of the checkpoint at `path` by the model's names.
 
-    log_sigma is taken back through the model's bound. Raises ConfigError if the checkpoint has
+    log_sigma is mapped back through the model's bound. Raises ConfigError if the checkpoint has
     another size, FileFormatError if it cannot be read.
     """
     network = load_float_network(path)

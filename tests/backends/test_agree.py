@@ -1,4 +1,4 @@
-"""All back ends give the interpreter's arrays, by equality, for any program, request and split."""
+"""All back ends give the reference's arrays, by equality, for any network, request and split."""
 
 import hashlib
 import os
@@ -51,7 +51,7 @@ PATTERNS: tuple[Pattern, ...] = ("random", "positive", "negative", "zero", "extr
 
 @dataclass(frozen=True)
 class Case:
-    """What a program is made of; every case makes a valid one.
+    """Parameters of a network; every case gives a valid one.
 
     forward, back: weights of the feed-forward connection and of the lateral one or the
     prediction. limit: the residual's; None for a one-layer circuit. resting: every potential
@@ -103,7 +103,7 @@ def connection_of(
 
 
 def make(case: Case) -> IntegerNetwork:
-    """Return the case's program."""
+    """Return the case's network."""
     rng = np.random.default_rng(case.seed)
     k, m, bits, extra = case.neurons, case.height * case.width, case.fraction_bits, case.extra_bits
     forward = connection_of(rng, case.forward, (k, m), case.limit or 255, current=True)
@@ -213,10 +213,10 @@ FIRST = st.sampled_from([0, MAX_SEED - 3]) | st.integers(0, MAX_SEED - 3)  # 4 i
     steps=st.integers(1, 6),
     trace=st.booleans(),
 )
-def test_any_program_gives_the_interpreters_trace(
+def test_any_network_gives_the_interpreters_trace(
     case: Case, seed: int, first: int, steps: int, trace: bool
 ) -> None:
-    """Whole, and cut into two batches of images that are told where they begin."""
+    """The whole, and two batches of images with their first indices."""
     network, pixels = make(case), images_of(case)
     request = RunRequest(steps, seed, first, trace)
     expected = interpreter.run(network, pixels, request)
@@ -231,7 +231,7 @@ def test_any_program_gives_the_interpreters_trace(
 
 @settings(max_examples=12, deadline=None)
 @given(case=cases(st.integers(1, 7), 20), seed=SEEDS, first=FIRST)
-def test_any_program_gives_the_interpreters_trace_in_the_reference_evaluator(
+def test_any_network_gives_the_interpreters_trace_in_the_reference_evaluator(
     case: Case, seed: int, first: int
 ) -> None:
     network, pixels, request = make(case), images_of(case), RunRequest(3, seed, first, trace=True)
@@ -251,7 +251,7 @@ def test_the_largest_cap_gives_the_interpreters_trace(case: Case, seed: int) -> 
         assert_equal(run(network, pixels, request), expected, name)
 
 
-# What runs on Lava, two seconds a case, and so small that one row here says what each is for.
+# What runs on Lava, two seconds a case, and so small that one row here gives the purpose of each.
 SAMPLE = {
     "extreme weights, excitation at its bound": Case(
         1, 9, forward="extreme", back="random", extra_bits=0, zero_point=0, light="white", largest=1
@@ -273,7 +273,7 @@ SAMPLE = {
 
 
 def test_the_sample_reaches_what_it_is_named_after() -> None:
-    """One run of each tells; together they saturate in every way that one layer can."""
+    """One run of each shows it; together they saturate in every way of one layer."""
     traces = {
         name: interpreter.run(make(case), images_of(case), RunRequest(12, 7, trace=True))
         for name, case in SAMPLE.items()
@@ -327,15 +327,15 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.trace import RunRequest
 
-program, pixels = load_network(Path(sys.argv[1])), np.load(sys.argv[2])
+network, pixels = load_network(Path(sys.argv[1])), np.load(sys.argv[2])
 for module in (interpreter, compiled, torch_module, backend):
-    arrays = module.run(program, pixels, RunRequest(9, 5, 77, trace=True)).arrays()
+    arrays = module.run(network, pixels, RunRequest(9, 5, 77, trace=True)).arrays()
     print(hashlib.sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays))).hexdigest())
 """
 
 
 def test_another_process_with_more_threads_draws_the_same(tmp_path: Path) -> None:
-    """A fresh process, another hash seed, two threads, the program from its file."""
+    """A new process, another hash seed, two threads, the network from its file."""
     case = Case(6, neurons=33, images=5, octaves=8)
     network, pixels = make(case), images_of(case)
     save_network(network, tmp_path / "net.safetensors")
@@ -367,10 +367,10 @@ def test_one_step_anywhere_in_a_run_is_the_interpreters(step: int, limit: int | 
     after, saturated = interpreter.integrate(network, state, held, counts)
     assert counts.max() > 3
     prepared = compiled.prepare(network)
-    start_state = compiled.start(prepared, pixels, MAX_SEED, int(images[0]))
-    rows = start_state.rows._replace(state=state.astype(np.int32))
-    start_state = replace(start_state, step=step, rows=rows)
-    done = compiled.advance(prepared, start_state, 1)
+    before = compiled.start(prepared, pixels, MAX_SEED, int(images[0]))
+    rows = before.rows._replace(state=state.astype(np.int32))
+    before = replace(before, step=step, rows=rows)
+    done = compiled.advance(prepared, before, 1)
     module = IntegerTorch(network)
     keys = module.keys(MAX_SEED, torch.tensor(images), step)
     stepped = module.step(torch.tensor(state), module.held(torch.tensor(pixels)), keys)

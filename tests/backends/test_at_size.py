@@ -51,7 +51,7 @@ def strokes(n: int, seed: int) -> Float32:
 
 
 def converted(network: FloatNetwork) -> IntegerNetwork:
-    """Return the one-layer program, calibrated on strokes."""
+    """Return the one-layer network, calibrated on strokes."""
     calibration = calibrate(network, strokes(64, 0), "strokes", 32)
     return convert(network, calibration, ConversionSettings())[0]
 
@@ -88,7 +88,7 @@ def as_two_layers(one: IntegerNetwork, phi: Float32) -> IntegerNetwork:
 
 
 @pytest.fixture(scope="module")
-def programs() -> dict[str, IntegerNetwork]:
+def networks() -> dict[str, IntegerNetwork]:
     """Both circuits of one dictionary."""
     network = load_float_network(network_path("mnist-512"))
     one = converted(network)
@@ -106,9 +106,9 @@ def assert_all_equal(network: IntegerNetwork, pixels: UInt8, request: RunRequest
 
 
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])
-def test_a_thousand_steps_are_equal(programs: dict[str, IntegerNetwork], circuit: str) -> None:
+def test_a_thousand_steps_are_equal(networks: dict[str, IntegerNetwork], circuit: str) -> None:
     """Strokes to the end of a long run, where the reconstruction is still one of them."""
-    network, images = programs[circuit], strokes(2 if circuit == "one-layer" else 1, 1)
+    network, images = networks[circuit], strokes(2 if circuit == "one-layer" else 1, 1)
     assert (network.n_neurons, network.n_pixels, network.circuit) == (512, 784, circuit)
     trace = assert_all_equal(
         network, np.rint(images * 255).astype(np.uint8), RunRequest(1000, 9, trace=True)
@@ -146,13 +146,13 @@ def adversaries(network: IntegerNetwork) -> dict[str, UInt8]:
     ],
 )
 def test_no_image_leaves_the_range_uncounted(
-    programs: dict[str, IntegerNetwork], circuit: str, steps: int
+    networks: dict[str, IntegerNetwork], circuit: str, steps: int
 ) -> None:
-    """Potentials stay between their bounds, sums within the accumulator; what saturates is told.
+    """Potentials stay between their bounds, sums within the accumulator; saturation is reported.
 
     The interpreter raises BackendError where a sum leaves the accumulator.
     """
-    network = programs[circuit]
+    network = networks[circuit]
     group, images = network.neurons, adversaries(network)
     pixels = np.stack([image.ravel() for image in images.values()]).astype(np.uint8)
     trace = assert_all_equal(network, pixels, RunRequest(steps, 4, trace=True))
@@ -170,10 +170,10 @@ def test_no_image_leaves_the_range_uncounted(
 
 
 def test_the_command_line_stops_or_goes_on_where_a_run_saturates(
-    programs: dict[str, IntegerNetwork], run: Cli, tmp_path: Path
+    networks: dict[str, IntegerNetwork], run: Cli, tmp_path: Path
 ) -> None:
     """A white image, on every back end that counts: the same places, or the same results."""
-    network = programs["one-layer"]
+    network = networks["one-layer"]
     save_network(network, tmp_path / "net.safetensors")
     np.save(tmp_path / "white.npy", np.ones((1, 28, 28), np.float32))
     wanted = interpreter.run(network, np.full((1, 784), 255, np.uint8), RunRequest(60, 4))

@@ -1,4 +1,4 @@
-"""The compiled back end gives the interpreter's numbers, however the work is cut."""
+"""The compiled back end equals the reference for any division of the work."""
 
 from collections.abc import Callable
 from dataclasses import replace

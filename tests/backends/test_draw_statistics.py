@@ -163,7 +163,7 @@ def test_two_processes_draw_the_same() -> None:
 def test_a_data_set_run_in_pieces_draws_the_same(
     network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray], cuts: list[int]
 ) -> None:
-    """Pieces of any size, each told its first image, join to the whole."""
+    """Pieces of any size, each with its first image, join to the whole."""
     pixels = pixels_factory(network, 7)
     whole = interpreter.run(network, pixels, RunRequest(6, 3, 2**32 - 7, trace=True)).arrays()
     pieces = [

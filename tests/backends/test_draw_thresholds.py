@@ -62,15 +62,15 @@ def compiled(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
     }
     assert given.keys() <= set(source.__code__.co_names)
     kernel = njit(FunctionType(source.__code__, {**source.__globals__, **given}))
-    how = prepare(network).constants.sampling
+    sampling = prepare(network).constants.sampling
 
     def draw(potential: Int64, first: Int64, more: int) -> Int64:
-        room = integer_draw.draw_scratch(len(first))
-        room.even[:], room.odd[: len(first) // 2] = first[0::2], first[1::2]
+        scratch = integer_draw.draw_scratch(len(first))
+        scratch.even[:], scratch.odd[: len(first) // 2] = first[0::2], first[1::2]
         state, zero = potential.astype(np.int32), np.uint32(0)
-        active = kernel(how, np.uint32(more), zero, zero, state, room)
+        active = kernel(sampling, np.uint32(more), zero, zero, state, scratch)
         counts = np.zeros(len(first), np.int64)
-        counts[room.neurons[:active]] = room.spikes[:active]
+        counts[scratch.neurons[:active]] = scratch.spikes[:active]
         return counts
 
     return draw
@@ -233,11 +233,11 @@ def test_no_potential_is_skipped_that_may_spike(network: IntegerNetwork) -> None
     And a tight one where a step has one part: somewhere in the bucket it gives a spike.
     """
     group = replace(network.neurons, state_min=-12 << 12, state_max=15 << 12)
-    how = prepare(replace(network, neurons=group)).constants.sampling
+    sampling = prepare(replace(network, neurons=group)).constants.sampling
     potential = np.arange(group.state_min, group.state_max + 1, dtype=np.int64)
-    bucket = (potential - group.state_min) >> how.bucket_shift
+    bucket = (potential - group.state_min) >> sampling.bucket_shift
     first = part_thresholds(potential, 12, TABLES)[:, 0]
-    least = how.least[bucket].astype(np.int64)
+    least = sampling.least[bucket].astype(np.int64)
     assert (least <= first).all()
     assert (least[potential > 3 << 12] == 0).all()
     single = np.unique(bucket[potential < 3 << 12])

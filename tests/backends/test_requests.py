@@ -1,4 +1,4 @@
-"""Every back end takes the same requests, and refuses the same ones in the same words."""
+"""Every back end accepts the same requests, and refuses others with the same message."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -83,10 +83,10 @@ def test_a_run_that_goes_on_stops_at_the_last_step(
 
 IMAGE = np.zeros((2, 12), np.uint8)
 REFUSED = {
-    "the program takes uint8 images of 4x3 as (N, 12), not uint8(2, 4, 3)": (
+    "the network takes uint8 images of 4x3 as (N, 12), not uint8(2, 4, 3)": (
         IMAGE.reshape(2, 4, 3), RunRequest(1)
     ),
-    "the program takes uint8 images of 4x3 as (N, 12), not int64(2, 12)": (
+    "the network takes uint8 images of 4x3 as (N, 12), not int64(2, 12)": (
         IMAGE.astype(np.int64), RunRequest(1)
     ),
     "there are no images to run; give one or more": (IMAGE[:0], RunRequest(1)),

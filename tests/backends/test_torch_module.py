@@ -1,4 +1,4 @@
-"""The torch module gives the interpreter's arrays, by equality, whatever the user has set."""
+"""The torch module gives the reference's arrays, by equality, under any setting of torch."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -87,7 +87,7 @@ def assert_equal(result: Trace, expected: Trace) -> None:
     seed=st.integers(0, 2**32 - 1),
     first=st.integers(0, 2**32 - 4),
 )
-def test_any_program_gives_the_interpreters_trace(
+def test_any_network_gives_the_interpreters_trace(
     network_factory: Networks,
     pixels_factory: Pixels,
     network_seed: int,
@@ -310,7 +310,7 @@ def test_settings_that_round_floats_change_no_result(
 
 
 @pytest.mark.parametrize("cast", ["half", "double", "bfloat16"])
-def test_casting_a_model_changes_no_number_of_the_program(
+def test_casting_a_model_changes_no_number_of_the_network(
     network: IntegerNetwork, pixels_factory: Pixels, cast: str
 ) -> None:
     module = IntegerTorch(network)
@@ -357,7 +357,7 @@ def test_what_does_not_fit_is_refused(network: IntegerNetwork) -> None:
         torch_module.run(network, np.zeros((2, 11), np.uint8), RunRequest(3))
     with pytest.raises(DataError, match=r"steps 0 are not in 1\.\.1048576"):
         torch_module.run(network, np.zeros((2, 12), np.uint8), RunRequest(0))
-    message = r"^the program takes uint8 pixels \(N, 12\), not torch.float32\(2, 12\)$"
+    message = r"^the network takes uint8 pixels \(N, 12\), not torch.float32\(2, 12\)$"
     with pytest.raises(DataError, match=message):
         IntegerTorch(network).held(torch.zeros(2, 12))
 

@@ -1,4 +1,4 @@
-"""Settings: TOML there and back, overrides, presets, and one clear line for each bad setting."""
+"""Settings: TOML written and read, overrides, presets, and a one-line error per bad setting."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ BAD = {
     "[train]\ninner_steps = 65": r"t: model\.updates_per_step is 65; .* \[1, 64\]",
     "[model]\nleak = -0.1": r"t: model\.leak is -0\.1; it must lie in \[0, 1000\]",
     "[train]\nleak = 'much'": r"t: unknown setting train\.leak; closest known: .*",
-    "train = ": r"t: not valid TOML \(.*\); mend the line it names",
+    "train = ": r"t: not valid TOML \(.*\); correct that line",
 }
 
 

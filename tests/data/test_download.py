@@ -1,4 +1,4 @@
-"""Downloads of public sets: checksums, the cache, no network, and who may allow them."""
+"""Downloads of public sets: checksums, the cache, no network, and permission."""
 
 import gzip
 import hashlib
@@ -151,7 +151,7 @@ def test_who_allows_a_download(argument, variable, root, allowed):
     assert resolve_download(argument, root, environment) is allowed
 
 
-def test_download_switch_of_no_meaning():
+def test_download_switch_of_unknown_value():
     with fails("IPVAE_SNN_DOWNLOAD is 'perhaps'; set it to 1 (fetch) or 0 (never)"):
         resolve_download(None, None, {"IPVAE_SNN_DOWNLOAD": "perhaps"})
 

@@ -1,4 +1,4 @@
-"""Images as a Python user has them: each kind of source gives the same set, all else one line."""
+"""Images of a Python user: each kind of source gives the same set, all else a one-line error."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Pictures(Dataset[Any]):
 
 
 class Stream(IterableDataset[Any]):
-    """An endless set: what is asked for must bound what is read."""
+    """An endless set: the limit must bound the number of images read."""
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         while True:

@@ -1,4 +1,4 @@
-"""The user's own images: arrays and folders, what they mean, and one clear line on faults."""
+"""The user's own images: arrays and folders, their kinds, and one-line errors."""
 
 import re
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_other_floats_are_standardised(tmp_path):
         ([[-1e300, 1e300] * 2], "pixels from -1e+300 to 1e+300, mean 0, standard deviation 1e+300"),
     ],
 )
-def test_floats_of_no_known_meaning(tmp_path, array, numbers):
+def test_floats_of_no_known_kind(tmp_path, array, numbers):
     path = saved(tmp_path, np.array(array))
     with fails(f"{path}: {numbers}; {FORMS}"):
         load(str(path))
@@ -237,7 +237,7 @@ def test_folder_faults_name_the_file(tmp_path):
     with fails(f"{tmp_path / 'b.png'}: 3x2 pixels, but a.png has 2x3; give images of one size"):
         load(str(tmp_path))
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
-    with pytest.raises(DataError, match=r"b\.png: not a readable image \([^\n]*mend or remove it$"):
+    with pytest.raises(DataError, match=r"b\.png: not a readable image \([^\n]*fix or remove it$"):
         load(str(tmp_path))
     (tmp_path / "b.png").write_text("plain text")
     with pytest.raises(DataError, match=r"b\.png: not a readable image \(cannot identify"):
@@ -249,7 +249,7 @@ def test_folder_faults_name_the_file(tmp_path):
     ):
         load(str(tmp_path))
     Image.fromarray(np.full((2, 3), 70_000, np.int32)).save(tmp_path / "b.tif")
-    with fails(f"{tmp_path / 'b.tif'}: has more than 16 bits a pixel; save it as 8-bit grey"):
+    with fails(f"{tmp_path / 'b.tif'}: has more than 16 bits per pixel; save it as 8-bit grey"):
         load(str(tmp_path))
 
 

@@ -93,7 +93,7 @@ def test_draw_gives_exactly_the_count(count):
 
 
 def test_drawn_patches_are_windows_of_the_images_in_every_place():
-    # Pixel (r, c) of image i holds 1000 i + 10 r + c, so a patch tells where it was cut.
+    # Pixel (r, c) of image i holds 1000 i + 10 r + c, so a patch shows its place in the image.
     base = (10 * np.arange(7)[:, None] + np.arange(7)).astype(np.float32)
     drawn = whitening.draw_patches([base, base + 1000], 3, 4000, np.random.default_rng(0))
     np.testing.assert_array_equal(

@@ -1,4 +1,4 @@
-"""What both frameworks' layers are built on: inputs, integer steps, float dynamics, gradients."""
+"""Layers of both frameworks: inputs, integer steps, float dynamics, gradients."""
 
 import re
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_few_values_outside_the_range_saturate_and_many_are_refused() -> None:
 def test_one_value_that_is_not_finite_is_refused(value: float) -> None:
     image = torch.zeros(2, 600)
     image[1, 3] = value
-    message = "^an input value is not a finite number; look for it before the network$"
+    message = "^an input value is not finite; check the layers before the network$"
     with pytest.raises(DataError, match=message):
         to_levels(UNIT, image)
 
@@ -152,9 +152,9 @@ def test_a_checkpoints_layer_takes_its_updates_and_its_leak(checkpoint: FloatNet
 def test_program_dynamics_follow_the_integers(
     network_factory: Networks, pixels_factory: Pixels, circuit: str
 ) -> None:
-    """Given the same counts they differ by what one step rounds: a few units of the potential.
+    """Given the same counts they differ by the rounding of one step: a few units of the potential.
 
-    The lateral sum, the held current and the update are each rounded once: 1.5 units at the
+    The lateral sum, the input current and the update are each rounded once: 1.5 units at the
     most, in a two-layer circuit also each residual by half a level of the input.
     """
     network = network_factory(extra_bits=0)

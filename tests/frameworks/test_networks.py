@@ -1,4 +1,4 @@
-"""What a layer can be built from: objects, files, pretrained names; and conversion for a layer."""
+"""Networks of a layer: objects, files, pretrained names; and conversion for a layer."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ LAYERS = (IterativePoisson, IterativePoissonCell)
 
 
 def parts(network: IntegerNetwork) -> dict[str, object]:
-    """Everything that an integer network is, ready to compare."""
+    """All parts of an integer network, for comparison."""
     arrays = {name: array.tolist() for name, array in to_arrays(network).items()}
     return {**arrays, **to_scalars(network), "provenance": network.provenance}
 

@@ -1,4 +1,4 @@
-"""The network as a Norse cell: the interpreter's counts, Norse's conventions, learning."""
+"""The network as a Norse cell: the reference's counts, Norse's conventions, learning."""
 
 import copy
 import importlib

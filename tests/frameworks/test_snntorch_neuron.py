@@ -1,4 +1,4 @@
-"""The network as a snnTorch neuron: the interpreter's counts, snnTorch's conventions, learning."""
+"""The network as an snnTorch neuron: the reference's counts, snnTorch's conventions, learning."""
 
 import copy
 import subprocess

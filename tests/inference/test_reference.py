@@ -103,7 +103,7 @@ def test_cuts_of_images_steps_and_threads_change_nothing(
 def test_compiled_steps_are_the_readable_ones(
     network: FloatNetwork, pixels: np.ndarray, scale: float
 ) -> None:
-    """Counts of inversion.py, updates of `step`, in NumPy; scale 30 gives rates of many parts."""
+    """Counts of ir/float_sampler.py, updates of `step`, in NumPy; scale 30: rates of many parts."""
     result = run_float(network, scale * pixels, RunRequest(steps=12, seed=9, trace=True))
     assert result.counts is not None
     assert result.states is not None
@@ -187,7 +187,7 @@ def test_updates_of_a_step_and_leak(
 
 
 def test_one_update_has_nothing_to_leak(network: FloatNetwork, pixels: np.ndarray) -> None:
-    """A step's only update starts where the step began: the same to the last bit."""
+    """A step's only update has no leak: equal to the last bit."""
     d = reference.dynamics(network)
     assert (d.updates, d.leak) == (1, 0.0)
     wanted = reference.advance(d, reference.start(d, pixels), 9, trace=True)

@@ -1,4 +1,4 @@
-"""Comparison: the first divergence is named exactly, agreement is counted by hand."""
+"""Comparison of runs: exact place of the first divergence; agreement counted by hand."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,7 +92,7 @@ def test_agreement_by_hand(network: IntegerNetwork) -> None:
 
 
 def test_backends_are_found_by_name() -> None:
-    """The registry holds ours, and says which there are for an unknown name."""
+    """The registry holds our back ends, and lists them in the error for an unknown name."""
     assert set(registry.registered()) >= {"reference", "onnx", "onnx-reference", "lava"}
     assert registry.load_backend("reference") is interpreter.run
     known = "no back end is called 'x'; there are compiled, lava, lava-fused, onnx"

@@ -1,4 +1,4 @@
-"""Programs survive the file, and no bad file gets through."""
+"""Files of integer networks: networks are read as written, and bad files are refused."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 
 
 def parts(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return a file's tensors and metadata, to be spoiled."""
+    """Return a file's tensors and metadata, to be damaged."""
     with safe_open(path, framework="numpy") as handle:
         return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata()  # noqa: SIM118 (no __iter__)
 
@@ -53,7 +53,7 @@ def test_inspect_tells_the_circuit_and_its_worst_cases(
         assert f"{own}.weights" in result["tensors"]
 
 
-def test_equal_programs_are_equal_files(network: IntegerNetwork, tmp_path: Path) -> None:
+def test_equal_networks_are_equal_files(network: IntegerNetwork, tmp_path: Path) -> None:
     """The library alone writes metadata in another order from call to call."""
     for index in range(8):
         save_network(network, tmp_path / f"{index}.safetensors")
@@ -77,7 +77,7 @@ def test_truncated_file(network: IntegerNetwork, tmp_path: Path, kept: int) -> N
 
 
 def test_foreign_newer_and_older_files(network: IntegerNetwork, tmp_path: Path) -> None:
-    """Another program's safetensors, and ours of versions 3 and 1."""
+    """Safetensors of other software, and ours of versions 3 and 1."""
     path = tmp_path / "net.safetensors"
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(FileFormatError, match=f"its format is None, not '{FORMAT}'"):
@@ -120,7 +120,7 @@ SPOIL: dict[str, Callable[[dict[str, np.ndarray], dict[str, str]], None]] = {
 
 @pytest.mark.parametrize("what", SPOIL)
 def test_spoiled_files(network: IntegerNetwork, tmp_path: Path, what: str) -> None:
-    """Each comes out as one FileFormatError that names the file."""
+    """Each raises FileFormatError with the name of the file."""
     path = tmp_path / "net.safetensors"
     save_network(network, path)
     arrays, metadata = parts(path)

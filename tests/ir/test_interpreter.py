@@ -1,4 +1,4 @@
-"""The oracle: one neuron by hand, independence of batch and chunk, limits, and its checks."""
+"""The reference: one neuron by hand, independence of batch and chunk, limits, and its checks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -227,7 +227,7 @@ def test_a_longer_run_begins_like_a_shorter_one(
 @pytest.mark.parametrize(
     ("factory", "kinds"), [("network_factory", SATURATIONS[:4]), ("two_layer_factory", SATURATIONS)]
 )
-def test_random_programs_are_lively(
+def test_random_networks_are_lively(
     factory: str, kinds: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     """The shared fixtures reach several parts, saturation and both clamps: tests rest on it."""
@@ -260,7 +260,7 @@ def test_random_programs_are_lively(
     ],
 )
 def test_wrong_requests_are_refused(pixels: np.ndarray, request_: RunRequest, message: str) -> None:
-    """Every back end makes these checks through check_request."""
+    """Every back end does these checks through check_request."""
     with pytest.raises(DataError, match=message):
         interpreter.run(by_hand(), pixels, request_)
 

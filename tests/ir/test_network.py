@@ -1,4 +1,4 @@
-"""The program's rules: each broken on purpose, with the message that a user would read."""
+"""Rules of the integer network: each broken on purpose, with the message for the user."""
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
@@ -25,7 +25,7 @@ def with_weight(connection: Connection, row: int, column: int, value: int) -> Co
 
 
 FAULTS: list[tuple[Edit, str]] = [
-    (lambda n: {"version": 3}, "program version 3 is not 2"),
+    (lambda n: {"version": 3}, "network version 3 is not 2"),
     (
         lambda n: {"feedforward": with_weight(n.feedforward, 0, 0, -128)},
         "weights reach -128; a symmetric int8 stops at -127",
@@ -82,7 +82,7 @@ FAULTS: list[tuple[Edit, str]] = [
     ),
     (
         lambda n: {"neurons": replace(n.neurons, bias=n.neurons.bias + (1 << 23))},
-        "the held current of neuron . can reach .*, beyond the 24-bit 8388607",
+        "the input current of neuron . can reach .*, beyond the 24-bit 8388607",
     ),
     (
         lambda n: {"tables": replace(n.tables, coarse=n.tables.coarse + 1)},
@@ -98,7 +98,7 @@ FAULTS: list[tuple[Edit, str]] = [
     ),
     (
         lambda n: {"lateral": None},
-        r"a program has either a lateral connection \(one-layer\) or residual neurons",
+        r"a network has either a lateral connection \(one-layer\) or residual neurons",
     ),
     (
         lambda n: {"decoder": Decoder(n.decoder.weights, n.decoder.scale * np.float32(np.nan))},
@@ -126,9 +126,9 @@ def with_residual(network: IntegerNetwork, **changes: object) -> dict[str, objec
 RESIDUAL_FAULTS: list[tuple[Edit, str]] = [
     (
         lambda n: {"lateral": n.feedforward},
-        r"a program has either a lateral connection \(one-layer\) or residual neurons",
+        r"a network has either a lateral connection \(one-layer\) or residual neurons",
     ),
-    (lambda n: {"residual": None}, "a program has either a lateral connection"),
+    (lambda n: {"residual": None}, "a network has either a lateral connection"),
     (lambda n: with_residual(n, limit=0), r"the residual's limit is not in 1\.\.8388607"),
     (lambda n: with_residual(n, limit=1 << 23), r"the residual's limit is not in 1\.\.8388607"),
     (
@@ -143,7 +143,7 @@ RESIDUAL_FAULTS: list[tuple[Edit, str]] = [
         lambda n: {
             "feedforward": replace(n.feedforward, shift=np.full(7, 9, np.int32)),
         },
-        "the held current of neuron . can reach .*, beyond the 24-bit 8388607",
+        "the input current of neuron . can reach .*, beyond the 24-bit 8388607",
     ),
     (
         lambda n: with_residual(n, weights=np.full((12, 7), -128, np.int8)),
@@ -205,7 +205,7 @@ def test_circuits_are_named_and_a_back_end_can_refuse_one(
     )
 
 
-def test_a_program_cannot_be_changed(network: IntegerNetwork) -> None:
+def test_a_network_cannot_be_changed(network: IntegerNetwork) -> None:
     """It is frozen."""
     with pytest.raises(FrozenInstanceError):
         network.version = 3  # type: ignore[misc]  # the point of the test
@@ -230,7 +230,7 @@ def test_worst_partial_sum_is_reached_and_never_passed(seed: int, zero_point: in
 def test_held_current_stays_within_its_proof(
     network_factory: Callable[..., IntegerNetwork], pixels_factory: Callable[..., np.ndarray]
 ) -> None:
-    """Random and extreme images on several programs."""
+    """Random and extreme images on several networks."""
     for seed in range(5):
         network = network_factory(seed=seed)
         extreme = np.where(network.feedforward.weights > 0, 255, 0).astype(np.uint8)
@@ -242,7 +242,7 @@ def test_held_current_stays_within_its_proof(
 def test_a_residuals_current_stays_within_its_proof(
     two_layer_factory: Callable[..., IntegerNetwork],
 ) -> None:
-    """Every sign of residuals at the limit, on several programs."""
+    """Every sign of residuals at the limit, on several networks."""
     for seed in range(5):
         network = two_layer_factory(seed=seed)
         signs = np.where(network.feedforward.weights > 0, 200, -200).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The generator against its published vectors, and the keying that the specification states."""
+"""Keyed generator against its published vectors, and the keying of the specification."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What saturates is told by kind, layer and step, and `run --on-overflow error` forbids it."""
+"""Saturation is reported by kind, layer and step; `run --on-overflow error` forbids it."""
 
 import json
 from collections.abc import Callable
@@ -52,11 +52,11 @@ def test_saturations_are_added_up_by_kind_and_step() -> None:
     assert saturation.summary(result) == "count 9 (neurons, from step 1)"
 
 
-def test_every_kind_has_a_meaning() -> None:
+def test_every_kind_has_a_description() -> None:
     assert tuple(saturation.MEANING) == SATURATIONS
 
 
-def test_nothing_is_told_of_a_run_without_counts() -> None:
+def test_a_run_without_saturation_counts_is_refused() -> None:
     trace = replace(trace_of(), saturated=None)
     assert saturation.saturations(trace) is None
     with pytest.raises(SaturatedError) as caught:

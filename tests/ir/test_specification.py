@@ -1,4 +1,4 @@
-"""docs/ir.md is the specification: its tables must say what the code does."""
+"""docs/ir.md is the specification: its tables must agree with the code."""
 
 import re
 from pathlib import Path

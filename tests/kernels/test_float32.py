@@ -1,4 +1,4 @@
-"""The compiled float dynamics: Poisson counts, the update's formula, and keyed noise."""
+"""Compiled float32 dynamics: Poisson counts, the update's formula, and keyed noise."""
 
 import math
 from dataclasses import replace
@@ -57,7 +57,7 @@ def drawn(u: np.ndarray, seed: int = 0, update: int = 0, first: int = 0) -> np.n
     return z
 
 
-# Above 32 spikes a step is split into parts; e^9 = 8103 has 254 of them.
+# Above 32 spikes per step the step is split into parts; e^9 = 8103 has 254 of them.
 @pytest.mark.parametrize("log_rate", [-8.0, -2.0, 0.0, 1.5, math.log(31.9), 3.6, 6.0, 9.0])
 def test_counts_follow_the_poisson_law(log_rate: float) -> None:
     n = 2_000_000 if log_rate < -5 else 200_000 if log_rate < 4 else 20_000

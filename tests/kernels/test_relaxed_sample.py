@@ -1,4 +1,4 @@
-"""The compiled relaxed sample against the plain formula on the arrivals that it draws itself."""
+"""Compiled relaxed sample against the plain formula on the same arrivals."""
 
 import math
 from typing import Any
@@ -151,7 +151,7 @@ def test_keys_rows_and_neurons_give_other_numbers() -> None:
 
 
 def test_a_run_away_row_stops_early() -> None:
-    # 600 neurons at e^10 spikes a step would draw 600 * e^10 * 1.06 = 14 million arrivals.
+    # 600 neurons at e^10 spikes per step would draw 600 * e^10 * 1.06 = 14 million arrivals.
     u = np.full((1, 600), 10.0, np.float32)
     drawn = drawn_sample(u, temperature=0.01, cutoff=6.0)[2]
     assert kernel.MAX_ROW_ARRIVALS <= drawn[0] < kernel.MAX_ROW_ARRIVALS + 600

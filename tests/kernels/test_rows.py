@@ -1,4 +1,4 @@
-"""One start and advance for every engine: traces, cuts, and that nothing is written in place."""
+"""Start and advance of every engine: traces, division into calls, nothing written in place."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -93,12 +93,12 @@ def test_a_trace_is_what_single_steps_leave(case: tuple[Engine, np.ndarray]) -> 
 
 def test_what_is_handed_in_stays(case: tuple[Engine, np.ndarray]) -> None:
     engine, drive = case
-    start_state = rows.advance(engine, rows.start(engine, drive), 2)
-    kept = {name: array.copy() for name, array in arrays(start_state).items()}
-    rows.advance(engine, start_state, 3)
-    for name, array in arrays(start_state).items():
+    before = rows.advance(engine, rows.start(engine, drive), 2)
+    kept = {name: array.copy() for name, array in arrays(before).items()}
+    rows.advance(engine, before, 3)
+    for name, array in arrays(before).items():
         np.testing.assert_array_equal(array, kept[name], name)
-    assert {field.name for field in fields(start_state)} == {"step", "seed", "rows", "record"}
+    assert {field.name for field in fields(before)} == {"step", "seed", "rows", "record"}
 
 
 def test_no_order_of_the_drive_compiles_again(case: tuple[Engine, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints: there and back, and one clear line for a torn or foreign file."""
+"""Checkpoints: written and read, and a one-line error for a truncated or foreign file."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def test_model_round_trip(tmp_path: Path) -> None:
     assert (result.clip, result.floor, result.input_kind) == (9.0, -7.0, "unit")
     assert (result.image_shape, result.trained_on) == ((3, 4), "digits")
     assert (result.kl, result.training_steps) == (CONFIG.train.kl, CONFIG.train.steps)
-    # The noise is stored after its bound tanh, so no reader needs to know of it.
+    # The noise is stored after its bound tanh, so a reader does not need the bound.
     assert np.abs(result.log_sigma).max() < 1.0
     assert load_checkpoint_config(file) == CONFIG
 
@@ -84,7 +84,7 @@ def test_the_dynamics_and_the_clip_in_force_are_kept(tmp_path: Path) -> None:
     save_model(file, model(), config, ORIGIN, 2.5)
     result = load_float_network(file)
     assert (result.updates_per_step, result.leak, result.clip) == (3, 0.7, 2.5)
-    # The config keeps the clip that the schedule ends at, from which a run goes on.
+    # The config keeps the final clip of the schedule, with which a run continues.
     assert load_checkpoint_config(file) == config
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint in half precision: half the bytes, read like any other."""
+"""Checkpoints in half precision: half the bytes, read like any other."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_it_reads_as_before_and_only_the_dictionary_is_rounded(tmp_path: Path) -
     assert (after.log_lr, after.trained_on) == (before.log_lr, "noise")
     assert load_checkpoint_config(tmp_path / "half.safetensors") == CONFIG
     sizes = [(tmp_path / f"{n}.safetensors").stat().st_size for n in ("whole", "half")]
-    # Two bytes a weight less; offsets in the header may be shorter by some digits too.
+    # Two bytes per weight less; offsets in the header may be shorter by some digits too.
     assert 30 * 40 * 2 <= sizes[0] - sizes[1] < 30 * 40 * 2 + 64
 
 

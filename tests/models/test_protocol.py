@@ -1,4 +1,4 @@
-"""The protocols of latent models and dictionaries: Poisson, and that a sibling needs no more."""
+"""Protocols of latent models and dictionaries: Poisson, and another model with no more methods."""
 
 import math
 from dataclasses import dataclass, replace
@@ -60,7 +60,7 @@ def fixed(table: Tensor) -> Draw:
 
 
 def test_a_step_of_several_updates_equals_the_papers_formulas() -> None:
-    """One image and one neuron at a time, the leak times the step size, from where it began."""
+    """One image and one neuron at a time; the leak times the step size, from the step's start."""
     p, x = parameters(), images()
     model, dictionary = PoissonLatents.of(p, SETTINGS), DenseDictionary.of(p)
     counts = torch.poisson(torch.full((3, B, K), 0.8, dtype=torch.float64))

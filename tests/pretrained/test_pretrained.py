@@ -1,4 +1,4 @@
-"""The networks that come with the package: there, small, described, and found by name."""
+"""Pretrained networks: present, small, described, and found by name."""
 
 from pathlib import Path
 
@@ -34,6 +34,6 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
     with pytest.raises(
         FileFormatError,
         match=r"^mnist-51: no such file, nor a pretrained network \(there are digits, mnist-512, "
-        r"vanhateren-512\); did you mean mnist-512\?; check the path, or make it first$",
+        r"vanhateren-512\); did you mean mnist-512\?; check the path, or create it first$",
     ):
         pretrained.network_path("mnist-51")

@@ -1,4 +1,4 @@
-"""Whole or nothing: what is on disk after success, failure and a kill half-way."""
+"""Atomic writing: content on disk after success, failure and a kill half-way."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Moving inputs: which pixels a network is shown in which frame, and that training takes them."""
+"""Moving inputs: pixels of each frame, and training on them."""
 
 from dataclasses import replace
 from pathlib import Path

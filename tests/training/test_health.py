@@ -1,4 +1,4 @@
-"""Training that goes wrong is told early, once, and with advice."""
+"""Failed training raises an error early, once, and with advice."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def test_single_bad_iterations_pass_and_many_in_a_row_do_not() -> None:
     for _ in range(24):
         bad = check(wild, 16, 3, SETTINGS, bad)
     assert check(FINE, 16, 4, SETTINGS, bad) == 0
-    with pytest.raises(TrainingError, match=r"^training ran away: 100\.1 nats a pixel at ite"):
+    with pytest.raises(TrainingError, match=r"^training ran away: 100\.1 nats per pixel at ite"):
         check(wild, 16, 5, SETTINGS, bad)
 
 

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: what is rounded, how gradients pass, and that off changes nothing.
+"""Quantisation-aware training: rounding, gradients, and no effect when switched off.
 
 That the compiled and the plain loss agree under rounding is tested in test_unrolled.py.
 """
@@ -262,12 +262,12 @@ def test_the_page_has_the_figures_of_the_result() -> None:
     assert __main__.written(page, __main__.figures_table(result)) == page
     # What the page says of them: rounding in training helps nearest rounding at 3 bits, and
     # conversion without it is better still.
-    found = result["networks"]
-    aware, plain = found["fine-tuned at 3 bits"], found["fine-tuned, not rounded"]
+    networks = result["networks"]
+    aware, plain = networks["fine-tuned at 3 bits"], networks["fine-tuned, not rounded"]
     assert aware["nearest"]["3"]["256"] > plain["nearest"]["3"]["256"] + 0.03
     for bits in ("3", "4"):
-        for name in found:
-            assert found[name]["integer"][bits]["256"] > aware["nearest"][bits]["256"] + 0.01
+        for name in networks:
+            assert networks[name]["integer"][bits]["256"] > aware["nearest"][bits]["256"] + 0.01
 
 
 def test_the_benchmark_judges_every_kind() -> None:

@@ -1,4 +1,4 @@
-"""TensorBoard gets what the metrics get; without its package there is one clear line."""
+"""TensorBoard gets the records of the metrics; without its package there is a one-line error."""
 
 import sys
 from pathlib import Path

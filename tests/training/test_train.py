@@ -1,4 +1,4 @@
-"""Training: it learns, it is seeded, and a killed run ends as an unbroken one does."""
+"""Training: it learns, it is seeded, and a resumed run equals an uninterrupted one."""
 
 import json
 import shutil
@@ -168,12 +168,12 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(
     part = replace(CONFIG, train=replace(CONFIG.train, stop_at=20))
     result = train(part, TRAIN, TEST, tmp_path / "part")
     assert result.iterations == 20
-    whole, start_state = (
+    whole, stopped = (
         (folder / "metrics.jsonl").read_text().splitlines()
         for folder in (unbroken, tmp_path / "part")
     )
-    assert start_state == whole[: len(start_state)]
-    assert json.loads(start_state[-1])["iteration"] == 20
+    assert stopped == whole[: len(stopped)]
+    assert json.loads(stopped[-1])["iteration"] == 20
 
 
 def test_a_run_that_stops_inside_the_ramp_is_judged_at_its_own_clip(tmp_path: Path) -> None:
@@ -186,9 +186,9 @@ def test_a_run_that_stops_inside_the_ramp_is_judged_at_its_own_clip(tmp_path: Pa
     network = load_float_network(result.checkpoint)
     assert network.clip == 2.0 + 4 / 12 * 8.0
     assert load_checkpoint_config(result.checkpoint).model.clip == 10.0
-    found = validated(network, network.clip)
-    assert (found.r2, found.free_energy) == (result.validation.r2, result.validation.free_energy)
-    assert validated(network, 10.0).free_energy != found.free_energy
+    scores = validated(network, network.clip)
+    assert (scores.r2, scores.free_energy) == (result.validation.r2, result.validation.free_energy)
+    assert validated(network, 10.0).free_energy != scores.free_energy
 
 
 def validated(network: FloatNetwork, clip: float) -> Validation:

@@ -1,4 +1,4 @@
-"""The written-out gradient of unrolled inference against automatic differentiation, in float64."""
+"""Explicit gradient of unrolled inference against automatic differentiation, in float64."""
 
 import subprocess
 import sys
@@ -123,8 +123,8 @@ def both(
 def test_loss_and_gradients_equal_automatic_ones(
     code_form: bool, updates_per_step: int, leak: float, n_frames: int
 ) -> None:
-    how = unrolling(code_form=code_form, updates_per_step=updates_per_step, leak=leak)
-    both(how, images(B, n_frames, M) if n_frames else images(B, M), beta=2.0)
+    settings = unrolling(code_form=code_form, updates_per_step=updates_per_step, leak=leak)
+    both(settings, images(B, n_frames, M) if n_frames else images(B, M), beta=2.0)
 
 
 @pytest.mark.parametrize(("updates_per_step", "leak", "n_frames"), [(1, 0.0, 0), (3, 0.3, 3)])
@@ -140,11 +140,11 @@ def test_quantise_aware_loss_and_gradients_equal_automatic_ones(
 ) -> None:
     # share: dense, mixed and sparse products; rounded competition is not symmetric.
     monkeypatch.setattr(products, "DENSE_SHARE", share)
-    how = unrolling(updates_per_step=updates_per_step, leak=leak)
+    settings = unrolling(updates_per_step=updates_per_step, leak=leak)
     x = images(B, n_frames, M) if n_frames else images(B, M)
     x[..., 3] = 0.5  # a pixel that never changes
-    fast, _ = both(how, x, beta=2.0, rounding=FakeRounding.of(x, bits))
-    exact, _ = both(how, x, beta=2.0)
+    fast, _ = both(settings, x, beta=2.0, rounding=FakeRounding.of(x, bits))
+    exact, _ = both(settings, x, beta=2.0)
     assert abs(fast.loss.item() - exact.loss.item()) > 1e-4
 
 
@@ -162,29 +162,29 @@ def test_dense_mixed_and_sparse_products(share: float, monkeypatch: pytest.Monke
 
 def test_where_the_clips_bite() -> None:
     # Strong input and a low clip: potentials lie at both ends, not only between them.
-    how = unrolling(clip=1.5, floor=-2.0, steps=6, updates_per_step=2, leak=0.2)
+    settings = unrolling(clip=1.5, floor=-2.0, steps=6, updates_per_step=2, leak=0.2)
     values, x = leaves(scale=0.5), 5.0 * images(B, M)
-    u = _last_potentials(values, x, how)
+    u = _last_potentials(values, x, settings)
     assert (u > 1.0).any()
     assert (u < -1.9).any()
-    both(how, x, beta=0.5, scale=0.5)
+    both(settings, x, beta=0.5, scale=0.5)
 
 
 def test_without_kl_and_with_unused_frames() -> None:
     # Six frames for three steps: every other one is never seen, and has no part in the loss.
-    how, x = unrolling(steps=3), images(B, 6, M)
-    fast, _ = both(how, x, beta=0.0)
+    settings, x = unrolling(steps=3), images(B, 6, M)
+    fast, _ = both(settings, x, beta=0.0)
     other = x.clone()
     other[:, 1::2] = 7.0
-    again = objective.unrolled_loss(Parameters(*leaves()), other, 0.0, how)
+    again = objective.unrolled_loss(Parameters(*leaves()), other, 0.0, settings)
     assert again.loss.item() == fast.loss.item()
 
 
 def test_gradient_is_the_finite_difference() -> None:
     # Fixed keys and a late cut-off make the loss a smooth function of everything.
-    how = unrolling(cutoff=NO_CUTOFF, updates_per_step=2, leak=0.2, steps=3)
+    settings = unrolling(cutoff=NO_CUTOFF, updates_per_step=2, leak=0.2, steps=3)
     values, x, step = leaves(), images(B, 2, M), 1e-6
-    loss = objective.unrolled_loss(Parameters(*values), x, 2.0, how).loss
+    loss = objective.unrolled_loss(Parameters(*values), x, 2.0, settings).loss
     gradients = torch.autograd.grad(loss, values)
     g = torch.Generator().manual_seed(4)
     for i, gradient in enumerate(gradients):
@@ -193,19 +193,19 @@ def test_gradient_is_the_finite_difference() -> None:
         for sign in (1, -1):
             moved = [v.detach().clone() for v in values]
             moved[i] += sign * step * direction
-            ends.append(objective.unrolled_loss(Parameters(*moved), x, 2.0, how).loss.item())
+            ends.append(objective.unrolled_loss(Parameters(*moved), x, 2.0, settings).loss.item())
         slope = (ends[0] - ends[1]) / (2 * step)
         assert slope == pytest.approx((gradient * direction).sum().item(), rel=1e-6)
 
 
 def test_incoming_gradients_scale_and_add() -> None:
-    how, x = unrolling(), images(B, M)
+    settings, x = unrolling(), images(B, M)
     arguments = _gram_space(leaves(), x)
-    fit, kl, _, _ = unrolled_inference(*arguments, how)
+    fit, kl, _, _ = unrolled_inference(*arguments, settings)
     both_at_once = torch.autograd.grad(2.0 * fit - 3.0 * kl, arguments)
-    fit, kl, _, _ = unrolled_inference(*arguments, how)
+    fit, kl, _, _ = unrolled_inference(*arguments, settings)
     of_fit = torch.autograd.grad(fit, arguments)
-    fit, kl, _, _ = unrolled_inference(*arguments, how)
+    fit, kl, _, _ = unrolled_inference(*arguments, settings)
     of_kl = torch.autograd.grad(kl, arguments)
     for total, one, other in zip(both_at_once, of_fit, of_kl, strict=True):
         torch.testing.assert_close(total, 2.0 * one - 3.0 * other, rtol=1e-10, atol=1e-12)
@@ -213,16 +213,16 @@ def test_incoming_gradients_scale_and_add() -> None:
 
 def test_two_losses_may_be_open_at_once() -> None:
     # What one forward pass keeps must not be touched by the next one.
-    how, x = unrolling(), images(B, M)
+    settings, x = unrolling(), images(B, M)
     arguments = _gram_space(leaves(), x)
-    alone = torch.autograd.grad(unrolled_inference(*arguments, how)[0], arguments)
-    first = unrolled_inference(*arguments, how)[0]
-    second = unrolled_inference(*_gram_space(leaves(1), images(B, M) * 2), how)[0]
+    alone = torch.autograd.grad(unrolled_inference(*arguments, settings)[0], arguments)
+    first = unrolled_inference(*arguments, settings)[0]
+    second = unrolled_inference(*_gram_space(leaves(1), images(B, M) * 2), settings)[0]
     for _ in range(2):
         result = torch.autograd.grad(first, arguments, retain_graph=False)
         for one, other in zip(result, alone, strict=True):
             assert torch.equal(one, other)
-        first = unrolled_inference(*arguments, how)[0]
+        first = unrolled_inference(*arguments, settings)[0]
     assert torch.isfinite(second)
 
 
@@ -235,9 +235,9 @@ def test_threads_change_no_bit(
     x = images(53, M).to(kind)
     results = []
     for threads in (1, 2, 3):
-        how = unrolling(updates_per_step=2, leak=0.1, threads=threads)
+        settings = unrolling(updates_per_step=2, leak=0.1, threads=threads)
         values = [v.detach().to(kind).requires_grad_() for v in leaves()]
-        loss = objective.unrolled_loss(Parameters(*values), x, 2.0, how).loss
+        loss = objective.unrolled_loss(Parameters(*values), x, 2.0, settings).loss
         results.append([loss, *torch.autograd.grad(loss, values)])
     for other in results[1:]:
         for one, another in zip(results[0], other, strict=True):
@@ -255,8 +255,8 @@ def test_a_part_of_the_batch_has_the_noise_of_the_whole() -> None:
     G, b, *rest = (a.detach() for a in arguments)
     _, _, u, _ = unrolled_inference(G, b, *rest, unrolling())
     for first, last in ((0, 2), (2, B)):
-        how = unrolling(first_row=first)
-        _, _, part, _ = unrolled_inference(G, b[:, first:last].contiguous(), *rest, how)
+        settings = unrolling(first_row=first)
+        _, _, part, _ = unrolled_inference(G, b[:, first:last].contiguous(), *rest, settings)
         torch.testing.assert_close(part, u[first:last], rtol=1e-12, atol=0)
 
 
@@ -285,10 +285,10 @@ def test_gradient_of_the_gram_matrix() -> None:
 
 def test_schedule_of_updates() -> None:
     # Two outer steps of three updates each, four frames: steps see frames 0 and 2.
-    how = unrolling(steps=2, updates_per_step=3)
-    assert [how.frame(i, 4) for i in range(1, 7)] == [0, 0, 0, 2, 2, 2]
-    assert [how.start(i) for i in range(1, 7)] == [0, 0, 0, 3, 3, 3]
-    assert [how.in_loss(i) for i in range(1, 7)] == [False, False, True, False, False, True]
+    settings = unrolling(steps=2, updates_per_step=3)
+    assert [settings.frame(i, 4) for i in range(1, 7)] == [0, 0, 0, 2, 2, 2]
+    assert [settings.start(i) for i in range(1, 7)] == [0, 0, 0, 3, 3, 3]
+    assert [settings.in_loss(i) for i in range(1, 7)] == [False, False, True, False, False, True]
 
 
 PEAK = """
@@ -304,11 +304,11 @@ def memory(name):
 
 def run(T):
     keys = np.arange(T + 1, dtype=np.uint64)
-    how = Unrolling(T, 1, 0.0, 10.0, -8.0, True, 0.1, 6.0, keys)
+    settings = Unrolling(T, 1, 0.0, 10.0, -8.0, True, 0.1, 6.0, keys)
     u0 = torch.full((1, K), -2.0).requires_grad_()
     fit, kl, _, _ = unrolled_inference(
         torch.eye(K).requires_grad_(), torch.full((1, B, K), 0.1), u0,
-        torch.full((1, K), -3.0), torch.tensor(-2.0), how,
+        torch.full((1, K), -3.0), torch.tensor(-2.0), settings,
     )
     (fit + kl).backward()
 

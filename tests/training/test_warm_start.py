@@ -1,4 +1,4 @@
-"""A run that takes a trained network's parameters begins where that one ended."""
+"""A run with a trained network's parameters starts from them."""
 
 from dataclasses import replace
 from pathlib import Path
