@@ -179,7 +179,7 @@ def test_tables_for_people(checkpoint: Path, run: Run) -> None:
         "free energy (KL as in 'exact'), nats",
         "accuracy, linear read-out of 60",
         "silent neurons",
-        "us an image and step",
+        "us per image and step",
         "Alpaydin & Kaynak (1998)",
     ):
         assert part in text, part
@@ -212,7 +212,7 @@ def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) ->
     assert left_out["kmnist"].startswith("kmnist (test): t10k-images-idx3-ubyte.gz or ")
     code, text, _ = run(*common)
     assert code == 0
-    assert "Images of other kinds" in text
+    assert "Out-of-distribution images" in text
     assert "omniglot is left out: omniglot (test): " in text
 
 
