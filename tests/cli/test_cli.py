@@ -167,7 +167,7 @@ def test_verify_says_equal(report: Path, run: Run) -> None:
 
 @pytest.mark.skipif(find() is None, reason="no Lava environment: run `ipvae-snn lava setup`")
 def test_verify_lava(report: Path, run: Run) -> None:
-    """Loihi's simulator gives the oracle's counts."""
+    """Loihi's simulator gives the reference's counts."""
     code, text, error = run(
         "verify",
         report / "net.safetensors",
@@ -255,7 +255,7 @@ def test_inspect_reads_all_three_kinds(report: Path, run: Run, tmp_path: Path) -
     )
     for file, what in (
         (report / "run/model.safetensors", "float checkpoint"),
-        (report / "net.safetensors", "integer network, program version 2"),
+        (report / "net.safetensors", "integer network, version 2"),
         (out, "result of a run"),
     ):
         code, text, _ = run("inspect", file, "--json")
@@ -267,7 +267,7 @@ def test_inspect_reads_all_three_kinds(report: Path, run: Run, tmp_path: Path) -
 
 
 def test_bench_compares_and_names_its_source(report: Path, run: Run, tmp_path: Path) -> None:
-    """Rows for float, oracle and ONNX; the energy profile says where its figures are from."""
+    """Rows for float, reference and ONNX; the energy profile says where its figures are from."""
     code, text, error = run(
         "bench",
         report / "net.safetensors",
@@ -391,7 +391,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(report: Path, run: Run, tmp_
         assert {path.name for path in tmp_path.iterdir()} == before, message
 
 
-def test_no_lava_is_told_with_its_mend(
+def test_no_lava_is_reported_with_its_remedy(
     report: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither run nor export hangs or half-writes where there is no Lava."""

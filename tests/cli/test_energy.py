@@ -38,7 +38,7 @@ def command(report: Path, *more: object) -> tuple[object, ...]:
     return ("energy", report / "net.safetensors", *data, *more)
 
 
-def test_counts_and_proxies_are_those_of_the_oracle(
+def test_counts_and_proxies_are_those_of_the_reference(
     report: Path, network: IntegerNetwork, run: Run
 ) -> None:
     """As JSON, for all profiles that ship; each result names its source."""
@@ -103,7 +103,7 @@ def test_the_profiles_that_are_asked_for(report: Path, run: Run) -> None:
     ("arguments", "message"),
     [
         (("--profile", "loihi9"), "no profile is called 'loihi9' (did you mean 'loihi2'?)"),
-        (("--profile", "generic"), "profile generic names no energies, so it prices nothing; "),
+        (("--profile", "generic"), "profile generic has no energies, so nothing can be "),
         (("--profile", "none.toml"), "none.toml: no such file; check the path"),
         (("--data", "digits"), "digits: images of 64 pixels, but the network takes 4x3 = 12"),
     ],

@@ -220,11 +220,11 @@ def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) ->
     ("labels", "arguments", "reason"),
     [
         (False, (), "own.npz has no labels"),
-        (True, ("--readout-train", "0"), "none was asked for (--readout-train 0)"),
+        (True, ("--readout-train", "0"), "not requested (--readout-train 0)"),
         (
             True,
             ("--split", "train"),
-            "the images judged are training images; give --split test",
+            "the evaluated images are training images; give --split test",
         ),
     ],
 )

@@ -188,7 +188,7 @@ def test_documents_hold_every_table_in_both_formats(integer: tuple[Path, str]) -
 
 
 def test_settings_that_are_wrong_are_one_line() -> None:
-    with pytest.raises(ConversionError, match="no circuit is called 'three'; there are one-layer"):
+    with pytest.raises(ConversionError, match="is called 'three'; give one of one-layer, two-"):
         as_circuit("three")
     with pytest.raises(DataError, match=r"n was converted from a checkpoint with SHA-256 unknown"):
         check_pair("ab" * 32, "", "c", "n")
