@@ -97,7 +97,7 @@ def one_layer(
     moments: Moments,
     code: InputCode,
     rounding: Rounding,
-    barrier: OwnInhibition,
+    required: OwnInhibition,
 ) -> RoundedCircuit:
     """Return the one-layer circuit: lateral weights, then feed-forward weights that compensate.
 
@@ -120,8 +120,8 @@ def one_layer(
     own = np.diagonal(target.competition) - lateral.kept
     competition = np.diag(own) - lateral.real
     shift = energy_shift(competition, target.threshold, calibration)
-    raised = barrier.mend(own + shift + target.soft) - target.soft
-    np.fill_diagonal(competition, raised)
+    strengthened = required.strengthened(own + shift + target.soft) - target.soft
+    np.fill_diagonal(competition, strengthened)
     lost = target.competition - competition
     low, high = code.payload_range
     feedforward = quantise_rows(
@@ -137,12 +137,12 @@ def one_layer(
     return RoundedCircuit(
         feedforward=feedforward,
         back=lateral,
-        self_inhibition=raised + target.soft,
+        self_inhibition=strengthened + target.soft,
         loop_inhibition=np.zeros_like(own),
         bias=compensation - target.threshold - target.soft,
         competition=competition + target.soft * np.eye(len(own)),
         shift=shift,
-        raised=int((raised > own + shift + 1e-9).sum()),
+        raised=int((strengthened > own + shift + 1e-9).sum()),
         residual_limit=0,
     )
 
@@ -153,7 +153,7 @@ def two_layer(
     moments: Moments,
     code: InputCode,
     rounding: Rounding,
-    barrier: OwnInhibition,
+    required: OwnInhibition,
 ) -> RoundedCircuit:
     """Return the two-layer circuit: predictions in levels of the input, residuals fed forward.
 
@@ -184,7 +184,7 @@ def two_layer(
     through_loop = feedforward.real @ prediction.real
     loop = np.maximum(np.diagonal(through_loop), 0.0)
     shift = energy_shift(through_loop, target.threshold, calibration)
-    added = barrier.mend(loop + shift + target.soft) - loop
+    added = required.strengthened(loop + shift + target.soft) - loop
     competition = through_loop + np.diag(added)
     wanted = target.feedforward @ moments.pixel_mean - target.competition @ moments.count_mean
     result = feedforward.real @ (moments.pixel_mean / code.scale) - competition @ moments.count_mean

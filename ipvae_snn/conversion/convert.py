@@ -115,12 +115,12 @@ def convert(
     network = network.with_single_updates()
     target = target_of(network, calibration.active, settings.fraction_bits)
     code = input_code(network.input_kind, network.image_shape, calibration.largest_pixel)
-    limits, barrier = _limits(network, calibration, target, settings.fraction_bits)
+    limits, required = _limits(network, calibration, target, settings.fraction_bits)
     build = one_layer if settings.circuit == "one-layer" else two_layer
     rounding = Rounding(
         settings.feedforward_bits, settings.lateral_bits, settings.sparsity, limits.max_count
     )
-    circuit = build(target, calibration, second_moments(calibration), code, rounding, barrier)
+    circuit = build(target, calibration, second_moments(calibration), code, rounding, required)
     gain = loop_gain(circuit.competition / target.unit, calibration.count_mean)
     if gain >= LARGEST_GAIN:
         raise ConversionError(
@@ -156,10 +156,10 @@ def _limits(
             max_count=_max_count(state_max, fraction_bits),
         )
         least = least_own_inhibition(limits, signed_limit(STATE_BITS))
-        barrier = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
-        raised = float((barrier.mend(own) > own).mean())
+        required = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
+        share = float((required.strengthened(own) > own).mean())
         if least <= signed_limit(STATE_BITS):
-            result.append((raised, limits, barrier))
+            result.append((share, limits, required))
         if result and result[-1][0] <= WEAK_SHARE:
             break
     if not result:
@@ -168,8 +168,8 @@ def _limits(
             f"{excitation:.2f} nats per step below the rate cap of {_rate(limits):.0f} spikes; "
             "calibrate on typical images, or train with a smaller step size"
         )
-    _, limits, barrier = min(result, key=lambda one: one[0])
-    return limits, barrier
+    _, limits, required = min(result, key=lambda one: one[0])
+    return limits, required
 
 
 def _extra_bits(

@@ -75,7 +75,7 @@ def stability_table(report: ConversionReport) -> Table:
             (
                 "  self-inhibition added for it",
                 f"{proof.shift:.1g}",
-                f"(a neuron has {proof.own_inhibition:.3g})",
+                f"(median neuron: {proof.own_inhibition:.3g})",
             ),
             (
                 "  smallest eigenvalue",

@@ -85,7 +85,7 @@ class OwnInhibition:
     least: float
     gentle: float
 
-    def mend(self, own: Float64) -> Float64:
+    def strengthened(self, own: Float64) -> Float64:
         """Return the self-inhibitions (K,), strengthened where the rate bound requires it."""
         return np.where(own < self.gentle, own, np.maximum(own, self.least))
 

@@ -1,4 +1,4 @@
-"""The command line as users meet it: the whole way, JSON, and one clear line for every mistake."""
+"""The command line: from training to verification, JSON, and one line for every mistake."""
 
 import errno
 import json
@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_and_conversion_leave_their_files(made: Path) -> None:
-    """The files that the issue names, and the report beside the network."""
+    """The files of a training run, and the report beside the network."""
     assert {p.name for p in (made / "run").iterdir()} >= {
         "model.safetensors",
         "config.toml",
@@ -267,7 +267,7 @@ def test_inspect_reads_all_three_kinds(report: Path, run: Run, tmp_path: Path) -
 
 
 def test_bench_compares_and_names_its_source(report: Path, run: Run, tmp_path: Path) -> None:
-    """Rows for float, reference and ONNX; the energy profile says where its figures are from."""
+    """Rows for float, reference and ONNX; the energy profile names its sources."""
     code, text, error = run(
         "bench",
         report / "net.safetensors",
@@ -320,7 +320,7 @@ def test_bench_refuses_a_foreign_checkpoint(report: Path, run: Run, tmp_path: Pa
 
 
 def bad_images(folder: Path) -> dict[str, Path]:
-    """Write images that must be refused."""
+    """Write images that must be rejected."""
     files = {name: folder / f"{name}.npy" for name in ("nan", "range", "size", "empty")}
     pixels = np.full((3, 8, 8), 0.5, np.float32)
     pixels[1, 2, 3] = np.nan
@@ -394,7 +394,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(report: Path, run: Run, tmp_
 def test_no_lava_is_reported_with_its_remedy(
     report: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither run nor export hangs or half-writes where there is no Lava."""
+    """Without Lava, neither run nor export hangs or writes incomplete files."""
     monkeypatch.setenv("IPVAE_SNN_LAVA_ENV", str(tmp_path / "nowhere"))
     monkeypatch.delenv("IPVAE_SNN_LAVA_PYTHON", raising=False)
     if find() is not None:

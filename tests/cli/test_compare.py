@@ -1,4 +1,4 @@
-"""`ipvae-snn compare` as users meet it: JSON, tables, pictures, and one line for every mistake."""
+"""`ipvae-snn compare`: JSON, tables, pictures, and one line for every mistake."""
 
 import json
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def rounded(rows: np.ndarray) -> Connection:
 
 
 def make_integer(checkpoint: Path) -> IntegerNetwork:
-    """Round a float network to 8 bits in the plainest way, so that no test rests on `convert`."""
+    """Round a float network to 8 bits by plain rounding, so that no test depends on `convert`."""
     network = load_float_network(checkpoint)
     phi = network.phi.astype(float)
     forward = phi.T * np.exp(-2.0 * network.log_sigma.astype(float))

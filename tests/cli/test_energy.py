@@ -41,7 +41,7 @@ def command(report: Path, *more: object) -> tuple[object, ...]:
 def test_counts_and_proxies_are_those_of_the_reference(
     report: Path, network: IntegerNetwork, run: Run
 ) -> None:
-    """As JSON, for all profiles that ship; each result names its source."""
+    """As JSON, for all packaged profiles; each result names its source."""
     code, out, _ = run(*command(report, "--json"))
     assert code == 0
     result = json.loads(out)

@@ -1,4 +1,4 @@
-"""`ipvae-snn evaluate` as users meet it: JSON, tables, pictures, and one line for every mistake."""
+"""`ipvae-snn evaluate`: JSON, tables, pictures, and one line for every mistake."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def no_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def make_checkpoint(folder: Path, side: int, name: str) -> Path:
-    """Write an untrained network with a dictionary large enough to be lively."""
+    """Write an untrained network with a dictionary large enough to spike."""
     config = Config(
         ModelConfig(n_latents=24, phi_std=0.1, u0_low=-2.0, u0_high=-1.0, log_lr=-2.0),
         TrainConfig(steps=6, kl="exact"),
@@ -194,13 +194,13 @@ def own_images(folder: Path, labels: bool = True) -> Path:
 
 
 def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) -> None:
-    """One's own 28x28 images: turned ones are judged, the public sets have no files here."""
+    """A user's 28x28 images: rotated ones are evaluated, the public sets have no files here."""
     checkpoint, own = make_checkpoint(tmp_path, 28, "own"), own_images(tmp_path)
     common = ("evaluate", checkpoint, "--data", own, "--steps", 3, "--generalise")
     code, text, error = run(*common, "--json")
     assert code == 0, error
     result = json.loads(text)
-    assert result["images"] == 6  # every tenth of one's own images is held out
+    assert result["images"] == 6  # every tenth of a user's images is held out
     assert result["readout"]["fitted_on"] == 54
     (name,) = result["generalisation"]["sets"]
     assert name.startswith("rotated ")

@@ -1,4 +1,4 @@
-"""`ipvae-snn lava run`: what it shows and keeps, and that wrong input is one line."""
+"""`ipvae-snn lava run`: tables, files, and one line for wrong input."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`ipvae-snn map` as a user meets it: tables, JSON, files, exit codes and wrong input."""
+"""`ipvae-snn map`: tables, JSON, files, exit codes and wrong input."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def path(network: IntegerNetwork, tmp_path: Path) -> Path:
 
 
 def test_tables(run: Run, path: Path) -> None:
-    """Checks, totals, cores, and what is assumed."""
+    """Checks, totals, cores, and assumptions."""
     code, text, error = run("map", path, "--profile", "loihi2")
     assert (code, error) == (0, "")
     for part in (

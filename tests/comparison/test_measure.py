@@ -327,7 +327,7 @@ def test_single_steps_are_the_interpreters(
 
 
 def plain_run(pair: Pair, variant: Variant, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Run a variant in NumPy: the rules of docs/ir.md and of float_inference.step."""
+    """Run a variant in NumPy: the rules of docs/ir.md and of inference.reference.step."""
     d, network, unit = variant.dynamics, pair.program, pair.unit
     group, layer = network.neurons, network.residual
     images = pixel_values(network, pair.pixels) if variant.levels else pair.images.astype(float)

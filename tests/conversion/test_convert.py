@@ -94,7 +94,7 @@ def test_integers_follow_the_float_network(calibration: Calibration) -> None:
 def test_the_drive_is_the_float_networks(
     calibration: Calibration, circuit: Circuit, bits: int
 ) -> None:
-    """What the integers add to potentials, for the float run's images and counts.
+    """Compare the drives that the integers give with float, for the float run's images and counts.
 
     Nearly no mean error for any neuron (it is given back in the bias); the rest is rounding.
     """

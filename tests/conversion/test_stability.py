@@ -67,7 +67,8 @@ def test_least_own_inhibition_is_the_least() -> None:
 def test_weak_neurons_are_exempt() -> None:
     """Inhibition below `gentle` stays as it is; above, it is at least `least`."""
     rule = OwnInhibition(least=10.0, gentle=3.0)
-    assert rule.mend(np.array([0.5, 2.9, 3.0, 9.0, 12.0])).tolist() == [0.5, 2.9, 10.0, 10.0, 12.0]
+    own = np.array([0.5, 2.9, 3.0, 9.0, 12.0])
+    assert rule.strengthened(own).tolist() == [0.5, 2.9, 10.0, 10.0, 12.0]
 
 
 @settings(max_examples=40, deadline=None)

@@ -153,7 +153,7 @@ def test_chunks_and_threads_change_no_figure(
 
 
 def test_another_sampler_and_the_reference_agree_within_noise(network: FloatNetwork) -> None:
-    """float_inference draws by another rule, in float64: means may differ by noise alone."""
+    """inference.reference draws by another rule, in float64: means may differ by noise alone."""
     images = image_set(1500)
     trace = run_float(network, images.pixels, RunRequest(25, seed=1))
     fresh = evaluate(network, images, EvaluationRequest(24, seed=2)).evaluation.last
