@@ -59,14 +59,14 @@ def stability_table(report: ConversionReport) -> Table:
         ("", "value", "must be"),
         [
             (
-                "rate bound: probability per step to pass the cap",
+                "rate bound (probability per step)",
                 f"{proof.barrier:.1g}",
                 f"at most {proof.barrier_limit:.0g}",
             ),
             ("  rate cap, spikes per step", number(proof.rate_cap, 0)),
             ("  largest excitation, nats", number(proof.excitation)),
             ("  neurons strengthened for it", f"{proof.raised}"),
-            ("  neurons exempt, too weak to overshoot", f"{proof.gentle}"),
+            ("  neurons exempt from it", f"{proof.gentle}"),
             (
                 f"energy margin up to {proof.energy_rate:.0f} spikes per step",
                 f"{proof.energy_margin:.1g}",
