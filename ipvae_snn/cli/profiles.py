@@ -78,8 +78,8 @@ def show(screen: "Console", profile: "ChipProfile") -> None:
     shown = table(f"{profile.name}: {profile.title}", *columns, text=True)
     groups = {
         "limits": profile.limits,
-        "energy of one": profile.energy,
-        "time of one": profile.time,
+        "energy per event": profile.energy,
+        "time per event": profile.time,
         "static": profile.static,
     }
     for heading, figures in groups.items():
