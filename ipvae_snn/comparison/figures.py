@@ -82,7 +82,7 @@ class StateError:
     by_neuron: Float64
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data; what is not finite becomes null when it is written."""
+        """Return plain data; non-finite values become null in JSON files."""
         neurons = {name: _quantile(self.by_neuron, q) for name, q in QUANTILES.items()}
         return {
             "bits": self.bits.mean,

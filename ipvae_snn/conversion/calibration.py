@@ -34,7 +34,7 @@ class Calibration:
     excitation_max: largest input of a neuron in a step, without its own inhibition, in nats.
     largest_residual: largest |x - Phi z| of active pixels. clamped: share of (image, step, neuron)
     within 0.5 nats of the upper clip. data: name of the images. updates_per_step: of the float
-    network; one step of it takes so many of the T steps.
+    network, which takes that many updates in one of its own steps.
     """
 
     pixels: Float32

@@ -52,7 +52,7 @@ def bounds_table(report: ConversionReport) -> Table:
 
 
 def stability_table(report: ConversionReport) -> Table:
-    """Return what is proved and measured about stability."""
+    """Return the proved and measured stability."""
     proof = report.certificate
     return table(
         "Stability, in nats per spike",

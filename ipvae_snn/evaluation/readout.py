@@ -14,7 +14,7 @@ from ipvae_snn.arrays import Floats, Int64
 from ipvae_snn.metrics.estimates import Estimate, share
 
 MAX_ITERATIONS: Final = 1000
-# Inverse penalties C to choose from, the weakest penalty first; a choice needs so many images.
+# Inverse penalties C to choose from, the weakest penalty first, and the images that a choice needs.
 STRENGTHS: Final = (1.0, 0.1, 0.01, 0.001)
 MIN_TO_CHOOSE: Final = 500
 
