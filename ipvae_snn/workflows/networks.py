@@ -60,7 +60,7 @@ def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
     if isinstance(network, FloatNetwork):
         return network
     raise ConversionError(
-        f"{purpose} needs a float network, but {named(source)} is an integer one; give the "
+        f"{purpose} needs a float network, but {_given(source)} is an integer one; give the "
         "checkpoint that it was converted from"
     )
 
@@ -74,13 +74,18 @@ def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
     if isinstance(network, IntegerNetwork):
         return network
     raise ConversionError(
-        f"{purpose} needs an integer network, but {named(source)} is a float one; convert it first"
+        f"{purpose} needs an integer network, but {_given(source)} is a float one; convert it first"
     )
 
 
 def named(source: NetworkSource) -> str:
     """Return the network's name in a report: its file, or its representation."""
     return repr(source) if isinstance(source, Network) else str(network_path(source))
+
+
+def _given(source: NetworkSource) -> str:
+    """Return the network's name in an error, as the user gave it."""
+    return repr(source) if isinstance(source, Network) else os.fspath(source)
 
 
 def check_pair(source: str, wanted: str, checkpoint: str, network: str) -> None:
