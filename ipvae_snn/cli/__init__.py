@@ -1,1 +1,1 @@
-"""The command line; the only room that puts the parts together."""
+"""Command line."""

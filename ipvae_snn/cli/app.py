@@ -1,4 +1,4 @@
-"""The command line's root: gathers the commands and turns errors into one line and an exit code."""
+"""Root of the command line: registers commands, and reports errors as one line and exit code."""
 
 import errno
 import os
@@ -28,11 +28,11 @@ from ipvae_snn.errors import IpvaeError
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
-TRACE = "; its traceback follows\n"  # in the message of a BackendError: what failed elsewhere
+TRACE = "; its traceback follows\n"  # in a BackendError of another process
 
 app = typer.Typer(
     name="ipvae-snn",
-    help="Train an iP-VAE, convert it to an integer spiking network, run it the same everywhere.",
+    help="Train an iP-VAE, convert it to an integer spiking network, run it with equal results.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,7 +52,7 @@ def root(
         False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
-    """Train an iP-VAE, convert it to an integer spiking network, run it the same everywhere."""
+    """Train an iP-VAE, convert it to an integer spiking network, run it with equal results."""
 
 
 app.command("train")(train.train)
@@ -79,7 +79,7 @@ def main() -> None:
     except IpvaeError as error:
         _fail(str(error))
     except OSError as error:
-        if error.errno == errno.EPIPE:  # the reader of our output has gone; nothing to tell it
+        if error.errno == errno.EPIPE:  # the reader of our output is closed
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(EXIT_ERROR)
         _fail(_describe(error))
@@ -99,7 +99,7 @@ def _fail(message: str) -> None:
 def _describe(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
     advice = {
-        errno.ENOSPC: "; free some space or choose another folder (nothing was half-written)",
+        errno.ENOSPC: "; free some space or choose another folder (no file is incomplete)",
         errno.EACCES: "; choose a path that you may write to",
         errno.EROFS: "; choose a path that you may write to",
     }.get(error.errno or 0, "")

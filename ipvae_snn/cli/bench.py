@@ -1,4 +1,4 @@
-"""`ipvae-snn bench`: float against integer on the same images: quality, spikes, energy, time."""
+"""`ipvae-snn bench`: quality, spikes, energy and time of float and integer inference."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
 def bench(
     network: NetworkArgument,
-    checkpoint: Annotated[Path, typer.Option(help="The float checkpoint that it came from.")],
+    checkpoint: Annotated[
+        Path, typer.Option(help="Float checkpoint that the network was converted from.")
+    ],
     data: DataOption,
     backends: BackendsOption = "onnx",
     energy: Annotated[
-        str, typer.Option(help="A profile with energies (see `profiles`), or a path of a .toml.")
+        str, typer.Option(help="Profile with energies (see `ipvae-snn profiles`), or a .toml file.")
     ] = "cpu-45nm",
     limit: LimitOption = 100,
     steps: StepsOption = 64,
@@ -67,8 +69,8 @@ def show(screen: "Console", result: "Comparison") -> None:
     """Print the comparison."""
     screen.print(as_table(result))
     screen.print(
-        f"{footnote(result)}\nspike counts equal to float in "
-        f"{100 * result.counts_equal:.2f} % of all places, "
-        f"{100 * result.counts_equal_active:.2f} % where float is not 0",
+        f"{footnote(result)}\nspike counts equal to float: "
+        f"{100 * result.counts_equal:.2f} % of all, "
+        f"{100 * result.counts_equal_active:.2f} % of those where float is not 0",
         highlight=False,
     )

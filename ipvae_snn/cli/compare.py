@@ -1,4 +1,4 @@
-"""`ipvae-snn compare`: how far integer inference is from float inference on the same uniforms."""
+"""`ipvae-snn compare`: distance of integer from float inference on the same uniforms."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,27 +23,28 @@ def compare(
         Path, typer.Argument(parser=network_path, help="Float checkpoint, or pretrained name.")
     ],
     network: Annotated[
-        Path, typer.Argument(parser=network_path, help="The integer network made of it.")
+        Path, typer.Argument(parser=network_path, help="Integer network converted from it.")
     ],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     limit: LimitOption = 100,
     steps: StepsOption = 64,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds; intervals need two.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; intervals need two.")] = 5,
     seed: SeedOption = 0,
     attribution: Annotated[
         bool,
-        typer.Option(help="Also put each tensor of the program into the float network, alone."),
+        typer.Option(help="Also attribute the difference to single tensors, one at a time."),
     ] = True,
     plots: Annotated[Path | None, typer.Option(help="Folder for pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
     threads: Annotated[
-        int, typer.Option(min=1, envvar="IPVAE_SNN_THREADS", help="CPU threads; no figure changes.")
+        int,
+        typer.Option(min=1, envvar="IPVAE_SNN_THREADS", help="CPU threads; they change no figure."),
     ] = 2,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell how far integer inference is from float inference on the same uniforms, and why."""
+    """Measure the distance of integer from float inference on the same uniforms, and its causes."""
     from ipvae_snn.workflows import compare as workflow
 
     settings = workflow.ComparisonSettings(

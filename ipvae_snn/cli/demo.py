@@ -1,4 +1,4 @@
-"""`ipvae-snn demo`: the whole way from photographs to Loihi's simulator, in about two minutes."""
+"""`ipvae-snn demo`: from photographs to Loihi's simulator, in about two minutes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,19 +21,17 @@ if TYPE_CHECKING:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path(
-        "demo-out"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for all files of the demo.")] = Path("demo-out"),
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Train, convert, export and compare on natural image patches; saves pictures."""
+    """Train, convert, export and compare on natural image patches; draw pictures."""
     from ipvae_snn.workflows import demo as workflow
 
     screen = console(quiet=as_json)
     with watching(screen) as line:
-        told = Told(screen, line)
-        listener = workflow.Listener(line.update, told.training, told.converted, told.exported)
+        shown = Told(screen, line)
+        listener = workflow.Listener(line.update, shown.training, shown.converted, shown.exported)
         result = workflow.demo(out, workflow.DemoSettings(seed), listener)
     if as_json:
         emit_json(result.as_json())
@@ -43,7 +41,7 @@ def demo(
 
 
 class Told:
-    """Shows what the demo does now on a line, and prints what it has done."""
+    """Progress of the demo: the current stage on a line, and finished results above it."""
 
     def __init__(self, screen: "Console", line: Shown) -> None:
         self.screen, self.line = screen, line
@@ -54,33 +52,33 @@ class Told:
         self.line.progress(progress.iteration, progress.iterations, "iterations", text)
 
     def converted(self, network: Path, report: "ConversionReport") -> None:
-        """Print what the conversion proved."""
+        """Print the proofs of the conversion."""
         worst = max(bound.worst / bound.limit for bound in report.bounds)
         self.screen.print(
-            f"converted to [bold]{network}[/]: no accumulator can pass {100 * worst:.0f} % of its "
-            f"range, and a neuron passes the rate cap of {report.certificate.rate_cap:.0f} spikes "
-            f"a step with a chance below {report.certificate.barrier:.0e}, whatever it is shown"
+            f"converted to [bold]{network}[/]: no sum exceeds {100 * worst:.0f} % of its range; "
+            f"a neuron passes the rate cap of {report.certificate.rate_cap:.0f} spikes per step "
+            f"with a probability below {report.certificate.barrier:.0e}, for every image"
         )
 
     def exported(self, done: "Exported") -> None:
-        """Print that an export was checked."""
-        self.screen.print(f"exported to [bold]{done.out}[/], equal to the interpreter")
+        """Print an export that passed its check."""
+        self.screen.print(f"exported to [bold]{done.out}[/], equal to the reference")
 
 
 def show(screen: "Console", result: "DemoResult", pretrained: str) -> None:
-    """Print both comparisons, where the figures come from, and where the pictures are."""
+    """Print both comparisons, the sources of the figures, and the paths of the pictures."""
     comparison = result.comparison
     screen.print(as_table(comparison))
-    screen.print(f"Beside it, trained for longer: the pretrained [bold]{pretrained}[/]")
+    screen.print(f"For comparison, trained longer: the pretrained [bold]{pretrained}[/]")
     screen.print(as_table(result.pretrained))
     screen.print(footnote(comparison), highlight=False)
     screen.print(f"data: {comparison.citation}", highlight=False)
     screen.print(f"pictures: {', '.join(map(str, result.pictures))}")
     if comparison.all_equal:
         screen.print(
-            "[green]the integer rows are equal, spike by spike[/]; spike counts equal float's "
-            f"in {100 * comparison.counts_equal:.2f} % of all places"
+            "[green]all integer back ends are equal, spike by spike[/]; "
+            f"{100 * comparison.counts_equal:.2f} % of their counts equal float's"
         )
     if not result.with_lava:
         screen.print("[yellow]no Lava row: run `ipvae-snn lava setup` (needs Python 3.10)[/]")
-    screen.print(f"{result.seconds:.0f} s in all")
+    screen.print(f"{result.seconds:.0f} s in total")

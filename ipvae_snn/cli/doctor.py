@@ -1,4 +1,4 @@
-"""`ipvae-snn doctor`: versions, environments, data sets, what works and the remedy for the rest."""
+"""`ipvae-snn doctor`: versions, back ends, data sets, and remedies for what is missing."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def doctor(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
-    """Tell what works here and what to do about the rest."""
+    """Report versions, back ends and data sets, with a remedy for what is missing."""
     from ipvae_snn.workflows import doctor as workflow
 
     result = workflow.diagnose(data_root)
@@ -35,19 +35,21 @@ def show(screen: "Console", result: "Diagnosis", optional: tuple[str, ...]) -> N
         backends.add_row(name, describe(state))
     data = table("Data sets", "name", "test split", "what", text=True)
     for row in result.data:
-        data.add_row(row.name, "[green]here[/]" if row.here else "[yellow]no files[/]", row.summary)
+        data.add_row(
+            row.name, "[green]available[/]" if row.here else "[yellow]no files[/]", row.summary
+        )
     for shown in (packages, backends, data):
         screen.print(shown)
     if not all(row.here for row in result.data):
         screen.print(
-            "where a set has no files: name its folder with --data-root or IPVAE_SNN_DATA "
-            "(`--json` tells which files are looked for)"
+            "for a set without files, give its folder with --data-root or IPVAE_SNN_DATA "
+            "(`--json` lists the files)"
         )
 
 
 def describe(state: "BackendState") -> str:
-    """Return whether a back end works, and where or what to do."""
+    """Return whether a back end works, and its Python or the remedy."""
     if not state.works:
-        return f"[yellow]not here:[/] {state.advice}"
+        return f"[yellow]not available:[/] {state.advice}"
     python = state.environment.get("python")
     return "[green]works[/]" + (f" in {python}" if python else "")

@@ -1,4 +1,4 @@
-"""`ipvae-snn energy`: what a run makes a chip or a processor do, and proxies of what that costs."""
+"""`ipvae-snn energy`: operations of a run on chips and processors, and energy proxies."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,9 @@ def energy(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     profile: Annotated[
         list[str] | None,
-        typer.Option(help="A profile's name or .toml file, may be repeated [all that ship]."),
+        typer.Option(
+            help="Profile name or .toml file; may be repeated. Default: all with energies."
+        ),
     ] = None,
     limit: LimitOption = 100,
     steps: StepsOption = 64,
@@ -36,7 +38,7 @@ def energy(
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count events, operations and updates of a run, and price them by published figures."""
+    """Count events, operations and updates of a run, and estimate energy from published figures."""
     from ipvae_snn.workflows import energy as workflow
 
     settings = workflow.EnergySettings(tuple(profile or ()), split, limit, steps, seed, data_root)

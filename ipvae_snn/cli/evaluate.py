@@ -1,4 +1,4 @@
-"""`ipvae-snn evaluate`: a float network's figures of merit over steps, with intervals."""
+"""`ipvae-snn evaluate`: figures of a float network by step, with intervals."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,28 +27,31 @@ def evaluate(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     split: Annotated[
         str,
-        typer.Option(help="train or test; of one's own images every tenth is test, as in train."),
+        typer.Option(help="train or test; of your own images, every tenth is in test."),
     ] = "test",
     limit: LimitOption = 1000,
     steps: StepsOption = 1000,
     seed: SeedOption = 0,
     readout_train: Annotated[
         int,
-        typer.Option(min=0, help="Training images for the linear read-out of labels; 0: none."),
+        typer.Option(
+            min=0, help="Training images of the linear read-out of labels; 0: no read-out."
+        ),
     ] = 5000,
     generalise: Annotated[
         bool,
         typer.Option(
-            "--generalise", help="Also rotated images and the other 28x28 sets that are found."
+            "--generalise",
+            help="Also evaluate rotated images and other 28x28 sets that are available.",
         ),
     ] = False,
     plots: Annotated[Path | None, typer.Option(help="Folder for pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; no figure changes.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; they change no figure.")] = 1,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a float network: R2, zeros, free energy, sparseness, read-out, run-aways."""
+    """Evaluate a float network: R2, zeros, free energy, sparseness, read-out, run-aways."""
     from ipvae_snn.workflows import evaluate as workflow
 
     settings = workflow.EvaluationSettings(

@@ -1,4 +1,4 @@
-"""`ipvae-snn export`: network -> Lava, ONNX, snnTorch, Norse, checked against the reference."""
+"""`ipvae-snn export`: export to Lava, ONNX, snnTorch or Norse, checked against the reference."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,11 @@ from ipvae_snn.cli.options import JsonOption, network_path
 from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console
 
-AGAINST = {"float": "float inference", "integer": "the interpreter, equal bit for bit"}
+AGAINST = {"float": "float inference", "integer": "the reference, equal bit for bit"}
 
 
 def target_name(text: str) -> str:
-    """Return the name of a registered target; a parser of options, as `network_path`."""
+    """Return the name of a registered target; parser of an option, as `network_path`."""
     from ipvae_snn.export.targets import registered
 
     names = registered()
@@ -24,7 +24,7 @@ def target_name(text: str) -> str:
 
 
 class ExportCommand(TyperCommand):
-    """Reads what `--help` says of the targets from their registry, when it is asked for."""
+    """Export command whose `--help` lists the targets of the registry."""
 
     def format_help(self, ctx, formatter) -> None:  # type: ignore[no-untyped-def]  # click's or typer's own
         """Fill in the targets, then write the help of the command."""
@@ -48,7 +48,7 @@ def export(
     target: Annotated[str, typer.Option(parser=target_name, metavar="NAME")],
     out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],
     no_check: Annotated[
-        bool, typer.Option("--no-check", help="Do not run the export against the reference.")
+        bool, typer.Option("--no-check", help="Do not compare the export with the reference.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`ipvae-snn inspect`: what a file of this toolkit holds."""
+"""`ipvae-snn inspect`: contents of a file of this toolkit."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,12 +18,12 @@ def inspect(
     file: Annotated[
         Path,
         typer.Argument(
-            parser=network_path, help="A checkpoint, pretrained name, integer network or result."
+            parser=network_path, help="Checkpoint, pretrained name, integer network or result."
         ),
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what a checkpoint, an integer network or a result.npz holds."""
+    """Show the contents of a checkpoint, an integer network or a result.npz."""
     from ipvae_snn.workflows import inspect as workflow
 
     result = workflow.inspect_file(file)
@@ -34,7 +34,7 @@ def inspect(
 
 
 def as_table(file: Path, result: "FileContents") -> Table:
-    """Return one row for each figure, those of an inner table as table.key."""
+    """Return one row per figure; figures of an inner table are named table.key."""
     shown = table(f"{file}: {result.what}", "", "value", text=True)
     for name, value in result.as_json().items():
         rows = value.items() if isinstance(value, dict) else [(None, value)]

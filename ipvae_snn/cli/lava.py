@@ -1,4 +1,4 @@
-"""`ipvae-snn lava`: make the separate environment in which Lava runs, and run networks there."""
+"""`ipvae-snn lava`: set up Lava's environment, and simulate networks in it."""
 
 import typer
 
@@ -13,12 +13,12 @@ app.command("run")(lava_run)
 
 @app.callback()
 def root() -> None:
-    """Lava's CPU simulator of Loihi: its environment, and runs that tell all they can."""
+    """Lava's CPU simulator of Loihi: its environment, and runs with traffic and monitors."""
 
 
 @app.command("setup")
 def setup(as_json: JsonOption = False) -> None:
-    """Find a Python 3.10 and install lava-nc 0.10.0 for it (about 300 MB), unless that is done."""
+    """Find a Python 3.10 and install lava-nc 0.10.0 for it (about 300 MB), if not yet done."""
     from ipvae_snn.hw.lava import environment as workflow
 
     screen = console(quiet=True)

@@ -1,4 +1,4 @@
-"""`ipvae-snn lava run`: Lava's simulator with all that it can tell: traffic, monitor, raster."""
+"""`ipvae-snn lava run`: simulate a network in Lava, with traffic, monitor and raster."""
 
 from enum import Enum
 from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SourceChoice(str, Enum):
-    """How the image comes to the network."""
+    """Form of the image at the network's input."""
 
     SPIKES = "spikes"
     BIAS = "bias"
@@ -46,11 +46,12 @@ def lava_run(
         typer.Option(help="Image as graded spikes, as bias that the host writes, or both in turn."),
     ] = SourceChoice.SPIKES,
     fused: Annotated[
-        bool, typer.Option("--fused", help="The network as one process: faster, same counts.")
+        bool,
+        typer.Option("--fused", help="Simulate the network as one process: faster, same counts."),
     ] = False,
-    replicas: Annotated[int, typer.Option(help="Copies that share the images out.")] = 1,
+    replicas: Annotated[int, typer.Option(help="Copies of the network that share the images.")] = 1,
     monitor: Annotated[
-        str, typer.Option(help="Neurons to keep every step of: 0,5,20-29, or all.")
+        str, typer.Option(help="Neurons whose every step is recorded: 0,5,20-29, or all.")
     ] = "",
     raster: Annotated[
         Path | None, typer.Option(help="Picture of the first image's spikes and potentials (PNG).")
@@ -62,10 +63,10 @@ def lava_run(
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a network in Lava: traffic of every connection, chosen neurons, a raster.
+    """Simulate a network in Lava: traffic per connection, monitored neurons, a raster.
 
-    The counts are those of every other back end (`ipvae-snn verify`). A run that fails keeps the
-    images that it had finished, and names the cause.
+    The counts equal those of every other back end (`ipvae-snn verify`). A run that fails saves the
+    finished images and reports the cause.
     """
     from ipvae_snn.workflows import lava as workflow
 
@@ -85,7 +86,7 @@ def lava_run(
 
 
 def as_table(result: "LavaRuns") -> Table:
-    """Return the runs side by side."""
+    """Return a table with one column per run."""
     runs = result.figures()
     shown = table(
         f"Lava, {result.program.circuit} circuit: means of {result.images} images, "
@@ -96,17 +97,17 @@ def as_table(result: "LavaRuns") -> Table:
     rows = {
         "spikes": [run["spikes"] for run in runs.values()],
         **_traffic(list(runs.values())),
-        "words the host writes": [float(run["host_writes"]) for run in runs.values()],
+        "words written by the host": [float(run["host_writes"]) for run in runs.values()],
         "saturated, all images and steps": [float(run["saturated"]) for run in runs.values()],
     }
     for label, values in rows.items():
         shown.add_row(label, *(number(value, 0) for value in values))
-    shown.add_row("ms a time step", *(number(run["ms_a_time_step"], 3) for run in runs.values()))
+    shown.add_row("ms per time step", *(number(run["ms_a_time_step"], 3) for run in runs.values()))
     return shown
 
 
 def _traffic(runs: list[dict[str, Any]]) -> dict[str, list[float | None]]:
-    """Return messages and operations of every connection of any run, and all operations."""
+    """Return messages and operations per connection, and the sum of operations."""
     names = list(dict.fromkeys(name for run in runs for name in run["traffic"]))
     rows: dict[str, list[float | None]] = {}
     for key, label in (("messages", "messages"), ("operations", "synaptic operations")):

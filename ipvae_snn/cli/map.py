@@ -1,4 +1,4 @@
-"""`ipvae-snn map`: does a network fit a chip, and where would its neurons lie?"""
+"""`ipvae-snn map`: check a network against a chip's limits, and place its neurons."""
 
 from enum import Enum
 from pathlib import Path
@@ -20,7 +20,7 @@ from ipvae_snn.cli.rendering import deliver, line
 
 
 class InputAs(str, Enum):
-    """How the image reaches the chip."""
+    """Form of the image at the chip's input."""
 
     SPIKES = "spikes"
     BIAS = "bias"
@@ -29,17 +29,18 @@ class InputAs(str, Enum):
 def map_network(
     network: Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")],
     profile: Annotated[
-        str, typer.Option(help="A chip (see `ipvae-snn profiles`), or a path that ends in .toml.")
+        str, typer.Option(help="Chip (see `ipvae-snn profiles`), or a .toml file.")
     ] = "loihi2",
     input_as: Annotated[
         InputAs,
         typer.Option("--source", help="Image as graded spikes, or written into the state as bias."),
     ] = InputAs.SPIKES,
     chips: Annotated[
-        int | None, typer.Option(min=1, help="How many chips there are; default: as needed.")
+        int | None, typer.Option(min=1, help="Number of chips. Default: as many as needed.")
     ] = None,
     rates: Annotated[
-        Path | None, typer.Option(help="Count events in this result of `ipvae-snn run --trace`.")
+        Path | None,
+        typer.Option(help="Result of `ipvae-snn run --trace` whose events are counted."),
     ] = None,
     data: Annotated[str | None, typer.Option(help=f"Count events on images. {DATA_HELP}")] = None,
     limit: LimitOption = 20,
@@ -49,13 +50,13 @@ def map_network(
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the placement into this PNG, SVG or PDF.")
+        Path | None, typer.Option(help="File for a picture of the placement (PNG, SVG or PDF).")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write all, each neuron's core too, into this JSON file.")
+        Path | None, typer.Option(help="JSON file for all figures and each neuron's core.")
     ] = None,
 ) -> None:
-    """Check every limit of a chip, split the network over its cores and place these on the mesh."""
+    """Check every limit of a chip, split the network over its cores, and place the cores."""
     from ipvae_snn.workflows import mapping as workflow
 
     chip = workflow.ChipSettings(profile, input_as.value, chips)

@@ -1,7 +1,7 @@
-"""The options and arguments that two or more commands take, each declared once.
+"""Options and arguments that several commands share.
 
-A command sets its own default beside the alias: `limit: LimitOption = 100`. Where a command says
-more about an option than all others, it declares its own (`train --data`, `convert --out`).
+Each command sets its own default: `limit: LimitOption = 100`. A command whose option needs another
+help text declares its own (`train --data`, `convert --out`).
 """
 
 from pathlib import Path
@@ -9,18 +9,18 @@ from typing import Annotated, Final
 
 import typer
 
-DATA_HELP: Final = "A data set's name (see `ipvae-snn doctor`), a .npy or .npz file, or a folder."
+DATA_HELP: Final = "Name of a data set (see `ipvae-snn doctor`), .npy or .npz file, or folder."
 
 
 def listed(text: str) -> list[str]:
-    """Return the names of a comma-separated list, each once, in order."""
+    """Return the names of a comma-separated list in order, without repetitions."""
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def network_path(text: str | Path) -> Path:
     """Return a network's file, from its path or from the name of a pretrained one.
 
-    A parser of arguments: it is named where a command is declared, and loads when one is given.
+    It is a parser of arguments, which imports its modules only when an argument is given.
     """
     from ipvae_snn.workflows import images
 
@@ -38,8 +38,8 @@ CheckpointArgument = Annotated[
 
 # The images.
 DataOption = Annotated[str, typer.Option(help=DATA_HELP)]
-SplitOption = Annotated[str, typer.Option(help="Which split of a named set: train or test.")]
-LimitOption = Annotated[int, typer.Option(min=1, help="How many images.")]
+SplitOption = Annotated[str, typer.Option(help="Split of a named set: train or test.")]
+LimitOption = Annotated[int, typer.Option(min=1, help="Number of images.")]
 DataRootOption = Annotated[
     Path | None,
     typer.Option(
@@ -49,30 +49,32 @@ DataRootOption = Annotated[
 
 # The run.
 StepsOption = Annotated[int, typer.Option(min=1, help="Time steps T per image.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the keyed generator.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 BackendsOption = Annotated[
     str, typer.Option(help="Comma-separated back ends; each is compared with the reference.")
 ]
 ThreadsOption = Annotated[
-    int, typer.Option(min=1, envvar="IPVAE_SNN_THREADS", help="CPU threads; no figure changes.")
+    int, typer.Option(min=1, envvar="IPVAE_SNN_THREADS", help="CPU threads; they change no figure.")
 ]
 TimeoutOption = Annotated[
     float | None,
-    typer.Option(min=1, help="Lava: end the run after so many seconds (default: by its size)."),
+    typer.Option(min=1, help="Lava: end the run after so many seconds. Default: by its size."),
 ]
 StallOption = Annotated[
     float | None,
-    typer.Option(min=0, help="Lava: and after so many without a time step (60; 0 is never)."),
+    typer.Option(
+        min=0, help="Lava: end the run after so many seconds without a time step (60; 0: never)."
+    ),
 ]
 
 # The chips. `--profile` may be repeated where costs are compared.
-PROFILE_HELP: Final = "A profile's name (see `ipvae-snn profiles`), or a path that ends in .toml"
+PROFILE_HELP: Final = "Profile name (see `ipvae-snn profiles`), or a .toml file"
 ProfileOption = Annotated[str, typer.Option(help=f"{PROFILE_HELP}.")]
 ProfilesOption = Annotated[
     list[str] | None, typer.Option("--profile", help=f"{PROFILE_HELP}; may be repeated.")
 ]
 
 # The results.
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 JsonFileOption = Annotated[Path | None, typer.Option(help="Also write the result as JSON.")]
 PlotsOption = Annotated[Path | None, typer.Option(help="Folder for pictures.")]

@@ -22,9 +22,7 @@ YES_NO: Final[Mapping[bool | None, str]] = {True: "yes", False: "no", None: UNKN
 
 
 def profiles(
-    name: Annotated[
-        str | None, typer.Argument(help="A profile's name, or a path that ends in .toml.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="Profile name, or a .toml file.")] = None,
     profile: ProfilesOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,9 +41,9 @@ def profiles(
 
 
 def show_all(screen: "Console", result: "Sequence[ChipProfile]") -> None:
-    """Print one row for each profile."""
+    """Print one row per profile."""
     shown = table(
-        "chip profiles: cores a chip, neurons and synapse words a core, energies published",
+        "chip profiles: cores per chip, neurons and synapse words per core, published energies",
         *("profile", "cores", "neurons", "words", "graded", "energies", "what"),
         text=True,
     )
@@ -54,7 +52,7 @@ def show_all(screen: "Console", result: "Sequence[ChipProfile]") -> None:
     screen.print(shown)
     screen.print(
         "`ipvae-snn profiles NAME` shows every number with its source; --profile FILE.toml "
-        "takes your own.",
+        "reads your own profile.",
         highlight=False,
     )
 
@@ -74,14 +72,14 @@ def _summary(profile: "ChipProfile") -> tuple[str, ...]:
 
 
 def show(screen: "Console", profile: "ChipProfile") -> None:
-    """Print every number of one profile, and the sources that the marks stand for."""
+    """Print every number of one profile, and the list of sources."""
     marks = {text: f"[{index}]" for index, text in enumerate(profile.sources.values(), 1)}
     columns = ("", "value", "unit", "source", "confidence", "note")
     shown = table(f"{profile.name}: {profile.title}", *columns, text=True)
     groups = {
         "limits": profile.limits,
-        "energy of one": profile.energy,
-        "time of one": profile.time,
+        "energy per event": profile.energy,
+        "time per event": profile.time,
         "static": profile.static,
     }
     for heading, figures in groups.items():
@@ -108,7 +106,7 @@ def show(screen: "Console", profile: "ChipProfile") -> None:
 
 
 def _add_section(shown: Table, heading: str, rows: Mapping[str, tuple[str, ...]]) -> None:
-    """Add a heading and its rows; nothing where there are none."""
+    """Add a heading and its rows; nothing if there are no rows."""
     if rows:
         shown.add_section()
         shown.add_row(f"[bold]{heading}[/]")
@@ -117,5 +115,5 @@ def _add_section(shown: Table, heading: str, rows: Mapping[str, tuple[str, ...]]
 
 
 def _mark(marks: Mapping[str, str], source: str) -> str:
-    """Return a source's mark, such as [1], so that Rich does not read it as markup."""
+    """Return a source's mark, such as [1], escaped from Rich's markup."""
     return marks.get(source, "").replace("[", r"\[")

@@ -1,4 +1,4 @@
-"""A result on the terminal, as tables or as JSON, and how far a workflow is until it is there."""
+"""Show the progress of a workflow on the terminal, and print its result as tables or JSON."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,20 +18,20 @@ from ipvae_snn.report.terminal import console, show
 
 
 class Result(Protocol):
-    """What a workflow returns."""
+    """Result of a workflow."""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
 
     def document(self) -> Document:
-        """Return the same for people."""
+        """Return tables and text."""
 
 
 class Shown(Protocol):
-    """Shows how far a workflow is: what it does, the units done, and in all (0: not known)."""
+    """Display of progress: description of the work, units done, and total units (0: unknown)."""
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Show it."""
+        """Show the progress."""
 
 
 def deliver(result: Result, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def deliver(result: Result, as_json: bool) -> None:
 
 @contextmanager
 def bar(as_json: bool) -> Iterator[Shown]:
-    """Yield a function that shows a bar, with the time left; on stderr where JSON is asked for."""
+    """Yield a function that shows a bar with the time left; on stderr for JSON output."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -57,7 +57,7 @@ def bar(as_json: bool) -> Iterator[Shown]:
 
     def shown(what: str, done: int, total: int) -> None:
         progress.update(task, description=what, completed=done, total=total or None)
-        progress.start()  # only now: a mistake in the options shows no bar
+        progress.start()  # only now, so that a mistake in the options shows no bar
 
     try:
         yield shown
@@ -68,6 +68,6 @@ def bar(as_json: bool) -> Iterator[Shown]:
 
 @contextmanager
 def line(as_json: bool) -> Iterator[Shown]:
-    """Yield a function that shows what is being done, in a line that goes when it is done."""
+    """Yield a function that shows the current work in a line, which disappears at the end."""
     with console(quiet=as_json).status("") as status:
         yield lambda what, done, total: status.update(what)

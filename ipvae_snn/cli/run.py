@@ -1,4 +1,4 @@
-"""`ipvae-snn run`: images through one back end, results into an npz file."""
+"""`ipvae-snn run`: run images through one back end, and write the result to an npz file."""
 
 from enum import Enum
 from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class OnOverflow(str, Enum):
-    """What to do where something saturates; either way it is counted."""
+    """Reaction to saturation, which is counted in either case."""
 
     ERROR = "error"
     SATURATE = "saturate"
@@ -45,20 +45,22 @@ def run(
         str | None,
         typer.Option(
             help="reference, compiled (the fastest on a CPU), onnx, onnx-reference, torch, "
-            "torch-cuda, lava or lava-fused; a checkpoint has one only, float."
+            "torch-cuda, lava or lava-fused; float for a checkpoint."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Result file.")] = Path("result.npz"),
     limit: LimitOption = 100,
     steps: StepsOption = 64,
     seed: SeedOption = 0,
-    first_image: Annotated[int, typer.Option(min=0, help="Index of the first image's draws.")] = 0,
+    first_image: Annotated[
+        int, typer.Option(min=0, help="Index that keys the first image's random draws.")
+    ] = 0,
     trace: Annotated[
-        bool, typer.Option("--trace", help="Keep every step's counts, states.")
+        bool, typer.Option("--trace", help="Also write counts and states of every step.")
     ] = False,
     on_overflow: Annotated[
         OnOverflow,
-        typer.Option(help="error: fail, and write nothing, if any neuron saturates."),
+        typer.Option(help="error: fail, and write no result, if any neuron saturates."),
     ] = OnOverflow.SATURATE,
     timeout: TimeoutOption = None,
     stall: StallOption = None,
@@ -88,7 +90,7 @@ def summary(result: "RunResult") -> str:
         f"[bold]{result.out}[/]: {len(result.images)} images of {result.images.name}, "
         f"{result.steps} steps on {result.backend} in {result.seconds:.2f} s; "
         f"R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
-        f"{result.spikes_per_image:.0f} spikes an image"
+        f"{result.spikes_per_image:.0f} spikes per image"
         + (f"; {result.saturated_pixels} pixels saturated" if result.saturated_pixels else "")
         + (f"; saturated: {saturated}" if saturated else "")
     )

@@ -1,4 +1,4 @@
-"""The tables that two commands show."""
+"""Tables that several commands print."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ipvae_snn.workflows.back_ends import Comparison
 
 VERDICTS = {None: "-", True: "[green]equal[/]", False: "[red]DIFFERENT[/]"}
-ORACLE = "reference"  # workflows.back_ends.ORACLE, which costs NumPy
+REFERENCE = "reference"  # as workflows.back_ends.ORACLE, whose module would import NumPy
 
 
 def as_table(comparison: "Comparison") -> Table:
@@ -31,13 +31,13 @@ def as_table(comparison: "Comparison") -> Table:
             f"{operations / 1e6:.2f}",
             "-" if energy is None else f"{energy / 1e3:.2f}",
             number(row.us_per_image_step, 0),
-            "oracle" if row.backend == ORACLE else VERDICTS[row.equal],
+            "reference" if row.backend == REFERENCE else VERDICTS[row.equal],
         )
     return shown
 
 
 def footnote(comparison: "Comparison") -> str:
-    """Return where the energy figures come from; shown wherever they are."""
+    """Return the source of the energy figures, which is printed with them."""
     return (
         f"* {comparison.energy_profile}; source: {comparison.energy_source}. "
         f"{comparison.energy_caveat}"

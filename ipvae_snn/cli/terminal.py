@@ -1,4 +1,4 @@
-"""A line on the terminal while a back end runs: what it does and, where it tells, how far it is."""
+"""Progress line on the terminal while a back end runs."""
 
 import signal
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from ipvae_snn.backends.watcher import Watcher, partial_path, watched
 
 
 class Counted(ProgressColumn):
-    """The bar, what is done and the time left; nothing until there is something to count."""
+    """Bar, units done and time left; empty while the total is unknown."""
 
     parts = (BarColumn(24), TextColumn("{task.completed}/{task.total} {task.fields[unit]}"))
     left = TimeRemainingColumn()
@@ -38,19 +38,19 @@ class Counted(ProgressColumn):
 
 
 class Shown:
-    """The line; what is updated is its text, as of rich's status."""
+    """Progress line; `update` changes its text, as in rich's status."""
 
     def __init__(self, bar: Progress, text: str) -> None:
         self.bar, self.task = bar, bar.add_task(text, total=None, unit="images")
 
     def update(self, text: str) -> None:
-        """Begin something else, of which nothing is done yet."""
+        """Start another part of the work."""
         self.bar.reset(self.task, description=text, total=None)
 
     def progress(
         self, done: int, total: int, unit: str = "images", text: str | None = None
     ) -> None:
-        """Show what is done as a bar; text: what the line says from now on."""
+        """Show units done as a bar; text: the new text of the line."""
         self.bar.update(self.task, completed=done, total=total, unit=unit, description=text)
 
 
@@ -61,11 +61,11 @@ def watching(
     out: Path | None = None,
     limits: tuple[float | None, float | None] = (None, None),
 ) -> Iterator[Shown]:
-    """Show a line, on a terminal only, while the block lasts; the back ends in it fill its bar.
+    """Show a progress line, on a terminal only, during the block; back ends report to it.
 
-    out: the result's file, beside which a run that breaks keeps the images that it had finished.
-    limits: seconds of a run, and of a run without progress, for back ends that keep them.
-    A signal that ends the block ends the program with one line and status 128 + its number.
+    out: the result's file; a run that fails saves its finished images beside it. limits: seconds of
+    a run, and of a run without progress, for back ends that support them. A signal that ends the
+    block ends the process with one line and status 128 + its number.
     """
     bar = Progress(
         SpinnerColumn(),

@@ -1,4 +1,4 @@
-"""`ipvae-snn train`: images -> RUN/model.safetensors, with a progress bar and exact resume."""
+"""`ipvae-snn train`: train a network on images, with a progress bar and exact resume."""
 
 from functools import partial
 from pathlib import Path
@@ -13,42 +13,45 @@ from ipvae_snn.report.terminal import console
 
 def train(
     data: Annotated[
-        str | None, typer.Option(help=DATA_HELP + " Default: the preset's or config's.")
+        str | None, typer.Option(help=DATA_HELP + " Default: the one in the preset or config.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/run"),
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Settings that come with the package: demo, patches, mnist, digits, images. "
-            "Default: the one for the data set, else images."
+            help="Packaged settings: demo, patches, mnist, digits, images. "
+            "Default: those for the data set, else images."
         ),
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="table.key=value, as often as you like.")
+        list[str] | None, typer.Option("--set", help="table.key=value; may be repeated.")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda; short for --set train.device=...")
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="Checkpoint or pretrained name to take parameters from.")
+        Path | None,
+        typer.Option(help="Checkpoint or pretrained name that gives initial parameters."),
     ] = None,
     quantise_aware: Annotated[
         int | None,
         typer.Option(
             metavar="BITS",
-            help="Train inference with weights rounded to 2..8 bits, 0 for off; short for --set "
+            help="Train with inference weights rounded to 2..8 bits, 0 for off; short for --set "
             "train.quantise_aware=BITS.",
         ),
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard events to OUT/tensorboard.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue where the run in OUT stopped.")
+    ] = False,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train an iP-VAE; writes model.safetensors, config.toml and metrics.jsonl into OUT.
+    """Train an iP-VAE; write model.safetensors, config.toml and metrics.jsonl into OUT.
 
     Several processes share every batch under PyTorch's launcher:
     torchrun --nproc-per-node 2 -m ipvae_snn train ...

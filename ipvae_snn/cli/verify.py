@@ -1,4 +1,4 @@
-"""`ipvae-snn verify`: exit 0 only if all back ends give the reference's counts and states."""
+"""`ipvae-snn verify`: exit 0 only if all back ends equal the reference in counts and states."""
 
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ def verify(
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare back ends spike by spike; names the first diverging image, step and neuron."""
+    """Compare back ends spike by spike; report the first image, step and neuron that differ."""
     from ipvae_snn.workflows import verify as workflow
 
     images = workflow.ImageChoice(data, split, limit, data_root)
@@ -53,7 +53,7 @@ def verify(
 
 
 def as_table(result: "Verification", reference: str) -> Table:
-    """Return one row for each back end: seconds and verdict."""
+    """Return one row per back end: seconds and verdict."""
     title = (
         f"{result.images} images of {result.data}, {result.steps} steps, {result.neurons} neurons, "
         f"seed {result.seed}"
@@ -61,6 +61,6 @@ def as_table(result: "Verification", reference: str) -> Table:
     shown = table(title, "back end", "seconds", "counts and states")
     for each in result.backends:
         verdict = "[green]equal[/]" if each.equal else "[red]DIFFERENT[/]"
-        verdict = "the oracle" if each.backend == reference else verdict
+        verdict = "reference" if each.backend == reference else verdict
         shown.add_row(each.backend, f"{each.seconds:.2f}", verdict)
     return shown

@@ -1,1 +1,1 @@
-"""Float and integer inference side by side on the same uniforms."""
+"""Comparison of float and integer inference on the same uniforms."""

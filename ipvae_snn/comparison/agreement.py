@@ -1,4 +1,4 @@
-"""How often float and integer counts agree."""
+"""Agreement of float and integer counts and potentials."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +13,7 @@ LN2 = float(np.log(2.0))
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a float and an integer run of the same images and uniforms agree.
+    """Agreement of a float and an integer run on the same images and uniforms.
 
     equal: share of (image, step, neuron) with equal counts. equal_active: the same where the
     float count is not 0. state_error: root mean square difference of the potentials in nats.

@@ -1,8 +1,8 @@
-"""Which tensor makes an integer program differ: one at a time is put into the float network.
+"""Attribution: the difference that each tensor of an integer network causes.
 
-Every variant is a float64 run on the same uniforms, in which one tensor holds the real numbers that
-the program's integers stand for (ir/units.py), or one of the program's rules takes the place of the
-float network's. Its differences from the run without that change are the tensor's own.
+Every variant is a float64 run on the same uniforms with one change: one tensor holds the real
+values of the network's integers (ir/units.py), or one of the integer network's rules replaces the
+float network's. Its differences from the run without the change are attributed to that tensor.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,16 +40,16 @@ TEXTS: Final = MappingProxyType(
         TOGETHER: "all of these together",
     }
 )
-JOINT: Final = ("weights_and_bias", TOGETHER)  # not one tensor but several
+JOINT: Final = ("weights_and_bias", TOGETHER)  # several tensors at once
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What one change does at the last step, over seeds.
+    """Effect of one change at the last step, over seeds.
 
     r2, zeros: with the change minus without it. error: root mean square difference of the
-    potentials, in nats. bits: the same as log2 of the program's units, -inf where there is none.
-    worst_neuron: where that is largest; None where it is 0.
+    potentials, in nats. bits: log2 of the error in units of the integer network, -inf for 0.
+    worst_neuron: the neuron with the largest error; None if there is no error.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Cause:
 
     @property
     def text(self) -> str:
-        """What is changed, in words."""
+        """The change in words."""
         return TEXTS[self.name]
 
     def as_json(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Attribution:
-    """All changes that apply to the program."""
+    """Effects of all changes that apply to the integer network."""
 
     causes: tuple[Cause, ...]
 
@@ -91,7 +91,7 @@ class Attribution:
         return max(single, key=lambda cause: cause.error.mean)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data by tensor, and which is the largest."""
+        """Return plain data by tensor, and the name of the largest."""
         return {
             "largest": self.largest.name,
             "tensors": {cause.name: cause.as_json() for cause in self.causes},
@@ -100,7 +100,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class _Effect:
-    """Of one seed: means over images, and mean squares of the potentials by neuron (K,)."""
+    """Effect for one seed: means over images; squares (K,): mean square errors of potentials."""
 
     r2: float
     zeros: float
@@ -114,13 +114,13 @@ def attribute(
     threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
 ) -> Attribution:
-    """Run every variant with every seed; `report` gets the image-steps done.
+    """Run every variant with every seed; `report` receives the image-steps done.
 
-    Raises DataError for steps or seeds that no run can have.
+    Raises DataError for steps or seeds out of range.
     """
     pair.check(steps, tuple(seeds))
-    made = variants(pair)
-    result = [_effects(pair, made, steps, seed, threads, report) for seed in seeds]
+    changed = variants(pair)
+    result = [_effects(pair, changed, steps, seed, threads, report) for seed in seeds]
     return Attribution(
         tuple(
             _cause(name, [one[name] for one in result], pair.unit)
@@ -131,7 +131,7 @@ def attribute(
 
 
 def runs(pair: Pair) -> int:
-    """Return how many runs of all images each seed takes."""
+    """Return the number of runs of all images per seed."""
     return sum(variant.run is None for variant in variants(pair).values())
 
 
@@ -151,21 +151,21 @@ def _cause(name: str, effects: Sequence[_Effect], unit: float) -> Cause:
 
 def _effects(
     pair: Pair,
-    made: Mapping[str, Variant],
+    changed: Mapping[str, Variant],
     steps: int,
     seed: int,
     threads: int,
     report: Callable[[int], None],
 ) -> dict[str, _Effect]:
-    """Return each variant's differences from the one that it names as its reference."""
+    """Return each variant's differences from its reference variant."""
     n, k = len(pair.images), pair.network.n_neurons
-    r2 = {name: np.zeros(n) for name in made}
-    zeros = {name: np.zeros(n) for name in made}
-    squares = {name: np.zeros(k) for name in made}
+    r2 = {name: np.zeros(n) for name in changed}
+    zeros = {name: np.zeros(n) for name in changed}
+    squares = {name: np.zeros(k) for name in changed}
     for first in range(0, n, CHUNK):
         rows = slice(first, min(first + CHUNK, n))
         ends: dict[str, tuple[Int32, Float64]] = {}
-        for name, variant in made.items():
+        for name, variant in changed.items():
             if variant.run is None:
                 ends[name] = last_step(pair, variant, rows, steps, seed, threads)
                 report(len(ends[name][0]) * steps)
@@ -184,6 +184,6 @@ def _effects(
             float((zeros[name] - zeros[variant.reference]).mean()),
             squares[name],
         )
-        for name, variant in made.items()
+        for name, variant in changed.items()
         if variant.reference is not None
     }

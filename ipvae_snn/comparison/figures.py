@@ -1,4 +1,4 @@
-"""What a comparison of float and integer inference found, as frozen figures and as JSON."""
+"""Figures of a comparison of float and integer inference, and their JSON."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,16 +25,16 @@ def bits(nats: Float64, unit: float) -> Float64:
 
 @dataclass(frozen=True)
 class Compared:
-    """One figure of both runs and integer minus float, over seeds and over images.
+    """One figure of the float run, the integer run, and integer minus float.
 
-    Both map SIDES to estimates: of the seeds' means, and of the images' means over seeds.
+    seeds, images: estimates by SIDES, over the seeds' means and over the images' means.
     """
 
     seeds: dict[str, Estimate]
     images: dict[str, Estimate]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the means by side, and either kind of interval."""
+        """Return the means by side, and both kinds of interval."""
         return {
             **{side: value.mean for side, value in self.seeds.items()},
             "seeds_95": {side: interval(value) for side, value in self.seeds.items()},
@@ -45,7 +45,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Share of counts equal to the float run's, everywhere and where those are not 0; by step."""
+    """Share of counts equal to the float run's: of all, and of those where float is not 0."""
 
     equal: Estimate
     equal_active: Estimate
@@ -72,8 +72,8 @@ class Agreement:
 class StateError:
     """Root mean square error of the potentials: in nats, and in bits.
 
-    bits = log2(nats / unit), so 0 bits is an error of one unit, and a bit more is twice as much;
-    -inf where there is none. by_step (T,) and by_neuron (K,) are in bits, over images and seeds.
+    bits = log2(nats / unit): 0 bits is an error of one unit, each bit more doubles it, and -inf is
+    no error. by_step (T,) and by_neuron (K,) are in bits, over images and seeds.
     """
 
     nats: Estimate
@@ -82,7 +82,7 @@ class StateError:
     by_neuron: Float64
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data; what is not finite becomes null when it is written."""
+        """Return plain data; non-finite values become null in JSON files."""
         neurons = {name: _quantile(self.by_neuron, q) for name, q in QUANTILES.items()}
         return {
             "bits": self.bits.mean,
@@ -97,10 +97,10 @@ class StateError:
 class Distances:
     """Distances between both runs' histograms of counts.
 
-    pooled over neurons: total_variation, and wasserstein in spikes. worst_*: the largest of any
-    neuron, the mean over seeds. floor_*: the same between float runs of two seeds, which differ
-    by sampling alone; None with one seed. worst_neuron: by total variation. pooled: both
-    histograms (2, BINS), over seeds.
+    total_variation, wasserstein (in spikes): of the histograms pooled over neurons. worst_*: the
+    largest of any neuron, mean over seeds. floor_*: the same between float runs of two seeds, which
+    differ by sampling alone; None with one seed. worst_neuron: by total variation. pooled: both
+    histograms (2, BINS), summed over seeds.
     """
 
     total_variation: Estimate
@@ -136,10 +136,11 @@ class Distances:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where runs first differ in a count; steps count from 0.
+    """First differences in counts; steps count from 0.
 
-    share: of the images of all seeds that ever do. median_step: over them all, None where half
-    of them or more never do. first: the earliest of all, None where none does.
+    share: share of images, of all seeds, that differ at some step. median_step: median first step
+    over all images; None if half of them or more never differ. first: the earliest difference;
+    None if there is none.
     """
 
     share: float
@@ -153,10 +154,10 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """All that a comparison found.
+    """All figures of a comparison.
 
-    curve: the figures by recorded step (from 1), the marks and the last among them.
-    saturations: (image, step, neuron) triples of all seeds, by trace.SATURATIONS.
+    curve: the figures by recorded step (from 1), including the marks and the last step.
+    saturations: number of (image, step, neuron) triples of all seeds, by trace.SATURATIONS.
     """
 
     steps: int
@@ -172,11 +173,11 @@ class Fidelity:
 
     @property
     def marks(self) -> tuple[int, ...]:
-        """The steps that tables and JSON show: of MARKS those that were reached, and the last."""
+        """The steps that tables and JSON show: the MARKS up to `steps`, and `steps`."""
         return marks(self.steps)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data: the last step's figures by name, and all marks'."""
+        """Return plain data: the last step's figures by name, and those of all marks."""
         named = {
             step: {name: value.as_json() for name, value in self.curve[step].items()}
             for step in self.marks
@@ -201,5 +202,5 @@ def marks(steps: int) -> tuple[int, ...]:
 
 
 def _quantile(values: Float64, q: float) -> float:
-    """Return the nearest value that occurs: neurons without error are at -inf."""
+    """Return the quantile as a value that occurs: neurons without error are at -inf."""
     return float(np.quantile(values, q, method="nearest"))

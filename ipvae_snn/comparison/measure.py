@@ -1,6 +1,6 @@
-"""How far integer inference is from float inference on the same uniforms, with intervals.
+"""Measure the distance of integer from float inference on the same uniforms, with intervals.
 
-Figures of a step are those of its own counts, and of the potentials that they were drawn at.
+The figures of a step belong to its own counts and to the potentials from which they were drawn.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ from ipvae_snn.metrics.histograms import total_variation, wasserstein
 
 
 def recorded_steps(steps: int) -> tuple[int, ...]:
-    """Return the marks and half-octaves up to `steps`: where curves have a point."""
+    """Return the marks and half-octaves up to `steps`, the points of the curves."""
     octaves = np.rint(2.0 ** np.arange(0.0, np.log2(steps) + 0.25, 0.5)).astype(int).tolist()
     return tuple(sorted({*marks(steps), *(step for step in octaves if step <= steps)}))
 
@@ -43,9 +43,10 @@ def measure(
     threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
 ) -> Fidelity:
-    """Run all images with every seed and return what differs; `report` gets image-steps done.
+    """Run all images with every seed and return the differences.
 
-    `form` is the KL of the free energy. Raises DataError for steps or seeds that no run can have.
+    `form` is the KL of the free energy. `report` receives the image-steps done. Raises DataError
+    for steps or seeds out of range.
     """
     if not seeds:
         raise DataError("a comparison needs a seed; give at least one")
@@ -56,7 +57,7 @@ def measure(
 
 
 def summarise(result: Sequence[SeedSums], recorded: tuple[int, ...], unit: float) -> Fidelity:
-    """Return means and intervals over the seeds' sums; `unit` is the program's, in nats."""
+    """Return means and intervals over the seeds' sums; `unit`: of the integer state, in nats."""
     n, steps, k = len(result[0].diverged), len(result[0].active), len(result[0].float_histogram)
     first = min(
         (one.first for one in result if one.first), key=lambda p: (p.step, p.image), default=None
@@ -98,7 +99,7 @@ def _compared(result: Sequence[SeedSums], name: str, index: int) -> Compared:
 
 
 def _agreement(matches: Sequence[Matches], result: Sequence[SeedSums], places: int) -> Agreement:
-    """`places`: counts in a step of one seed."""
+    """Return the agreement; `places`: number of counts in a step of one seed."""
     steps = len(matches[0].equal)
     active = np.stack([one.active for one in result])
     equal = np.stack([one.equal for one in matches])
@@ -112,7 +113,7 @@ def _agreement(matches: Sequence[Matches], result: Sequence[SeedSums], places: i
 
 
 def _share(hits: Int64, of: Int64) -> Float64:
-    """Return hits / of; 1 where there is nothing to hit."""
+    """Return hits / of; 1 where `of` is 0."""
     return np.where(of > 0, hits / np.maximum(of, 1), 1.0)
 
 
@@ -130,7 +131,7 @@ def _error(squares: Sequence[Squares], n: int, unit: float) -> StateError:
 
 
 def _distances(result: Sequence[SeedSums]) -> Distances:
-    """Float runs of neighbouring seeds give the floor."""
+    """Return the distances; float runs of neighbouring seeds give the floor."""
     floats, integers = [o.float_histogram for o in result], [o.integer_histogram for o in result]
     pooled = [(f.sum(axis=0), i.sum(axis=0)) for f, i in zip(floats, integers, strict=True)]
     pairs = list(zip(floats, integers, strict=True))

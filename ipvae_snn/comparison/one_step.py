@@ -1,7 +1,6 @@
-"""Single steps of an integer program from given states and counts, compiled: what one step adds.
+"""Single steps of an integer network from given states and counts, in compiled code.
 
-In a free run every difference grows on those before it. Here each step starts from a state that
-is handed in, so that nothing accumulates.
+In a free run, differences accumulate. Here each step starts from a given state, so none does.
 """
 
 import numpy as np
@@ -15,24 +14,24 @@ from ipvae_snn.kernels.threads import in_threads
 
 def one_step(
     prepared: Prepared,
-    start_state: Progress,
+    start: Progress,
     states: Int32,
     counts: Int32,
     step: int,
     threads: int = 1,
 ) -> tuple[Int32, Int32]:
-    """Return the counts that the program draws at `states`, and where `counts` move them.
+    """Return the counts that the network draws at `states`, and the states after `counts`.
 
-    states, counts (N, T, K) int32: membrane potentials in the program's units before steps
-    step .. step + T - 1, and the counts that compete in them, which saturate at max_count. Both
-    results are (N, T, K) int32. `start_state` (compiled.start) holds the images and the seed.
+    states, counts (N, T, K) int32: membrane potentials in the network's units before steps
+    step .. step + T - 1, and the counts that compete in these steps, which saturate at max_count.
+    Both results are (N, T, K) int32. `start` (from compiled.start) holds the images and the seed.
     """
     after, drawn = states.copy(), np.zeros_like(states)
-    arrays, seed = Steps(counts, after, drawn), np.uint32(start_state.seed)
+    arrays, seed = Steps(counts, after, drawn), np.uint32(start.seed)
 
     def part(first: int, last: int) -> None:
         share = Share(first, last, step, states.shape[1], seed)
-        step_rows(share, start_state.images, start_state.drive, arrays, prepared.constants)
+        step_rows(share, start.images, start.drive, arrays, prepared.constants)
 
     in_threads(part, len(states), threads)
     return drawn, after

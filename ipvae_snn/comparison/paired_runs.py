@@ -1,4 +1,4 @@
-"""The same images, seed and uniforms through a float network and its integer program, in blocks."""
+"""Paired runs of a float and an integer network on the same images and uniforms, in blocks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ LN2: Final = float(np.log(2.0))
 
 @dataclass(frozen=True)
 class Pair:
-    """A float network, the program made of it, and N images as either takes them.
+    """A float network, its integer network `program`, and N images for both.
 
-    images (N, M) float32 for the network; pixels (N, M) uint8 for the program. A step of the
-    program is one update, so `network` is kept with one update per step whatever it is given with.
+    images (N, M) float32 for the float network; pixels (N, M) uint8 for the integer one. A step of
+    the integer network is one update, so `network` is stored with one update per step.
     """
 
     network: FloatNetwork
@@ -36,15 +36,15 @@ class Pair:
     def __post_init__(self) -> None:
         """Raise DataError unless sizes and numbers of images agree.
 
-        Raises ConversionError for a network that no program expresses, as `convert` does.
+        Raises ConversionError for a network that no integer network expresses, as `convert` does.
         """
         network, integer = self.network.with_single_updates(), self.program
         object.__setattr__(self, "network", network)
         if (network.n_pixels, network.n_neurons) != (integer.n_pixels, integer.n_neurons):
             raise DataError(
                 f"the float network has {network.n_pixels} pixels and {network.n_neurons} neurons, "
-                f"the program {integer.n_pixels} and {integer.n_neurons}; give the two that belong "
-                "together"
+                f"the integer one {integer.n_pixels} and {integer.n_neurons}; give the two that "
+                "belong together"
             )
         if self.images.shape != self.pixels.shape:
             raise DataError(
@@ -54,31 +54,31 @@ class Pair:
 
     @property
     def unit(self) -> float:
-        """One unit of the program's membrane potential in nats."""
+        """One unit of the integer network's membrane potential in nats."""
         return LN2 / (1 << self.program.neurons.fraction_bits)
 
     def nats(self, states: Integers) -> Float64:
-        """Return the program's membrane potentials in nats."""
+        """Return the integer network's membrane potentials in nats."""
         return np.asarray(states.astype(np.float64) * self.unit)
 
     def rounded(self, states: Float64) -> Int32:
-        """Return potentials in nats as the nearest that the program can hold."""
+        """Return potentials in nats, rounded to states of the integer network."""
         group = self.program.neurons
         units = np.clip(np.rint(states / self.unit), group.state_min, group.state_max)
         return units.astype(np.int32)
 
     def check(self, steps: int, seeds: tuple[int, ...]) -> None:
-        """Raise DataError for steps or seeds that no run can have."""
+        """Raise DataError for steps or seeds out of range."""
         for seed in seeds:
             check_request(self.program, self.pixels, RunRequest(steps, seed))
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of both runs: counts (n, T, K) of each step, and potentials in nats.
+    """Counts (n, T, K) and potentials in nats of one run, float or integer.
 
-    before, after (n, T, K): when the counts were drawn and after the update. earlier (n, K): one
-    update before the first of `before`, which it equals at step 0.
+    before, after (n, T, K): potentials when the counts are drawn, and after the update. earlier
+    (n, K): potentials one update before the first of `before`; equal to it at step 0.
     """
 
     counts: Int32
@@ -95,8 +95,9 @@ class Side:
 class Block:
     """Images rows.start .. rows.stop - 1 in steps first .. first + T - 1, in both runs.
 
-    drawn, stepped (n, T, K): what the program draws at the float potentials, rounded, and where
-    it goes from there with the float counts, in nats. saturated (n, T, 5), see trace.SATURATIONS.
+    drawn (n, T, K): counts that the integer network draws at the rounded float potentials. stepped
+    (n, T, K): its potentials after one step from there with the float counts, in nats. saturated
+    (n, T, 5): see trace.SATURATIONS.
     """
 
     rows: slice
@@ -109,16 +110,16 @@ class Block:
 
 
 def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Block]:
-    """Yield all images and steps, image by image block; memory is that of a block.
+    """Yield all images and steps block by block; memory holds one block.
 
-    The numbers do not depend on the size of blocks nor on `threads`.
+    The result does not depend on the size of blocks or on `threads`.
     """
     d = reference.dynamics(pair.network)
     prepared = compiled.prepare(pair.program)
     for first_row in range(0, len(pair.images), IMAGES):
         rows = slice(first_row, min(first_row + IMAGES, len(pair.images)))
         f = reference.start(d, pair.images[rows], seed, first_row)
-        start_state = i = compiled.start(prepared, pair.pixels[rows], seed, first_row)
+        start = i = compiled.start(prepared, pair.pixels[rows], seed, first_row)
         earlier = f.state, pair.nats(i.state)
         many = max(1, ENTRIES // f.state.size)
         for first in range(0, steps, many):
@@ -127,15 +128,15 @@ def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Bloc
             f = reference.advance(d, f, n, threads, trace=True)
             i = compiled.advance(prepared, i, n, threads, trace=True)
             floats = _side(f.trace_counts, before[0], f.trace_states, earlier[0])
-            states = pair.nats(i.trace_states)
-            integers = _side(i.trace_counts, pair.nats(before[1]), states, earlier[1])
-            start = pair.rounded(floats.before)
-            drawn, stepped = one_step(prepared, start_state, start, floats.counts, first, threads)
+            after = pair.nats(i.trace_states)
+            integers = _side(i.trace_counts, pair.nats(before[1]), after, earlier[1])
+            states = pair.rounded(floats.before)
+            drawn, stepped = one_step(prepared, start, states, floats.counts, first, threads)
             yield Block(rows, first, floats, integers, drawn, pair.nats(stepped), i.saturated)
             earlier = floats.before[:, -1], integers.before[:, -1]
 
 
 def _side(counts: Int32, before: Float64, after: Float64, earlier: Float64) -> Side:
-    """`before` (n, K) is that of the first step; later ones are what the step before left."""
+    """Return a side; `before` (n, K) is that of the first step, later ones follow from `after`."""
     shifted = np.concatenate([before[:, None], after[:, :-1]], axis=1)
     return Side(counts, shifted, after, earlier)

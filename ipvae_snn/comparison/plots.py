@@ -1,4 +1,4 @@
-"""Pictures of a comparison: quality, counts, agreement and state error by step, attribution."""
+"""Pictures of a comparison: quality, counts, agreement, state error and attribution."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,11 +25,11 @@ TAIL: Final = 1e-6  # the histogram ends where this share of the counts lies abo
 def pictures(fidelity: Fidelity, causes: Attribution | None, name: str) -> tuple[Picture, ...]:
     """Return the pictures of a comparison on images of the set called `name`."""
     title = f"Float and integer inference on {name}"
-    report = [
+    drawn = [
         Picture(file, f"{title}: {caption}", partial(draw, fidelity=fidelity, title=title), size)
         for file, caption, draw, size in (
             ("quality", "R2 and zeros by step", quality, (7.2, 5.4)),
-            ("counts", "how often each count occurs", counts, (6.4, 5.0)),
+            ("counts", "frequency of each count", counts, (6.4, 5.0)),
             ("agreement", "counts that are equal, by step", agreement, (6.4, 5.6)),
             ("state_error", "error of the potentials", state_error, (7.2, 3.6)),
         )
@@ -37,12 +37,12 @@ def pictures(fidelity: Fidelity, causes: Attribution | None, name: str) -> tuple
     if causes is not None:
         draw = partial(attribution, result=causes, fidelity=fidelity, title=title)
         caption = f"{title}: one change at a time"
-        report.append(Picture("attribution", caption, draw, attribution_size(causes)))
-    return tuple(report)
+        drawn.append(Picture("attribution", caption, draw, attribution_size(causes)))
+    return tuple(drawn)
 
 
 def quality(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
-    """Draw R2 and zeros of both runs by step, and what integers add, with intervals over seeds."""
+    """Draw R2 and zeros of both runs by step, and their difference, with intervals over seeds."""
     grid = figure.subplots(2, 2, sharex=True)
     for column, (name, label) in enumerate((("r2", "R2"), ("zeros", "zeros"))):
         values = [compared[name] for compared in fidelity.curve.values()]
@@ -65,7 +65,7 @@ def quality(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
 
 
 def counts(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
-    """Draw how often each count occurs in both runs, and how their shares differ."""
+    """Draw the frequency of each count in both runs, and the difference of both."""
     shares = fidelity.distances.pooled / fidelity.distances.pooled.sum(axis=1, keepdims=True)
     above = 1.0 - np.cumsum(shares, axis=1).min(axis=0)
     last = max(int(np.argmax(above < TAIL)), 4)
@@ -79,7 +79,7 @@ def counts(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     top.legend(frameon=False)
     below.bar(x, 1e4 * (shares[1] - shares[0])[: last + 1], width=0.8, color=ORANGE)
     below.axhline(0.0, color=GREY, linewidth=0.8)
-    below.set_yscale("symlog", linthresh=0.1)  # from the many zeros to the rare bursts
+    below.set_yscale("symlog", linthresh=0.1)  # zeros are frequent, large counts rare
     below.set_ylabel("integer - float, 1e-4")
     below.set_xlabel("spike count of a neuron and step")
     below.margins(x=0.01)
@@ -93,7 +93,7 @@ def counts(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
 
 
 def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
-    """Draw the share of counts that differ from the float run's by step, free and in one step."""
+    """Draw the share of counts that differ from the float run's, free-running and in one step."""
     steps, mark = np.arange(1, fidelity.steps + 1), _marker(fidelity.steps)
     kinds = (("free-running", fidelity.free, BLUE), ("one step", fidelity.single, ORANGE))
     top, below = figure.subplots(2, 1, sharex=True)
@@ -125,7 +125,7 @@ def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     top.legend(frameon=False, loc="best")
     below.set_yscale("log")
     if (fidelity.free.by_step == 1.0).all() and (fidelity.single.by_step == 1.0).all():
-        below.set_ylim(1e-7, 1.0)  # nothing differs, so that there is nothing to scale by
+        below.set_ylim(1e-7, 1.0)  # nothing differs, so there is no range to choose
     below.set_ylabel("share of counts that differ")
     below.set_xlabel("step")
     below.legend(frameon=False, loc="best", ncols=2, fontsize=8)
@@ -135,7 +135,7 @@ def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
 
 
 def state_error(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
-    """Draw the potentials' error by step, and how it is distributed over the neurons."""
+    """Draw the potentials' error by step, and its distribution over the neurons."""
     kinds = (
         ("free-running", fidelity.free_error, BLUE),
         ("one step", fidelity.single_error, ORANGE),
@@ -154,9 +154,9 @@ def state_error(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     left.set_ylim(bottom=min(0.0, left.get_ylim()[0]))
     left.legend(frameon=False, loc="best")
     _log_steps(left, steps.tolist())
-    right.set_xlabel("rms error of a neuron, bits")
+    right.set_xlabel("rms error per neuron, bits")
     right.set_ylabel("neurons")
-    right.set_ylim(top=1.2 * right.get_ylim()[1])  # room for the legend
+    right.set_ylim(top=1.2 * right.get_ylim()[1])  # space for the legend
     right.legend(frameon=False, loc="upper right")
     figure.suptitle(f"{title}; 0 bits: one unit of the state")
     return figure
@@ -168,9 +168,9 @@ def attribution_size(result: Attribution) -> tuple[float, float]:
 
 
 def attribution(figure: Figure, result: Attribution, fidelity: Fidelity, title: str) -> Figure:
-    """Draw what each tensor of the program does alone in the float network, and the program."""
+    """Draw the effect of each change alone, and of the whole integer network."""
     last = fidelity.curve[fidelity.steps]
-    names = [*(cause.text for cause in result.causes), "the program itself"]
+    names = [*(cause.text for cause in result.causes), "the integer network itself"]
     panels = (
         ("R2: change, 1e-3", [c.r2 for c in result.causes], last["r2"].seeds["delta"]),
         ("zeros: change, 1e-3", [c.zeros for c in result.causes], last["zeros"].seeds["delta"]),
@@ -228,7 +228,7 @@ def _band(
 
 
 def _log_steps(axes: Axes, steps: Sequence[int]) -> None:
-    """Give the step axis powers of 4 and the last step."""
+    """Label the step axis with powers of 4 and the last step."""
     last = steps[-1]
     axes.set_xscale("log", base=2)
     axes.set_xticks([*(4**i for i in range(11) if 2 * 4**i <= last), last])
@@ -237,7 +237,7 @@ def _log_steps(axes: Axes, steps: Sequence[int]) -> None:
 
 
 def _marker(steps: int) -> str:
-    """Return a dot for runs so short that a line could be a single point."""
+    """Return the dot marker for short runs, where a line may be a single point."""
     return "." if steps < 16 else ""
 
 

@@ -23,7 +23,7 @@ from ipvae_snn.report.document import (
 
 @dataclass(frozen=True)
 class Report:
-    """A comparison with what it was made of; attribution is None where it was not asked for."""
+    """A comparison with its sources; attribution is None if not requested."""
 
     checkpoint: str
     checkpoint_sha256: str
@@ -66,7 +66,7 @@ class Report:
 
 
 def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
-    """Return the tables, what they cannot hold, and the pictures."""
+    """Return the tables, remarks and pictures."""
     result = report.fidelity
     blocks: list[Block] = [
         marks_table(report),
@@ -84,7 +84,7 @@ def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
 
 
 def marks_table(report: Report) -> Table:
-    """Return R2, zeros and free energy of float, and integer - float, at marked steps."""
+    """Return R2, zeros and free energy of float, and integer - float, at the marks."""
     result, rows = report.fidelity, []
     for step in result.marks:
         r2, zeros, energy = (result.curve[step][name] for name in ("r2", "zeros", "free_energy"))
@@ -117,14 +117,14 @@ def _delta(value: Compared, digits: int = 4) -> str:
 
 
 def _spread(value: Estimate, digits: int, sign: str = "+") -> str:
-    """Return the mean with its sign, and the half width of the interval where there is one."""
+    """Return the mean with its sign, and the half width of its interval if it has one."""
     text = f"{value.mean:{sign},.{digits}f}" if math.isfinite(value.mean) else "-"
     half = (value.high - value.low) / 2
     return f"{text} ±{half:,.{digits}f}" if math.isfinite(half) else text
 
 
 def agreement_table(result: Fidelity) -> Table:
-    """Return how many counts are equal, and the state's error, over the run and in one step."""
+    """Return the share of equal counts and the state error, free-running and in one step."""
     errors = result.free_error, result.single_error
     free, single = result.free, result.single
     rows = [
@@ -139,7 +139,7 @@ def agreement_table(result: Fidelity) -> Table:
         ("the same, worst neuron", *(_worst(e) for e in errors)),
     ]
     return table(
-        "Spike by spike; one step: from the float run's potentials and counts",
+        "Agreement with float; one step: from the float run's potentials and counts",
         ("", "free-running", "one step"),
         rows,
     )
@@ -155,11 +155,11 @@ def _worst(error: StateError) -> str:
 
 
 def histogram_table(result: Fidelity) -> Table:
-    """Return how far the distributions of counts are apart, beside two seeds of float."""
+    """Return the distances between histograms of counts, and those of two float seeds."""
     d = result.distances
     return table(
         "Distance between histograms of counts",
-        ("", "all neurons", "largest of one", "two float seeds"),
+        ("", "all neurons", "worst neuron", "two float seeds"),
         [
             (
                 "total variation",
@@ -178,13 +178,13 @@ def histogram_table(result: Fidelity) -> Table:
 
 
 def first_difference(result: Fidelity) -> Text:
-    """Return where counts differ first, and in how many images they do."""
+    """Return the first difference in counts, and the share of images that differ."""
     place = result.divergence.first
     if place is None:
-        return paragraph(Span("every count of every seed is the float run's", "good"))
+        return paragraph(Span("every count of every seed equals the float run's", "good"))
     median = result.divergence.median_step
     return paragraph(
-        f"counts differ first at seed {place.seed}, image {place.image}, step {place.step}, "
+        f"counts first differ at seed {place.seed}, image {place.image}, step {place.step}, "
         f"neuron {place.neuron}: float {place.float_count}, integer {place.integer_count}; "
         f"{100 * result.divergence.share:.1f} % of the images differ at some step",
         "" if median is None else f", half of them by step {median:.0f}",
@@ -197,7 +197,7 @@ def _saturations(result: Fidelity) -> tuple[Text, ...]:
 
 
 def attribution_table(attribution: Attribution, result: Fidelity) -> Table:
-    """Return what each change alone does, and the integer network as a whole."""
+    """Return the effect of each change alone, and of the integer network as a whole."""
     rows = [
         (
             cause.text,
@@ -211,7 +211,7 @@ def attribution_table(attribution: Attribution, result: Fidelity) -> Table:
     last = result.curve[result.steps]
     rows.append(
         (
-            "the program itself",
+            "the integer network itself",
             _delta(last["r2"], 5),
             _delta(last["zeros"], 5),
             number(float(result.free_error.by_step[-1]), 2),
@@ -221,6 +221,6 @@ def attribution_table(attribution: Attribution, result: Fidelity) -> Table:
     return table(
         f"One change at a time in the float network, after {result.steps} steps "
         f"(largest state error: {attribution.largest.text})",
-        ("what is the program's", "R2", "zeros", "state, bits", "worst neuron"),
+        ("change", "R2", "zeros", "state, bits", "worst neuron"),
         rows,
     )

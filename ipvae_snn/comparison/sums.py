@@ -1,4 +1,4 @@
-"""What one seed's pair of runs adds up to: per-image figures, agreements, errors, divergences."""
+"""Sums over one seed's paired runs: figures per image, agreement, errors, divergence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FreeEnergy = Callable[[Float32, Float32, Float64, Float64], Float64]
 
 @dataclass(frozen=True)
 class Place:
-    """The first unequal count of some runs: the earliest step, in it the first image and neuron."""
+    """First unequal count: the earliest step, and the first image and neuron in it."""
 
     seed: int
     image: int
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Matches:
-    """How many of a step's counts (T,) equal the float run's; `active`: where those are not 0."""
+    """Counts per step (T,) equal to the float run's: of all, and where float is not 0."""
 
     equal: Int64
     equal_active: Int64
@@ -52,12 +52,12 @@ class Squares:
 
 @dataclass(frozen=True)
 class SeedSums:
-    """All that is kept of one seed.
+    """Sums of one seed.
 
-    floats, integers: FIGURES of each recorded step and image, (S, N). *_histogram (K, BINS).
-    active (T,): float counts that are not 0. free, single: the program's own run, and single steps
-    from the float run's states and counts. diverged (N,): the step of an image's first unequal
-    count, -1 where all are equal. saturated: by trace.SATURATIONS.
+    floats, integers: FIGURES of each recorded step and image, (S, N). *_histogram: (K, BINS).
+    active (T,): number of float counts that are not 0. free, single: of the integer network's own
+    run, and of single steps from the float run's states and counts. diverged (N,): step of the
+    image's first unequal count, -1 if all are equal. saturated: by trace.SATURATIONS.
     """
 
     seed: int
@@ -78,21 +78,21 @@ class SeedSums:
 def free_energy_of(network: FloatNetwork, form: KlForm) -> FreeEnergy:
     """Return the function (images, reconstruction (N, M), u, earlier u (N, K)) -> (N,), in nats.
 
-    -log p(x | z) of the reconstruction, plus the KL from the earlier potentials to u: what the
-    float network's `evaluate` reports, for a step's own counts and the potentials that they were
-    drawn at. An integer run's potentials enter in nats, under the float network's noise.
+    -log p(x | z) of the reconstruction, plus the KL from the earlier potentials to u, as `evaluate`
+    reports it for the float network, but for a step's own counts and the potentials from which they
+    were drawn. An integer run's potentials are given in nats, and sigma is the float network's.
     """
     log_sigma = torch.from_numpy(network.log_sigma.astype(np.float64))
     precision = linear_gaussian.precision(log_sigma).numpy()
     normaliser = float(linear_gaussian.log_normaliser(log_sigma))
     divergence = poisson.KL_FORMS[form]
 
-    def found(images: Float32, reconstruction: Float32, u: Float64, earlier: Float64) -> Float64:
+    def energy(images: Float32, reconstruction: Float32, u: Float64, earlier: Float64) -> Float64:
         squares = (images.astype(np.float64) - reconstruction) ** 2
         kl = divergence(torch.from_numpy(u), torch.from_numpy(earlier)).numpy()
         return np.asarray(0.5 * squares @ precision + normaliser + kl)
 
-    return found
+    return energy
 
 
 def seed_sums(
@@ -104,7 +104,7 @@ def seed_sums(
     threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
 ) -> SeedSums:
-    """Run the pair with one seed; `recorded` steps count from 1 and get their figures."""
+    """Run the pair with one seed; `recorded`: steps, from 1, whose figures are computed."""
     n, k = len(pair.images), pair.network.n_neurons
     energy = free_energy_of(pair.network, form)
     floats = {name: np.zeros((len(recorded), n)) for name in FIGURES}
@@ -172,7 +172,7 @@ def _figures(
 
 
 def _diverge(diverged: Int64, block: Block, equal: Bool, seed: int) -> Place | None:
-    """Write the steps where images first differ into `diverged`; return the first place of all."""
+    """Write each image's first differing step into `diverged`; return the first place of all."""
     differs: Bool = np.asarray(~equal.all(axis=2))
     mine = diverged[block.rows]
     fresh = np.flatnonzero((mine < 0) & differs.any(axis=1))
@@ -193,6 +193,6 @@ def _diverge(diverged: Int64, block: Block, equal: Bool, seed: int) -> Place | N
 
 
 def _earlier(one: Place | None, other: Place | None) -> Place | None:
-    """Return the one that comes first: by step, then by image; None is later than any."""
+    """Return the earlier place, by step, then by image; None is later than any."""
     known = [place for place in (one, other) if place is not None]
     return min(known, key=lambda place: (place.step, place.image), default=None)

@@ -1,4 +1,4 @@
-"""Float networks with one tensor, or one rule, of an integer program; and how each is run."""
+"""Variants of a float network with one tensor or one rule of an integer network."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,19 +16,20 @@ from ipvae_snn.kernels import rows as run
 from ipvae_snn.kernels.float64 import Loop, Rules
 
 FLOAT: Final = "float"  # the float network as it is
-BASE: Final = "base"  # the same without the pixels that the program leaves out
+BASE: Final = "base"  # the same without the pixels that the integer network leaves out
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A float network of which a part is the program's.
+    """A float network with one part taken from the integer network.
 
-    reference: the variant that it differs from by that part; None where it is there to be one.
-    run: the variant of which the run is its own too; None where it needs one to itself.
-    initial_state (K,) nats. decoder (M, K). levels: images are the program's 8-bit ones. rounded:
-    each update leaves the state on the program's grid. clamped: hard clamps for soft ones.
-    drawn: the integer sampler draws the counts. residual: it is rounded and limited, so that the
-    drive has to go through the pixels: feed_forward (M, K) and prediction (M, K) then make it.
+    reference: the variant without that part; None for a variant that only serves as a reference.
+    run: the variant whose run is the same; None if this one needs a run of its own. initial_state
+    (K,): in nats. decoder (M, K). levels: the images are the integer network's 8-bit images.
+    rounded: each update rounds the state to the integer grid. clamped: hard clamps replace soft
+    ones. drawn: the integer sampler draws the counts. residual: the residual is rounded and
+    limited, so the drive is computed through the pixels, by feed_forward (M, K) and prediction
+    (M, K).
     """
 
     dynamics: Dynamics
@@ -45,12 +46,12 @@ class Variant:
 
     @property
     def plain(self) -> bool:
-        """Whether the rules are the float network's, so that compiled code runs all steps."""
+        """Whether all rules are the float network's, so that compiled code runs all steps."""
         return not (self.rounded or self.clamped or self.drawn or self.residual)
 
 
 def variants(pair: Pair) -> dict[str, Variant]:
-    """Return the variants that apply to the program, by the names of attribution.TEXTS.
+    """Return the variants that apply to the integer network, by the names of attribution.TEXTS.
 
     FLOAT and BASE come first; where no pixel is left out, FLOAT is the reference of all.
     """
@@ -95,9 +96,9 @@ def variants(pair: Pair) -> dict[str, Variant]:
 def _tensors(
     base: Dynamics, phi: Float64, means: Meaning, network: IntegerNetwork
 ) -> dict[str, Dynamics]:
-    """Return the network with the program's weights, self-inhibition or bias, and with all.
+    """Return the dynamics with the integer weights, self-inhibition or bias, and with all of them.
 
-    Rows of G are sources. A two-layer circuit's competition is prediction, then feed-forward, less
+    Rows of G are sources. A two-layer circuit's competition is prediction, then feed-forward, plus
     the self-inhibition beyond that loop.
     """
     own, extra = np.diag(base.G), np.diag(means.self_inhibition)
@@ -163,7 +164,7 @@ def _rules(pair: Pair, variant: Variant) -> Rules:
 
 
 def _loop(pair: Pair, variant: Variant) -> Loop:
-    """What G has beyond the loop through the pixels is the neurons' own self-inhibition."""
+    """Return the loop through the pixels; the rest of G's diagonal is self-inhibition."""
     d, prediction, layer = variant.dynamics, variant.prediction, pair.program.residual
     beyond = np.zeros(len(d.bias))
     if prediction is None:

@@ -1,1 +1,1 @@
-"""Conversion of a float network to integers, with its proofs and its report."""
+"""Conversion of a float network to an integer network, with proofs and a report."""

@@ -1,8 +1,8 @@
-"""Watch a float network on real images: pixels, spike counts, potentials, what neurons receive.
+"""Calibration: measure pixels, spike counts, potentials and drives of a float network on images.
 
 Conversion spends its bits where calibration saw signal. Pixels that are the same in every
-calibration image are left out: their noise is learnt to be almost 0, so their rows of
-Phi / sigma**2 are the largest of all, exactly where there is nothing to see.
+calibration image are left out: training makes their noise sigma almost 0, so their rows of
+Phi / sigma**2 are the largest of all, although they carry no signal.
 """
 
 from dataclasses import dataclass
@@ -18,22 +18,23 @@ from ipvae_snn.models.float_network import FloatNetwork
 
 CHUNK: Final = 128
 MIN_IMAGES: Final = 8
-# Residuals cost M x K each: those of the onset, where they are largest, and of every eighth step.
+# A residual costs M x K, so only some steps have one: the first, where they are largest, and every
+# eighth.
 RESIDUAL_ONSET: Final = 8
 RESIDUAL_STRIDE: Final = 8
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was seen on N images over T steps, each of one update.
+    """Statistics of a float run: N images, T steps, each of one update.
 
     pixels (N, M) float32: the images. active (M,) bool: pixels that differ between images.
-    mean_counts (N, K): each image's mean spike counts. count_within (K, K): covariance of the
-    counts of one image over its steps, mean over images. log_rate_max (K,): largest membrane
-    potential in nats. excitation_max: the most that a neuron received in a step apart from its
-    own inhibition, in nats. largest_residual: largest |x - Phi z|, of active pixels. clamped:
-    share of (image, step, neuron) within 0.5 nats of the upper clip. data: the images' name.
-    updates_per_step: of the network, which takes so many of these steps for one of its own.
+    mean_counts (N, K): mean spike counts per image. count_within (K, K): covariance of one image's
+    counts over its steps, mean over images. log_rate_max (K,): largest membrane potential in nats.
+    excitation_max: largest input of a neuron in a step, without its own inhibition, in nats.
+    largest_residual: largest |x - Phi z| of active pixels. clamped: share of (image, step, neuron)
+    within 0.5 nats of the upper clip. data: name of the images. updates_per_step: of the float
+    network, which takes that many updates in one of its own steps.
     """
 
     pixels: Float32
@@ -60,13 +61,13 @@ class Calibration:
 
     @property
     def count_mean(self) -> Float64:
-        """Mean spike counts (K,) a step."""
+        """Mean spike counts (K,) per step."""
         mean: Float64 = self.mean_counts.mean(axis=0)
         return mean
 
     @property
     def count_power(self) -> Float64:
-        """Mean squares (K,) of the spike counts of a step."""
+        """Mean squared spike counts (K,) per step."""
         between: Float64 = (self.mean_counts**2).mean(axis=0)
         return between + np.diagonal(self.count_within)
 
@@ -74,10 +75,10 @@ class Calibration:
 def calibrate(
     network: FloatNetwork, pixels: Float32, data: str, steps: int, seed: int = 0
 ) -> Calibration:
-    """Run `pixels` (N, M) through the float network for `steps` updates and summarise.
+    """Run `pixels` (N, M) through the float network for `steps` updates and return statistics.
 
-    Raises DataError for fewer than 8 images or images that are all the same, ConversionError for
-    a network whose updates an integer network cannot take one by one.
+    Raises DataError for fewer than 8 images or for images that are all the same, ConversionError
+    for a network whose updates an integer network cannot take one by one.
     """
     updates_per_step, network = network.updates_per_step, network.with_single_updates()
     if len(pixels) < MIN_IMAGES:

@@ -1,6 +1,6 @@
-"""The real matrices of a float network as rounded connections, for either circuit.
+"""Rounded connections of either circuit, from the real matrices of a float network.
 
-All here is in units of the membrane potential, 2**-fraction_bits octaves a step.
+Everything is in units of the membrane potential, 2**-fraction_bits octaves, per step.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ RESIDUAL_HEADROOM: Final = 1.25
 
 @dataclass(frozen=True)
 class Target:
-    """What the integers have to express.
+    """Real matrices that the integers approximate.
 
-    feedforward (K, M): drive a unit of pixel. competition (K, K): drive taken a spike. dictionary
-    (M, K): pixels a spike. All without inactive pixels. threshold (K,): constant taken from each
-    drive. soft: what the soft clip takes, from the drive and again a spike. unit: units of the
-    potential in a nat.
+    feedforward (K, M): drive per unit of pixel. competition (K, K): inhibition per spike.
+    dictionary (M, K): pixels per spike. All are without inactive pixels. threshold (K,): constant
+    subtracted from each drive. soft: what the soft clip subtracts from the drive, and again per
+    spike. unit: units of the potential per nat.
     """
 
     feedforward: Float64
@@ -40,7 +40,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Rounding:
-    """Weight bits of either connection, and the share of lateral weights that become 0."""
+    """Weight bits of both connections, share of lateral weights set to 0, and the largest count."""
 
     feedforward_bits: int
     back_bits: int
@@ -50,12 +50,12 @@ class Rounding:
 
 @dataclass(frozen=True)
 class RoundedCircuit:
-    """A circuit's connections and what belongs to them.
+    """A circuit's rounded connections, with its inhibition and bias.
 
     back: the lateral connection, or the prediction. self_inhibition, loop_inhibition, bias (K,)
-    are real; competition (K, K) is what the integers express, self-inhibition included. shift:
-    self-inhibition added to every neuron for the energy's sake; raised: how many neurons got
-    still more, for the barrier's. residual_limit: 0 for one layer.
+    are real numbers. competition (K, K): what the integers express, self-inhibition included.
+    shift: self-inhibition added to every neuron for the energy statement. raised: number of neurons
+    that are strengthened further for the rate bound. residual_limit: 0 for one layer.
     """
 
     feedforward: QuantisedRows
@@ -72,9 +72,9 @@ class RoundedCircuit:
 def target_of(network: FloatNetwork, active: Bool, fraction_bits: int) -> Target:
     """Return the network's matrices in float64, with inactive pixels left out.
 
-    The soft clip c - softplus(c - u) takes log(1 + exp(u - c)) from a potential, which is
-    exp(u) exp(-c) but for its square: exp(-c) a spike, since exp(u) spikes are expected. It
-    takes the same from the update, which is near 0: exp(-c) a step.
+    The soft clip c - softplus(c - u) subtracts log(1 + exp(u - c)) from a potential. To first order
+    this is exp(u) exp(-c), so exp(-c) per spike, since exp(u) spikes are expected. It subtracts the
+    same from the update, which is near 0: exp(-c) per step.
     """
     unit = LOG2E * (1 << fraction_bits)
     phi = network.phi.astype(np.float64) * active[:, None]
@@ -97,13 +97,13 @@ def one_layer(
     moments: Moments,
     code: InputCode,
     rounding: Rounding,
-    barrier: OwnInhibition,
+    required: OwnInhibition,
 ) -> RoundedCircuit:
-    """Return the one-layer circuit: lateral weights first, then what they lost in feed-forward.
+    """Return the one-layer circuit: lateral weights, then feed-forward weights that compensate.
 
-    Errors of the lateral weights, and self-inhibition added for stability, change the drive by a
-    known function of the counts; as far as the image tells the counts, the feed-forward weights
-    give it back, and its mean comes back in the bias.
+    Rounding errors of the lateral weights, and self-inhibition added for stability, change the
+    drive by a known linear function of the counts. The feed-forward weights compensate the part
+    that the image predicts; the bias compensates its mean.
     """
     off_diagonal = -target.competition
     np.fill_diagonal(off_diagonal, 0.0)
@@ -120,12 +120,12 @@ def one_layer(
     own = np.diagonal(target.competition) - lateral.kept
     competition = np.diag(own) - lateral.real
     shift = energy_shift(competition, target.threshold, calibration)
-    raised = barrier.mend(own + shift + target.soft) - target.soft
-    np.fill_diagonal(competition, raised)
+    strengthened = required.strengthened(own + shift + target.soft) - target.soft
+    np.fill_diagonal(competition, strengthened)
     lost = target.competition - competition
     low, high = code.payload_range
     feedforward = quantise_rows(
-        (target.feedforward - lost @ moments.told) * code.scale,
+        (target.feedforward - lost @ moments.regression) * code.scale,
         moments.pixel_covariance / code.scale**2,
         rounding.feedforward_bits,
         low,
@@ -133,16 +133,16 @@ def one_layer(
         "feedforward",
     )
     unexpressed = target.feedforward - feedforward.real / code.scale
-    given_back = unexpressed @ moments.pixel_mean - lost @ moments.count_mean
+    compensation = unexpressed @ moments.pixel_mean - lost @ moments.count_mean
     return RoundedCircuit(
         feedforward=feedforward,
         back=lateral,
-        self_inhibition=raised + target.soft,
+        self_inhibition=strengthened + target.soft,
         loop_inhibition=np.zeros_like(own),
-        bias=given_back - target.threshold - target.soft,
+        bias=compensation - target.threshold - target.soft,
         competition=competition + target.soft * np.eye(len(own)),
         shift=shift,
-        raised=int((raised > own + shift + 1e-9).sum()),
+        raised=int((strengthened > own + shift + 1e-9).sum()),
         residual_limit=0,
     )
 
@@ -153,11 +153,11 @@ def two_layer(
     moments: Moments,
     code: InputCode,
     rounding: Rounding,
-    barrier: OwnInhibition,
+    required: OwnInhibition,
 ) -> RoundedCircuit:
     """Return the two-layer circuit: predictions in levels of the input, residuals fed forward.
 
-    Errors come back through the loop, so only their mean can be given back, in the bias.
+    Errors pass through the loop, so only their mean can be compensated, in the bias.
     """
     phi, mean_counts = target.dictionary, calibration.mean_counts
     prediction = quantise_rows(
@@ -184,7 +184,7 @@ def two_layer(
     through_loop = feedforward.real @ prediction.real
     loop = np.maximum(np.diagonal(through_loop), 0.0)
     shift = energy_shift(through_loop, target.threshold, calibration)
-    added = barrier.mend(loop + shift + target.soft) - loop
+    added = required.strengthened(loop + shift + target.soft) - loop
     competition = through_loop + np.diag(added)
     wanted = target.feedforward @ moments.pixel_mean - target.competition @ moments.count_mean
     result = feedforward.real @ (moments.pixel_mean / code.scale) - competition @ moments.count_mean
@@ -208,7 +208,7 @@ def energy_shift(competition: Float64, threshold: Float64, calibration: Calibrat
 
 
 def energy_rates(calibration: Calibration) -> Float64:
-    """Return the rates (K,) up to which the energy statement is made.
+    """Return the rates (K,) up to which the energy statement holds.
 
     ENERGY_RANGE times the rate at which a neuron's average spike is sent, E[z^2] / E[z].
     """

@@ -1,4 +1,4 @@
-"""Float network + calibration -> integer program, with a report of costs and proofs."""
+"""Convert a float network to an integer network, with a report of costs and proofs."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -53,20 +53,20 @@ from ipvae_snn.models.float_network import FloatNetwork
 MIN_WEIGHT_BITS: Final = 2
 MAX_WEIGHT_BITS: Final = 8
 DECODER_LEVELS: Final = signed_limit(16)
-HEADROOM_OCTAVES: Final = 1  # state_max lies at least so far above the calibrated potentials
-MORE_OCTAVES: Final = 3  # and up to so much further, where self-inhibition is weak
-WEAK_SHARE: Final = 0.01  # of neurons that may need more self-inhibition instead
-RARE: Final = 1e-4  # chance that a count saturates at the rate cap; less would cost weight bits
+HEADROOM_OCTAVES: Final = 1  # least distance of state_max above the calibrated potentials
+MORE_OCTAVES: Final = 3  # largest addition to it, where self-inhibition is weak
+WEAK_SHARE: Final = 0.01  # share of neurons that may be strengthened instead
+RARE: Final = 1e-4  # probability that a count saturates at the cap; less would cost weight bits
 DECODER_RIDGE: Final = 0.02  # of the mean square of the counts
 
 
 @dataclass(frozen=True)
 class ConversionSettings:
-    """Choices of a conversion.
+    """Settings of a conversion.
 
-    Weight bits (2..8) of the feed-forward connection and of the other (lateral, or prediction in
-    a two-layer circuit), fraction bits (4..16) of the potential, circuit, and the share of
-    lateral weights to set to zero, in [0, 1).
+    feedforward_bits, lateral_bits: weight bits (2..8) of the feed-forward connection, and of the
+    lateral (two-layer circuit: prediction) connection. fraction_bits: of the potential (4..16).
+    sparsity: share of lateral weights set to zero, in [0, 1).
     """
 
     feedforward_bits: int = 8
@@ -76,15 +76,15 @@ class ConversionSettings:
     sparsity: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise ConversionError for bits that the program cannot hold."""
+        """Raise ConversionError for settings that an integer network cannot have."""
         for name, bits in (
             ("feedforward", self.feedforward_bits),
             ("lateral", self.lateral_bits),
         ):
             if not MIN_WEIGHT_BITS <= bits <= MAX_WEIGHT_BITS:
                 raise ConversionError(
-                    f"{name} weights of {bits} bits are not possible; the program holds signed "
-                    f"weights of {MIN_WEIGHT_BITS} to {MAX_WEIGHT_BITS} bits"
+                    f"{name} weights of {bits} bits are not possible; an integer network holds "
+                    f"signed weights of {MIN_WEIGHT_BITS} to {MAX_WEIGHT_BITS} bits"
                 )
         if not MIN_FRACTION_BITS <= self.fraction_bits <= MAX_FRACTION_BITS:
             raise ConversionError(
@@ -105,28 +105,28 @@ class ConversionSettings:
 def convert(
     network: FloatNetwork, calibration: Calibration, settings: ConversionSettings
 ) -> tuple[IntegerNetwork, ConversionReport]:
-    """Return the integer program and its report.
+    """Return the integer network and its report.
 
-    A step of the program is one update: of a network that takes n updates per step without a
-    leak, n steps of the program are one step. Raises ConversionError where a leak ties updates
-    together, where no program within the limits expresses the network, or where its competition
-    could run away.
+    A step of the integer network is one update. If the float network takes n updates per step
+    without a leak, n steps of the integer network are one of its steps. Raises ConversionError
+    where a leak couples updates, where no integer network within the limits expresses the float
+    network, or where its competition could run away.
     """
     network = network.with_single_updates()
     target = target_of(network, calibration.active, settings.fraction_bits)
     code = input_code(network.input_kind, network.image_shape, calibration.largest_pixel)
-    limits, barrier = _limits(network, calibration, target, settings.fraction_bits)
+    limits, required = _limits(network, calibration, target, settings.fraction_bits)
     build = one_layer if settings.circuit == "one-layer" else two_layer
     rounding = Rounding(
         settings.feedforward_bits, settings.lateral_bits, settings.sparsity, limits.max_count
     )
-    circuit = build(target, calibration, second_moments(calibration), code, rounding, barrier)
+    circuit = build(target, calibration, second_moments(calibration), code, rounding, required)
     gain = loop_gain(circuit.competition / target.unit, calibration.count_mean)
     if gain >= LARGEST_GAIN:
         raise ConversionError(
-            f"competition overshoots: the loop's gain at the calibrated rates is {gain:.2f}, and "
-            f"{LARGEST_GAIN:.0f} is where potentials begin to jump; train with a smaller step "
-            "size, or calibrate on typical images"
+            f"competition overshoots: the loop gain at the calibrated rates is {gain:.2f}, and "
+            f"potentials oscillate from {LARGEST_GAIN:.0f} on; train with a smaller step size, or "
+            "calibrate on typical images"
         )
     extra = _extra_bits(circuit, limits, code, network, target)
     integer = _assemble(network, calibration, settings, target, code, limits, circuit, extra)
@@ -137,11 +137,11 @@ def convert(
 def _limits(
     network: FloatNetwork, calibration: Calibration, target: Target, fraction_bits: int
 ) -> tuple[Limits, OwnInhibition]:
-    """Return the clamps, and what they ask of a neuron's inhibition of its own.
+    """Return the clamps, and the self-inhibition that a neuron needs for the rate bound.
 
-    The rate cap is the lowest, in octaves above calibration, that nearly all neurons keep below
-    by their own inhibition alone. The barrier depends on the update's finest unit by one rounding
-    only, so the coarsest, extra_bits 0, is safe.
+    The rate cap is the lowest one, in octaves above calibration, below which nearly all neurons
+    stay by their own inhibition alone. The rate bound depends on the update's unit through one
+    rounding only, so the coarsest unit, extra_bits 0, is safe.
     """
     own = np.diagonal(target.competition) + target.soft
     excitation = min(calibration.excitation_max, network.clip)
@@ -156,28 +156,28 @@ def _limits(
             max_count=_max_count(state_max, fraction_bits),
         )
         least = least_own_inhibition(limits, signed_limit(STATE_BITS))
-        barrier = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
-        raised = float((barrier.mend(own) > own).mean())
+        required = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
+        share = float((required.strengthened(own) > own).mean())
         if least <= signed_limit(STATE_BITS):
-            result.append((raised, limits, barrier))
+            result.append((share, limits, required))
         if result and result[-1][0] <= WEAK_SHARE:
             break
     if not result:
         raise ConversionError(
             f"no self-inhibition within {STATE_BITS} bits keeps a neuron that receives "
-            f"{excitation:.2f} nats a step below the rate cap of {_rate(limits):.0f} spikes; "
+            f"{excitation:.2f} nats per step below the rate cap of {_rate(limits):.0f} spikes; "
             "calibrate on typical images, or train with a smaller step size"
         )
-    _, limits, barrier = min(result, key=lambda one: one[0])
-    return limits, barrier
+    _, limits, required = min(result, key=lambda one: one[0])
+    return limits, required
 
 
 def _extra_bits(
     circuit: RoundedCircuit, limits: Limits, code: InputCode, network: FloatNetwork, target: Target
 ) -> int:
-    """Return the finest current that fits: every bit of it is worth one of rounding noise a step.
+    """Return the largest number of extra bits of the current that fits.
 
-    Raises ConversionError where none does.
+    Each bit halves the rounding noise per step. Raises ConversionError where none fits.
     """
     low, high = -code.zero_point, 255 - code.zero_point
     if circuit.residual_limit:
@@ -193,8 +193,8 @@ def _extra_bits(
     limit = signed_limit(STATE_BITS)
     if worst[name] > limit:
         raise ConversionError(
-            f"the {name} can reach {worst[name]:.3g}, too large for {STATE_BITS} bits; convert "
-            "with fewer fraction bits, or train with a smaller step size"
+            f"the {name} can reach {worst[name]:.3g}, which is too large for {STATE_BITS} bits; "
+            "convert with fewer fraction bits, or train with a smaller step size"
         )
     # Prediction sums are in levels of the input, not in units of the current.
     moved = [circuit.feedforward] + ([] if circuit.residual_limit else [circuit.back])
@@ -212,7 +212,7 @@ def _assemble(
     circuit: RoundedCircuit,
     extra: int,
 ) -> IntegerNetwork:
-    """Return the program with `extra` bits of current."""
+    """Return the integer network with `extra` bits of current."""
     fine = float(1 << extra)
     two_layers = circuit.residual_limit > 0
     back = circuit.back.connection if two_layers else finer(circuit.back, extra).connection
@@ -224,7 +224,7 @@ def _assemble(
 
     group = NeuronGroup(
         bias=whole(circuit.bias),
-        # Up, so that no rounding takes what the barrier needs.
+        # Rounded up: the rate bound needs at least this much.
         self_inhibition=np.ceil(np.maximum(circuit.self_inhibition, 0.0) * fine).astype(np.int32),
         initial_state=np.clip(initial, lowest, limits.state_max).astype(np.int32),
         fraction_bits=settings.fraction_bits,
@@ -256,14 +256,15 @@ def _assemble(
 def _fit_decoder(
     integer: IntegerNetwork, network: FloatNetwork, calibration: Calibration
 ) -> IntegerNetwork:
-    """Return the program with a read-out that knows how its counts differ from the float ones.
+    """Return the network with a decoder that is fitted to its own counts.
 
-    The dictionary is moved as little as possible (ridge) so that it makes of the program's mean
-    counts what Phi makes of the float network's, image by image of the calibration.
+    The dictionary changes as little as possible (ridge regression). Applied to the integer
+    network's mean counts, it gives what Phi gives for the float network's, for each calibration
+    image.
     """
     prepared = prepare(integer)
-    start_state = start(prepared, levels(integer.input, calibration.pixels))
-    counts = advance(prepared, start_state, calibration.steps, n_threads()).counts_sum
+    first = start(prepared, levels(integer.input, calibration.pixels))
+    counts = advance(prepared, first, calibration.steps, n_threads()).counts_sum
     mean = counts / calibration.steps
     phi = network.phi.astype(np.float64)
     missed = (calibration.mean_counts - mean) @ phi.T
@@ -286,7 +287,7 @@ def _rate(limits: Limits) -> float:
 def _state_max(
     network: FloatNetwork, calibration: Calibration, fraction_bits: int, headroom: int
 ) -> int:
-    """Return the upper clamp: `headroom` octaves above all that calibration saw, in the clip."""
+    """Return the upper clamp, `headroom` octaves above calibrated potentials, within the clip."""
     seen = float(calibration.log_rate_max.max()) * LOG2E
     octaves = max(float(np.ceil(seen)) + headroom, float(SPLIT_OCTAVES))
     octaves = min(octaves, network.clip * LOG2E, float(SPLIT_OCTAVES + MAX_PARTS_LOG2))

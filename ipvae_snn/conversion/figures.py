@@ -1,4 +1,4 @@
-"""What a conversion did: scales, clipping, bits used, bounds, certificate, sampler; plain data."""
+"""Figures of a conversion: scales, clipping, bits used, bounds, certificate, sampler."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,7 +27,7 @@ from ipvae_snn.ir.network import Circuit, IntegerNetwork
 
 @dataclass(frozen=True)
 class ConnectionReport:
-    """One connection: scales (drive units a weight unit), clipping, bits and rounding error."""
+    """One connection: scales (drive units per weight unit), clipping, bits and rounding error."""
 
     name: str
     scale_min: float
@@ -43,7 +43,7 @@ class ConnectionReport:
 
 @dataclass(frozen=True)
 class Bound:
-    """A proved bound: the worst value that any input can cause, and the limit it stays within."""
+    """A proved bound: the worst value that any input can cause, and its limit."""
 
     name: str
     worst: int
@@ -58,18 +58,18 @@ class Bound:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is proved about competition, and what is measured (docs/numerics.md, Stability).
+    """Proved and measured stability of the competition (docs/numerics.md, Stability).
 
-    rate_cap: spikes a step. excitation: most that a neuron can receive in a step apart from its
-    own inhibition, nats. barrier: bound on P(a neuron passes the rate cap in a step), whatever
-    image and other neurons do; barrier_limit: what it must not exceed. raised: neurons that
-    needed more self-inhibition for it; gentle: neurons that are let off. smallest_eigenvalue: of
-    the symmetrised integer competition, nats a spike, self-inhibition included;
-    float_eigenvalue: of the float one.
-    energy_margin: see certificate.energy_margin, not negative if the statement holds up to
-    energy_rate (its median over neurons) spikes a step. shift: self-inhibition added to every
-    neuron for it; own_inhibition: the median, for comparison; nats a spike. loop_gain: at
-    calibrated mean rates, stable below 2.
+    rate_cap: spikes per step. excitation: largest input of a neuron in a step, without its own
+    inhibition, nats. barrier: the rate bound, on P(a neuron passes the rate cap in a step), for
+    every image and every activity of the other neurons; barrier_limit: its largest allowed value.
+    raised: number of neurons strengthened for it. gentle: number of exempt neurons.
+    smallest_eigenvalue: of the symmetrised integer competition, nats per spike, self-inhibition
+    included; float_eigenvalue: of the float competition. energy_margin: see
+    `stability.energy_margin`; not negative if the energy statement holds up to energy_rate (median
+    over neurons) spikes per step. shift: self-inhibition added to every neuron for it;
+    own_inhibition: median self-inhibition, for comparison; nats per spike. loop_gain: at calibrated
+    mean rates, stable below 2.
     """
 
     rate_cap: float
@@ -91,10 +91,10 @@ class Certificate:
 
 @dataclass(frozen=True)
 class SamplerReport:
-    """The sampler's distance to Poisson over every potential up to the program's cap.
+    """Distance of the sampler's law to Poisson, over every potential up to the rate cap.
 
-    total_variation_16, mean_16, zero_16: worst up to rate 16, the latter two relative;
-    total_variation: worst up to the rate cap. count_tail: P(count > max_count) at the rate cap.
+    total_variation_16, mean_16, zero_16: worst values up to rate 16, the latter two relative.
+    total_variation: worst value up to the rate cap. count_tail: P(count > max_count) at the cap.
     """
 
     total_variation_16: float
@@ -106,7 +106,7 @@ class SamplerReport:
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """All that a user should know of a conversion; `as_json` gives plain data."""
+    """All figures of a conversion; `as_json` returns them as plain data."""
 
     circuit: Circuit
     pixels_left_out: int
@@ -132,7 +132,7 @@ class ConversionReport:
 def build_report(
     network: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
 ) -> ConversionReport:
-    """Return the report of `network`, which is `circuit` in integers and stands for `target`."""
+    """Return the report of `network`, the integers of `circuit`, which approximates `target`."""
     group = network.neurons
     octave = 1 << group.fraction_bits
     low, high = network.feedforward_range

@@ -1,8 +1,8 @@
-"""Real rows -> int8 weights with one integer multiplier and shift a neuron, errors compensated.
+"""Quantise real rows to int8 weights with one integer multiplier and shift per neuron.
 
-Weights are rounded one column after another, and what rounding one changes is taken back by the
-columns still to come, as far as the payloads' second moments let them (the rule of optimal brain
-surgeon, applied to quantisation by Frantar et al., GPTQ, ICLR 2023).
+Weights are rounded one column after another. Each rounding error is compensated by adjusting the
+weights not yet rounded, using the second moments of the payloads. This is the rule of optimal brain
+surgeon, applied to quantisation by Frantar et al., GPTQ, ICLR 2023.
 """
 
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ DAMPING: Final = 0.01  # of the mean diagonal, added to a Hessian's
 
 @dataclass(frozen=True)
 class QuantisedRows:
-    """A connection and what its rounding cost.
+    """A rounded connection and its rounding error.
 
-    scale (K,): real value of one weight unit, multiplier * 2**-shift exactly. kept (K,): what was
-    left on the diagonal as a real number (0 where nothing may be). clipped: share of weights
-    beyond the largest level. error (K,): root of the error's power under the Hessian, relative
-    to the row's own. bits_used (K,): bits that the largest weight needs, sign included.
+    scale (K,): real value of one weight unit, exactly multiplier * 2**-shift. kept (K,): diagonal
+    entries kept as real numbers (0 if the diagonal is rounded). clipped: share of weights beyond
+    the largest level. error (K,): root of the error's power under the Hessian, relative to the
+    row's own. bits_used (K,): bits that the largest weight needs, sign included.
     """
 
     connection: Connection
@@ -41,14 +41,14 @@ class QuantisedRows:
 
     @property
     def real(self) -> Float64:
-        """What the integers stand for (K, J), the diagonal's real part left out."""
+        """Real values (K, J) of the integers, without the kept diagonal."""
         return self.connection.weights * self.scale[:, None]
 
 
 def as_multiplier(scale: Float64, what: str) -> tuple[Int32, Int32, Float64]:
     """Return (multiplier, shift, represented scale), each (K,), with the multiplier rounded up.
 
-    multiplier is in [2**14, 2**15); a scale too small for the largest shift gets multiplier 0.
+    multiplier is in [2**14, 2**15). A scale too small for the largest shift gets multiplier 0.
     Raises ConversionError where a scale is too large.
     """
     mantissa, exponent = np.frexp(scale)
@@ -85,10 +85,10 @@ def quantise_rows(
 ) -> QuantisedRows:
     """Round `rows` (K, J) to `bits`-bit weights; payloads lie in [low, high].
 
-    hessian (J, J): second moments of the payloads; a row's scale is the one, among clippings from
-    1 to 0.3 of its largest weight, with the least error power under it. Rows whose worst sum
-    would leave the accumulator get a larger scale until it cannot. keep_diagonal: entry (i, i)
-    stays a real number, `kept`, which takes back errors of its row for free. pruned: weights
+    hessian (J, J): second moments of the payloads. Each row takes the scale with the least error
+    power under it, among clippings from 1 to 0.3 of its largest weight. Rows whose worst sum
+    would overflow the accumulator get a larger scale, until none does. keep_diagonal: entry (i, i)
+    stays a real number, `kept`, which compensates errors of its row at no cost. pruned: weights
     that must be 0.
     """
     levels = signed_limit(bits)
@@ -110,7 +110,7 @@ def quantise_rows(
         chosen = np.where(over > 1, scale * np.maximum(over, 1.001), scale)
     else:
         raise ConversionError(
-            f"{what}: the sums of neuron {int(over.argmax())} leave the {ACCUMULATOR_BITS}-bit "
+            f"{what}: the sums of neuron {int(over.argmax())} overflow the {ACCUMULATOR_BITS}-bit "
             "accumulator at every scale; lower the largest count"
         )
     lost = feedback.error_power(weights, kept, scale)
@@ -127,7 +127,7 @@ def quantise_rows(
 
 
 def finer(rows: QuantisedRows, bits: int) -> QuantisedRows:
-    """Return the same connection with sums in units 2**-bits as large; the shift must allow it."""
+    """Return the connection with sums in units 2**bits times finer; the shift must allow it."""
     shift = rows.connection.shift - np.int32(bits)
     return replace(
         rows,
@@ -138,7 +138,7 @@ def finer(rows: QuantisedRows, bits: int) -> QuantisedRows:
 
 
 def least_salient(rows: Float64, hessian: Float64, share: float) -> Bool:
-    """Return the `share` of `rows` (K, K) whose loss costs least, the diagonal not counted.
+    """Return the least salient `share` of `rows` (K, K), the diagonal excluded.
 
     Saliency of a weight: w**2 / [H^-1]_jj (optimal brain surgeon, Hassibi and Stork 1992).
     """
@@ -155,7 +155,7 @@ def least_salient(rows: Float64, hessian: Float64, share: float) -> Bool:
 
 @dataclass(frozen=True)
 class _Feedback:
-    """Rows in the order in which their columns are rounded, and the factor that passes errors."""
+    """Rows with columns in rounding order, and the Cholesky factor that propagates errors."""
 
     rows: Float64
     hessian: Float64
@@ -170,7 +170,7 @@ class _Feedback:
         cls, rows: Float64, hessian: Float64, levels: int, keep: bool, pruned: Bool | None
     ) -> "_Feedback":
         damped = _damped(hessian)
-        # The most powerful payloads first, while many columns are left to make up for them.
+        # The most powerful payloads come first, while many columns are left to compensate for them.
         order = np.argsort(-np.diagonal(damped), kind="stable")
         inverse = np.linalg.inv(damped[np.ix_(order, order)])
         position = np.argsort(order, kind="stable")

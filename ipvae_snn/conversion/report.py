@@ -1,11 +1,11 @@
-"""The document of a conversion: what its connections lost, what is proved, stability, sampler."""
+"""Document of a conversion: rounding errors, proved bounds, stability and sampler."""
 
 from ipvae_snn.conversion.figures import ConversionReport
 from ipvae_snn.report.document import Document, Table, Text, number, paragraph, table
 
 
 def document(report: ConversionReport) -> Document:
-    """Return the tables and what they cannot hold."""
+    """Return the tables and remarks."""
     return Document(
         f"Conversion to the {report.circuit} circuit",
         (
@@ -52,30 +52,30 @@ def bounds_table(report: ConversionReport) -> Table:
 
 
 def stability_table(report: ConversionReport) -> Table:
-    """Return what is proved and measured about stability."""
+    """Return the proved and measured stability."""
     proof = report.certificate
     return table(
-        "Stability, in nats a spike",
-        ("", "found", "must be"),
+        "Stability, in nats per spike",
+        ("", "value", "must be"),
         [
             (
-                "chance a step to pass the rate cap",
+                "rate bound (probability per step)",
                 f"{proof.barrier:.1g}",
                 f"at most {proof.barrier_limit:.0g}",
             ),
-            ("  rate cap, spikes a step", number(proof.rate_cap, 0)),
+            ("  rate cap, spikes per step", number(proof.rate_cap, 0)),
             ("  largest excitation, nats", number(proof.excitation)),
-            ("  neurons inhibited more for it", f"{proof.raised}"),
-            ("  neurons too weak to overshoot", f"{proof.gentle}"),
+            ("  neurons strengthened for it", f"{proof.raised}"),
+            ("  neurons exempt from it", f"{proof.gentle}"),
             (
-                f"energy margin up to {proof.energy_rate:.0f} spikes a step",
+                f"energy margin up to {proof.energy_rate:.0f} spikes per step",
                 f"{proof.energy_margin:.1g}",
                 "not below 0",
             ),
             (
                 "  self-inhibition added for it",
                 f"{proof.shift:.1g}",
-                f"(a neuron has {proof.own_inhibition:.3g})",
+                f"(median neuron: {proof.own_inhibition:.3g})",
             ),
             (
                 "  smallest eigenvalue",
@@ -97,9 +97,9 @@ def _remarks(report: ConversionReport) -> Text:
         f"{report.circuit} circuit; {report.pixels_left_out} of {report.pixels} pixels never "
         "change in calibration and are left out; potentials reach "
         f"{report.calibrated_max_octaves:.2f} "
-        f"octaves, clamp at {report.state_max_octaves:.2f}; counts saturate at {report.max_count} "
-        f"(chance at the cap {sampler.count_tail:.1g}); state in 2^-{report.fraction_bits} "
-        f"octaves, current {report.extra_bits} bits finer; the sampler is within "
-        f"{sampler.total_variation_16:.1g} of Poisson up to rate 16, {sampler.total_variation:.1g} "
-        f"up to the cap ({report.calibration})",
+        f"octaves and are clamped at {report.state_max_octaves:.2f}; counts saturate at "
+        f"{report.max_count} (probability at the cap {sampler.count_tail:.1g}); state in "
+        f"2^-{report.fraction_bits} octaves, current {report.extra_bits} bits finer; the sampler "
+        f"is within {sampler.total_variation_16:.1g} of Poisson up to rate 16, "
+        f"{sampler.total_variation:.1g} up to the cap ({report.calibration})",
     )

@@ -1,9 +1,9 @@
-"""The exact law of the integer sampler, from its thresholds, and its distance to Poisson.
+"""Exact law of the integer sampler, from its thresholds, and its distance to Poisson.
 
-Nothing here is simulated. One part's law is integers over 2**31. A step of n = 2**j parts has the
-n-fold convolution of it, taken as the n-th power of its Fourier transform in float64 (the error
-of a probability stays below 1e-11, see `_total_variation`); the part's law repeats every octave,
-so that every state of the largest rates costs a few seconds.
+Nothing here is simulated. One part's law is a vector of integers over 2**31. A step of n = 2**j
+parts has its n-fold convolution, computed as the n-th power of its Fourier transform in float64.
+The error of a probability stays below 1e-11, see `_total_variation`. A part's law repeats
+every octave, so all states up to the largest rates take a few seconds.
 """
 
 from dataclasses import asdict, dataclass
@@ -29,14 +29,14 @@ from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables, p
 
 ONE: Final = 1 << PROBABILITY_BITS
 DEFAULT_PER_OCTAVE: Final = 4096  # every state at 12 fraction bits
-_ROOM: Final = 64  # counts that a window holds beyond 8 standard deviations on either side
+_MARGIN: Final = 64  # counts that a window holds beyond 8 standard deviations on either side
 _CHUNK: Final = 1 << 19  # probabilities at a time; bounds the memory
 
 
 def part_thresholds(potentials: Int64, fraction_bits: int, tables: SamplerTables) -> Int64:
-    """Return (n, MAX_PART_COUNT): a part's count is the number of thresholds <= its uniform.
+    """Return thresholds (n, MAX_PART_COUNT): a part's count is the number that are <= its uniform.
 
-    A threshold of 2**31 is above every uniform: that count is never reached.
+    A threshold of 2**31 is above every uniform, so that count is never reached.
     """
     rate = part_rate(potentials, fraction_bits, tables)
     exponent = multiply_shift(rate, LOG2E, LOG2E_BITS)
@@ -63,9 +63,10 @@ def part_law(potentials: Int64, fraction_bits: int, tables: SamplerTables) -> In
 def step_law(
     potential: int, fraction_bits: int, tables: SamplerTables, max_count: int | None = None
 ) -> Float64:
-    """Return P(count = 0, 1, ...) of a step at one potential, all counts that can occur.
+    """Return P(count = 0, 1, ...) of a step at one potential, for all counts that can occur.
 
-    With `max_count`, what lies above it is at it, as the program saturates. Errors below 1e-11.
+    With `max_count`, larger counts are added to it, as the network saturates. Errors are below
+    1e-11.
     """
     potentials = np.array([potential], dtype=np.int64)
     n_parts = 1 << int(parts_log2(potentials, fraction_bits)[0])
@@ -80,7 +81,7 @@ def step_law(
 
 @dataclass(frozen=True)
 class Distances:
-    """How far the sampler's law is from Poisson's at each of n potentials; arrays (n,).
+    """Distances between the sampler's law and Poisson's at n potentials; arrays (n,).
 
     total_variation: half the sum of absolute differences. mean, zero: relative errors (signed)
     of the mean and of P(0). Saturation at max_count adds at most `tail_mass` to the first.
@@ -97,7 +98,7 @@ def distances(potentials: Int64, fraction_bits: int, tables: SamplerTables) -> D
     law = part_law(potentials, fraction_bits, tables) / ONE
     part = np.exp2(potentials / (1 << fraction_bits) - halvings)
     mean = law @ np.arange(MAX_PART_COUNT + 1) / part - 1.0
-    # n log P(0) + n rate: the two nearly cancel, so both are taken for one part first.
+    # n log P(0) + n rate: the two nearly cancel, so they are added for one part first.
     zero = np.expm1(np.exp2(halvings) * (np.log(law[:, 0]) + part))
     variation = np.empty(len(potentials))
     for log2 in np.unique(halvings):
@@ -109,13 +110,14 @@ def distances(potentials: Int64, fraction_bits: int, tables: SamplerTables) -> D
 def _total_variation(law: Float64, part: Float64, log2: int) -> Float64:
     """Return the distances (n,) of 2**log2 parts with laws (n, counts) and rates `part` (n,).
 
-    The difference of both characteristic functions is inverted on a window, outside which either
-    law holds less than 1e-13 (it wraps around, and can only make the distance smaller by that).
-    A transform of modulus at most 1, exact to a few 2**-53, is so to 2**12 times that as a power.
+    The difference of both characteristic functions is inverted on a window. Outside it, either law
+    has less than 1e-13, which wraps around and can only make the distance smaller by that. A
+    transform has modulus at most 1 and is exact to a few 2**-53, so its power is exact to 2**12
+    times that.
     """
     n_parts = 1 << log2
     width = 16.0 * np.sqrt(n_parts << SPLIT_OCTAVES) if log2 else 0.0
-    length = next_fast_len(int(width) + _ROOM, real=True)
+    length = next_fast_len(int(width) + _MARGIN, real=True)
     turn = np.expm1(-2j * np.pi / length * np.arange(length // 2 + 1))
     result = np.empty(len(law))
     for start in range(0, len(law), max(_CHUNK // length, 1)):
@@ -135,7 +137,7 @@ def _power(transform: npt.NDArray[np.complex128], n: int) -> npt.NDArray[np.comp
 
 @dataclass(frozen=True)
 class OctaveBound:
-    """The worst distances at potentials in (top - 1, top] octaves: rates up to 2**top."""
+    """Worst distances at potentials in (top - 1, top] octaves, rates up to 2**top."""
 
     top: int
     total_variation: float
@@ -145,10 +147,10 @@ class OctaveBound:
 
 @dataclass(frozen=True)
 class LawBounds:
-    """The worst distances between the sampler's law and Poisson's, by octave.
+    """Worst distances between the sampler's law and Poisson's, by octave.
 
-    states: potentials that were measured, out of `all_states`; every stride-th one, counted from
-    the upper end of each octave, besides both ends of the range.
+    states: number of potentials that were computed, out of `all_states`: every stride-th one,
+    counted from the upper end of each octave, and both ends of the range.
     """
 
     fraction_bits: int
@@ -158,7 +160,7 @@ class LawBounds:
     octaves: tuple[OctaveBound, ...]
 
     def up_to(self, top: int) -> OctaveBound:
-        """Return the worst of all octaves up to rate 2**top; zeros where no state is so low."""
+        """Return the worst distances up to rate 2**top; zeros where no state is so low."""
         kept = [octave for octave in self.octaves if octave.top <= top]
         names = ("total_variation", "mean", "zero")
         return OctaveBound(
@@ -174,9 +176,9 @@ class LawBounds:
 def law_bounds(
     fraction_bits: int, state_min: int, state_max: int, per_octave: int = DEFAULT_PER_OCTAVE
 ) -> LawBounds:
-    """Return the worst distances over states state_min..state_max, `per_octave` (2**i) of each.
+    """Return the worst distances over states state_min..state_max, `per_octave` (2**i) per octave.
 
-    All of them are measured where per_octave >= 2**fraction_bits.
+    All states are computed where per_octave >= 2**fraction_bits.
     """
     tables = SamplerTables()
     stride = max((1 << fraction_bits) // per_octave, 1)
@@ -196,5 +198,5 @@ def law_bounds(
 
 
 def tail_mass(rate: float, max_count: int) -> float:
-    """Return P(Poisson(rate) > max_count): what saturation can add to the total variation."""
+    """Return P(Poisson(rate) > max_count), the most that saturation adds to the total variation."""
     return float(poisson.sf(max_count, rate))

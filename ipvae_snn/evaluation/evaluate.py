@@ -1,4 +1,4 @@
-"""How good a float network is: figures over steps, sparseness, run-aways, with intervals."""
+"""Evaluate a float network: figures by step, sparseness and run-aways, with intervals."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -19,11 +19,11 @@ from ipvae_snn.metrics import estimates, sparseness
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
 
-CHUNK: Final = 1000  # images at a time: 2 MB for each of five arrays at K = 512
-CLIP_MARGIN: Final = 1.0  # nats below the clip, where it has taken over from the dynamics
-# A neuron whose rate is below one spike in 100 steps on every image takes part in none of them.
+CHUNK: Final = 1000  # images at a time; each of five arrays takes 2 MB at K = 512
+CLIP_MARGIN: Final = 1.0  # nats; this close to it, the clip determines the potential
+# A neuron is silent if its rate is below one spike in 100 steps on every image.
 SILENT_RATE: Final = 0.01
-# Noise of the read-out's training images is keyed apart from that of the images judged.
+# The read-out's training images have other noise keys than the evaluated images.
 TRAINING_KEY: Final = 1 << 31
 
 Report = Callable[[int], None]
@@ -31,10 +31,10 @@ Report = Callable[[int], None]
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """How to evaluate: `steps` T >= 1 and the seed of all noise; kl is the form that is reported.
+    """Settings of an evaluation: `steps` T >= 1, the seed of all noise, and the reported KL form.
 
-    training_steps: the horizon that the network was trained with, which is recorded too. threads:
-    of the CPU; they change no figure.
+    training_steps: the horizon that the network was trained with; figures are recorded there too.
+    threads: CPU threads; they change no figure.
     """
 
     steps: int
@@ -44,7 +44,7 @@ class EvaluationRequest:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for values that no run can have."""
+        """Raise ConfigError for values out of range."""
         for name, value, low, high in (
             ("steps", self.steps, 1, MAX_STEPS - 1),
             ("seed", self.seed, 0, MAX_SEED),
@@ -58,11 +58,12 @@ class EvaluationRequest:
 class Evaluation:
     """All figures of one network on one set of images.
 
-    moments: by recorded step, the last after all steps. spikes_per_image: over all steps.
-    lifetime_sparseness (over neurons) and population_sparseness (over images) of the rates after
-    the last step. silent_neurons: of `neurons`, those whose rate then is below SILENT_RATE for
-    every image. reached_clip: share of images with a potential within 1 nat of the clip at any
-    step. largest_rate: at any step, in spikes a step. worst_image: index of the last worst_r2.
+    moments: figures by recorded step; the last is after all steps. spikes_per_image: over all
+    steps. lifetime_sparseness (over neurons) and population_sparseness (over images) are those of
+    the rates after the last step. silent_neurons: number of the `neurons` whose rate is then below
+    SILENT_RATE for every image. reached_clip: share of images with a potential within 1 nat of the
+    clip at any step. largest_rate: at any step, in spikes per step. worst_image: index of the
+    image with worst_r2 after the last step.
     """
 
     data: str
@@ -94,10 +95,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation with what pictures and read-outs need of its run.
+    """An evaluation, with the rates and reconstructions that read-outs and pictures need.
 
-    rates (N, K) in spikes a step after the last step; samples and maps: by recorded step, the
-    reconstructions (P, M) of the first P images.
+    rates (N, K): after the last step, in spikes per step. samples, maps: reconstructions (P, M) of
+    the first P images by recorded step, from one sample and from the rates.
     """
 
     evaluation: Evaluation
@@ -127,10 +128,10 @@ def evaluate(
     shown: int = 0,
     report: Report = lambda image_steps: None,
 ) -> Evaluated:
-    """Run `images` through the network and judge it at every recorded step.
+    """Run `images` through the network and compute its figures at every recorded step.
 
-    `shown` images keep their reconstructions; `report` is told how many image-steps are done
-    since it was last called. Images are taken CHUNK at a time, and no history is kept. Raises
+    The first `shown` images keep their reconstructions. `report` receives the number of image-steps
+    done since its last call. Images are run CHUNK at a time, and no history is kept. Raises
     DataError for images of another size or kind.
     """
     c = fast.circuit(network)
@@ -148,7 +149,7 @@ def evaluate(
             z, rate = fast.counts(c, p), np.exp(p.state)
             sample, mean = z @ c.phi.T, rate @ c.phi.T
             figures[index].append(judge(pixels, p, z, sample, mean))
-            # Copies: a view of no row would hold on to all of them.
+            # Copies: a view would keep the whole array in memory.
             samples[t].append(sample[:keep].copy())
             maps[t].append(mean[:keep].copy())
         rates.append(np.exp(p.state))
@@ -189,7 +190,7 @@ def final_rates(
     request: EvaluationRequest,
     report: Report = lambda image_steps: None,
 ) -> Float32:
-    """Return the rates (N, K) after all steps of images for a read-out to be fitted on."""
+    """Return the rates (N, K) after all steps, for fitting a read-out on these images."""
     c = fast.circuit(network)
     rates = []
     for first, pixels in _chunks(images.pixels):

@@ -1,4 +1,4 @@
-"""The figures of one moment of inference, per image and as means with intervals."""
+"""Figures of inference after one step, per image and as means with intervals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ Judge = Callable[[Float32, Progress, Float32, Float32, Float32], dict[str, Float
 class Moment:
     """Means over the images after `step` steps, with 95 % intervals.
 
-    r2 and mse (a pixel) are those of one sample's reconstruction phi z with z ~ Poisson(exp(u)),
-    r2_map and mse_map of phi exp(u). zeros: share of neurons silent in z; spikes: of all neurons
-    in z. corner: distance of (r2, zeros) to (1, 1), interval by the delta method. nll: -log
-    p(x|z) in nats an image. kl: from the potentials before the last step to those after it;
-    free_energy = nll + kl; du_norm: L2 norm of the last step's change. None before any step.
-    worst_r2: the smallest r2 of any image.
+    r2 and mse (per pixel) are those of one sample's reconstruction phi z with z ~ Poisson(exp(u)),
+    r2_map and mse_map those of phi exp(u). zeros: share of neurons that are silent in z. spikes:
+    sum of z over all neurons. corner: distance of (r2, zeros) to (1, 1), its interval by the delta
+    method. nll: -log p(x|z) in nats per image. kl: from the potentials before the last step to
+    those after it. free_energy = nll + kl. du_norm: L2 norm of the last step's change. kl,
+    free_energy and du_norm are None before the first step. worst_r2: the smallest r2 of any image.
     """
 
     step: int
@@ -45,7 +45,7 @@ class Moment:
 
 
 def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
-    """Return the function that gives each image's figures (N,) by the names of Moment."""
+    """Return the function that computes each image's figures (N,), by the names of Moment."""
     log_sigma = torch.from_numpy(network.log_sigma.astype(np.float64))
     precision = linear_gaussian.precision(log_sigma).numpy().astype(np.float32)
     normaliser = float(linear_gaussian.log_normaliser(log_sigma))
@@ -77,7 +77,7 @@ def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
 def gather(
     steps: tuple[int, ...], figures: list[list[dict[str, Float64]]]
 ) -> tuple[tuple[Moment, ...], int]:
-    """Return the moments, and the index of the worst image of the last (0 if none has an R2)."""
+    """Return the figures by step, and the last step's worst image (0 if none has an R2)."""
     moments = []
     worst = 0
     for step, parts in zip(steps, figures, strict=True):
@@ -105,9 +105,9 @@ def gather(
 
 
 def corner(r2: Float64, zeros: Float64) -> Estimate:
-    """Return sqrt((1 - mean R2)^2 + (1 - mean zeros)^2) of figures an image (N,).
+    """Return sqrt((1 - mean R2)^2 + (1 - mean zeros)^2) of figures per image (N,).
 
-    Its interval is by the delta method: with a and b the means of a_n = 1 - R2_n and
+    The interval is by the delta method: with a and b the means of a_n = 1 - R2_n and
     b_n = 1 - zeros_n, the mean of (a a_n + b b_n) / d is d itself, and varies as d does.
     """
     a_n = 1.0 - r2

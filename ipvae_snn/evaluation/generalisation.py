@@ -1,4 +1,4 @@
-"""The images that a network of 28x28 digits has never seen the like of."""
+"""Out-of-distribution images for a network of 28x28 images: rotated, and from other sets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ SETS: Final = ("mnist", "fashion-mnist", "kmnist", "omniglot")
 
 @dataclass(frozen=True)
 class OtherSets:
-    """Sets to judge a network on, and why the others of SETS were left out, by name."""
+    """Sets to evaluate a network on; left_out: by name, why the others of SETS are missing."""
 
     found: tuple[ImageSet, ...]
     left_out: dict[str, str]
 
 
 def other_sets(images: ImageSet, load: Callable[[str], ImageSet], seed: int = 0) -> OtherSets:
-    """Return `images` rotated, and each of SETS but their own, as far as `load` has them.
+    """Return `images` rotated, and every other set of SETS that `load` finds.
 
     Raises DataError if the images are not 28x28 of kind "unit".
     """

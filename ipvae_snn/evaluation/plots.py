@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: convergence past the training horizon, reconstructions, dictionary."""
+"""Pictures of an evaluation: convergence, reconstructions and dictionary."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -29,14 +29,14 @@ Value = Callable[[Moment], Estimate | None]
 def pictures(
     network: FloatNetwork, images: ImageSet, result: Evaluated
 ) -> tuple[Picture, Picture, Picture]:
-    """Return the pictures of an evaluation that kept reconstructions of the first images.
+    """Return the pictures of an evaluation that kept reconstructions of its first images.
 
-    Raises ValueError if it kept none (see `shown` of evaluate).
+    Raises ValueError if it kept none (`shown` of `evaluate`).
     """
     shown, steps = (len(result.samples[result.evaluation.steps]), len(result.samples))
     if shown == 0:
         raise ValueError("the evaluation kept no reconstruction; evaluate with shown of 1 or more")
-    title = f"Images of {images.name} and what the spikes and rates of a step decode to"
+    title = f"Images of {images.name}, reconstructed from the spikes and rates of one step"
     shape = network.image_shape
     return (
         Picture(
@@ -88,7 +88,7 @@ def convergence(figure: Figure, evaluation: Evaluation) -> Figure:
     if evaluation.training_steps <= evaluation.steps:
         for axes in (quality, sparse, change):
             axes.axvline(evaluation.training_steps, color="0.45", linestyle=":", linewidth=1.2)
-        # The change falls from the upper left, so that the upper right has room.
+        # The curve falls from the upper left, so the upper right is free.
         change.annotate(
             f"trained with {evaluation.training_steps} steps",
             (evaluation.training_steps, 0.9),
@@ -114,7 +114,7 @@ def reconstructions(
     shape: tuple[int, int],
     title: str,
 ) -> Figure:
-    """Draw, for each of originals (P, M), what the steps of `samples` and of `maps` decode to."""
+    """Draw each of the originals (P, M) and its reconstructions in `samples` and `maps` by step."""
     steps = spread(sorted(samples))
     low, high = np.percentile(originals, [0.5, 99.5])
     n = len(originals)
@@ -139,7 +139,7 @@ def reconstructions(
 def dictionary_by_use(
     figure: Figure, phi: Float32, shape: tuple[int, int], rates: Floats
 ) -> Figure:
-    """Draw the dictionary phi (M, K) in the order of the mean rates (N, K), and those rates."""
+    """Draw the dictionary phi (M, K), sorted by the mean of `rates` (N, K), and the mean rates."""
     use = rates.mean(axis=0, dtype=np.float64)
     order = np.argsort(-use)
     shown = order[:MAX_ELEMENTS]
@@ -153,19 +153,19 @@ def dictionary_by_use(
     below.yaxis.set_major_formatter("{x:g}")
     below.yaxis.set_minor_formatter(NullFormatter())
     below.set_xlabel("element")
-    below.set_ylabel("mean rate (spikes a step)")
+    below.set_ylabel("mean rate (spikes per step)")
     below.margins(x=0.01)
     return figure
 
 
 def spread(steps: Sequence[int], most: int = MAX_COLUMNS) -> list[int]:
-    """Return at most `most` of the steps, evenly spread, the first and the last among them."""
+    """Return at most `most` of the steps, evenly spaced, with the first and the last."""
     picks = np.unique(np.rint(np.linspace(0, len(steps) - 1, min(most, len(steps)))).astype(int))
     return [steps[i] for i in picks]
 
 
 def _ticks(steps: Sequence[int]) -> list[int]:
-    """Return the last step and the powers of 2 that leave room for its label."""
+    """Return the last step and the powers of 2 that leave space for its label."""
     last = steps[-1]
     return [*(t for t in steps if t & (t - 1) == 0 and 3 * t <= 2 * last), last]
 

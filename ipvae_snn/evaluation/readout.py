@@ -1,4 +1,4 @@
-"""What a linear classifier reads from the rates: logistic regression and its accuracy."""
+"""Linear read-out: accuracy of logistic regression on the rates."""
 
 import warnings
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ipvae_snn.arrays import Floats, Int64
 from ipvae_snn.metrics.estimates import Estimate, share
 
 MAX_ITERATIONS: Final = 1000
-# Strengths of the penalty to choose from, weakest first, and how many images a choice needs.
+# Inverse penalties C to choose from, the weakest penalty first, and the images that a choice needs.
 STRENGTHS: Final = (1.0, 0.1, 0.01, 0.001)
 MIN_TO_CHOOSE: Final = 500
 
@@ -23,10 +23,10 @@ Labels = Int64
 
 @dataclass(frozen=True)
 class Readout:
-    """Accuracy on the judged images (Wilson's interval) of a classifier fitted on others.
+    """Accuracy of a classifier on the evaluated images (Wilson's interval).
 
-    fitted_on: images it was fitted on. converged: False where the solver stopped at its limit of
-    iterations, so that a longer fit might do better. c: the inverse strength of its penalty.
+    fitted_on: number of training images. converged: False if the solver stopped at its limit of
+    iterations; a longer fit might then be better. c: inverse strength of the penalty.
     """
 
     accuracy: Estimate
@@ -36,7 +36,7 @@ class Readout:
 
 
 def unfit_reason(fitted: Labels | None, judged: Labels | None) -> str | None:
-    """Return why labels `fitted` and `judged` allow no read-out, or None where they do."""
+    """Return why these labels allow no read-out; None if they allow it."""
     if fitted is None or judged is None:
         return "the data set has no labels"
     if len(np.unique(fitted)) < 2:
@@ -49,11 +49,11 @@ def unfit_reason(fitted: Labels | None, judged: Labels | None) -> str | None:
 def linear_readout(
     fitted_features: Floats, fitted_labels: Labels, features: Floats, labels: Labels
 ) -> Readout:
-    """Fit multinomial logistic regression (L2) on standardised features and judge it.
+    """Fit multinomial logistic regression (L2) on standardised features and return its accuracy.
 
-    Features are (N, K). Each feature is shifted and scaled by its mean and deviation over the
-    images that are fitted. C is the one of STRENGTHS that is best on every tenth of these images
-    when it is fitted on the others; 1 where they are fewer than MIN_TO_CHOOSE.
+    Features are (N, K), standardised by their mean and deviation over the training images. C is
+    chosen from STRENGTHS: a fit on nine tenths of the training images is scored on the rest. With
+    fewer than MIN_TO_CHOOSE images, C is 1.
     """
     c = _chosen(fitted_features, fitted_labels)
     model = _model(c)
@@ -70,7 +70,7 @@ def _model(c: float) -> Pipeline:
 
 
 def _chosen(features: Floats, labels: Labels) -> float:
-    """Return the C that judges held-out images best; the weakest penalty of equals."""
+    """Return the C with the best accuracy on held-out images; of equals, the weakest penalty."""
     if len(labels) < MIN_TO_CHOOSE:
         return STRENGTHS[0]
     held = np.arange(len(labels)) % 10 == 9

@@ -24,10 +24,10 @@ MSE_UNIT: Final = 1e-3  # the table shows thousandths, as the published figures 
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation with its read-out (or why there is none) and its generalisation, if asked for.
+    """An evaluation with its read-out (or why there is none) and other sets, if requested.
 
-    others: evaluations by set; left_out: why a set has none. Both are None where not asked for.
-    seconds: of the evaluation alone, without read-out and other sets.
+    others: evaluations by set; left_out: by set, why it has none. Both are None if not requested.
+    seconds: time of the evaluation alone, without read-out and other sets.
     """
 
     checkpoint: str
@@ -74,9 +74,9 @@ class Report:
 
 
 def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
-    """Return the tables, what they cannot hold, and the pictures."""
+    """Return the tables, remarks and pictures."""
     result = report.evaluation
-    pace = f"{report.us_per_image_step:.1f} us an image and step"
+    pace = f"{report.us_per_image_step:.1f} us per image and step"
     blocks: list[Block] = [
         steps_table(result),
         figures_table(result, report.readout),
@@ -89,8 +89,8 @@ def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
     if result.reached_clip.mean > 0:
         blocks.append(
             paragraph(
-                Span("some potentials reached the clip, where inference has run away", "warning"),
-                f": the largest rate was {result.largest_rate:,.0f} spikes a step",
+                Span("some potentials reached the clip: inference ran away", "warning"),
+                f"; the largest rate was {result.largest_rate:,.0f} spikes per step",
             )
         )
     return Document(
@@ -140,16 +140,16 @@ def figures_table(result: Evaluation, readout: Readout | str) -> Table:
     estimates: list[tuple[str, Estimate | None, int]] = [
         ("R2 of one sample", last.r2, 4),
         ("R2 of the MAP read-out", last.r2_map, 4),
-        ("MSE a pixel, one sample", last.mse, 5),
-        ("MSE a pixel, MAP read-out", last.mse_map, 5),
+        ("MSE per pixel, one sample", last.mse, 5),
+        ("MSE per pixel, MAP read-out", last.mse_map, 5),
         ("zeros", last.zeros, 4),
         ("distance to the ideal corner", last.corner, 4),
-        ("spikes a step", last.spikes, 1),
-        ("spikes an image, all steps", result.spikes_per_image, 0),
+        ("spikes per step", last.spikes, 1),
+        ("spikes per image, all steps", result.spikes_per_image, 0),
         (f"free energy (KL as in {result.kl_form!r}), nats", last.free_energy, 1),
         ("lifetime sparseness", result.lifetime_sparseness, 4),
         ("population sparseness", result.population_sparseness, 4),
-        ("share of images that reach the clip", result.reached_clip, 4),
+        ("share of images that reached the clip", result.reached_clip, 4),
     ]
     if not isinstance(readout, str):
         name = f"accuracy, linear read-out of {readout.fitted_on:,}"
@@ -173,9 +173,9 @@ def _with_intervals(
 
 
 def others_table(others: Mapping[str, Evaluation]) -> Table:
-    """Return one row for each set of images that the network was not trained on."""
+    """Return one row per set of out-of-distribution images."""
     return table(
-        "Images of other kinds; clip %: share that reaches the clip",
+        "Out-of-distribution images; clip %: share of images that reached the clip",
         ("data", "n", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "worst", "clip %"),
         [
             (

@@ -1,6 +1,6 @@
-"""A report as data: a title, and blocks of text, tables and pictures, without any format.
+"""Documents: a title, and blocks of text, tables and pictures, without any format.
 
-terminal.py and markdown.py render it. No text in it holds markup, except that backticks quote code;
+terminal.py and markdown.py render them. The only markup in a text are backticks around code;
 emphasis is a field, the tone.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Align = Literal["left", "right"]
-# plain; strong: a heading; good, warning, bad: a verdict.
+# strong: a heading; good, warning, bad: a verdict.
 Tone = Literal["plain", "strong", "good", "warning", "bad"]
 
 
@@ -43,9 +43,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's name and side; wraps: whether its cells are text that may take several lines.
+    """A column's name and alignment; wraps: whether its cells are text of several lines.
 
-    Other cells, numbers with their intervals among them, do so only where a line is too short.
+    Other cells, such as numbers with their intervals, wrap only where a line is too short.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns; sections: the rows before which there is a gap."""
+    """Rows of cells under columns; sections: indices of the rows that begin a section."""
 
     title: str
     columns: tuple[Column, ...]
@@ -68,7 +68,7 @@ class Table:
             if len(row) != len(self.columns):
                 raise ValueError(
                     f"table {self.title!r}: row {index} has {len(row)} cells, but there are "
-                    f"{len(self.columns)} columns; give one cell for each"
+                    f"{len(self.columns)} columns; give one cell per column"
                 )
 
 
@@ -91,7 +91,7 @@ Block = Text | Table | Picture
 
 @dataclass(frozen=True)
 class Document:
-    """A report: what it is about, and its blocks in order."""
+    """A report: its title, and its blocks in order."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -109,9 +109,9 @@ def table(
     text: bool = False,
     sections: Sequence[int] = (),
 ) -> Table:
-    """Return a table: the first column to the left, the others right unless they are `text`.
+    """Return a table: the first column is left-aligned, the others right unless they are `text`.
 
-    A row that is shorter than the head is filled up with empty cells.
+    Rows shorter than the head are filled with empty cells.
     """
     first, *others = head
     other = Column("", "left", wraps=True) if text else Column("")
@@ -126,7 +126,7 @@ def table(
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number for a table, in full; a dash where there is none."""
+    """Return a number as text for a table, without exponent; a dash if there is none."""
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:,.{digits}f}"

@@ -1,4 +1,4 @@
-"""JSON for machines, on the terminal and in files."""
+"""JSON output for the terminal and for files."""
 
 import json
 import math
@@ -16,8 +16,7 @@ def emit_json(value: dict[str, Any]) -> None:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write the same to a file, whole or not at all."""
-
+    """Write one JSON object to a file atomically, with null as in `emit_json`."""
     write_text(path, json.dumps(finite(value), indent=2) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Documents as Markdown, tables as GitHub takes them."""
+"""Render documents as Markdown, with tables in GitHub's form."""
 
 import re
 from types import MappingProxyType
@@ -7,9 +7,9 @@ from typing import Final
 from ipvae_snn.report.document import Block, Document, Picture, Span, Table, Text
 
 RULES: Final = MappingProxyType({"left": "---", "right": "---:"})
-LOUD: Final = ("strong", "warning", "bad")  # tones in bold; what is good needs no attention
+LOUD: Final = ("strong", "warning", "bad")  # tones in bold
 CODE: Final = re.compile(r"(`[^`]+`)")
-# Characters that Markdown would take as markup; "_" only where a word begins or ends.
+# Characters that Markdown reads as markup; "_" only at the beginning or end of a word.
 MARKUP: Final = re.compile(r"[\\*<]|(?<!\w)_|_(?!\w)")
 
 
@@ -20,9 +20,9 @@ def render(shown: Document, level: int = 1) -> str:
 
 
 def table(shown: Table, ready: bool = False) -> str:
-    """Return a table's head and rows, without its title, and without a line break at the end.
+    """Return a table's head and rows, without its title and without a final line break.
 
-    ready: the cells hold Markdown already, and are taken as they are.
+    ready: the cells hold Markdown and are not escaped.
     """
     cell = _ready if ready else _cell
     rows = [tuple(Span(column.name) for column in shown.columns), *shown.rows]
@@ -51,14 +51,14 @@ def _ready(span: Span) -> str:
 
 
 def _cell(span: Span) -> str:
-    """Return a cell; spaces at its beginning, which show that it is part of another, are kept."""
+    """Return a cell; leading spaces, which indent sub-entries, are kept."""
     text = " ".join(span.text.split())
     indent = "&nbsp;" * (len(span.text) - len(span.text.lstrip())) if text else ""
     return indent + _toned(Span(text, span.tone)).replace("|", r"\|")
 
 
 def _toned(span: Span) -> str:
-    """Return the text in bold where its tone is loud; spaces stay outside of the asterisks."""
+    """Return the text, in bold if its tone is loud; spaces stay outside the asterisks."""
     text = span.text.strip()
     if span.tone not in LOUD or not text:
         return _text(span.text)
@@ -67,7 +67,7 @@ def _toned(span: Span) -> str:
 
 
 def _text(text: str) -> str:
-    """Return text in which nothing is taken as markup but code in backticks."""
+    """Return text with all markup escaped except code in backticks."""
     parts = CODE.split(text)
     return "".join(
         part if index % 2 else MARKUP.sub(lambda result: f"\\{result[0]}", part)

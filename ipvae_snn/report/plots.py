@@ -1,6 +1,6 @@
 """Draw dictionaries, reconstructions, rasters, R2 over steps and ranges; write pictures to files.
 
-A function that draws takes the axes, or the figure where it needs several, and returns it.
+Drawing functions take and return axes, or a figure if they need several axes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,14 +22,14 @@ from ipvae_snn.errors import ConfigError
 from ipvae_snn.report.document import Picture
 from ipvae_snn.storage.atomic import atomic_path
 
-# hashsalt: the same SVG for the same picture.
+# hashsalt: a picture always gives the same SVG.
 STYLE: Final[Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.hashsalt": "ipvae-snn",
 }
-# By suffix: what is written into the file beside the picture. None leaves the date out.
+# Metadata by suffix. None omits the date.
 FORMATS: Final = MappingProxyType(
     {
         ".png": {},
@@ -57,7 +57,7 @@ CURVES_SIZE: Final = (6.4, 4.0)
 
 
 class Bar(NamedTuple):
-    """A range: high None where low is a minimum, low None where nothing is public."""
+    """A range; high is None if low is a minimum, low is None if nothing is public."""
 
     name: str
     low: float | None
@@ -65,7 +65,7 @@ class Bar(NamedTuple):
 
 
 def format_of(path: Path) -> str:
-    """Return the format that the suffix of `path` names; raise ConfigError for an unknown one."""
+    """Return the format of the suffix of `path`; raise ConfigError for an unknown suffix."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(
@@ -77,10 +77,10 @@ def format_of(path: Path) -> str:
 
 @contextmanager
 def page(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure of (width, height) inches without any display, then write it to `path`.
+    """Yield a figure of (width, height) inches without a display, then write it to `path`.
 
-    The suffix gives the format. The file appears whole or not at all. Raises ConfigError for a
-    suffix that is not in FORMATS, before anything is drawn.
+    The suffix gives the format. The file is written atomically. Raises ConfigError for a suffix
+    that is not in FORMATS, before anything is drawn.
     """
     form = format_of(path)
     with matplotlib.rc_context(STYLE):
@@ -93,19 +93,19 @@ def page(path: Path, width: float, height: float) -> Iterator[Figure]:
 
 
 def save(picture: Picture, path: Path) -> Picture:
-    """Write a picture to `path`, and return it with this path; errors are those of `page`."""
+    """Write a picture to `path` and return it with this path; raises as `page` does."""
     with page(path, *picture.size) as figure:
         picture.draw(figure)
     return replace(picture, path=path)
 
 
 def save_all(pictures: Iterable[Picture], folder: Path) -> tuple[Picture, ...]:
-    """Write pictures into `folder` as PNG under their names, and return them with their paths."""
+    """Write pictures into `folder` as PNG files and return them with their paths."""
     return tuple(save(picture, folder / f"{picture.name}.png") for picture in pictures)
 
 
 def tiles(rows: Floats, shape: tuple[int, int], columns: int) -> Float64:
-    """Return images (N, M) as one picture, each scaled by its own largest magnitude to [-1, 1]."""
+    """Return images (N, M) as one picture; each is scaled to [-1, 1] by its largest magnitude."""
     height, width = shape
     count = -(-len(rows) // columns)
     sheet = np.full((count * (height + GAP) + GAP, columns * (width + GAP) + GAP), np.nan)
@@ -125,7 +125,7 @@ def show(axes: Axes, picture: Floats, low: float, high: float) -> Axes:
 
 
 def dictionary(axes: Axes, phi: Float32, shape: tuple[int, int], use: Floats) -> Axes:
-    """Draw the dictionary elements phi (M, K) that `use` (K,) ranks highest."""
+    """Draw the dictionary elements phi (M, K) with the highest `use` (K,)."""
     order = np.argsort(-use)[:MAX_TILES]
     columns = int(np.ceil(np.sqrt(len(order))))
     show(axes, tiles(phi.T[order], shape, columns), -1, 1)
@@ -145,7 +145,7 @@ def reconstructions(
     shape: tuple[int, int],
     title: str,
 ) -> Figure:
-    """Draw originals (N, M) in the first row, and below them their reconstructions by step."""
+    """Draw originals (N, M) in the first row and their reconstructions by step below."""
     low, high = np.percentile(originals, [0.5, 99.5])
     rows = [("original", originals), *((f"step {t}", image) for t, image in steps.items())]
     grid = figure.subplots(len(rows), len(originals), squeeze=False)
@@ -162,7 +162,7 @@ def raster(axes: Axes, counts: Integers, title: str) -> Axes:
     active = np.flatnonzero(counts.any(axis=0))
     order = active[np.argsort(-counts[:, active].sum(axis=0))]
     shown = counts[:, order].T
-    # A square-root scale: most counts are 0 or 1, and a few are large.
+    # Square-root scale: most counts are 0 or 1, and a few are large.
     scale = PowerNorm(0.5, vmin=0, vmax=max(int(shown.max(initial=1)), 1))
     picture = axes.imshow(shown, cmap="Greys", norm=scale, aspect="auto", interpolation="nearest")
     axes.figure.colorbar(picture, ax=axes, label="spike count", pad=0.02)
@@ -179,9 +179,9 @@ def raster_and_potentials(
     octaves: Floats,
     title: str,
 ) -> Figure:
-    """Draw chosen neurons (C,) over the steps of one image: counts (T, C), potentials (T, C).
+    """Draw counts (T, C) and potentials (T, C) of chosen neurons (C,) for one image.
 
-    Potentials are in octaves, log2 of the rate in spikes a step.
+    Potentials are in octaves, log2 of the rate in spikes per step.
     """
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     step, place = np.nonzero(counts)
@@ -192,11 +192,11 @@ def raster_and_potentials(
     upper.tick_params(axis="y", labelsize=6)
     upper.set_ylim(len(neurons) - 0.4, -0.6)
     upper.set_ylabel("neuron, most active first")
-    upper.set_title(f"{title}\ndots: spike counts by area", loc="left")
+    upper.set_title(f"{title}\ndot area: spike count", loc="left")
     for column in range(min(len(neurons), LINES)):
         lower.plot(octaves[:, column], linewidth=1.1, label=str(neurons[column]))
     lower.set_xlabel("step")
-    lower.set_ylabel("membrane potential\n(log2 of spikes a step)")
+    lower.set_ylabel("membrane potential\n(log2 of spikes per step)")
     lower.legend(title="neuron", ncols=4, frameon=False, fontsize=7)
     return figure
 
@@ -204,7 +204,7 @@ def raster_and_potentials(
 def r2_over_steps(
     axes: Axes, curves: Mapping[str, Sequence[tuple[float, float, float]]], title: str
 ) -> Axes:
-    """Draw (mean, low, high) R2 over the steps for every curve; low..high is the 95 % interval."""
+    """Draw curves of (mean, low, high) R2 over the steps; low..high is the 95 % interval."""
     floor = 0.0
     for index, (name, points) in enumerate(curves.items()):
         mean, low, high = (np.array(part) for part in zip(*points, strict=True))
@@ -222,14 +222,14 @@ def r2_over_steps(
 
 
 def ranges_size(bars: int) -> tuple[float, float]:
-    """Return the size in inches of a figure for so many ranges."""
+    """Return the size in inches of a figure for this number of ranges."""
     return 7.4, 0.34 * bars + 1.1
 
 
 def ranges(axes: Axes, bars: Sequence[Bar], title: str, label: str) -> Axes:
-    """Draw bars from 0 to low and on to high, on a logarithmic axis; an arrow where high is None.
+    """Draw bars up to low and on to high, on a logarithmic axis; an arrow where high is None.
 
-    Where nothing is public, the picture says so.
+    A bar without a public figure is labelled "not public".
     """
     known = [low for _, low, _ in bars if low]
     if not known:

@@ -1,4 +1,4 @@
-"""Documents, tables and numbers on the terminal."""
+"""Print documents, tables and numbers on the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ipvae_snn.report import document
 from ipvae_snn.report.document import Block, Document, Span
-from ipvae_snn.report.document import number as number  # the old place of it
+from ipvae_snn.report.document import number as number  # re-exported
 
 STYLES: Final = MappingProxyType(
     {"plain": "", "strong": "bold", "good": "green", "warning": "yellow", "bad": "red"}
@@ -22,16 +22,15 @@ PADDING: Final = 2  # a space on each side of a cell
 
 
 def console(quiet: bool = False) -> Console:
-    """Return the console for tables; with `quiet` (JSON is asked for) it writes to stderr."""
-
+    """Return the console for tables; with `quiet` (for JSON output) it writes to stderr."""
     return Console(stderr=quiet)
 
 
 def show(screen: Console, shown: Document) -> None:
-    """Print the blocks; of pictures, where they were written.
+    """Print the blocks; of pictures, their paths.
 
-    The title is not printed: it repeats the command. Words and numbers are never cut: where the
-    terminal is too narrow for them, lines are longer than it is wide.
+    The title is not printed, since it repeats the command. Words and numbers are never cut: on a
+    narrow terminal, lines are longer than its width.
     """
     for block in shown.blocks:
         _show(screen, block)
@@ -50,7 +49,7 @@ def _show(screen: Console, block: Block) -> None:
 
 @dataclass(frozen=True)
 class _WholeText:
-    """A text in lines as long as its longest word needs: Rich itself would break such a word."""
+    """A text whose lines are at least as long as its longest word; Rich would break the word."""
 
     text: Text
     width: int | None = None
@@ -62,7 +61,7 @@ class _WholeText:
 
 @dataclass(frozen=True)
 class _WholeTable:
-    """A table as Rich renders it, as wide as its words need: Rich itself would cut them."""
+    """A table that is at least as wide as its words need; Rich would cut them."""
 
     table: document.Table
 
@@ -71,28 +70,28 @@ class _WholeTable:
         whole = sum(widths) + _frame(len(widths))
         if self.table.title:
             yield _WholeText(Text(self.table.title, style="table.title"), whole)
-        report = Table(box=SIMPLE_HEAD)
+        drawn = Table(box=SIMPLE_HEAD)
         for column, width in zip(self.table.columns, widths, strict=True):
-            report.add_column(Text(column.name), justify=column.align, width=width)
+            drawn.add_column(Text(column.name), justify=column.align, width=width)
         for index, row in enumerate(self.table.rows):
             if index in self.table.sections:
-                report.add_section()
-            report.add_row(*map(_styled, row))
-        yield from screen.render(report, options.update(width=whole))
+                drawn.add_section()
+            drawn.add_row(*map(_styled, row))
+        yield from screen.render(drawn, options.update(width=whole))
 
 
 def column_widths(shown: document.Table, available: int) -> list[int]:
-    """Return the columns' widths in characters: within `available` as far as words stay whole.
+    """Return the columns' widths in characters, within `available` if words allow it.
 
-    The columns that wrap give way first, the widest of them before the others, then the rest; none
-    below its longest word.
+    Columns that wrap are narrowed first, the widest before the others, then the rest; none becomes
+    narrower than its longest word.
     """
     widths, words = [], []
     for index, column in enumerate(shown.columns):
         cells = [row[index].text for row in shown.rows]
         widths.append(max(map(cell_len, [column.name, *cells])))
         words.append(_longest([column.name, *cells]))
-    # First only names, and cells that are text, take several lines.
+    # At first, only names and cells of text take several lines.
     first = [
         word if column.wraps else max(cells, word)
         for column, cells, word in zip(shown.columns, _cell_widths(shown), words, strict=True)
@@ -102,13 +101,13 @@ def column_widths(shown: document.Table, available: int) -> list[int]:
 
 
 def _cell_widths(shown: document.Table) -> list[int]:
-    """Return the width of each column's longest cell, its name left out."""
+    """Return the width of each column's longest cell, without its name."""
     columns = range(len(shown.columns))
     return [max((cell_len(row[index].text) for row in shown.rows), default=0) for index in columns]
 
 
 def _narrowed(widths: list[int], least: list[int], available: int) -> list[int]:
-    """Return widths, the widest made narrower until all fit or none can, and none below `least`."""
+    """Return widths after narrowing the widest until all fit; none becomes less than `least`."""
     result = list(widths)
     for _ in range(max(sum(result) - available, 0)):
         free = [index for index, width in enumerate(result) if width > least[index]]
@@ -124,7 +123,7 @@ def _longest(texts: Sequence[str]) -> int:
 
 
 def _frame(columns: int) -> int:
-    """Return what padding, the gaps between columns and the edges of the box take."""
+    """Return the width of padding, gaps between columns and edges of the box."""
     return PADDING * columns + (columns - 1) + 2
 
 
@@ -133,11 +132,10 @@ def _styled(span: Span) -> Text:
 
 
 def table(title: str, *columns: str, text: bool = False) -> Table:
-    """Return an empty table: the first column to the left, the others right unless `text`."""
-
-    report = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
+    """Return an empty table: the first column is left-aligned, the others right unless `text`."""
+    shown = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
     for index, column in enumerate(columns):
-        report.add_column(
+        shown.add_column(
             column, justify="left" if index == 0 or text else "right", no_wrap=index == 0
         )
-    return report
+    return shown

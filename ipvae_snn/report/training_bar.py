@@ -1,4 +1,4 @@
-"""A progress bar of training."""
+"""Progress bar of training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from ipvae_snn.training import trainer
 
 @contextmanager
 def training_bar(screen: Console, iterations: int) -> Iterator[trainer.Progress]:
-    """Show iterations, loss, and the latest R2 and zeros on held-out images, within the block."""
+    """Show iterations, loss, and the latest R2 and zeros on held-out images during the block."""
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -35,7 +35,7 @@ def training_bar(screen: Console, iterations: int) -> Iterator[trainer.Progress]
 
 
 def training_state(progress: trainer.TrainProgress) -> str:
-    """Return the loss, with R2 and zeros where this iteration measured them."""
+    """Return the loss, and R2 and zeros if this iteration measured them."""
     state = f"loss {progress.loss:.1f}"
     if progress.validation is None:
         return state

@@ -1,1 +1,1 @@
-"""What the command line, a notebook and a benchmark all call."""
+"""Workflows that the command line, notebooks and benchmarks call."""

@@ -1,4 +1,4 @@
-"""Run one network on several back ends over the same images and put what came out side by side."""
+"""Run one network on several back ends with the same images and compare the results."""
 
 import time
 from collections.abc import Callable
@@ -46,10 +46,10 @@ ORACLE: Final = "reference"
 
 @dataclass(frozen=True)
 class Row:
-    """One back end: quality, activity, energy proxies (nJ an image) and time.
+    """One back end: quality, activity, energy proxy (nJ per image) and time.
 
-    equal is None for the float run, and whether all counts and states are the oracle's for the
-    others. us_per_image_step is wall-clock, start-up included.
+    equal: whether all counts and states equal the reference's; None for the float run.
+    us_per_image_step: wall-clock time, including start-up.
     """
 
     backend: str
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, the energy's source, and how float and integer counts agree."""
+    """All rows, the source of the energies, and the agreement of float and integer counts."""
 
     rows: tuple[Row, ...]
     energy_profile: str
@@ -84,7 +84,7 @@ class Comparison:
 
     @property
     def all_equal(self) -> bool:
-        """Whether every integer back end gave the oracle's counts and states."""
+        """Whether every integer back end gave the reference's counts and states."""
         return all(row.equal is not False for row in self.rows)
 
     def as_json(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Comparison:
         return asdict(self)
 
     def require_equal(self) -> None:
-        """Raise DivergedError, with the first place of each, if a back end left the reference."""
+        """Raise DivergedError, with the first place of each, if a back end differs."""
         if not self.all_equal:
             wrong = [f"{row.backend}: {row.divergence}" for row in self.rows if row.divergence]
             raise DivergedError("; ".join(wrong))
@@ -107,9 +107,9 @@ class Networks(NamedTuple):
 
 @dataclass(frozen=True)
 class Contest:
-    """Back ends to compare with float inference and the reference, and how to price their runs.
+    """Back ends to compare with float inference and the reference, and an energy profile.
 
-    energy: a profile with energies (see `ipvae-snn profiles`), or the path of a .toml file.
+    energy: name of a profile with energies (see `ipvae-snn profiles`), or the path of a .toml file.
     """
 
     backends: tuple[str, ...] = ("onnx",)
@@ -120,7 +120,7 @@ DEFAULT: Final = Contest()
 
 
 class Finished(NamedTuple):
-    """A run that has ended: the back end's name, its trace and wall-clock seconds."""
+    """A finished run: the back end's name, its trace and wall-clock seconds."""
 
     name: str
     trace: Trace
@@ -129,7 +129,7 @@ class Finished(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """A comparison with the traces that it was made from, by back end."""
+    """A comparison with its traces, by back end."""
 
     comparison: Comparison
     traces: dict[str, Trace]
@@ -143,10 +143,10 @@ def bench_files(
     contest: Contest,
     report: Stage = silent,
 ) -> Comparison:
-    """Compare float inference from `checkpoint` with back ends that run the file `network`.
+    """Compare float inference of `checkpoint` with back ends that run the file `network`.
 
     Raises DataError if the network was not converted from the checkpoint, BackendError or
-    ConfigError for an unknown back end or profile; a divergence is in the result.
+    ConfigError for an unknown back end or profile. A divergence is part of the result.
     """
     networks = Networks(load_float_network(checkpoint), load_network(network))
     wanted = networks.program.provenance.get("checkpoint_sha256", "")
@@ -164,10 +164,10 @@ def compare_backends(
 ) -> Measured:
     """Run float inference, the reference and the contest's back ends on the same uniforms.
 
-    report is told which back end runs. Raises what `load_backend`, `load_profile` and a back end
-    raise; a divergence is in the result.
+    report: receives the back end that runs next. Raises as `load_backend`, `load_profile` and back
+    ends do. A divergence is part of the result.
     """
-    # A step of the integer network is one update, so the float one takes as many here.
+    # A step of the integer network is one update, so the float network takes one per step too.
     floats, network = networks.floats.with_single_updates(), networks.program
     profile = load_profile(contest.energy)
     traced = replace(request, trace=True)
@@ -203,14 +203,14 @@ def compare_backends(
 
 
 def _row(
-    run: Finished, oracle: Trace, network: IntegerNetwork, images: Images, profile: ChipProfile
+    run: Finished, reference: Trace, network: IntegerNetwork, images: Images, profile: ChipProfile
 ) -> Row:
-    """Return the figures of one run; all but the float one are compared with the reference."""
+    """Return the figures of one run; integer runs are compared with the reference."""
     trace, floating = run.trace, run.name == FLOAT
     quality = r2(images.floats.pixels, trace.reconstruction)
     counts = counts_of(trace)
     work = activity(network, images.pixels, counts)
-    divergence = None if floating else first_divergence(oracle, trace)
+    divergence = None if floating else first_divergence(reference, trace)
     return Row(
         backend=run.name,
         r2=quality.mean,
@@ -232,8 +232,7 @@ def _row(
 def _energy(
     profile: ChipProfile, network: IntegerNetwork, work: Activity, dense: bool
 ) -> float | None:
-    """Return the proxy of a run in nJ an image, its lower end; None where nothing is public."""
-
+    """Return the energy proxy in nJ per image, its lower end; None if nothing is public."""
     sizes = network.n_neurons, network.n_pixels
     if not is_processor(profile):
         return None if dense else chip_energy(profile, work).dynamic.low
@@ -242,15 +241,13 @@ def _energy(
 
 
 def _scope(profile: ChipProfile) -> str:
-    """Return what the column counts, in one sentence."""
-
+    """Return a sentence that says what the energy column includes."""
     if is_processor(profile):
         return "The synapses' arithmetic only; `ipvae-snn energy` adds neurons and memory."
-    return "All that the profile gives, at the lower ends of its ranges."
+    return "All energies of the profile, at the lower ends of their ranges."
 
 
 def r2_curve(images: Images, decode: Callable[[Any], Any], trace: Trace) -> list[Estimate]:
-    """Return R2 after every step of a run that kept its trace."""
-
+    """Return R2 after every step of a run with a trace."""
     counts = counts_of(trace)
     return [r2(images.floats.pixels, decode(counts[:, t])) for t in range(counts.shape[1])]

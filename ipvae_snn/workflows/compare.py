@@ -1,4 +1,4 @@
-"""Compare integer inference with the float inference that it came from, and attribute why."""
+"""Compare integer inference with its float inference, and attribute the differences."""
 
 import time
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ from ipvae_snn.workflows.images import load_for
 from ipvae_snn.workflows.networks import NetworkSource, check_pair, load, load_integer, named
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 
-# A pair of runs and the single steps between them take as long as about this many float runs.
+# A pair of runs with its single steps takes about as long as this many float runs.
 PAIR_RUNS: Final = 3
 
 
 @dataclass(frozen=True)
 class ComparisonSettings:
-    """How many images of which split, steps and seeds (from `seed` on); intervals need two seeds.
+    """Images, steps and seeds of a comparison; intervals need two seeds.
 
-    attribution: also put each tensor of the integer network into the float one, alone. threads
-    change no figure.
+    seeds: their number, counted from `seed`. attribution: also replace each tensor of the float
+    network by the integer one's, one at a time. threads: CPU threads; they change no figure.
     """
 
     split: str = "test"
@@ -51,7 +51,7 @@ DEFAULT: Final = ComparisonSettings()
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """The figures, and the pictures, with their paths where they were written."""
+    """Figures and pictures; pictures have paths if they were written."""
 
     report: Report
     pictures: tuple[Picture, ...]
@@ -75,17 +75,17 @@ def compare(
     out: Path | None = None,
     progress: Progress = ignore,
 ) -> ComparisonResult:
-    """Compare a float network with the integer network made of it, on the images `data`.
+    """Compare a float network with the integer network converted from it, on the images `data`.
 
-    pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
-    Raises FileFormatError for files of another kind, DataError for images that do not fit or a
-    network that came from another checkpoint.
+    pictures: folder for pictures. out: file for the result as JSON. Without them, nothing is
+    written. Raises FileFormatError for files of another kind, DataError for images that do not fit
+    or for a network converted from another checkpoint.
     """
     floats = load(source)
     if isinstance(floats, IntegerNetwork):
         raise FileFormatError(
-            f"{named(source)}: an integer network; give the float checkpoint that it came from "
-            "first, and then the integer network"
+            f"{named(source)}: an integer network; give the float checkpoint that it was "
+            "converted from first, and then the integer network"
         )
     integer = load_integer(integer_source, "compare")
     wanted = integer.provenance.get("checkpoint_sha256", "")
@@ -126,17 +126,16 @@ def compare_pair(
     settings: ComparisonSettings = DEFAULT,
     progress: Progress = ignore,
 ) -> tuple[Fidelity, Attribution | None]:
-    """Return how faithful the pair's integer network is, and why not if that is asked for.
+    """Return the fidelity of the pair's integer network, and its attribution if requested.
 
-    form: of the KL divergence in the free energy. Raises DataError for steps or seeds that no run
-    can have.
+    form: of the KL divergence in the free energy. Raises DataError for steps or seeds out of range.
     """
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     pair.check(settings.steps, seeds)
     of_each = len(pair.images) * settings.steps * settings.seeds
     in_all = of_each * (PAIR_RUNS + (runs(pair) if settings.attribution else 0))
     steps = Steps(progress, in_all)
-    # Products of this size gain nothing from the threads of BLAS and torch, which wait spinning.
+    # Products of this size gain nothing from threads of BLAS and torch, which spin while waiting.
     with threadpool_limits(1):
         steps.begin("float and integer runs")
         fidelity = measure(

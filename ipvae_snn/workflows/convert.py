@@ -1,4 +1,4 @@
-"""Convert a float network to integers: load calibration images, measure, round, write."""
+"""Convert a float network to an integer network: calibrate, round, write."""
 
 import os
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from ipvae_snn.workflows.progress import Progress, ignore
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """How many images of which set and split to calibrate on, and for how many steps.
+    """Images and steps of calibration.
 
     data: None for the set that the network was trained on.
     """
@@ -45,9 +45,9 @@ CALIBRATION: Final = CalibrationSettings()
 
 @dataclass(frozen=True)
 class ConversionResult:
-    """The integer network, what the conversion cost and proved, and where it was written.
+    """The integer network, the report of its conversion, and its file.
 
-    data: the images calibrated on, as they were asked for.
+    data: the calibration images, as the user named them.
     """
 
     network: IntegerNetwork
@@ -61,7 +61,7 @@ class ConversionResult:
         return {"network": written, "report": self.report.as_json()}
 
     def document(self) -> Document:
-        """Return the tables, and the command that checks the file."""
+        """Return the tables, and the command that verifies the file."""
         shown = report.document(self.report)
         if self.out is None:
             return shown
@@ -80,7 +80,7 @@ def settings_of(
     circuit: str = "one-layer",
     sparsity: float = 0.0,
 ) -> ConversionSettings:
-    """Return the settings that name the bits of both connections, or of each where they differ.
+    """Return settings with the weight bits of both connections, or of each.
 
     Raises ConversionError for settings that no integer network can have.
     """
@@ -97,7 +97,7 @@ def as_circuit(name: str) -> Circuit:
     """Return the circuit called `name`; raise ConversionError for another."""
     circuits: dict[str, Circuit] = {"one-layer": "one-layer", "two-layer": "two-layer"}
     if name not in circuits:
-        raise ConversionError(f"no circuit is called {name!r}; there are {', '.join(circuits)}")
+        raise ConversionError(f"no circuit is called {name!r}; give one of {', '.join(circuits)}")
     return circuits[name]
 
 
@@ -112,7 +112,7 @@ def convert(
 ) -> ConversionResult:
     """Convert a float network.
 
-    out: the integer network's file; report_file: the report's, which otherwise lies beside it.
+    out: file of the integer network. report_file: file of the report, by default beside `out`.
     Raises DataError for images that do not fit, ConversionError where no integer network can
     express this one.
     """

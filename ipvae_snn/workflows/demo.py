@@ -1,4 +1,4 @@
-"""The whole way from photographs to Loihi's simulator, in about two minutes."""
+"""Demo: from photographs to Loihi's simulator, in about two minutes."""
 
 import shutil
 import time
@@ -49,9 +49,10 @@ PICTURES: Final = ("dictionary.png", "reconstructions.png", "raster.png", "r2.pn
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """How much the demo does.
+    """Size of the demo.
 
-    images, steps: of the comparison. shown: images in the pictures, after each of shown_steps.
+    images, steps: of the comparison. shown: number of images in the pictures, which show
+    shown_steps.
     """
 
     seed: int = 0
@@ -74,9 +75,9 @@ class DemoSettings:
 
 @dataclass(frozen=True)
 class Listener:
-    """Hears how far the demo is.
+    """Callbacks that report the progress of the demo.
 
-    stage: what begins now. training: every iteration. converted and exported: what is done.
+    stage: the stage that starts. training: every iteration. converted, exported: finished results.
     """
 
     stage: Stage
@@ -94,9 +95,9 @@ SILENT: Final = Listener(_ignore, ignore_progress, _ignore, _ignore)
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Both comparisons: of the network just trained, and of one that comes with the package.
+    """Comparisons of the trained network and of one that comes with the package.
 
-    with_lava: whether there was a Lava environment. seconds: of everything together.
+    with_lava: whether there is a Lava environment. seconds: total time.
     """
 
     out: Path
@@ -120,7 +121,7 @@ class DemoResult:
         }
 
     def require_equal(self) -> None:
-        """Raise DivergedError if a back end left the reference."""
+        """Raise DivergedError if a back end differs from the reference."""
         self.comparison.require_equal()
         self.pretrained.require_equal()
 
@@ -128,10 +129,10 @@ class DemoResult:
 def demo(
     out: Path, settings: DemoSettings | None = None, listener: Listener = SILENT
 ) -> DemoResult:
-    """Train, convert, export, run everywhere and compare, on patches of photographs.
+    """Train, convert, export, run on all back ends and compare, on patches of photographs.
 
-    Everything goes into the folder `out`, which the demo replaces when it is run again. Raises
-    DataError where `out` holds anything that the demo did not make; a divergence is in the result.
+    All files are written into the folder `out`, which a second run replaces. Raises DataError if
+    `out` holds files of another origin. A divergence is part of the result.
     """
     settings = settings or DemoSettings()
     claim(out)
@@ -161,7 +162,7 @@ def demo(
 
 
 def claim(out: Path) -> None:
-    """Mark `out` as the demo's own; raise DataError where it holds something else."""
+    """Mark `out` as the demo's folder; raise DataError if it holds other files."""
     if out.exists() and not (out / MARKER).is_file() and (out.is_file() or any(out.iterdir())):
         raise DataError(
             f"{out}: exists and was not made by the demo, which would replace parts of it; choose "
@@ -173,7 +174,7 @@ def claim(out: Path) -> None:
 def _train(out: Path, settings: DemoSettings, listener: Listener) -> Path:
     """Train on photographs and return the checkpoint."""
     run = out / "run"
-    shutil.rmtree(run, ignore_errors=True)  # an earlier demo's: `claim` saw to that
+    shutil.rmtree(run, ignore_errors=True)  # of an earlier demo, as `claim` checked
     config = toml.with_overrides(toml.load_preset("demo"), [f"train.seed={settings.seed}"])
     listener.stage("training")
     trained = train_network(config, run, display=lambda _: nullcontext(listener.training))
@@ -210,7 +211,7 @@ def _pretrained(out: Path, settings: DemoSettings, listener: Listener) -> Compar
 def _draw(
     out: Path, networks: Networks, images: Images, measured: Measured, settings: DemoSettings
 ) -> None:
-    """Draw the dictionary, reconstructions, one image's spikes, and R2 over the steps."""
+    """Draw the dictionary, reconstructions, one image's spikes and R2 over the steps."""
     floats, network = networks
     integer = measured.traces[ORACLE]
     shape, phi = network.input.image_shape, floats.phi
@@ -225,7 +226,7 @@ def _draw(
     originals = images.floats.pixels[: settings.shown]
     size = plots.reconstructions_size(len(originals), len(shown))
     with plots.page(out / PICTURES[1], *size) as figure:
-        title = "Held-out patches and what the 8-bit spikes of one step decode to"
+        title = "Held-out patches, reconstructed from the 8-bit spikes of one step"
         plots.reconstructions(figure, originals, shown, shape, title)
     with plots.page(out / PICTURES[2], *plots.RASTER_SIZE) as figure:
         plots.raster(figure.add_subplot(), counts[0], "Spikes of the first held-out patch")

@@ -1,4 +1,4 @@
-"""What works here: versions, back ends, data sets, and the remedy for what does not."""
+"""Diagnosis of an installation: versions, back ends, data sets, and remedies."""
 
 import platform
 import sys
@@ -20,7 +20,7 @@ OPTIONAL: Final = ("snntorch", "norse", "lava-nc")
 
 @dataclass(frozen=True)
 class BackendState:
-    """Whether a back end works, the remedy if not, and for Lava what its environment is."""
+    """Whether a back end works, the remedy if not, and for Lava its environment."""
 
     works: bool
     advice: str | None
@@ -33,7 +33,7 @@ class BackendState:
 
 @dataclass(frozen=True)
 class DataState:
-    """Whether the test split of a data set is here, and the remedy if not."""
+    """Whether the test split of a data set is available, and the remedy if not."""
 
     name: str
     summary: str
@@ -44,7 +44,7 @@ class DataState:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that a doctor finds. packages: versions by name, None where one is not installed."""
+    """Result of a diagnosis. packages: versions by name, None for one that is not installed."""
 
     python: str
     platform: str
@@ -64,7 +64,7 @@ class Diagnosis:
 
 
 def diagnose(data_root: Path | None = None) -> Diagnosis:
-    """Load every back end and the first image of every data set; downloads nothing."""
+    """Load every back end and the first image of every data set, without downloads."""
     return Diagnosis(
         python=sys.version.split()[0],
         platform=platform.platform(),

@@ -1,4 +1,4 @@
-"""Price a run of an integer network on chips and processors by published energies."""
+"""Estimate the energy of a run on chips and processors from published energies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,15 +38,15 @@ from ipvae_snn.workflows.images import Images, load_for
 from ipvae_snn.workflows.networks import NetworkSource, load, named
 from ipvae_snn.workflows.progress import Progress, ignore
 
-CHUNK_BYTES: Final = 1 << 26  # of the counts and states that a part of the run keeps
-BYTES_A_STEP: Final = 8  # a count and a state of one neuron
+CHUNK_BYTES: Final = 1 << 26  # of counts and states per part of a run
+BYTES_PER_STEP: Final = 8  # a count and a state of one neuron
 
 
 @dataclass(frozen=True)
 class EnergySettings:
-    """How many images of which split to run for how many steps, and the profiles to price them by.
+    """Images, steps and profiles of an energy estimate.
 
-    profiles: names or .toml files; none for all with energies that ship.
+    profiles: names or .toml files; by default all packaged profiles with energies.
     """
 
     profiles: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ DEFAULT: Final = EnergySettings()
 
 @dataclass(frozen=True)
 class EnergyResult:
-    """The report, and its pictures, with their paths where they were written."""
+    """Report and pictures; pictures have paths if they were written."""
 
     report: Report
     pictures: tuple[Picture, ...]
@@ -85,18 +85,19 @@ def energy(
     out: Path | None = None,
     progress: Progress = ignore,
 ) -> EnergyResult:
-    """Run an integer network on the images `data`, and price what happens.
+    """Run an integer network on the images `data`, and estimate the energy.
 
-    pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
-    Raises ConfigError for a profile without energies, FileFormatError for a float checkpoint.
+    pictures: folder for pictures. out: file for the result as JSON. Without them, nothing is
+    written. Raises ConfigError for a profile without energies, FileFormatError for a float
+    checkpoint.
     """
-    # Profiles first: a wrong name must not cost the time of a run.
+    # Profiles first, so that a wrong name costs no time.
     profiles = priced_profiles(settings.profiles)
     network = load(source)
     if isinstance(network, FloatNetwork):
         name, images_name = named(source), data if isinstance(data, str) else "DATA"
         raise FileFormatError(
-            f"{name}: a float checkpoint, but this counts an integer network's events; convert "
+            f"{name}: a float checkpoint, but energy counts an integer network's events; convert "
             f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
     images = load_for(network, data, settings.split, settings.data_root, settings.limit)
@@ -111,23 +112,23 @@ def energy(
 
 
 def priced_profiles(names: Sequence[str] = ()) -> list[ChipProfile]:
-    """Return the profiles that have energies: those named, or all that ship.
+    """Return profiles that have energies: the named ones, or all packaged ones.
 
-    Raises ConfigError for a named one that has none.
+    Raises ConfigError for a named profile that has none.
     """
     result = [load_profile(name) for name in names or profile_names()]
     for profile in result:
         if names and not profile.energy:
             raise ConfigError(
-                f"profile {profile.name} names no energies, so it prices nothing; choose one that "
-                "does (`ipvae-snn profiles`)"
+                f"profile {profile.name} has no energies, so nothing can be estimated; choose one "
+                "that has (`ipvae-snn profiles`)"
             )
     return [profile for profile in result if profile.energy]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What happened in a run, means an image, and the R2 of its last step."""
+    """Events and operations of a run, means per image, and the R2 of its last step."""
 
     activity: Activity
     neurobench: NeuroBenchMetrics
@@ -142,7 +143,7 @@ def report(
     seed: int,
     profiles: Sequence[ChipProfile],
 ) -> Report:
-    """Run `compiled` on the images and price what happened on every profile."""
+    """Run `compiled` on the images and estimate the energy for every profile."""
     run = measured(network, images, steps, seed)
     placed = {profile.name: _placed(network, profile, run.events) for profile in profiles}
     traffic = {name: result for name, result in placed.items() if result is not None}
@@ -167,10 +168,9 @@ def report(
 
 
 def measured(network: IntegerNetwork, images: Images, steps: int, seed: int) -> Run:
-    """Run the images in parts that fit memory; NeuroBench's layer calls take one at a time."""
-
+    """Run the images in parts that fit in memory, and count events and operations."""
     n, name = len(images.pixels), images.floats.name
-    size = max(1, CHUNK_BYTES // (BYTES_A_STEP * steps * network.n_neurons))
+    size = max(1, CHUNK_BYTES // (BYTES_PER_STEP * steps * network.n_neurons))
     parts, layers, reconstructions = [], [], []
     sent: dict[str, Float64] = {}
     for first in range(0, n, size):
@@ -192,8 +192,7 @@ def measured(network: IntegerNetwork, images: Images, steps: int, seed: int) -> 
 
 
 def _placed(network: IntegerNetwork, profile: ChipProfile, events: Events) -> Traffic | None:
-    """Return the traffic of the network on a chip's cores; None without limits or a place."""
-
+    """Return the traffic on a chip's cores; None if the chip has no limits or does not fit."""
     chip = load_profile(profile.placed_as) if profile.placed_as else profile
     if not chip.has_limits:
         return None
@@ -207,8 +206,7 @@ def priced(
     work: Activity,
     traffic: Traffic | None = None,
 ) -> list[Estimate]:
-    """Return a chip's estimate of the run, or a processor's of four ways to do the same."""
-
+    """Return a chip's estimate, or a processor's estimates of four ways to compute the same."""
     if not is_processor(profile):
         return [chip_energy(profile, work, traffic)]
     sizes = network.n_neurons, network.n_pixels

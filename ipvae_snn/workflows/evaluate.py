@@ -1,4 +1,4 @@
-"""Evaluate a float network: judge images, fit a read-out, judge other sets, draw pictures."""
+"""Evaluate a float network: figures, read-out, out-of-distribution images, pictures."""
 
 import os
 import time
@@ -30,10 +30,11 @@ SHOWN: Final = 4  # images in the picture of reconstructions
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How many images of which split to judge for how many steps, and what else to measure.
+    """Images, steps and parts of an evaluation.
 
     readout_train: training images for the linear read-out of labels, 0 for none. generalise: also
-    judge rotated images and the other 28x28 sets that are found. threads change no figure.
+    evaluate rotated images and the other 28x28 sets that are available. threads: CPU threads; they
+    change no figure.
     """
 
     split: str = "test"
@@ -51,15 +52,15 @@ DEFAULT: Final = EvaluationSettings()
 
 @dataclass(frozen=True)
 class Plan:
-    """The images to run: those judged, those for the read-out (or why none), other sets."""
+    """Images to run: evaluated ones, those for the read-out (or why there is none), other sets."""
 
     images: ImageSet
-    training: ImageSet | str = "none was asked for"
+    training: ImageSet | str = "not requested"
     others: OtherSets | None = None
 
     @property
     def total(self) -> int:
-        """How many images there are in all."""
+        """Total number of images."""
         training = 0 if isinstance(self.training, str) else len(self.training)
         others = self.others.found if self.others else ()
         return len(self.images) + training + sum(map(len, others))
@@ -67,7 +68,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """The figures, and the pictures, with their paths where they were written."""
+    """Figures and pictures; pictures have paths if they were written."""
 
     report: Report
     pictures: tuple[Picture, ...]
@@ -92,13 +93,13 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluate a float network on the images `data`.
 
-    pictures: folder for pictures, out: file for the result as JSON; nothing is written without.
-    Raises FileFormatError for an integer network, DataError for images that do not fit.
+    pictures: folder for pictures. out: file for the result as JSON. Without them, nothing is
+    written. Raises FileFormatError for an integer network, DataError for images that do not fit.
     """
     network = load(source)
     if isinstance(network, IntegerNetwork):
         raise FileFormatError(
-            f"{named(source)}: an integer network, but evaluate judges a float checkpoint "
+            f"{named(source)}: an integer network, but evaluate needs a float checkpoint "
             "(model.safetensors); use ipvae-snn bench for the integer network"
         )
     request = evaluation.request_of(network, settings.steps, settings.seed, settings.threads)
@@ -112,7 +113,7 @@ def evaluate(
 def plan_of(
     network: FloatNetwork, data: ImageSource, settings: EvaluationSettings = DEFAULT
 ) -> Plan:
-    """Load all images first, so that what is missing shows before the long run.
+    """Load all images before the run, so that missing ones are reported at once.
 
     Raises DataError for images that are missing or do not fit the network.
     """
@@ -130,9 +131,9 @@ def plan_of(
 
 
 def _load(data: ImageSource, split: str, limit: int, side: int, data_root: Path | None) -> ImageSet:
-    """Return images of the split, with a part of one's own files held out for "test".
+    """Return images of the split; of a user's own files, a part is held out for "test".
 
-    Images that are handed in are those to judge, all of them.
+    Images given as an array are all evaluated.
     """
     holdout = isinstance(data, str | os.PathLike)
     return image_set(data, Selection(as_split(split), limit, data_root, side, holdout))
@@ -141,15 +142,15 @@ def _load(data: ImageSource, split: str, limit: int, side: int, data_root: Path 
 def _training_images(
     data: ImageSource, images: ImageSet, side: int, settings: EvaluationSettings
 ) -> ImageSet | str:
-    """Return the images to fit the read-out on, or why there is no read-out."""
+    """Return the training images of the read-out, or why there is no read-out."""
     if settings.readout_train == 0:
-        return "none was asked for (--readout-train 0)"
+        return "not requested (--readout-train 0)"
     if images.labels is None:
         return f"{images.name} has no labels"
     if not isinstance(data, str | os.PathLike):
         return f"{images.name} is one set of images, with no training split"
     if settings.split == "train":
-        return "the images judged are training images; give --split test"
+        return "the evaluated images are training images; give --split test"
     try:
         training = _load(data, "train", settings.readout_train, side, settings.data_root)
     except DataError as error:
@@ -165,9 +166,9 @@ def carry_out(
     folder: Path | None = None,
     progress: Progress = ignore,
 ) -> EvaluationResult:
-    """Run all images of the plan through the network called `name`, fit the read-out and draw.
+    """Run all images of the plan, fit the read-out and draw.
 
-    The pictures are written into `folder` if one is given.
+    name: of the network in the report. folder: for the pictures, if given.
     """
     steps = Steps(progress, plan.total * request.steps)
 

@@ -1,4 +1,4 @@
-"""Export a network to a registered target, checked against the reference before it appears."""
+"""Export a network to a registered target, checked against the reference."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from ipvae_snn.workflows.images import is_checkpoint
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the folder and its files (relative, sorted), and whether it was checked."""
+    """A written export: its folder and files (relative, sorted), and whether it was checked."""
 
     out: Path
     target: str
@@ -31,11 +31,11 @@ class Exported:
 def export_file(path: Path, target: str, out: Path, check: bool = True) -> Exported:
     """Export the network in the file `path` to the folder `out`; an older export is replaced.
 
-    target: a name from the registry (`export.targets`). check: run the export before it appears.
-    Raises BackendError for a target that is unknown or does not take this kind of network,
-    BackendUnavailableError where the check cannot run here, DataError if `out` holds anything that
-    an export to this target does not write, DivergedError if the export is wrong. After an error
-    `out` is as it was.
+    target: a name from the registry (`export.targets`). check: compare the export with the
+    reference before it is put in place. Raises BackendError for a target that is unknown or does
+    not take this kind of network, BackendUnavailableError if the check cannot run here, DataError
+    if `out` holds files that an export to this target does not write, DivergedError if the export
+    is wrong. After an error `out` is unchanged.
     """
     result = load_target(target)
     if is_checkpoint(path):
@@ -58,7 +58,7 @@ def export_float(network: FloatNetwork, target: str, out: Path, check: bool = Tr
 
 
 def target_help() -> dict[str, str]:
-    """Return what each registered target writes, by name; of a broken one, why it cannot."""
+    """Return the help of each registered target, by name; of a broken target, its error."""
     return {name: _help(name) for name in registered()}
 
 
@@ -89,15 +89,15 @@ def _export(
     foreign = target.foreign(out)
     if foreign:
         raise DataError(
-            f"{out}: holds {foreign[0]!r}, which no {target.name} export wrote, and would be "
-            "replaced; choose another folder or remove it"
+            f"{out}: holds {foreign[0]!r}, which no {target.name} export wrote and which would be "
+            "replaced; choose another folder, or remove it"
         )
     if check:
         target.ready()
     with atomic_folder(out) as folder:
         writer.write(network, folder)
         unnamed = target.foreign(folder)
-        if unnamed:  # the next export would take this one for the user's own
+        if unnamed:  # the next export would refuse to replace this file
             raise BackendError(
                 f"the target {target.name!r} wrote {unnamed[0]!r}, which its `files` do not name; "
                 "add it there"

@@ -1,4 +1,4 @@
-"""Images as a user names them, loaded for the network that is to see them."""
+"""Images as a user names them, loaded for a network."""
 
 from dataclasses import dataclass
 from pathlib import Path

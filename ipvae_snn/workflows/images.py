@@ -1,4 +1,4 @@
-"""Images as a network takes them: loaded, of its size and kind, and encoded for integers."""
+"""Load images of a network's size and kind, and encode them for an integer network."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ __all__ = [
 class Images:
     """Images of a data set as floats and as an integer network's 8-bit input.
 
-    pixels (N, M) uint8; saturated: how many of them met an end of the range.
+    pixels (N, M) uint8. saturated: number of pixels clipped to the range of the input code.
     """
 
     floats: ImageSet

@@ -1,4 +1,4 @@
-"""What a file of this toolkit holds."""
+"""Contents of a file of this toolkit."""
 
 import zipfile
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from ipvae_snn.workflows.images import is_checkpoint
 
 @dataclass(frozen=True)
 class FileContents:
-    """What a file is, and its figures by name; some of them are tables of their own."""
+    """Kind of a file, and its figures by name; some of them are tables."""
 
     what: str
     details: Mapping[str, Any]
@@ -37,11 +37,11 @@ def inspect_file(path: Path) -> FileContents:
     """
     if path.suffix == ".npz":
         return _result(path)
-    return _checkpoint(path) if is_checkpoint(path) else _program(path)
+    return _checkpoint(path) if is_checkpoint(path) else _integer(path)
 
 
 def _range(array: AnyArray) -> str:
-    values = np.asarray(array)  # never copied: 16,384 neurons have a gigabyte of them
+    values = np.asarray(array)  # no copy: 16,384 neurons have a gigabyte of weights
     spread = f"{float(values.min()):.4g}..{float(values.max()):.4g}" if values.size else "empty"
     return f"{array.dtype} {tuple(array.shape)} {spread}"
 
@@ -62,7 +62,7 @@ def _checkpoint(path: Path) -> FileContents:
     return FileContents("float checkpoint of an iP-VAE", details)
 
 
-def _program(path: Path) -> FileContents:
+def _integer(path: Path) -> FileContents:
     network = load_network(path)
     scalars = to_scalars(network)
     details = {
@@ -76,11 +76,11 @@ def _program(path: Path) -> FileContents:
         "provenance": network.provenance,
         "tensors": {name: _range(array) for name, array in to_arrays(network).items()},
     }
-    return FileContents(f"integer network, program version {network.version}", details)
+    return FileContents(f"integer network, version {network.version}", details)
 
 
 def _worst_case(network: IntegerNetwork) -> dict[str, str]:
-    """Return what no image and no count can pass, of the limit, for every sum."""
+    """Return the worst case of every sum, over all images and counts, with its limit."""
     low, high = network.feedforward_range
     count = network.neurons.max_count
     worst = {"feedforward sum": worst_partial_sum(network.feedforward.weights, low, high).max()}

@@ -1,4 +1,4 @@
-"""Simulate a network in Lava, and keep its traffic, chosen neurons and a raster."""
+"""Simulate a network in Lava; record traffic, monitored neurons and a raster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from ipvae_snn.workflows.stages import Stage, silent
 __all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
 
 BOTH: Final[tuple[Source, ...]] = ("spikes", "bias")
-SHOWN_NEURONS: Final = 32  # in the picture of what is monitored
+SHOWN_NEURONS: Final = 32  # in the picture of monitored neurons
 COUNTED: Final = ("messages", "operations", "operations_by_payload")
 
 
 @dataclass(frozen=True)
 class LavaChoice:
-    """What to simulate, as a user says it; none of it changes a count.
+    """Options of a simulation; none of them changes a count.
 
-    sources: the image as graded "spikes", as "bias" that the host writes, or one after the other.
-    fused, replicas: as in LavaOptions. monitor: neurons whose every step is kept, as 0,5,20-29 or
-    "all". raster: PNG of the first image's spikes and potentials; it shows all neurons where
-    monitor names none. out: npz file of the result, monitor included.
+    sources: the image as graded "spikes", as "bias" that the host writes, or both in turn. fused,
+    replicas: as in LavaOptions. monitor: neurons whose every step is recorded, as 0,5,20-29 or
+    "all". raster: PNG of the first image's spikes and potentials, of all neurons if monitor is
+    empty. out: npz file of the result, including the monitored neurons.
     """
 
     sources: tuple[Source, ...] = ("spikes",)
@@ -45,7 +45,7 @@ class LavaChoice:
 
 @dataclass(frozen=True)
 class LavaRuns:
-    """The runs by the source of the image; all gave the same counts."""
+    """Runs by source of the image; all gave the same counts."""
 
     program: IntegerNetwork
     images: int
@@ -54,11 +54,11 @@ class LavaRuns:
 
     @property
     def first(self) -> LavaRun:
-        """The run that is kept and drawn."""
+        """The run that is saved and drawn."""
         return next(iter(self.runs.values()))
 
     def figures(self) -> dict[str, dict[str, Any]]:
-        """Return what the runs tell by source, as means per image."""
+        """Return the figures of the runs by source, as means per image."""
         return {source: _figures(run, source, self.program) for source, run in self.runs.items()}
 
     def as_json(self) -> dict[str, Any]:
@@ -73,10 +73,10 @@ def simulate_file(
     lava: LavaChoice,
     report: Stage = silent,
 ) -> LavaRuns:
-    """Simulate the integer network in the file `path`, and write what `lava` names files for.
+    """Simulate the integer network in the file `path`, and write the files that `lava` names.
 
-    report is told which run begins. Raises DataError for neurons that are none, and what
-    `hw.lava.backend.simulate` raises.
+    report: receives the run that starts. Raises DataError for unknown neurons, and as
+    `hw.lava.backend.simulate` does.
     """
     network = load_network(path)
     neurons = neurons_of(lava.monitor, network.n_neurons)
@@ -89,7 +89,7 @@ def simulate_file(
         draw(lava.raster, done.first, network)
     if lava.out is not None:
         save(lava.out, done.first)
-        partial_path(lava.out).unlink(missing_ok=True)  # of an earlier run that broke
+        partial_path(lava.out).unlink(missing_ok=True)  # of an earlier run that failed
     return done
 
 
@@ -113,7 +113,7 @@ def _runs(
 
 
 def neurons_of(text: str, n_neurons: int) -> tuple[int, ...]:
-    """Return the neurons that `text` lists, as 0,5,20-29 or all; DataError if it lists none."""
+    """Return the neurons that `text` lists, as 0,5,20-29 or all; DataError for other text."""
     if text == "all":
         return tuple(range(n_neurons))
     result: list[int] = []
@@ -131,8 +131,8 @@ def neurons_of(text: str, n_neurons: int) -> tuple[int, ...]:
 def _figures(run: LavaRun, source: str, network: IntegerNetwork) -> dict[str, Any]:
     limits = run.trace.saturated
     if limits is None:
-        raise ValueError("a run in Lava counts what saturates, but this one has no such array")
-    # What the host writes: a current for every neuron, or a payload for every residual neuron.
+        raise ValueError("a run in Lava counts saturations, but this one has no such array")
+    # The host writes a current for every neuron, or a payload for every residual neuron.
     writes = network.n_neurons if network.residual is None else network.n_pixels
     return {
         "spikes": float(run.trace.spikes_per_step.sum(axis=1).mean()),
@@ -148,7 +148,7 @@ def _figures(run: LavaRun, source: str, network: IntegerNetwork) -> dict[str, An
 
 
 def draw(path: Path, run: LavaRun, network: IntegerNetwork) -> None:
-    """Draw what the monitored neurons did while the first image was shown."""
+    """Draw spikes and potentials of the monitored neurons for the first image."""
     result = run.monitored
     if result is None:
         raise ValueError("a raster needs a run that monitors neurons")
@@ -165,7 +165,7 @@ def draw(path: Path, run: LavaRun, network: IntegerNetwork) -> None:
 
 
 def save(out: Path, run: LavaRun) -> None:
-    """Write the trace, the traffic and what was monitored, whole or not at all."""
+    """Write the trace, the traffic and the monitored neurons atomically."""
     arrays: dict[str, Any] = dict(run.trace.arrays())
     arrays |= {f"{TRAFFIC}{name}": counted for name, counted in run.traffic.items()}
     if run.monitored is not None:

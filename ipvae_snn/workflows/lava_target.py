@@ -1,7 +1,7 @@
-"""The target `lava`: a bundle that Lava's simulator of Loihi runs by itself.
+"""Export target `lava`: a bundle that runs in Lava's simulator of Loihi without this package.
 
-It joins hw/ (what a bundle holds, how it is run) with export/ (how it is written), which do not
-import each other; of the layers above both, this is the lowest.
+It joins hw/ (contents and execution of a bundle) with export/ (writing it), which do not import
+each other. The workflows are the lowest layer above both.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ def _check(network: IntegerNetwork, folder: Path) -> None:
     expected = interpreter.run(network, pixels, REQUEST)
     divergence = first_divergence(expected, run_bundle(folder, pixels, REQUEST))
     if divergence is not None:
-        raise DivergedError(f"the Lava bundle is wrong: {divergence.describe()}; please report")
+        raise DivergedError(f"the Lava bundle is wrong: {divergence.describe()}; please report it")
 
 
 def _require() -> None:
@@ -40,7 +40,7 @@ def _require() -> None:
 
 LAVA: Final = Target(
     name="lava",
-    help="a bundle that runs by itself in Lava's simulator of Loihi.",
+    help="a bundle that runs in Lava's simulator of Loihi without ipvae-snn.",
     files=frozenset(
         ("README.md", "network.json", "network.npz", "requirements.txt", "run.py", "simulator")
     ),

@@ -1,4 +1,4 @@
-"""Map an integer network onto a chip: count events, check limits, place, draw."""
+"""Map an integer network onto a chip: count events, check limits, place cores, draw."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ from ipvae_snn.workflows.images import Images, load_for
 from ipvae_snn.workflows.networks import NetworkSource, load, named
 from ipvae_snn.workflows.progress import Progress, ignore
 
-COUNTS_AT_ONCE: Final = 1 << 24  # counts of a run that are held together; bounds memory
+COUNTS_AT_ONCE: Final = 1 << 24  # counts per part of a run; bounds memory
 
 
 @dataclass(frozen=True)
 class ChipSettings:
-    """The chip's profile (name or .toml file), how the image comes, and how many chips there are.
+    """Chip profile (name or .toml file), form of the input, and number of chips.
 
-    chips: None for as many as are needed.
+    chips: None for as many as needed.
     """
 
     profile: str = "loihi2"
@@ -43,9 +43,9 @@ class ChipSettings:
 
 @dataclass(frozen=True)
 class EventSettings:
-    """Where events are counted: in a result of `ipvae-snn run`, or in a run of images.
+    """Source of event counts: a result of `ipvae-snn run` (rates), or a run of images (data).
 
-    With neither of them, every neuron is assumed to send one event per step.
+    With neither, every neuron is assumed to send one event per step.
     """
 
     rates: Path | None = None
@@ -63,7 +63,7 @@ EVENTS: Final = EventSettings()
 
 @dataclass(frozen=True)
 class MappingResult:
-    """The mapping of a network; picture: of its placement, if it has one; out: the file."""
+    """Mapping of a network. picture: of its placement, if it fits. out: its file, if written."""
 
     network: str
     mapping: Mapping
@@ -71,11 +71,11 @@ class MappingResult:
     out: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return all but the neurons' cores as plain data."""
+        """Return plain data, without the neurons' cores."""
         return {"network": self.network, **mapping.as_json(self.mapping)}
 
     def document(self) -> Document:
-        """Return the tables, the picture, and where the numbers were written."""
+        """Return the tables, the picture, and the name of the written file."""
         pictures = () if self.picture is None else (self.picture,)
         shown = report.document(self.mapping, Path(self.network).name, pictures)
         if self.out is None:
@@ -83,7 +83,7 @@ class MappingResult:
         return Document(shown.title, (*shown.blocks, paragraph(f"{self.out} written")))
 
     def require_fit(self) -> None:
-        """Raise FitError with every limit that is broken."""
+        """Raise FitError with every limit that is exceeded."""
         mapping.require_fit(self.mapping, self.network)
 
 
@@ -96,15 +96,15 @@ def map_network(
     out: Path | None = None,
     progress: Progress = ignore,
 ) -> MappingResult:
-    """Check every limit of a chip, split a network over its cores and place these on the mesh.
+    """Check every limit of a chip, split a network over its cores, and place the cores on the mesh.
 
-    picture: file for the placement, out: JSON file for everything, each neuron's core too; nothing
-    is written without. A network that does not fit is no error here: see `require_fit`. Raises
-    ConfigError for settings or a picture's suffix that are wrong, FileFormatError for a float
-    checkpoint.
+    picture: file for the placement. out: JSON file for all figures and each neuron's core. Without
+    them, nothing is written. A network that does not fit is no error here: see `require_fit`.
+    Raises ConfigError for wrong settings or a wrong suffix of the picture, FileFormatError for a
+    float checkpoint.
     """
     if events.rates is not None and events.data is not None:
-        raise ConfigError("--rates and --data both give the events; give one of them")
+        raise ConfigError("--rates and --data both define the events; give one of them")
     if picture is not None:
         format_of(picture)  # before the run, so that a wrong suffix costs no time
     profile = load_profile(chip.profile)
@@ -112,20 +112,21 @@ def map_network(
     network, name = load(source), named(source)
     if isinstance(network, FloatNetwork):
         raise FileFormatError(
-            f"{name}: a float checkpoint; chips take integers: ipvae-snn convert {Path(name).stem}"
+            f"{name}: a float checkpoint, but chips take integers; convert it first: "
+            f"ipvae-snn convert {Path(name).stem}"
         )
     counted = events_of(network, events, progress)
     progress(f"placing {Path(name).name} on {profile.name}", 0, 0)
-    found = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)
-    result = MappingResult(name, found, _picture(found, Path(name).name, picture), out)
+    placed = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)
+    result = MappingResult(name, placed, _picture(placed, Path(name).name, picture), out)
     if out is not None:
-        cores = mapping.cores_of_neurons(found)
+        cores = mapping.cores_of_neurons(placed)
         write_json(out, {**result.as_json(), "core_of": cores})
     return result
 
 
 def _picture(result: Mapping, name: str, path: Path | None) -> Picture | None:
-    """Return the picture of the placement, if there is one, written if there is a path."""
+    """Return the picture of the placement, if there is one; it is written if `path` is given."""
     if result.placed is None:
         return None
     drawn = plot.picture(result, result.placed, name)
@@ -135,7 +136,7 @@ def _picture(result: Mapping, name: str, path: Path | None) -> Picture | None:
 def events_of(
     network: IntegerNetwork, settings: EventSettings = EVENTS, progress: Progress = ignore
 ) -> Events:
-    """Return the events that the settings name: counted in images or in a result, or assumed."""
+    """Return the events of the settings: counted in images or in a result, or assumed."""
     if settings.data is not None:
         images = load_for(
             network, settings.data, settings.split, settings.data_root, settings.limit
@@ -149,10 +150,10 @@ def events_of(
 def count_events(
     network: IntegerNetwork, images: Images, steps: int, seed: int, progress: Progress = ignore
 ) -> Events:
-    """Run images on the back end `compiled` and count what the neurons send."""
+    """Run images on the back end `compiled` and count the events that neurons send."""
     n = len(images.pixels)
     at_once = max(1, COUNTS_AT_ONCE // (steps * network.n_neurons))
-    run = load_backend("compiled")  # only here, for most maps count nothing and Numba loads slowly
+    run = load_backend("compiled")  # here, since Numba loads slowly and most maps count nothing
 
     def parts() -> Iterator[tuple[UInt8, Integers]]:
         for start in range(0, n, at_once):

@@ -1,4 +1,4 @@
-"""Networks as a user names them: a pretrained name, a file, or one that is loaded already."""
+"""Load networks from a pretrained name, a file, or a network that is already loaded."""
 
 import os
 from pathlib import Path
@@ -18,21 +18,22 @@ NetworkSource = Network | str | os.PathLike[str]
 def network_path(text: str | os.PathLike[str]) -> Path:
     """Return a network's file, from its path or from the name of a pretrained one.
 
-    Raises FileFormatError where it is neither.
+    Raises FileFormatError if it is neither.
     """
     return pretrained.network_path(os.fspath(text))
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Return whether the safetensors file at `path` says that it is a float checkpoint.
+    """Return whether the safetensors file at `path` is a float checkpoint.
 
-    Raises FileFormatError if it is missing, truncated, or neither ours.
+    Raises FileFormatError if it is missing, truncated, or neither a checkpoint nor an integer
+    network.
     """
     result = tensor_files.read_format(path)
     if result not in (float_network.FORMAT, files.FORMAT):
         raise FileFormatError(
             f"{path}: its format is {result!r}, neither an ipvae-snn checkpoint nor an integer "
-            "network; was another file meant?"
+            "network; check the path"
         )
     return result == float_network.FORMAT
 
@@ -40,8 +41,8 @@ def is_checkpoint(path: Path) -> bool:
 def load(source: NetworkSource) -> Network:
     """Return the network of a pretrained name, a checkpoint or an integer network's file.
 
-    A network is returned as it is. Executes no code from the file. Raises FileFormatError for
-    files that are missing, damaged or foreign.
+    A loaded network is returned unchanged. No code from the file is executed. Raises
+    FileFormatError for files that are missing, damaged or of another format.
     """
     if isinstance(source, Network):
         return source
@@ -51,7 +52,7 @@ def load(source: NetworkSource) -> Network:
 
 
 def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
-    """Return the float network of `source`; `purpose` says in the error what needs one.
+    """Return the float network of `source`; `purpose` names the operation in the error.
 
     Raises ConversionError for an integer network, FileFormatError for the file of one.
     """
@@ -66,7 +67,7 @@ def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
 
 
 def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
-    """Return the integer network of `source`; `purpose` says in the error what needs one.
+    """Return the integer network of `source`; `purpose` names the operation in the error.
 
     Raises ConversionError for a float network, FileFormatError for a checkpoint's file.
     """
@@ -80,17 +81,22 @@ def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
 
 
 def named(source: NetworkSource) -> str:
-    """Return what a report calls the network: its file, or what it is."""
+    """Return the network's name in a report: its file, or its representation."""
     return repr(source) if isinstance(source, Network) else str(network_path(source))
+
+
+def _given(source: NetworkSource) -> str:
+    """Return the network's name in an error, as the user gave it."""
+    return repr(source) if isinstance(source, Network) else os.fspath(source)
 
 
 def check_pair(source: str, wanted: str, checkpoint: str, network: str) -> None:
     """Raise DataError if the integer network was not converted from this checkpoint.
 
-    source: SHA-256 of the checkpoint. wanted: that of the one which the network came from.
+    source: SHA-256 of the checkpoint. wanted: SHA-256 of the checkpoint that was converted.
     """
     if source != wanted:
         raise DataError(
             f"{network} was converted from a checkpoint with SHA-256 {wanted[:12] or 'unknown'}"
-            f"..., but {checkpoint} has {source[:12]}...; give the one that it came from"
+            f"..., but {checkpoint} has {source[:12]}...; give the one that was converted"
         )

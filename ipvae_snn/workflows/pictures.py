@@ -1,8 +1,8 @@
-"""Pictures of networks and runs, for a notebook: axes in, or made, and axes out.
+"""Pictures of networks and runs for notebooks.
 
-Each function draws into `axes`, or into a new figure of its own, and returns the axes:
+Each function draws into `axes`, or into a new figure, and returns the axes:
 `raster(trace).figure.savefig("raster.svg")`. New figures need no display; `savefig` writes the
-format that the suffix names (PNG, SVG, PDF).
+format of the suffix (PNG, SVG, PDF).
 """
 
 import matplotlib
@@ -24,7 +24,8 @@ from ipvae_snn.workflows.networks import NetworkSource, load
 def raster(trace: Trace, image: int = 0, axes: Axes | None = None) -> Axes:
     """Draw the spike counts of one image over the steps, the most active neurons first.
 
-    Raises DataError for a run without a trace (`run(..., trace=True)` keeps it) or such image.
+    Raises DataError for a run without a trace (`run(..., trace=True)` keeps it), or without this
+    image.
     """
     counts = _traced(trace)
     if not 0 <= image < len(counts):
@@ -34,9 +35,9 @@ def raster(trace: Trace, image: int = 0, axes: Axes | None = None) -> Axes:
 
 
 def dictionary(network: NetworkSource, use: Floats | None = None, axes: Axes | None = None) -> Axes:
-    """Draw the dictionary elements, those with the largest `use` (K,) first.
+    """Draw the dictionary elements in the order of `use` (K,), the largest first.
 
-    use: by default each element's norm; `trace.counts_sum.sum(0)` ranks by spikes.
+    use: by default each element's norm; `trace.counts_sum.sum(0)` sorts by spikes.
     """
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):
@@ -52,7 +53,7 @@ def dictionary(network: NetworkSource, use: Floats | None = None, axes: Axes | N
 
 
 def spikes(trace: Trace, axes: Axes | None = None) -> Axes:
-    """Draw the mean spikes of all neurons at each step."""
+    """Draw the spikes of all neurons per step, means over the images."""
     axes = _axes(plots.CURVES_SIZE) if axes is None else axes
     mean = trace.spikes_per_step.mean(axis=0)
     axes.plot(np.arange(1, len(mean) + 1), mean, linewidth=1.6)
@@ -70,7 +71,7 @@ def reconstructions(
     steps: tuple[int, ...] = (1, 4, 16, 64),
     shown: int = 8,
 ) -> Figure:
-    """Draw the first images, and below them what the counts of single steps decode to.
+    """Draw the first images and, below them, reconstructions from single steps.
 
     images: those of the run, `result.images`. Raises DataError for a run without a trace.
     """
@@ -85,7 +86,7 @@ def reconstructions(
     }
     originals = images.pixels[:shown]
     figure = _figure(plots.reconstructions_size(len(originals), len(rows)))
-    title = f"Images of {images.name} and what the spikes of a step decode to"
+    title = f"Images of {images.name}, reconstructed from the spikes of one step"
     return plots.reconstructions(figure, originals, rows, images.image_shape, title)
 
 
@@ -96,7 +97,7 @@ def _traced(trace: Trace) -> Int32:
 
 
 def _figure(size: tuple[float, float]) -> Figure:
-    """Return an empty figure without any display, in the toolkit's style."""
+    """Return an empty figure in the toolkit's style, without a display."""
     with matplotlib.rc_context(plots.STYLE):
         figure = Figure(figsize=size, layout="constrained", dpi=plots.DPI)
         FigureCanvasAgg(figure)

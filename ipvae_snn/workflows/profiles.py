@@ -10,7 +10,7 @@ __all__ = ["ChipProfile", "load_profiles", "profile_json"]
 
 
 def load_profiles(names: Sequence[str] = ()) -> tuple[ChipProfile, ...]:
-    """Return the profiles called so (or of these .toml files), by default all that ship.
+    """Return the profiles of these names or .toml files, by default all packaged ones.
 
     Raises ConfigError for an unknown name or a file with a mistake.
     """

@@ -1,8 +1,8 @@
-"""How a workflow reports how far it is, whoever shows it."""
+"""Progress of a workflow, reported to a callback."""
 
 from collections.abc import Callable
 
-# What is being done, the units done, and the units in all; 0 in all where they are not known.
+# Description of the work, units done, and total units; the total is 0 if it is unknown.
 Progress = Callable[[str, int, int], None]
 
 
@@ -11,13 +11,13 @@ def ignore(what: str, done: int, total: int) -> None:
 
 
 class Steps:
-    """Adds up what is done, for functions that report only what is new."""
+    """Sum of units done, for functions that report increments."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total, self._done, self._what = progress, total, 0, ""
 
     def begin(self, what: str) -> None:
-        """Begin something else, of which nothing is done yet."""
+        """Start another part of the work."""
         self._what = what
         self._progress(what, self._done, self._total)
 

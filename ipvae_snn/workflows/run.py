@@ -1,4 +1,4 @@
-"""Run images through one network on one back end, and keep the result."""
+"""Run images through one network on one back end, and save the result."""
 
 import time
 from dataclasses import dataclass, replace
@@ -32,16 +32,16 @@ __all__ = [
 
 FLOAT: Final = "float"
 REFERENCE: Final = "reference"
-# Back ends known to give no saturations; another one that gives none is found out after its run.
+# Back ends known to count no saturations; of others, a missing count is detected after the run.
 WITHOUT_SATURATIONS: Final = (FLOAT,)
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run a file, beyond the request.
+    """Options of a run besides the request.
 
-    backend: its name, by default the reference, of a checkpoint "float". out: npz file of the
-    result. forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates.
+    backend: name, by default "reference", for a checkpoint "float". out: npz file of the result.
+    forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates.
     """
 
     backend: str | None = None
@@ -51,10 +51,10 @@ class RunOptions:
 
 @dataclass(frozen=True, repr=False)
 class RunResult:
-    """A run: its trace, the images it saw, and R2 of the last step's reconstructions.
+    """A run: its trace, its images, and R2 of the last step's reconstructions.
 
-    saturated_pixels: pixels of the images beyond the range of the input code. seconds: wall-clock
-    of the back end, its start included. out: where the trace was written.
+    saturated_pixels: number of pixels beyond the range of the input code. seconds: wall-clock time
+    of the back end, including its start. out: file of the trace.
     """
 
     backend: str
@@ -66,7 +66,7 @@ class RunResult:
     out: Path | None = None
 
     def __repr__(self) -> str:
-        """Say what ran and how it ended."""
+        """Return back end, images, steps, R2 and spikes in one line."""
         return (
             f"RunResult({self.backend}, {len(self.images)} images, {self.steps} steps, "
             f"R2 {self.quality.mean:.3f}, {self.spikes_per_image:,.0f} spikes per image)"
@@ -79,17 +79,17 @@ class RunResult:
 
     @property
     def spikes_per_image(self) -> float:
-        """Spikes of all neurons and steps, mean over the images."""
+        """Spikes of all neurons and steps, mean over images."""
         return float(self.trace.counts_sum.sum(axis=1).mean())
 
     @property
     def saturations(self) -> tuple[saturation.Saturation, ...] | None:
-        """What saturated, by kind; None where the back end does not count it."""
+        """Saturations by kind; None if the back end does not count them."""
         return saturation.saturations(self.trace)
 
     @property
     def saturation_summary(self) -> str:
-        """What saturated in one line; empty if nothing did or the back end does not count it."""
+        """Saturations in one line; empty if there are none or the back end does not count them."""
         return saturation.summary(self.saturations or ())
 
     def as_json(self) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def run_file(
 ) -> RunResult:
     """Run the network in the file `path`, integer or float, and write the result.
 
-    Raises BackendError where the back end does not run this kind of network, SaturatedError as
-    `options` say, and what the back end raises.
+    Raises BackendError if the back end does not run this kind of network, SaturatedError as
+    `options` request, and the errors of the back end.
     """
     floating = is_checkpoint(path)
     if options.forbid_saturation:
@@ -127,7 +127,7 @@ def run_file(
 def run_integer(
     network: IntegerNetwork, images: Images, request: RunRequest, backend: str = REFERENCE
 ) -> RunResult:
-    """Run encoded images through an integer network; raises what the back end raises."""
+    """Run encoded images through an integer network; raises as the back end does."""
     execute = registry.load_backend(backend)
     start = time.perf_counter()
     trace = execute(network, images.pixels, request)
@@ -170,18 +170,18 @@ def _run_integer_file(
 
 
 def _kept(result: RunResult, options: RunOptions) -> RunResult:
-    """Check what the options forbid, and write the result where they say."""
+    """Check for saturations if the options forbid them, and write the result to their file."""
     if options.forbid_saturation:
         saturation.require_none(result.trace, result.backend)
     if options.out is None:
         return result
     result.trace.save(options.out)
-    partial_path(options.out).unlink(missing_ok=True)  # of an earlier run that broke
+    partial_path(options.out).unlink(missing_ok=True)  # of an earlier run that failed
     return replace(result, out=options.out)
 
 
 def _require_counted(backend: str | None) -> None:
-    """Refuse a back end that cannot keep `--on-overflow error`, before it runs."""
+    """Raise SaturatedError, before the run, for a back end that does not count saturations."""
     if backend in WITHOUT_SATURATIONS:
         able = sorted(set(registry.registered()) - set(WITHOUT_SATURATIONS))
         raise SaturatedError(

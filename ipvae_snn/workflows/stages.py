@@ -1,4 +1,4 @@
-"""What a workflow of several runs tells its caller: the stage that begins, in a few words."""
+"""Callback for the stages of a workflow: receives the stage that starts, in a few words."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Train a network by settings as a user names them, and show how far it is."""
+"""Train a network with a user's settings, and show the progress."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -26,13 +26,13 @@ __all__ = [
     "training_bar",
 ]
 
-# Opens a display for so many iterations; what it gives is told of every one.
+# Opens a display for a number of iterations; its value receives the progress of each.
 Display = Callable[[int], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True)
 class SettingsChoice:
-    """Settings as a user names them; what stands later here wins over what stands before it.
+    """Settings as a user names them; later fields override earlier ones.
 
     config: a TOML file. preset: settings that come with the package; by default the one for the
     data set, else "images". overrides: "table.key=value". data, device, quantise_aware: data.name,
@@ -66,10 +66,10 @@ class SettingsChoice:
 
 @dataclass(frozen=True)
 class Extras:
-    """What a training run may be asked for beside settings.
+    """Options of a training run besides its settings.
 
-    start_from: a checkpoint, or a pretrained name, to take the initial parameters from.
-    tensorboard: write its events to OUT/tensorboard.
+    start_from: checkpoint or pretrained name that gives the initial parameters. tensorboard: write
+    TensorBoard events to OUT/tensorboard.
     """
 
     resume: bool = False
@@ -82,9 +82,9 @@ NONE: Final = Extras()
 
 @dataclass(frozen=True)
 class Trained:
-    """The end of a run: the checkpoint, its validation on held-out images, and this call's seconds.
+    """Result of a run: the checkpoint, its validation on held-out images, and seconds of the call.
 
-    leads: whether this process writes the files and reports, of all that share the run.
+    leads: whether this process, of all that share the run, writes the files and reports.
     """
 
     result: TrainResult
@@ -126,9 +126,9 @@ def train_network(
     extras: Extras = NONE,
     display: Display = no_display,
 ) -> Trained:
-    """Train by `config` into the folder `out`; raises what `training.train.train` raises.
+    """Train with `config` into the folder `out`; raises as `training.train.train` does.
 
-    display is opened once the images are loaded, in the process that leads.
+    display: opened after the images are loaded, in the process that leads.
     """
     start_from = network_path(extras.start_from) if extras.start_from else None
     training, held_out = load_training_data(config, data_root)
@@ -140,9 +140,9 @@ def train_network(
         if leads:
             observers.append(stack.enter_context(display(config.train.end)))
 
-        def tell(progress: TrainProgress) -> None:
+        def notify(progress: TrainProgress) -> None:
             for observe in observers:
                 observe(progress)
 
-        result = train(config, training, held_out, out, extras.resume, tell, start_from)
+        result = train(config, training, held_out, out, extras.resume, notify, start_from)
     return Trained(result, config.data.name, leads)

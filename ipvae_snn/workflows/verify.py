@@ -32,7 +32,7 @@ BACKENDS: Final = ("compiled", "torch", "onnx", "lava")
 
 @dataclass(frozen=True)
 class VerifiedBackend:
-    """One back end: its wall-clock seconds, and where it first leaves the reference, if it does."""
+    """One back end: its wall-clock seconds, and its first difference from the reference, if any."""
 
     backend: str
     seconds: float
@@ -40,7 +40,7 @@ class VerifiedBackend:
 
     @property
     def equal(self) -> bool:
-        """Whether all counts and states are the reference's."""
+        """Whether all counts and states equal the reference's."""
         return self.divergence is None
 
     def as_json(self) -> dict[str, Any]:
@@ -53,9 +53,9 @@ class VerifiedBackend:
 
 @dataclass(frozen=True)
 class Verification:
-    """The reference first, then every back end that was compared with it.
+    """The reference first, then every back end compared with it.
 
-    network: the file, if it was one. compared: number of counts, (image, step, neuron).
+    network: the file, if there is one. compared: number of (image, step, neuron) triples.
     """
 
     backends: tuple[VerifiedBackend, ...]
@@ -68,7 +68,7 @@ class Verification:
 
     @property
     def compared(self) -> int:
-        """How many counts, and as many states, were compared for each back end."""
+        """Number of counts, and of states, compared for each back end."""
         return self.images * self.steps * self.neurons
 
     def as_json(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Verification:
         return {"network": self.network, "compared": self.compared, "backends": rows}
 
     def require_equal(self) -> None:
-        """Raise DivergedError, with the first place of each, if a back end left the reference."""
+        """Raise DivergedError, with the first place of each, if a back end differs."""
         wrong = [
             f"{each.backend}: {each.divergence.describe()}"
             for each in self.backends
@@ -96,8 +96,8 @@ def verify_file(
 ) -> Verification:
     """Run the integer network in the file `path` on the reference and on `backends`.
 
-    report is told which back end runs. Raises BackendError for an unknown name before anything
-    runs, and what a back end raises; a divergence is in the result.
+    report: receives the back end that runs next. Raises BackendError for an unknown name before
+    anything runs, and the errors of back ends. A divergence is part of the result.
     """
     network = load_network(path)
     for name in backends:

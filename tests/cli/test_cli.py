@@ -1,4 +1,4 @@
-"""The command line as users meet it: the whole way, JSON, and one clear line for every mistake."""
+"""The command line: from training to verification, JSON, and one line for every mistake."""
 
 import errno
 import json
@@ -19,9 +19,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a briefly trained network on digits (run/) and its conversion."""
-    folder = tmp_path_factory.mktemp("made")
+    folder = tmp_path_factory.mktemp("example")
     arguments = (
         [
             "train",
@@ -55,19 +55,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_training_and_conversion_leave_their_files(files: Path) -> None:
-    """The files that the issue names, and the report beside the network."""
-    assert {p.name for p in (files / "run").iterdir()} >= {
+def test_training_and_conversion_leave_their_files(example: Path) -> None:
+    """The files of a training run, and the report beside the network."""
+    assert {p.name for p in (example / "run").iterdir()} >= {
         "model.safetensors",
         "config.toml",
         "metrics.jsonl",
     }
-    assert {p.name for p in files.iterdir()} == {"run", "net.safetensors", "net.report.json"}
-    report = json.loads((files / "net.report.json").read_text())
+    assert {p.name for p in example.iterdir()} == {"run", "net.safetensors", "net.report.json"}
+    report = json.loads((example / "net.report.json").read_text())
     assert all(bound["worst"] <= bound["limit"] for bound in report["bounds"])
 
 
-def test_run_writes_what_it_promises(files: Path, run: Run, tmp_path: Path) -> None:
+def test_run_writes_what_it_promises(example: Path, run: Run, tmp_path: Path) -> None:
     """Shapes of result.npz with and without the trace, on two back ends, with equal numbers."""
     shapes = {
         "counts_sum": (5, 24),
@@ -81,7 +81,7 @@ def test_run_writes_what_it_promises(files: Path, run: Run, tmp_path: Path) -> N
         out = tmp_path / f"{backend}.npz"
         code, text, error = run(
             "run",
-            files / "net.safetensors",
+            example / "net.safetensors",
             "--backend",
             backend,
             "--data",
@@ -108,7 +108,7 @@ def test_run_writes_what_it_promises(files: Path, run: Run, tmp_path: Path) -> N
     out = tmp_path / "traced.npz"
     code, _, _ = run(
         "run",
-        files / "net.safetensors",
+        example / "net.safetensors",
         "--data",
         "digits",
         "--limit",
@@ -127,28 +127,28 @@ def test_run_writes_what_it_promises(files: Path, run: Run, tmp_path: Path) -> N
         np.testing.assert_array_equal(arrays["counts"].sum(axis=1), results[0]["counts_sum"])
 
 
-def test_float_checkpoint_runs_too(files: Path, run: Run, tmp_path: Path) -> None:
+def test_float_checkpoint_runs_too(example: Path, run: Run, tmp_path: Path) -> None:
     """`--backend float`, and a clear refusal of the others."""
     out = tmp_path / "float.npz"
     common = ("--data", "digits", "--limit", 4, "--steps", 5, "--out", out)
     code, text, _ = run(
-        "run", files / "run/model.safetensors", "--backend", "float", *common, "--json"
+        "run", example / "run/model.safetensors", "--backend", "float", *common, "--json"
     )
     assert code == 0
     assert json.loads(text)["backend"] == "float"
-    code, _, error = run("run", files / "run/model.safetensors", "--backend", "onnx", *common)
+    code, _, error = run("run", example / "run/model.safetensors", "--backend", "onnx", *common)
     assert code == 1
     assert "is a float checkpoint, which the back end 'onnx' does not run" in error
-    code, _, error = run("run", files / "net.safetensors", "--backend", "float", *common)
+    code, _, error = run("run", example / "net.safetensors", "--backend", "float", *common)
     assert code == 1
     assert "is an integer network; --backend float runs a checkpoint" in error
 
 
-def test_verify_says_equal(files: Path, run: Run) -> None:
+def test_verify_says_equal(example: Path, run: Run) -> None:
     """Interpreter, ONNX Runtime and the ONNX reference evaluator."""
     code, text, _ = run(
         "verify",
-        files / "net.safetensors",
+        example / "net.safetensors",
         "--backends",
         "reference,onnx,onnx-reference",
         "--data",
@@ -166,11 +166,11 @@ def test_verify_says_equal(files: Path, run: Run) -> None:
 
 
 @pytest.mark.skipif(find() is None, reason="no Lava environment: run `ipvae-snn lava setup`")
-def test_verify_lava(files: Path, run: Run) -> None:
-    """Loihi's simulator gives the oracle's counts."""
+def test_verify_lava(example: Path, run: Run) -> None:
+    """Loihi's simulator gives the reference's counts."""
     code, text, error = run(
         "verify",
-        files / "net.safetensors",
+        example / "net.safetensors",
         "--backends",
         "lava",
         "--data",
@@ -185,7 +185,7 @@ def test_verify_lava(files: Path, run: Run) -> None:
 
 
 def test_verify_names_the_first_divergence(
-    files: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    example: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A back end that adds one spike at image 1, step 2, neuron 5 is caught there."""
     from ipvae_snn.backends import registry
@@ -204,7 +204,7 @@ def test_verify_names_the_first_divergence(
     )
     code, text, error = run(
         "verify",
-        files / "net.safetensors",
+        example / "net.safetensors",
         "--backends",
         "onnx",
         "--data",
@@ -219,12 +219,12 @@ def test_verify_names_the_first_divergence(
     assert "onnx: counts differs first at image 1, step 2, neuron 5: expected" in error
 
 
-def test_export_onnx_checks_itself(files: Path, run: Run, tmp_path: Path) -> None:
+def test_export_onnx_checks_itself(example: Path, run: Run, tmp_path: Path) -> None:
     """Integer and float; a second export replaces the first, a foreign folder is left alone."""
     out = tmp_path / "onnx"
     for source in ("net.safetensors", "run/model.safetensors", "net.safetensors"):
         code, text, error = run(
-            "export", files / source, "--target", "onnx", "--out", out, "--json"
+            "export", example / source, "--target", "onnx", "--out", out, "--json"
         )
         assert code == 0, error
         assert json.loads(text)["checked"] is True
@@ -232,18 +232,20 @@ def test_export_onnx_checks_itself(files: Path, run: Run, tmp_path: Path) -> Non
     foreign = tmp_path / "mine"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("do not lose me")
-    code, _, error = run("export", files / "net.safetensors", "--target", "onnx", "--out", foreign)
+    code, _, error = run(
+        "export", example / "net.safetensors", "--target", "onnx", "--out", foreign
+    )
     assert code == 1
     assert "holds 'thesis.tex', which no onnx export wrote, and would be replaced" in error
     assert (foreign / "thesis.tex").read_text() == "do not lose me"
 
 
-def test_inspect_reads_all_three_kinds(files: Path, run: Run, tmp_path: Path) -> None:
+def test_inspect_reads_all_three_kinds(example: Path, run: Run, tmp_path: Path) -> None:
     """A checkpoint, a network, a result."""
     out = tmp_path / "r.npz"
     run(
         "run",
-        files / "net.safetensors",
+        example / "net.safetensors",
         "--data",
         "digits",
         "--limit",
@@ -254,8 +256,8 @@ def test_inspect_reads_all_three_kinds(files: Path, run: Run, tmp_path: Path) ->
         out,
     )
     for file, what in (
-        (files / "run/model.safetensors", "float checkpoint"),
-        (files / "net.safetensors", "integer network, program version 2"),
+        (example / "run/model.safetensors", "float checkpoint"),
+        (example / "net.safetensors", "integer network, version 2"),
         (out, "result of a run"),
     ):
         code, text, _ = run("inspect", file, "--json")
@@ -266,13 +268,13 @@ def test_inspect_reads_all_three_kinds(files: Path, run: Run, tmp_path: Path) ->
         assert what in " ".join(text.split())
 
 
-def test_bench_compares_and_names_its_source(files: Path, run: Run, tmp_path: Path) -> None:
-    """Rows for float, oracle and ONNX; the energy profile says where its figures are from."""
+def test_bench_compares_and_names_its_source(example: Path, run: Run, tmp_path: Path) -> None:
+    """Rows for float, reference and ONNX; the energy profile names its sources."""
     code, text, error = run(
         "bench",
-        files / "net.safetensors",
+        example / "net.safetensors",
         "--checkpoint",
-        files / "run/model.safetensors",
+        example / "run/model.safetensors",
         "--data",
         "digits",
         "--limit",
@@ -292,12 +294,12 @@ def test_bench_compares_and_names_its_source(files: Path, run: Run, tmp_path: Pa
     assert result["rows"][1]["energy_nj_per_image"] == result["rows"][2]["energy_nj_per_image"] > 0
 
 
-def test_bench_refuses_a_foreign_checkpoint(files: Path, run: Run, tmp_path: Path) -> None:
+def test_bench_refuses_a_foreign_checkpoint(example: Path, run: Run, tmp_path: Path) -> None:
     """The pair is checked by SHA-256."""
     from ipvae_snn.ir.files import load_network, save_network
     from ipvae_snn.ir.network import IntegerNetwork
 
-    network = load_network(files / "net.safetensors")
+    network = load_network(example / "net.safetensors")
     other = IntegerNetwork(
         network.input,
         network.feedforward,
@@ -311,7 +313,7 @@ def test_bench_refuses_a_foreign_checkpoint(files: Path, run: Run, tmp_path: Pat
         "bench",
         tmp_path / "other.safetensors",
         "--checkpoint",
-        files / "run/model.safetensors",
+        example / "run/model.safetensors",
         "--data",
         "digits",
     )
@@ -320,7 +322,7 @@ def test_bench_refuses_a_foreign_checkpoint(files: Path, run: Run, tmp_path: Pat
 
 
 def bad_images(folder: Path) -> dict[str, Path]:
-    """Write images that must be refused."""
+    """Write images that must be rejected."""
     files = {name: folder / f"{name}.npy" for name in ("nan", "range", "size", "empty")}
     pixels = np.full((3, 8, 8), 0.5, np.float32)
     pixels[1, 2, 3] = np.nan
@@ -331,14 +333,16 @@ def bad_images(folder: Path) -> dict[str, Path]:
     return files
 
 
-def test_bad_input_gets_one_line_and_leaves_nothing(files: Path, run: Run, tmp_path: Path) -> None:
+def test_bad_input_gets_one_line_and_leaves_nothing(
+    example: Path, run: Run, tmp_path: Path
+) -> None:
     """Missing, truncated, foreign files; wrong size, NaN, out of range; impossible bits."""
-    whole = (files / "net.safetensors").read_bytes()
+    whole = (example / "net.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file({"x": np.zeros(2)}, tmp_path / "foreign.safetensors")
     (tmp_path / "bad.toml").write_text("[train]\nlearning_rat = 0.1\n")
     images = bad_images(tmp_path)
-    net, model = files / "net.safetensors", files / "run/model.safetensors"
+    net, model = example / "net.safetensors", example / "run/model.safetensors"
     digits = ("--data", "digits")
     cases = {
         "no such file": ("run", tmp_path / "absent.safetensors", *digits),
@@ -391,18 +395,18 @@ def test_bad_input_gets_one_line_and_leaves_nothing(files: Path, run: Run, tmp_p
         assert {path.name for path in tmp_path.iterdir()} == before, message
 
 
-def test_no_lava_is_told_with_its_mend(
-    files: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_lava_is_reported_with_its_remedy(
+    example: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither run nor export hangs or half-writes where there is no Lava."""
+    """Without Lava, neither run nor export hangs or writes incomplete files."""
     monkeypatch.setenv("IPVAE_SNN_LAVA_ENV", str(tmp_path / "nowhere"))
     monkeypatch.delenv("IPVAE_SNN_LAVA_PYTHON", raising=False)
     if find() is not None:
         pytest.skip("this interpreter imports lava itself")
     out = tmp_path / "out"
     for arguments in (
-        ("run", files / "net.safetensors", "--backend", "lava", "--data", "digits"),
-        ("export", files / "net.safetensors", "--target", "lava"),
+        ("run", example / "net.safetensors", "--backend", "lava", "--data", "digits"),
+        ("export", example / "net.safetensors", "--target", "lava"),
     ):
         code, _, error = run(*arguments, "--out", out)
         assert code == 1
@@ -411,7 +415,7 @@ def test_no_lava_is_told_with_its_mend(
 
 
 def test_a_full_disk_gets_one_line(
-    files: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The result is written to a temporary file; a full disk leaves neither it nor half of it."""
 
@@ -424,7 +428,7 @@ def test_a_full_disk_gets_one_line(
     out = tmp_path / "r.npz"
     code, _, error = run(
         "run",
-        files / "net.safetensors",
+        example / "net.safetensors",
         "--data",
         "digits",
         "--limit",

@@ -1,4 +1,4 @@
-"""`ipvae-snn compare` as users meet it: JSON, tables, pictures, and one line for every mistake."""
+"""`ipvae-snn compare`: JSON, tables, pictures, and one line for every mistake."""
 
 import json
 from collections.abc import Callable
@@ -42,8 +42,8 @@ def rounded(rows: np.ndarray) -> Connection:
     return Connection(weights.astype(np.int8), multiplier, shift)
 
 
-def make_program(checkpoint: Path) -> IntegerNetwork:
-    """Round a float network to 8 bits in the plainest way, so that no test rests on `convert`."""
+def make_integer(checkpoint: Path) -> IntegerNetwork:
+    """Round a float network to 8 bits by plain rounding, so that no test depends on `convert`."""
     network = load_float_network(checkpoint)
     phi = network.phi.astype(float)
     forward = phi.T * np.exp(-2.0 * network.log_sigma.astype(float))
@@ -76,7 +76,7 @@ def make_program(checkpoint: Path) -> IntegerNetwork:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """The files of an untrained but lively network for digits, and of its program."""
+    """The files of an untrained but active network for digits, and of its integer network."""
     config = Config(
         ModelConfig(n_latents=24, phi_std=0.1, u0_low=-2.0, u0_high=-1.0, log_lr=-2.0),
         TrainConfig(steps=6, kl="exact"),
@@ -84,7 +84,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     model = IterativePoissonVAE(64, config.model, torch.Generator().manual_seed(0))
     checkpoint, network = tmp_path / "model.safetensors", tmp_path / "net.safetensors"
     save_model(checkpoint, model, config, Origin("digits", "unit", (8, 8)))
-    save_network(make_program(checkpoint), network)
+    save_network(make_integer(checkpoint), network)
     return checkpoint, network
 
 
@@ -177,7 +177,7 @@ def test_json_has_every_figure_under_a_stable_key(
     for cause in tensors.values():
         assert set(cause) == {"r2", "zeros", "state_error"}
         assert set(cause["r2"]) == {"delta", "delta_95"}
-    # What the integers stand for, all together, is the program, but for rounding of the current.
+    # All changes together equal the integer network, except for rounding of the current.
     assert tensors["together"]["r2"]["delta"] == pytest.approx(result["r2"]["delta"], abs=2e-3)
 
 
@@ -192,7 +192,7 @@ def test_one_seed_has_no_interval_over_seeds(pair: tuple[Path, Path], run: Run) 
 
 
 def test_a_planted_fault_is_named(pair: tuple[Path, Path], run: Run, tmp_path: Path) -> None:
-    """Neuron 11 gets 0.2 nats a step too much."""
+    """Neuron 11 gets 0.2 nats per step too much."""
     network = load_network(pair[1])
     bias = network.neurons.bias.copy()
     bias[11] += round(0.2 * LOG2E * (1 << 15))
@@ -215,10 +215,10 @@ def test_tables_and_pictures(pair: tuple[Path, Path], run: Run, tmp_path: Path) 
         "counts equal, %",
         "one step",
         "total variation",
-        "counts differ first at seed",
+        "counts first differ at seed",
         "lateral weights",
         "all of these together",
-        "the program itself",
+        "the integer network itself",
         "F nats",
     ):
         assert part in text
@@ -230,10 +230,10 @@ def test_tables_and_pictures(pair: tuple[Path, Path], run: Run, tmp_path: Path) 
         assert 0.005 < (shown < 200).mean() < 0.6  # neither empty nor filled
 
 
-def test_pictures_of_a_program_that_never_differs(
+def test_pictures_of_a_network_that_never_differs(
     pair: tuple[Path, Path], run: Run, tmp_path: Path
 ) -> None:
-    """One step with one seed: no interval, nothing that differs, and no tensor told apart."""
+    """One step with one seed: no interval, no difference, and no tensor stands out."""
     folder = tmp_path / "pictures"
     code, text, error = run(
         "compare",
@@ -250,7 +250,7 @@ def test_pictures_of_a_program_that_never_differs(
         folder,
     )
     assert code == 0, error
-    assert "every count of every seed is the float run's" in text
+    assert "every count of every seed equals the float run's" in text
     assert {path.name for path in folder.iterdir()} == set(PICTURES)
 
 
@@ -264,7 +264,7 @@ def test_one_line_for_every_mistake(pair: tuple[Path, Path], run: Run, tmp_path:
     digits = ("--data", "digits")
     for arguments, message in (
         ((network, network, *digits), "an integer network; give the float checkpoint that it"),
-        ((checkpoint, checkpoint, *digits), "was another file meant?"),
+        ((checkpoint, checkpoint, *digits), "compare needs an integer network, but "),
         ((checkpoint, foreign, *digits), "converted from a checkpoint with SHA-256 abababababab"),
         ((*pair, "--data", "mnist"), "give the folder that holds mnist/"),
         ((*pair, "--data", plain), "images of 25 pixels, but the network takes 8x8 = 64"),

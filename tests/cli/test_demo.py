@@ -1,4 +1,4 @@
-"""The demo, with a shorter training: every part of it happens and is told."""
+"""The demo, with a shorter training: every part runs and is reported."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def test_demo_makes_and_compares_everything(
     """Files, pictures, rows, equality; a second run replaces the first."""
     out = tmp_path / "demo"
     for _ in range(2):
-        text, told = run_demo(out, monkeypatch, capsys)
+        text, shown = run_demo(out, monkeypatch, capsys)
     result = json.loads(text)
     with_lava = find() is not None
     rows = ["float", "reference", "compiled", "onnx", *(["lava"] if with_lava else [])]
@@ -67,7 +67,7 @@ def test_demo_makes_and_compares_everything(
     assert load_network(out / "net.safetensors").n_neurons == 32
     assert (out / "onnx" / "inference.onnx").is_file()
     assert (out / "lava" / "run.py").is_file() == with_lava
-    assert "equal to the interpreter" in " ".join(told.split())
+    assert "equal to the reference" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize("what", ["notes.txt", "run/config.toml"])
@@ -93,14 +93,14 @@ def test_demo_leaves_other_folders_alone(
 def test_a_terminal_sees_what_is_done_and_what_is_being_done() -> None:
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
     with watching(screen) as line:
-        told = Told(screen, line)
-        told.training(TrainProgress(3, 30, 12.34, None))
+        shown = Told(screen, line)
+        shown.training(TrainProgress(3, 30, 12.34, None))
         line.bar.refresh()
         line.update("export to onnx")
-        told.exported(Exported(Path("out/onnx"), "onnx", "integer", True, ()))
+        shown.exported(Exported(Path("out/onnx"), "onnx", "integer", True, ()))
         line.bar.refresh()
     text = screen.file.getvalue()
     assert "training, loss 12.3" in text
     assert "3/30 iterations" in text
     assert text.rindex("export to onnx") > text.rindex("3/30 iterations")
-    assert "equal to the interpreter" in text
+    assert "equal to the reference" in text

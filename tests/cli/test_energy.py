@@ -25,7 +25,7 @@ STEPS = 5
 
 
 @pytest.fixture
-def files(tmp_path: Path, network: IntegerNetwork) -> Path:
+def example(tmp_path: Path, network: IntegerNetwork) -> Path:
     """Return a folder with a small network and seven images that it takes."""
     save_network(network, tmp_path / "net.safetensors")
     rng = np.random.default_rng(0)
@@ -33,19 +33,19 @@ def files(tmp_path: Path, network: IntegerNetwork) -> Path:
     return tmp_path
 
 
-def command(files: Path, *more: object) -> tuple[object, ...]:
-    data = ("--data", files / "images.npy", "--steps", STEPS)
-    return ("energy", files / "net.safetensors", *data, *more)
+def command(example: Path, *more: object) -> tuple[object, ...]:
+    data = ("--data", example / "images.npy", "--steps", STEPS)
+    return ("energy", example / "net.safetensors", *data, *more)
 
 
-def test_counts_and_proxies_are_those_of_the_oracle(
-    files: Path, network: IntegerNetwork, run: Run
+def test_counts_and_proxies_are_those_of_the_reference(
+    example: Path, network: IntegerNetwork, run: Run
 ) -> None:
-    """As JSON, for all profiles that ship; each result names its source."""
-    code, out, _ = run(*command(files, "--json"))
+    """As JSON, for all packaged profiles; each result names its source."""
+    code, out, _ = run(*command(example, "--json"))
     assert code == 0
     result = json.loads(out)
-    images = np.load(files / "images.npy").reshape(7, 12)
+    images = np.load(example / "images.npy").reshape(7, 12)
     pixels, _ = encode(network.input, images, "standardised", "x")
     trace = interpreter.run(network, pixels, RunRequest(STEPS, trace=True))
     wanted = activity(network, pixels, trace.counts).as_json()
@@ -62,10 +62,10 @@ def test_counts_and_proxies_are_those_of_the_oracle(
     assert result["traffic"]["loihi1"]["barriers"] == STEPS + 2
 
 
-def test_what_a_user_sees(files: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_user_sees(example: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sources below the table, "not public" where nothing is, a picture, and the JSON file."""
     monkeypatch.setenv("COLUMNS", "100")
-    code, out, _ = run(*command(files, "--plots", files / "p", "--out", files / "e.json"))
+    code, out, _ = run(*command(example, "--plots", example / "p", "--out", example / "e.json"))
     assert code == 0
     for words in (
         "synaptic operations, by payload",
@@ -79,18 +79,18 @@ def test_what_a_user_sees(files: Path, run: Run, monkeypatch: pytest.MonkeyPatch
         assert words in out
     row = next(line for line in out.splitlines() if line.strip().startswith("loihi2 "))
     assert row.split() == ["loihi2", *["not", "public"] * 4]
-    assert (files / "p" / "energy.png").read_bytes()[:4] == b"\x89PNG"
-    assert json.loads((files / "e.json").read_text())["images"] == 7
+    assert (example / "p" / "energy.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads((example / "e.json").read_text())["images"] == 7
 
 
-def test_the_profiles_that_are_asked_for(files: Path, run: Run) -> None:
+def test_requested_profiles(example: Path, run: Run) -> None:
     """A file of the user's too, in the order given."""
-    mine = files / "mine.toml"
+    mine = example / "mine.toml"
     mine.write_text(
         'name = "mine"\ntitle = "t"\ncaveat = "c"\n[sources]\np = "A paper, 2026"\n[energy]\n'
         'synaptic_operation = { value = 2, unit = "pJ", source = "p", confidence = "low" }\n'
     )
-    code, out, _ = run(*command(files, "--profile", mine, "--profile", "truenorth", "--json"))
+    code, out, _ = run(*command(example, "--profile", mine, "--profile", "truenorth", "--json"))
     assert code == 0
     first, second = json.loads(out)["estimates"]
     assert (first["profile"], second["profile"]) == ("mine", "truenorth")
@@ -103,15 +103,15 @@ def test_the_profiles_that_are_asked_for(files: Path, run: Run) -> None:
     ("arguments", "message"),
     [
         (("--profile", "loihi9"), "no profile is called 'loihi9' (did you mean 'loihi2'?)"),
-        (("--profile", "generic"), "profile generic names no energies, so it prices nothing; "),
+        (("--profile", "generic"), "profile generic has no energies, so nothing can be "),
         (("--profile", "none.toml"), "none.toml: no such file; check the path"),
         (("--data", "digits"), "digits: images of 64 pixels, but the network takes 4x3 = 12"),
     ],
 )
 def test_wrong_input_is_one_line(
-    files: Path, run: Run, arguments: tuple[str, ...], message: str
+    example: Path, run: Run, arguments: tuple[str, ...], message: str
 ) -> None:
-    code, out, error = run(*command(files, *arguments))
+    code, out, error = run(*command(example, *arguments))
     assert (code, out) == (1, "")
     assert error.startswith(f"ipvae-snn: error: {message}")
     assert error.count("\n") == 1

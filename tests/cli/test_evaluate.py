@@ -1,4 +1,4 @@
-"""`ipvae-snn evaluate` as users meet it: JSON, tables, pictures, and one line for every mistake."""
+"""`ipvae-snn evaluate`: JSON, tables, pictures, and one line for every mistake."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def no_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def make_checkpoint(folder: Path, side: int, name: str) -> Path:
-    """Write an untrained network with a dictionary large enough to be lively."""
+    """Write an untrained network with a dictionary large enough to spike."""
     config = Config(
         ModelConfig(n_latents=24, phi_std=0.1, u0_low=-2.0, u0_high=-1.0, log_lr=-2.0),
         TrainConfig(steps=6, kl="exact"),
@@ -179,7 +179,7 @@ def test_tables_for_people(checkpoint: Path, run: Run) -> None:
         "free energy (KL as in 'exact'), nats",
         "accuracy, linear read-out of 60",
         "silent neurons",
-        "us an image and step",
+        "us per image and step",
         "Alpaydin & Kaynak (1998)",
     ):
         assert part in text, part
@@ -194,13 +194,13 @@ def own_images(folder: Path, labels: bool = True) -> Path:
 
 
 def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) -> None:
-    """One's own 28x28 images: turned ones are judged, the public sets have no files here."""
+    """A user's 28x28 images: rotated ones are evaluated, the public sets have no files here."""
     checkpoint, own = make_checkpoint(tmp_path, 28, "own"), own_images(tmp_path)
     common = ("evaluate", checkpoint, "--data", own, "--steps", 3, "--generalise")
     code, text, error = run(*common, "--json")
     assert code == 0, error
     result = json.loads(text)
-    assert result["images"] == 6  # every tenth of one's own images is held out
+    assert result["images"] == 6  # every tenth of a user's images is held out
     assert result["readout"]["fitted_on"] == 54
     (name,) = result["generalisation"]["sets"]
     assert name.startswith("rotated ")
@@ -212,7 +212,7 @@ def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) ->
     assert left_out["kmnist"].startswith("kmnist (test): t10k-images-idx3-ubyte.gz or ")
     code, text, _ = run(*common)
     assert code == 0
-    assert "Images of other kinds" in text
+    assert "Out-of-distribution images" in text
     assert "omniglot is left out: omniglot (test): " in text
 
 
@@ -220,11 +220,11 @@ def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) ->
     ("labels", "arguments", "reason"),
     [
         (False, (), "own.npz has no labels"),
-        (True, ("--readout-train", "0"), "none was asked for (--readout-train 0)"),
+        (True, ("--readout-train", "0"), "not requested (--readout-train 0)"),
         (
             True,
             ("--split", "train"),
-            "the images judged are training images; give --split test",
+            "the evaluated images are training images; give --split test",
         ),
     ],
 )

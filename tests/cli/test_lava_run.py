@@ -1,4 +1,4 @@
-"""`ipvae-snn lava run`: what it shows and keeps, and that wrong input is one line."""
+"""`ipvae-snn lava run`: tables, files, and one line for wrong input."""
 
 import json
 from dataclasses import replace
@@ -47,9 +47,9 @@ def test_both_inputs_are_compared_and_what_is_monitored_is_kept_and_drawn(files,
         "--json",
     )
     assert (code, error) == (0, "")
-    told = json.loads(text)
+    result = json.loads(text)
     wanted = interpreter.run(network, pixels, RunRequest(5, trace=True))
-    spikes, bias = told["runs"]["spikes"], told["runs"]["bias"]
+    spikes, bias = result["runs"]["spikes"], result["runs"]["bias"]
     assert spikes["spikes"] == bias["spikes"] == pytest.approx(wanted.counts.sum() / 3)
     assert spikes["traffic"]["lateral"] == bias["traffic"]["lateral"]
     assert spikes["traffic"]["feedforward"]["messages"] == pytest.approx((pixels != 0).sum() / 3)

@@ -1,4 +1,4 @@
-"""`ipvae-snn map` as a user meets it: tables, JSON, files, exit codes and wrong input."""
+"""`ipvae-snn map`: tables, JSON, files, exit codes and wrong input."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def path(network: IntegerNetwork, tmp_path: Path) -> Path:
 
 
 def test_tables(run: Run, path: Path) -> None:
-    """Checks, totals, cores, and what is assumed."""
+    """Checks, totals, cores, and assumptions."""
     code, text, error = run("map", path, "--profile", "loihi2")
     assert (code, error) == (0, "")
     for part in (
@@ -117,7 +117,7 @@ def test_rates_from_a_result_and_from_data(
 def test_wrong_input(
     run: Run, path: Path, network_factory: Callable[..., IntegerNetwork], tmp_path: Path
 ) -> None:
-    """One line each, with the mend."""
+    """One line each, with the remedy."""
     other = tmp_path / "other.npz"
     interpret(network_factory(neurons=9), np.zeros((1, 12), np.uint8), RunRequest(2)).save(other)
     not_ours = tmp_path / "text.safetensors"
@@ -127,9 +127,9 @@ def test_wrong_input(
         ((path, "--profile", "cpu-45nm"), "profile cpu-45nm has energies but no limits"),
         ((not_ours,), "not a readable safetensors file"),
         ((tmp_path / "absent.safetensors",), "no such file, nor a pretrained network"),
-        (("digits",), "a float checkpoint; chips take integers: ipvae-snn convert digits"),
+        (("digits",), "chips take integers; convert it first: ipvae-snn convert digits"),
         ((path, "--rates", other), "it has counts of 9 neurons, but the network has 7"),
-        ((path, "--rates", other, "--data", "digits"), "--rates and --data both give the events"),
+        ((path, "--rates", other, "--data", "digits"), "--rates and --data both define the events"),
         ((path, "--out", not_ours / "x.json"), "File exists"),
     ):
         code, _, error = run("map", *arguments)

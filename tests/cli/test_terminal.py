@@ -1,4 +1,4 @@
-"""What the command line shows while a back end runs, and what it says when it is interrupted."""
+"""Progress line while a back end runs, and the message of an interrupted run."""
 
 import io
 import os
@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 def test_nobody_watches_unless_he_says_so() -> None:
     seen: list[tuple[int, int]] = []
-    current_watcher().progress(1, 2)  # into the void
+    current_watcher().progress(1, 2)  # nothing shows it
     with watched(Watcher(lambda done, total: seen.append((done, total)), Path("x"), stall_s=0)):
         current_watcher().progress(3, 4)
         assert current_watcher().keep == Path("x")

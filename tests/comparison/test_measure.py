@@ -1,4 +1,4 @@
-"""Float beside integer: programs that are the float network exactly, and with one fault each."""
+"""Comparison with integer networks that equal the float network exactly or but for one fault."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +42,7 @@ def matrix() -> np.ndarray:
 
 
 def make_float() -> FloatNetwork:
-    """A network whose numbers the program holds exactly: sigma 1, step size 2^-5 octaves.
+    """A network whose numbers integers hold exactly: sigma 1, step size 2^-5 octaves.
 
     Phi = A / 2, so that G is A'A / 4. The clips lie too far away to matter.
     """
@@ -63,18 +63,18 @@ def make_float() -> FloatNetwork:
 
 
 def scaled(weights: np.ndarray, power: int) -> Connection:
-    """Weights times 2**power, as the program holds a scale: 2**14 / 2**(14 - power)."""
+    """Weights times 2**power, as an integer network holds a scale: 2**14 / 2**(14 - power)."""
     n = len(weights)
     return Connection(
         weights.astype(np.int8), np.full(n, 1 << 14, np.int32), np.full(n, 14 - power, np.int32)
     )
 
 
-def make_program(two_layer: bool = False) -> IntegerNetwork:
+def make_integer(two_layer: bool = False) -> IntegerNetwork:
     """The same network. One unit of state and current is 2^-12 octaves, a payload 2^-5.
 
     Drive of a payload: 2^-5 2^-1 2^-5 A octaves = 2 A units; competition 2^-5 2^-2 A'A = 32 A'A;
-    bias 2^-5 / 4 = 32 units; a spike predicts A / 2 = 16 A payloads.
+    bias 2^-5 / 4 = 32 units; one spike predicts A / 2 = 16 A payloads.
     """
     A = matrix()
     gram = A.T @ A
@@ -109,15 +109,15 @@ def make_pair(network: IntegerNetwork, n: int = N) -> Pair:
 
 
 def with_bias_fault(network: IntegerNetwork, neuron: int = 3, units: int = 295) -> IntegerNetwork:
-    """295 units of 2^-12 octaves are 0.05 nats a step."""
+    """295 units of 2^-12 octaves are 0.05 nats per step."""
     bias = network.neurons.bias.copy()
     bias[neuron] += units
     return replace(network, neurons=replace(network.neurons, bias=bias))
 
 
 @pytest.mark.parametrize("two_layer", [False, True])
-def test_a_program_that_is_the_network_shows_no_difference(two_layer: bool) -> None:
-    pair = make_pair(make_program(two_layer))
+def test_an_exact_integer_network_shows_no_difference(two_layer: bool) -> None:
+    pair = make_pair(make_integer(two_layer))
     result = measure(pair, 20, (0, 7, 9))
     for figures in result.curve.values():
         for name, value in figures.items():
@@ -138,7 +138,7 @@ def test_a_program_that_is_the_network_shows_no_difference(two_layer: bool) -> N
 
 
 def test_a_networks_updates_are_compared_with_steps_one_by_one() -> None:
-    pair = make_pair(make_program())
+    pair = make_pair(make_integer())
     several = replace(pair, network=replace(pair.network, updates_per_step=4))
     assert several.network.updates_per_step == 1
     one, other = (measure(p, 12, (0,)) for p in (pair, several))
@@ -154,7 +154,7 @@ def test_a_networks_updates_are_compared_with_steps_one_by_one() -> None:
 @pytest.mark.parametrize("two_layer", [False, True])
 def test_a_wrong_bias_is_found_in_its_tensor_and_neuron(two_layer: bool) -> None:
     """One step moves neuron 3 by 295 units too far and no other: log2(295) = 8.2 bits."""
-    pair = make_pair(with_bias_fault(make_program(two_layer)), 40)
+    pair = make_pair(with_bias_fault(make_integer(two_layer)), 40)
     result = measure(pair, 16, (0, 1))
     single = result.single_error.by_neuron
     assert single[3] == pytest.approx(np.log2(295), abs=0.01)
@@ -162,11 +162,11 @@ def test_a_wrong_bias_is_found_in_its_tensor_and_neuron(two_layer: bool) -> None
     rms = 295 / np.sqrt(K)
     assert result.single_error.bits.mean == pytest.approx(np.log2(rms), abs=0.01)
     assert result.single_error.nats.mean == pytest.approx(rms * UNIT, rel=1e-3)
-    told = attribute(pair, 16, (0, 1))
-    causes = {cause.name: cause for cause in told.causes}
-    assert told.largest.name == "bias"
-    assert told.largest.worst_neuron == 3
-    assert told.largest.error.mean > 0.05
+    result = attribute(pair, 16, (0, 1))
+    causes = {cause.name: cause for cause in result.causes}
+    assert result.largest.name == "bias"
+    assert result.largest.worst_neuron == 3
+    assert result.largest.error.mean > 0.05
     for name, cause in causes.items():
         if name not in ("bias", "weights_and_bias", "together"):
             assert cause.bits < -3.0, name
@@ -179,14 +179,14 @@ def test_a_wrong_bias_is_found_in_its_tensor_and_neuron(two_layer: bool) -> None
 
 
 def test_lateral_weights_of_two_bits_are_found() -> None:
-    """Weights -1, 0, 1 at one scale for all: 32 x 16 units a spike."""
-    network = make_program()
+    """Weights -1, 0, 1 at one scale for all: 32 x 16 units per spike."""
+    network = make_integer()
     assert network.lateral is not None
     coarse = np.clip(np.rint(network.lateral.weights / 16), -1, 1)
-    told = attribute(make_pair(replace(network, lateral=scaled(coarse, 9))), 16, (0,))
-    assert told.largest.name == "lateral"
+    result = attribute(make_pair(replace(network, lateral=scaled(coarse, 9))), 16, (0,))
+    assert result.largest.name == "lateral"
     # Without the others' inhibition, inhibited neurons are wrong; self-inhibition is as it was.
-    by_name = {cause.name: cause for cause in told.causes}
+    by_name = {cause.name: cause for cause in result.causes}
     assert by_name["self_inhibition"].bits < -3.0
 
 
@@ -217,8 +217,8 @@ FAULTS: dict[str, Callable[[IntegerNetwork], IntegerNetwork]] = {
     ],
 )
 def test_every_fault_is_found_in_its_own_place(name: str, two_layer: bool) -> None:
-    """And all changes together do what the program does: its very counts and states."""
-    network = FAULTS[name](make_program(two_layer))
+    """All changes together give the integer network's counts and states."""
+    network = FAULTS[name](make_integer(two_layer))
     pair = make_pair(network)
     assert attribute(pair, 12, (2,)).largest.name == name
     counts, states = last_step(pair, variants(pair)["together"], slice(0, N), 12, 2)
@@ -232,7 +232,7 @@ def test_pixels_without_weights_are_left_out_on_their_own_account() -> None:
     """Pixel 4 is away in feed-forward and competition alike: the other tensors are as they were."""
     A = matrix()
     A[4] = 0
-    network, own = make_program(), np.diagonal(A.T @ A)
+    network, own = make_integer(), np.diagonal(A.T @ A)
     network = replace(
         network,
         feedforward=scaled(A.T, 1),
@@ -240,9 +240,9 @@ def test_pixels_without_weights_are_left_out_on_their_own_account() -> None:
         neurons=replace(network.neurons, self_inhibition=(32 * own).astype(np.int32)),
     )
     pair = make_pair(network)
-    told = attribute(pair, 12, (0,))
-    assert told.largest.name == "left_out_pixels"
-    by_name = {cause.name: cause for cause in told.causes}
+    result = attribute(pair, 12, (0,))
+    assert result.largest.name == "left_out_pixels"
+    by_name = {cause.name: cause for cause in result.causes}
     assert all(by_name[name].bits < -3.0 for name in ("feedforward", "lateral", "self_inhibition"))
     assert list(variants(pair))[:3] == ["float", "base", "left_out_pixels"]
     assert runs(pair) == len(variants(pair)) - 2  # that run is base's, and the decoder's is, too
@@ -250,7 +250,7 @@ def test_pixels_without_weights_are_left_out_on_their_own_account() -> None:
 
 def test_divergence_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a search through both traces; cut into blocks of 2 images and 3 steps."""
-    pair = make_pair(with_bias_fault(make_program(), units=150), 7)
+    pair = make_pair(with_bias_fault(make_integer(), units=150), 7)
     monkeypatch.setattr(paired_runs, "IMAGES", 2)
     monkeypatch.setattr(paired_runs, "ENTRIES", 6 * K)
     result = measure(pair, 14, (5,))
@@ -286,7 +286,7 @@ def test_divergence_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_cuts_and_threads_change_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = make_pair(with_bias_fault(make_program()), 7)
+    pair = make_pair(with_bias_fault(make_integer()), 7)
     whole = measure(pair, 10, (0, 1)).as_json()
     causes = attribute(pair, 10, (0, 1)).as_json()
     monkeypatch.setattr(paired_runs, "IMAGES", 3)
@@ -327,7 +327,7 @@ def test_single_steps_are_the_interpreters(
 
 
 def plain_run(pair: Pair, variant: Variant, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Run a variant in NumPy: the rules of docs/ir.md and of float_inference.step."""
+    """Run a variant in NumPy: the rules of docs/ir.md and of inference.reference.step."""
     d, network, unit = variant.dynamics, pair.program, pair.unit
     group, layer = network.neurons, network.residual
     images = pixel_values(network, pair.pixels) if variant.levels else pair.images.astype(float)
@@ -364,7 +364,7 @@ def plain_run(pair: Pair, variant: Variant, steps: int, seed: int) -> tuple[np.n
 @pytest.mark.parametrize("two_layer", [False, True])
 def test_compiled_variants_are_the_readable_ones(two_layer: bool) -> None:
     """Low clamps, a low clip and strong images, so that every rule acts."""
-    network = FAULTS["feedforward"](with_bias_fault(make_program(two_layer)))
+    network = FAULTS["feedforward"](with_bias_fault(make_integer(two_layer)))
     group = replace(network.neurons, excitation_max=400, update_min=-700, state_max=4 << 12)
     network = replace(network, neurons=group)
     if network.residual is not None:
@@ -383,20 +383,20 @@ def test_compiled_variants_are_the_readable_ones(two_layer: bool) -> None:
 
 
 def test_meaning_in_numbers() -> None:
-    """G, b, bias and u0 of the network come back from the program's integers."""
+    """G, b, bias and u0 of the network follow from the integers."""
     d = reference.dynamics(make_float())
-    means = meaning(make_program(), d.step_size)
+    means = meaning(make_integer(), d.step_size)
     assert means.lateral is not None
     assert means.lateral + np.diag(means.self_inhibition) == pytest.approx(d.G)
     assert means.feed_forward == pytest.approx(d.feed_forward)
     assert means.bias == pytest.approx(d.bias)
     assert means.initial_state == pytest.approx(d.u0)
     assert means.decoder == pytest.approx(make_float().phi)
-    looped = meaning(make_program(two_layer=True), d.step_size)
+    looped = meaning(make_integer(two_layer=True), d.step_size)
     assert looped.prediction == pytest.approx(make_float().phi)
     assert looped.lateral is None
     # Row 1 inhibits column 0 and not the reverse: rows are sources.
-    network = make_program()
+    network = make_integer()
     assert network.lateral is not None
     one_way = np.zeros((K, K))
     one_way[0, 1] = -2  # target 0, source 1
@@ -407,7 +407,7 @@ def test_meaning_in_numbers() -> None:
 
 
 def test_figures_of_a_step_are_those_of_its_counts() -> None:
-    pair = make_pair(with_bias_fault(make_program()))
+    pair = make_pair(with_bias_fault(make_integer()))
     result = measure(pair, 6, (3,))
     for step in (4, 6):
         floats = reference.run_float(pair.network, pair.images, RunRequest(step, 3))
@@ -482,14 +482,14 @@ def test_steps_that_are_recorded() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    network = make_program()
+    network = make_integer()
     pair = make_pair(network)
     with pytest.raises(DataError, match=r"^float images \(5, 6\) and 8-bit images \(4, 6\) differ"):
         replace(pair, pixels=pair.pixels[:4])
     small = replace(make_float(), phi=make_float().phi[:, :5])
     with pytest.raises(
         DataError,
-        match=r"^the float network has 6 pixels and 5 neurons, the program 6 and 8; give the two",
+        match=r"^the float network has 6 pixels and 5 neurons, the integer one 6 and 8; give ",
     ):
         Pair(small, network, pair.images, pair.pixels)
     with pytest.raises(DataError, match=r"^steps 0 are not in 1\.\.1048576$"):

@@ -1,4 +1,4 @@
-"""Conversion: what the integers express, what is proved, and what is refused."""
+"""Conversion: fidelity of the integers, proofs, and refused networks."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def toy_images(n: int, seed: int = 1) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
-    """The toy network watched on its own images."""
+    """Calibration of the toy network on its own images."""
     return calibrate(toy_float(), toy_images(64), "toy", steps=32)
 
 
@@ -94,7 +94,7 @@ def test_integers_follow_the_float_network(calibration: Calibration) -> None:
 def test_the_drive_is_the_float_networks(
     calibration: Calibration, circuit: Circuit, bits: int
 ) -> None:
-    """What the integers add to potentials, for the float run's images and counts.
+    """Compare the drives that the integers give with float, for the float run's images and counts.
 
     Nearly no mean error for any neuron (it is given back in the bias); the rest is rounding.
     """
@@ -132,7 +132,7 @@ def test_the_soft_clip_is_self_inhibition() -> None:
 
 
 def test_report_tells_the_truth(calibration: Calibration) -> None:
-    """Bounds, eigenvalues, margin and loop gain, recomputed from the program another way."""
+    """Bounds, eigenvalues, margin and loop gain, recomputed from the network another way."""
     floats = toy_float()
     network, report = convert(floats, calibration, ConversionSettings(8, 5))
     bounds = {bound.name: bound for bound in report.bounds}
@@ -217,7 +217,7 @@ def test_the_read_out_makes_up_for_coarse_weights(calibration: Calibration) -> N
 
 
 def test_sparsity_sets_the_least_salient_weights_to_zero(calibration: Calibration) -> None:
-    """At least the share asked for, and still close to float."""
+    """At least the requested share is 0, and counts are still close to float."""
     floats = toy_float()
     network, _ = convert(floats, calibration, ConversionSettings(sparsity=0.6))
     assert network.lateral is not None
@@ -230,14 +230,14 @@ def test_sparsity_sets_the_least_salient_weights_to_zero(calibration: Calibratio
 
 
 def test_overshooting_competition_is_refused(calibration: Calibration) -> None:
-    """Rates a hundred times as high make the loop's gain pass 2."""
+    """Rates a hundred times as high make the loop gain pass 2."""
     busy = replace(calibration, mean_counts=100 * calibration.mean_counts)
-    with pytest.raises(ConversionError, match="competition overshoots: the loop's gain at"):
+    with pytest.raises(ConversionError, match="competition overshoots: the loop gain at"):
         convert(toy_float(), busy, ConversionSettings())
 
 
 def test_an_excitation_that_no_spike_can_hold_is_refused(calibration: Calibration) -> None:
-    """A neuron that may receive ten nats a step cannot be held below a low cap."""
+    """A neuron that may receive ten nats per step cannot be held below a low cap."""
     wild = replace(calibration, excitation_max=10.0, log_rate_max=np.full(NEURONS, -3.0))
     with pytest.raises(ConversionError, match="below the rate cap"):
         convert(replace(toy_float(), clip=30.0), wild, ConversionSettings(fraction_bits=16))
@@ -268,7 +268,7 @@ def test_impossible_fraction_bits() -> None:
 
 
 def test_a_drive_beyond_24_bits_is_refused(calibration: Calibration) -> None:
-    """A step size a million times too large fits no scale or no held current."""
+    """A step size a million times too large fits no scale or no input current."""
     with pytest.raises(ConversionError, match="smaller step size"):
         convert(replace(toy_float(), log_lr=14.0), calibration, ConversionSettings())
 
@@ -314,7 +314,7 @@ def test_a_row_of_zeros_stays_silent() -> None:
 
 
 def test_feedback_by_hand() -> None:
-    """Two payloads that always agree: what rounding the first loses goes to the second.
+    """Of two payloads that always agree, the second compensates the rounding error of the first.
 
     Moments [[1, r], [r, 1]] with r = 1 - 1e-9 and damping d = .01: the second weight makes up for
     r / (1 + d) = .99 of the first's error. Row (7, 3.4, ...) at 4 bits has scale 1 (its peak is
@@ -328,7 +328,7 @@ def test_feedback_by_hand() -> None:
 
 
 def test_the_diagonal_takes_what_it_can() -> None:
-    """Kept real numbers on the diagonal make up for their row's errors, and cost no level."""
+    """Kept real numbers on the diagonal compensate their row's errors, and cost no level."""
     moments = np.full((3, 3), 0.9) + 0.1 * np.eye(3)
     moments[2, 2] += 0.0
     rows = np.array([[0.0, 7.0, 3.4], [7.0, 0.0, 3.4], [7.0, 3.4, 0.0]])

@@ -1,4 +1,4 @@
-"""The integer sampler's exact law: that it is the code's, and how close to Poisson it is."""
+"""Exact law of the integer sampler: agreement with the code, and distance to Poisson."""
 
 import json
 import re
@@ -25,13 +25,13 @@ from ipvae_snn.ir.sampler import SamplerTables, part_count, part_rate, parts_log
 
 TABLES = SamplerTables()
 BITS = 12
-LOWEST, HIGHEST = -12 << BITS, 15 << BITS  # the widest limits that a program may have
+LOWEST, HIGHEST = -12 << BITS, 15 << BITS  # the widest limits that a network may have
 PAGE = Path(__file__).parents[2] / "docs" / "numerics.md"
 
 
 @cache
 def every_state() -> LawBounds:
-    """Return the bounds over all 110,593 states that a program with 12 fraction bits can have."""
+    """Return the bounds over all 110,593 states that a network with 12 fraction bits can have."""
     return law_bounds(BITS, LOWEST, HIGHEST, 1 << BITS)
 
 
@@ -146,7 +146,7 @@ def exact_convolution(law: Int64, n_parts: int) -> list[Fraction]:
 
 @pytest.mark.parametrize("potential", [-5000, (3 << BITS) + 1, (5 << BITS) - 7, 6 << BITS])
 def test_law_of_a_step_is_the_exact_convolution(potential: int) -> None:
-    """1, 2, 4 and 8 parts; and what saturation makes of it."""
+    """1, 2, 4 and 8 parts; and with saturation."""
     n_parts = 1 << int(parts_log2(np.array([potential]), BITS)[0])
     exact = exact_convolution(part_law(np.array([potential]), BITS, TABLES)[0], n_parts)
     result = step_law(potential, BITS, TABLES)

@@ -1,4 +1,4 @@
-"""The certificate's statements, each held against a direct calculation."""
+"""The certificate's statements, each compared with a direct calculation."""
 
 import numpy as np
 import pytest
@@ -37,14 +37,14 @@ def crossing(own: int, limits: Limits) -> float:
     octaves=st.integers(2, 6),
     lift=st.integers(20, 200),
 )
-def test_the_barrier_bounds_every_potential(own: int, extra: int, octaves: int, lift: int) -> None:
+def test_the_rate_bound_holds_everywhere(own: int, extra: int, octaves: int, lift: int) -> None:
     """6 fraction bits, so that every potential below the cap can be tried."""
     limits = Limits(6, extra, octaves << 6, lift, 400)
     result = float(barrier(np.array([own]), limits)[0])
     assert crossing(own, limits) <= result + 1e-12
 
 
-def test_the_barrier_is_not_empty() -> None:
+def test_the_rate_bound_is_not_trivial() -> None:
     """Strong inhibition holds, none does not, and the bound is near the truth."""
     limits = Limits(8, 2, 6 << 8, 256, 200)
     truth = crossing(60, limits)
@@ -64,10 +64,11 @@ def test_least_own_inhibition_is_the_least() -> None:
     assert least_own_inhibition(limits, 5) == 6
 
 
-def test_gentle_neurons_are_let_off() -> None:
-    """Below `gentle` nothing is raised, above it up to `least`."""
+def test_weak_neurons_are_exempt() -> None:
+    """Inhibition below `gentle` stays as it is; above, it is at least `least`."""
     rule = OwnInhibition(least=10.0, gentle=3.0)
-    assert rule.mend(np.array([0.5, 2.9, 3.0, 9.0, 12.0])).tolist() == [0.5, 2.9, 10.0, 10.0, 12.0]
+    own = np.array([0.5, 2.9, 3.0, 9.0, 12.0])
+    assert rule.strengthened(own).tolist() == [0.5, 2.9, 10.0, 10.0, 12.0]
 
 
 @settings(max_examples=40, deadline=None)

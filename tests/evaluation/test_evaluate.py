@@ -1,6 +1,7 @@
-"""Evaluation: every figure against its definition, sparseness, read-out, other sets, pictures."""
+"""Evaluation: every figure against its definition, read-out, other sets, pictures."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ipvae_snn import data
@@ -33,7 +35,7 @@ from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
-from ipvae_snn.report.plots import page, save_all
+from ipvae_snn.report.plots import page
 
 M, K = 12, 20
 
@@ -136,9 +138,9 @@ def test_chunks_and_threads_change_no_figure(
     network: FloatNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, request = image_set(23), EvaluationRequest(9)
-    told: list[int] = []
-    whole = evaluate(network, images, request, shown=8, report=told.append)
-    assert sum(told) == 23 * 9
+    done: list[int] = []
+    whole = evaluate(network, images, request, shown=8, report=done.append)
+    assert sum(done) == 23 * 9
     monkeypatch.setattr(evaluation, "CHUNK", 5)
     parts = evaluate(network, images, replace(request, threads=3), shown=8)
     assert parts.evaluation.largest_rate == whole.evaluation.largest_rate
@@ -150,8 +152,8 @@ def test_chunks_and_threads_change_no_figure(
     assert np.array_equal(final_rates(network, images, request).shape, (23, K))
 
 
-def test_another_sampler_and_another_program_agree_within_noise(network: FloatNetwork) -> None:
-    """float_inference draws by another rule, in float64: means may differ by noise alone."""
+def test_another_sampler_and_the_reference_agree_within_noise(network: FloatNetwork) -> None:
+    """inference.reference draws by another rule, in float64: means may differ by noise alone."""
     images = image_set(1500)
     trace = run_float(network, images.pixels, RunRequest(25, seed=1))
     fresh = evaluate(network, images, EvaluationRequest(24, seed=2)).evaluation.last
@@ -208,7 +210,7 @@ def in_numpy(network: FloatNetwork, pixels: np.ndarray, steps: int) -> tuple[Any
     reason="the float64 kernel has single updates; connect them in inference.reference.dynamics",
 )
 def test_evaluate_equals_run_with_several_updates_and_a_leak(tied: FloatNetwork) -> None:
-    """Counts are drawn anew at the potentials after step 4, which is where evaluation judges."""
+    """Counts are drawn anew at the potentials after step 4, as in evaluation."""
     digits = data.load("digits", "test")
     result = evaluate(tied, digits, EvaluationRequest(4, seed=2)).evaluation
     trace = run_float(tied, digits.pixels, RunRequest(4, seed=1))
@@ -241,7 +243,7 @@ def test_run_aways_and_silent_neurons_are_seen(network: FloatNetwork) -> None:
     assert (result.silent_neurons, result.neurons) == (1, K)
 
 
-def test_what_it_was_trained_with_decides(network: FloatNetwork) -> None:
+def test_the_settings_of_training_decide(network: FloatNetwork) -> None:
     trained = replace(network, kl="exact", training_steps=12)
     assert request_of(trained, 50, 7, 2) == EvaluationRequest(50, 7, "exact", 12, 2)
 
@@ -326,7 +328,7 @@ def test_a_fit_that_stops_early_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_penalty_is_chosen_on_images_that_are_fitted_on() -> None:
-    """Among 800 useless features, the weakest penalty fits noise and judges worse."""
+    """Among 800 useless features, the weakest penalty fits noise and is less accurate."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 2, 1500)
     features = rng.normal(0, 1, (1500, 801))
@@ -404,18 +406,24 @@ def ink(path: Path) -> float:
         return float((np.asarray(picture.convert("L")) < 250).mean())
 
 
-def test_pictures_show_what_was_found(network: FloatNetwork, tmp_path: Path) -> None:
+def test_pictures_are_not_empty(network: FloatNetwork, tmp_path: Path) -> None:
     images = image_set(5)
     result = evaluate(network, images, EvaluationRequest(40, training_steps=12), shown=2)
-    drawn = save_all(plots.pictures(network, images, result), tmp_path)
-    assert [one.name for one in drawn] == ["convergence", "reconstructions", "dictionary"]
-    for one in drawn:
-        assert one.path == tmp_path / f"{one.name}.png"
-        assert 0.01 < ink(one.path) < 0.95, one.name
-    # One image: intervals are endless, so there is no band, and still a picture.
-    single = evaluate(network, image_set(1), EvaluationRequest(1)).evaluation
-    with page(tmp_path / "one.png", 6, 6) as figure:
-        plots.convergence(figure, single)
+    drawings: dict[str, Callable[[Figure], Figure]] = {
+        "convergence": lambda f: plots.convergence(f, result.evaluation),
+        "reconstructions": lambda f: plots.reconstructions(
+            f, images.pixels[:2], result.samples, result.maps, (3, 4), "Title"
+        ),
+        "dictionary": lambda f: plots.dictionary_by_use(f, network.phi, (3, 4), result.rates),
+    }
+    for name, draw in drawings.items():
+        with page(tmp_path / f"{name}.png", *plots.CONVERGENCE_SIZE) as figure:
+            draw(figure)
+        assert 0.01 < ink(tmp_path / f"{name}.png") < 0.95, name
+    # One image: intervals are infinite, so there is no band, and still a picture.
+    one = evaluate(network, image_set(1), EvaluationRequest(1)).evaluation
+    with page(tmp_path / "one.png", *plots.CONVERGENCE_SIZE) as figure:
+        plots.convergence(figure, one)
     assert 0 < ink(tmp_path / "one.png") < ink(tmp_path / "convergence.png")
 
 

@@ -1,4 +1,4 @@
-"""Documents: the same content on the terminal and in Markdown, and no word or number ever cut."""
+"""Documents: equal content on the terminal and in Markdown, without cut words or numbers."""
 
 import io
 import re
@@ -93,7 +93,7 @@ def test_a_document_in_markdown() -> None:
 
 
 def test_a_text_with_brackets_is_shown_as_it_is() -> None:
-    """Rich takes [1] or [red] for markup where it is let; sources and paths hold such."""
+    """Rich could read [1] or [red] in sources and paths as markup."""
     words = "[1] Horowitz [red]2014[/]"
     shown = Document("", (paragraph(words), table("[bold]t", ("[x]",), [(words,)])))
     text = on_terminal(shown, 60)

@@ -1,4 +1,4 @@
-"""Pictures: they are written whole, have the size that they should, and show what was given."""
+"""Pictures: complete files of the right size that show their data."""
 
 from collections.abc import Callable
 from pathlib import Path

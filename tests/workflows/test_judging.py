@@ -1,4 +1,4 @@
-"""Workflows of the judging commands, as a notebook calls them: nothing printed, nothing written."""
+"""Workflows called from Python: nothing is printed, and nothing is written unless requested."""
 
 import ast
 import inspect
@@ -175,7 +175,7 @@ def test_a_wrong_suffix_is_found_before_the_run(integer: tuple[Path, str], tmp_p
 
 
 def test_documents_hold_every_table_in_both_formats(integer: tuple[Path, str]) -> None:
-    """No cell of a table gets lost on its way into Markdown."""
+    """Every cell of a table appears in the Markdown."""
     path, data = integer
     for result in (map_network(path), energy(path, data, EnergySettings(steps=2))):
         shown = result.document()
@@ -188,7 +188,7 @@ def test_documents_hold_every_table_in_both_formats(integer: tuple[Path, str]) -
 
 
 def test_settings_that_are_wrong_are_one_line() -> None:
-    with pytest.raises(ConversionError, match="no circuit is called 'three'; there are one-layer"):
+    with pytest.raises(ConversionError, match="is called 'three'; give one of one-layer, two-"):
         as_circuit("three")
     with pytest.raises(DataError, match=r"n was converted from a checkpoint with SHA-256 unknown"):
         check_pair("ab" * 32, "", "c", "n")

@@ -1,4 +1,4 @@
-"""Networks by name, by path and as they are; what is neither is one clear line."""
+"""Networks by name, by path and already loaded; one line for anything else."""
 
 from pathlib import Path
 

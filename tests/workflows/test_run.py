@@ -46,7 +46,7 @@ def test_a_file_is_written_only_where_a_path_is_given(
     before = set(tmp_path.iterdir())
     plain = run_file(path, choice, RunRequest(4), RunOptions())
     assert set(tmp_path.iterdir()) == before
-    partial_path(out).touch()  # of an earlier run that broke
+    partial_path(out).touch()  # of an earlier run that failed
     kept = run_file(path, choice, RunRequest(4), RunOptions("compiled", out))
     assert set(tmp_path.iterdir()) == {*before, out}
     with np.load(out) as arrays:

@@ -1,4 +1,4 @@
-"""Settings as a user names them, and what training is told and tells."""
+"""Settings as a user names them, and the input and output of training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,19 +39,19 @@ def test_the_preset_is_that_of_the_data_set() -> None:
 
 
 def test_a_display_opens_after_the_images_and_hears_every_iteration(tmp_path: Path) -> None:
-    told: list[TrainProgress] = []
+    reported: list[TrainProgress] = []
     opened: list[int] = []
 
     @contextmanager
     def display(iterations: int) -> Iterator[Progress]:
         opened.append(iterations)
-        yield told.append
+        yield reported.append
         opened.append(-1)
 
     config = with_overrides(load_preset("digits"), SMALL)
     done = train_network(config, tmp_path / "run", display=display)
     assert opened == [config.train.end, -1]
-    assert [progress.iteration for progress in told] == list(range(1, config.train.end + 1))
+    assert [progress.iteration for progress in reported] == list(range(1, config.train.end + 1))
     assert done.leads
     assert done.checkpoint.is_file()
     assert done.trained_on == "digits"

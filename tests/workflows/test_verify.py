@@ -25,13 +25,17 @@ def images(network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]) -
 
 
 def test_equal_back_ends(network: IntegerNetwork, images: Images) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     result = workflow.verify(
-        network, images, RunRequest(4, seed=1), ["reference", "compiled", "compiled"], told.append
+        network,
+        images,
+        RunRequest(4, seed=1),
+        ["reference", "compiled", "compiled"],
+        reported.append,
     )
     assert [each.backend for each in result.backends] == ["reference", "compiled"]
     assert all(each.equal for each in result.backends)
-    assert told == ["reference: 2 images, 4 steps", "compiled: 2 images, 4 steps"]
+    assert reported == ["reference: 2 images, 4 steps", "compiled: 2 images, 4 steps"]
     assert result.compared == 2 * 4 * 7
     result.require_equal()
     shown = result.as_json()
@@ -60,10 +64,10 @@ def test_a_divergence_is_data_first_and_an_error_when_asked(
 
 
 def test_an_unknown_name_costs_no_run(network: IntegerNetwork, images: Images) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     with pytest.raises(BackendError, match="no back end is called 'loihi3'"):
-        workflow.verify(network, images, RunRequest(4), ["loihi3"], told.append)
-    assert told == []
+        workflow.verify(network, images, RunRequest(4), ["loihi3"], reported.append)
+    assert reported == []
 
 
 def test_the_command_line_has_the_same_default() -> None:
