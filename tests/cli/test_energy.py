@@ -73,8 +73,8 @@ def test_what_a_user_sees(report: Path, run: Run, monkeypatch: pytest.MonkeyPatc
         "event-driven int8",
         "[1] Horowitz 2014",
         "loihi2: Counts only: no energy an operation is public",
-        "static (leakage while the barriers of an image last, not in the table): loihi1 >= ",
-        "loihi1: placed on 1 core of 1 chip (`ipvae-snn map` tells whether it fits)",
+        "static (leakage during an image's barrier synchronisations, not in the table): loihi1 >= ",
+        "loihi1: placed on 1 core of 1 chip (`ipvae-snn map` checks whether it fits)",
     ):
         assert words in out
     row = next(line for line in out.splitlines() if line.strip().startswith("loihi2 "))

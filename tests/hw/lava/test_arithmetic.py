@@ -132,7 +132,7 @@ def test_sums_of_the_sources_that_spike_are_exact(seed, k, m, exponent, most, ac
 def test_a_sum_that_no_float_holds_is_refused():
     weights = np.full((1, 1 << 15), 254)
     message = np.full(1 << 15, (1 << 31) - 1, np.int32)
-    with pytest.raises(OverflowError, match="passes 53 bits; the weights are too large"):
+    with pytest.raises(OverflowError, match="exceeds 53 bits; the weights are too large"):
         synapses_of(weights).sums(message)
 
 

@@ -68,7 +68,7 @@ def test_without_a_file_or_without_images_it_says_so(
     older.touch()
     nothing = tmp_path / "nothing"
     assert salvage.keep(nothing, plain, older) == (
-        f"no image was finished; {older} is of an earlier run"
+        f"no image was finished; {older} is from an earlier run"
     )
     assert salvage.keep(nothing, plain, tmp_path / "no.npz") == "no image was finished"
 
