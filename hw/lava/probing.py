@@ -1,4 +1,4 @@
-"""Ask an interpreter what it has for Lava, and say what is wrong with that."""
+"""Probe an interpreter: its versions for Lava, and any fault."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 LAVA_VERSION = "0.10.0"  # the last release; Intel archived the repositories in May 2026
 PYTHON_VERSION = (3, 10)  # lava-nc 0.10.0 requires >= 3.10, < 3.11 and fails at import above
 PROBE_LIMIT_S = 60.0
-# `import lava` alone proves nothing: it is a namespace package.
+# `import lava` alone is no test: it is a namespace package.
 _PROBE = """
 import json, sys
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +30,7 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Probe:
-    """What an interpreter has: versions by package, and why Lava does not run there, or ""."""
+    """Result of a probe: versions by package, and the reason why Lava does not run, or ""."""
 
     versions: dict[str, str]
     fault: str
@@ -43,7 +43,7 @@ def versions(python: Path) -> dict[str, str] | None:
 
 
 def probe(python: Path) -> Probe:
-    """Return what `python` has for Lava, and what is wrong with it."""
+    """Return the versions for Lava that `python` has, and any fault."""
     answer = ask([str(python), "-c", _PROBE])
     try:
         result = {str(name): str(value) for name, value in json.loads(answer or "").items()}
@@ -54,7 +54,7 @@ def probe(python: Path) -> Probe:
 
 
 def _wrong(result: dict[str, str]) -> str:
-    """Return which version is missing or none that Lava works with here."""
+    """Return the missing or unsuitable version, as a message; "" if there is none."""
     release = ".".join(str(part) for part in PYTHON_VERSION)
     if not result.get("python", "").startswith(f"{release}."):
         return f"is Python {result.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
@@ -70,13 +70,13 @@ def _wrong(result: dict[str, str]) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment less what would lead another Python astray."""
+    """Return this process's environment without variables that mislead another Python."""
     astray = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
     return {name: value for name, value in os.environ.items() if name not in astray}
 
 
 def ask(argv: list[str]) -> str | None:
-    """Return what a command prints, or None if it cannot run, fails or does not end."""
+    """Return the output of a command, or None if it cannot run, fails or does not end."""
     try:
         done = subprocess.run(
             argv,

@@ -1,4 +1,4 @@
-"""A whole mapping: checks and placement of a network on a chip, and all of it as plain data."""
+"""A whole mapping: checks and placement of a network on a chip, also as plain data."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -42,9 +42,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Checks, and the placement unless some neuron fits on no core.
+    """The checks, and the placement unless some neuron fits on no core.
 
-    A placement beside a failed check is hypothetical: by resources only.
+    A placement with a failed check is hypothetical: by resources only.
     """
 
     profile: ChipProfile
@@ -60,7 +60,7 @@ class Mapping:
 
     @property
     def fits(self) -> bool:
-        """Whether no public limit is broken."""
+        """True if no public limit is violated."""
         return not self.failed
 
 
@@ -73,7 +73,7 @@ def check_and_place(
 ) -> Mapping:
     """Check a network against a profile and place it, even where it does not fit.
 
-    chips: how many there are, or None if as many as needed. Raises ConfigError for a profile
+    chips: number of chips, or None for as many as needed. Raises ConfigError for a profile
     without limits.
     """
     require_limits(profile)
@@ -94,7 +94,7 @@ def check_and_place(
 
 
 def require_fit(mapping: Mapping, subject: str) -> None:
-    """Raise FitError with every limit that is broken."""
+    """Raise FitError with every violated limit."""
     if mapping.fits:
         return
     reasons = "; ".join(check.brief() for check in mapping.failed)
@@ -105,7 +105,7 @@ def require_fit(mapping: Mapping, subject: str) -> None:
 
 
 def as_json(mapping: Mapping) -> dict[str, Any]:
-    """Return all but the neurons' cores as plain data."""
+    """Return everything except the neurons' cores as plain data."""
     profile, events = mapping.profile, mapping.events
     result: dict[str, Any] = {
         "profile": {"name": profile.name, "title": profile.title, "caveat": profile.caveat},
@@ -165,7 +165,7 @@ def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
 
 
 def _flows(placed: Placed) -> dict[str, float]:
-    """Return what an image's events cause."""
+    """Return the traffic of an image's events."""
     result = placed.traffic
     return {
         "messages": result.messages,

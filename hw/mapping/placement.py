@@ -1,4 +1,4 @@
-"""A network placed on a chip: its cores, where they lie, and what its events then cause."""
+"""A network placed on a chip: its cores, their slots, and its traffic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 
 @dataclass(frozen=True)
 class Placement:
-    """slot (cores,): where each core of the partition lies on the mesh."""
+    """Placement on the mesh; slot (cores,) is the slot of each core of the partition."""
 
     layout: Layout
     room: Room
@@ -30,10 +30,10 @@ class Placement:
 
 @dataclass(frozen=True)
 class CoreUse:
-    """What one core holds, and the share of each public limit that it takes.
+    """Load of one core, and the share of each public limit that it takes.
 
-    words and bytes are None where a word's rule or size is not public; bytes are those of synapses
-    and state. utilisation is the largest of `shares`, which are by limit, 0..1.
+    words and bytes are None where the rule or size of a word is not public; bytes are those of
+    synapses and state. utilisation is the largest of `shares`, which are by limit, 0..1.
     """
 
     core: int
@@ -54,10 +54,10 @@ class CoreUse:
 
 @dataclass(frozen=True)
 class Routes:
-    """Events of an image between cores; means an image.
+    """Events between cores; means per image.
 
     flow (cores, cores): messages from core to core; from_host (cores,): of the image to each core.
-    longest: hops of the longest route that carries any. between_chips: messages times borders
+    longest: hops of the longest route with messages. between_chips: messages times chip borders
     crossed.
     """
 
@@ -70,7 +70,7 @@ class Routes:
 def map_network(
     network: IntegerNetwork, profile: ChipProfile, input_as: InputAs, events: Events
 ) -> Placement:
-    """Return the placement of a network each of whose neurons fits on a core alone."""
+    """Return the placement of a network; each of its neurons must fit on a core alone."""
     layout, room = layout_of(network, input_as), room_of(profile)
     result = partition(layout, room, events.rates())
     mesh = mesh_of(profile, result.cores)
@@ -79,7 +79,7 @@ def map_network(
 
 
 def core_uses(placement: Placement) -> list[CoreUse]:
-    """Return what every core holds, in the order of the partition."""
+    """Return the load of every core, in the order of the partition."""
     layout, room, result = placement.layout, placement.room, placement.partition
     axons_in, synapses, words = np.zeros((3, result.cores), np.int64)
     for fan in result.fan.values():
@@ -123,7 +123,7 @@ def core_uses(placement: Placement) -> list[CoreUse]:
 
 
 def routes(placement: Placement, events: Events) -> Routes:
-    """Return where the events of an image go."""
+    """Return the routes of an image's events."""
     result, mesh, slot = placement.partition, placement.mesh, placement.slot
     flow = _flow(placement.layout, result, events)
     host = np.zeros(result.cores)
@@ -139,11 +139,11 @@ def routes(placement: Placement, events: Events) -> Routes:
 
 
 def traffic(placement: Placement, events: Events) -> Traffic:
-    """Return what the events of an image cause on the mesh, for the energy proxies.
+    """Return the traffic of an image on the mesh, for the energy proxies.
 
-    Messages and hops are those of neurons; the image's come from outside, and where they enter is
-    not public. Words read are the image's too. A one-layer presentation takes T + 2 time steps, a
-    two-layer one 2 T + 2 (docs/ir.md, Timing), each with one barrier.
+    Messages and hops are those of neurons: the image's come from outside, and their entry point is
+    not public. Words read include the image's. A one-layer presentation takes T + 2 time steps, a
+    two-layer one 2 T + 2 (docs/ir.md, Timing), each with one barrier synchronisation.
     """
     result, mesh, slot = placement.partition, placement.mesh, placement.slot
     flow = _flow(placement.layout, result, events)
@@ -168,7 +168,7 @@ def traffic(placement: Placement, events: Events) -> Traffic:
 
 
 def _flow(layout: Layout, result: Partition, events: Events | None) -> Float64:
-    """Return the messages an image from core to core; without events one for each axon."""
+    """Return the messages per image from core to core; without events one per axon."""
     flow = np.zeros((result.cores, result.cores))
     by_source: Mapping[str, Float64] = {} if events is None else events.by_source
     for projection in layout.projections:

@@ -1,4 +1,4 @@
-"""The document of a mapping: the checks, the placement in total, and its cores."""
+"""Document of a mapping: the checks, the placement in total, and its cores."""
 
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from ipvae_snn.report.document import (
     table,
 )
 
-SHOWN_CORES: Final = 12  # a longer list is cut to its first and last ones
+SHOWN_CORES: Final = 12  # a longer list shows its first and last ones only
 UNKNOWN: Final = "not public"
 VERDICTS: Final = MappingProxyType(
     {"pass": Span("pass", "good"), "fail": Span("FAIL", "bad"), UNKNOWN: Span("?")}
@@ -26,7 +26,7 @@ VERDICTS: Final = MappingProxyType(
 
 
 def document(result: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Document:
-    """Return the tables for the network called `name`, what is assumed, and the pictures."""
+    """Return the tables for the network called `name`, the assumptions, and the pictures."""
     title = f"{name} on {result.profile.name}"
     blocks: list[Block] = [checks_table(result, name)]
     blocks += [paragraph(Span("fails:", "bad"), f" {each.describe()}") for each in result.failed]
@@ -44,7 +44,7 @@ def document(result: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Do
         blocks.append(
             paragraph(
                 Span("Hypothetical placement", "bad"),
-                ": by cores, axons and memory alone, as if the failed checks held.",
+                ": by cores, axons and memory alone, as if the failed checks had passed.",
             )
         )
     blocks += [summary_table(result, result.placed), cores_table(result.placed)]
@@ -53,10 +53,10 @@ def document(result: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Do
 
 
 def checks_table(result: Mapping, name: str) -> Table:
-    """Return one row for each check."""
+    """Return one row per check."""
     return table(
         f"{name} on {result.profile.name} ({result.profile.title}), image as {result.input_as}",
-        ("check", "who", "needs", "chip has", ""),
+        ("check", "subject", "needs", "chip has", ""),
         [
             (
                 check.name.replace("_per_core", "").replace("_per_neuron", "").replace("_", " "),
@@ -84,7 +84,7 @@ def _has(check: Check) -> str:
 
 
 def summary_table(result: Mapping, placed: Placed) -> Table:
-    """Return the totals, and what the events cause."""
+    """Return the totals, and the traffic of the events."""
     data = as_json(result)["placement"]
     total = "placement" if result.fits else "hypothetical placement"
     return table(
@@ -120,23 +120,23 @@ def _flows(data: dict[str, Any], placed: Placed) -> list[tuple[str, str]]:
     step, known = data["per_step"], placed.placement.room.known_words
     hops = f"{number(step['hops_east_west'], 1)}, {number(step['hops_north_south'], 1)}"
     return [
-        ("messages, events a step", number(step["messages"], 1)),
-        ("spikes between cores, events a step", number(step["spikes_between_cores"], 1)),
-        ("spikes between chips, events a step", number(step["spikes_between_chips"], 1)),
-        ("hops a step, east-west and north-south", hops),
+        ("messages, events per step", number(step["messages"], 1)),
+        ("spikes between cores, events per step", number(step["spikes_between_cores"], 1)),
+        ("spikes between chips, events per step", number(step["spikes_between_chips"], 1)),
+        ("hops per step, east-west and north-south", hops),
         (
-            "synapse words read a step",
+            "synapse words read per step",
             number(step["synapse_words_read"], 1) if known else UNKNOWN,
         ),
         (
-            "messages from the host an image",
+            "messages from the host per image",
             number(data["per_image"]["messages_from_host"], 1),
         ),
     ]
 
 
 def cores_table(placed: Placed) -> Table:
-    """Return one row for each core, the middle ones left out where there are many."""
+    """Return one row per core; of many, the first and last ones only."""
     known = placed.placement.room.known_words
     words = "words" if known else "synapses"
     uses, half = placed.uses, SHOWN_CORES // 2
@@ -166,7 +166,7 @@ def _row(use: CoreUse) -> list[str]:
 
 
 def notes(result: Mapping, placed: Placed) -> list[str]:
-    """Return what the numbers rest on, one line each."""
+    """Return the assumptions behind the numbers, one per line."""
     mesh = placed.placement.mesh
     lines = [f"Events: {result.events.told}."]
     fullest = max(placed.uses, key=lambda use: use.utilisation)
@@ -178,7 +178,7 @@ def notes(result: Mapping, placed: Placed) -> list[str]:
     if mesh.assumed:
         lines.append(
             f"Mesh: {result.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
-            "one core are this tool's assumption, and hops, routes and places rest on it."
+            "one core are this tool's assumption; hops, routes and places depend on it."
         )
     if placed.placement.room.word_bytes is None:
         lines.append("Bytes: of state alone; the size of a synapse word is not public.")

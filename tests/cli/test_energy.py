@@ -72,7 +72,7 @@ def test_what_a_user_sees(report: Path, run: Run, monkeypatch: pytest.MonkeyPatc
         "effective ACs",
         "event-driven int8",
         "[1] Horowitz 2014",
-        "loihi2: Counts only: no energy an operation is public",
+        "loihi2: Counts only: no energy per operation is public",
         "static (leakage during an image's barrier synchronisations, not in the table): loihi1 >= ",
         "loihi1: placed on 1 core of 1 chip (`ipvae-snn map` checks whether it fits)",
     ):

@@ -111,7 +111,7 @@ def test_setup_makes_it_once_and_find_sees_it(machine: Path) -> None:
     assert first == environment.LavaEnvironment(report / "bin/python", "own")
     assert said == [
         f"making the Lava environment (about 300 MB) in {report} with {base}",
-        "installing lava-nc 0.10.0 and what it needs",
+        "installing lava-nc 0.10.0 and its dependencies",
         f"Lava environment ready: {report / 'bin/python'}",
     ]
     log = (machine / "log").read_text()
@@ -139,7 +139,7 @@ def test_an_unfinished_environment_is_not_found_and_made_anew(machine: Path) -> 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("pip", "failed with status 7: no room; mend that and run it again"),
+        ("pip", "failed with status 7: no room; correct that and run it again"),
         ("import", "lava-nc was installed in"),
     ],
 )

@@ -79,12 +79,12 @@ def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
     with pytest.raises(FitError) as caught:
         require_fit(result, "net")
     assert str(caught.value) == (
-        "net does not fit loihi1: spike counts: needs graded spikes, for they reach 40; "
+        "net does not fit loihi1: spike counts: needs graded spikes, since they reach 40; "
         "pixels: needs 9 bits, the chip has 1; "
         "Poisson neuron: needs a program of its own (multiply, shift, look up, compare); "
         "Poisson neuron: needs the exponential of its potential, in each step; "
         "sampler: needs uniforms keyed by (seed, image, step, neuron); "
-        "sampler: needs 31 bits, the chip has 8 (mends are listed with the checks)"
+        "sampler: needs 31 bits, the chip has 8 (remedies are listed with the checks)"
     )
 
 
@@ -104,13 +104,13 @@ def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
         (
             {"state_bytes_per_neuron": 21},
             "each neuron: needs 22 bytes (in whole bytes, bits: membrane potential 24, spike count "
-            "last sent 6, initial potential 24, self-inhibition 24, held current 24, lateral "
+            "last sent 6, initial potential 24, self-inhibition 24, input current 24, lateral "
             "multiplier 15, lateral shift 6, bias 24, feedforward multiplier 15, feedforward shift "
             "6), the chip has 21; take a chip with more state a neuron",
         ),
         (
             {"axons_in_per_core": 17},
-            "neuron 0: needs 18 axons (sources whose weight is not 0), the chip has 17; send the "
+            "neuron 0: needs 18 axons (sources with nonzero weight), the chip has 17; send the "
             "image with --source bias, convert with --sparsity, or train a smaller network",
         ),
         (
@@ -193,14 +193,14 @@ def test_profiles_of_energies_alone_are_refused(network: IntegerNetwork) -> None
 
 
 def test_state_words_by_hand(network: IntegerNetwork, two_layer: IntegerNetwork) -> None:
-    """As a bias the host writes the held current, and neither bias nor scale are held for it."""
+    """As a bias the host writes the input current; neither bias nor scale are stored for it."""
     names = {word.name for word in neuron_state(network, "spikes")}
     assert names - {word.name for word in neuron_state(network, "bias")} == {
         "bias",
         "feedforward multiplier",
         "feedforward shift",
     }
-    assert "held current" not in {word.name for word in neuron_state(two_layer, "spikes")}
+    assert "input current" not in {word.name for word in neuron_state(two_layer, "spikes")}
     # Payloads -100..155 take 9 bits; 15 and 6 bits of scale: 2 + 2 + 1 bytes.
     assert [(word.bits, word.bytes) for word in residual_state(two_layer)] == [
         (9, 2),
