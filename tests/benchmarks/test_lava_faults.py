@@ -65,7 +65,7 @@ def test_every_kind_was_injected_twenty_times_without_a_leak(measured: dict[str,
 
 
 def test_the_page_lists_what_went_wrong(measured: dict[str, Any]) -> None:
-    assert "**1 were not as they must be**" in page({**measured, "wrong": ["neuron: left: x"]})
+    assert "**1 did not pass**" in page({**measured, "wrong": ["neuron: left: x"]})
 
 
 def test_a_messages_first_line_has_nothing_that_changes() -> None:
