@@ -1,4 +1,4 @@
-"""The fidelity page is what its JSON says, and docs/numerics.md quotes it truly."""
+"""The fidelity page agrees with its JSON, and docs/numerics.md quotes it correctly."""
 
 import json
 import re
@@ -20,13 +20,13 @@ NUMERICS = PAGE.parent / "numerics.md"
 
 @pytest.fixture(scope="module")
 def result() -> dict[str, Any]:
-    """The result that is committed."""
+    """The committed result."""
     loaded: dict[str, Any] = json.loads(RESULT.read_text())
     return loaded
 
 
 def test_the_page_is_the_results(result: dict[str, Any]) -> None:
-    """Made from the JSON, and from nothing else."""
+    """Generated from the JSON alone."""
     assert PAGE.read_text() == page(result)
 
 

@@ -151,6 +151,6 @@ def test_unknown_setting() -> None:
 def test_memory_growth_sees_what_a_block_allocates() -> None:
     with memory.measured_growth() as growth:
         held = np.ones(20_000_000 // 8)
-    if growth.bytes is not None:  # only Linux tells
+    if growth.bytes is not None:  # only Linux reports it
         assert 18e6 < growth.bytes < 40e6
     assert held.sum() == 2_500_000

@@ -1,4 +1,4 @@
-"""Finding and making the Lava environment, with pretended interpreters; the real one at the end."""
+"""Finding and creating the Lava environment, with simulated interpreters; the real one last."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from ipvae_snn.hw.lava.bundle.simulator import child
 from ipvae_snn.hw.lava.bundle.simulator.ending import owned_processes
 from ipvae_snn.hw.lava.guard import run_guarded
 
-# A pretended Python 3.10: answers the two probes, "makes" an environment by copying itself there
+# A simulated Python 3.10: answers the two probes, "creates" an environment by copying itself there
 # and "installs" lava by a file. FAULT names the step that fails.
 PRETENDED = """#!/bin/sh
 PATH=/usr/bin:/bin
@@ -44,7 +44,7 @@ def pretended(path: Path, log: Path, fault: str = "", slow: str = ":") -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with no Python 3.10 at all, an empty home, and the environment's place set."""
+    """A machine with no Python 3.10 at all, an empty home, and the environment's folder set."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -283,7 +283,7 @@ def test_lava_runs_under_guard_and_its_shared_memory_is_marked(
     lava: environment.LavaEnvironment,
 ) -> None:
     mapped = run_lava(lava, "source.stop()\n", 60).split()
-    assert len(mapped) > 5  # at least one a channel
+    assert len(mapped) > 5  # at least one per channel
     assert not [name for name in mapped if not name.startswith(f"ipvae_{os.getpid()}_")]
     assert not [name for name in mapped if (child.SHARED_MEMORY / name).exists()]
 
