@@ -171,8 +171,8 @@ def imports_of(source: str, package: str, at_top: bool = False) -> list[Import]:
     return result
 
 
-def room_files(room: str) -> list[Path]:
-    return [path.relative_to(ROOT) for path in (ROOT / room).glob("**/*.py")]
+def package_files(package: str) -> list[Path]:
+    return [path.relative_to(ROOT) for path in (ROOT / package).glob("**/*.py")]
 
 
 def within(module: str, names: tuple[str, ...]) -> bool:
@@ -198,7 +198,9 @@ def test_every_import_follows_the_rules() -> None:
 
 def test_every_folder_of_code_is_listed_as_a_package() -> None:
     """The wheel contains only what pyproject.toml lists, so a forgotten folder fails only there."""
-    folders = {path.parent for room in ("ipvae_snn", "hw", "export") for path in room_files(room)}
+    folders = {
+        path.parent for package in ("ipvae_snn", "hw", "export") for path in package_files(package)
+    }
     needed = {package_of(folder / "any.py") for folder in folders}
     with (ROOT / "pyproject.toml").open("rb") as handle:
         listed = tomllib.load(handle)["tool"]["setuptools"]["packages"]

@@ -39,7 +39,7 @@ RESULT: Final = HERE / "results" / "energy.json"
 PAGE: Final = HERE.parent / "docs" / "energy.md"
 NETWORK: Final = "mnist-512"
 DATA: Final = "mnist"
-STRANGERS: Final = ("kmnist", "fashion-mnist", "omniglot")
+OUT_OF_DISTRIBUTION: Final = ("kmnist", "fashion-mnist", "omniglot")
 STRANGE_IMAGES: Final = 200
 CURVE: Final = (4, 16, 64, 256)
 CIRCUITS: Final[tuple[Circuit, ...]] = ("one-layer", "two-layer")
@@ -104,7 +104,7 @@ def out_of_distribution(
 ) -> list[dict[str, Any]]:
     """Return R2 of the network and of the encoders on out-of-distribution images."""
     rows = []
-    for name in (DATA, *STRANGERS):
+    for name in (DATA, *OUT_OF_DISTRIBUTION):
         images = shown(network, name, data_root, STRANGE_IMAGES)
         reached = {"network": report(network, images, steps, 0, ()).r2}
         for code, encoder in encoders.items():
@@ -159,7 +159,7 @@ def main(
             load(DATA, "train", data_root).pixels, images.floats.pixels, wanted
         )
         status.update("out-of-distribution images")
-        strangers = out_of_distribution(network, floats, encoders, data_root, steps)
+        unlike = out_of_distribution(network, floats, encoders, data_root, steps)
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.energy",
@@ -174,7 +174,7 @@ def main(
         "encoder_sweeps": {code: sweep for code, (_, sweep) in fits.items()},
         "pca": {"components": components, "r2": reached},
         "strange_images": STRANGE_IMAGES,
-        "strangers": strangers,
+        "strangers": unlike,
     }
     write_text(RESULT, json.dumps(result, indent=1) + "\n")
     loaded = json.loads(RESULT.read_text())

@@ -41,7 +41,7 @@ HERE: Final = Path(__file__).parents[1]
 RESULT: Final = HERE / "results" / "fidelity.json"
 PAGE: Final = HERE.parent / "docs" / "fidelity.md"
 NETWORKS: Final = ("mnist-512", "vanhateren-512")
-STRANGERS: Final = ("fashion-mnist", "omniglot")
+OUT_OF_DISTRIBUTION: Final = ("fashion-mnist", "omniglot")
 MARKS: Final = (16, 64, 256, 1000)
 SHORT: Final = (16, 64, 256)
 CALIBRATION_IMAGES: Final = 2000
@@ -167,12 +167,12 @@ def cost(network: IntegerNetwork, data: ImageSet, settings: ConversionSettings) 
     }
 
 
-def strangers(
+def out_of_distribution(
     network: FloatNetwork, integer: IntegerNetwork, data_root: Path | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return R2 of float and integers on out-of-distribution images after 256 steps."""
     rows = []
-    for name in STRANGERS:
+    for name in OUT_OF_DISTRIBUTION:
         data = load(name, "test", data_root, limit)
         wanted = float_counts(network, data, (256,))[256]
         result, saturated = integer_counts(integer, data, (256,))
@@ -261,7 +261,7 @@ def measured(
         "without_soft_clip": unclipped,
         "us_per_image_step": speed(network, networks, held_out),
         "strangers": (
-            strangers(network, networks["one-layer"], data_root, limit // 2)
+            out_of_distribution(network, networks["one-layer"], data_root, limit // 2)
             if name == "mnist-512"
             else []
         ),

@@ -127,12 +127,12 @@ def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     counts, spikes, states, saturated = [], [], [], []
     for t in range(request.steps):
         feed = {"held": held, "state": state, "seed": seed, "image": image}
-        result = step(feed | {"step": np.array(t, np.int64)})
-        state = result["next_state"]
-        counts.append(result["counts"])
-        spikes.append(result.get("spikes", result["counts"]))
+        outputs = step(feed | {"step": np.array(t, np.int64)})
+        state = outputs["next_state"]
+        counts.append(outputs["counts"])
+        spikes.append(outputs.get("spikes", outputs["counts"]))
         states.append(state)
-        saturated += [result["saturated"]] if "saturated" in result else []
+        saturated += [outputs["saturated"]] if "saturated" in outputs else []
     traced = np.stack(counts, axis=1)
     total = np.stack(spikes, axis=1).astype(np.int64)
     nothing = np.zeros((len(pixels), 0), np.float32)
@@ -204,11 +204,11 @@ def check_float_files(out: Path, network: FloatNetwork) -> None:
     unequal = float((expected.counts != stepwise.counts).mean())
     tolerance = STATE_TOLERANCE[stepwise.state.dtype.name]
     drawn = max(expected.counts.size, int(expected.counts_sum.sum()))
-    for name, result in (("step.onnx", stepwise), ("inference.onnx", whole)):
-        error = np.abs(result.state[same] - expected.state[same]).max(initial=0.0)
-        strays = np.abs(result.counts_sum - expected.counts_sum).sum() / drawn
+    for name, trace in (("step.onnx", stepwise), ("inference.onnx", whole)):
+        error = np.abs(trace.state[same] - expected.state[same]).max(initial=0.0)
+        strays = np.abs(trace.counts_sum - expected.counts_sum).sum() / drawn
         if unequal > UNEQUAL_COUNTS or strays > UNEQUAL_COUNTS or not error <= tolerance:
-            divergence = first_divergence(expected, result)
+            divergence = first_divergence(expected, trace)
             place = divergence.describe() if divergence else "states differ"
             raise DivergedError(
                 f"{out / name} does not give float inference's result: {place}; export it again"

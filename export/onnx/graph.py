@@ -78,13 +78,13 @@ class Graph:
         """Return `array` as an initialiser of the outermost graph; equal arrays are shared."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
         key = (array.dtype.str, array.shape, array.tobytes())
-        result = self._shared.by_content.get(key)
-        if result is None:
+        initialiser = self._shared.by_content.get(key)
+        if initialiser is None:
             tensor = numpy_helper.from_array(array, self._fresh(name))
-            result = Value(tensor.name, tensor.data_type)
-            self._shared.by_content[key] = result
+            initialiser = Value(tensor.name, tensor.data_type)
+            self._shared.by_content[key] = initialiser
             self._shared.tensors.append(tensor)
-        return result
+        return initialiser
 
     def scalar(self, number: int | float, dtype: int) -> Value:
         """Return a constant of rank 0."""

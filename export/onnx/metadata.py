@@ -31,13 +31,13 @@ def metadata(network: IntegerNetwork) -> dict[str, str]:
 
 
 def _circuit_metadata(network: IntegerNetwork) -> dict[str, str]:
-    result = {}
+    texts = {}
     if network.lateral is not None:
-        result["lateral_scale"] = _extent(_octaves(network.lateral, network.neurons))
+        texts["lateral_scale"] = _extent(_octaves(network.lateral, network.neurons))
     if network.residual is not None:
-        result["prediction_scale"] = _extent(_scale(network.residual.prediction))
-        result["residual_limit"] = str(network.residual.limit)
-    return result
+        texts["prediction_scale"] = _extent(_scale(network.residual.prediction))
+        texts["residual_limit"] = str(network.residual.limit)
+    return texts
 
 
 def _octaves(connection: Connection, group: NeuronGroup) -> Array:

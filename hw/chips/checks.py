@@ -84,8 +84,8 @@ class Table:
         """Return true or false, or `default` if it is absent."""
         value = self.data.get(key, default)
         if not isinstance(value, bool):
-            result = "is missing" if value is None else repr(value)
-            refuse(self.at(key), result, "it must be true or false", f"write {key} = true or false")
+            given = "is missing" if value is None else repr(value)
+            refuse(self.at(key), given, "it must be true or false", f"write {key} = true or false")
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:

@@ -177,16 +177,16 @@ def _limits(table: Table, sources: Mapping[str, str]) -> Mapping[str, Figure]:
     """Return all limits; an empty mapping if the profile has no such table."""
     if not table.data:
         return MappingProxyType({})
-    result = _figures(table, LIMIT_UNITS, sources)
+    limits = _figures(table, LIMIT_UNITS, sources)
     for key in LIMIT_UNITS:
-        if key not in result:
+        if key not in limits:
             refuse(
                 table.at(key),
                 "is missing",
                 "every limit must be given",
                 f'write its value, or {key} = {{ unit = "{LIMIT_UNITS[key]}", public = false }}',
             )
-    for key, figure in result.items():
+    for key, figure in limits.items():
         if figure.low is None:
             continue
         place, least = table.at(key), 0 if key in MAY_BE_ZERO else 1
@@ -199,8 +199,8 @@ def _limits(table: Table, sources: Mapping[str, str]) -> Mapping[str, Figure]:
                 f"a limit is a whole number of at least {least}",
                 "write such a number",
             )
-    _plausible(table, result)
-    return result
+    _plausible(table, limits)
+    return limits
 
 
 def _plausible(table: Table, limits: Mapping[str, Figure]) -> None:

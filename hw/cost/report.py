@@ -116,30 +116,30 @@ class Proxy:
 
 def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
     """Return the counts, the energy proxies, their sources, and the pictures."""
-    result = report.as_json()
+    data = report.as_json()
     return Document(
         f"Energy proxies of a run on {report.data}",
         (
-            counts_table(result),
-            proxies_table(result["estimates"]),
-            *map(paragraph, notes(result)),
+            counts_table(data),
+            proxies_table(data["estimates"]),
+            *map(paragraph, notes(data)),
             *pictures,
         ),
     )
 
 
-def counts_table(result: Json) -> Table:
+def counts_table(data: Json) -> Table:
     """Return the counts of a run from its plain data, one row per quantity."""
     rows: list[tuple[Cell, ...]] = [
         (each.explained, cell)
-        for each, (cell,) in zip(ACTIVITY, cells(ACTIVITY, [result]), strict=True)
+        for each, (cell,) in zip(ACTIVITY, cells(ACTIVITY, [data]), strict=True)
     ]
     rows.append((Span("as NeuroBench counts", "strong"),))
-    layers = cells(NEUROBENCH, [result], "neurobench")
+    layers = cells(NEUROBENCH, [data], "neurobench")
     rows += [(each.name, cell) for each, (cell,) in zip(NEUROBENCH, layers, strict=True)]
     return table(
-        f"{result['images']} images of {result['data']}, {result['steps']} steps, "
-        f"{result['circuit']}, R2 {number(result['r2'])}",
+        f"{data['images']} images of {data['data']}, {data['steps']} steps, "
+        f"{data['circuit']}, R2 {number(data['r2'])}",
         ("per image", ""),
         rows,
         sections=(len(ACTIVITY),),
@@ -151,7 +151,7 @@ def cells(
 ) -> Iterator[list[str]]:
     """Yield one row per quantity of a group of the plain data, one cell per run."""
     for each in counts:
-        yield [number(result[group][each.key], each.digits) for result in runs]
+        yield [number(data[group][each.key], each.digits) for data in runs]
 
 
 def proxies(estimates: Sequence[Json]) -> list[Proxy]:
@@ -203,15 +203,15 @@ def proxies_table(estimates: Sequence[Json]) -> Table:
     )
 
 
-def notes(result: Json) -> list[str]:
+def notes(data: Json) -> list[str]:
     """Return the lines below the table: sources, columns, and each profile's caveat."""
-    estimates = result["estimates"]
+    estimates = data["estimates"]
     lines = [f"[{mark}] {source}" for source, mark in marks(estimates).items()]
     lines.append(
         "rest: messages and hops of a chip, memory of a processor. Where a part is not public, "
         "not counted or stated as a minimum, the sum is a minimum (>=)."
     )
-    lines += [_travel(name, traffic) for name, traffic in result["traffic"].items()]
+    lines += [_travel(name, traffic) for name, traffic in data["traffic"].items()]
     leaks = {each.profile: each.static for each in proxies(estimates)}
     published = [f"{name} {text}" for name, text in leaks.items() if text != NOT_PUBLIC]
     lines.append(

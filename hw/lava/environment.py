@@ -73,8 +73,8 @@ def find() -> LavaEnvironment | None:
 
 def require() -> LavaEnvironment:
     """Return the Lava environment; raise BackendUnavailableError, with the remedy, without one."""
-    result = find()
-    if result is None:
+    environment = find()
+    if environment is None:
         fault = _made_fault()
         raise BackendUnavailableError(
             f"lava: {python_of(folder())} {fault}; make it anew by `ipvae-snn lava setup`"
@@ -82,7 +82,7 @@ def require() -> LavaEnvironment:
             else f"lava: no environment with lava-nc {LAVA_VERSION} at {folder()}; "
             "make it by `ipvae-snn lava setup`"
         )
-    return result
+    return environment
 
 
 def setup(report: Callable[[str], None]) -> LavaEnvironment:
@@ -92,21 +92,21 @@ def setup(report: Callable[[str], None]) -> LavaEnvironment:
     interrupted leaves nothing. Raises BackendUnavailableError without a Python 3.10, BackendError
     if the installation fails.
     """
-    result = find()
-    if result is not None:
-        report(f"Lava environment ready: {result.python}")
-        return result
+    environment = find()
+    if environment is not None:
+        report(f"Lava environment ready: {environment.python}")
+        return environment
     base = find_python()
     with _lock(folder(), report):
-        result = find()  # another run may have created it meanwhile
-        if result is None:
+        environment = find()  # another run may have created it meanwhile
+        if environment is None:
             fault = _made_fault()
             if fault:
                 report(f"{python_of(folder())} {fault}")
             report(f"making the Lava environment (about 300 MB) in {folder()} with {base}")
-            result = _make(base, folder(), report)
-    report(f"Lava environment ready: {result.python}")
-    return result
+            environment = _make(base, folder(), report)
+    report(f"Lava environment ready: {environment.python}")
+    return environment
 
 
 def folder() -> Path:
@@ -138,12 +138,12 @@ def describe() -> dict[str, object]:
         "mend": "make it by `ipvae-snn lava setup`",
     }
     try:
-        result = find()
-        if result is None and _made_fault():
+        environment = find()
+        if environment is None and _made_fault():
             require()
     except BackendUnavailableError as error:
         return {**plain, "state": "broken", "mend": str(error)}
-    if result is None:
+    if environment is None:
         try:
             find_python()
         except BackendUnavailableError as error:
@@ -152,9 +152,9 @@ def describe() -> dict[str, object]:
     return {
         **plain,
         "state": "ready",
-        "kind": result.kind,
-        "python": str(result.python),
-        "versions": versions(result.python),
+        "kind": environment.kind,
+        "python": str(environment.python),
+        "versions": versions(environment.python),
         "mend": None,
     }
 
@@ -229,13 +229,13 @@ def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnviro
         report(f"installing lava-nc {LAVA_VERSION} and its dependencies")
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         _step([*pip, "-c", str(CONSTRAINTS), f"lava-nc=={LAVA_VERSION}"])
-        result = probe(python)
-        if result.fault:
+        probed = probe(python)
+        if probed.fault:
             raise BackendError(
-                f"lava setup: lava-nc was installed in {target}, but {python} {result.fault}; "
+                f"lava setup: lava-nc was installed in {target}, but {python} {probed.fault}; "
                 f"see more with `{python} -c 'import lava.proc.dense.process'`"
             )
-        marker = {"base": str(base), **result.versions}
+        marker = {"base": str(base), **probed.versions}
         write_text(target / MARKER, json.dumps(marker, indent=2) + "\n")
         done = True
     except OSError as error:

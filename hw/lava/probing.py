@@ -38,34 +38,36 @@ class Probe:
 
 def versions(python: Path) -> dict[str, str] | None:
     """Return the versions that `python` runs lava with, or None if it does not run there."""
-    result = probe(python)
-    return None if result.fault else result.versions
+    probed = probe(python)
+    return None if probed.fault else probed.versions
 
 
 def probe(python: Path) -> Probe:
     """Return the versions for Lava that `python` has, and any fault."""
     answer = ask([str(python), "-c", _PROBE])
     try:
-        result = {str(name): str(value) for name, value in json.loads(answer or "").items()}
+        installed = {str(name): str(value) for name, value in json.loads(answer or "").items()}
     except (ValueError, AttributeError):
         return Probe({}, "cannot import lava-nc")
-    error = result.pop("error", "")
-    return Probe(result, _wrong(result) or (f"cannot import lava-nc ({error})" if error else ""))
+    error = installed.pop("error", "")
+    return Probe(
+        installed, _wrong(installed) or (f"cannot import lava-nc ({error})" if error else "")
+    )
 
 
-def _wrong(result: dict[str, str]) -> str:
+def _wrong(installed: dict[str, str]) -> str:
     """Return the missing or unsuitable version, as a message; "" if there is none."""
     release = ".".join(str(part) for part in PYTHON_VERSION)
-    if not result.get("python", "").startswith(f"{release}."):
-        return f"is Python {result.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
+    if not installed.get("python", "").startswith(f"{release}."):
+        return f"is Python {installed.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
     for package, wanted, needed in (
         ("lava-nc", LAVA_VERSION, LAVA_VERSION),
         ("numpy", "1.", "numpy < 2"),
     ):
-        if package not in result:
+        if package not in installed:
             return f"has no {package}"
-        if not result[package].startswith(wanted):
-            return f"has {package} {result[package]}, but this needs {needed}"
+        if not installed[package].startswith(wanted):
+            return f"has {package} {installed[package]}, but this needs {needed}"
     return ""
 
 

@@ -151,8 +151,8 @@ def images_done(run: Path) -> int | None:
 
 def reason(stderr: str, status: int) -> str:
     """Return a bundle's own error message, or how it ended and its last lines of output."""
-    _, result, message = stderr.partition(MARK)
-    if not result:
+    _, mark, message = stderr.partition(MARK)
+    if not mark:
         said = "\n".join(line for line in stderr.splitlines() if TRACKER not in line)
         return f"run.py {how_it_ended(status)}; its last words: {last_lines(said)}"
     return "\n".join(line for line in message.splitlines() if TRACKER not in line)

@@ -41,10 +41,10 @@ class LavaOptions:
 
     def arguments(self) -> list[str]:
         """Return the options of a bundle's run.py."""
-        result = ["--source", self.source, "--replicas", str(self.replicas)]
-        result += ["--fused"] if self.fused else []
-        result += ["--monitor", ",".join(map(str, self.monitor))] if self.monitor else []
-        return result
+        arguments = ["--source", self.source, "--replicas", str(self.replicas)]
+        arguments += ["--fused"] if self.fused else []
+        arguments += ["--monitor", ",".join(map(str, self.monitor))] if self.monitor else []
+        return arguments
 
 
 @dataclass(frozen=True)

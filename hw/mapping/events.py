@@ -66,8 +66,8 @@ def counted(
         images, steps = images + len(counts), counts.shape[1]
     if images == 0:
         raise DataError(f"{name} gives no images to count events in; give one or more")
-    result = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
-    return Events(result, steps, images, f"counted in {images} images of {name}, {steps} steps")
+    by_source = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
+    return Events(by_source, steps, images, f"counted in {images} images of {name}, {steps} steps")
 
 
 def from_trace(network: IntegerNetwork, path: Path) -> Events:
@@ -107,16 +107,16 @@ def from_trace(network: IntegerNetwork, path: Path) -> Events:
 def _load(path: Path) -> dict[str, AnyArray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            result = {name: arrays[name] for name in arrays.files}
+            content = {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise FileFormatError(f"{path}: no such file; check the path") from error
     except (ValueError, EOFError, zipfile.BadZipFile, OSError, AttributeError) as error:
         raise FileFormatError(
             f"{path}: not a readable npz file; give what `ipvae-snn run` wrote"
         ) from error
-    missing = {"counts_sum", "spikes_per_step"} - set(result)
+    missing = {"counts_sum", "spikes_per_step"} - set(content)
     if missing:
         raise FileFormatError(
             f"{path}: it has no {' and no '.join(sorted(missing))}; give what `ipvae-snn run` wrote"
         )
-    return result
+    return content

@@ -60,7 +60,7 @@ class Task:
 
 def in_order(task: Task, order: Int64) -> Int32:
     """Return the core of every neuron: in `order`, each goes on the open core if it fits."""
-    result = np.empty(task.size, np.int32)
+    core_of = np.empty(task.size, np.int32)
     core, neurons, words, axons, out = 0, 0, 0, 0, 0
     counts = np.zeros(task.inputs.shape[1], np.int64)
     for neuron in order:
@@ -73,9 +73,9 @@ def in_order(task: Task, order: Int64) -> Int32:
             counts[:] = 0
             new, more = len(sources), len(sources) * (task.room.words_per_axon + 1)
         counts[sources] += 1
-        result[neuron] = core
+        core_of[neuron] = core
         neurons, words, axons, out = neurons + 1, words + more, axons + new, out + sent
-    return result
+    return core_of
 
 
 def best_fit(task: Task, order: Int64) -> Int32 | None:
@@ -96,7 +96,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
     alone = np.maximum(fan_in * (task.room.words_per_axon + 1), 1)
     left = np.ones(task.size, bool)
     out = task.axons_out[order]
-    result = np.empty(task.size, np.int32)
+    core_of = np.empty(task.size, np.int32)
     core = 0
     while left.any():
         counts = np.zeros(inputs.shape[1], np.int64)
@@ -107,7 +107,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
             sources = inputs.indices[inputs.indptr[choice] : inputs.indptr[choice + 1]]
             words, axons = words + float(more[choice]), axons + float(new[choice])
             sent, neurons = sent + int(out[choice]), neurons + 1
-            left[choice], result[order[choice]] = False, core
+            left[choice], core_of[order[choice]] = False, core
             before = counts[sources]
             counts[sources] += 1
             more += prices(
@@ -120,7 +120,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
                 break
             choice = int(np.where(fits, more / alone, np.inf).argmin())
         core += 1
-    return result
+    return core_of
 
 
 def _is_dense(task: Task) -> bool:

@@ -100,11 +100,11 @@ class Checker:
 
     def feature(self, key: str, subject: str, needs: str, remedy: str) -> Check:
         """Check that the chip has a feature."""
-        result = self.profile.features[key]
+        feature = self.profile.features[key]
         verdict: Verdict = "not public"
-        if result.value is not None:
-            verdict = "pass" if result.value else "fail"
-        most = None if result.value is None else float(result.value)
+        if feature.value is not None:
+            verdict = "pass" if feature.value else "fail"
+        most = None if feature.value is None else float(feature.value)
         return Check(
             key,
             subject,
@@ -114,9 +114,9 @@ class Checker:
             "",
             verdict,
             remedy,
-            result.source,
-            result.confidence,
-            result.note,
+            feature.source,
+            feature.confidence,
+            feature.note,
         )
 
 
@@ -135,7 +135,7 @@ def arithmetic_checks(
     """Return the checks of a neuron's arithmetic and of the payload of a spike."""
     check = Checker(profile)
     count = network.neurons.max_count
-    result = [
+    checks = [
         check.feature(
             "graded_spikes",
             "spike counts",
@@ -176,7 +176,7 @@ def arithmetic_checks(
     for name, connection in _connections(network, input_as).items():
         weights = connection.weights
         bits = signed_bits(int(weights.min()), int(weights.max()))
-        result.append(
+        checks.append(
             check.number(
                 "weight_bits",
                 f"{name} weights",
@@ -185,8 +185,8 @@ def arithmetic_checks(
                 "convert with fewer --weight-bits",
             )
         )
-    result += [*_sums(network, input_as, check), *_states(network, check)]
-    result.append(
+    checks += [*_sums(network, input_as, check), *_states(network, check)]
+    checks.append(
         check.number(
             "max_delay",
             "synapses",
@@ -195,19 +195,19 @@ def arithmetic_checks(
             "take a chip with delays of one step or more",
         )
     )
-    return result
+    return checks
 
 
 def _connections(network: IntegerNetwork, input_as: InputAs) -> dict[str, Connection]:
     """Return the connections on the chip, by name."""
-    result = {}
+    connections = {}
     if input_as == "spikes" or network.residual is not None:
-        result["feedforward"] = network.feedforward
+        connections["feedforward"] = network.feedforward
     if network.lateral is not None:
-        result["lateral"] = network.lateral
+        connections["lateral"] = network.lateral
     if network.residual is not None:
-        result["prediction"] = network.residual.prediction
-    return result
+        connections["prediction"] = network.residual.prediction
+    return connections
 
 
 def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, int, str]:
@@ -223,7 +223,7 @@ def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, in
 
 
 def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Check]:
-    result = []
+    checks = []
     for name, connection in _connections(network, input_as).items():
         low, high = 0, network.neurons.max_count
         if name == "feedforward":
@@ -231,7 +231,7 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
         bound = worst_partial_sum(connection.weights, low, high)
         worst = int(bound.argmax())
         reach = int(bound[worst])
-        result.append(
+        checks.append(
             check.number(
                 "accumulator_bits",
                 f"{name} sum {worst}",
@@ -240,7 +240,7 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
                 "convert with fewer --weight-bits",
             )
         )
-    return result
+    return checks
 
 
 def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
@@ -261,13 +261,13 @@ def neuron_checks(
 ) -> list[Check]:
     """Return the checks of one neuron against a core: if one fails, no core can hold it."""
     check, room = Checker(profile), room_of(profile)
-    result = []
+    checks = []
     remedy = (
         "send the image with --source bias, convert with --sparsity, or train a smaller network"
     )
     for population in populations:
         words = ", ".join(f"{word.name} {word.bits}" for word in population.state)
-        result.append(
+        checks.append(
             check.number(
                 "state_bytes_per_neuron",
                 f"each {_one(population.name)}",
@@ -280,13 +280,13 @@ def neuron_checks(
         worst = int(fan_in.sources.argmax())
         axons = int(fan_in.sources[worst])
         subject = f"{_one(fan_in.population)} {worst}"
-        result.append(
+        checks.append(
             check.number("axons_in_per_core", subject, axons, "sources with nonzero weight", remedy)
         )
         if room.known_words:
             words_alone = axons * (room.words_per_axon + 1)
             state = next(p.state_bytes for p in populations if p.name == fan_in.population)
-            result.append(
+            checks.append(
                 check.number(
                     "core_memory_bytes",
                     subject,
@@ -295,7 +295,7 @@ def neuron_checks(
                     remedy,
                 )
             )
-            result.append(
+            checks.append(
                 check.number(
                     "synapse_words_per_core",
                     subject,
@@ -305,7 +305,7 @@ def neuron_checks(
                     room.words,
                 )
             )
-    return result
+    return checks
 
 
 def _one(population: str) -> str:
@@ -314,14 +314,14 @@ def _one(population: str) -> str:
 
 def placement_checks(profile: ChipProfile, placement: Placement, chips: int | None) -> list[Check]:
     """Return the checks of a placement: axons out of the busiest core, and number of chips."""
-    check, result = Checker(profile), []
+    check, checks = Checker(profile), []
     sent = np.zeros(placement.partition.cores, np.int64)
     for population in placement.layout.populations:
         core_of = placement.partition.core_of[population.name]
         out = placement.partition.axons_out(placement.layout, population)
         sent += np.bincount(core_of, out, len(sent)).astype(np.int64)
     worst = int(sent.argmax())
-    result.append(
+    checks.append(
         check.number(
             "axons_out_per_core",
             f"core {worst}",
@@ -332,7 +332,7 @@ def placement_checks(profile: ChipProfile, placement: Placement, chips: int | No
     )
     if chips is not None:
         cores, usable = placement.partition.cores, limit(profile, "usable_cores_per_chip")
-        result.append(
+        checks.append(
             check.number(
                 "usable_cores_per_chip",
                 "the network",
@@ -342,7 +342,7 @@ def placement_checks(profile: ChipProfile, placement: Placement, chips: int | No
                 None if usable is None else float(chips * usable),
             )
         )
-    return result
+    return checks
 
 
 def can_place(checks: Sequence[Check]) -> bool:

@@ -107,7 +107,7 @@ def require_fit(mapping: Mapping, subject: str) -> None:
 def as_json(mapping: Mapping) -> dict[str, Any]:
     """Return everything except the neurons' cores as plain data."""
     profile, events = mapping.profile, mapping.events
-    result: dict[str, Any] = {
+    data: dict[str, Any] = {
         "profile": {"name": profile.name, "title": profile.title, "caveat": profile.caveat},
         "input": mapping.input_as,
         "fits": mapping.fits,
@@ -117,8 +117,8 @@ def as_json(mapping: Mapping) -> dict[str, Any]:
         "placement": None,
     }
     if mapping.placed is not None:
-        result["placement"] = _placement_json(mapping.placed, events)
-    return result
+        data["placement"] = _placement_json(mapping.placed, events)
+    return data
 
 
 def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
@@ -166,15 +166,15 @@ def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
 
 def _flows(placed: Placed) -> dict[str, float]:
     """Return the traffic of an image's events."""
-    result = placed.traffic
+    traffic = placed.traffic
     return {
-        "messages": result.messages,
-        "spikes_between_cores": result.messages_between_cores,
+        "messages": traffic.messages,
+        "spikes_between_cores": traffic.messages_between_cores,
         "spikes_between_chips": placed.routes.between_chips,
         "messages_from_host": float(placed.routes.from_host.sum()),
-        "hops_east_west": result.hops_x,
-        "hops_north_south": result.hops_y,
-        "synapse_words_read": result.synapse_words_read,
+        "hops_east_west": traffic.hops_x,
+        "hops_north_south": traffic.hops_y,
+        "synapse_words_read": traffic.synapse_words_read,
     }
 
 
@@ -182,5 +182,5 @@ def cores_of_neurons(mapping: Mapping) -> dict[str, list[int]]:
     """Return the core of every neuron by population; empty where nothing was placed."""
     if mapping.placed is None:
         return {}
-    result = mapping.placed.placement.partition.core_of
-    return {name: core_of.tolist() for name, core_of in result.items()}
+    cores = mapping.placed.placement.partition.core_of
+    return {name: core_of.tolist() for name, core_of in cores.items()}

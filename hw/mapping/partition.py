@@ -55,15 +55,15 @@ def partition(layout: Layout, room: Room, rates: Mapping[str, Float64]) -> Parti
     expected = {p.name: np.zeros(p.size, np.int64) for p in layout.populations}
     ready = [_prepared(layout, population, room, rates) for population in layout.populations]
     for attempt in range(ATTEMPTS):
-        result = _attempt(layout, ready, expected)
+        split = _attempt(layout, ready, expected)
         if room.axons_out is None:
             break
-        sent = {p.name: result.axons_out(layout, p) for p in layout.populations}
-        if all(_within(result.core_of[name], sent[name], room.axons_out) for name in sent):
+        sent = {p.name: split.axons_out(layout, p) for p in layout.populations}
+        if all(_within(split.core_of[name], sent[name], room.axons_out) for name in sent):
             break
         scale = MARGIN ** (attempt + 1)
         expected = {name: np.ceil(scale * value).astype(np.int64) for name, value in sent.items()}
-    return result
+    return split
 
 
 @dataclass(frozen=True)

@@ -24,19 +24,19 @@ EDGES: Final = ("0.25", "tab:orange")  # by population
 TILE_FILL: Final = 0.86  # share of a tile for its cores
 
 
-def picture(result: Mapping, placed: Placed, name: str) -> Picture:
+def picture(mapping: Mapping, placed: Placed, name: str) -> Picture:
     """Return the picture of the placement of the network called `name`."""
     mesh = placed.placement.mesh
     grid = f"{mesh.columns} x {mesh.rows} tiles" + (" (assumed)" if mesh.assumed else "")
-    hypothetical = "" if result.fits else "; HYPOTHETICAL: it does not fit"
+    hypothetical = "" if mapping.fits else "; HYPOTHETICAL: it does not fit"
     title = (
-        f"{name} on {result.profile.name}: {placed.placement.partition.cores} cores, "
+        f"{name} on {mapping.profile.name}: {placed.placement.partition.cores} cores, "
         f"{grid}{hypothetical}"
     )
     scale = _scale(mesh)
     size = max(scale * _width(mesh) + 1.6, 6.0), max(scale * mesh.rows + 1.4, 3.0)
     return Picture(
-        "placement", title, lambda figure: placement(figure, result, placed, title), size
+        "placement", title, lambda figure: placement(figure, mapping, placed, title), size
     )
 
 

@@ -78,14 +78,14 @@ def populations_of(network: IntegerNetwork, input_as: InputAs) -> tuple[Populati
 
 def fan_ins(network: IntegerNetwork, input_as: InputAs) -> tuple[FanIn, ...]:
     """Return the fan-in of every neuron; needs little memory, even for a dense network."""
-    result = []
+    fan_in = []
     for population in populations_of(network, input_as):
         total = np.zeros(population.size, np.int64)
         for _, _, target, weights in _weights(network, input_as):
             if target == population.name:
                 total += 1 if weights is None else _nonzeros(weights)
-        result.append(FanIn(population.name, total))
-    return tuple(result)
+        fan_in.append(FanIn(population.name, total))
+    return tuple(fan_in)
 
 
 def layout_of(network: IntegerNetwork, input_as: InputAs) -> Layout:
@@ -121,8 +121,8 @@ def _weights(
 
 
 def _nonzeros(weights: Int8) -> Int64:
-    result = [np.count_nonzero(weights[rows], axis=1) for rows in row_blocks(weights)]
-    return np.concatenate(result).astype(np.int64)
+    blocks = [np.count_nonzero(weights[rows], axis=1) for rows in row_blocks(weights)]
+    return np.concatenate(blocks).astype(np.int64)
 
 
 def _csr(weights: Int8) -> Pattern:

@@ -97,8 +97,8 @@ def _without_smallest(task: Task, core_of: Int32) -> Int32 | None:
         if not fits.any():
             return None
         tally.move(int(neuron), int(others[np.where(fits, words, np.iinfo(np.int64).max).argmin()]))
-    result = tally.core_of
-    return np.where(result > smallest, result - 1, result).astype(np.int32)
+    moved = tally.core_of
+    return np.where(moved > smallest, moved - 1, moved).astype(np.int32)
 
 
 def reduce_traffic(task: Task, core_of: Int32, traffic: Traffic) -> Int32:

@@ -25,37 +25,37 @@ VERDICTS: Final = MappingProxyType(
 )
 
 
-def document(result: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Document:
+def document(mapping: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Document:
     """Return the tables for the network called `name`, the assumptions, and the pictures."""
-    title = f"{name} on {result.profile.name}"
-    blocks: list[Block] = [checks_table(result, name)]
-    blocks += [paragraph(Span("fails:", "bad"), f" {each.describe()}") for each in result.failed]
-    unknown = len([check for check in result.checks if check.verdict == UNKNOWN])
+    title = f"{name} on {mapping.profile.name}"
+    blocks: list[Block] = [checks_table(mapping, name)]
+    blocks += [paragraph(Span("fails:", "bad"), f" {each.describe()}") for each in mapping.failed]
+    unknown = len([check for check in mapping.checks if check.verdict == UNKNOWN])
     blocks.append(
         paragraph(
-            f"{len(result.checks)} checks, {len(result.failed)} failed, {unknown} that the public "
-            f"figures cannot decide. {result.profile.caveat}"
+            f"{len(mapping.checks)} checks, {len(mapping.failed)} failed, {unknown} that the "
+            f"public figures cannot decide. {mapping.profile.caveat}"
         )
     )
-    if result.placed is None:
+    if mapping.placed is None:
         none = "No placement: a neuron alone is too large for any core."
         return Document(title, (*blocks, paragraph(Span(none, "bad"))))
-    if not result.fits:
+    if not mapping.fits:
         blocks.append(
             paragraph(
                 Span("Hypothetical placement", "bad"),
                 ": by cores, axons and memory alone, as if the failed checks had passed.",
             )
         )
-    blocks += [summary_table(result, result.placed), cores_table(result.placed)]
-    blocks += map(paragraph, notes(result, result.placed))
+    blocks += [summary_table(mapping, mapping.placed), cores_table(mapping.placed)]
+    blocks += map(paragraph, notes(mapping, mapping.placed))
     return Document(title, (*blocks, *pictures))
 
 
-def checks_table(result: Mapping, name: str) -> Table:
+def checks_table(mapping: Mapping, name: str) -> Table:
     """Return one row per check."""
     return table(
-        f"{name} on {result.profile.name} ({result.profile.title}), image as {result.input_as}",
+        f"{name} on {mapping.profile.name} ({mapping.profile.title}), image as {mapping.input_as}",
         ("check", "subject", "needs", "chip has", ""),
         [
             (
@@ -65,7 +65,7 @@ def checks_table(result: Mapping, name: str) -> Table:
                 _has(check),
                 VERDICTS[check.verdict],
             )
-            for check in result.checks
+            for check in mapping.checks
         ],
         text=True,
     )
@@ -83,12 +83,12 @@ def _has(check: Check) -> str:
     return f"{check.maximum:,.0f}"
 
 
-def summary_table(result: Mapping, placed: Placed) -> Table:
+def summary_table(mapping: Mapping, placed: Placed) -> Table:
     """Return the totals, and the traffic of the events."""
-    data = as_json(result)["placement"]
-    total = "placement" if result.fits else "hypothetical placement"
+    data = as_json(mapping)["placement"]
+    total = "placement" if mapping.fits else "hypothetical placement"
     return table(
-        f"{total}: {data['circuit']} circuit, image as {result.input_as}",
+        f"{total}: {data['circuit']} circuit, image as {mapping.input_as}",
         ("", "value"),
         [*_populations(data), *_totals(data), *_flows(data, placed)],
     )
@@ -165,10 +165,10 @@ def _row(use: CoreUse) -> list[str]:
     ]
 
 
-def notes(result: Mapping, placed: Placed) -> list[str]:
+def notes(mapping: Mapping, placed: Placed) -> list[str]:
     """Return the assumptions behind the numbers, one per line."""
     mesh = placed.placement.mesh
-    lines = [f"Events: {result.events.told}."]
+    lines = [f"Events: {mapping.events.told}."]
     fullest = max(placed.uses, key=lambda use: use.utilisation)
     if fullest.shares:
         key = max(fullest.shares, key=lambda name: fullest.shares[name])
@@ -177,12 +177,12 @@ def notes(result: Mapping, placed: Placed) -> list[str]:
         lines.append(f"Chips lie in a row, {mesh.columns} tiles each; x counts through all.")
     if mesh.assumed:
         lines.append(
-            f"Mesh: {result.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
+            f"Mesh: {mapping.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
             "one core are this tool's assumption; hops, routes and places depend on it."
         )
     if placed.placement.room.word_bytes is None:
         lines.append("Bytes: of state alone; the size of a synapse word is not public.")
-    if result.input_as == "bias":
+    if mapping.input_as == "bias":
         lines.append("Image: the host writes it into the neurons' state; it has no axons.")
     return lines
 

@@ -126,12 +126,12 @@ def check_versions() -> None:
         fail(f"Python {sys.version.split()[0]}, but lava-nc 0.10.0 needs 3.10; {advice}", BAD_INPUT)
     for package, wanted in (("lava-nc", "0.10.0"), ("numpy", "1.")):
         try:
-            result = metadata.version(package)
+            installed = metadata.version(package)
         except metadata.PackageNotFoundError:
             fail(f"{package} is not installed; {advice}", BAD_INPUT)
-        if not result.startswith(wanted):
+        if not installed.startswith(wanted):
             needed = f"{wanted}x" if wanted.endswith(".") else wanted
-            fail(f"{package} {result}, but this needs {needed}; {advice}", BAD_INPUT)
+            fail(f"{package} {installed}, but this needs {needed}; {advice}", BAD_INPUT)
 
 
 def work(network: Any, images: Any, request: Any, options: argparse.Namespace) -> int:

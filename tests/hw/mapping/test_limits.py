@@ -32,10 +32,13 @@ def generic(**limits: int | None) -> ChipProfile:
 
 
 def checks_of(
-    network: IntegerNetwork, profile: ChipProfile, how: str = "spikes", chips: int | None = None
+    network: IntegerNetwork,
+    profile: ChipProfile,
+    input_as: str = "spikes",
+    chips: int | None = None,
 ) -> dict[str, Check]:
     """Return the checks by name and subject."""
-    result = check_and_place(network, profile, how, assumed(network), chips)  # type: ignore[arg-type]
+    result = check_and_place(network, profile, input_as, assumed(network), chips)  # type: ignore[arg-type]
     return {f"{check.name}: {check.who}": check for check in result.checks}
 
 

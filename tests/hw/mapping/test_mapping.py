@@ -201,8 +201,8 @@ def cases(draw: st.DrawFn) -> tuple[int, bool, str, ChipProfile]:
         "cores_per_tile": 2,
         "cores_per_chip": 16,
     }
-    how = draw(st.sampled_from(["spikes", "bias"]))
-    return draw(st.integers(0, 1000)), draw(st.booleans()), how, chip(**limits)
+    input_as = draw(st.sampled_from(["spikes", "bias"]))
+    return draw(st.integers(0, 1000)), draw(st.booleans()), input_as, chip(**limits)
 
 
 @given(cases())
@@ -211,9 +211,9 @@ def test_any_placement_keeps_every_limit_and_every_neuron(
     network_factory: Factory, two_layer_factory: Factory, case: tuple[int, bool, str, ChipProfile]
 ) -> None:
     """Each neuron once; no limit violated on a core; not below the bound; slots used once."""
-    seed, two, how, profile = case
+    seed, two, input_as, profile = case
     network = sparse_network(seed, two, network_factory, two_layer_factory)
-    result = check_and_place(network, profile, how, assumed(network, 4))  # type: ignore[arg-type]
+    result = check_and_place(network, profile, input_as, assumed(network, 4))  # type: ignore[arg-type]
     if result.placed is None:
         assert any(check.verdict == "fail" for check in result.checks)
         return
@@ -258,7 +258,7 @@ def test_traffic_is_what_counting_every_event_gives(
     network_factory: Factory, two_layer_factory: Factory, case: tuple[int, bool, str, ChipProfile]
 ) -> None:
     """A plain loop over sources, targets and cores, from the dense weights."""
-    seed, two, how, profile = case
+    seed, two, input_as, profile = case
     network = sparse_network(seed, two, network_factory, two_layer_factory)
     rng = np.random.default_rng(seed)
     events = Events(
@@ -267,14 +267,14 @@ def test_traffic_is_what_counting_every_event_gives(
         1,
         "drawn",
     )
-    result = check_and_place(network, profile, how, events)  # type: ignore[arg-type]
+    result = check_and_place(network, profile, input_as, events)  # type: ignore[arg-type]
     if result.placed is None:
         return
     placement = result.placed.placement
     mesh, slot, limits = placement.mesh, placement.slot, placement.room
     messages = between = words = hops_x = hops_y = host = crossed = 0.0
     longest = 0
-    for source, target, weights in dense_projections(network, how):
+    for source, target, weights in dense_projections(network, input_as):
         core_of = placement.partition.core_of[target]
         for index in range(weights.shape[1]):
             rate = events.by_source[source][index]
@@ -305,18 +305,18 @@ def test_traffic_is_what_counting_every_event_gives(
     assert counted.barriers == (10 if two else 6)  # T + 2 and 2 T + 2 at T = 4
 
 
-def dense_projections(network: IntegerNetwork, how: str) -> list[tuple[str, str, np.ndarray]]:
+def dense_projections(network: IntegerNetwork, input_as: str) -> list[tuple[str, str, np.ndarray]]:
     """Return (source, target, weights) of a circuit, independently from docs/ir.md."""
     result: list[tuple[str, str, np.ndarray]] = []
     if network.residual is None:
         assert network.lateral is not None
         result.append((NEURONS, NEURONS, network.lateral.weights))
-        if how == "spikes":
+        if input_as == "spikes":
             result.append((IMAGE, NEURONS, network.feedforward.weights))
         return result
     result.append((NEURONS, RESIDUAL, network.residual.prediction.weights))
     result.append((RESIDUAL, NEURONS, network.feedforward.weights))
-    if how == "spikes":
+    if input_as == "spikes":
         result.append((IMAGE, RESIDUAL, np.eye(network.n_pixels)))
     return result
 

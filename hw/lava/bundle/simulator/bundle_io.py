@@ -110,8 +110,8 @@ def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[
     height, width = network.scalars["input"]["image_shape"]
     wanted = ((height * width,), (height, width))
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-        result = images.dtype if isinstance(images, np.ndarray) else "an archive"
-        raise InputError(f"{path}: {result}, but the network takes uint8 pixels, 0..255, in a .npy")
+        given = images.dtype if isinstance(images, np.ndarray) else "an archive"
+        raise InputError(f"{path}: {given}, but the network takes uint8 pixels, 0..255, in a .npy")
     if images.ndim < 2 or images.shape[1:] not in wanted or len(images) == 0:
         raise InputError(
             f"{path}: {images.shape}, but the network takes (N, {height * width}) or "

@@ -130,7 +130,7 @@ def owned_processes(session: int, token: str) -> set[int]:
             return set()
         return {-session}  # os.kill of a negative id signals the group
     mark = f"{TOKEN_VARIABLE}={token}".encode()
-    result = set()
+    pids = set()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
@@ -140,10 +140,10 @@ def owned_processes(session: int, token: str) -> set[int]:
             if fields[0] in (b"Z", b"X"):
                 continue
             if int(fields[3]) == session or mark in (folder / "environ").read_bytes().split(b"\0"):
-                result.add(int(folder.name))
+                pids.add(int(folder.name))
         except OSError:
             continue  # it has ended, or belongs to another user
-    return result - {os.getpid()}
+    return pids - {os.getpid()}
 
 
 def state_of(pid: int) -> tuple[str, int | None]:

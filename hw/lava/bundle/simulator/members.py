@@ -48,12 +48,12 @@ class Member:
         Two empty strings if there was none. Only for a process that has ended.
         """
         try:
-            result = self.process.exception
+            exception = self.process.exception
         except UNREADABLE:
             return "", ""
-        if not result:
+        if not exception:
             return "", ""
-        trace = str(result[1]).rstrip()
+        trace = str(exception[1]).rstrip()
         return trace.splitlines()[-1], trace
 
 
@@ -67,15 +67,15 @@ def members(process: Any) -> list[Member]:
     # They are started in this order, the runtime services last.
     builders = runtime._executable.proc_builders
     names = [f"{one.name} ({report.proc_model.__name__}, " for one, report in builders.items()]
-    result = []
+    present = []
     for index, actor in enumerate(list(infrastructure.actors)):
         name = names[index] if index < len(names) else "Lava's runtime service ("
-        result.append(_member(name, actor))
+        present.append(_member(name, actor))
     manager = getattr(infrastructure.smm, "_manager", None)
     server = getattr(manager, "_process", None)
     if server is not None:
-        result.append(_member("Lava's shared-memory manager (", server))
-    return [one for one in result if one is not None]
+        present.append(_member("Lava's shared-memory manager (", server))
+    return [one for one in present if one is not None]
 
 
 def stack_of(one: Member, log: Path) -> str:

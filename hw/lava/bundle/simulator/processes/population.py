@@ -80,11 +80,11 @@ class Population:
         counts = np.zeros(potential.shape, np.int64)
         busy = spiking(potential, uniform, self.silent, self.lowest)
         if busy.size:
-            drawn = self.draws.of_parts
-            result = sample(
-                potential[busy], uniform[busy], busy, drawn, self.bits, self.thresholds, self.lowest
+            draw = self.draws.of_parts
+            drawn = sample(
+                potential[busy], uniform[busy], busy, draw, self.bits, self.thresholds, self.lowest
             )
-            counts[busy] = np.minimum(result, self.max_count)
+            counts[busy] = np.minimum(drawn, self.max_count)
         return counts
 
 
