@@ -109,7 +109,7 @@ def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
             "each neuron: needs 22 bytes (in whole bytes, bits: membrane potential 24, spike count "
             "last sent 6, initial potential 24, self-inhibition 24, input current 24, lateral "
             "multiplier 15, lateral shift 6, bias 24, feedforward multiplier 15, feedforward shift "
-            "6), the chip has 21; take a chip with more state a neuron",
+            "6), the chip has 21; take a chip with more state per neuron",
         ),
         (
             {"axons_in_per_core": 17},
