@@ -32,7 +32,7 @@ MARKER = "ipvae-snn-ready.json"  # written last: the environment is complete
 OWNED = "ipvae-snn-owned"  # written first: this module may remove the folder
 INSTALL_LIMIT_S = 1200.0
 HOW_TO_GET_PYTHON = (
-    "get a Python 3.10 with `pyenv install 3.10`, `uv python install 3.10` or, where the system "
+    "get a Python 3.10 by `pyenv install 3.10`, `uv python install 3.10` or, where the system "
     "has it, `apt install python3.10-venv`, then run `ipvae-snn lava setup`; or name an "
     f"interpreter that has lava-nc in {PYTHON_VARIABLE}"
 )

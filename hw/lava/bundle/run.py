@@ -120,7 +120,7 @@ def parse() -> argparse.Namespace:
 
 def check_versions() -> None:
     """End with one line if the version of Python, numpy or lava-nc is wrong."""
-    advice = "make an environment with `python3.10 -m venv DIR` and `DIR/bin/pip install -r"
+    advice = "make an environment by `python3.10 -m venv DIR` and `DIR/bin/pip install -r"
     advice += f" {FOLDER / 'requirements.txt'}`"
     if sys.version_info[:2] != (3, 10):
         fail(f"Python {sys.version.split()[0]}, but lava-nc 0.10.0 needs 3.10; {advice}", BAD_INPUT)
