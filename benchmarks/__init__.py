@@ -1,1 +1,1 @@
-"""What is measured: one file a question; every figure in docs/ comes from a command here."""
+"""Benchmarks: one package per question; every figure in docs/ comes from one of these commands."""

@@ -5,19 +5,19 @@ import typer
 QUESTIONS = {
     "mnist_float_integer": "float against integer on MNIST test images: R2, spikes, energy, time",
     "energy": "energy proxies: chips, processors, and encoders of equal R2",
-    "fidelity": "integers against float: bits, steps, circuits, sparsity, strange images, speed",
+    "fidelity": "integers against float: bits, steps, sparsity, out-of-distribution images, speed",
     "training_speed": "training by the plain formulation against ours: seconds, loss, memory",
-    "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), judge it, write its card",
-    "lava_faults": "faults of every kind in Lava runs: is the cause named, what is left, how soon",
-    "lava_throughput": "time steps a second in Lava against a bare stock LIF - Dense - LIF network",
+    "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), evaluate, write the card",
+    "lava_faults": "faults of every kind in Lava runs: message, kept images, remains, seconds",
+    "lava_throughput": "time steps per second in Lava against a stock LIF - Dense - LIF network",
     "quantise_aware": "does quantisation-aware fine-tuning help conversion to 4 and 3 bits?",
-    "mapping": "networks onto chips: cores beside the proven bound, seconds, memory",
-    "beta_sweep": "reconstruction against sparsity on patches, beside published points",
+    "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
+    "beta_sweep": "reconstruction against sparsity on patches, with published points",
 }
 
 
 def main() -> None:
-    """Print what can be measured."""
+    """Print the benchmarks and their commands."""
     for name, question in QUESTIONS.items():
         typer.echo(f"python -m benchmarks.{name}  # {question}")
 

@@ -1,4 +1,4 @@
-"""What a piece of work adds to the memory of this process, where the system tells."""
+"""Growth of this process's memory during a block, where the system reports it."""
 
 import ctypes
 import ctypes.util
@@ -15,7 +15,7 @@ _RESET: Final = Path("/proc/self/clear_refs")
 
 @dataclass
 class Growth:
-    """bytes: how far the memory in use rose above its start, at the most; None if not known."""
+    """bytes: largest growth of the memory in use since the start; None if not known."""
 
     bytes: int | None = None
 
@@ -31,18 +31,21 @@ def measured_growth() -> Iterator[Growth]:
 
 
 def _start() -> int | None:
-    """Give freed memory back, reset the peak, and return the bytes in use."""
+    """Release freed memory, reset the peak, and return the bytes in use."""
     name = ctypes.util.find_library("c")
     try:
         ctypes.CDLL(name).malloc_trim(0)
         _RESET.write_text("5")  # the peak; see proc(5)
         return _read("VmRSS")
-    except (OSError, AttributeError):  # no /proc, no leave to write there, or another C library
+    except (
+        OSError,
+        AttributeError,
+    ):  # no /proc, no permission to write there, or another C library
         return None
 
 
 def _read(name: str) -> int:
     result = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
     if result is None:
-        raise OSError(f"{_STATUS} does not tell {name}")
+        raise OSError(f"{_STATUS} does not report {name}")
     return 1024 * int(result[1])

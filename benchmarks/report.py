@@ -27,9 +27,9 @@ def machine(threads: int = 1) -> dict[str, Any]:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1) -> str:
     """Return a table of Markdown cells: the first `text` columns to the left, others right."""
-    report = document.table("", head, rows)
-    left = (replace(column, align="left") for column in report.columns[:text])
-    return markdown.table(replace(report, columns=(*left, *report.columns[text:])), ready=True)
+    laid_out = document.table("", head, rows)
+    left = (replace(column, align="left") for column in laid_out.columns[:text])
+    return markdown.table(replace(laid_out, columns=(*left, *laid_out.columns[text:])), ready=True)
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -1,6 +1,6 @@
 """Targets of `ipvae-snn export`: ONNX models, a Lava bundle, snnTorch and Norse layers.
 
-Called, `ipvae_snn.export(network, target, out)` is the function of the face.
+`ipvae_snn.export` is also callable: `ipvae_snn.export(network, target, out)`.
 """
 
 from ipvae_snn.callable_module import make_callable

@@ -1,4 +1,4 @@
-"""The run by which an export of an integer network is checked: a few images, a few steps."""
+"""Short run that checks an export of an integer network: a few images, a few steps."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ REQUEST: Final = RunRequest(steps=12, seed=1, trace=True)
 
 
 def check_pixels(network: IntegerNetwork) -> UInt8:
-    """Return images (3, M): noise, and black and white, which reach every limit."""
+    """Return images (3, M): noise, black and white; they reach every limit."""
     noise = np.random.default_rng(0).integers(0, 256, (IMAGES, network.n_pixels))
     noise[0], noise[-1] = network.input.zero_point, 255
     return noise.astype(np.uint8)

@@ -1,9 +1,9 @@
 """The targets of an export, and their lazy registry.
 
-Targets are entry points of the group `ipvae_snn.targets`: name -> a `Target`. This file names none
-of them and imports one only when it is asked for; another package registers its own the same way.
-A module that declares a target is light, since `ipvae-snn export --help` reads all of them: what
-is heavy (ONNX, torch) it imports in the function that needs it.
+Targets are entry points of the group `ipvae_snn.targets`: name -> a `Target`. This module names
+none of them and imports one only on request; other packages register theirs the same way. A module
+that declares a target must load fast, since `ipvae-snn export --help` imports all of them. It
+imports slow packages (ONNX, torch) in the functions that need them.
 """
 
 from collections.abc import Callable
@@ -22,15 +22,15 @@ Network = TypeVar("Network", IntegerNetwork, FloatNetwork)
 
 
 def ready() -> None:
-    """Need nothing: the check of most targets runs wherever the toolkit does."""
+    """Do nothing: the check of most targets needs only the toolkit."""
 
 
 @dataclass(frozen=True)
 class Writer(Generic[Network]):
-    """Write one kind of network, and check what was written.
+    """Functions that write one kind of network and check the result.
 
-    write(network, folder) fills an empty folder. check(network, folder) runs what lies in the
-    folder, as a user would, and raises DivergedError if it does not give the reference's result.
+    write(network, folder) fills an empty folder. check(network, folder) runs the exported files,
+    as a user would, and raises DivergedError if the result differs from the reference's.
     """
 
     write: Callable[[Network, Path], None]
@@ -41,10 +41,10 @@ class Writer(Generic[Network]):
 class Target:
     """A format to export to.
 
-    help: what is written, in a few words. files: all names that an export writes into its folder,
-    and what using it leaves there; only a folder with nothing else is replaced. integer, floating:
-    writers of the kinds of network that the target takes. refusal: why it does not take the other
-    kind. ready raises BackendUnavailableError, with the remedy, where the check cannot run.
+    help: short description. files: all names that an export, or its use, creates in the folder;
+    a folder with other files is not replaced. integer, floating: writers for the kinds of network
+    that the target accepts. refusal: reason for not accepting the other kind. ready raises
+    BackendUnavailableError, with the remedy, where the check cannot run.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Target:
     ready: Callable[[], None] = ready
 
     def __post_init__(self) -> None:
-        """Raise ValueError if the declaration leaves out what an export needs."""
+        """Raise ValueError if the declaration is incomplete."""
         if not self.takes or not self.files:
             raise ValueError(f"target {self.name!r} takes no network or names no files; give both")
         if len(self.takes) == 1 and not self.refusal:
@@ -64,12 +64,12 @@ class Target:
 
     @property
     def takes(self) -> tuple[Kind, ...]:
-        """The kinds of network that the target takes."""
+        """The kinds of network that the target accepts."""
         kinds: dict[Kind, object] = {"integer": self.integer, "float": self.floating}
         return tuple(kind for kind, writer in kinds.items() if writer is not None)
 
     def foreign(self, folder: Path) -> list[str]:
-        """Return the names at `folder` that no export to this target writes, sorted."""
+        """Return the names in `folder` that no export to this target creates, sorted."""
         if not folder.is_dir():
             return [folder.name] if folder.exists() else []
         return sorted(each.name for each in folder.iterdir() if each.name not in self.files)
@@ -92,7 +92,7 @@ def load_target(name: str) -> Target:
         raise BackendError(f"no target is called {name!r}; there are {', '.join(known)}")
     try:
         target = known[name].load()
-    except Exception as error:  # whatever the module of another package raises
+    except Exception as error:  # the module of another package may raise anything
         raise BackendUnavailableError(
             f"the target {name!r} cannot be loaded ({error}); install its package again, or "
             "choose another target"

@@ -1,1 +1,1 @@
-"""Chips: limits, energy figures with their sources, and Lava."""
+"""Chips: limits, energy figures with their sources, mapping, and Lava's simulator."""

@@ -27,7 +27,7 @@ def make_network(
     zero_point: int = 100,
     rate_octaves: float = 6.0,
 ) -> IntegerNetwork:
-    """Return a random network with many spikes; rates up to 2**rate_octaves."""
+    """Return a random integer network with many spikes; rates up to 2**rate_octaves."""
     rng = np.random.default_rng(seed)
     m, k, bits = height * width, neurons, 12
     lateral = rng.integers(-127, 40, (k, k)).astype(np.int8)
@@ -77,7 +77,7 @@ def make_two_layer(
     largest_weight: int = 127,
     prediction_shift: int = 17,
 ) -> IntegerNetwork:
-    """Return a random two-layer network; prediction and feed-forward share one dictionary."""
+    """Return a random two-layer network; feed-forward weights are the prediction's, transposed."""
     base = make_network(
         seed, height, width, neurons, extra_bits, max_count, zero_point, rate_octaves
     )
@@ -112,7 +112,7 @@ def make_pixels(network: IntegerNetwork, n: int, seed: int = 1) -> np.ndarray:
 
 @pytest.fixture
 def network() -> IntegerNetwork:
-    """A small random network."""
+    """A small random integer network."""
     return make_network()
 
 
@@ -124,7 +124,7 @@ def network_factory() -> Callable[..., IntegerNetwork]:
 
 @pytest.fixture
 def two_layer() -> IntegerNetwork:
-    """A small random network of the two-layer circuit."""
+    """A small random integer network of the two-layer circuit."""
     return make_two_layer()
 
 

@@ -1,4 +1,4 @@
-"""Import rules of docs/architecture.md, checked over every file of the project."""
+"""Import rules: the table of docs/architecture.md, checked on every file of the project."""
 
 import ast
 import subprocess
@@ -37,7 +37,7 @@ class Rule:
 
 
 ALL_FILES = ("ipvae_snn/**/*.py", "hw/**/*.py", "export/**/*.py", "benchmarks/**/*.py")
-# From the bottom to the top; a layer may import those before it, never those after it.
+# From bottom to top; a layer may import those before it, never those after it.
 LAYERS = (
     ("ipvae_snn.errors", "ipvae_snn.arrays", "ipvae_snn.callable_module"),
     ("ipvae_snn.storage", "ipvae_snn.config", "ipvae_snn.metrics"),
@@ -60,7 +60,7 @@ def files_of(package: str) -> tuple[str, ...]:
 
 
 def layer_rules() -> tuple[Rule, ...]:
-    """Return one rule per package: what lies above it is out of its reach."""
+    """Return one rule per package: it may not import the layers above it."""
     return tuple(
         Rule(files_of(package), above, "the arrows of docs/architecture.md point down")
         for level, packages in enumerate(LAYERS)
@@ -104,7 +104,7 @@ RULES = (
     Rule(
         ("ipvae_snn/ir/**/*.py", "ipvae_snn/storage/**/*.py", "hw/**/*.py", "export/**/*.py"),
         ("torch", "snntorch", "norse"),
-        "the integer network and its reference are NumPy: integer results may not depend on torch",
+        "the integer network and what runs it are NumPy: an integer result may not rest on torch",
     ),
     Rule(
         ("hw/**/*.py",),
@@ -192,12 +192,12 @@ def breaches(root: Path, rules: tuple[Rule, ...]) -> list[str]:
     return result
 
 
-def test_nobody_imports_what_they_may_not() -> None:
+def test_every_import_follows_the_rules() -> None:
     assert breaches(ROOT, RULES) == []
 
 
 def test_every_folder_of_code_is_listed_as_a_package() -> None:
-    """The wheel holds just what pyproject.toml lists, so a forgotten folder fails only there."""
+    """The wheel contains only what pyproject.toml lists, so a forgotten folder fails only there."""
     folders = {
         path.parent for package in ("ipvae_snn", "hw", "export") for path in package_files(package)
     }

@@ -1,1 +1,1 @@
-"""Reconstruction against sparsity on whitened patches, beside published points."""
+"""Reconstruction against sparsity on whitened patches, with published points."""

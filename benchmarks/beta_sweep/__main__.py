@@ -1,8 +1,8 @@
-"""Reconstruction against sparsity on whitened patches: one network a beta, beside published points.
+"""Reconstruction against sparsity on whitened patches: one network per beta, and published points.
 
     python -m benchmarks.beta_sweep --data-root FOLDER [--iterations 2500] [--betas 2,4,8,16,32]
 
-Trains the `patches` preset with T = 16 for each beta (a stopped sweep goes on where it was), runs
+Trains the `patches` preset with T = 16 for each beta (a stopped sweep resumes), runs
 inference for 1,000 steps on held-out patches, and writes benchmarks/results/beta_sweep.json,
 docs/beta_sweep.md and docs/images/beta_sweep.png.
 """
@@ -43,7 +43,7 @@ STEPS: Final = 1000
 def point(
     data: str, beta: float, iterations: int, images: int, data_root: Path | None
 ) -> dict[str, Any]:
-    """Train with one beta, or go on, and return what 1,000 steps of inference come to."""
+    """Train with one beta, or resume, and return the figures after 1,000 steps of inference."""
     config = with_overrides(
         load_preset("patches"),
         [
@@ -70,7 +70,7 @@ def point(
 
 
 def draw(points: list[dict[str, Any]], published: dict[str, Any]) -> None:
-    """Save the picture: zeros to the right, R2 upwards, the ideal corner at the upper right."""
+    """Save the picture: R2 against zeros, with the ideal corner at the upper right."""
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     marks = (
@@ -114,14 +114,14 @@ def draw(points: list[dict[str, Any]], published: dict[str, Any]) -> None:
 def page(result: dict[str, Any], published: dict[str, Any]) -> str:
     """Return the Markdown page."""
     place = result["machine"]
-    report = wrapped(
+    provenance = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({place["cpu_cores"]} CPU cores,
         {place["architecture"]}, ipvae-snn {place["ipvae_snn"]}). Each network: K = 512, T = 16,
         {result["iterations"]:,} iterations of 200 patches of {result["data"]} (preset `patches`),
-        judged on {result["images"]:,} held-out patches after {STEPS:,} steps. Data:
+        evaluated on {result["images"]:,} held-out patches after {STEPS:,} steps. Data:
         {result["citation"]}. Published points: {published["source"]}; their patches and their
-        training (300 epochs) are not ours, so the curves show where one stands, not a
-        difference of methods."""
+        training (300 epochs) differ from ours, so the curves show the range of values, not a
+        difference between methods."""
     )
     rows = [
         [
@@ -135,7 +135,7 @@ def page(result: dict[str, Any], published: dict[str, Any]) -> str:
         ]
         for p in result["points"]
     ]
-    head = ["beta", "R2", "zeros", "distance to corner", "R2 MAP", "spikes a step", "reach clip"]
+    head = ["beta", "R2", "zeros", "distance to corner", "R2 MAP", "spikes per step", "reach clip"]
     theirs = [
         [
             f"{p['beta']:g}",
@@ -147,9 +147,9 @@ def page(result: dict[str, Any], published: dict[str, Any]) -> str:
     ]
     return f"""# Reconstruction against sparsity
 
-{report}
+{provenance}
 
-![R2 against zeros for each beta, beside the published points](images/beta_sweep.png)
+![R2 against zeros for each beta, with the published points](images/beta_sweep.png)
 
 {table(head, rows)}
 
@@ -165,10 +165,10 @@ def main(
         Path | None, typer.Option(help="Folder of public data sets.", envvar="IPVAE_SNN_DATA")
     ] = None,
     betas: Annotated[str, typer.Option(help="Comma-separated.")] = "2,4,8,16,32",
-    iterations: Annotated[int, typer.Option(min=100, help="Of each network.")] = 2500,
+    iterations: Annotated[int, typer.Option(min=100, help="Iterations per network.")] = 2500,
     images: Annotated[int, typer.Option(min=10, help="Held-out patches.")] = 1000,
 ) -> None:
-    """Train and judge one network a beta; write the JSON, the page and the picture."""
+    """Train and evaluate one network per beta; write the JSON, the page and the picture."""
     published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))
     points = [point(data, float(beta), iterations, images, data_root) for beta in betas.split(",")]
     result = {

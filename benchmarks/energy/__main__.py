@@ -39,7 +39,7 @@ RESULT: Final = HERE / "results" / "energy.json"
 PAGE: Final = HERE.parent / "docs" / "energy.md"
 NETWORK: Final = "mnist-512"
 DATA: Final = "mnist"
-STRANGERS: Final = ("kmnist", "fashion-mnist", "omniglot")
+OUT_OF_DISTRIBUTION: Final = ("kmnist", "fashion-mnist", "omniglot")
 STRANGE_IMAGES: Final = 200
 CURVE: Final = (4, 16, 64, 256)
 CIRCUITS: Final[tuple[Circuit, ...]] = ("one-layer", "two-layer")
@@ -49,7 +49,7 @@ PROCESSOR: Final = "cpu-45nm"
 
 
 def shown(network: IntegerNetwork, name: str, data_root: Path | None, limit: int) -> Images:
-    """Return test images of a set, as floats and as the program takes them."""
+    """Return test images of a set, as floats and as the network's input."""
     data = load(name, "test", data_root, limit)
     pixels, saturated = encode(network.input, data.pixels, data.kind, data.name)
     return Images(data, pixels, saturated)
@@ -63,7 +63,7 @@ def encoder_of(
     code: str,
     tell: Callable[[str], None],
 ) -> tuple[Encoder, list[dict[str, float]]]:
-    """Widen an encoder until it reaches R2 `wanted`; return it and every width's figures."""
+    """Widen an encoder until it reaches R2 `wanted`; return it and the figures of every width."""
     training = load(DATA, "train", data_root).pixels
     sweep = []
     for hidden in WIDTHS:
@@ -95,16 +95,16 @@ def priced_encoders(
     ]
 
 
-def strange(
+def out_of_distribution(
     network: IntegerNetwork,
     floats: FloatNetwork,
     encoders: dict[str, Encoder],
     data_root: Path | None,
     steps: int,
 ) -> list[dict[str, Any]]:
-    """Return R2 on images of other kinds, of the network and of the encoders."""
+    """Return R2 of the network and of the encoders on out-of-distribution images."""
     rows = []
-    for name in (DATA, *STRANGERS):
+    for name in (DATA, *OUT_OF_DISTRIBUTION):
         images = shown(network, name, data_root, STRANGE_IMAGES)
         reached = {"network": report(network, images, steps, 0, ()).r2}
         for code, encoder in encoders.items():
@@ -114,7 +114,7 @@ def strange(
 
 
 def summary(result: Report) -> dict[str, Any]:
-    """Return what the curve over steps shows: R2, operations and the processor's proxy."""
+    """Return one point of the curve over steps: R2, operations and the processor's proxy."""
     own = next(each for each in result.estimates if each.profile.name == PROCESSOR)
     return {
         "steps": result.steps,
@@ -139,27 +139,27 @@ def main(
         floats = load_float_network(network_path(NETWORK))
         training = load(DATA, "train", data_root, CALIBRATION_IMAGES)
         calibration = calibrate(floats, training.pixels, training.name, CALIBRATION_STEPS)
-        programs = {
+        networks = {
             circuit: convert(floats, calibration, ConversionSettings(circuit=circuit))[0]
             for circuit in CIRCUITS
         }
-        network = programs["one-layer"]
+        network = networks["one-layer"]
         images = shown(network, DATA, data_root, limit)
         status.update(f"{limit} images, {steps} steps")
-        reports = {c: report(programs[c], images, steps, 0, profiles) for c in CIRCUITS}
+        reports = {c: report(networks[c], images, steps, 0, profiles) for c in CIRCUITS}
         curve = [summary(report(network, images, t, 0, [load_profile(PROCESSOR)])) for t in CURVE]
         wanted = reports["one-layer"].r2
-        found = {
+        fits = {
             code: encoder_of(floats, data_root, images, wanted, code, status.update)
             for code in CODES
         }
-        encoders = {code: encoder for code, (encoder, _) in found.items()}
+        encoders = {code: encoder for code, (encoder, _) in fits.items()}
         status.update("PCA")
         components, reached = components_needed(
             load(DATA, "train", data_root).pixels, images.floats.pixels, wanted
         )
-        status.update("images of other kinds")
-        strangers = strange(network, floats, encoders, data_root, steps)
+        status.update("out-of-distribution images")
+        unlike = out_of_distribution(network, floats, encoders, data_root, steps)
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.energy",
@@ -168,13 +168,13 @@ def main(
         "checkpoint_sha256": floats.source,
         "neurons": floats.n_neurons,
         "pixels": floats.n_pixels,
-        "circuits": {circuit: found.as_json() for circuit, found in reports.items()},
+        "circuits": {circuit: each.as_json() for circuit, each in reports.items()},
         "curve": curve,
         "encoders": priced_encoders(floats, encoders, components),
-        "encoder_sweeps": {code: sweep for code, (_, sweep) in found.items()},
+        "encoder_sweeps": {code: sweep for code, (_, sweep) in fits.items()},
         "pca": {"components": components, "r2": reached},
         "strange_images": STRANGE_IMAGES,
-        "strangers": strangers,
+        "strangers": unlike,
     }
     write_text(RESULT, json.dumps(result, indent=1) + "\n")
     loaded = json.loads(RESULT.read_text())

@@ -1,4 +1,4 @@
-"""What iterative inference is compared with: a trained one-pass encoder, and PCA, of equal R2."""
+"""Baselines for iterative inference: a trained one-pass encoder, and PCA, of equal R2."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +19,7 @@ GRADIENT_CLIP: Final = 1.0
 
 @dataclass(frozen=True)
 class Fit:
-    """An encoder M -> hidden -> K and what it reaches; zeros: share of its outputs that are 0."""
+    """Figures of an encoder M -> hidden -> K; zeros: share of its outputs that are 0."""
 
     hidden: int
     r2: float
@@ -27,7 +27,7 @@ class Fit:
 
 
 def unit(phi: Float32) -> Float32:
-    """Return the dictionary with elements of length 1: the same codes but for their scale."""
+    """Return the dictionary with elements of length 1: the same codes up to scale."""
     lengths = np.maximum(np.linalg.norm(phi, axis=0), 1e-12)
     scaled: Float32 = (phi / lengths).astype(np.float32)
     return scaled
@@ -36,8 +36,8 @@ def unit(phi: Float32) -> Float32:
 class Encoder(nn.Module):
     """Two dense layers to a code of K values, read out by a given dictionary.
 
-    The read-out is the network's, so that only the way to the code differs. The code's values are
-    real numbers: not negative, as the network's counts are not, or of either sign.
+    The read-out is the network's, so only the computation of the code differs. The values of
+    the code are real numbers: nonnegative, like the network's counts, or of either sign.
     """
 
     def __init__(self, pixels: int, hidden: int, neurons: int, signed: bool) -> None:
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
 
 
 def train(phi: Float32, images: Float32, hidden: int, signed: bool, seed: int = 0) -> Encoder:
-    """Fit an encoder to images (N, M) by what it is judged by: Adam, one cycle, EPOCHS epochs.
+    """Fit an encoder to images (N, M) by the R2 of its evaluation: Adam, one cycle, EPOCHS epochs.
 
     The loss is 1 - R2, the mean over images of squared error by variance.
     """
@@ -80,7 +80,7 @@ def train(phi: Float32, images: Float32, hidden: int, signed: bool, seed: int = 
 
 
 def judge(encoder: Encoder, phi: Float32, images: Float32) -> Fit:
-    """Return what an encoder reaches on images (N, M)."""
+    """Return the figures of an encoder on images (N, M)."""
     with torch.no_grad():
         codes = encoder(torch.from_numpy(images)).numpy()
     quality = r2(images, codes @ unit(phi).T)
@@ -90,7 +90,7 @@ def judge(encoder: Encoder, phi: Float32, images: Float32) -> Fit:
 def components_needed(training: Float32, held_out: Float32, wanted: float) -> tuple[int, float]:
     """Return the least number of principal components that reach R2 `wanted`, and their R2.
 
-    PCA is the floor: no linear code of so many numbers does better on the images it was made from.
+    PCA is the lower bound: no linear code of that length is better on its training images.
     """
     centre = training.mean(axis=0)
     _, axes = np.linalg.eigh(np.cov((training - centre).T))

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def with_results(text: str, result: Json) -> str:
-    """Return the page with the results between its two marks; the rest is written by hand."""
+    """Return the page with the results between its two marks; the rest is handwritten."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -35,7 +35,7 @@ def with_results(text: str, result: Json) -> str:
 def results(result: Json) -> str:
     """Return the section."""
     one = result["circuits"]["one-layer"]
-    report = wrapped(
+    provenance = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} (Python
         {result["machine"]["python"]}, ipvae-snn {result["machine"]["ipvae_snn"]}); all counts,
         figures and sources are in `benchmarks/results/energy.json`. Network {result["network"]} at
@@ -43,12 +43,12 @@ def results(result: Json) -> str:
         {one["steps"]} steps. Data: {one["citation"]}."""
     )
     return "\n\n".join(
-        (report, *_counted(result), *_priced(result), *_over_steps(result), *_amortised(result))
+        (provenance, *_counted(result), *_priced(result), *_over_steps(result), *_amortised(result))
     )
 
 
 def picture(result: Json, path: Path) -> None:
-    """Draw the dynamic ranges of all ways, in microjoule an image."""
+    """Draw the dynamic ranges of all implementations, in microjoule per image."""
     save(picture_of(_estimates(result)), path)
 
 
@@ -62,11 +62,11 @@ def _counted(result: Json) -> tuple[str, ...]:
     shown = [each for each in ACTIVITY if each not in (IMAGE_OPERATIONS, ROW_WEIGHTS)]
     layers = zip(NEUROBENCH, cells(NEUROBENCH, runs, "neurobench"), strict=True)
     rows = [
-        ["R2 of the last step's counts", *(number(found["r2"]) for found in runs)],
+        ["R2 of the last step's counts", *(number(run["r2"]) for run in runs)],
         *([each.name, *row] for each, row in zip(shown, cells(shown, runs), strict=True)),
         *([f"NeuroBench: {each.name}", *row] for each, row in layers),
     ]
-    return ("### What happened, means an image", table(["", *circuits], rows))
+    return ("### Counts, means per image", table(["", *circuits], rows))
 
 
 def _priced(result: Json) -> tuple[str, ...]:
@@ -84,20 +84,20 @@ def _priced(result: Json) -> tuple[str, ...]:
     ]
     cited = "\n".join(f"{mark}. {source}" for source, mark in numbers.items())
     return (
-        "### Proxies, microjoule an image",
+        "### Proxies, microjoule per image",
         "One-layer circuit. `rest` is messages and hops on a chip, memory on a processor; `>=` is\n"
         "a minimum.",
         table(["", "synapses", "neurons", "rest", "dynamic", "static"], rows),
         cited,
         _placed(result["circuits"]["one-layer"]["traffic"]),
         "![Dynamic proxies with their ranges](images/energy.png)",
-        "The two-layer circuit, which looks at the image anew at every step:",
+        "The two-layer circuit, which compares the image with its prediction at every step:",
         table(["", "dynamic"], second),
     )
 
 
 def _placed(traffic: Json) -> str:
-    """Return what the placements let travel."""
+    """Return the traffic of the placements."""
     rows = [
         [
             name,
@@ -132,7 +132,7 @@ def _over_steps(result: Json) -> tuple[str, ...]:
     head = ["steps", "R2", "spikes", "synaptic operations", "arithmetic, uJ", "with memory, uJ"]
     return (
         "### Fewer steps",
-        "The same program on the processor of 45 nm, event-driven, stopped earlier or later.",
+        "The same network on the processor of 45 nm, event-driven, with fewer or more steps.",
         table(head, rows),
     )
 
@@ -142,13 +142,13 @@ def _amortised(result: Json) -> tuple[str, ...]:
     own = next(each for each in one["estimates"] if each["what"] == "event-driven int8")
     operations, wanted = one["activity"]["synaptic_operations"], one["r2"]
     priced = {each["what"]: each for each in result["encoders"]}
-    told = []
+    sentences = []
     for code, sweep in sweeps.items():
         last, form = sweep[-1], f"encoder, code {code}, int8"
         work = priced[form]["multiply_adds"]
         times = own["dynamic_nj"]["low"] / priced[form]["dynamic_nj"]["low"]
-        verb = "reaches" if last["r2"] >= wanted else "comes only to"
-        told.append(
+        verb = "reaches" if last["r2"] >= wanted else "reaches only"
+        sentences.append(
             f"""with a code {code}, {last["hidden"]} hidden units: it {verb} {last["r2"]:.3f} with
             {work:,.0f} multiply-adds, {operations / work:.0f} times fewer, and in int8 for
             {times:.0f} times less by the proxy"""
@@ -156,14 +156,14 @@ def _amortised(result: Json) -> tuple[str, ...]:
     verdict = wrapped(
         f"""The network reaches R2 {wanted:.3f} with {operations:,.0f} synaptic operations. Two
         dense layers, trained on the 60,000 training images to maximise R2 through the network's
-        own dictionary (so that only the way to the code differs), need, {"; ".join(told)}. PCA is
-        the floor: {pca["components"]} components reach {pca["r2"]:.3f}. **At equal R2, on images
-        like those that it was trained on, one pass is cheaper than {one["steps"]} steps of
-        events.** The int8 encoder is priced as if 8 bits cost it
-        nothing, which was not tried. What the steps buy there is not R2 a joule: no encoder has to
-        be trained, the code is small integers, inference can stop at any step and follows an
-        input that changes. And it depends less on having seen such images; R2 on
-        {result["strange_images"]} of other kinds:"""
+        own dictionary (so only the computation of the code differs), need,
+        {"; ".join(sentences)}. PCA is the lower bound: {pca["components"]} components reach
+        {pca["r2"]:.3f}. **At equal R2, on images like the training images, one pass is cheaper than
+        {one["steps"]} steps of events.** The int8 encoder is priced as if 8 bits did
+        not lower its R2, which was not tested. The advantage of steps is not R2 per joule: no
+        encoder has to be trained, the code is small integers, and inference can stop at any step
+        and follows a changing input. It also depends less on the training images; R2 on
+        {result["strange_images"]} out-of-distribution images:"""
     )
     ways = list(result["strangers"][0]["r2"])
     kinds = [
@@ -178,6 +178,6 @@ def _amortised(result: Json) -> tuple[str, ...]:
         "### An amortised encoder of equal R2",
         verdict,
         table(["data", *ways], kinds),
-        "The encoders were widened until they reached it (zeros: share of the code):",
+        "The encoders were widened until they reached this R2 (zeros: share of the code):",
         table(["encoder", "hidden units", "R2", "zeros"], widths),
     )

@@ -1,1 +1,1 @@
-"""How faithful integers are to float: bits, steps, circuits, sparsity, strange images, speed."""
+"""Integers against float: bits, steps, circuits, sparsity, out-of-distribution images, speed."""

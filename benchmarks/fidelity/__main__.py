@@ -1,4 +1,4 @@
-"""How faithful integers are to float: bits, steps, circuits, sparsity, strange images, speed.
+"""Integers against float: bits, steps, circuits, sparsity, out-of-distribution images, speed.
 
     python -m benchmarks.fidelity --data-root FOLDER
 
@@ -41,7 +41,7 @@ HERE: Final = Path(__file__).parents[1]
 RESULT: Final = HERE / "results" / "fidelity.json"
 PAGE: Final = HERE.parent / "docs" / "fidelity.md"
 NETWORKS: Final = ("mnist-512", "vanhateren-512")
-STRANGERS: Final = ("fashion-mnist", "omniglot")
+OUT_OF_DISTRIBUTION: Final = ("fashion-mnist", "omniglot")
 MARKS: Final = (16, 64, 256, 1000)
 SHORT: Final = (16, 64, 256)
 CALIBRATION_IMAGES: Final = 2000
@@ -49,11 +49,11 @@ CALIBRATION_STEPS: Final = 48
 ACTIVITY_IMAGES: Final = 50
 ACTIVITY_STEPS: Final = 64
 ROUNDS: Final = 7
-RUN_AWAY: Final = -1.0  # R2 below which an image has run away
-NO_CLIP: Final = 50.0  # a soft clip at e^50 spikes is none: shows what expressing it is worth
+RUN_AWAY: Final = -1.0  # an image with R2 below this has run away
+NO_CLIP: Final = 50.0  # a soft clip at e^50 spikes is none: shows the effect of the clip
 SPARSITIES: Final = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95)
 
-# Feed-forward bits, lateral (two-layer: prediction) bits, circuit, steps to judge at.
+# Feed-forward bits, lateral (two-layer: prediction) bits, circuit, evaluated steps.
 WIDTHS: Final[tuple[tuple[int, int, Circuit, tuple[int, ...]], ...]] = (
     (8, 8, "one-layer", MARKS), (8, 8, "two-layer", MARKS), (6, 6, "one-layer", SHORT),
     (5, 5, "one-layer", SHORT), (4, 4, "one-layer", SHORT), (4, 4, "two-layer", SHORT),
@@ -76,7 +76,7 @@ def float_counts(network: FloatNetwork, data: ImageSet, marks: tuple[int, ...]) 
 def integer_counts(
     network: IntegerNetwork, data: ImageSet, marks: tuple[int, ...]
 ) -> tuple[Counts, dict[str, int]]:
-    """Return the same of a program, and all saturations until the last mark."""
+    """Return the same for an integer network, and all saturations until the last mark."""
     pixels, _ = encode(network.input, data.pixels, data.kind, data.name)
     prepared = compiled.prepare(network)
     progress, result = compiled.start(prepared, pixels), {}
@@ -89,7 +89,7 @@ def integer_counts(
 
 
 def quality(data: ImageSet, reconstruction: Float32, counts: Int32) -> dict[str, Float64]:
-    """Return R2, squared error a pixel and zeros of each image, (N,) each."""
+    """Return R2, squared error per pixel and zeros of each image, (N,) each."""
     error = (data.pixels.astype(np.float64) - reconstruction) ** 2
     return {
         "r2": r2_per_image(data.pixels, reconstruction),
@@ -99,7 +99,7 @@ def quality(data: ImageSet, reconstruction: Float32, counts: Int32) -> dict[str,
 
 
 def deltas(floats: dict[str, Float64], integers: dict[str, Float64]) -> dict[str, dict[str, float]]:
-    """Return each figure of both and of their difference, with its interval over images."""
+    """Return each figure for both, and the difference with its interval over images."""
     result = {}
     for name, wanted in floats.items():
         difference = estimate(integers[name] - wanted)
@@ -167,12 +167,12 @@ def cost(network: IntegerNetwork, data: ImageSet, settings: ConversionSettings) 
     }
 
 
-def strangers(
+def out_of_distribution(
     network: FloatNetwork, integer: IntegerNetwork, data_root: Path | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return how float and integer stand images unlike the training data, after 256 steps."""
+    """Return R2 of float and integers on out-of-distribution images after 256 steps."""
     rows = []
-    for name in STRANGERS:
+    for name in OUT_OF_DISTRIBUTION:
         data = load(name, "test", data_root, limit)
         wanted = float_counts(network, data, (256,))[256]
         result, saturated = integer_counts(integer, data, (256,))
@@ -192,15 +192,15 @@ def strangers(
 
 
 def speed(
-    network: FloatNetwork, programs: dict[str, IntegerNetwork], data: ImageSet
+    network: FloatNetwork, networks: dict[str, IntegerNetwork], data: ImageSet
 ) -> dict[str, list[float]]:
-    """Return us an image-step of float and integers, ROUNDS times in turn, on one thread."""
+    """Return us per image and step of float and integers, ROUNDS times in turn, on one thread."""
     few = data.pixels[:100]
     d = reference.dynamics(network)
     calls: dict[str, Callable[[], Any]] = {
         "float64": lambda: reference.advance(d, reference.start(d, few), 64)
     }
-    for name, integer in programs.items():
+    for name, integer in networks.items():
         prepared = compiled.prepare(integer)
         pixels, _ = encode(integer.input, few, data.kind, data.name)
         start_state = compiled.start(prepared, pixels)
@@ -244,7 +244,7 @@ def measured(
         sparse.append(judged(network, held_out, wanted, calibration, settings, SHORT))
     report(f"{name}: speed")
     circuits: tuple[Circuit, ...] = ("one-layer", "two-layer")
-    programs: dict[str, IntegerNetwork] = {
+    networks: dict[str, IntegerNetwork] = {
         circuit: convert(network, calibration, ConversionSettings(circuit=circuit))[0]
         for circuit in circuits
     }
@@ -259,9 +259,9 @@ def measured(
         "widths": rows,
         "sparsity": sparse,
         "without_soft_clip": unclipped,
-        "us_per_image_step": speed(network, programs, held_out),
+        "us_per_image_step": speed(network, networks, held_out),
         "strangers": (
-            strangers(network, programs["one-layer"], data_root, limit // 2)
+            out_of_distribution(network, networks["one-layer"], data_root, limit // 2)
             if name == "mnist-512"
             else []
         ),

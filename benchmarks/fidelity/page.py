@@ -39,7 +39,7 @@ def widths(network: Row, figure: str, scale: float = 1.0) -> str:
 
 
 def circuits(network: Row) -> str:
-    """Return what the two circuits cost, at 8 and at 4 bits."""
+    """Return the cost of the two circuits, at 8 and at 4 bits."""
     rows = []
     for row in network["widths"]:
         cost, settings = row["cost"], row["settings"]
@@ -71,7 +71,7 @@ def circuits(network: Row) -> str:
 
 
 def sparsity(network: Row) -> str:
-    """Return R2 and zeros against the share of lateral weights that are zero."""
+    """Return R2 and zeros against the share of zero lateral weights."""
     rows = []
     for row in network["sparsity"]:
         lateral = row["connections"][1]
@@ -85,7 +85,7 @@ def sparsity(network: Row) -> str:
                 f"{row['cost']['operations_an_image'] / 1e6:.2f}",
             ]
         )
-    head = ["asked", "zero", *(f"R2 at {m}" for m in network["sparsity"][0]["steps"])]
+    head = ["requested", "zero", *(f"R2 at {m}" for m in network["sparsity"][0]["steps"])]
     return table([*head, "zeros at 256", "operations, million"], rows)
 
 
@@ -111,8 +111,8 @@ def stability(network: Row) -> str:
         "bits, circuit",
         "rate cap",
         "excitation",
-        "barrier",
-        "raised / gentle",
+        "rate bound",
+        "strengthened / exempt",
         "smallest eigenvalue",
         "added",
         "energy margin",
@@ -121,8 +121,8 @@ def stability(network: Row) -> str:
     return table(head, rows)
 
 
-def odd_images(network: Row) -> str:
-    """Return how float and integers stand images unlike those trained on."""
+def out_of_distribution(network: Row) -> str:
+    """Return the table of out-of-distribution images."""
     rows = []
     for row in network["strangers"]:
         for kind in ("float", "integer"):
@@ -142,7 +142,7 @@ def odd_images(network: Row) -> str:
 
 
 def speeds(network: Row) -> str:
-    """Return us an image-step with its quartiles."""
+    """Return us per image and step, with the range."""
     rows = []
     for name, values in network["us_per_image_step"].items():
         ordered = sorted(values)
@@ -153,7 +153,7 @@ def speeds(network: Row) -> str:
 
 
 def verdict(network: Row) -> str:
-    """Return which goals are met, from the figures."""
+    """Return the goals, each met or missed."""
     lines = []
     for bits, goal in GOALS.items():
         for row in network["widths"]:
@@ -166,10 +166,11 @@ def verdict(network: Row) -> str:
                 for figure in figures
             }
             met = all(value <= goal for value in worst.values())
-            told = ", ".join(f"{name} {value:.4f}" for name, value in worst.items())
+            differences = ", ".join(f"{name} {value:.4f}" for name, value in worst.items())
             lines.append(
-                f"- {network['network']}, {label(row)}: largest difference {told} over steps "
-                f"{', '.join(row['steps'])}; the goal of {goal} is {'met' if met else '**missed**'}"
+                f"- {network['network']}, {label(row)}: largest difference {differences} over "
+                f"steps {', '.join(row['steps'])}; the goal of {goal} is "
+                f"{'met' if met else '**missed**'}"
             )
     return "\n".join(lines)
 
@@ -177,15 +178,15 @@ def verdict(network: Row) -> str:
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
     machine, calibration = result["machine"], result["calibration"]
-    report = wrapped(
+    provenance = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
         {machine["architecture"]}, ipvae-snn {machine["ipvae_snn"]}); the whole result is in
         `benchmarks/results/fidelity.json`. Calibration: {calibration["images"]} training images,
         {calibration["steps"]} steps. Float and integers draw from the same uniforms; R2 and zeros
         are of the spike counts of one step; ± is the half width of the 95 % interval over images
-        of the paired difference. How it is done: [numerics](numerics.md)."""
+        of the paired difference. Methods: [numerics](numerics.md)."""
     )
-    parts = [f"# Integers against float\n\n{report}\n"]
+    parts = [f"# Integers against float\n\n{provenance}\n"]
     goals = "\n".join(verdict(network) for network in result["networks"])
     parts.append(f"## Goals\n\n{goals}\n")
     parts.append(
@@ -203,34 +204,37 @@ def page(result: dict[str, Any]) -> str:
         parts.append(
             f"## {network['network']}\n\n{times}\n\nR2, float and difference:\n\n"
             f"{widths(network, 'r2')}\n\nZeros:\n\n{widths(network, 'zeros')}\n\n"
-            f"Mean squared error a pixel, thousandths:\n\n{widths(network, 'mse', 1e3)}\n\n"
+            f"Mean squared error per pixel, thousandths:\n\n{widths(network, 'mse', 1e3)}\n\n"
             f"### Two circuits\n\n{CIRCUITS}\n\n{circuits(network)}\n\n"
             f"### Sparsity\n\n8 bits; the least salient lateral weights are set to zero.\n\n"
             f"{sparsity(network)}\n\n### Stability\n\n{STABILITY}\n\n{stability(network)}\n\n"
             f"### Time\n\n{TIME}\n\n{speeds(network)}\n"
         )
         if network["strangers"]:
-            parts.append(f"### Images unlike those trained on\n\n{ODD}\n\n{odd_images(network)}\n")
+            parts.append(
+                f"### Out-of-distribution images\n\n{ODD}\n\n{out_of_distribution(network)}\n"
+            )
     return "\n".join(parts)
 
 
 CIRCUITS: Final = wrapped(
     """Over 64 steps of 50 images. Operations: one for each synapse that an event reaches. The
-    two-layer circuit needs 2 M K weights and no K x K ones, takes two machine steps for each of
-    the model's (counts to residual neurons, residuals back) and sends residuals at every step."""
+    two-layer circuit needs 2 M K weights and no K x K ones, takes two machine steps per step of
+    the model (counts to residual neurons, residuals back) and sends residuals at every step."""
 )
 STABILITY: Final = wrapped(
-    """Nats a spike unless said otherwise. Barrier: bound on the chance a step that a neuron passes
-    the rate cap, whatever it is shown (must be at most 1e-06). Added: self-inhibition given to
-    every neuron so that the energy margin is not negative. Loop gain: at calibrated mean rates
-    (must be below 2)."""
+    """Nats per spike unless stated otherwise. Rate bound: on the probability per step that a neuron
+    passes the rate cap, whatever the image (must be at most 1e-06). Strengthened: neurons with more
+    self-inhibition to keep that bound. Exempt: neurons whose self-inhibition is so weak
+    that they cannot overshoot. Added: self-inhibition of every neuron that keeps the energy margin
+    nonnegative. Loop gain: at calibrated mean rates (must be below 2)."""
 )
 TIME: Final = wrapped(
-    """us an image-step, one thread, 100 images, 64 steps, taken in turn. float64: the compiled
+    """us per image and step, one thread, 100 images, 64 steps, taken in turn. float64: the compiled
     float reference on the same uniforms; the others: the back end `compiled`, 8 bits."""
 )
 ODD: Final = wrapped(
-    """After 256 steps; an image has run away where its R2 is below -1. The 8-bit one-layer
+    """After 256 steps; an image has run away if its R2 is below -1. The 8-bit one-layer
     circuit, calibrated on MNIST; saturations are neuron-steps, of all kinds."""
 )
 
@@ -286,6 +290,6 @@ def pictures(result: dict[str, Any], folder: Path) -> None:
                     label=f"{network['network']}, step {mark}",
                 )
         axes.axhline(0.0, color="grey", linewidth=0.6)
-        axes.set_xlabel("share of lateral weights that are zero")
+        axes.set_xlabel("share of zero lateral weights")
         axes.set_ylabel("R2, integer - float")
         axes.legend(frameon=False, fontsize=8)

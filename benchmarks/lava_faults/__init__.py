@@ -1,1 +1,1 @@
-"""Faults of every kind in Lava runs: what a user is told, what is kept, what is left, how soon."""
+"""Faults of every kind in Lava runs: message, kept images, remains, seconds."""

@@ -1,9 +1,9 @@
-"""Faults of every kind in Lava runs: what a user is told, what is kept, what is left, how soon.
+"""Faults of every kind in Lava runs: message, kept images, remains, seconds.
 
     python -m benchmarks.lava_faults
 
 Each kind (benchmarks/lava_faults/kinds.py) is injected into a run of a small network, in the Lava
-environment, time after time; as root also those that need a full disk.
+environment, many times; as root also those that need a full disk.
 Writes benchmarks/results/lava_faults.json and docs/lava_faults.md.
 """
 
@@ -30,7 +30,7 @@ from ipvae_snn.storage.atomic import write_text
 HERE: Final = Path(__file__).parents[1]
 RESULT: Final = HERE / "results" / "lava_faults.json"
 PAGE: Final = HERE.parent / "docs" / "lava_faults.md"
-LIMIT_S: Final = 5.0  # from a fault to the end of everything
+LIMIT_S: Final = 5.0  # from a fault to the end of the whole run
 
 
 def possible(kind: Kind) -> bool:
@@ -39,8 +39,8 @@ def possible(kind: Kind) -> bool:
 
 
 def inject(kind: Kind, python: Path) -> Outcome:
-    """Run once with the fault; raises nothing whatever happens to the run."""
-    # Below /tmp, since sockets lie in there.
+    """Run once with the fault; raises nothing, whatever the run does."""
+    # In /tmp, since the paths of its sockets must be short.
     with tempfile.TemporaryDirectory(prefix="ipvae-fault-", dir="/tmp") as folder:
         outcome = Case(kind, small_network(), python, Path(folder)).run()
         said = outcome.said.replace(folder, "...")
@@ -49,21 +49,21 @@ def inject(kind: Kind, python: Path) -> Outcome:
 
 
 def first_line(said: str) -> str:
-    """Return the first line of the error, without what changes from run to run."""
+    """Return the first line of the error, without parts that change from run to run."""
     lines = [line for line in said.splitlines() if re.match(r"(run\.py|ipvae-snn): ", line)]
     plain = re.sub(r"process \d+", "process 4242", lines[0] if lines else "")
     return re.sub(r"ipvae-[a-z0-9_]{8}/", "", plain)
 
 
 def main(
-    times: Annotated[int, typer.Option(min=1, help="How often each kind is injected.")] = 20,
+    times: Annotated[int, typer.Option(min=1, help="Runs per kind.")] = 20,
     only: Annotated[str, typer.Option(help="Comma-separated kinds; writes no result.")] = "",
 ) -> None:
-    """Inject, and write the result and the page; exit 1 if a run was not as it must be."""
+    """Inject the faults; write the result and the page; exit 1 if a run did not pass."""
     screen = console(quiet=True)
     python = require().python
     kinds = [BY_NAME[name] for name in only.split(",")] if only else list(KINDS)
-    found: dict[str, dict[str, Any]] = {}
+    kinds: dict[str, dict[str, Any]] = {}
     wrong: list[str] = []
     for kind in kinds:
         if not possible(kind):
@@ -75,7 +75,7 @@ def main(
         for text in faults:
             screen.print(text, style="red", highlight=False)
         seconds = [one.seconds for one in outcomes]
-        found[kind.name] = {"seconds": seconds, "says": first_line(outcomes[0].said)}
+        kinds[kind.name] = {"seconds": seconds, "says": first_line(outcomes[0].said)}
         screen.print(
             f"{kind.name}: {max(seconds):.2f} s at most, {len(faults)} wrong", highlight=False
         )
@@ -88,7 +88,7 @@ def main(
             "times": times,
             "limit_s": LIMIT_S,
             "wrong": wrong,
-            "kinds": found,
+            "kinds": kinds,
         }
         write_text(RESULT, json.dumps(result, indent=2) + "\n")
         write_text(PAGE, page(json.loads(RESULT.read_text())))

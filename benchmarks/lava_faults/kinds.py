@@ -1,8 +1,8 @@
-"""The faults that are injected into Lava runs, as data: what breaks, and what a user must be told.
+"""The faults injected into Lava runs, as data: the injection and the required outcome.
 
-A run is made slow, so that there is time to break it, and breaks when two images are done. `code`
+A run is slowed down, to leave time for the fault, and breaks when two images are finished. `code`
 is appended to a bundle's processes/common.py and runs in the ProcessModel `model` from time step
-`at` on; `inject` acts from outside. The run itself is `benchmarks.lava_fault_run`.
+`at` on; `inject` acts from outside. The run itself is `benchmarks.lava_faults.run`.
 """
 
 import os
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-STEPS: Final = 3  # of an image: 5 time steps
-DONE: Final = 2  # images that are done when a fault comes
-AT: Final = 13  # the time step of a fault inside: in the third image
+STEPS: Final = 3  # per image: 5 time steps
+DONE: Final = 2  # finished images at the fault
+AT: Final = 13  # time step of an internal fault: in the third image
 STALL_S: Final = 1.5
 LIMIT_S: Final = 4
 RAISE: Final = 'raise ZeroDivisionError("broken on purpose")'
@@ -22,15 +22,15 @@ BROKEN: Final = r".*ZeroDivisionError: broken on purpose"
 
 @dataclass(frozen=True)
 class Kind:
-    """One fault: how it is made, and what must follow.
+    """One fault: its injection, and the required outcome.
 
     entry: "bundle", its run.py, or "toolkit", `ipvae-snn run`. says: pattern that the first line
-    of the error must match; "" if nobody is left to say anything. append: further text for the
+    of the error must match; "" if no process is left to report. append: further text for the
     bundle's files. options: more of the command line. status: exit status (negative for a signal).
     kept: least number of images in the partial result, None for no such file. trace: text that the
-    error output must show. wait_s: what the run is to wait before it gives up. mount: folder that
-    is a small tmpfs for the run ("/dev/shm", "tmp" or "out"; root only). setting: what is wrong
-    with the machine, so that the fault is there from the start.
+    error output must contain. wait_s: waiting time of the run before it gives up. mount: folder
+    that is a small tmpfs for the run ("/dev/shm", "tmp" or "out"; root only). setting: fault of the
+    machine, which exists from the start.
     """
 
     name: str
@@ -51,17 +51,17 @@ class Kind:
     setting: str = ""
 
 
-def tell(number: int, group: bool = False) -> Callable[[Any], None]:
+def send(number: int, group: bool = False) -> Callable[[Any], None]:
     """Return an injection that sends the command, or its process group, a signal."""
     return lambda case: (os.killpg if group else os.kill)(case.process.pid, number)
 
 
-def tell_member(name: str, number: int) -> Callable[[Any], None]:
+def send_to_member(name: str, number: int) -> Callable[[Any], None]:
     """Return an injection that sends a process of Lava's a signal; its title begins with `name`."""
     return lambda case: os.kill(case.member(name), number)
 
 
-def tell_inner(number: int) -> Callable[[Any], None]:
+def send_to_inner(number: int) -> Callable[[Any], None]:
     """Return an injection that sends the guarded run.py a signal."""
     return lambda case: os.kill(case.inner(), number)
 
@@ -116,15 +116,15 @@ KINDS: Final = (
     Kind("limit", "time limit", r"still running at its limit of 4 s", options=("--timeout", "4"),
          wait_s=LIMIT_S),
     Kind("sigint", "Ctrl-C (SIGINT to the process group)", BY + "SIGINT", status=130,
-         inject=tell(signal.SIGINT, group=True)),
-    Kind("sigterm", "SIGTERM", BY + "SIGTERM", status=143, inject=tell(signal.SIGTERM)),
-    Kind("sighup", "SIGHUP", BY + "SIGHUP", status=129, inject=tell(signal.SIGHUP)),
+         inject=send(signal.SIGINT, group=True)),
+    Kind("sigterm", "SIGTERM", BY + "SIGTERM", status=143, inject=send(signal.SIGTERM)),
+    Kind("sighup", "SIGHUP", BY + "SIGHUP", status=129, inject=send(signal.SIGHUP)),
     Kind("sigkill", "SIGKILL of run.py", r"^run\.py: its guard was killed; \d+ of", status=-9,
-         inject=tell(signal.SIGKILL)),
+         inject=send(signal.SIGKILL)),
     Kind("sigkill-inner", "SIGKILL of the guarded run.py", r"the guarded run\.py was killed by SIG",
-         inject=tell_inner(signal.SIGKILL)),
+         inject=send_to_inner(signal.SIGKILL)),
     Kind("sigstop-inner", "SIGSTOP of the guarded run.py", r"was stopped by a signal \(SIGSTOP\)",
-         inject=tell_inner(signal.SIGSTOP)),
+         inject=send_to_inner(signal.SIGSTOP)),
     Kind("neuron", "exception in the neuron's run_spk", "NeuronModel, time step 13: " + BROKEN[2:],
          code=RAISE, trace=RAISE),
     Kind("source", "exception in the source's run_spk",
@@ -150,7 +150,7 @@ KINDS: Final = (
          r"no new time step for 1\.5 s", code=STOP, options=("--stall", "1.5", "--limit", "4"),
          at=1, wait_s=STALL_S, kept=4, trace="does not come back"),
     Kind("child-killed", "SIGKILL of a ProcessModel's process", "neuron" + KILLED,
-         inject=tell_member("neuron", signal.SIGKILL)),
+         inject=send_to_member("neuron", signal.SIGKILL)),
     Kind("child-exits", "a ProcessModel that calls os._exit(3)",
          r"neuron.* ended with exit status 3 while the run was running", code="os._exit(3)"),
     Kind("child-segfaults", "a segmentation fault in a ProcessModel",
@@ -158,7 +158,7 @@ KINDS: Final = (
          trace="Fatal Python error: Segmentation fault"),
     Kind("child-stopped", "SIGSTOP of a ProcessModel's process",
          r"neuron.* was stopped by a signal \(SIGSTOP\)",
-         inject=tell_member("neuron", signal.SIGSTOP)),
+         inject=send_to_member("neuron", signal.SIGSTOP)),
     Kind("child-hangs", "a ProcessModel that does not come back",
          r"no new time step for 1\.5 s .*neuron.* does not come back", code="time.sleep(600)",
          options=("--stall", "1.5"), wait_s=STALL_S, trace="in act"),
@@ -166,10 +166,10 @@ KINDS: Final = (
          r"no new time step for 1\.5 s .*neuron.* does not come back", code="while True: pass",
          options=("--stall", "1.5"), wait_s=STALL_S, trace="in act"),
     Kind("service-killed", "SIGKILL of Lava's runtime service", "Lava's runtime service" + KILLED,
-         inject=tell_member("Lava's runtime service", signal.SIGKILL)),
+         inject=send_to_member("Lava's runtime service", signal.SIGKILL)),
     Kind("manager-killed", "SIGKILL of Lava's shared-memory manager",
          "Lava's shared-memory manager" + KILLED,
-         inject=tell_member("Lava's shared-memory manager", signal.SIGKILL)),
+         inject=send_to_member("Lava's shared-memory manager", signal.SIGKILL)),
     Kind("full-shm", "a full /dev/shm", r"/dev/shm", kept=None,
          mount="/dev/shm"),
     Kind("full-scratch", "a full disk of temporary files", r"/tmp.*No space left", kept=None,
@@ -189,21 +189,21 @@ KINDS: Final = (
     Kind("truncated-images", "truncated file of images", r"images\.npy: no readable",
          status=2, kept=None, inject=truncate_images, setting="before"),
     Kind("toolkit-sigint", "Ctrl-C", TOOLKIT + "interrupted by SIGINT; ", "toolkit", status=130,
-         inject=tell(signal.SIGINT, group=True)),
+         inject=send(signal.SIGINT, group=True)),
     Kind("toolkit-sigterm", "SIGTERM", TOOLKIT + "interrupted by SIGTERM; ", "toolkit", status=143,
-         inject=tell(signal.SIGTERM)),
+         inject=send(signal.SIGTERM)),
     Kind("toolkit-sighup", "SIGHUP", TOOLKIT + "interrupted by SIGHUP; ", "toolkit", status=129,
-         inject=tell(signal.SIGHUP)),
-    Kind("toolkit-sigkill", "SIGKILL", "", "toolkit", status=-9, inject=tell(signal.SIGKILL)),
+         inject=send(signal.SIGHUP)),
+    Kind("toolkit-sigkill", "SIGKILL", "", "toolkit", status=-9, inject=send(signal.SIGKILL)),
     Kind("toolkit-neuron", "exception in a ProcessModel",
          TOOLKIT + "error: lava: NeuronModel, time step 13: " + BROKEN[2:], "toolkit", code=RAISE,
          trace=RAISE),
     Kind("toolkit-child-killed", "SIGKILL of a ProcessModel's process",
          TOOLKIT + "error: lava: neuron" + KILLED, "toolkit",
-         inject=tell_member("neuron", signal.SIGKILL)),
+         inject=send_to_member("neuron", signal.SIGKILL)),
     Kind("toolkit-inner-killed", "SIGKILL of the guarded run.py",
          TOOLKIT + r"error: lava: run\.py was killed by SIGKILL", "toolkit",
-         inject=tell_inner(signal.SIGKILL)),
+         inject=send_to_inner(signal.SIGKILL)),
     Kind("toolkit-no-lava", "missing Lava", TOOLKIT + r"error: lava: no environment with lava-nc",
          "toolkit", kept=None, setting="no-environment"),
     Kind("toolkit-other-lava", "wrong version of Lava",

@@ -1,4 +1,4 @@
-"""The parts of the runs with faults: a small network, its images, and the code appended to it."""
+"""Parts of the runs with faults: a small network, its images, and the appended code."""
 
 from typing import Any, Final
 
@@ -8,9 +8,9 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup
 
 IMAGES: Final = 400
-SLOW_S: Final = 0.02  # that a time step takes at least
+SLOW_S: Final = 0.02  # least duration of a time step
 COMMON: Final = "simulator/processes/common.py"
-# Appended to a bundle: slow time steps, a fault in one model, and a note of when it came.
+# Appended to a bundle: slow time steps, a fault in one model, and a note of its time.
 FAULT: Final = """
 
 import ctypes, os, time
@@ -35,7 +35,7 @@ def _run_spk(self):
         self.reporting(self.step)
 ReportingModel.run_spk = _run_spk
 """
-# Appended to a bundle's watch.py: tells who is who.
+# Appended to a bundle's watch.py: writes the titles and ids of the processes.
 MEMBERS: Final = """
 
 import json
@@ -66,7 +66,7 @@ main()
 
 
 def small_network() -> IntegerNetwork:
-    """Return a random program with lively dynamics: 12 pixels, 7 neurons."""
+    """Return a random integer network with many spikes: 12 pixels, 7 neurons."""
     rng = np.random.default_rng(0)
     m, k, bits = 12, 7, 12
     lateral = rng.integers(-127, 40, (k, k)).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Run a Lava bundle, or the toolkit, with a fault injected; look what it says, leaves and keeps."""
+"""Run a Lava bundle, or the toolkit, with a fault; check its message, remains and kept images."""
 
 import json
 import os
@@ -25,17 +25,17 @@ from ipvae_snn.ir.interpreter import run as interpret
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 
-START_LIMIT_S: Final = 60.0  # for a run to come to the point where the fault is
-END_LIMIT_S: Final = 30.0  # then it counts as a run that hangs
-LEFT_LIMIT_S: Final = 8.0  # for what it has left to go
+START_LIMIT_S: Final = 60.0  # for a run to reach the fault
+END_LIMIT_S: Final = 30.0  # a longer run counts as hanging
+LEFT_LIMIT_S: Final = 8.0  # for its remains to disappear
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run with a fault did.
+    """Outcome of a run with a fault.
 
-    seconds: from the fault (less what it may wait) until nothing of it was left. said: its error
-    output. wrong: what is not as it must be, in words; empty if all is well.
+    seconds: from the fault (without the allowed waiting time) until nothing of it was left. said:
+    its error output. wrong: the faults of the outcome, in words; empty if it passes.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Outcome:
 
 
 class Case:
-    """One run in the folder `folder`, whose name must be short: sockets lie below it."""
+    """One run in the folder `folder`, whose name must be short: it contains sockets."""
 
     def __init__(self, kind: Kind, network: IntegerNetwork, python: Path, folder: Path) -> None:
         self.kind, self.network, self.python, self.folder = kind, network, python, folder
@@ -118,7 +118,7 @@ class Case:
         return argv, environment
 
     def _pretend(self, site: Path, name: str, version: str) -> None:
-        """Make a folder of packages whose metadata tell of another version."""
+        """Create a folder of packages whose metadata state another version."""
         info = site / f"{name}-{version}.dist-info"
         info.mkdir(parents=True)
         distribution = name.replace("_", "-")
@@ -133,7 +133,7 @@ class Case:
         save_network(self.network, network)
         path = environment.pop("PYTHONPATH", "")
         python = self.python
-        if path:  # the toolkit keeps that variable from Lava's interpreter
+        if path:  # the toolkit removes that variable for Lava's interpreter
             python = self.folder / "python"
             python.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {self.python} "$@"\n')
             python.chmod(0o755)
@@ -163,7 +163,7 @@ class Case:
         return argv, environment
 
     def run(self) -> Outcome:
-        """Do it all."""
+        """Run the case, inject the fault, and judge the outcome."""
         self.prepare()
         argv, environment = self.command()
         said = self.folder / "said"
@@ -198,7 +198,7 @@ class Case:
         return Outcome(self.kind.name, round(seconds, 2), text, (*wrong, *self.judge(text)))
 
     def break_it(self, started: float) -> float:
-        """Wait for the right moment and break the run; return when that was."""
+        """Wait for the right time step, inject the fault, and return its time."""
         kind = self.kind
         if kind.setting:
             return started
@@ -214,7 +214,7 @@ class Case:
             return at
         if kind.name == "limit":
             return started + kind.wait_s
-        if kind.mount:  # the fault comes when the room is needed
+        if kind.mount:  # the fault comes when the space is needed
             self.wait(lambda: self.process.poll() is not None, deadline)
             return started
         self.wait(self.marker.exists, deadline)
@@ -222,7 +222,7 @@ class Case:
         return at + kind.wait_s
 
     def wait(self, condition: Callable[[], object], deadline: float) -> bool:
-        """Wait until something is so; return whether it is. A run that has ended waits no more."""
+        """Wait until the condition holds or the run has ended; return whether it holds."""
         while not condition():
             if self.process.poll() is not None and not self.ending:
                 return False
@@ -232,7 +232,7 @@ class Case:
         return True
 
     def done(self) -> int | None:
-        """Return how many images are done."""
+        """Return the number of finished images."""
         for path in self.temporary.glob("ipvae-*/run/files/progress.npy"):
             try:
                 return int(np.load(path)[0])
@@ -253,7 +253,7 @@ class Case:
         return next(pid for title, pid in result.items() if title.startswith(name))
 
     def left(self) -> list[str]:
-        """Return what the run has left: processes, shared memory, temporary files."""
+        """Return the remains of the run: processes, shared memory, temporary files."""
         result = [f"process {pid}" for pid in processes_of(self.folder)]
         result += [path.name for path in self.segments()]
         spare = "ipvae-snn-result.partial.npz"
@@ -262,11 +262,11 @@ class Case:
         return result
 
     def segments(self) -> list[Path]:
-        """Return the run's shared memory that is there."""
+        """Return the existing shared memory of the run."""
         return list(SHARED_MEMORY.glob(f"*ipvae_{self.process.pid}_*"))
 
     def judge(self, said: str) -> list[str]:
-        """Return what is not as it must be."""
+        """Return the faults of the outcome, in words."""
         kind, wrong = self.kind, []
         status = self.process.returncode
         if status != kind.status:
@@ -281,7 +281,7 @@ class Case:
         return wrong + self.judge_partial(said)
 
     def judge_partial(self, said: str) -> list[str]:
-        """Return what is wrong with the partial result."""
+        """Return the faults of the partial result, in words."""
         result = [*self.out.glob("*.partial.npz"), *self.temporary.glob("*.partial.npz")]
         if self.kind.kept is None:
             return [f"there is {path.name}" for path in result]
@@ -303,7 +303,7 @@ class Case:
 
 
 def default_signals() -> None:
-    """Undo that a shell's background commands, and nohup's, ignore some signals."""
+    """Restore signals that a shell's background commands, and nohup's, ignore."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
@@ -316,9 +316,9 @@ def processes_of(folder: Path) -> set[int]:
         if path.name.isdecimal() and int(path.name) != os.getpid():
             try:
                 state = (path / "stat").read_bytes().rpartition(b")")[2].split()[0]
-                told = (path / "cmdline").read_bytes() + (path / "environ").read_bytes()
+                owner = (path / "cmdline").read_bytes() + (path / "environ").read_bytes()
             except OSError:
                 continue
-            if state not in (b"Z", b"X") and mark in told + b"/":
+            if state not in (b"Z", b"X") and mark in owner + b"/":
                 result.add(int(path.name))
     return result

@@ -1,10 +1,10 @@
-"""Our network in Lava against a bare stock LIF - Dense - LIF one of its size: time steps a second.
+"""Our network in Lava against a stock LIF - Dense - LIF one of its size: time steps per second.
 
     python -m benchmarks.lava_throughput --data-root FOLDER
 
-Both run in the Lava environment, each under a guard, in turn, round after round, so
-that a machine that other work slows down slows down both. Timed is what lies between the ends of
-the first and the last time step of one run; start-up is told apart.
+Both run in the Lava environment, each under a guard, in turn, for several rounds, so that other
+work on the machine slows down both. The measured time is that between the ends of the
+first and the last time step of one run; start-up is reported separately.
 Writes benchmarks/results/lava_throughput.json and docs/lava_throughput.md.
 """
 
@@ -52,16 +52,16 @@ CALIBRATION_IMAGES: Final = 2000
 CALIBRATION_STEPS: Final = 48
 CIRCUITS: Final[tuple[Circuit, ...]] = ("one-layer", "two-layer")
 SOURCES: Final = ("spikes", "bias")
-MODELS: Final = ("parts", "fused")  # a process for each population and connection, or for all
+MODELS: Final = ("parts", "fused")  # one process per population and connection, or one for all
 LIMIT_S: Final = 600.0
-GOAL: Final = 0.8  # of the stock network's time steps a second
+GOAL: Final = 0.8  # of the stock network's time steps per second
 
 Timing = dict[str, float]  # start_up (s), seconds, time_steps
 Run = Callable[[], Timing]
 
 
-def programs(data_root: Path | None) -> dict[Circuit, IntegerNetwork]:
-    """Return both circuits of the network at 8 bits."""
+def convert_circuits(data_root: Path | None) -> dict[Circuit, IntegerNetwork]:
+    """Return the network at 8 bits in both circuits."""
     floats = load_float_network(network_path(NETWORK))
     data = load("mnist", "train", data_root, CALIBRATION_IMAGES)
     seen = calibrate(floats, data.pixels, data.name, CALIBRATION_STEPS)
@@ -83,7 +83,7 @@ def command(script: Path, values: dict[str, Any]) -> list[str | Path]:
 
 
 def variables() -> dict[str, str]:
-    """Return a user's environment: numerical libraries choose their threads themselves."""
+    """Return a user's environment: numerical libraries choose their number of threads."""
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {name: value for name, value in clean_environment().items() if name not in threads}
 
@@ -137,12 +137,12 @@ def prepare(network: IntegerNetwork, folder: Path, pixels: UInt8, steps: int) ->
 
 
 def title(circuit: str, source: str, model: str) -> str:
-    """Return what a run of ours is called."""
+    """Return the name of a run of ours."""
     return f"{circuit}, {source}, {model}"
 
 
 def rounds(runs: dict[str, Run], n_rounds: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Run all in turn, n_rounds times, another one first each time; return what each took."""
+    """Run all in turn, n_rounds times, starting with another one each time; return the times."""
     names = list(runs)
     result: dict[str, dict[str, list[float]]] = {
         name: {"ms_a_time_step": [], "start_up_s": []} for name in names
@@ -160,7 +160,7 @@ def rounds(runs: dict[str, Run], n_rounds: int, tell: Callable[[str], None]) -> 
 def parallel(
     bundle: Path, replicas: list[int], n_rounds: int, tell: Callable[[str], None]
 ) -> dict[str, list[float]]:
-    """Return images' time steps a second, start-up left out, by replicas and round."""
+    """Return time steps per second without start-up, by replicas and round."""
     result: dict[str, list[float]] = {str(number): [] for number in replicas}
     for number in range(n_rounds):
         for count in replicas:
@@ -179,13 +179,13 @@ def main(
     """Measure and write the result and the page."""
     screen = console(quiet=True)
     with screen.status("convert") as status, tempfile.TemporaryDirectory() as folder:
-        report = programs(data_root)
-        network = report["one-layer"]
+        networks = convert_circuits(data_root)
+        network = networks["one-layer"]
         data = load("mnist", "test", data_root, images)
         pixels, _ = encode(network.input, data.pixels, data.kind, data.name)
         active, spikes = share_active(network, pixels, steps)
         bundles = {
-            name: prepare(report[name], Path(folder, name), pixels, steps) for name in CIRCUITS
+            name: prepare(networks[name], Path(folder, name), pixels, steps) for name in CIRCUITS
         }
         k, m = network.n_neurons, network.n_pixels
         length = images * (steps + 2)

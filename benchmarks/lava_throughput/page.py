@@ -1,4 +1,4 @@
-"""The Markdown page of the Lava throughput benchmark, made from its JSON result."""
+"""The Markdown page of the Lava throughput benchmark, generated from its JSON result."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def quartiles(values: list[float]) -> tuple[float, float, float]:
 
 
 def ratios(result: dict[str, Any], ours: str, stock: str | None = None) -> list[float]:
-    """Return our time steps a second, of the stock network's, round by round."""
+    """Return the ratio of our time steps per second to the stock network's, by round."""
     theirs = result["runs"][stock or result["stock"]]["ms_a_time_step"]
     mine = result["runs"][ours]["ms_a_time_step"]
     return [a / b for a, b in zip(theirs, mine, strict=True)]
@@ -23,7 +23,7 @@ def ratios(result: dict[str, Any], ours: str, stock: str | None = None) -> list[
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
     machine = result["machine"]
-    report = wrapped(
+    provenance = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
         {machine["architecture"]}, {result["lava"]}, ipvae-snn {machine["ipvae_snn"]}); the whole
         result is in `benchmarks/results/lava_throughput.json`."""
@@ -33,43 +33,44 @@ def page(result: dict[str, Any]) -> str:
         {result["pixels"]}: the image's connection ({result["pixels"]} x {result["neurons"]}), the
         neurons' own (lateral, or prediction and back), the Poisson neurons and the recording of
         their counts, {result["images"]} MNIST test images of {result["steps"]} steps in one run.
-        In the mean {100 * result["active"]:.0f} % of the neurons send in a step,
+        On average {100 * result["active"]:.0f} % of the neurons spike per step, with
         {result["spikes_a_step"]:.0f} spikes in all. The stock network is
-        `hw/lava/stock_network.py`: LIF, Dense, LIF of lava-nc in fixed point, as they come, with
-        as large a share of the first LIFs firing, and nothing recorded."""
+        `hw/lava/stock_network.py`: LIF, Dense, LIF of lava-nc in fixed point with default
+        settings. The same share of the first LIFs fires, and nothing is recorded."""
     )
     timing = wrapped(
-        f"""Each network runs in processes of its own, in turn, {result["rounds"]} rounds. A time
-        step's time is that between the ends of the first and the last time step of a run, divided
-        by their number. A ratio is formed within a round. Quartiles are over rounds; the machine
-        did other work, so absolute times vary more than ratios."""
+        f"""Each network runs in its own processes, in turn, for {result["rounds"]} rounds. The time
+        per time step is that between the ends of the first and the last time step of a run,
+        divided by their number. A ratio compares runs of one round. Quartiles are over rounds; the
+        machine did other work, so absolute times vary more than ratios."""
     )
     goal = wrapped(
-        f"""The goal is {result["goal"]} of the stock network's time steps a second
+        f"""The goal is {result["goal"]} of the stock network's time steps per second
         (`{result["stock"]}`, the same share active). {verdict(result)}"""
     )
     replicas = wrapped(
         """Replicas (`--replicas`) are copies of the one-layer network, fused, in one run, each with
-        its share of the images; the results are the same. They go from time step to time step
-        together, so they gain by what they compute at the same time on different cores."""
+        its share of the images; the results are the same. They proceed from time step to time step
+        together, so they gain only from parallel work on different cores."""
     )
     return f"""# Throughput in Lava's simulator
 
-{report}
+{provenance}
 
 {unrolling}
 
 {timing}
 
-## Time of a time step
+## Time per time step
 
 {times(result)}
 
 A two-layer circuit's step takes two time steps. "Spikes": the image comes as graded spikes through
-the image's connection; "bias": the host writes what it causes. "Parts": each population and
-connection is a process, and they exchange messages; "fused": the network is one process.
+the image's connection; "bias": the host writes the input currents or payloads. "Parts": each
+population and connection is a process, and they exchange messages; "fused": the network is one
+process.
 
-## Of the stock network's speed
+## Ratio to the stock network's speed
 
 {goal}
 
@@ -84,7 +85,7 @@ connection is a process, and they exchange messages; "fused": the network is one
 
 
 def verdict(result: dict[str, Any]) -> str:
-    """Return which of our runs reach the goal."""
+    """Return the runs of ours that reach the goal, or miss it."""
     reached = [
         name for name in result["ours"] if quartiles(ratios(result, name))[1] >= result["goal"]
     ]
@@ -95,11 +96,11 @@ def verdict(result: dict[str, Any]) -> str:
 
 
 def times(result: dict[str, Any]) -> str:
-    """Return the table of ms a time step and of start-up."""
+    """Return the table of ms per time step and of start-up."""
     rows = []
-    for name, found in result["runs"].items():
-        low, middle, high = quartiles(found["ms_a_time_step"])
-        start = quartiles(found["start_up_s"])[1]
+    for name, timings in result["runs"].items():
+        low, middle, high = quartiles(timings["ms_a_time_step"])
+        start = quartiles(timings["start_up_s"])[1]
         rows.append(
             [
                 name,
@@ -109,7 +110,7 @@ def times(result: dict[str, Any]) -> str:
                 number(start),
             ]
         )
-    head = ["run", "ms, median", "quartiles", "time steps a second", "start-up and end, s"]
+    head = ["run", "ms, median", "quartiles", "time steps per second", "start-up and end, s"]
     return table(head, rows)
 
 
@@ -123,7 +124,7 @@ def comparison(result: dict[str, Any]) -> str:
             low, middle, high = quartiles(ratios(result, name, one))
             cells.append(f"{middle:.2f} ({low:.2f}..{high:.2f})")
         rows.append([name, *cells])
-    return table(["ours", *(f"of {name}" for name in stocks)], rows)
+    return table(["ours", *(f"to {name}" for name in stocks)], rows)
 
 
 def parallel(result: dict[str, Any]) -> str:
@@ -134,4 +135,4 @@ def parallel(result: dict[str, Any]) -> str:
         low, middle, high = quartiles(speeds)
         cells = [number(middle, 0), f"{number(low, 0)}..{number(high, 0)}", f"{middle / one:.2f}"]
         rows.append([count, *cells])
-    return table(["replicas", "time steps a second, all", "quartiles", "of one run"], rows)
+    return table(["replicas", "time steps per second, all", "quartiles", "ratio to one run"], rows)

@@ -1,1 +1,1 @@
-"""Mapping networks onto chips: wall time, peak memory, cores found beside the proven bound."""
+"""Mapping networks onto chips: wall time, peak memory, cores and their proven bound."""

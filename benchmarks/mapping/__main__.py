@@ -1,9 +1,9 @@
-"""Mapping networks onto chips: wall time, peak memory, cores found beside the proven bound.
+"""Mapping networks onto chips: wall time, peak memory, cores and their proven bound.
 
     python -m benchmarks.mapping --data-root FOLDER
 
-Every case is one `ipvae-snn map NET --profile CHIP --json` in a process of its own, loading the
-file included. Writes benchmarks/results/mapping.json and the table in docs/mapping.md.
+Every case is one `ipvae-snn map NET --profile CHIP --json` in its own process, including
+loading the file. Writes benchmarks/results/mapping.json and the table in docs/mapping.md.
 """
 
 import json
@@ -37,8 +37,8 @@ END: Final = "<!-- end of what is made -->"
 SIDE: Final = 28
 FIELD: Final = 3  # a receptive field is 7 x 7 pixels, its centre and 3 to each side
 LARGEST_WEIGHT: Final = 20
-SHARE: Final = 0.01  # of the lateral weights that are not 0
-# A small process between: the kernel counts to a child's peak what the parent that starts it holds.
+SHARE: Final = 0.01  # share of nonzero lateral weights
+# A small process between: a child's peak includes the memory of the parent that starts it.
 WATCH: Final = """
 import json, resource, subprocess, sys, time
 with open(sys.argv[1], "wb") as stream:
@@ -55,7 +55,7 @@ CHIPS: Final = ("loihi2", "loihi1", "generic")
 
 @dataclass(frozen=True)
 class Case:
-    """A network's file and how to map it."""
+    """A network's file and the options of its mapping."""
 
     title: str
     file: Path
@@ -66,9 +66,9 @@ class Case:
 def synthetic(neurons: int, local: bool, seed: int = 0) -> IntegerNetwork:
     """Return a sparse one-layer network of 28x28 pixels, a square number of neurons.
 
-    local: neurons on a square sheet inhibit all within a radius (1 % of the sheet) and see 7 x 7
-    pixels, and are then numbered at random; else weights lie anywhere, 1 % lateral and 5 %
-    feed-forward.
+    local: neurons on a square sheet inhibit all others within a radius (1 % of the sheet) and see
+    7 x 7 pixels; then they are numbered at random. Otherwise nonzero weights are random: 1 %
+    lateral and 5 % feed-forward.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(neurons)
@@ -127,7 +127,7 @@ def _inputs(
 
 
 def measure(case: Case, folder: Path) -> dict[str, Any]:
-    """Run one case in a process of its own."""
+    """Run one case in its own process."""
     out = folder / "out.json"
     command = [
         sys.executable,
@@ -162,12 +162,13 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
 
 
 def section(result: dict[str, Any]) -> str:
-    """Return the part of the page that is made from the result."""
-    found = result["machine"]
-    report = wrapped(
-        f"""Made by `{result["command"]}` on {result["date"]} ({found["cpu_cores"]} CPU cores,
-        {found["architecture"]}, Python {found["python"]}); whole commands, each in a process of its
-        own, files loaded. Spikes between cores: events a step if every neuron sends one a step."""
+    """Return the part of the page that is generated from the result."""
+    place = result["machine"]
+    provenance = wrapped(
+        f"""Made by `{result["command"]}` on {result["date"]} ({place["cpu_cores"]} CPU cores,
+        {place["architecture"]}, Python {place["python"]}); whole commands, each in its own process,
+        including loading the files. Spikes between cores: events per step if every neuron sends one
+        per step."""
     )
     head = [
         "network",
@@ -194,15 +195,15 @@ def section(result: dict[str, Any]) -> str:
         ]
         for one in result["cases"]
     ]
-    return f"{START}\n\n{report}\n\n{table(head, rows)}\n\n{END}"
+    return f"{START}\n\n{provenance}\n\n{table(head, rows)}\n\n{END}"
 
 
-def with_section(text: str, report: str) -> str:
-    """Return the page with its made part replaced; raise ValueError if it has none."""
+def with_section(text: str, generated: str) -> str:
+    """Return the page with its generated part replaced; raise ValueError if it has none."""
     if START not in text or END not in text:
         raise ValueError(f"{PAGE} has no place for the table; put {START} and {END} into it")
     before, after = text.split(START)[0], text.split(END)[1]
-    return before + report + after
+    return before + generated + after
 
 
 def _networks(folder: Path, data_root: Path | None, neurons: int) -> Iterator[tuple[str, Path]]:

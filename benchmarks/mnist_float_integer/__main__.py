@@ -56,14 +56,14 @@ REPEATS: Final = 5
 def converted(
     floats: FloatNetwork, data_root: Path | None, bits: int
 ) -> tuple[IntegerNetwork, Any]:
-    """Return the integer program of `bits` bits and its report."""
+    """Return the integer network of `bits` bits and its report."""
     data = load("mnist", "train", data_root, CALIBRATION_IMAGES)
     settings = ConversionSettings(bits, bits)
     return convert_network(floats, data, settings, steps=CALIBRATION_STEPS)
 
 
 def curves(
-    floats: FloatNetwork, programs: dict[int, IntegerNetwork], images: Images, seed: int
+    floats: FloatNetwork, networks: dict[int, IntegerNetwork], images: Images, seed: int
 ) -> dict[str, dict[int, float]]:
     """Return R2 of one step's counts after CURVE steps, for float and for each number of bits."""
     request = RunRequest(max(CURVE), seed, trace=True)
@@ -75,7 +75,7 @@ def curves(
     result = {
         FLOAT: points(run_float(floats, images.floats.pixels, request), floats_decoder(floats))
     }
-    for bits, network in programs.items():
+    for bits, network in networks.items():
         trace = interpreter.run(network, images.pixels, request)
         result[f"{bits} bits"] = points(trace, partial(interpreter.decode, network))
     return result
@@ -89,7 +89,7 @@ def floats_decoder(floats: FloatNetwork) -> Callable[[Any], Any]:
 def timings(
     floats: FloatNetwork, network: IntegerNetwork, images: Images, request: RunRequest
 ) -> dict[str, dict[str, float]]:
-    """Time the quick back ends in turn, REPEATS times each; us an image-step, whole calls."""
+    """Time the fast back ends in turn, REPEATS times each; us per image and step, whole calls."""
     plain = replace(request, trace=False)
     calls: dict[str, Callable[[], Trace]] = {
         FLOAT: lambda: run_float(floats, images.floats.pixels, plain)
@@ -117,7 +117,7 @@ def timings(
 def main(
     data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Another network than the pretrained one.")
+        Path | None, typer.Option(help="A network other than the pretrained one.")
     ] = None,
     limit: Annotated[int, typer.Option(min=20)] = 100,
     steps: Annotated[int, typer.Option(min=1)] = 64,
@@ -128,9 +128,9 @@ def main(
     path = checkpoint or network_path(NETWORK)
     floats = load_float_network(path)
     with screen.status("convert") as status:
-        made = {bits: converted(floats, data_root, bits) for bits in BITS}
-        programs = {bits: network for bits, (network, _) in made.items()}
-        network, report = made[8]
+        conversions = {bits: converted(floats, data_root, bits) for bits in BITS}
+        networks = {bits: network for bits, (network, _) in conversions.items()}
+        network, report = conversions[8]
         data = load("mnist", "test", data_root, limit)
         pixels, saturated = encode(network.input, data.pixels, data.kind, data.name)
         images = Images(data, pixels, saturated)
@@ -140,10 +140,10 @@ def main(
         measured = compare_backends(networks, images, request, contest, status.update)
         status.update(f"onnx-reference: {FEWER_IMAGES} images")
         few = load_backend("onnx-reference")(network, pixels[:FEWER_IMAGES], request)
-        oracle = interpreter.run(network, pixels[:FEWER_IMAGES], request)
-        divergence = first_divergence(oracle, few)
+        expected = interpreter.run(network, pixels[:FEWER_IMAGES], request)
+        divergence = first_divergence(expected, few)
         status.update("R2 over steps and bits")
-        curve = curves(floats, programs, images, seed)
+        curve = curves(floats, networks, images, seed)
         status.update(f"timing, {REPEATS} rounds")
         times = timings(floats, network, images, request)
     result = {
@@ -166,7 +166,7 @@ def main(
         "activity": asdict(activity(network, pixels, counts_of(measured.traces[ORACLE]))),
         "conversion": report.as_json(),
         "eigenvalues": {
-            f"{b} bits": r.certificate.smallest_eigenvalue for b, (_, r) in made.items()
+            f"{b} bits": r.certificate.smallest_eigenvalue for b, (_, r) in conversions.items()
         },
     }
     write_text(RESULT, json.dumps(result, indent=2) + "\n")

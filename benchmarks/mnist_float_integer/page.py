@@ -1,4 +1,4 @@
-"""The Markdown page of the MNIST benchmark, made from its JSON result."""
+"""The Markdown page of the MNIST benchmark, generated from its JSON result."""
 
 from typing import Any
 
@@ -7,52 +7,54 @@ from benchmarks.report import number, table, wrapped
 
 def page(result: dict[str, Any]) -> str:
     """Return the page."""
-    found, machine = result["comparison"], result["machine"]
+    comparison, machine = result["comparison"], result["machine"]
     train, reference = result["trained_with"]["train"], result["onnx_reference"]
-    difference = abs(found["rows"][0]["r2"] - found["rows"][1]["r2"])
+    difference = abs(comparison["rows"][0]["r2"] - comparison["rows"][1]["r2"])
     verdict = "equal" if reference["equal"] else "**different**"
-    report = wrapped(
+    provenance = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} ({machine["cpu_cores"]} CPU cores,
         {machine["architecture"]}, Python {machine["python"]}, ipvae-snn
         {machine["ipvae_snn"]}); the whole result is in
         `benchmarks/results/mnist_float_integer.json`. Network:
         {result["network"]}, K = {result["neurons"]}, T = {train["steps"]}, beta =
-        {train["beta"]:g}, KL form "{train["kl"]}". Data: {found["citation"]}."""
+        {train["beta"]:g}, KL form "{train["kl"]}". Data: {comparison["citation"]}."""
     )
     agreement = wrapped(
         f"""The float row's operations are those of a dense implementation. R2 differs by
-        {difference:.4f}; spike counts equal float's in {100 * found["counts_equal"]:.2f} % of all
-        places, in {100 * found["counts_equal_active"]:.2f} % of those where float's is not 0. The
+        {difference:.4f}; spike counts equal float's in
+        {100 * comparison["counts_equal"]:.2f} % of all entries, and in
+        {100 * comparison["counts_equal_active"]:.2f} % of those where float's is not 0. The
         ONNX reference evaluator, on the first {reference["images"]} images: {verdict}."""
     )
     draws = wrapped(
-        f"""{found["images"]} test images, {found["steps"]} steps, seed {found["seed"]}; float and
-        integer draw from the same uniforms. R2 and zeros are of the last step's spike counts."""
+        f"""{comparison["images"]} test images, {comparison["steps"]} steps, seed
+        {comparison["seed"]}; float and integer draw from the same uniforms. R2 and
+        zeros are of the last step's spike counts."""
     )
     return f"""# Float against integer on MNIST
 
-{report}
+{provenance}
 
 ## One network, every back end
 
 {draws}
 
-{backends(found["rows"])}
+{backends(comparison["rows"])}
 
 {agreement}
 
 ## Over steps and bits
 
 R2 of one step's counts on the same images (both connections of the same number of bits), and the
-smallest eigenvalue of the competition in nats a spike.
+smallest eigenvalue of the competition in nats per spike.
 
 {curves(result)}
 
 ## Time
 
-us an image-step on {found["images"]} images, whole calls; float is compiled, float64, in Gram form.
-All but Lava: without the trace, taken in turn, median and range of five. Lava: one call with the
-trace, start-up included.
+us per image and step on {comparison["images"]} images, whole calls; float is compiled, float64, in
+Gram form. All except Lava: without the trace, in turn, median and range of five. Lava: one call
+with the trace, start-up included.
 
 {times(result)}
 
@@ -70,11 +72,11 @@ def backends(rows: list[dict[str, Any]]) -> str:
             f"{row['zeros']:.3f}",
             number(row["spikes_per_image"], 0),
             number(row["synaptic_operations_per_image"], 0),
-            "the oracle" if row["backend"] == "reference" else agrees[row["equal"]],
+            "the reference" if row["backend"] == "reference" else agrees[row["equal"]],
         ]
         for row in rows
     ]
-    head = ["run", "R2", "zeros", "spikes an image", "syn. ops an image", "counts and states"]
+    head = ["run", "R2", "zeros", "spikes per image", "syn. ops per image", "counts and states"]
     return table(head, cells)
 
 

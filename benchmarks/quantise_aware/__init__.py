@@ -1,1 +1,1 @@
-"""Does quantisation-aware fine-tuning help? Integer R2 before and after, at few bits."""
+"""Effect of quantisation-aware fine-tuning: integer R2 before and after, at few bits."""

@@ -1,11 +1,11 @@
-"""Does quantisation-aware fine-tuning help? Integer R2 before and after, at few bits.
+"""Effect of quantisation-aware fine-tuning: integer R2 before and after, at few bits.
 
     python -m benchmarks.quantise_aware
 
 Fine-tunes the pretrained digits (the data come with scikit-learn) with weights rounded to 4 and
-to 3 bits, and, to tell what fine-tuning does by itself, without; converts all, and runs the
-integer programs on held-out images. Writes benchmarks/results/quantise_aware.json and the table
-in docs/training.md. About three minutes on one core.
+to 3 bits, and without rounding, to separate the effect of fine-tuning itself. Converts all, and
+runs the integer networks on held-out images. Writes benchmarks/results/quantise_aware.json and the
+table in docs/training.md. About three minutes on one core.
 """
 
 import json
@@ -53,8 +53,8 @@ STEPS: Final = (16, 64, 256)
 BITS: Final = (4, 3)
 SEEDS: Final = 3
 CALIBRATION_STEPS: Final = 48
-# The recipe's end goes on: its beta, clip and temperature are there from the first iteration. Ten
-# times the rate makes the loss under rounding rise (docs/training.md).
+# Continue the end of the recipe: final beta, clip and temperature from the first iteration. With
+# ten times the rate, the loss under rounding increases (docs/training.md).
 SETTINGS: Final = (
     "train.learning_rate=0.0001",
     "train.beta_start=12.0",
@@ -66,7 +66,7 @@ Figures = dict[str, float]
 
 
 def settings(bits: int, iterations: int) -> Config:
-    """Return how the network is fine-tuned with weights of `bits` bits, 0 for unrounded."""
+    """Return the settings of fine-tuning with weights of `bits` bits, 0 for unrounded."""
     changes = [f"train.iterations={iterations}", f"train.quantise_aware={bits}"]
     return with_overrides(recipe(NETWORK), [*SETTINGS, *changes])
 
@@ -79,15 +79,15 @@ def of_float(network: FloatNetwork, held_out: ImageSet) -> Figures:
         state = reference.start(dynamics, held_out.pixels, seed)
         for steps in STEPS:
             state = reference.advance(dynamics, state, steps - int(state.step))
-            report = reference.reconstruct(network, state.counts)
-            result[str(steps)] += r2(held_out.pixels, report).mean / SEEDS
+            reconstruction = reference.reconstruct(network, state.counts)
+            result[str(steps)] += r2(held_out.pixels, reconstruction).mean / SEEDS
     return result
 
 
 def of_integers(
     network: FloatNetwork, training: ImageSet, held_out: ImageSet, bits: int
 ) -> Figures:
-    """Return the same of the integer program that conversion makes at `bits` bits, and zeros."""
+    """Return the same for the integer network of conversion at `bits` bits, and zeros."""
     calibration = calibrate(network, training.pixels, training.name, CALIBRATION_STEPS)
     integer, _ = convert(network, calibration, ConversionSettings(bits, bits))
     pixels, _ = encode(integer.input, held_out.pixels, held_out.kind, held_out.name)
@@ -97,14 +97,14 @@ def of_integers(
         state = compiled.start(prepared, pixels, seed)
         for steps in STEPS:
             state = compiled.advance(prepared, state, steps - state.step)
-            report = decode(integer, state.counts)
-            result[str(steps)] += r2(held_out.pixels, report).mean / SEEDS
+            reconstruction = decode(integer, state.counts)
+            result[str(steps)] += r2(held_out.pixels, reconstruction).mean / SEEDS
         result["zeros"] += float((state.counts == 0).mean()) / SEEDS
     return result
 
 
 def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bits: int) -> Figures:
-    """Return the same of float inference by matrices rounded to the nearest, as in training."""
+    """Return the same for float inference with matrices rounded to nearest, as in training."""
     config = recipe(NETWORK)
     parameters = Parameters(
         phi=torch.from_numpy(network.phi),
@@ -149,8 +149,8 @@ def figures_table(result: dict[str, Any]) -> str:
     kinds = [("float", "")] + [(kind, str(b)) for b in BITS for kind in ("integer", "nearest")]
     head += [f"{kind} {bits} bits" if bits else kind for kind, bits in kinds]
     rows = []
-    for name, found in result["networks"].items():
-        cells = [found[kind][bits] if bits else found[kind] for kind, bits in kinds]
+    for name, figures in result["networks"].items():
+        cells = [figures[kind][bits] if bits else figures[kind] for kind, bits in kinds]
         rows.append([name, *(" / ".join(f"{c[str(t)]:.3f}" for t in STEPS) for c in cells)])
     return table(head, rows)
 
@@ -176,8 +176,8 @@ def main(iterations: Annotated[int, typer.Option(min=1)] = 1000) -> None:
             status.update(name)
             config, out = settings(bits, iterations), Path(scratch) / str(bits)
             done = train(config, training, held_out, out, start_from=start)
-            found = judged(done.checkpoint, training, held_out)
-            networks[name] = {**found, "seconds": done.seconds}
+            figures = judged(done.checkpoint, training, held_out)
+            networks[name] = {**figures, "seconds": done.seconds}
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.quantise_aware",

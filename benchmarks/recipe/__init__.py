@@ -1,1 +1,1 @@
-"""Train by a recipe, judge the network on the whole test split, and write its model card."""
+"""Train by a recipe, evaluate the network on the whole test split, and write its model card."""

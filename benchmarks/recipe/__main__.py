@@ -1,9 +1,9 @@
-"""Train by a recipe, judge the network on the whole test split, and write its model card.
+"""Train by a recipe, evaluate the network on the whole test split, and write its model card.
 
     python -m benchmarks.recipe mnist-512 --data-root FOLDER [--publish]
 
 Recipes are the TOML files of benchmarks/recipes/, which `ipvae-snn train --config` takes too. A
-run that was stopped goes on. Writes benchmarks/results/recipe-NAME.json; with --publish also the
+stopped run resumes. Writes benchmarks/results/recipe-NAME.json; with --publish also the
 network in half precision and its card into ipvae_snn/pretrained/.
 """
 
@@ -34,7 +34,7 @@ from ipvae_snn.workflows.train import Extras, train_network, training_bar
 HERE: Final = Path(__file__).parents[1]
 RECIPES: Final = HERE / "recipes"
 RESULTS: Final = HERE / "results"
-# Recipes that go on from another one's network.
+# Recipes that start from the network of another one.
 BEFORE: Final = {
     "mnist-512": "mnist-512-third",
     "mnist-512-third": "mnist-512-second",
@@ -43,7 +43,7 @@ BEFORE: Final = {
 STEPS: Final = 1000
 TEST_IMAGES: Final = 10_000
 READOUT_IMAGES: Final = 60_000
-# R2 of a sample that half precision may cost: a fifth of what another seed makes of 500 images.
+# Largest loss of R2 by half precision: a fifth of the difference of two seeds on 500 images.
 MAX_LOSS: Final = 0.001
 
 
@@ -62,9 +62,9 @@ def recipe(name: str) -> Config:
 def trained_by(
     name: str, folder: Path, data_root: Path | None, screen: Console
 ) -> tuple[Path, float]:
-    """Train by a recipe into `folder`, and by the one before it beside that.
+    """Train by a recipe into `folder`, and by its preceding recipe into a folder beside it.
 
-    Returns the checkpoint and the seconds from the run's beginning to its end, stops included.
+    Returns the checkpoint and the seconds from the start of the run to its end, stops included.
     """
     config, before = recipe(name), BEFORE.get(name)
     checkpoint, settings = folder / "model.safetensors", folder / "config.toml"
@@ -82,7 +82,7 @@ def trained_by(
 def evaluated(
     network: Path, config: Config, data_root: Path | None, threads: int, readout: int
 ) -> dict[str, Any]:
-    """Return what `ipvae-snn evaluate --json` finds on the test split."""
+    """Return the figures of `ipvae-snn evaluate --json` on the test split."""
     settings = EvaluationSettings(
         limit=TEST_IMAGES,
         steps=STEPS,
@@ -104,18 +104,18 @@ def main(
     publish: Annotated[bool, typer.Option("--publish", help="Write the pretrained files.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the evaluation.")] = 1,
 ) -> None:
-    """Train by a recipe, judge the network, and write its figures and card."""
+    """Train by a recipe, evaluate the network, and write its figures and card."""
     config = recipe(name)
-    folder = run or Path("runs") / f"recipe-{name}"  # what is in it already is not done again
+    folder = run or Path("runs") / f"recipe-{name}"  # existing work in it is reused
     screen = console(quiet=True)
     trained, seconds = trained_by(name, folder, data_root, screen)
     with TemporaryDirectory() as scratch:
         half = Path(scratch) / f"{name}.safetensors"
         save_half(trained, half)
         screen.print(f"evaluate on up to {TEST_IMAGES:,} test images, {STEPS} steps")
-        found = evaluated(half, config, data_root, threads, READOUT_IMAGES)
+        evaluation = evaluated(half, config, data_root, threads, READOUT_IMAGES)
         whole = evaluated(trained, config, data_root, threads, 0)
-        loss = whole["final"]["r2"]["mean"] - found["final"]["r2"]["mean"]
+        loss = whole["final"]["r2"]["mean"] - evaluation["final"]["r2"]["mean"]
         if loss > MAX_LOSS:
             raise ConfigError(
                 f"{name}: half precision costs {loss:.4f} of R2 (limit {MAX_LOSS}); ship the "
@@ -132,18 +132,18 @@ def main(
             "kl": config.train.kl,
             "half_precision": {
                 "r2_single": whole["final"]["r2"],
-                "r2_half": found["final"]["r2"],
+                "r2_half": evaluation["final"]["r2"],
             },
-            "evaluation": {**found, "checkpoint": f"{name}.safetensors"},
+            "evaluation": {**evaluation, "checkpoint": f"{name}.safetensors"},
         }
         write_text(RESULTS / f"recipe-{name}.json", json.dumps(result, indent=2) + "\n")
         if publish:
             save_half(trained, pretrained.folder() / f"{name}.safetensors")
             write_text(pretrained.card(name), card(result, config))
-    last = found["final"]
+    last = evaluation["final"]
     typer.echo(
         f"{name}: R2 {last['r2']['mean']:.4f}, zeros {last['zeros']['mean']:.4f}, corner "
-        f"{last['corner']['mean']:.4f} on {found['images']} test images after {STEPS} steps"
+        f"{last['corner']['mean']:.4f} on {evaluation['images']} test images after {STEPS} steps"
     )
 
 

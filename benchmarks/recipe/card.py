@@ -1,11 +1,11 @@
-"""The model card of a pretrained network, made from its recipe's result."""
+"""The model card of a pretrained network, generated from its recipe's result."""
 
 from typing import Any, Final
 
 from benchmarks.report import table, wrapped
 from ipvae_snn.config.settings import Config
 
-# Published figures to stand beside ours: Vafaii, Galor and Yates (2025), inference of 1,000 steps.
+# Published figures for comparison: Vafaii, Galor and Yates (2025), inference of 1,000 steps.
 PAPER: Final[dict[str, dict[str, float]]] = {
     "mnist": {"r2": 0.951, "mse": 0.00438, "zeros": 0.844, "readout": 0.964},
     "vanhateren": {"r2": 0.827, "zeros": 0.775, "corner": 0.284},
@@ -17,7 +17,7 @@ TERMS: Final[dict[str, str]] = {
 
 def card(result: dict[str, Any], config: Config) -> str:
     """Return the card as Markdown."""
-    found, train, data = result["evaluation"], config.train, config.data.name
+    evaluation, train, data = result["evaluation"], config.train, config.data.name
     place, half = result["machine"], result["half_precision"]
     steps = (
         f"T = {train.steps}"
@@ -29,7 +29,7 @@ def card(result: dict[str, Any], config: Config) -> str:
         f"""A float iP-VAE (Vafaii, Galor and Yates, *Brain-like Variational Inference*, NeurIPS
         2025) with K = {config.model.n_latents} neurons and a linear decoder. Dictionary in half
         precision, which changes R2 by
-        {abs(half["r2_single"]["mean"] - half["r2_half"]["mean"]):.5f}; all figures are those of
+        {abs(half["r2_single"]["mean"] - half["r2_half"]["mean"]):.5f}; all figures are for
         this file."""
     )
     trained = " ".join(
@@ -39,26 +39,27 @@ def card(result: dict[str, Any], config: Config) -> str:
         {place["cpu_cores"]} ({place["architecture"]}, shared with other work), torch
         {place["torch"]}, {result["date"]}.""".split()
     )
-    generalisation = _generalisation(found)
+    generalisation = _generalisation(evaluation)
+    tested = f"{evaluation['images']:,} test images, {evaluation['steps']} steps"
     return f"""# {result["recipe"]}
 
 {about}
 
-- **Data**: {data}, the training split. {found["citation"]}.{TERMS.get(data, "")}
+- **Data**: {data}, the training split. {evaluation["citation"]}.{TERMS.get(data, "")}
 - **Recipe**: {trained}
 - **Use**: `ipvae-snn run {result["recipe"]} --data {data}`, `ipvae-snn convert {result["recipe"]}`
 
 ## Figures
 
-{found["images"]:,} test images, {found["steps"]} steps, one seed; 95 % intervals over images.
+{tested}, one seed; 95 % intervals over images.
 
-{_figures(found, PAPER.get(data, {}))}
+{_figures(evaluation, PAPER.get(data, {}))}
 
-{_run_away(found)}
+{_run_away(evaluation)}
 
 ## Over steps
 
-{_moments(found)}
+{_moments(evaluation)}
 {generalisation}"""
 
 
@@ -67,10 +68,10 @@ def _figures(result: dict[str, Any], paper: dict[str, float]) -> str:
     named = [
         ("R2 of one sample", last["r2"], "r2", 4),
         ("R2 of the MAP read-out", last["r2_map"], "", 4),
-        ("MSE a pixel", last["mse"], "mse", 5),
+        ("MSE per pixel", last["mse"], "mse", 5),
         ("zeros", last["zeros"], "zeros", 4),
         ("distance to the ideal corner", last["corner"], "corner", 4),
-        ("spikes a step", last["spikes"], "", 1),
+        ("spikes per step", last["spikes"], "", 1),
         (f'free energy, nats (KL form "{result["kl_form"]}")', last["free_energy"], "", 1),
         ("lifetime sparseness", result["lifetime_sparseness"], "", 3),
         ("population sparseness", result["population_sparseness"], "", 3),
@@ -113,7 +114,7 @@ def _moments(result: dict[str, Any]) -> str:
         for m in result["moments"]
         if m["step"]
     ]
-    return table(["step", "R2", "R2 MAP", "zeros", "spikes a step"], rows)
+    return table(["step", "R2", "R2 MAP", "zeros", "spikes per step"], rows)
 
 
 def _generalisation(result: dict[str, Any]) -> str:
@@ -135,4 +136,4 @@ def _generalisation(result: dict[str, Any]) -> str:
         for name, reason in result["generalisation"]["left_out"].items()
     )
     head = ["data", "images", "R2", "R2 MAP", "zeros", "reach the clip"]
-    return f"\n## Images that it was not trained on\n\n{table(head, rows)}\n{left}"
+    return f"\n## Out-of-distribution images\n\n{table(head, rows)}\n{left}"

@@ -2,9 +2,9 @@
 
     python -m benchmarks.training_speed [--setting mnist --data-root FOLDER] [--iterations 1000]
 
-Both begin with the same network, and have the same batches, schedule, optimiser and threads; each
-trains its own network, a block of iterations in turn. A third one, ours with other noise, shows
-how far two runs of one formulation end apart. Writes the setting's entry of
+Both start with the same network, and have the same batches, schedule, optimiser and threads; each
+trains its own network, a block of iterations in turn. A third one, ours with other noise, shows the
+difference between two runs of one formulation. Writes the setting's entry of
 benchmarks/results/training_speed.json and the Markdown page docs/training_speed.md.
 """
 
@@ -52,7 +52,7 @@ PLAIN, FAST, AGAIN = "plain", "fast", "again"
 CPU: Final = torch.device("cpu")
 BLOCK: Final = 10
 VALIDATION_IMAGES: Final = 1000
-# The share of the iterations, at the end, over which the losses are compared.
+# The share of the iterations, at the end, for the comparison of losses.
 LAST_SHARE: Final = 0.1
 
 Loss = Callable[[IterativePoissonVAE, Tensor, int, Moment], Unrolled]
@@ -60,7 +60,7 @@ Loss = Callable[[IterativePoissonVAE, Tensor, int, Moment], Unrolled]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained: the preset with the issue's sizes in place of its own."""
+    """A training problem: a preset with sizes that replace its own."""
 
     preset: str
     data: str
@@ -76,13 +76,13 @@ SETTINGS: Final = {
 
 @dataclass
 class Arm:
-    """One formulation: its own network and optimiser, and what was measured.
+    """One formulation: its network and optimiser, and the measurements.
 
-    torch_threads is for torch's own operations; the fast one shares its rows among threads itself,
-    and is quicker where torch's threads do not stand in their way.
-    seconds and losses have one value an iteration; growth is the most memory, in bytes, that a
-    block of iterations added, None where the system does not tell. arrivals is the most that a
-    sample drew an element: n_exp of the plain formulation, a mean over elements of the fast one.
+    torch_threads is for torch's own operations; the fast formulation distributes its rows over its
+    own threads, and is faster without competing torch threads. seconds and losses have one value
+    per iteration. growth is the most memory, in bytes, that a block of iterations added, None where
+    the system does not report it. arrivals is the largest number per element and sample: n_exp of
+    the plain formulation, a mean over elements for the fast one.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Arm:
     stopped: str = ""
 
     def step(self, x: Tensor, iteration: int, now: Moment) -> None:
-        """Take one iteration of training and the time of it."""
+        """Run and time one iteration of training."""
         start = time.perf_counter()
         unrolled = self.loss(self.model, x, iteration, now)
         for group in self.optimiser.param_groups:
@@ -175,14 +175,14 @@ def arms(config: Config, n_pixels: int, memory: float) -> list[Arm]:
 def interleave(
     config: Config, pixels: Tensor, every: list[Arm], block: int, show: Callable[[int], None]
 ) -> None:
-    """Train the arms in blocks, one after the other; one that fails stops and says why."""
+    """Train the arms in blocks, one after another; one that fails stops and records why."""
     settings = config.train
-    for arm in every:  # compiles, and wakes the threads; the network does not learn from it
-        with suppress(TrainingError):  # which the first block will meet again and record
+    for arm in every:  # compiles, and starts the threads; the network does not learn from it
+        with suppress(TrainingError):  # the first block will raise and record it again
             arm.loss(arm.model, pixels[: settings.batch_size], 0, moment(config.model, settings, 0))
     for first in range(0, settings.iterations, block):
         iterations = range(first, min(first + block, settings.iterations))
-        # Each goes first in every other block, so that neither always has the warmer cache.
+        # Each is first in every other block, so that neither always has the warmer cache.
         for arm in every if first // block % 2 == 0 else reversed(every):
             if not arm.stopped:
                 run_block(config, pixels, arm, iterations)
@@ -213,7 +213,7 @@ def spread(values: list[float]) -> dict[str, float] | None:
 
 
 def ratios(plain: Arm, fast: Arm, block: int) -> list[float]:
-    """Return, block by block, how many times fewer seconds the fast arm took."""
+    """Return, per block, the ratio of the plain arm's seconds to the fast arm's."""
     whole = min(len(plain.seconds), len(fast.seconds)) // block * block
     return [
         sum(plain.seconds[i : i + block]) / sum(fast.seconds[i : i + block])
@@ -224,7 +224,7 @@ def ratios(plain: Arm, fast: Arm, block: int) -> list[float]:
 def compared_losses(one: Arm, other: Arm) -> dict[str, Any] | None:
     """Return the mean losses of the last iterations that both reached, and their difference.
 
-    The batches are the same, so that the error of the difference is that of the paired one.
+    The batches are the same, so the standard error is that of the paired difference.
     """
     common = min(len(one.losses), len(other.losses))
     last = max(2, round(LAST_SHARE * common))
@@ -249,7 +249,7 @@ def measure(
     memory: float = 8.0 * GIBIBYTE,
     show: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Return all that is measured of one setting, as it is written to the results."""
+    """Return all measurements of one setting, as written to the results."""
     pixels = torch.from_numpy(np.ascontiguousarray(images.pixels))
     shown = torch.from_numpy(np.ascontiguousarray(held_out.pixels))
     every = arms(config, pixels.shape[1], memory)
@@ -299,11 +299,11 @@ def _ratio_of_totals(plain: Arm, fast: Arm) -> float | None:
 
 
 def written(path: Path, setting: str, result: dict[str, Any]) -> dict[str, Any]:
-    """Put a setting's result into the file beside those of other settings; return them all."""
-    found = json.loads(path.read_text()) if path.is_file() else {}
-    found[setting] = result
-    write_text(path, json.dumps(found, indent=2) + "\n")
-    return found
+    """Add a setting's result to the file of all settings; return them all."""
+    results = json.loads(path.read_text()) if path.is_file() else {}
+    results[setting] = result
+    write_text(path, json.dumps(results, indent=2) + "\n")
+    return results
 
 
 def main(
@@ -313,9 +313,9 @@ def main(
     iterations: Annotated[int, typer.Option(min=2)] = 1000,
     threads: Annotated[int, typer.Option(min=1)] = 2,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    memory: Annotated[float, typer.Option(help="GiB that plain's samples may keep.")] = 8.0,
-    result: Annotated[Path, typer.Option(help="Where the JSON goes.")] = RESULT,
-    markdown: Annotated[Path, typer.Option(help="Where the page goes.")] = PAGE,
+    memory: Annotated[float, typer.Option(help="GiB that the plain samples may keep.")] = 8.0,
+    result: Annotated[Path, typer.Option(help="File for the JSON.")] = RESULT,
+    markdown: Annotated[Path, typer.Option(help="File for the page.")] = PAGE,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure one setting, and write the results and the page."""
@@ -325,21 +325,21 @@ def main(
     images = load(name, "train", data_root, holdout=True)
     held_out = load(name, "test", data_root, VALIDATION_IMAGES, holdout=True)
     with screen.status("training") as status:
-        found = measure(
+        figures = measure(
             config,
             images,
             held_out,
             memory=memory * GIBIBYTE,
             show=lambda done: status.update(f"training: {done} of {iterations} iterations"),
         )
-    write_text(markdown, page(written(result, setting, found)))
+    write_text(markdown, page(written(result, setting, figures)))
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(figures, indent=2))
         return
-    for arm, measured in found["arms"].items():
+    for arm, measured in figures["arms"].items():
         screen.print(f"{arm}: {measured['seconds_per_iteration']} seconds an iteration")
-    screen.print(f"plain / fast, block by block: {found['ratio_per_block']}")
-    screen.print(f"loss of the last iterations: {found['loss']}")
+    screen.print(f"plain / fast, block by block: {figures['ratio_per_block']}")
+    screen.print(f"loss of the last iterations: {figures['loss']}")
     screen.print(f"{result} and {markdown} written")
 
 

@@ -1,4 +1,4 @@
-"""The Markdown page of the training benchmark, made from its JSON result."""
+"""The Markdown page of the training benchmark, generated from its JSON result."""
 
 from typing import Any
 
@@ -15,25 +15,25 @@ TITLES = {"patches": "Patches 16x16", "mnist": "MNIST"}
 def page(results: dict[str, Any]) -> str:
     """Return the page of all settings that were measured."""
     what = wrapped(
-        """The plain formulation (`benchmarks/training_speed/plain_training.py`) is written from the
-        paper's formulas: every step goes through the pixels, draws one relaxed sample for the
-        inference and another for the loss, each with as many arrivals as the 1 - 1e-3 quantile of
-        the largest rate asks for (at least 10), and leaves the gradient to automatic
-        differentiation. ipvae-snn forms the lateral competition once an iteration, draws no arrival
-        in vain, uses one sample for both, and has its gradient written out. Both begin with the
-        same network and have the same batches, schedule, optimiser and threads; each trains its own
+        """The plain formulation (`benchmarks/training_speed/plain_training.py`) follows the
+        paper's formulas. Every step computes the prediction in pixels and draws one relaxed sample
+        for the inference and another for the loss. A sample has as many arrivals as the
+        1 - 1e-3 quantile at the largest rate (at least 10). Automatic differentiation computes the
+        gradient. ipvae-snn computes the lateral competition once per iteration, draws no unused
+        arrival, uses one sample for both, and has an explicit gradient. Both start with the same
+        network and have the same batches, schedule, optimiser and threads; each trains its own
         network, in turn, a block of iterations at a time. A third run, ipvae-snn with other noise,
-        shows how far two runs of one formulation end apart."""
+        shows the difference between two runs of one formulation."""
     )
     sections = "\n".join(section(name, result) for name, result in sorted(results.items()))
-    return f"# Seconds an iteration of training\n\n{what}\n\n{sections}"
+    return f"# Seconds per iteration of training\n\n{what}\n\n{sections}"
 
 
 def section(name: str, result: dict[str, Any]) -> str:
-    """Return what was measured of one setting."""
+    """Return the measurements of one setting."""
     train, model = result["config"]["train"], result["config"]["model"]
     machine, arms = result["machine"], result["arms"]
-    report = wrapped(
+    provenance = wrapped(
         f"""`python -m benchmarks.training_speed --setting {name} --data {result["data"]}
         --iterations {train["iterations"]} --threads {machine["threads"]}` on {result["date"]}, on
         {machine["threads"]} of {machine["cpu_cores"]} CPU cores ({machine["architecture"]}), Python
@@ -55,13 +55,13 @@ def section(name: str, result: dict[str, Any]) -> str:
     rows = [_row(key, arm) for key, arm in arms.items()]
     notes = wrapped(
         f"""Memory is the most that a block of iterations added to the process. Arrivals are the
-        most that one sample drew an element: the plain formulation's n_exp, ipvae-snn's mean over
+        largest number per element and sample: the plain formulation's n_exp, ipvae-snn's mean over
         elements. R2 and zeros are of exact spike counts after {train["steps"]} steps. The two
         losses have the same expected value, whether inference and loss share a sample or not;
-        sharing makes the gradient noisier, which we take to be why ipvae-snn ends a little
+        sharing makes the gradient noisier, which probably explains why ipvae-snn ends slightly
         higher."""
     )
-    parts = [f"## {TITLES[name]}", report, table(head, rows), wrapped(_verdict(result)), notes]
+    parts = [f"## {TITLES[name]}", provenance, table(head, rows), wrapped(_verdict(result)), notes]
     parts += [
         wrapped(f"The {NAMES[key]} stopped early. {arm['stopped']}")
         for key, arm in arms.items()
@@ -91,10 +91,10 @@ def _verdict(result: dict[str, Any]) -> str:
         result[key] for key in ("ratio_per_block", "loss", "loss_with_other_noise")
     )
     if ratio is None or loss is None:
-        return "Too few iterations were done by both to compare them."
-    return f"""ipvae-snn took **{ratio["median"]:.1f} times** fewer seconds an iteration, block by
+        return "Both completed too few iterations for a comparison."
+    return f"""ipvae-snn took **{ratio["median"]:.1f} times** fewer seconds per iteration, block by
         block (quartiles {ratio["low"]:.1f}..{ratio["high"]:.1f}; {result["ratio_of_totals"]:.1f} in
-        all). Mean loss of the last {loss["iterations"]} iterations that both did:
+        all). Mean loss of the last {loss["iterations"]} iterations of both:
         {loss["means"][0]:.2f} (plain) and {loss["means"][1]:.2f}, a difference of
         {loss["difference"]:+.2f} with a standard error of {loss["standard_error"]:.2f} over the
         batches; between ipvae-snn with two seeds of the noise it is

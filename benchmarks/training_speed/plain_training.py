@@ -1,8 +1,8 @@
-"""The plain formulation of iP-VAE training: the baseline that training_speed compares with.
+"""The plain formulation of iP-VAE training: the baseline of training_speed.
 
-Written from the formulas of Vafaii, Galor and Yates (NeurIPS 2025): each step goes by way of the
-pixels, draws one relaxed sample for the inference and another one for the loss, each with a fixed
-number of arrivals, and leaves the gradient to automatic differentiation.
+Written from the formulas of Vafaii, Galor and Yates (NeurIPS 2025): each step computes the
+prediction in pixels and draws one relaxed sample for the inference and another one for the loss,
+each with a fixed number of arrivals. Automatic differentiation computes the gradient.
 """
 
 from collections.abc import Callable
@@ -58,12 +58,12 @@ class FixedSampler:
         if self.kept > self.memory:
             raise TrainingError(
                 f"the plain formulation ran out of memory: a sample of rates up to "
-                f"{torch.exp(u.detach().max()).item():.4g} spikes a step takes n_exp = {n} "
+                f"{torch.exp(u.detach().max()).item():.4g} spikes per step takes n_exp = {n} "
                 f"arrivals, and samples kept {self.kept / GIBIBYTE:.1f} GiB in one iteration "
                 f"(limit {self.memory / GIBIBYTE:.1f}); lengthen the warm-up, or raise --memory"
             )
         times = torch.empty(n, *u.shape, dtype=u.dtype).uniform_(generator=self.generator)
-        # -log(1 - U) takes a fifth of exponential_()'s time, so the baseline gets it too.
+        # -log(1 - U) takes a fifth of exponential_()'s time; the baseline uses it too.
         exponentials = times.neg_().add_(1.0).log_().neg_()
         return relaxed_poisson_plain(u, self.temperature, exponentials)
 
@@ -71,10 +71,10 @@ class FixedSampler:
 def plain_loss(
     p: Parameters, x: Tensor, sample: Sample, beta: float, unrolling: Unrolling
 ) -> Unrolled:
-    """Return the loss on images x (B, M), as `objective.unrolled_loss` does.
+    """Return the loss on images x (B, M), as `training.objective.unrolled_loss` does.
 
     sample(u) is called twice per step, for the inference and for the loss. Of `unrolling` the
-    number of steps, the clips and the KL form matter; several updates per step are not plain.
+    number of steps, the clips and the KL form are used; several updates per step are not.
     """
     kl_form = poisson.KL_FORMS["code" if unrolling.code_form else "exact"]
     u = p.u0.expand(len(x), -1)

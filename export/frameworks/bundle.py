@@ -1,4 +1,4 @@
-"""Write a folder for snnTorch or Norse: the program's file, a script that loads it, a README."""
+"""Write a folder for snnTorch or Norse: the network's file, a script that loads it, a README."""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -20,7 +20,7 @@ README: Final = "README.md"
 
 @dataclass(frozen=True)
 class Framework:
-    """What differs between the two: names, and pieces of the script and of its README.
+    """Parts that differ between the frameworks: names, and pieces of the script and README.
 
     run is the body of `run(layer, pixels, steps)`; example is shown in the README.
     """
@@ -48,7 +48,7 @@ _SNNTORCH_EXAMPLE = """
     layer = load(seed=0, init_hidden=True)
     readout = torch.nn.Linear($neurons, 10), snn.Leaky(beta=0.9, init_hidden=True)
     net = torch.nn.Sequential(layer, *readout)
-    snntorch.utils.reset(net)                   # the next images begin at step 0
+    snntorch.utils.reset(net)                   # the next images start at step 0
     for _ in range(64):
         spk = net(pixels)                       # (N, $pixels)
 """
@@ -60,7 +60,7 @@ _NORSE_EXAMPLE = """
     from load import load
 
     model = norse.SequentialState(load(seed=0), torch.nn.Linear($neurons, 10), norse.LICell())
-    state = None                                # the next images begin at step 0
+    state = None                                # the next images start at step 0
     for _ in range(64):
         voltage, state = model(pixels, state)   # (N, $pixels)
 """
@@ -95,7 +95,7 @@ def write_framework_bundle(network: IntegerNetwork, out: Path, name: str) -> Non
 
 
 def _filled(template: str, network: IntegerNetwork, framework: Framework) -> str:
-    """Return a template of this folder with its $names filled in."""
+    """Return a template of this folder with its $names replaced."""
     height, width = network.input.image_shape
     values = {
         "neurons": str(network.n_neurons),

@@ -16,7 +16,7 @@ from ipvae_snn.export.self_check import REQUEST, check_pixels
 from ipvae_snn.export.targets import Target, Writer
 from ipvae_snn.ir.network import IntegerNetwork
 
-CHECK_SECONDS: Final = 600  # of the export's own script; it takes seconds
+CHECK_SECONDS: Final = 600  # limit for the exported script; it takes seconds
 
 
 def _target(name: str) -> Target:
@@ -26,7 +26,7 @@ def _target(name: str) -> Target:
         help=f"a layer of {bundle.FRAMEWORKS[name].framework}, with a script that loads it.",
         files=frozenset((bundle.README, "__pycache__", bundle.SCRIPT, bundle.NETWORK)),
         integer=Writer(partial(_write, name), partial(_check, name)),
-        refusal="the exported layer holds integers (and makes floats of them)",
+        refusal="the exported layer stores integers (and computes its floats from them)",
         ready=partial(_require, name),
     )
 

@@ -1,4 +1,4 @@
-"""Write a Lava bundle: a folder that runs with nothing but Python 3.10, numpy and lava-nc."""
+"""Write a Lava bundle: a folder that needs only Python 3.10, numpy and lava-nc to run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,9 +29,9 @@ CIRCUITS: Final = {
 def write_bundle(network: IntegerNetwork, out: Path, sources: Mapping[str, str]) -> None:
     """Write `network` and `sources` (file name -> text) as the folder `out`, whole or not at all.
 
-    The sources are hw.lava.runner.bundle_sources(), handed in by the caller: rooms do not import
-    each other. Their README.md is a template whose $names are filled in here. A folder that is
-    at `out` already is replaced.
+    The sources are hw.lava.runner.bundle_sources(), passed in by the caller, since export/ must not
+    import hw/. Their README.md is a template; its $names are replaced here. An existing folder at
+    `out` is replaced.
     """
     texts = dict(sources)
     texts[README] = fill_readme(network, texts[README])

@@ -1,1 +1,1 @@
-"""Export to ONNX: step and whole-inference models, their check, their back ends."""
+"""Export to ONNX: models of one step and of whole inference, their check, their back ends."""

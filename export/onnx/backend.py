@@ -1,4 +1,4 @@
-"""Runs integer programs as ONNX models: ONNX Runtime on the CPU, and ONNX's reference evaluator."""
+"""Back ends that run ONNX models: ONNX Runtime on the CPU, and ONNX's reference evaluator."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace, check_request
 from ipvae_snn.kernels.threads import n_threads
 
-CHUNK: Final = 128  # images at a time; measured: 32 to 512 take the same time an image
-TRACE_BYTES: Final = 1 << 28  # memory that the trace of one chunk may take
-BYTES_A_TRACED_COUNT: Final = 16  # counts and states, once stacked and once transposed
+CHUNK: Final = 128  # images at a time; measured: 32 to 512 take the same time per image
+TRACE_BYTES: Final = 1 << 28  # most memory for the trace of one chunk
+BYTES_A_TRACED_COUNT: Final = 16  # counts and states, stacked and transposed
 ERRORS_ONLY: Final = 3  # ONNX Runtime's log severity
 
 Run = Callable[[dict[str, Array]], dict[str, Array]]
@@ -47,7 +47,7 @@ def runtime(model: bytes | Path, threads: int | None = None) -> Run:
     options.intra_op_num_threads = n_threads(threads)
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
-    # Idle threads that spin take the processor from those that work, where cores are few.
+    # With few cores, spinning idle threads would slow down the working ones.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     name = str(model) if isinstance(model, Path) else "the ONNX model"
     try:
@@ -81,7 +81,7 @@ def _first_line(error: Exception) -> str:
 def run(
     network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
 ) -> Trace:
-    """Run `pixels` (N, M) uint8 in ONNX Runtime; return the trace, the interpreter's."""
+    """Run `pixels` (N, M) uint8 in ONNX Runtime; return the trace, equal to the interpreter's."""
     check_request(network, pixels, request)
     model = inference_model(IntegerCircuit(network), request.trace)
     return _in_chunks(runtime(model.SerializeToString(), threads), network, pixels, request)
@@ -112,7 +112,7 @@ def inference_feed(pixels: Array, request: RunRequest, first_row: int = 0) -> di
 def _in_chunks(
     run_model: Run, network: IntegerNetwork, pixels: UInt8, request: RunRequest
 ) -> Trace:
-    """Run a few images at a time, which bounds the memory and changes no result."""
+    """Run a few images at a time; this bounds the memory and changes no result."""
     rows = CHUNK
     if request.trace:
         image_bytes = request.steps * network.n_neurons * BYTES_A_TRACED_COUNT

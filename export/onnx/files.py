@@ -1,4 +1,4 @@
-"""Writes a network as a folder of ONNX models, and checks such folders by running them."""
+"""Write a network as a folder of ONNX models, and check such a folder by running it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage.atomic import atomic_folder
 
 MODELS: Final = {"encode": encode_model, "step": step_model, "inference": inference_model}
-# Float models add in another order than NumPy: a count may differ where a uniform lies within
-# rounding of a cumulative probability, and states by rounding.
+# Float models add in another order than NumPy: counts may differ where a uniform lies within
+# rounding error of a cumulative probability, and states differ by rounding errors.
 UNEQUAL_COUNTS: Final = 1e-3
 STATE_TOLERANCE: Final = {"float32": 1e-2, "float64": 1e-6}
 
@@ -56,7 +56,7 @@ for t in range(64):  # the same, one step at a time
     counts, state = step.run(["counts", "next_state"], feed)
 ```
 """
-SATURATED: Final = "; saturated int32 ({axes}): how many\n  neurons saturated, by " + ", ".join(
+SATURATED: Final = "; saturated int32 ({axes}): number of\n  saturated neurons, by " + ", ".join(
     SATURATIONS
 )
 SEMANTICS: Final = {
@@ -69,7 +69,7 @@ SEMANTICS: Final = {
 def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
     """Write encode.onnx, step.onnx, inference.onnx and README.md to the folder `out`.
 
-    The folder appears whole or not at all; an older one is replaced. Returns the files.
+    The folder is written whole or not at all; an older one is replaced. Returns the files.
     """
     height, width = network.input.image_shape
     return _write(
@@ -117,7 +117,7 @@ def _write(circuit: Circuit, out: Path, **texts: str) -> list[Path]:
 def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     """Run encode.onnx once and step.onnx for every step; return the trace, every step kept.
 
-    The reconstruction, which these models do not make, is empty: (N, 0).
+    The reconstruction, which these models do not compute, is empty: (N, 0).
     """
     encoded = runtime(folder / "encode.onnx")({"pixels": pixels})
     step = runtime(folder / "step.onnx")
@@ -127,12 +127,12 @@ def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     counts, spikes, states, saturated = [], [], [], []
     for t in range(request.steps):
         feed = {"held": held, "state": state, "seed": seed, "image": image}
-        result = step(feed | {"step": np.array(t, np.int64)})
-        state = result["next_state"]
-        counts.append(result["counts"])
-        spikes.append(result.get("spikes", result["counts"]))
+        outputs = step(feed | {"step": np.array(t, np.int64)})
+        state = outputs["next_state"]
+        counts.append(outputs["counts"])
+        spikes.append(outputs.get("spikes", outputs["counts"]))
         states.append(state)
-        saturated += [result["saturated"]] if "saturated" in result else []
+        saturated += [outputs["saturated"]] if "saturated" in outputs else []
     traced = np.stack(counts, axis=1)
     total = np.stack(spikes, axis=1).astype(np.int64)
     nothing = np.zeros((len(pixels), 0), np.float32)
@@ -155,13 +155,13 @@ def run_inference(folder: Path, pixels: Array, request: RunRequest) -> Trace:
 def check_files(out: Path, network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> None:
     """Run the integer models of the folder `out` and compare them with the interpreter.
 
-    Raises DivergedError that names the file, and the first image, step and neuron that differ
-    with both values; FileFormatError if a model cannot be loaded.
+    Raises DivergedError with the file, the first image, step and neuron that differ, and both
+    values; FileFormatError if a model cannot be loaded.
     """
     traced = RunRequest(request.steps, request.seed, request.first_image, trace=True)
     expected = interpreter.run(network, pixels, traced)
     stepwise = run_steps(out, pixels, request)
-    # step.onnx makes no reconstruction, so that there is nothing to compare.
+    # step.onnx computes no reconstruction, so there is none to compare.
     without = replace(expected, reconstruction=stepwise.reconstruction)
     whole = run_inference(out, pixels, request)
     if first_divergence(expected, whole) is not None:
@@ -176,7 +176,7 @@ def check_files(out: Path, network: IntegerNetwork, pixels: UInt8, request: RunR
 
 
 def _unrolled(folder: Path, pixels: Array, request: RunRequest) -> Trace:
-    """Run inference.onnx for 1, 2, ... T steps, so that its trace shows where it goes wrong."""
+    """Run inference.onnx for 1, 2, ... T steps, so that its trace shows the first difference."""
     runs = [
         run_inference(folder, pixels, replace(request, steps=t + 1)) for t in range(request.steps)
     ]
@@ -189,8 +189,8 @@ def _unrolled(folder: Path, pixels: Array, request: RunRequest) -> Trace:
 def check_float_files(out: Path, network: FloatNetwork) -> None:
     """Run the float models of the folder `out` on random images and compare with float inference.
 
-    Spike counts must agree but for 1 in 1000, and states, where an image's counts all agree, to
-    rounding. Raises DivergedError with the first image, step and neuron that differ.
+    At most 1 in 1000 spike counts may differ; where all counts of an image agree, its states must
+    agree up to rounding. Raises DivergedError with the first image, step and neuron that differ.
     """
     rng = np.random.default_rng(0)
     shape = (IMAGES, network.n_pixels)
@@ -204,11 +204,11 @@ def check_float_files(out: Path, network: FloatNetwork) -> None:
     unequal = float((expected.counts != stepwise.counts).mean())
     tolerance = STATE_TOLERANCE[stepwise.state.dtype.name]
     drawn = max(expected.counts.size, int(expected.counts_sum.sum()))
-    for name, result in (("step.onnx", stepwise), ("inference.onnx", whole)):
-        error = np.abs(result.state[same] - expected.state[same]).max(initial=0.0)
-        strays = np.abs(result.counts_sum - expected.counts_sum).sum() / drawn
+    for name, trace in (("step.onnx", stepwise), ("inference.onnx", whole)):
+        error = np.abs(trace.state[same] - expected.state[same]).max(initial=0.0)
+        strays = np.abs(trace.counts_sum - expected.counts_sum).sum() / drawn
         if unequal > UNEQUAL_COUNTS or strays > UNEQUAL_COUNTS or not error <= tolerance:
-            divergence = first_divergence(expected, result)
+            divergence = first_divergence(expected, trace)
             place = divergence.describe() if divergence else "states differ"
             raise DivergedError(
                 f"{out / name} does not give float inference's result: {place}; export it again"

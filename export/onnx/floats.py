@@ -1,7 +1,7 @@
-"""A trained float network as ONNX subgraphs: a `Circuit` of onnx_models.
+"""A trained float network as ONNX subgraphs: a `Circuit` (export/onnx/models.py).
 
-It computes what ipvae_snn/inference/reference.py computes, in Gram form, with the state in float32
-or float64; counts are always drawn in float64, since float32 does not hold a 31-bit uniform.
+It computes the same as ipvae_snn/inference/reference.py, in Gram form, with the state in float32 or
+float64. Counts are always drawn in float64, since float32 cannot represent a 31-bit uniform.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ipvae_snn.models.float_network import FloatNetwork
 
 Precision = Literal["float32", "float64"]
 ELEMENT: Final[dict[Precision, int]] = {"float32": FLOAT32, "float64": FLOAT64}
-# A little below the true limit, so that rounding cannot drop a part: the number of parts decides.
+# Slightly below the true limit, so that rounding cannot drop a part; the number of parts decides.
 ONE_PART_MARGIN: Final = 1e-5
 
 
@@ -35,7 +35,7 @@ class FloatSampling:
     splits: bool = True
 
     def may_spike(self, g: Graph, state: Value, uniform: Value) -> Value:
-        """Return whether exp(-rate) <= u; dividing into parts only makes a count 0 likelier."""
+        """Return whether exp(-rate) <= u; division into parts makes a count of 0 more likely."""
         silent = g.op("Exp", g.op("Neg", self._rate(g, state)))
         return g.compare("LessOrEqual", silent, self._unit(g, uniform))
 
@@ -78,7 +78,7 @@ class FloatCircuit:
 
     @property
     def state_type(self) -> int:
-        """ONNX element type of the membrane potential and of what is held of an image."""
+        """ONNX element type of the membrane potential and of the input current."""
         return ELEMENT[self.arithmetic]
 
     @property
@@ -101,7 +101,7 @@ class FloatCircuit:
 
     @property
     def n_held(self) -> int:
-        """Length of what is held of an image: K currents."""
+        """Length of the stored input per image: K input currents."""
         return self.n_neurons
 
     def held(self, g: Graph, pixels: Value) -> Value:
@@ -114,14 +114,14 @@ class FloatCircuit:
     def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
         """Return counts int32 and state after the step, (N, K); soft clips saturate nowhere.
 
-        Of a step of n updates, update j draws as update step * n + j; counts are those of the
-        last one, and spikes all that the step had.
+        In a step of n updates, update j uses the uniforms of update step * n + j. counts are those
+        of the last update, spikes those of all updates.
         """
         updates = self.network.updates_per_step
         if updates == 1:
             return Stepped(*self._update(g, keys, step, state, held, None))
         first = g.op("Mul", step, updates)
-        # The first update finds the potential where the step began: nothing is pulled back.
+        # At the first update the potential is where the step started: the leak is zero.
         counts, after = self._update(g, keys, first, state, held, None)
 
         def update(
@@ -139,7 +139,7 @@ class FloatCircuit:
     def _update(
         self, g: Graph, keys: Keys, number: Value, state: Value, held: Value, start: Value | None
     ) -> tuple[Value, Value]:
-        """Return counts int32 and state after update `number`; `start`: what a leak pulls to."""
+        """Return counts int32 and state after update `number`; the leak pulls towards `start`."""
         d = self.dynamics
         counts = spike_counts(g, FloatSampling(), keys, state, number, self.n_neurons)
         lateral = self._constant(g, d.step_size * d.G, "lateral")
@@ -150,7 +150,7 @@ class FloatCircuit:
         return counts, self._soft_clip(g, g.op("Add", state, self._soft_clip(g, change)))
 
     def _soft_clip(self, g: Graph, a: Value) -> Value:
-        """Return clip - softplus(clip - max(a, floor)), softplus in a form that cannot overflow."""
+        """Return clip - softplus(clip - max(a, floor)), with a softplus that cannot overflow."""
         clip = g.scalar(self.dynamics.clip, a.dtype)
         below = g.op("Sub", clip, g.op("Max", a, self.dynamics.floor))
         small = g.op("Exp", g.op("Neg", g.op("Abs", below)))
@@ -163,7 +163,7 @@ class FloatCircuit:
         return g.cast(g.op("MatMul", g.cast(counts, self.state_type), phi), FLOAT32)
 
     def metadata(self) -> dict[str, str]:
-        """Return what distinguishes this network, by name."""
+        """Return the metadata of this network, by name."""
         height, width = self.network.image_shape
         return {
             "input_kind": self.network.input_kind,

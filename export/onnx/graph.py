@@ -1,4 +1,4 @@
-"""A small typed builder over onnx.helper: values know their element type, constants are shared.
+"""Typed builder over onnx.helper: values carry their element type, constants are shared.
 
 `Graph` collects the nodes of one ONNX graph. A subgraph (the body of a Loop or a branch of an
 If) is a `Graph` with a parent: it may use every value of its ancestors, and its constants become
@@ -45,7 +45,7 @@ Operand = Value | int | float
 
 @dataclass(frozen=True)
 class _Constants:
-    """What the graphs of one model share: initialisers by content, and a counter for names."""
+    """Shared state of the graphs of one model: initialisers by content, a counter for names."""
 
     by_content: dict[tuple[str, tuple[int, ...], bytes], Value]
     tensors: list[TensorProto]
@@ -62,10 +62,10 @@ class Graph:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
 
-    # -- what a graph consists of -------------------------------------------------------------
+    # -- elements of a graph ------------------------------------------------------------------
 
     def input(self, name: str, dtype: int, shape: Sequence[Dim] | None, doc: str = "") -> Value:
-        """Declare an input; `shape` None leaves the rank open (as loops over lists need)."""
+        """Declare an input; `shape` None leaves the rank open (needed by loops over lists)."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape, doc))
         return Value(name, dtype)
 
@@ -78,13 +78,13 @@ class Graph:
         """Return `array` as an initialiser of the outermost graph; equal arrays are shared."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
         key = (array.dtype.str, array.shape, array.tobytes())
-        result = self._shared.by_content.get(key)
-        if result is None:
+        initialiser = self._shared.by_content.get(key)
+        if initialiser is None:
             tensor = numpy_helper.from_array(array, self._fresh(name))
-            result = Value(tensor.name, tensor.data_type)
-            self._shared.by_content[key] = result
+            initialiser = Value(tensor.name, tensor.data_type)
+            self._shared.by_content[key] = initialiser
             self._shared.tensors.append(tensor)
-        return result
+        return initialiser
 
     def scalar(self, number: int | float, dtype: int) -> Value:
         """Return a constant of rank 0."""
@@ -99,7 +99,7 @@ class Graph:
     ) -> Value:
         """Add a node. Numbers become constants of the first Value's type, which all must share.
 
-        `dtype` is the result's element type where it is not the operands'.
+        `dtype` is the result's element type if it differs from the operands'.
         """
         element = next(o.dtype for o in operands if isinstance(o, Value))
         values = [o if isinstance(o, Value) else self.scalar(o, element) for o in operands]
@@ -120,7 +120,7 @@ class Graph:
         self._shared.counter[0] += 1
         return f"{stem}_{self._shared.counter[0]}"
 
-    # -- operators whose types need care ------------------------------------------------------
+    # -- operators with type restrictions -----------------------------------------------------
 
     def cast(self, value: Value, dtype: int) -> Value:
         """Return `value` as another type; ONNX defines that integers wrap (two's complement)."""
@@ -129,7 +129,7 @@ class Graph:
         return self.op("Cast", value, dtype=dtype, to=dtype)
 
     def shift_right(self, value: Value, shift: Operand) -> Value:
-        """Return value >> shift for a value that is not negative (BitShift takes unsigned only)."""
+        """Return value >> shift for a nonnegative value (BitShift takes unsigned integers only)."""
         unsigned = UINT32 if value.dtype in (INT32, UINT32) else UINT64
         amount = self.cast(shift, unsigned) if isinstance(shift, Value) else shift
         moved = self.op("BitShift", self.cast(value, unsigned), amount, direction="RIGHT")
@@ -187,7 +187,7 @@ class Graph:
     def branch(
         self, condition: Value, yes: Callable[[Graph], Value], no: Callable[[Graph], Value]
     ) -> Value:
-        """Return what `yes` or `no` builds, depending on a bool scalar; only that one runs."""
+        """Return the output of `yes` or `no`, depending on a bool scalar; only that one runs."""
         bodies, dtypes = [], []
         for name, build in (("then", yes), ("otherwise", no)):
             body = Graph(self._fresh(name), self)
@@ -210,8 +210,8 @@ class Graph:
         """Return the final state and the scan outputs of an ONNX Loop.
 
         trips: int64 scalar, the number of iterations, or None for no limit. `build(body,
-        iteration, state)` returns (go on: bool scalar or None for always, new state, scan
-        outputs). `shapes` are those of the state; condition: whether to start at all.
+        iteration, state)` returns (continue: bool scalar, or None for always; new state; scan
+        outputs). `shapes` are those of the state; condition: whether to run the first iteration.
         """
         body = Graph(self._fresh("body"), self)
         iteration = body.input(body._fresh("iteration"), INT64, [])
@@ -229,7 +229,7 @@ class Graph:
         dtypes = [value.dtype for value in [*new_state, *scans]]
         return self.raw("Loop", inputs, dtypes, body=body.proto())
 
-    # -- the finished thing -------------------------------------------------------------------
+    # -- the finished graph -------------------------------------------------------------------
 
     def proto(self, initializers: Sequence[TensorProto] = ()) -> onnx.GraphProto:
         """Return the graph; a subgraph has no initialisers of its own."""

@@ -1,6 +1,6 @@
-"""The integer program as ONNX subgraphs of integers only: a `Circuit` of onnx_models.
+"""The integer network as ONNX subgraphs of integers: a `Circuit` (export/onnx/models.py).
 
-docs/ir.md is the specification; onnx_synapses holds the sums.
+docs/ir.md is the specification; export/onnx/synapses.py has the synaptic sums.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def exp2_negative_graph(g: Graph, exponent: Value, tables: SamplerTables) -> Val
 
 @dataclass(frozen=True)
 class IntegerSampling:
-    """The program's Poisson sampler (docs/ir.md, Poisson counts): a `Sampling`."""
+    """The Poisson sampler of the integer network (docs/ir.md, Poisson counts): a `Sampling`."""
 
     group: NeuronGroup
     tables: SamplerTables
@@ -77,24 +77,24 @@ class IntegerSampling:
 
     @property
     def one_part_limit(self) -> int:
-        """Three octaves: the largest membrane potential that takes a single part."""
+        """Three octaves: the largest membrane potential with a single part."""
         return SPLIT_OCTAVES << self.group.fraction_bits
 
     @property
     def splits(self) -> bool:
-        """Whether the program's clamp lets a neuron take more than one part."""
+        """True if the limit of potentials allows more than one part."""
         return self.group.state_max > self.one_part_limit
 
     @cached_property
     def silent_below(self) -> Int32:
-        """Least uniform that can give a part a spike, for each bucket from state_min up."""
+        """Least uniform that can give a spike, per bucket of potentials from state_min up."""
         group = self.group
         return least_spiking_uniforms(
             group.state_min, group.state_max, group.fraction_bits, self.tables
         )
 
     def may_spike(self, g: Graph, state: Value, uniform: Value) -> Value:
-        """Return false only where the uniform is below all that give a spike near this state."""
+        """Return false only where the uniform is too small for a spike at this state."""
         above = g.op("Sub", state, self.group.state_min)
         bucket = g.shift_right(above, self.group.fraction_bits - BUCKETS_LOG2)
         least = g.gather(g.constant(self.silent_below, "silent_below"), g.cast(bucket, INT32))
@@ -131,7 +131,7 @@ class IntegerSampling:
 
 
 def held(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
-    """Return what the circuit keeps of pixels (N, M) uint8: int32, as interpreter.held."""
+    """Return the stored input of pixels (N, M) uint8: int32, as interpreter.held."""
     if network.residual is not None:
         return payload_of(g, network, pixels)
     return image_current(g, network, pixels)
@@ -140,11 +140,11 @@ def held(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
 def integrate(
     g: Graph, network: IntegerNetwork, state: Value, held: Value, counts: Value
 ) -> tuple[Value, Value]:
-    """Return the membrane potentials (N, K) after this step's counts have competed.
+    """Return the membrane potentials (N, K) after the competition of this step's counts.
 
-    And how many neurons saturated, (N, 5), by trace.SATURATIONS; both int32. What a neuron
-    receives apart from its self-inhibition is bounded first, by a number, which is the same as
-    bounding the whole by a tensor (docs/ir.md, step 3).
+    And the number of saturated neurons, (N, 5), by trace.SATURATIONS; both int32. The input of a
+    neuron without its self-inhibition is clipped first, by a number; this equals clipping the whole
+    by a tensor (docs/ir.md, step 3).
     """
     group = network.neurons
     extra = group.extra_bits
@@ -173,9 +173,9 @@ def integrate(
 def _received(
     g: Graph, network: IntegerNetwork, held: Value, counts: Value
 ) -> tuple[Value, list[Value]]:
-    """Return what neurons receive apart from their own inhibition, int64 (N, K).
+    """Return the input of neurons without their self-inhibition, int64 (N, K).
 
-    And where residual neurons saturate, (N, M), if there are any.
+    And where residual neurons saturate, (N, M), in a two-layer circuit.
     """
     if network.lateral is not None:
         lateral = lateral_current(g, network, network.lateral, counts)
@@ -188,7 +188,7 @@ def _received(
 
 
 def decode(g: Graph, network: IntegerNetwork, counts: Value) -> Value:
-    """Return the reconstruction (N, M) float32: an exact integer sum, then one float product."""
+    """Return the reconstruction (N, M) float32: an exact integer sum and one float product."""
     weights = network.decoder.weights.astype(np.int64).T
     bound = int(np.abs(weights).sum(axis=0).max()) * network.neurons.max_count
     narrow = bound <= INT32_MAX
@@ -201,7 +201,7 @@ def decode(g: Graph, network: IntegerNetwork, counts: Value) -> Value:
 
 @dataclass(frozen=True)
 class IntegerCircuit:
-    """An integer program as the parts of an ONNX model: a `Circuit`."""
+    """An integer network as the parts of an ONNX model: a `Circuit`."""
 
     network: IntegerNetwork
     arithmetic: str = "integer"
@@ -220,16 +220,16 @@ class IntegerCircuit:
 
     @property
     def initial_state(self) -> Int32:
-        """Membrane potentials (K,) when an image appears."""
+        """Initial membrane potentials (K,) of an image."""
         return self.network.neurons.initial_state
 
     @property
     def n_held(self) -> int:
-        """Length of what is held: K currents, or M payloads in a two-layer circuit."""
+        """Length of the stored input: K input currents, or M payloads in a two-layer circuit."""
         return self.n_neurons if self.network.residual is None else self.n_pixels
 
     def held(self, g: Graph, pixels: Value) -> Value:
-        """Return what is held of pixels (N, M) uint8: (N, n_held) int32."""
+        """Return the stored input of pixels (N, M) uint8: (N, n_held) int32."""
         return held(g, self.network, pixels)
 
     def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
@@ -245,5 +245,5 @@ class IntegerCircuit:
         return decode(g, self.network, counts)
 
     def metadata(self) -> dict[str, str]:
-        """Return what distinguishes this program, by name."""
+        """Return the metadata of this network, by name."""
         return metadata(self.network)

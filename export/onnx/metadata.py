@@ -1,4 +1,4 @@
-"""What an ONNX model says of the integer program in it: scales, limits and provenance as texts."""
+"""Metadata of an ONNX model of an integer network: scales, limits, provenance, as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ipvae_snn.ir.trace import SATURATIONS
 
 
 def metadata(network: IntegerNetwork) -> dict[str, str]:
-    """Return the scales, limits and provenance of a program as texts."""
+    """Return the scales, limits and provenance of a network as text."""
     code, group = network.input, network.neurons
     return {
         "program_version": str(network.version),
@@ -31,22 +31,22 @@ def metadata(network: IntegerNetwork) -> dict[str, str]:
 
 
 def _circuit_metadata(network: IntegerNetwork) -> dict[str, str]:
-    result = {}
+    texts = {}
     if network.lateral is not None:
-        result["lateral_scale"] = _extent(_octaves(network.lateral, network.neurons))
+        texts["lateral_scale"] = _extent(_octaves(network.lateral, network.neurons))
     if network.residual is not None:
-        result["prediction_scale"] = _extent(_scale(network.residual.prediction))
-        result["residual_limit"] = str(network.residual.limit)
-    return result
+        texts["prediction_scale"] = _extent(_scale(network.residual.prediction))
+        texts["residual_limit"] = str(network.residual.limit)
+    return texts
 
 
 def _octaves(connection: Connection, group: NeuronGroup) -> Array:
-    """Return octaves a unit of the synaptic sum, per neuron."""
+    """Return octaves per unit of the synaptic sum, per neuron."""
     return np.asarray(_scale(connection) * 2.0 ** -(group.fraction_bits + group.extra_bits))
 
 
 def _scale(connection: Connection) -> Array:
-    """Return units of what a connection drives, for a unit of its sum."""
+    """Return units of the connection's target per unit of its sum."""
     return np.asarray(connection.multiplier * np.exp2(-connection.shift.astype(np.float64)))
 
 

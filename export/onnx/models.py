@@ -1,6 +1,6 @@
-"""Assembles the three ONNX models of a circuit: encode, step and whole inference.
+"""The three ONNX models of a circuit: encode, step and whole inference.
 
-Integer and float circuits differ in their parts only; the models have the same inputs and
+Integer and float circuits differ in their parts only; their models have the same inputs and
 outputs. N, the number of images, is dynamic; T, the number of steps, is an input.
 """
 
@@ -17,14 +17,14 @@ from ipvae_snn.export.onnx.graph import INT32, INT64, Dim, Graph, Value
 from ipvae_snn.export.onnx.primitives import Keys, make_keys
 from ipvae_snn.ir.trace import SATURATIONS
 
-SATURATED: Final = "how many neurons saturated: " + ", ".join(SATURATIONS)
+SATURATED: Final = "number of saturated neurons: " + ", ".join(SATURATIONS)
 
 
 class Stepped(NamedTuple):
     """One step: counts int32 of its last update and the state after it, both (N, K).
 
-    saturated (N, 5) int32, by trace.SATURATIONS, is None where the arithmetic has none. spikes
-    (N, K) int32: those of all updates of the step, None where there is one update.
+    saturated (N, 5) int32, by trace.SATURATIONS, is None where the arithmetic never saturates.
+    spikes (N, K) int32: those of all updates of the step, None for one update per step.
     """
 
     counts: Value
@@ -34,7 +34,7 @@ class Stepped(NamedTuple):
 
 
 class Circuit(Protocol):
-    """What an exporter of some arithmetic provides; N images, M pixels, K neurons."""
+    """Parts of an ONNX model in one arithmetic; N images, M pixels, K neurons."""
 
     @property
     def arithmetic(self) -> str:
@@ -46,7 +46,7 @@ class Circuit(Protocol):
 
     @property
     def state_type(self) -> int:
-        """ONNX element type of the membrane potential and of what is held of an image."""
+        """ONNX element type of the membrane potential and of the stored input."""
 
     @property
     def n_pixels(self) -> int:
@@ -58,23 +58,23 @@ class Circuit(Protocol):
 
     @property
     def initial_state(self) -> Array:
-        """Membrane potentials (K,) when an image appears."""
+        """Initial membrane potentials (K,) of an image."""
 
     @property
     def n_held(self) -> int:
-        """Length of what is held of an image while it is shown."""
+        """Length of the stored input per image."""
 
     def held(self, g: Graph, pixels: Value) -> Value:
-        """Return what is held (N, n_held) of pixels (N, M)."""
+        """Return the stored input (N, n_held) of pixels (N, M)."""
 
     def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
-        """Return what a step from `state` (N, K) gives with `held` of the images."""
+        """Return one step from `state` (N, K) with the stored input `held`."""
 
     def decode(self, g: Graph, counts: Value) -> Value:
         """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
 
     def metadata(self) -> dict[str, str]:
-        """Return what distinguishes this network, by name."""
+        """Return the metadata of this network, by name."""
 
 
 def encode_model(circuit: Circuit) -> onnx.ModelProto:
@@ -82,7 +82,7 @@ def encode_model(circuit: Circuit) -> onnx.ModelProto:
     g = Graph("encode")
     shape: list[Dim] = ["N", circuit.n_neurons]
     pixels = _pixels(g, circuit)
-    g.output("held", circuit.held(g, pixels), ["N", circuit.n_held], "what is kept of the image")
+    g.output("held", circuit.held(g, pixels), ["N", circuit.n_held], "stored input of the image")
     g.output("state", _initial_state(g, circuit, pixels), shape, "initial membrane potential")
     return _finish(g, circuit, "encode", "the input side")
 
@@ -90,8 +90,8 @@ def encode_model(circuit: Circuit) -> onnx.ModelProto:
 def step_model(circuit: Circuit) -> onnx.ModelProto:
     """Return the model held, state (N, K), seed, image (N,), step -> counts, next_state.
 
-    And saturated (N, 5) where the circuit counts what saturates; spikes (N, K) of all updates
-    where a step has several, of which counts are the last one's.
+    And saturated (N, 5) where the circuit counts saturations; spikes (N, K) of all updates where a
+    step has several (counts are those of the last one).
     """
     g = Graph("step")
     shape: list[Dim] = ["N", circuit.n_neurons]
@@ -114,8 +114,8 @@ def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
     """Return the model pixels (N, M), seed, first_image, steps -> the arrays of a Trace.
 
     counts_sum int64 (N, K), state (N, K), spikes_per_step int64 (N, T), reconstruction float32
-    (N, M); saturated int32 (N, T, 5) where the circuit counts it; with `trace` also counts int32
-    and states, both (N, T, K).
+    (N, M); saturated int32 (N, T, 5) where the circuit counts saturations; with `trace` also
+    counts int32 and states, both (N, T, K).
     """
     g = Graph("inference")
     k = circuit.n_neurons
@@ -161,7 +161,7 @@ def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
 
 
 def _pixels(g: Graph, circuit: Circuit) -> Value:
-    return g.input("pixels", circuit.pixel_type, ["N", circuit.n_pixels], "images, one a row")
+    return g.input("pixels", circuit.pixel_type, ["N", circuit.n_pixels], "images, one per row")
 
 
 def _seed(g: Graph) -> Value:
@@ -173,7 +173,7 @@ def _rows(g: Graph, value: Value) -> Value:
 
 
 def _keys(g: Graph, seed: Value, images: Value) -> Keys:
-    # No word has rank 0: NumPy warns where a scalar addition wraps, and these are meant to.
+    # No word has rank 0: NumPy warns where a scalar addition wraps, and these must wrap.
     return make_keys(g, g.reshape(g.cast(seed, INT32), 1), g.unsqueeze(g.cast(images, INT32), 1))
 
 

@@ -1,10 +1,10 @@
-"""Threefry uniforms and Poisson counts as ONNX subgraphs, shared by integer and float models.
+"""Threefry uniforms and Poisson counts as ONNX subgraphs, for integer and float models.
 
-ONNX Runtime 1.20 adds and compares signed integers only and shifts unsigned ones only, so a
-32-bit word is an int32 here (additions wrap) and visits uint32 to be rotated. Work that few
-neurons need is done on lists: the first part of a step is drawn on the full (N, K) grid, where
-nearly every count is surely 0; the others, and the further parts of fast neurons, are gathered,
-inverted together, and scattered back.
+ONNX Runtime 1.20 adds and compares signed integers only and shifts unsigned ones only. So a 32-bit
+word is an int32 here (additions wrap) and is cast to uint32 for rotations. Work that few neurons
+need uses lists: the first part of a step is drawn on the full (N, K) grid, where nearly every count
+is certainly 0. The remaining entries, and the further parts of fast neurons, are gathered, inverted
+together, and scattered back.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from ipvae_snn.export.onnx.graph import INT32, INT64, UINT32, Graph, Value
 from ipvae_snn.ir.prng import PARITY, PART_SHIFT, ROTATIONS, ROUNDS, UNIFORM_BITS
 
-PARTS_AT_ONCE: Final = 16  # further parts drawn together; bounds the memory of runaway neurons
+PARTS_AT_ONCE: Final = 16  # further parts drawn together; bounds the memory of fast neurons
 PARTS_AT_ONCE_LOG2: Final = 4
 
 
 class Sampling(Protocol):
-    """The arithmetic by which counts are drawn; lists are (n,), grids (N, K)."""
+    """Arithmetic of the Poisson sampler; lists are (n,), grids (N, K)."""
 
     @property
     def max_part_count(self) -> int:
@@ -30,14 +30,14 @@ class Sampling(Protocol):
 
     @property
     def one_part_limit(self) -> int | float:
-        """The largest state that takes a single part."""
+        """The largest state with a single part."""
 
     @property
     def splits(self) -> bool:
-        """Whether any state can lie above that limit."""
+        """True if a state can exceed that limit."""
 
     def may_spike(self, g: Graph, state: Value, uniform: Value) -> Value:
-        """Return bool (N, K): false only where the first part's count is surely 0."""
+        """Return bool (N, K): false only where the first part's count is certainly 0."""
 
     def parts(self, g: Graph, state: Value) -> Value:
         """Return the number of parts of each state of a list, int64."""
@@ -51,7 +51,7 @@ class Sampling(Protocol):
 
 @dataclass(frozen=True)
 class Keys:
-    """Threefry's key (seed, image) as int32 words, and what its five injections add."""
+    """Threefry's key (seed, image) as int32 words, and the words of its five injections."""
 
     seed: Value
     image: Value
@@ -74,7 +74,7 @@ def threefry(
     counter: Value,
     block: Value | np.ndarray[tuple[int, ...], np.dtype[np.int32]],
 ) -> tuple[Value, Value]:
-    """Return Threefry-2x32-20's two words (int32) of the key and (counter, block); see prng."""
+    """Return the two words (int32) of Threefry-2x32-20 for key and (counter, block): ir/prng.py."""
     start = block if isinstance(block, Value) else g.constant(block, "blocks")
     first = g.op("Add", counter, keys.seed)
     second = g.op("Add", start, keys.image)
@@ -120,8 +120,8 @@ def uniform_list(
 def invert(g: Graph, sampling: Sampling, state: Value, uniform: Value) -> Value:
     """Return the counts (int32) of one part for lists of states and uniforms.
 
-    Sequential inversion: the loop ends when no threshold lies above its cumulative probability.
-    A count stays where the next one's probability has come down to 0 (docs/ir.md).
+    Sequential inversion: the loop ends when no threshold exceeds its cumulative probability. A
+    count stays where the next one's probability has reached 0 (docs/ir.md).
     """
     threshold, rate, probability = sampling.begin(g, state, uniform)
 
@@ -169,7 +169,7 @@ def _further_parts(
     n_neurons: int,
     counts: Value,
 ) -> Value:
-    """Return `counts` (N K,) with the parts 1, 2, ... of neurons above one part's rate added."""
+    """Return `counts` (N K,) plus the parts 1, 2, ... of neurons above one part's rate."""
     largest = g.reshape(g.reduce("ReduceMax", states), 1)
     most = g.reshape(sampling.parts(g, largest))
     trips = g.shift_right(g.op("Add", most, PARTS_AT_ONCE - 2), PARTS_AT_ONCE_LOG2)

@@ -1,9 +1,9 @@
-"""Synaptic sums of the integer program as ONNX subgraphs: exact products of unsigned bytes.
+"""Synaptic sums of the integer network as ONNX subgraphs: exact products of unsigned bytes.
 
 Sums of weights times payloads are MatMulInteger of unsigned bytes (weights stored plus 128, with
-zero point 128): for unsigned operands every known kernel is exact, whereas unsigned times signed
-may saturate at 16 bits on processors without VNNI. A payload that may not fit a byte is written
-in base 256, and the product of a higher digit is made only where some payload needs it.
+zero point 128). For unsigned operands every known kernel is exact; unsigned times signed may
+saturate at 16 bits on processors without VNNI. A payload that may exceed a byte is split into
+digits in base 256, and the product of a higher digit is computed only if some payload needs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
 
 BYTE: Final = 256
-SIGNED_DIGIT: Final = 128  # zero point of the digits -128..127, in which payloads of both signs are
+SIGNED_DIGIT: Final = 128  # zero point of the digits -128..127 of signed payloads
 LIFT_BITS: Final = 25  # payloads lie within 24 bits, so adding 2**25 makes them positive
 Product = Callable[[Graph, Value], Value]
 
@@ -35,7 +35,7 @@ def scale_sum(g: Graph, total: Value, connection: Connection) -> Value:
 
 def byte_product(g: Graph, connection: Connection, zero_point: int) -> Product:
     """Return the function bytes uint8 (N, sources) -> sums int32 (N, targets) of weight times
-    (byte - zero_point); it may be used in the subgraphs of `g` too.
+    (byte - zero_point); it may be used in subgraphs of `g` too.
     """
     stored = (connection.weights.astype(np.int16).T + 128).astype(np.uint8)
     weights, middle = g.constant(stored, "weights"), g.scalar(128, UINT8)
@@ -66,7 +66,7 @@ def payload_sum(
             return b.op("Add", b.op("Mul", high, BYTE), low)
 
         most = h.reduce("ReduceMax", h.op("Abs", payload) if zero else payload)
-        # Not a digit's own range where it is signed (-128): one product more changes no sum.
+        # Not a signed digit's full range (-128): one more product changes no sum.
         return h.branch(h.compare("Greater", most, BYTE - 1 - zero), wide, lambda _: low)
 
     return total(g, payload, largest)
@@ -78,7 +78,7 @@ def payload_of(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
 
 
 def image_current(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
-    """Return the held current (N, K) int32 of pixels (N, M) uint8, in a one-layer circuit."""
+    """Return the input current (N, K) int32 of pixels (N, M) uint8, in a one-layer circuit."""
     total = byte_product(g, network.feedforward, network.input.zero_point)(g, pixels)
     return g.cast(_with_bias(g, network, total), INT32)
 

@@ -1,4 +1,4 @@
-"""The target `onnx`: three models that ONNX Runtime runs."""
+"""The target `onnx`: three models for ONNX Runtime."""
 
 from pathlib import Path
 from typing import Final

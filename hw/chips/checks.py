@@ -1,4 +1,4 @@
-"""Typed access to a user's TOML table, with one-line errors: file, key, value, rule, mend."""
+"""Typed access to a user's TOML table, with one-line errors: file, key, value, rule, remedy."""
 
 import difflib
 import math
@@ -9,20 +9,20 @@ from typing import Any, NoReturn
 from ipvae_snn.errors import ConfigError
 
 
-def refuse(place: str, value: str, rule: str, mend: str) -> NoReturn:
-    """Raise ConfigError: where, what was found, what is allowed, what to do."""
-    raise ConfigError(f"{place}: {value}, but {rule}; {mend}")
+def refuse(place: str, value: str, rule: str, remedy: str) -> NoReturn:
+    """Raise ConfigError: the place, the value, the rule, the remedy."""
+    raise ConfigError(f"{place}: {value}, but {rule}; {remedy}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean ...?)" if a known word is near, else nothing."""
+    """Return " (did you mean ...?)" if a known word is similar, else ""."""
     close = difflib.get_close_matches(word, list(known), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a TOML file: its file, the keys that lead to it, and what it holds."""
+    """One table of a TOML file: its file, the keys that lead to it, its values."""
 
     where: str
     path: str
@@ -38,7 +38,7 @@ class Table:
         return f"{self.where}: {self.path}.{key}" if self.path else f"{self.where}: {key}"
 
     def only(self, *known: str) -> None:
-        """Refuse a key that is not known, with the nearest one that is."""
+        """Refuse an unknown key, and suggest the nearest known one."""
         for key in self.data:
             if key not in known:
                 refuse(
@@ -61,7 +61,7 @@ class Table:
         return Table(self.where, f"{self.path}.{key}" if self.path else key, value)
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a text that is not blank, or `default` if it is absent."""
+        """Return a non-empty string, or `default` if it is absent."""
         value = self.data.get(key, default)
         if value is None:
             refuse(self.at(key), "is missing", "it is needed", f'add {key} = "..."')
@@ -70,7 +70,7 @@ class Table:
         return value
 
     def number(self, key: str) -> float:
-        """Return a finite number that is not negative."""
+        """Return a finite, nonnegative number."""
         value = self.data[key]
         if isinstance(value, bool) or not isinstance(value, int | float):
             refuse(self.at(key), repr(value), "it must be a number", "write it without quotes")
@@ -84,8 +84,8 @@ class Table:
         """Return true or false, or `default` if it is absent."""
         value = self.data.get(key, default)
         if not isinstance(value, bool):
-            result = "is missing" if value is None else repr(value)
-            refuse(self.at(key), result, "it must be true or false", f"write {key} = true or false")
+            given = "is missing" if value is None else repr(value)
+            refuse(self.at(key), given, "it must be true or false", f"write {key} = true or false")
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:

@@ -1,10 +1,10 @@
-"""What a chip profile may state, and the unit of each number."""
+"""Keys of a chip profile, and the unit of each number."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-# A limit is a whole number.
+# A limit is an integer.
 LIMIT_UNITS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "cores_per_chip": "cores",
@@ -36,7 +36,7 @@ EVENTS: Final = (
     "spike_out", "message", "spike_within_tile", "hop_east_west", "hop_north_south",
     "synapse_word_read", "barrier",
 )  # fmt: skip
-# A processor's: arithmetic, and words of 64 bits moved from the memory of that size.
+# Of a processor: arithmetic, and words of 64 bits read from a memory of that size.
 CPU_OPERATIONS: Final = (
     "int8_add", "int8_multiply", "int32_add", "int32_multiply", "fp32_add", "fp32_multiply",
     "word_8_kib", "word_32_kib", "word_1_mib", "word_dram",

@@ -1,4 +1,4 @@
-"""Chip profiles: limits and energies an operation, each with its unit, source and confidence."""
+"""Chip profiles: limits and energies per operation, each with its unit, source and confidence."""
 
 import math
 import sys
@@ -28,8 +28,8 @@ _LARGEST: Final = 1 << 53
 class Figure:
     """One published number: from `low` to `high`.
 
-    Both are equal where the source gives one value. high is None where it states a minimum only;
-    both are None where nothing is public. confidence: high (primary text), medium (a good
+    Both are equal where the source gives one value. high is None where it states a minimum only.
+    Both are None where nothing is public. confidence: high (primary text), medium (a good
     secondary source), low (inferred), definition (this project defines the chip) or none.
     """
 
@@ -42,11 +42,11 @@ class Figure:
 
     @property
     def value(self) -> float | None:
-        """The number, the least one where the source gives a range; None where not public."""
+        """The number, the smallest one where the source gives a range, None where not public."""
         return self.low
 
     def text(self) -> str:
-        """Return the number for people, without its unit."""
+        """Return the number as text, without its unit."""
         if self.low is None:
             return "not public"
         if self.high is None:
@@ -58,7 +58,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Feature:
-    """Whether a chip can do something; value is None where that is not public."""
+    """Capability of a chip; value is None where it is not public."""
 
     value: bool | None
     source: str
@@ -68,9 +68,9 @@ class Feature:
 
 @dataclass(frozen=True)
 class ChipProfile:
-    """A chip as published. limits may be empty: a profile of energies alone.
+    """Published data of a chip. limits may be empty: then the profile has energies only.
 
-    placed_as: the profile that has the limits of the same chip, for one that has none.
+    placed_as: for a profile without limits, the profile with the limits of the same chip.
     """
 
     name: str
@@ -86,7 +86,7 @@ class ChipProfile:
 
     @property
     def has_limits(self) -> bool:
-        """Whether a network can be checked and placed with this profile."""
+        """True if a network can be checked and placed with this profile."""
         return bool(self.limits)
 
 
@@ -99,8 +99,8 @@ def profile_names() -> tuple[str, ...]:
 def load_profile(name_or_path: str) -> ChipProfile:
     """Return a profile by its name, or from a path that ends in .toml.
 
-    Raises ConfigError for an unknown name, a file that cannot be read or a key or value that a
-    profile may not have.
+    Raises ConfigError for an unknown name, a file that cannot be read, and a key or value that a
+    profile must not have.
     """
     if name_or_path.endswith(".toml"):
         try:
@@ -129,7 +129,7 @@ def parse_profile(text: str, where: str) -> ChipProfile:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: not a TOML file ({error}); mend that line") from error
+        raise ConfigError(f"{where}: not a TOML file ({error}); correct that line") from error
     top = Table(where, "", data)
     top.only(
         "name",
@@ -174,19 +174,19 @@ def _placed_as(top: Table, has_limits: bool) -> str | None:
 
 
 def _limits(table: Table, sources: Mapping[str, str]) -> Mapping[str, Figure]:
-    """Return all limits, or none if the profile has no such table."""
+    """Return all limits; an empty mapping if the profile has no such table."""
     if not table.data:
         return MappingProxyType({})
-    result = _figures(table, LIMIT_UNITS, sources)
+    limits = _figures(table, LIMIT_UNITS, sources)
     for key in LIMIT_UNITS:
-        if key not in result:
+        if key not in limits:
             refuse(
                 table.at(key),
                 "is missing",
                 "every limit must be given",
                 f'write its value, or {key} = {{ unit = "{LIMIT_UNITS[key]}", public = false }}',
             )
-    for key, figure in result.items():
+    for key, figure in limits.items():
         if figure.low is None:
             continue
         place, least = table.at(key), 0 if key in MAY_BE_ZERO else 1
@@ -199,8 +199,8 @@ def _limits(table: Table, sources: Mapping[str, str]) -> Mapping[str, Figure]:
                 f"a limit is a whole number of at least {least}",
                 "write such a number",
             )
-    _plausible(table, result)
-    return result
+    _plausible(table, limits)
+    return limits
 
 
 def _plausible(table: Table, limits: Mapping[str, Figure]) -> None:
@@ -248,7 +248,7 @@ def _figures(
 
 
 def _figure(entry: Table, unit: str, sources: Mapping[str, str]) -> Figure:
-    """Return the figure that one TOML entry holds."""
+    """Return the figure of one TOML entry."""
     entry.only("value", "at_least", "low", "high", "unit", "source", "confidence", "note", "public")
     given = entry.text("unit")
     if given != unit:
@@ -273,17 +273,17 @@ def _numbers(entry: Table) -> tuple[float, float | None]:
             if low > high:
                 refuse(entry.at("low"), f"{low:g}", f"high is {high:g}", "exchange the two")
             return low, high
-        case found:
+        case given:
             refuse(
                 entry.place,
-                f"gives {' and '.join(found) or 'no number'}",
+                f"gives {' and '.join(given) or 'no number'}",
                 "it must give value, or at_least, or low and high",
                 "write one of these, or public = false where nothing is known",
             )
 
 
 def _public(entry: Table, numbers: tuple[str, ...]) -> bool:
-    """Return whether a number is public; refuse one that is said not to be and is given."""
+    """Return whether a number is public; refuse a number declared as not public."""
     if entry.flag("public", default=True):
         return True
     for key in (*numbers, "source", "confidence"):

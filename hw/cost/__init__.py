@@ -1,1 +1,1 @@
-"""What a run costs: activity, energy proxies, processors, NeuroBench's metrics."""
+"""Cost of a run: activity, energy proxies of chips and processors, NeuroBench's metrics."""

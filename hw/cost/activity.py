@@ -1,4 +1,4 @@
-"""Count what a run makes a chip do: events, synaptic operations, neuron updates, traffic."""
+"""Counts of a run: events, synaptic operations, neuron updates, traffic."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -11,24 +11,24 @@ from ipvae_snn.ir.network import IntegerNetwork, lateral_of
 
 @dataclass(frozen=True)
 class Activity:
-    """Means an image, over all its steps.
+    """Mean counts per image, over all its steps.
 
-    spikes: sum of the counts. messages: graded spikes sent (counts that are not 0, and in a
-    two-layer circuit residuals that are not 0); an event of count 3 is one message.
-    binary_messages: the same if each were sent as so many binary spikes.
-    synaptic_operations: synapses that messages reach, input included (one operation an event and
+    spikes: sum of the counts. messages: graded spikes sent (nonzero counts, and in a two-layer
+    circuit nonzero residuals); an event of count 3 is one message.
+    binary_messages: messages if each count were sent as that many binary spikes.
+    synaptic_operations: synapses that messages reach, input included (one operation per event and
     nonzero weight); by_payload: the same if a count or residual of 3 were sent as three binary
-    spikes. input_operations: the image's part, once an image. updates_active, updates_inactive:
+    spikes. input_operations: the image's part, once per image. updates_active, updates_inactive:
     neuron updates with and without a spike. row_weights: weights, zeros included, of the rows that
-    events read, where a source's weights lie in one row. dense_operations: multiply-adds of a dense
-    implementation of the same steps. steps: T.
+    events read, if the weights of one source lie in one row. dense_operations: multiply-adds of a
+    dense implementation of the same steps. steps: T.
 
     One-layer circuit: the image reaches K neurons through the feed-forward connection, counts
-    reach them through the lateral one; K updates a step; dense: input once, K x K a step.
-    Two-layer circuit: the image reaches each pixel's own residual neuron (one operation a pixel
-    that is sent), counts reach M residual neurons through the prediction connection, and every
-    residual that is not 0 reaches K neurons through the feed-forward one at every step; K + M
-    updates a step, the residual neurons' included; dense: 2 M K a step.
+    reach them through the lateral one; K updates per step; dense: input once, K x K per step.
+    Two-layer circuit: the image reaches each pixel's own residual neuron (one operation per
+    pixel sent), counts reach M residual neurons through the prediction connection, and every
+    nonzero residual reaches K neurons through the feed-forward one at every step; K + M updates
+    per step, those of the residual neurons included; dense: 2 M K per step.
     """
 
     spikes: float
@@ -45,7 +45,7 @@ class Activity:
 
     @property
     def updates(self) -> float:
-        """All neuron updates of an image."""
+        """All neuron updates per image."""
         return self.updates_active + self.updates_inactive
 
     def as_json(self) -> dict[str, float]:
@@ -55,13 +55,13 @@ class Activity:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Where a placement lets the messages go: means an image, over all its steps.
+    """Messages on the mesh under a placement: means per image, over all its steps.
 
-    messages: one for each event and core that has targets of it, its own core included.
+    messages: one per event and core with targets of it, the sender's core included.
     messages_between_cores: those to another core. hops_x, hops_y: tile to tile, east-west and
-    north-south, of all of them. synapse_words_read: words of synapse memory that they make their
-    cores read, axon overhead included. barriers: time steps of the chip, each of which ends with
-    one. cores, chips: in use.
+    north-south, of all of them. synapse_words_read: words of synapse memory that cores
+    read for them, axon overhead included. barriers: barrier synchronisations, one at the end of
+    each time step of the chip. cores, chips: in use.
     """
 
     messages: float
@@ -79,7 +79,7 @@ class Traffic:
 
 
 def mean_activity(parts: Sequence[tuple[int, Activity]]) -> Activity:
-    """Return the mean an image of parts of a run, each (its number of images, its activity)."""
+    """Return the mean per image over parts of a run, each (number of images, activity)."""
     total = sum(images for images, _ in parts)
     sums = {
         field.name: sum(images * getattr(part, field.name) for images, part in parts) / total
@@ -90,16 +90,16 @@ def mean_activity(parts: Sequence[tuple[int, Activity]]) -> Activity:
 
 @dataclass(frozen=True)
 class _Sent:
-    """What the sources of one connection send in a whole run, by source: events and their sizes."""
+    """Events of one connection in a whole run, by source: their number and summed size."""
 
     events: Int64
     sizes: Int64
 
     def operations(self, weights: Int8) -> tuple[float, float, float]:
-        """Return synapses reached through weights (targets, sources): by event, by payload; rows.
+        """Return synaptic operations over weights (targets, sources): by event, by payload, by row.
 
-        The third number counts all weights of the rows that are read, zeros included; a source
-        without any synapse has no row.
+        The third number counts all weights of the rows that are read, zeros included. A source
+        without synapses has no row.
         """
         fan_out = (weights != 0).sum(axis=0)
         rows = float(self.events @ (fan_out > 0)) * len(weights)
@@ -113,7 +113,7 @@ def activity(
 ) -> Activity:
     """Return the mean activity of images `pixels` (N, M) with spike counts `counts` (N, T, K).
 
-    A trace does not keep the residuals of a two-layer circuit, so they are made again from the
+    A trace does not store the residuals of a two-layer circuit, so they are recomputed from the
     counts.
     """
     n, steps, k = counts.shape
@@ -150,11 +150,11 @@ def activity(
 
 
 def residual_messages(network: IntegerNetwork, payload: Int64, counts: Integers) -> Iterator[Int64]:
-    """Yield what the residual neurons send in each step, (N, M); nothing in a one-layer circuit.
+    """Yield the residuals sent in each step, (N, M); nothing in a one-layer circuit.
 
-    Images' payload (N, M), counts (N, T, K). Equal to the interpreter's: every partial sum is
-    proved to stay within 24 bits, so that float32 adds them up exactly, and thirty times faster.
-    A float run's counts are not bounded, so they are bounded here: the proof holds for no others.
+    payload (N, M) of the images, counts (N, T, K). Equal to the interpreter's residuals: every
+    partial sum is proved to stay within 24 bits, so float32 adds them exactly, and thirty times
+    faster. The proof needs bounded counts, so the counts of a float run are clipped here.
     """
     layer = network.residual
     if layer is None:
@@ -167,7 +167,7 @@ def residual_messages(network: IntegerNetwork, payload: Int64, counts: Integers)
 
 
 def _residuals(network: IntegerNetwork, payload: Int64, counts: Integers) -> _Sent:
-    """Return what the residual neurons send; nothing in a one-layer circuit."""
+    """Return the events of the residual neurons; none in a one-layer circuit."""
     events, sizes = np.zeros((2, network.n_pixels), np.int64)
     for error in residual_messages(network, payload, counts):
         events += (error != 0).sum(axis=0)

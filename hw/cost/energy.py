@@ -1,4 +1,4 @@
-"""Energy proxies of a chip: counts of a run times published energies, each with its source."""
+"""Energy proxies of a chip: counts of a run times published energies per operation."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NEEDS_PLACEMENT: Final = "needs a placement"
 
 @dataclass(frozen=True)
 class Range:
-    """Nanojoule an image, from `low` to `high`.
+    """Nanojoule per image, from `low` to `high`.
 
     high is None where only a minimum is known; both are None where nothing is.
     """
@@ -24,7 +24,7 @@ class Range:
     high: float | None
 
     def text(self) -> str:
-        """Return the range for people, in microjoule, three digits or more."""
+        """Return the range as text, in microjoule, with three digits or more."""
         if self.low is None:
             return "not public"
         low = _microjoule(self.low)
@@ -45,9 +45,9 @@ NOTHING: Final = Range(None, None)
 
 @dataclass(frozen=True)
 class Item:
-    """One line of an estimate: how many operations (None: not counted), at which published energy.
+    """One line of an estimate: number of operations (None: not counted) and published energy.
 
-    `scale` turns the figure's unit into nanojoule: 1e-3 of pJ.
+    `scale` converts the figure's unit to nanojoule: 1e-3 for pJ.
     """
 
     what: str
@@ -59,7 +59,7 @@ class Item:
 
     @property
     def energy(self) -> Range:
-        """Count times figure; nothing where either is missing."""
+        """Count times figure; an empty range where either is missing."""
         if self.count is None or self.figure.low is None:
             return NOTHING
         unit = self.count * self.scale
@@ -69,7 +69,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The proxies of one way to do the work, on one profile; never without their sources."""
+    """The proxies of one implementation on one profile, with their sources."""
 
     what: str
     profile: ChipProfile
@@ -77,16 +77,16 @@ class Estimate:
 
     @property
     def dynamic(self) -> Range:
-        """All that the run's operations cost: a minimum where a part of them is not known."""
+        """Energy of the run's operations; a minimum where a part is not known."""
         return total(item for item in self.items if item.kind != "static")
 
     @property
     def static(self) -> Range:
-        """What leaks while the run lasts."""
+        """Leakage during the run."""
         return total(item for item in self.items if item.kind == "static")
 
     def part(self, *kinds: Kind) -> Range:
-        """Return what the items of these kinds cost."""
+        """Return the energy of the items of these kinds."""
         return total(item for item in self.items if item.kind in kinds)
 
     @property
@@ -96,7 +96,7 @@ class Estimate:
         return tuple(dict.fromkeys(used))
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data: nanojoule an image, with every count, figure and source."""
+        """Return plain data: nanojoule per image, with every count, figure and source."""
         return {
             "what": self.what,
             "profile": self.profile.name,
@@ -137,7 +137,7 @@ def total_of(ranges: Iterable[Range]) -> Range:
 
 @dataclass(frozen=True)
 class _Event:
-    """What one published quantity multiplies, without a placement and with one."""
+    """The count that multiplies one published energy, without a placement and with one."""
 
     what: str
     kind: Kind
@@ -148,7 +148,7 @@ class _Event:
 
 @dataclass(frozen=True)
 class _Run:
-    """An activity on a chip: graded spikes, or each count sent as so many binary ones."""
+    """An activity on a chip: graded spikes, or each count sent as that many binary ones."""
 
     activity: Activity
     graded: bool
@@ -164,7 +164,7 @@ class _Run:
 
     @property
     def repeats(self) -> float:
-        """Messages that stand for one graded spike, on average."""
+        """Mean number of messages per graded spike."""
         sent = self.activity.messages
         return 1.0 if self.graded or sent == 0 else self.activity.binary_messages / sent
 
@@ -176,7 +176,7 @@ def _everywhere(
     return _Event(what, kind, lambda run, _: count(run), count, unplaced_note)
 
 
-# In the order in which they are shown.
+# In the order of display.
 EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
     {
         "synaptic_operation": _everywhere(
@@ -194,14 +194,14 @@ EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
             "messages",
             lambda run, t: t.messages * run.repeats,
             lambda run: run.messages,
-            "no placement: one message a spike",
+            "no placement: one message per spike",
         ),
         "spike_within_tile": _Event(
             "messages within a tile",
             "messages",
             lambda run, t: t.messages * run.repeats,
             lambda run: run.messages,
-            "no placement: one message a spike",
+            "no placement: one message per spike",
         ),
         "hop_east_west": _Event(
             "hops east-west", "messages", lambda run, t: t.hops_x * run.repeats
@@ -217,7 +217,7 @@ EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
             "barriers",
             lambda run, t: t.barriers,
             lambda run: run.activity.steps,
-            "no placement: one a step",
+            "no placement: one per step",
         ),
     }
 )
@@ -228,9 +228,9 @@ def chip_energy(
 ) -> Estimate:
     """Return the proxies of an integer run on a chip.
 
-    A chip of which it is known that it has no graded spikes is charged for binary ones. What the
-    profile does not name belongs, as its source counts, to something else; what it names without
-    a public figure makes the total a minimum.
+    A chip that is known to have no graded spikes is charged for binary ones. An operation that the
+    profile does not name is part of another one, as its source counts. An operation that it names
+    without a public figure makes the total a minimum.
     """
     feature = profile.features.get("graded_spikes")
     run = _Run(activity, graded=feature is None or feature.value is not False)
@@ -246,9 +246,9 @@ def chip_energy(
 def _silent_updates(profile: ChipProfile, activity: Activity) -> list[Item]:
     """Return the updates of neurons that send no spike.
 
-    Sources tell active from inactive updates without saying whether input alone makes a neuron
-    active, and here competition reaches nearly every neuron at every step: so from the one figure
-    to the other.
+    Sources distinguish active from inactive updates, but do not say whether input alone makes a
+    neuron active. Here competition reaches nearly every neuron at every step, so the energy ranges
+    from the one figure to the other.
     """
     active = profile.energy.get("neuron_update_active")
     inactive = profile.energy.get("neuron_update_inactive")
@@ -265,7 +265,7 @@ def _silent_updates(profile: ChipProfile, activity: Activity) -> list[Item]:
 
 
 def duration_ns(profile: ChipProfile, activity: Activity, traffic: Traffic | None) -> float | None:
-    """Return how long an image takes at least, in nanoseconds: its barriers alone."""
+    """Return the least duration of an image in nanoseconds: its barrier synchronisations alone."""
     barrier = profile.time.get("barrier")
     if barrier is None or barrier.low is None:
         return None
@@ -273,13 +273,13 @@ def duration_ns(profile: ChipProfile, activity: Activity, traffic: Traffic | Non
 
 
 def _static(profile: ChipProfile, activity: Activity, traffic: Traffic | None) -> list[Item]:
-    """Return the leakage of the chips in use over the least time that an image takes."""
+    """Return the leakage of the chips in use over the least duration of an image."""
     power = profile.static.get("chip_power")
     if power is None:
         return []
     time, chips = duration_ns(profile, activity, traffic), 1 if traffic is None else traffic.chips
     count = None if time is None else time * chips
     least = Figure(power.low, None, power.unit, power.source, power.confidence, power.note)
-    note = "chips times the least time of an image, its barriers alone"
+    note = "chips times the least duration of an image, its barriers alone"
     # Milliwatt times nanosecond is picojoule.
     return [Item("leakage, chip nanoseconds", "static", count, least, note)]

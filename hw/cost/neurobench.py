@@ -18,14 +18,14 @@ from ipvae_snn.ir.network import IntegerNetwork, lateral_of
 
 @dataclass(frozen=True)
 class NeuroBenchMetrics:
-    """Static metrics of the network, and means an image ("sample") of a run.
+    """Static metrics of the network, and means per image ("sample") of a run.
 
-    footprint_bytes: all tensors of the program. connection_sparsity: share of weights that are 0,
+    footprint_bytes: all tensors of the network. connection_sparsity: share of weights that are 0,
     the lateral diagonal included. activation_sparsity: share of outputs that are 0, over neurons,
     residual neurons and steps. dense_operations: of all layer calls. effective_macs and
-    effective_acs: operations whose input and weight are not 0; a call whose inputs all lie in
+    effective_acs: operations with nonzero input and weight; a call whose inputs all lie in
     {-1, 0, 1} counts accumulates, any other multiply-accumulates. membrane_updates: potentials
-    that a step changed; at the first step all are counted.
+    that changed in a step; at the first step all are counted.
     """
 
     footprint_bytes: int
@@ -43,7 +43,7 @@ class NeuroBenchMetrics:
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums over the images of a part of a run."""
+    """Sums over the images of one part of a run."""
 
     images: int
     outputs: int
@@ -57,10 +57,10 @@ class Tally:
 def tally(
     network: IntegerNetwork, pixels: UInt8, counts: Int32, states: Int32, batch: int = 1
 ) -> Tally:
-    """Count what images (N, M) with counts and states (N, T, K) make a layered model do.
+    """Count the operations of a layered model on images (N, M) with counts and states (N, T, K).
 
-    A call of a layer takes `batch` images at once, which matters because one count of 2 in it
-    turns all its accumulates into multiply-accumulates.
+    A call of a layer takes `batch` images at once. This matters: one count of 2 in a call turns
+    all its accumulates into multiply-accumulates.
     """
     n = len(counts)
     payload = pixels.astype(np.int64) - network.input.zero_point

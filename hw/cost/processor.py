@@ -1,4 +1,4 @@
-"""Energy proxies of a processor: arithmetic and memory of several ways to do the same work."""
+"""Energy proxies of a processor: arithmetic and memory of several implementations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from ipvae_snn.hw.cost.activity import Activity
 from ipvae_snn.hw.cost.energy import Estimate, Item, Kind
 
 Format = Literal["fp32", "int8"]
-WORD_BYTES: Final = 8  # Horowitz gives the energy of 64 bits
+WORD_BYTES: Final = 8  # Horowitz gives energies per 64 bits
 WEIGHT_BYTES: Final[Mapping[Format, int]] = MappingProxyType({"fp32": 4, "int8": 1})
-STATE_BYTES: Final = 4  # a membrane potential, read and written at every update
-# One multiply-add: an int8 product goes into an int32 sum.
+STATE_BYTES: Final = 4  # a membrane potential, read and written per update
+# One multiply-add: an int8 product is added to an int32 sum.
 MULTIPLY_ADD: Final[Mapping[Format, tuple[str, str]]] = MappingProxyType(
     {"fp32": ("fp32_multiply", "fp32_add"), "int8": ("int8_multiply", "int32_add")}
 )
@@ -25,7 +25,7 @@ MULTIPLY_ADD: Final[Mapping[Format, tuple[str, str]]] = MappingProxyType(
 GENERATOR_ADDS: Final = 40
 UPDATE_ADDS: Final = 32
 UPDATE_MULTIPLIES: Final = 9
-# Each spike takes another turn of the Poisson loop.
+# Each spike takes one more iteration of the Poisson loop.
 SPIKE_ADDS: Final = 5
 SPIKE_MULTIPLIES: Final = 2
 CACHES: Final = ((8 << 10, "word_8_kib"), (32 << 10, "word_32_kib"), (1 << 20, "word_1_mib"))
@@ -33,11 +33,11 @@ CACHES: Final = ((8 << 10, "word_8_kib"), (32 << 10, "word_32_kib"), (1 << 20, "
 
 @dataclass(frozen=True)
 class Work:
-    """What one image costs a processor; means.
+    """Operations and memory traffic of one image on a processor; means.
 
     multiply_adds: of synapses or layers. updates, spikes: of neurons that draw Poisson counts.
-    moved_bytes: weights read, nothing kept from one step or image to the next.
-    held_bytes: all weights, which decide the memory that they lie in. state_bytes: all potentials.
+    moved_bytes: weights read; nothing is cached from one step or image to the next.
+    held_bytes: all weights; they decide the memory level. state_bytes: all potentials.
     """
 
     what: str
@@ -51,7 +51,7 @@ class Work:
 
 
 def is_processor(profile: ChipProfile) -> bool:
-    """Whether a profile gives the arithmetic of a processor instead of a chip's events."""
+    """Return True if a profile gives a processor's arithmetic instead of a chip's events."""
     return "int32_add" in profile.energy
 
 
@@ -69,13 +69,13 @@ def gram_float(neurons: int, pixels: int, activity: Activity) -> Work:
 
 
 def gram_int8(neurons: int, pixels: int, activity: Activity) -> Work:
-    """The same with dense int8 weights, zeros and silent neurons included."""
+    """Gram form with dense int8 weights, zeros and silent neurons included."""
     held = (pixels + neurons) * neurons
     return _dense("Gram int8", "int8", _gram(neurons, pixels, activity), held, neurons, activity)
 
 
 def event_driven(neurons: int, pixels: int, activity: Activity, two_layer: bool = False) -> Work:
-    """The integer program, weights of active sources only: what this project's `compiled` does."""
+    """The integer network, weights of active sources only: the back end `compiled`."""
     held = 2 * pixels * neurons if two_layer else (pixels + neurons) * neurons
     return Work(
         "event-driven int8",
@@ -90,17 +90,17 @@ def event_driven(neurons: int, pixels: int, activity: Activity, two_layer: bool 
 
 
 def feed_forward(what: str, number_format: Format, sizes: tuple[int, ...]) -> Work:
-    """One pass through dense layers of these sizes, such as an amortised encoder; no sampling."""
+    """One forward pass through dense layers of these sizes, such as an amortised encoder."""
     weights = float(sum(a * b for a, b in pairwise(sizes)))
     width = WEIGHT_BYTES[number_format]
     return Work(what, number_format, weights, 0.0, 0.0, weights * width, weights * width)
 
 
 def processor_energy(profile: ChipProfile, work: Work) -> Estimate:
-    """Return the proxies of one image's work: arithmetic of synapses, of neurons, and memory.
+    """Return the proxies per image: arithmetic of synapses, arithmetic of neurons, and memory.
 
     Memory is charged at the smallest of Horowitz's caches that holds all weights. Where none
-    does, from the largest's figure (a larger cache costs more) to DRAM's.
+    does, the range is from the largest cache's figure (a larger one costs more) to DRAM's.
     """
     multiply, add = MULTIPLY_ADD[work.number_format]
     items = [
@@ -121,7 +121,7 @@ def processor_energy(profile: ChipProfile, work: Work) -> Estimate:
 
 
 def memory_of(profile: ChipProfile, held_bytes: float) -> tuple[Figure, str]:
-    """Return the energy of a 64-bit word of weights that take `held_bytes`, and where they lie."""
+    """Return the energy per 64-bit word of `held_bytes` of weights, and the memory they lie in."""
     for size, key in CACHES:
         if held_bytes <= size:
             return profile.energy[key], f"from a cache of {size >> 10:,} KiB"
@@ -141,7 +141,7 @@ def _gram(neurons: int, pixels: int, activity: Activity) -> float:
 def _dense(
     what: str, number_format: Format, operations: float, held: int, neurons: int, activity: Activity
 ) -> Work:
-    """A dense implementation: every weight is read where it is used, every neuron updated."""
+    """Return the work of a dense implementation: all weights read, all neurons updated."""
     width = WEIGHT_BYTES[number_format]
     return Work(
         what,
@@ -156,7 +156,7 @@ def _dense(
 
 
 def _neurons(profile: ChipProfile, work: Work) -> list[Item]:
-    """Return the arithmetic of the neurons; the generator is integer arithmetic for all."""
+    """Return the arithmetic of the neurons; the generator is always integer arithmetic."""
     family = "fp32" if work.number_format == "fp32" else "int32"
     adds = UPDATE_ADDS * work.updates + SPIKE_ADDS * work.spikes
     multiplies = UPDATE_MULTIPLIES * work.updates + SPIKE_MULTIPLIES * work.spikes

@@ -1,6 +1,6 @@
 """The report of energy proxies: plain data, and a document of tables, each with its sources.
 
-Tables are made of the plain data, so that a stored result gives those of a fresh run.
+Tables are built from the plain data, so a stored result gives the tables of a new run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ PROXIES: Final = "Dynamic energy proxies (not measurements)"
 
 
 class Count(NamedTuple):
-    """A counted quantity: its key, what it is called, and what that means where it is not plain."""
+    """A counted quantity: its key, its name, and an explanation where the name needs one."""
 
     key: str
     name: str
@@ -39,16 +39,16 @@ class Count(NamedTuple):
 
     @property
     def explained(self) -> str:
-        """The name with its meaning."""
+        """The name with its explanation."""
         return f"{self.name} ({self.meaning})" if self.meaning else self.name
 
 
-IMAGE_OPERATIONS: Final = Count("input_operations", "of these: the image's")
+IMAGE_OPERATIONS: Final = Count("input_operations", "of these: from the image")
 ROW_WEIGHTS: Final = Count("row_weights", "weights in the rows that events read")
 ACTIVITY: Final = (
     Count("spikes", "spikes", "sum of the counts"),
-    Count("messages", "graded messages", "counts that are not 0"),
-    Count("synaptic_operations", "synaptic operations, events", "an event counts once"),
+    Count("messages", "graded messages", "nonzero counts"),
+    Count("synaptic_operations", "synaptic operations, events", "one per event"),
     Count("synaptic_operations_by_payload", "synaptic operations, by payload"),
     IMAGE_OPERATIONS,
     Count("updates_active", "neuron updates with a spike"),
@@ -69,9 +69,9 @@ NEUROBENCH: Final = (
 
 @dataclass(frozen=True)
 class Report:
-    """The activity of a run, means an image, and every profile's estimates of it.
+    """The mean activity per image of a run, and the estimates of every profile.
 
-    traffic: by profile, of those that the network was placed on.
+    traffic: by profile, for the profiles that the network was placed on.
     """
 
     activity: Activity
@@ -101,9 +101,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Proxy:
-    """One way to do the work: which profile prices it, and its ranges as text.
+    """One implementation: the profile with its energies, and the ranges as text.
 
-    cells: of synapses, neurons and the rest; "-" where the profile has nothing of that kind.
+    cells: synapses, neurons and the rest; "-" where the profile has no energy of that kind.
     """
 
     profile: str
@@ -115,32 +115,32 @@ class Proxy:
 
 
 def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
-    """Return what happened, what that costs, the sources of it, and the pictures."""
-    result = report.as_json()
+    """Return the counts, the energy proxies, their sources, and the pictures."""
+    data = report.as_json()
     return Document(
         f"Energy proxies of a run on {report.data}",
         (
-            counts_table(result),
-            proxies_table(result["estimates"]),
-            *map(paragraph, notes(result)),
+            counts_table(data),
+            proxies_table(data["estimates"]),
+            *map(paragraph, notes(data)),
             *pictures,
         ),
     )
 
 
-def counts_table(result: Json) -> Table:
-    """Return what happened in a run, one row for each quantity, as plain data tells it."""
+def counts_table(data: Json) -> Table:
+    """Return the counts of a run from its plain data, one row per quantity."""
     rows: list[tuple[Cell, ...]] = [
         (each.explained, cell)
-        for each, (cell,) in zip(ACTIVITY, cells(ACTIVITY, [result]), strict=True)
+        for each, (cell,) in zip(ACTIVITY, cells(ACTIVITY, [data]), strict=True)
     ]
     rows.append((Span("as NeuroBench counts", "strong"),))
-    layers = cells(NEUROBENCH, [result], "neurobench")
+    layers = cells(NEUROBENCH, [data], "neurobench")
     rows += [(each.name, cell) for each, (cell,) in zip(NEUROBENCH, layers, strict=True)]
     return table(
-        f"{result['images']} images of {result['data']}, {result['steps']} steps, "
-        f"{result['circuit']}, R2 {number(result['r2'])}",
-        ("an image", ""),
+        f"{data['images']} images of {data['data']}, {data['steps']} steps, "
+        f"{data['circuit']}, R2 {number(data['r2'])}",
+        ("per image", ""),
         rows,
         sections=(len(ACTIVITY),),
     )
@@ -149,9 +149,9 @@ def counts_table(result: Json) -> Table:
 def cells(
     counts: Sequence[Count], runs: Sequence[Json], group: str = "activity"
 ) -> Iterator[list[str]]:
-    """Yield, for each quantity of a group of the plain data, one cell for each run."""
+    """Yield one row per quantity of a group of the plain data, one cell per run."""
     for each in counts:
-        yield [number(result[group][each.key], each.digits) for result in runs]
+        yield [number(data[group][each.key], each.digits) for data in runs]
 
 
 def proxies(estimates: Sequence[Json]) -> list[Proxy]:
@@ -170,7 +170,7 @@ def proxies(estimates: Sequence[Json]) -> list[Proxy]:
 
 
 def _part(estimate: Json, *kinds: Kind) -> str:
-    """Return the sum of the items of some kinds; a dash where there are none."""
+    """Return the sum of the items of some kinds; a dash where there is none."""
     items = [each for each in estimate["items"] if each["kind"] in kinds and each["count"] != 0]
     return total_of(_range(each["nj"]) for each in items).text() if items else "-"
 
@@ -186,7 +186,7 @@ def marks(estimates: Sequence[Json]) -> dict[str, int]:
 
 
 def proxies_table(estimates: Sequence[Json]) -> Table:
-    """Return the proxies in microjoule an image, with marks for the sources below."""
+    """Return the proxies in microjoule per image, with the numbers of their sources."""
     numbers, heading = marks(estimates), ""
     rows: list[tuple[Cell, ...]] = []
     for each in proxies(estimates):
@@ -197,25 +197,25 @@ def proxies_table(estimates: Sequence[Json]) -> Table:
         heading = name
         rows.append((name if each.what == CHIP else each.what, *each.cells, each.dynamic))
     return table(
-        "energy proxies, microjoule an image (not measurements)",
+        "energy proxies, microjoule per image (not measurements)",
         ("", "synapses", "neurons", "rest", "dynamic"),
         rows,
     )
 
 
-def notes(result: Json) -> list[str]:
-    """Return the lines below the table: sources, what the columns mean, each profile's caveat."""
-    estimates = result["estimates"]
+def notes(data: Json) -> list[str]:
+    """Return the lines below the table: sources, columns, and each profile's caveat."""
+    estimates = data["estimates"]
     lines = [f"[{mark}] {source}" for source, mark in marks(estimates).items()]
     lines.append(
         "rest: messages and hops of a chip, memory of a processor. Where a part is not public, "
         "not counted or stated as a minimum, the sum is a minimum (>=)."
     )
-    lines += [_travel(name, traffic) for name, traffic in result["traffic"].items()]
+    lines += [_travel(name, traffic) for name, traffic in data["traffic"].items()]
     leaks = {each.profile: each.static for each in proxies(estimates)}
     published = [f"{name} {text}" for name, text in leaks.items() if text != NOT_PUBLIC]
     lines.append(
-        "static (leakage while the barriers of an image last, not in the table): "
+        "static (leakage during an image's barrier synchronisations, not in the table): "
         f"{'; '.join([*published, 'not public elsewhere' if published else 'not public'])}"
     )
     caveats = {each["profile"]: each["caveat"] for each in estimates}
@@ -225,14 +225,14 @@ def notes(result: Json) -> list[str]:
 def _travel(name: str, t: Json) -> str:
     return (
         f"{name}: placed on {t['cores']} core{'s' * (t['cores'] > 1)} of {t['chips']} "
-        f"chip{'s' * (t['chips'] > 1)} (`ipvae-snn map` tells whether it fits): "
+        f"chip{'s' * (t['chips'] > 1)} (`ipvae-snn map` checks whether it fits): "
         f"{t['messages']:,.0f} messages to cores, {t['hops_x']:,.0f} hops east-west, "
         f"{t['hops_y']:,.0f} north-south, {t['synapse_words_read']:,.0f} synapse words read"
     )
 
 
 def picture(estimates: Sequence[Json]) -> Picture:
-    """Return the picture of all dynamic ranges, in microjoule an image."""
+    """Return the picture of all dynamic ranges, in microjoule per image."""
     bars = [
         Bar(f"{each['profile']}: {each['what']}", *_micro(_range(each["dynamic_nj"])))
         for each in estimates
@@ -240,7 +240,7 @@ def picture(estimates: Sequence[Json]) -> Picture:
     return Picture(
         "energy",
         PROXIES,
-        lambda figure: ranges(figure.add_subplot(), bars, PROXIES, "microjoule an image"),
+        lambda figure: ranges(figure.add_subplot(), bars, PROXIES, "microjoule per image"),
         ranges_size(len(bars)),
     )
 

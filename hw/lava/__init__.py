@@ -1,1 +1,1 @@
-"""Running an integer program in Lava's CPU simulator of Loihi."""
+"""Integer networks in Lava's CPU simulator of Loihi."""

@@ -1,4 +1,4 @@
-"""The back end "lava": an integer program in Lava's CPU simulator of Loihi."""
+"""The back end "lava": an integer network in Lava's CPU simulator of Loihi."""
 
 import tempfile
 from pathlib import Path
@@ -13,16 +13,16 @@ from ipvae_snn.ir.trace import RunRequest, Trace, check_request
 
 
 def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
-    """Run `pixels` (N, M) uint8 through the program in Lava and return its trace.
+    """Run `pixels` (N, M) uint8 through the network in Lava and return its trace.
 
     Raises DataError if they do not fit, BackendUnavailableError without a Lava environment,
-    BackendError if the run fails or takes far too long.
+    BackendError if the run fails or passes its time limit.
     """
     return simulate(network, pixels, request, LavaOptions()).trace
 
 
 def run_fused(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
-    """Do the same with the whole network in one operating-system process, which is faster."""
+    """Run as `run` does, with the whole network in one operating-system process: faster."""
     return simulate(network, pixels, request, LavaOptions(fused=True)).trace
 
 
@@ -32,7 +32,7 @@ def simulate(
     request: RunRequest,
     options: LavaOptions,
 ) -> LavaRun:
-    """Run `pixels` (N, M) uint8 as `options` say; raises as `run` does."""
+    """Run `pixels` (N, M) uint8 with the given options; raises as `run` does."""
     check_request(network, pixels, request)
     options.check(network)
     require()

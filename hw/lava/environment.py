@@ -1,4 +1,4 @@
-"""Find or make the environment that Lava 0.10 runs in: Python 3.10 with lava-nc, little else."""
+"""The environment of Lava 0.10: find or create a Python 3.10 with lava-nc."""
 
 import fcntl
 import json
@@ -28,8 +28,8 @@ from ipvae_snn.storage.atomic import write_text
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 PYTHON_VARIABLE = "IPVAE_SNN_LAVA_PYTHON"
 FOLDER_VARIABLE = "IPVAE_SNN_LAVA_ENV"
-MARKER = "ipvae-snn-ready.json"  # written last: the environment is finished
-OWNED = "ipvae-snn-owned"  # written first: the folder is ours to remove
+MARKER = "ipvae-snn-ready.json"  # written last: the environment is complete
+OWNED = "ipvae-snn-owned"  # written first: this module may remove the folder
 INSTALL_LIMIT_S = 1200.0
 HOW_TO_GET_PYTHON = (
     "get a Python 3.10 by `pyenv install 3.10`, `uv python install 3.10` or, where the system "
@@ -49,10 +49,10 @@ class LavaEnvironment:
 
 
 def find() -> LavaEnvironment | None:
-    """Return the Lava environment, or None if there is none yet (takes about a second).
+    """Return the Lava environment, or None if there is none (takes about a second).
 
-    Looked for in this order: the running interpreter, the one named in IPVAE_SNN_LAVA_PYTHON,
-    the one that `setup` made. Raises BackendUnavailableError if the named one has no lava, or
+    Searched in this order: the running interpreter, the one named in IPVAE_SNN_LAVA_PYTHON, the
+    one that `setup` created. Raises BackendUnavailableError if the named one has no lava, or
     versions that do not work.
     """
     if sys.version_info[:2] == PYTHON_VERSION and not probe(Path(sys.executable)).fault:
@@ -72,9 +72,9 @@ def find() -> LavaEnvironment | None:
 
 
 def require() -> LavaEnvironment:
-    """Return the Lava environment; raise BackendUnavailableError, with the mend, without one."""
-    result = find()
-    if result is None:
+    """Return the Lava environment; raise BackendUnavailableError, with the remedy, without one."""
+    environment = find()
+    if environment is None:
         fault = _made_fault()
         raise BackendUnavailableError(
             f"lava: {python_of(folder())} {fault}; make it anew by `ipvae-snn lava setup`"
@@ -82,35 +82,35 @@ def require() -> LavaEnvironment:
             else f"lava: no environment with lava-nc {LAVA_VERSION} at {folder()}; "
             "make it by `ipvae-snn lava setup`"
         )
-    return result
+    return environment
 
 
 def setup(report: Callable[[str], None]) -> LavaEnvironment:
-    """Return the Lava environment, made now if there is none; `report` is told what happens.
+    """Return the Lava environment, created if missing; `report` receives progress messages.
 
-    Takes less than a minute. Runs at once wait for each other. A try that fails or is broken off
-    leaves nothing. Raises BackendUnavailableError without a Python 3.10, BackendError if the
-    installation fails.
+    Takes less than a minute. Concurrent calls wait for each other. A call that fails or is
+    interrupted leaves nothing. Raises BackendUnavailableError without a Python 3.10, BackendError
+    if the installation fails.
     """
-    result = find()
-    if result is not None:
-        report(f"Lava environment ready: {result.python}")
-        return result
+    environment = find()
+    if environment is not None:
+        report(f"Lava environment ready: {environment.python}")
+        return environment
     base = find_python()
     with _lock(folder(), report):
-        result = find()  # another run may have made it meanwhile
-        if result is None:
+        environment = find()  # another run may have created it meanwhile
+        if environment is None:
             fault = _made_fault()
             if fault:
                 report(f"{python_of(folder())} {fault}")
             report(f"making the Lava environment (about 300 MB) in {folder()} with {base}")
-            result = _make(base, folder(), report)
-    report(f"Lava environment ready: {result.python}")
-    return result
+            environment = _make(base, folder(), report)
+    report(f"Lava environment ready: {environment.python}")
+    return environment
 
 
 def folder() -> Path:
-    """Return where `setup` makes its environment (IPVAE_SNN_LAVA_ENV, or the user's data)."""
+    """Return the folder for `setup` (IPVAE_SNN_LAVA_ENV, or in the user's data folder)."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser().absolute()
@@ -123,12 +123,12 @@ def python_of(environment: Path) -> Path:
 
 
 def _made_fault() -> str | None:
-    """Return what is wrong with the environment that `setup` made, "" if nothing; None without."""
+    """Return the fault of the environment of `setup`, "" if it works; None without one."""
     return probe(python_of(folder())).fault if (folder() / MARKER).is_file() else None
 
 
 def describe() -> dict[str, object]:
-    """Return what `doctor` shows: state, kind, interpreter, folder, versions, and the mend."""
+    """Return the data for `doctor`: state, kind, interpreter, folder, versions, remedy."""
     plain: dict[str, object] = {
         "state": "missing",
         "kind": None,
@@ -138,12 +138,12 @@ def describe() -> dict[str, object]:
         "mend": "make it by `ipvae-snn lava setup`",
     }
     try:
-        result = find()
-        if result is None and _made_fault():
+        environment = find()
+        if environment is None and _made_fault():
             require()
     except BackendUnavailableError as error:
         return {**plain, "state": "broken", "mend": str(error)}
-    if result is None:
+    if environment is None:
         try:
             find_python()
         except BackendUnavailableError as error:
@@ -152,17 +152,17 @@ def describe() -> dict[str, object]:
     return {
         **plain,
         "state": "ready",
-        "kind": result.kind,
-        "python": str(result.python),
-        "versions": versions(result.python),
+        "kind": environment.kind,
+        "python": str(environment.python),
+        "versions": versions(environment.python),
         "mend": None,
     }
 
 
 def find_python() -> Path:
-    """Return a Python 3.10 that can make virtual environments; BackendUnavailableError if none."""
+    """Return a Python 3.10 with venv and ensurepip; BackendUnavailableError if there is none."""
     for candidate in _candidates():
-        # Run it: a pyenv shim exists for versions that are not active, and exits 127.
+        # Run it: a pyenv shim of an inactive version exists, but exits 127.
         answer = ask([str(candidate), "-c", _PYTHON_PROBE])
         if answer is not None and answer.split() == [str(part) for part in PYTHON_VERSION]:
             return candidate
@@ -170,7 +170,7 @@ def find_python() -> Path:
 
 
 def _candidates() -> Iterator[Path]:
-    """Yield interpreters that may be a Python 3.10, the likeliest first."""
+    """Yield interpreters that may be a Python 3.10, the most likely first."""
     if sys.version_info[:2] == PYTHON_VERSION:
         yield Path(sys.executable)
     on_path = shutil.which("python3.10")
@@ -187,14 +187,14 @@ def _candidates() -> Iterator[Path]:
 
 
 def _patch_level(python: Path) -> int:
-    """Return 13 for .../3.10.13/bin/python, and -1 where the folder's name has no such number."""
+    """Return 13 for .../3.10.13/bin/python, and -1 if the folder's name has no such number."""
     patch = python.parent.parent.name.removeprefix("3.10.")
     return int(patch) if patch.isdecimal() else -1
 
 
 @contextmanager
 def _lock(target: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock beside `target`; the kernel lets go of it however this process ends."""
+    """Hold the lock beside `target`; the kernel releases it however this process ends."""
     path = target.with_name(f".{target.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,10 +214,10 @@ def _lock(target: Path, report: Callable[[str], None]) -> Iterator[None]:
 
 
 def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnvironment:
-    """Make the environment at `target`, whose remains of a failed try are removed first.
+    """Create the environment at `target`; first remove the remains of a failed attempt.
 
-    In place, because a virtual environment cannot be moved; the marker, written last, tells a
-    finished one.
+    In place, because a virtual environment cannot be moved. The marker, written last, identifies a
+    complete one.
     """
     python = python_of(target)
     done = False
@@ -226,22 +226,22 @@ def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnviro
         target.mkdir(parents=True)
         (target / OWNED).touch()
         _step([str(base), "-m", "venv", str(target)])
-        report(f"installing lava-nc {LAVA_VERSION} and what it needs")
+        report(f"installing lava-nc {LAVA_VERSION} and its dependencies")
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
         _step([*pip, "-c", str(CONSTRAINTS), f"lava-nc=={LAVA_VERSION}"])
-        result = probe(python)
-        if result.fault:
+        probed = probe(python)
+        if probed.fault:
             raise BackendError(
-                f"lava setup: lava-nc was installed in {target}, but {python} {result.fault}; "
+                f"lava setup: lava-nc was installed in {target}, but {python} {probed.fault}; "
                 f"see more with `{python} -c 'import lava.proc.dense.process'`"
             )
-        made = {"base": str(base), **result.versions}
-        write_text(target / MARKER, json.dumps(made, indent=2) + "\n")
+        marker = {"base": str(base), **probed.versions}
+        write_text(target / MARKER, json.dumps(marker, indent=2) + "\n")
         done = True
     except OSError as error:
         raise BackendError(
             f"lava setup: cannot write {error.filename or target}: {error.strerror}; "
-            f"make room, or choose another folder with {FOLDER_VARIABLE}"
+            f"free some space, or choose another folder with {FOLDER_VARIABLE}"
         ) from error
     finally:
         if not done and (target / OWNED).is_file():
@@ -250,7 +250,7 @@ def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnviro
 
 
 def _clear(target: Path) -> None:
-    """Remove what an earlier try left at `target`, but nothing that is not ours."""
+    """Remove the remains of an earlier attempt at `target`, and nothing else."""
     if not target.exists():
         return
     if not (target / OWNED).is_file() and (not target.is_dir() or any(target.iterdir())):
@@ -262,10 +262,10 @@ def _clear(target: Path) -> None:
 
 
 def _step(argv: list[str]) -> None:
-    """Run one step of the installation; BackendError with its last words if it fails."""
+    """Run one step of the installation; BackendError with its last lines if it fails."""
     done = run_guarded(argv, INSTALL_LIMIT_S, env=clean_environment())
     if done.returncode != 0:
         raise BackendError(
             f"lava setup: `{' '.join(argv[:4])} ...` failed with status {done.returncode}: "
-            f"{last_lines(done.stderr or done.stdout)}; mend that and run it again"
+            f"{last_lines(done.stderr or done.stdout)}; correct that and run it again"
         )

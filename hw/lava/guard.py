@@ -1,10 +1,10 @@
-"""Run a command so that, however it ends, no process and no shared memory of it is left.
+"""Guard of a command: however it ends, none of its processes and shared memory remains.
 
-A Lava run is one operating-system process a ProcessModel. An exception in one of them makes the
+A Lava run has one operating-system process per ProcessModel. An exception in one of them makes the
 run hang for ever, and ended children leave shared memory behind (lava-nc issues 83, 178, 231, 247,
-850). So the command runs in a session of its own with a time limit, and everything it makes bears
-a token: its processes in their environment, its shared memory in its names (see `child`). All is
-ended within seconds after a fault.
+850). So the command runs in its own session with a time limit, and everything it creates carries a
+token: its processes in their environment, its shared memory in the names (see `child`). After a
+fault, everything ends within seconds.
 """
 
 import os
@@ -32,16 +32,16 @@ from ipvae_snn.hw.lava.bundle.simulator.ending import (
     wait_for,
 )
 
-MAX_FOLDER = 60  # bytes: Lava puts a socket below the folder, whose path may have 107
-LAST_LINES = 3  # of the command's error output, shown in a message
-CAPTURE_BYTES = 4 * 2**20  # at most kept of each output, from its end
+MAX_FOLDER = 60  # bytes: the path of Lava's socket below the folder is at most 107 bytes
+LAST_LINES = 3  # of the command's error output, quoted in a message
+CAPTURE_BYTES = 4 * 2**20  # at most kept of each output: its end
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A command that ended by itself: exit status, what it wrote (UTF-8), seconds it took.
+    """A command that ended by itself: exit status, output (UTF-8), seconds.
 
-    leaked: names of the shared-memory segments that it left and the guard removed.
+    leaked: names of the shared-memory segments that the guard had to remove.
     """
 
     returncode: int
@@ -52,15 +52,15 @@ class Completed:
 
 
 def short_folder() -> str:
-    """Return the folder for temporary files; /tmp where the user's is too deep for a socket."""
+    """Return the folder for temporary files; /tmp if the user's path is too long for a socket."""
     folder = tempfile.gettempdir()
     return folder if len(os.fsencode(folder)) <= MAX_FOLDER else "/tmp"
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """Make a private temporary folder for a guarded command, to be removed by `with`.
+    """Create a private temporary folder for a guarded command; `with` removes it.
 
-    Short: Lava's manager puts a socket there, whose path may have 107 bytes.
+    Its path is short: the path of Lava's socket in it is at most 107 bytes.
     """
     return tempfile.TemporaryDirectory(
         prefix=SCRATCH_PREFIX, dir=short_folder(), ignore_cleanup_errors=True
@@ -76,18 +76,18 @@ def run_guarded(
     look: Callable[[], None] | None = None,
     polite: bool = True,
 ) -> Completed:
-    """Run `argv` for at most `timeout_s` seconds; whatever happens, end all it started.
+    """Run `argv` for at most `timeout_s` seconds; in any case end all processes it started.
 
     `env` is the command's whole environment (default: this process's); the guard adds its token
-    and a private TMPDIR: `scratch`, or a folder of its own that it removes. The command's
-    standard input is a pipe that closes when this process ends; `child.under_guard()` uses that.
-    `look` is called now and then while the command runs. At the end processes get SIGTERM and,
-    soon, SIGKILL; only that if not `polite`. Any exit status is returned, not judged.
+    and a private TMPDIR: `scratch`, or a new folder that it removes. The command's standard input
+    is a pipe that closes when this process ends; `child.under_guard()` uses that. `look` is called
+    now and then while the command runs. At the end processes get SIGTERM and soon SIGKILL, or only
+    SIGKILL if not `polite`. Any exit status is returned.
 
     Raises BackendError if the command cannot be started, passes the limit or is stopped by a
     signal, and Interrupted, a KeyboardInterrupt, if this process is asked to end.
     """
-    # The program and the script that it runs, or else its first option: "python run.py".
+    # The executable and its script, or else its first option: "python run.py".
     scripts = [part for part in argv[1:3] if str(part).endswith(".py")]
     what = " ".join(Path(part).name for part in (argv[0], *(scripts or argv[1:2])))
     token = f"ipvae_{os.getpid()}_{token_hex(6)}"
@@ -99,7 +99,7 @@ def run_guarded(
         alive_read, alive_write = os.pipe()
         leaked: list[str] = []
         try:
-            # Files, not pipes: a grandchild that keeps a pipe open would keep us waiting.
+            # Files, not pipes: a grandchild that keeps a pipe open would block this process.
             with out.open("wb") as stdout, err.open("wb") as stderr:
                 process = subprocess.Popen(
                     [str(part) for part in argv],
@@ -128,7 +128,7 @@ def run_guarded(
                 f"{what}: cannot be started: {error.strerror}: {error.filename}"
             ) from error
         finally:
-            with handled(signal.SIG_IGN):  # it takes no long; a second Ctrl-C must not break it
+            with handled(signal.SIG_IGN):  # brief; a second Ctrl-C must not interrupt it
                 if process is not None:
                     end_all(process.pid, token, polite)
                     process.wait()
@@ -141,7 +141,7 @@ def run_guarded(
 
 
 def last_lines(text: str) -> str:
-    """Return the last lines of `text` as one line, or say that there are none."""
+    """Return the last lines of `text` as one line, or "(nothing)"."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " | ".join(lines[-LAST_LINES:]) or "(nothing)"
 

@@ -1,4 +1,4 @@
-"""Ask an interpreter what it has for Lava, and say what is wrong with that."""
+"""Probe an interpreter: its versions for Lava, and any fault."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 LAVA_VERSION = "0.10.0"  # the last release; Intel archived the repositories in May 2026
 PYTHON_VERSION = (3, 10)  # lava-nc 0.10.0 requires >= 3.10, < 3.11 and fails at import above
 PROBE_LIMIT_S = 60.0
-# `import lava` alone proves nothing: it is a namespace package.
+# `import lava` alone is no test: it is a namespace package.
 _PROBE = """
 import json, sys
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +30,7 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Probe:
-    """What an interpreter has: versions by package, and why Lava does not run there, or ""."""
+    """Result of a probe: versions by package, and the reason why Lava does not run, or ""."""
 
     versions: dict[str, str]
     fault: str
@@ -38,45 +38,47 @@ class Probe:
 
 def versions(python: Path) -> dict[str, str] | None:
     """Return the versions that `python` runs lava with, or None if it does not run there."""
-    result = probe(python)
-    return None if result.fault else result.versions
+    probed = probe(python)
+    return None if probed.fault else probed.versions
 
 
 def probe(python: Path) -> Probe:
-    """Return what `python` has for Lava, and what is wrong with it."""
+    """Return the versions for Lava that `python` has, and any fault."""
     answer = ask([str(python), "-c", _PROBE])
     try:
-        result = {str(name): str(value) for name, value in json.loads(answer or "").items()}
+        installed = {str(name): str(value) for name, value in json.loads(answer or "").items()}
     except (ValueError, AttributeError):
         return Probe({}, "cannot import lava-nc")
-    error = result.pop("error", "")
-    return Probe(result, _wrong(result) or (f"cannot import lava-nc ({error})" if error else ""))
+    error = installed.pop("error", "")
+    return Probe(
+        installed, _wrong(installed) or (f"cannot import lava-nc ({error})" if error else "")
+    )
 
 
-def _wrong(result: dict[str, str]) -> str:
-    """Return which version is missing or none that Lava works with here."""
+def _wrong(installed: dict[str, str]) -> str:
+    """Return the missing or unsuitable version, as a message; "" if there is none."""
     release = ".".join(str(part) for part in PYTHON_VERSION)
-    if not result.get("python", "").startswith(f"{release}."):
-        return f"is Python {result.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
+    if not installed.get("python", "").startswith(f"{release}."):
+        return f"is Python {installed.get('python')}, but lava-nc {LAVA_VERSION} needs {release}"
     for package, wanted, needed in (
         ("lava-nc", LAVA_VERSION, LAVA_VERSION),
         ("numpy", "1.", "numpy < 2"),
     ):
-        if package not in result:
+        if package not in installed:
             return f"has no {package}"
-        if not result[package].startswith(wanted):
-            return f"has {package} {result[package]}, but this needs {needed}"
+        if not installed[package].startswith(wanted):
+            return f"has {package} {installed[package]}, but this needs {needed}"
     return ""
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment less what would lead another Python astray."""
+    """Return this process's environment without variables that mislead another Python."""
     astray = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
     return {name: value for name, value in os.environ.items() if name not in astray}
 
 
 def ask(argv: list[str]) -> str | None:
-    """Return what a command prints, or None if it cannot run, fails or does not end."""
+    """Return the output of a command, or None if it cannot run, fails or does not end."""
     try:
         done = subprocess.run(
             argv,

@@ -1,4 +1,4 @@
-"""Run a Lava bundle in the Lava environment, guarded, and bring its result back."""
+"""Run a Lava bundle under a guard in the Lava environment, and read its result."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -20,11 +20,11 @@ from ipvae_snn.ir.trace import RunRequest, Trace
 
 STALL_S = 60.0
 MARK = "run.py: error: "
-TRACKER = "resource_tracker"  # its warnings of what an ended run left; the guard removed that
+TRACKER = "resource_tracker"  # warns of shared memory left by an ended run; the guard removed it
 
 
 def bundle_sources() -> dict[str, str]:
-    """Return the text of every file of a bundle but the network's, by its name there.
+    """Return the text of every file of a bundle except the network's, by its name there.
 
     README.md is a template; export/lava/bundle.py fills it in.
     """
@@ -33,7 +33,7 @@ def bundle_sources() -> dict[str, str]:
     texts = {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in files
     }
-    del texts["__init__.py"]  # it makes the folder a package of ours; a bundle is none
+    del texts["__init__.py"]  # makes the folder a package of the toolkit; a bundle is none
     texts["requirements.txt"] = "lava-nc==0.10.0\nnumpy<2\n"
     return texts
 
@@ -61,12 +61,12 @@ def simulate_bundle(
     stall_s: float | None = None,
     temporary: bool = False,
 ) -> LavaRun:
-    """Run pixels (N, M) uint8 through the network of the folder `bundle`, as `options` say.
+    """Run pixels (N, M) uint8 through the network of the folder `bundle`, with the given options.
 
-    timeout_s: time limit, by default one that grows with the run; stall_s: seconds without a time
-    step after which it is given up, by default 60, 0 for never. temporary: the bundle's folder may
-    be removed if this process is killed. A `progress.Watcher` is told how far the run is, names the
-    file for the finished images of a run that fails, and may set other defaults.
+    timeout_s: time limit, by default one that grows with the run; stall_s: the run fails after
+    this many seconds without a time step, by default 60, 0 for never. temporary: the folder of the
+    bundle may be removed if this process is killed. A `backends.watcher.Watcher` receives the
+    progress, names the file for the finished images of a failed run, and may set other defaults.
 
     Raises BackendUnavailableError without a Lava environment; BackendError if the run fails (with
     the traceback of the Process that failed), hangs or passes the limit; KeyboardInterrupt if a
@@ -100,7 +100,7 @@ def simulate_bundle(
             "--stall": next(value for value in stalls_s if value is not None),
         }
         argv: list[str | Path] = [python, "-IB", bundle.absolute() / "run.py"]
-        # -B: a bundle that was checked holds what its README names, and no compiled files
+        # -B: a checked bundle contains the files of its README, and no compiled ones
         argv += [str(part) for flag in flags.items() for part in flag]
         argv += options.arguments()
         argv += ["--trace"] if request.trace else []
@@ -114,7 +114,7 @@ def simulate_bundle(
         def look() -> None:
             done = images_done(run)
             if done is not None:
-                with suppress(OSError):  # whoever was to see it has gone
+                with suppress(OSError):  # the reader of the output has ended
                     watcher.progress(done, len(pixels))
 
         try:
@@ -142,7 +142,7 @@ def simulate_bundle(
 
 
 def images_done(run: Path) -> int | None:
-    """Return how many images of the run in this folder are done; None before it begins."""
+    """Return how many images of the run in this folder are done; None before it starts."""
     try:
         return int(np.load(run / FILES / "progress.npy", allow_pickle=False)[0])
     except (OSError, ValueError, EOFError):
@@ -150,9 +150,9 @@ def images_done(run: Path) -> int | None:
 
 
 def reason(stderr: str, status: int) -> str:
-    """Return what a bundle's run.py says of its failure, or how it ended and its last lines."""
-    _, result, message = stderr.partition(MARK)
-    if not result:
+    """Return a bundle's own error message, or how it ended and its last lines of output."""
+    _, mark, message = stderr.partition(MARK)
+    if not mark:
         said = "\n".join(line for line in stderr.splitlines() if TRACKER not in line)
         return f"run.py {how_it_ended(status)}; its last words: {last_lines(said)}"
     return "\n".join(line for line in message.splitlines() if TRACKER not in line)

@@ -1,4 +1,4 @@
-"""What a run in Lava can be asked for beyond a trace, and what it tells beyond one."""
+"""Options of a run in Lava, and its results beyond a trace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import Trace
 
 Source = Literal["spikes", "bias"]
-TRAFFIC: Final = "traffic_"  # begins the names of the connections' arrays in a result
+TRAFFIC: Final = "traffic_"  # prefix of the connections' arrays in a result
 
 
 @dataclass(frozen=True)
 class LavaOptions:
-    """How to simulate; none of it changes a count.
+    """Options of the simulation; none of them changes a count.
 
-    source: the image as graded "spikes", sent once, or as "bias": the host computes what the image
-    causes and writes it. fused: the network is one operating-system process instead of one for
-    every population and connection. replicas: copies that share the images out. monitor: neurons
-    whose counts and potentials of every step are kept.
+    source: the image as graded "spikes", sent once, or as "bias": the host computes the input
+    currents (or payloads) and writes them. fused: the network is one operating-system process
+    instead of one per population and connection. replicas: copies that share the images. monitor:
+    neurons whose counts and potentials are kept for every step.
     """
 
     source: Source = "spikes"
@@ -41,15 +41,15 @@ class LavaOptions:
 
     def arguments(self) -> list[str]:
         """Return the options of a bundle's run.py."""
-        result = ["--source", self.source, "--replicas", str(self.replicas)]
-        result += ["--fused"] if self.fused else []
-        result += ["--monitor", ",".join(map(str, self.monitor))] if self.monitor else []
-        return result
+        arguments = ["--source", self.source, "--replicas", str(self.replicas)]
+        arguments += ["--fused"] if self.fused else []
+        arguments += ["--monitor", ",".join(map(str, self.monitor))] if self.monitor else []
+        return arguments
 
 
 @dataclass(frozen=True)
 class Monitored:
-    """What chosen neurons (C,) did: counts and potentials after the update, (N, T, C) int32."""
+    """Counts and potentials (after the update) of chosen neurons (C,), (N, T, C) int32."""
 
     neurons: Int64
     counts: Int32
@@ -58,10 +58,10 @@ class Monitored:
 
 @dataclass(frozen=True)
 class LavaRun:
-    """A run's trace, and what the simulator counted and took.
+    """A run's trace, and the simulator's traffic counts and time.
 
-    traffic: by connection (N, 3): messages, synaptic operations (one a message and non-zero
-    weight), and those by payload, in each image. seconds: from the end of the first time step to
+    traffic: by connection (N, 3): messages, synaptic operations (one per message and nonzero
+    weight), and those by payload, per image. seconds: from the end of the first time step to
     the end of the last; time_steps: of all replicas together.
     """
 

@@ -1,12 +1,12 @@
-"""A bare LIF - Dense - LIF network of stock Lava Processes, timed: what ours is compared with.
+"""Timing of a bare LIF - Dense - LIF network of stock Lava Processes, as a baseline.
 
 Runs in the Lava environment, under a guard (guard.py), and prints one line of JSON:
 
     python -I stock_network.py --sources 512 --targets 512 --steps 4000 --active 0.25
 
-Nothing of this package is in it but the guard's names for shared memory. The neurons are Lava's
-defaults in fixed point. Of the first population, twice the wanted share is driven by its bias to
-fire at every second time step, half of them at odd and half at even ones.
+It uses nothing of this package except the guard's names for shared memory. The neurons are Lava's
+defaults in fixed point. In the first population, twice the requested share of neurons is driven by
+bias to fire at every second time step: half of them at odd and half at even ones.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 THRESHOLD = 10  # of both populations; 640 in the units of the membrane potential
-DRIVE = (THRESHOLD << 6) // 2 + 1  # passes it at every second time step
+DRIVE = (THRESHOLD << 6) // 2 + 1  # reaches it at every second time step
 WEIGHT_LIMIT = 120
 
 
 def name_what_it_makes() -> None:
-    """Let the guard tell this run's shared memory and processes from others'."""
+    """Let the guard identify the shared memory and processes of this run."""
     spec = importlib.util.spec_from_file_location(
         "child", Path(__file__).parent / "bundle" / "simulator" / "child.py"
     )
@@ -42,7 +42,7 @@ def build(sources: int, targets: int, active: float, message_bits: int, seed: in
     rng = np.random.default_rng(seed)
     driven = np.arange(sources) < round(2 * active * sources)
     bias = np.where(driven, DRIVE, 0)
-    phase = np.where(driven & (rng.random(sources) < 0.5), DRIVE, 0)  # who fires at odd steps
+    phase = np.where(driven & (rng.random(sources) < 0.5), DRIVE, 0)  # those that fire at odd steps
     first = LIF(shape=(sources,), vth=THRESHOLD, du=4095, dv=0, bias_mant=bias, v=phase)
     weights = rng.integers(-WEIGHT_LIMIT, WEIGHT_LIMIT + 1, (targets, sources))
     dense = Dense(weights=weights, num_message_bits=message_bits)

@@ -1,1 +1,1 @@
-"""Whether a network fits a chip, and how: checks, cores, places on the mesh (docs/mapping.md)."""
+"""Mapping of a network onto a chip: checks, cores, places on the mesh (docs/mapping.md)."""

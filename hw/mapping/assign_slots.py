@@ -1,4 +1,4 @@
-"""Placing cores on the mesh: swaps that shorten the routes, weighted by their events."""
+"""Placement of cores on the mesh: swaps that shorten the routes, weighted by their events."""
 
 from typing import Final
 
@@ -8,19 +8,19 @@ from scipy.optimize import quadratic_assignment
 from ipvae_snn.arrays import Float64, Int64
 from ipvae_snn.hw.mapping.mesh import Mesh
 
-MOST_RELAXED: Final = 600  # slots; beyond, the relaxed problem takes too long
+MOST_RELAXED: Final = 600  # slots; above, the relaxed problem takes too long
 MOST_ROUNDS: Final = 200
-MOST_WORK: Final = 2e9  # entries of the cost table that may be looked at
+MOST_WORK: Final = 2e9  # entries of the cost table that may be read
 LEAST_GAIN: Final = 1e-9
 
 
 def place(flow: Float64, mesh: Mesh) -> Int64:
-    """Return the slot of every core (cores,), given events a step from core to core.
+    """Return the slot of every core (cores,), given events per step from core to core.
 
     This is the quadratic assignment problem. From each of two starts the best swaps (also with
-    empty slots) are made, many a round, until none shortens the sum of events times hops. The
-    starts: cores in their own order along a snake over each chip, which keeps neighbours in the
-    network near, and the relaxed problem's solution (Vogelstein et al. 2015, as SciPy has it).
+    empty slots) are applied, many per round, until none lowers the sum of events times hops. The
+    starts: cores in index order along a snake over each chip, which keeps neighbours in the network
+    close, and the solution of the relaxed problem (Vogelstein et al. 2015, in SciPy).
     """
     cores, slots = len(flow), mesh.slots
     both = np.zeros((slots, slots))
@@ -40,10 +40,10 @@ def place(flow: Float64, mesh: Mesh) -> Int64:
 
 
 def _swapped(both: Float64, distance: Float64, start: Int64) -> Int64:
-    """Return the slots after all swaps that help."""
+    """Return the slots after all swaps that lower the cost."""
     slot = start.copy()
     every = np.arange(len(slot))
-    cost = both @ distance[slot]  # (core, slot): what a core's events would cost from there
+    cost = both @ distance[slot]  # (core, slot): cost of a core's events from that slot
     work = 0.0
     for _ in range(MOST_ROUNDS):
         delta = _deltas(both, distance, slot, cost)
@@ -72,8 +72,8 @@ def _snake(mesh: Mesh) -> Int64:
 
 
 def _deltas(both: Float64, distance: Float64, slot: Int64, cost: Float64) -> Float64:
-    """Return how the cost changes if cores i and j are exchanged, for all pairs."""
-    moved = cost[:, slot]  # (i, j): core i where core j is
+    """Return the change of the cost if cores i and j are exchanged, for all pairs."""
+    moved = cost[:, slot]  # (i, j): core i at the slot of core j
     here = np.diagonal(moved)
     delta: Float64 = moved + moved.T - here[:, None] - here[None, :]
     delta += 2.0 * both * distance[np.ix_(slot, slot)]

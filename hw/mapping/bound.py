@@ -1,4 +1,4 @@
-"""How few cores any split could need: a proven lower bound (docs/mapping.md, The bound)."""
+"""Proven lower bound on the number of cores of any split (docs/mapping.md, The bound)."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import numpy as np
 from ipvae_snn.arrays import Float64, Floats, Integers
 from ipvae_snn.hw.mapping.core_capacity import Room
 
-SLACK = 1e-6  # of a word: rounding must not raise the bound
+SLACK = 1e-6  # of a word: rounding must not increase the bound
 
 
 def least_words(targets: Floats, most: int, room: Room) -> Float64:
-    """Return the convex lower envelope of the words of an axon, at `targets` in [0, most].
+    """Return the convex lower envelope of the words per axon, at `targets` in [0, most].
 
-    `most` is the largest number of targets that an axon can have on a core. The words are
+    `most` is the largest number of targets of an axon on one core. The words are
     words_per_axon + ceil(t / synapses_per_word); the envelope's corners are 0, the last whole
     number of words, and `most`.
     """
@@ -28,10 +28,10 @@ def least_words(targets: Floats, most: int, room: Room) -> Float64:
 
 
 def most_neurons(fan_in: Integers, sources: int, room: Room, cap: int) -> int:
-    """Return a number of neurons that no core can exceed; at least 1.
+    """Return an upper bound on the neurons of one core; at least 1.
 
-    The n neurons of least fan-in bring D synapses; spread evenly over all sources (Jensen), their
-    axons take at least sources * least_words(D / sources).
+    The n neurons of smallest fan-in have D synapses. Spread evenly over all sources (Jensen), their
+    axons take at least sources * least_words(D / sources) words.
     """
     total = np.cumsum(np.sort(np.asarray(fan_in, np.int64)))
     most = 1
@@ -49,8 +49,8 @@ def most_neurons(fan_in: Integers, sources: int, room: Room, cap: int) -> int:
 def least_cores(inputs: Any, room: Room, state_bytes: int) -> int:
     """Return the bound for a population with inputs (neurons, sources), a sparse bool matrix.
 
-    Every neuron must fit on a core alone. For C cores, each source's targets are spread evenly
-    over them at best (Jensen), so C is possible only if the envelope's words fit C cores.
+    Every neuron must fit on a core alone. For C cores, it is best to spread each source's targets
+    evenly over them (Jensen), so C is possible only if the envelope's words fit on C cores.
     """
     n = int(inputs.shape[0])
     fan_in = np.diff(inputs.indptr)

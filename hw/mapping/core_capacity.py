@@ -1,4 +1,4 @@
-"""The model of a core: what it has room for, and what an axon takes of it."""
+"""Model of a core: its capacity, and the memory that an axon takes."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from ipvae_snn.hw.chips.profile import ChipProfile
 
 @dataclass(frozen=True)
 class Room:
-    """What one core offers; None where it is not public, and then it limits nothing.
+    """Capacity of one core. None where a limit is not public; it is then not enforced.
 
-    words: synapse words, the fewer of what the profile states and what fits the synapse memory.
+    words: synapse words, the smaller of the profile's number and what fits the synapse memory.
     An axon with t targets on the core takes words_per_axon + ceil(t / synapses_per_word) words.
-    known_words: whether that rule is public; where not, words_per_axon is 0 and synapses_per_word
-    1, so that words are synapses, and they limit nothing.
+    known_words: whether that rule is public. If not, words_per_axon is 0 and synapses_per_word 1,
+    so that words are synapses, without a limit.
     """
 
     neurons: int | None
@@ -29,17 +29,17 @@ class Room:
     known_words: bool
 
     def axon_words(self, targets: Integers) -> Int64:
-        """Return the words of axons with so many targets on one core; 0 where there is none."""
+        """Return the words of axons with these numbers of targets on one core; 0 for none."""
         wide = np.asarray(targets, np.int64)
         return np.where(wide > 0, self.words_per_axon - (-wide // self.synapses_per_word), 0)
 
     def added_words(self, targets: Integers) -> Int64:
-        """Return the words that one more target takes, where there are so many already."""
+        """Return the additional words of one more target, given the present numbers."""
         more = np.asarray(targets) % self.synapses_per_word == 0
         return np.where(np.asarray(targets) == 0, self.words_per_axon + 1, more).astype(np.int64)
 
     def max_neurons(self, state_bytes: int) -> int | None:
-        """Return how many neurons of so many bytes of state fit, synapses apart."""
+        """Return the number of neurons that fit, synapses not counted."""
         limits = [self.neurons]
         if self.memory_bytes is not None and state_bytes:
             limits.append(self.memory_bytes // state_bytes)
@@ -47,7 +47,7 @@ class Room:
         return min(known) if known else None
 
     def bytes_used(self, words: int, neurons: int, state_bytes: int) -> float:
-        """Return the bytes of synapses and state; of state alone where a word's are not public."""
+        """Return the bytes of synapses and state; of state alone if the word size is not public."""
         return words * (self.word_bytes or 0.0) + neurons * state_bytes
 
 
@@ -58,7 +58,7 @@ def limit(profile: ChipProfile, key: str) -> int | None:
 
 
 def room_of(profile: ChipProfile) -> Room:
-    """Return the room of a core of this chip."""
+    """Return the capacity of a core of this chip."""
     per_word, per_axon = limit(profile, "synapses_per_word"), limit(profile, "words_per_axon")
     bits = limit(profile, "synapse_word_bits")
     known = per_word is not None and per_axon is not None

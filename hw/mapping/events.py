@@ -1,4 +1,4 @@
-"""How often each source of a network spikes: counted in a run, or assumed."""
+"""Events of each source of a network: counted in a run, or assumed."""
 
 import zipfile
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ ASSUMED_STEPS: Final = 64
 
 @dataclass(frozen=True)
 class Events:
-    """Messages that each source sends, the mean an image: by name (population or image), (size,).
+    """Mean messages per image that each source sends: by name (population or image), (size,).
 
-    steps: T of the program. images: how many were counted, 0 where all is assumed. told: one line
-    for people on where the numbers come from.
+    steps: T of the network. images: number of counted images, 0 where all is assumed. told: one
+    line of text on the origin of the numbers.
     """
 
     by_source: dict[str, Float64]
@@ -31,18 +31,18 @@ class Events:
     told: str
 
     def rates(self) -> dict[str, Float64]:
-        """Return events a step of the program; the image's are spread over its steps."""
+        """Return events per step of the network; the image's are spread over its steps."""
         return {name: events / self.steps for name, events in self.by_source.items()}
 
 
 def assumed(network: IntegerNetwork, steps: int = ASSUMED_STEPS) -> Events:
-    """Return one event a neuron a step, and each pixel sent once: an assumption, and a bound."""
+    """Return one event per neuron and step, and one per pixel: an upper bound."""
     k, m = network.n_neurons, network.n_pixels
     return Events(
         {NEURONS: np.full(k, float(steps)), RESIDUAL: np.full(m, float(steps)), IMAGE: np.ones(m)},
         steps,
         0,
-        "assumed: every neuron sends one event a step; give --data or --rates to count",
+        "assumed: every neuron sends one event per step; give --data or --rates to count",
     )
 
 
@@ -66,16 +66,16 @@ def counted(
         images, steps = images + len(counts), counts.shape[1]
     if images == 0:
         raise DataError(f"{name} gives no images to count events in; give one or more")
-    result = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
-    return Events(result, steps, images, f"counted in {images} images of {name}, {steps} steps")
+    by_source = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
+    return Events(by_source, steps, images, f"counted in {images} images of {name}, {steps} steps")
 
 
 def from_trace(network: IntegerNetwork, path: Path) -> Events:
     """Return the events of a result that `ipvae-snn run` wrote.
 
-    With `--trace` counts are counted one by one. Without, a neuron's events are at most its spikes
-    and at most one a step, and that is taken. Images are not in the file: pixels and residuals are
-    taken to be sent always. Raises FileFormatError if it is no such file, DataError if it is of
+    With `--trace` each event is counted. Without, a neuron has at most as many events as spikes and
+    at most one per step; this bound is used. Images are not in the file: every pixel and residual
+    is assumed to be sent. Raises FileFormatError if it is no such file, DataError if it is of
     another network.
     """
     arrays = _load(path)
@@ -91,32 +91,32 @@ def from_trace(network: IntegerNetwork, path: Path) -> Events:
     base = assumed(network, steps).by_source
     if "counts" in arrays:
         events = np.count_nonzero(arrays["counts"], axis=(0, 1)) / n
-        how = "counted"
+        origin = "counted"
     else:
         events = np.minimum(total, steps).sum(axis=0) / n
-        how = "at most, from sums of counts (run with --trace to count)"
+        origin = "at most, from sums of counts (run with --trace to count)"
     rest = "" if network.residual is None else "; residual neurons assumed to send at every step"
     return Events(
         {**base, NEURONS: events.astype(np.float64)},
         steps,
         n,
-        f"{how}: {n} images of {path.name}, {steps} steps{rest}",
+        f"{origin}: {n} images of {path.name}, {steps} steps{rest}",
     )
 
 
 def _load(path: Path) -> dict[str, AnyArray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            result = {name: arrays[name] for name in arrays.files}
+            content = {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise FileFormatError(f"{path}: no such file; check the path") from error
     except (ValueError, EOFError, zipfile.BadZipFile, OSError, AttributeError) as error:
         raise FileFormatError(
             f"{path}: not a readable npz file; give what `ipvae-snn run` wrote"
         ) from error
-    missing = {"counts_sum", "spikes_per_step"} - set(result)
+    missing = {"counts_sum", "spikes_per_step"} - set(content)
     if missing:
         raise FileFormatError(
             f"{path}: it has no {' and no '.join(sorted(missing))}; give what `ipvae-snn run` wrote"
         )
-    return result
+    return content

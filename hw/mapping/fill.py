@@ -1,4 +1,4 @@
-"""Filling cores one after the other: in a given order, or always with the neuron that fits best."""
+"""Filling of cores one after another: in a given order, or with the neuron that fits best."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import numpy as np
 from ipvae_snn.arrays import Float32, Int32, Int64
 from ipvae_snn.hw.mapping.core_capacity import Room
 
-DENSE_ELEMENTS: Final = 1 << 24  # up to here inputs are held as float32 for matrix products
-DENSE_SHARE: Final = 0.05  # of all pairs: from here on matrix products are the faster way
-MOST_WORK: Final = 3e9  # additions that choosing the best neuron may take; else the order decides
+DENSE_ELEMENTS: Final = 1 << 24  # up to here inputs are stored as float32 for matrix products
+DENSE_SHARE: Final = 0.05  # of all pairs: from here on matrix products are faster
+MOST_WORK: Final = 3e9  # most additions for choosing the best neuron; else the order decides
 
 
 @dataclass(frozen=True)
 class Task:
-    """A population to be split: inputs (neurons, sources) sparse, bytes of state a neuron.
+    """A population to be split: inputs (neurons, sources) sparse, bytes of state per neuron.
 
-    axons_out (neurons,): to how many cores each is expected to send; 0 where that limits nothing.
+    axons_out (neurons,): expected number of cores that each sends to; 0 where there is no limit.
     """
 
     inputs: Any
@@ -38,9 +38,9 @@ class Task:
         return result
 
     def admits(self, neurons: Any, words: Any, axons_in: Any, axons_out: Any) -> Any:
-        """Return whether a core may hold so much; scalars or arrays, one for each core or choice.
+        """Return whether a core may hold this load; scalars, or arrays over cores or choices.
 
-        axons_out limits a core of several neurons only: one neuron cannot be split further.
+        axons_out limits cores of several neurons only: a single neuron cannot be split.
         """
         room = self.room
         fits = np.asarray(words) >= 0
@@ -59,8 +59,8 @@ class Task:
 
 
 def in_order(task: Task, order: Int64) -> Int32:
-    """Return the core of every neuron: the next in `order` goes on the open core while it fits."""
-    result = np.empty(task.size, np.int32)
+    """Return the core of every neuron: in `order`, each goes on the open core if it fits."""
+    core_of = np.empty(task.size, np.int32)
     core, neurons, words, axons, out = 0, 0, 0, 0, 0
     counts = np.zeros(task.inputs.shape[1], np.int64)
     for neuron in order:
@@ -73,22 +73,22 @@ def in_order(task: Task, order: Int64) -> Int32:
             counts[:] = 0
             new, more = len(sources), len(sources) * (task.room.words_per_axon + 1)
         counts[sources] += 1
-        result[neuron] = core
+        core_of[neuron] = core
         neurons, words, axons, out = neurons + 1, words + more, axons + new, out + sent
-    return result
+    return core_of
 
 
 def best_fit(task: Task, order: Int64) -> Int32 | None:
     """Return the core of every neuron: each core takes the neurons that share most with it.
 
-    A core begins with the first neuron of `order` that is left; then comes, of all that fit, the
-    one whose synapses take the fewest words there relative to those that they take alone. None
+    A core starts with the first remaining neuron of `order`. The next is, of all that fit, the one
+    whose synapses take the fewest words there, relative to the words that they take alone. None
     where that would take too long.
     """
     fan_out = np.bincount(task.inputs.indices, minlength=task.inputs.shape[1]).astype(float)
     dense = _is_dense(task)
     work = 2.0 * task.size * np.prod(task.inputs.shape) if dense else float((fan_out**2).sum())
-    if work > MOST_WORK * (2 if dense else 1):  # products are faster an addition
+    if work > MOST_WORK * (2 if dense else 1):  # matrix products need less time per addition
         return None
     inputs = task.inputs[order]
     prices = _dense_prices(inputs) if dense else _sparse_prices(inputs)
@@ -96,7 +96,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
     alone = np.maximum(fan_in * (task.room.words_per_axon + 1), 1)
     left = np.ones(task.size, bool)
     out = task.axons_out[order]
-    result = np.empty(task.size, np.int32)
+    core_of = np.empty(task.size, np.int32)
     core = 0
     while left.any():
         counts = np.zeros(inputs.shape[1], np.int64)
@@ -107,7 +107,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
             sources = inputs.indices[inputs.indptr[choice] : inputs.indptr[choice + 1]]
             words, axons = words + float(more[choice]), axons + float(new[choice])
             sent, neurons = sent + int(out[choice]), neurons + 1
-            left[choice], result[order[choice]] = False, core
+            left[choice], core_of[order[choice]] = False, core
             before = counts[sources]
             counts[sources] += 1
             more += prices(
@@ -120,7 +120,7 @@ def best_fit(task: Task, order: Int64) -> Int32 | None:
                 break
             choice = int(np.where(fits, more / alone, np.inf).argmin())
         core += 1
-    return result
+    return core_of
 
 
 def _is_dense(task: Task) -> bool:
@@ -135,14 +135,14 @@ def _dense_prices(inputs: Any) -> Callable[[Int32, Int64], Float32]:
     def change(sources: Int32, delta: Int64) -> Float32:
         vector = np.zeros(len(columns), np.float32)
         vector[sources] = delta
-        total: Float32 = vector @ columns  # whole numbers below 2**24: exact
+        total: Float32 = vector @ columns  # integers below 2**24: exact
         return total
 
     return change
 
 
 def _sparse_prices(inputs: Any) -> Callable[[Int32, Int64], Float32]:
-    """Return the same for few synapses: only the neurons that read a changed source are visited."""
+    """Return the same function for few synapses: it visits only neurons with a changed source."""
     readers = inputs.tocsc()
     ends, indices, n = readers.indptr, readers.indices, inputs.shape[0]
 

@@ -1,4 +1,4 @@
-"""The checks: what a network needs of a chip, beside what the chip's profile says it has."""
+"""Checks of a network's requirements against the limits and features of a chip."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,15 +18,15 @@ from ipvae_snn.ir.parts import Connection
 from ipvae_snn.ir.prng import UNIFORM_BITS
 
 Verdict = Literal["pass", "fail", "not public"]
-SYNAPSE_STEPS: Final = 1  # a synapse delivers one step after the spike
+SYNAPSE_STEPS: Final = 1  # delay of a synapse, in steps
 
 
 @dataclass(frozen=True)
 class Check:
-    """One limit or feature: who needs what, what the chip has, and the likely mend.
+    """One limit or feature: `who` needs it, what the chip has, and the likely remedy (`mend`).
 
-    value and maximum are numbers in `unit`; for a feature value is None, and maximum is 1 where the
-    chip has it and 0 where not. maximum is None where it is not public. needs says it for people.
+    value and maximum are numbers in `unit`. For a feature value is None, and maximum is 1 if the
+    chip has it, else 0. maximum is None where it is not public. needs: the requirement as text.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Check:
         return asdict(self)
 
     def brief(self) -> str:
-        """Return who, the value and the maximum."""
+        """Return the subject, the value and the maximum."""
         if self.value is None:
             return f"{self.who}: needs {self.needs}"
         return (
@@ -54,9 +54,9 @@ class Check:
         )
 
     def describe(self) -> str:
-        """Return one line: who, the value, the maximum, the mend."""
+        """Return one line: subject, value, maximum, remedy."""
         if self.value is None:
-            return f"{self.who}: needs {self.needs}, which the chip has not; {self.mend}"
+            return f"{self.who}: needs {self.needs}, which the chip lacks; {self.mend}"
         return (
             f"{self.who}: needs {self.value:,.10g} {self.unit} ({self.needs}), "
             f"the chip has {self.maximum:,.10g}; {self.mend}"
@@ -64,7 +64,7 @@ class Check:
 
 
 class Checker:
-    """Makes checks against one profile."""
+    """Checks requirements against one profile."""
 
     def __init__(self, profile: ChipProfile) -> None:
         self.profile = profile
@@ -75,10 +75,10 @@ class Checker:
         subject: str,
         value: float,
         needs: str,
-        mend: str,
+        remedy: str,
         maximum: float | None = None,
     ) -> Check:
-        """Compare a value with the limit called key, or with a maximum that follows from it."""
+        """Compare a value with the limit `key`, or with a maximum derived from it."""
         figure = self.profile.limits[key]
         most = figure.value if maximum is None else maximum
         verdict: Verdict = "not public"
@@ -92,19 +92,19 @@ class Checker:
             most,
             figure.unit,
             verdict,
-            mend,
+            remedy,
             figure.source,
             figure.confidence,
             figure.note,
         )
 
-    def feature(self, key: str, subject: str, needs: str, mend: str) -> Check:
-        """Ask for a feature."""
-        result = self.profile.features[key]
+    def feature(self, key: str, subject: str, needs: str, remedy: str) -> Check:
+        """Check that the chip has a feature."""
+        feature = self.profile.features[key]
         verdict: Verdict = "not public"
-        if result.value is not None:
-            verdict = "pass" if result.value else "fail"
-        most = None if result.value is None else float(result.value)
+        if feature.value is not None:
+            verdict = "pass" if feature.value else "fail"
+        most = None if feature.value is None else float(feature.value)
         return Check(
             key,
             subject,
@@ -113,10 +113,10 @@ class Checker:
             most,
             "",
             verdict,
-            mend,
-            result.source,
-            result.confidence,
-            result.note,
+            remedy,
+            feature.source,
+            feature.confidence,
+            feature.note,
         )
 
 
@@ -132,14 +132,14 @@ def require_limits(profile: ChipProfile) -> None:
 def arithmetic_checks(
     network: IntegerNetwork, profile: ChipProfile, input_as: InputAs
 ) -> list[Check]:
-    """Return the checks of what one neuron computes and what one spike carries."""
+    """Return the checks of a neuron's arithmetic and of the payload of a spike."""
     check = Checker(profile)
     count = network.neurons.max_count
-    result = [
+    checks = [
         check.feature(
             "graded_spikes",
             "spike counts",
-            f"graded spikes, for they reach {count}",
+            f"graded spikes, since they reach {count}",
             "take a chip with graded spikes (loihi2): a binary spike cannot carry a count",
         ),
         check.number(
@@ -176,7 +176,7 @@ def arithmetic_checks(
     for name, connection in _connections(network, input_as).items():
         weights = connection.weights
         bits = signed_bits(int(weights.min()), int(weights.max()))
-        result.append(
+        checks.append(
             check.number(
                 "weight_bits",
                 f"{name} weights",
@@ -185,8 +185,8 @@ def arithmetic_checks(
                 "convert with fewer --weight-bits",
             )
         )
-    result += [*_sums(network, input_as, check), *_states(network, check)]
-    result.append(
+    checks += [*_sums(network, input_as, check), *_states(network, check)]
+    checks.append(
         check.number(
             "max_delay",
             "synapses",
@@ -195,23 +195,23 @@ def arithmetic_checks(
             "take a chip with delays of one step or more",
         )
     )
-    return result
+    return checks
 
 
 def _connections(network: IntegerNetwork, input_as: InputAs) -> dict[str, Connection]:
-    """Return the connections that lie on the chip, by name."""
-    result = {}
+    """Return the connections on the chip, by name."""
+    connections = {}
     if input_as == "spikes" or network.residual is not None:
-        result["feedforward"] = network.feedforward
+        connections["feedforward"] = network.feedforward
     if network.lateral is not None:
-        result["lateral"] = network.lateral
+        connections["lateral"] = network.lateral
     if network.residual is not None:
-        result["prediction"] = network.residual.prediction
-    return result
+        connections["prediction"] = network.residual.prediction
+    return connections
 
 
 def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, int, str]:
-    """Return who sends the widest payload, its bits, and its range."""
+    """Return the sender of the widest payload, its bits, and its range."""
     sent = {"spike counts": (0, network.neurons.max_count)}
     if input_as == "spikes":
         sent["pixels"] = network.input.payload_range
@@ -223,7 +223,7 @@ def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, in
 
 
 def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Check]:
-    result = []
+    checks = []
     for name, connection in _connections(network, input_as).items():
         low, high = 0, network.neurons.max_count
         if name == "feedforward":
@@ -231,7 +231,7 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
         bound = worst_partial_sum(connection.weights, low, high)
         worst = int(bound.argmax())
         reach = int(bound[worst])
-        result.append(
+        checks.append(
             check.number(
                 "accumulator_bits",
                 f"{name} sum {worst}",
@@ -240,7 +240,7 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
                 "convert with fewer --weight-bits",
             )
         )
-    return result
+    return checks
 
 
 def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
@@ -259,51 +259,53 @@ def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
 def neuron_checks(
     profile: ChipProfile, populations: Sequence[Population], fan_ins: Sequence[FanIn]
 ) -> list[Check]:
-    """Return the checks of what a single neuron needs of a core: if one fails, none can hold it."""
+    """Return the checks of one neuron against a core: if one fails, no core can hold it."""
     check, room = Checker(profile), room_of(profile)
-    result = []
-    mend = "send the image with --source bias, convert with --sparsity, or train a smaller network"
+    checks = []
+    remedy = (
+        "send the image with --source bias, convert with --sparsity, or train a smaller network"
+    )
     for population in populations:
         words = ", ".join(f"{word.name} {word.bits}" for word in population.state)
-        result.append(
+        checks.append(
             check.number(
                 "state_bytes_per_neuron",
                 f"each {_one(population.name)}",
                 population.state_bytes,
                 f"in whole bytes, bits: {words}",
-                "take a chip with more state a neuron",
+                "take a chip with more state per neuron",
             )
         )
     for fan_in in fan_ins:
         worst = int(fan_in.sources.argmax())
         axons = int(fan_in.sources[worst])
         subject = f"{_one(fan_in.population)} {worst}"
-        result.append(
-            check.number("axons_in_per_core", subject, axons, "sources whose weight is not 0", mend)
+        checks.append(
+            check.number("axons_in_per_core", subject, axons, "sources with nonzero weight", remedy)
         )
         if room.known_words:
             words_alone = axons * (room.words_per_axon + 1)
             state = next(p.state_bytes for p in populations if p.name == fan_in.population)
-            result.append(
+            checks.append(
                 check.number(
                     "core_memory_bytes",
                     subject,
                     room.bytes_used(words_alone, 1, state),
                     "its state and synapses alone on a core",
-                    mend,
+                    remedy,
                 )
             )
-            result.append(
+            checks.append(
                 check.number(
                     "synapse_words_per_core",
                     subject,
                     words_alone,
                     "its synapses alone on a core",
-                    mend,
+                    remedy,
                     room.words,
                 )
             )
-    return result
+    return checks
 
 
 def _one(population: str) -> str:
@@ -311,15 +313,15 @@ def _one(population: str) -> str:
 
 
 def placement_checks(profile: ChipProfile, placement: Placement, chips: int | None) -> list[Check]:
-    """Return the checks that need a placement: axons out of the busiest core, and chips given."""
-    check, result = Checker(profile), []
+    """Return the checks of a placement: axons out of the busiest core, and number of chips."""
+    check, checks = Checker(profile), []
     sent = np.zeros(placement.partition.cores, np.int64)
     for population in placement.layout.populations:
         core_of = placement.partition.core_of[population.name]
         out = placement.partition.axons_out(placement.layout, population)
         sent += np.bincount(core_of, out, len(sent)).astype(np.int64)
     worst = int(sent.argmax())
-    result.append(
+    checks.append(
         check.number(
             "axons_out_per_core",
             f"core {worst}",
@@ -330,7 +332,7 @@ def placement_checks(profile: ChipProfile, placement: Placement, chips: int | No
     )
     if chips is not None:
         cores, usable = placement.partition.cores, limit(profile, "usable_cores_per_chip")
-        result.append(
+        checks.append(
             check.number(
                 "usable_cores_per_chip",
                 "the network",
@@ -340,10 +342,10 @@ def placement_checks(profile: ChipProfile, placement: Placement, chips: int | No
                 None if usable is None else float(chips * usable),
             )
         )
-    return result
+    return checks
 
 
 def can_place(checks: Sequence[Check]) -> bool:
-    """Return whether every neuron fits on a core alone, whatever else fails."""
+    """Return whether every neuron fits on a core alone, even if other checks fail."""
     alone = ("axons_in_per_core", "synapse_words_per_core", "core_memory_bytes")
     return not any(check.verdict == "fail" and check.name in alone for check in checks)

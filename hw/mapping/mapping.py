@@ -1,4 +1,4 @@
-"""A whole mapping: checks and placement of a network on a chip, and all of it as plain data."""
+"""A whole mapping: checks and placement of a network on a chip, also as plain data."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -42,9 +42,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Checks, and the placement unless some neuron fits on no core.
+    """The checks, and the placement unless some neuron fits on no core.
 
-    A placement beside a failed check is hypothetical: by resources only.
+    A placement with a failed check is hypothetical: by resources only.
     """
 
     profile: ChipProfile
@@ -60,7 +60,7 @@ class Mapping:
 
     @property
     def fits(self) -> bool:
-        """Whether no public limit is broken."""
+        """True if no public limit is violated."""
         return not self.failed
 
 
@@ -73,7 +73,7 @@ def check_and_place(
 ) -> Mapping:
     """Check a network against a profile and place it, even where it does not fit.
 
-    chips: how many there are, or None if as many as needed. Raises ConfigError for a profile
+    chips: number of chips, or None for as many as needed. Raises ConfigError for a profile
     without limits.
     """
     require_limits(profile)
@@ -94,7 +94,7 @@ def check_and_place(
 
 
 def require_fit(mapping: Mapping, subject: str) -> None:
-    """Raise FitError with every limit that is broken."""
+    """Raise FitError with every violated limit."""
     if mapping.fits:
         return
     reasons = "; ".join(check.brief() for check in mapping.failed)
@@ -105,9 +105,9 @@ def require_fit(mapping: Mapping, subject: str) -> None:
 
 
 def as_json(mapping: Mapping) -> dict[str, Any]:
-    """Return all but the neurons' cores as plain data."""
+    """Return everything except the neurons' cores as plain data."""
     profile, events = mapping.profile, mapping.events
-    result: dict[str, Any] = {
+    data: dict[str, Any] = {
         "profile": {"name": profile.name, "title": profile.title, "caveat": profile.caveat},
         "input": mapping.input_as,
         "fits": mapping.fits,
@@ -117,8 +117,8 @@ def as_json(mapping: Mapping) -> dict[str, Any]:
         "placement": None,
     }
     if mapping.placed is not None:
-        result["placement"] = _placement_json(mapping.placed, events)
-    return result
+        data["placement"] = _placement_json(mapping.placed, events)
+    return data
 
 
 def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
@@ -165,16 +165,16 @@ def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:
 
 
 def _flows(placed: Placed) -> dict[str, float]:
-    """Return what an image's events cause."""
-    result = placed.traffic
+    """Return the traffic of an image's events."""
+    traffic = placed.traffic
     return {
-        "messages": result.messages,
-        "spikes_between_cores": result.messages_between_cores,
+        "messages": traffic.messages,
+        "spikes_between_cores": traffic.messages_between_cores,
         "spikes_between_chips": placed.routes.between_chips,
         "messages_from_host": float(placed.routes.from_host.sum()),
-        "hops_east_west": result.hops_x,
-        "hops_north_south": result.hops_y,
-        "synapse_words_read": result.synapse_words_read,
+        "hops_east_west": traffic.hops_x,
+        "hops_north_south": traffic.hops_y,
+        "synapse_words_read": traffic.synapse_words_read,
     }
 
 
@@ -182,5 +182,5 @@ def cores_of_neurons(mapping: Mapping) -> dict[str, list[int]]:
     """Return the core of every neuron by population; empty where nothing was placed."""
     if mapping.placed is None:
         return {}
-    result = mapping.placed.placement.partition.core_of
-    return {name: core_of.tolist() for name, core_of in result.items()}
+    cores = mapping.placed.placement.partition.core_of
+    return {name: core_of.tolist() for name, core_of in cores.items()}

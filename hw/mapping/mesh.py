@@ -1,4 +1,4 @@
-"""The mesh that cores lie on: chips in a row, each a grid of tiles with one or more cores."""
+"""The mesh of cores: chips in a row, each a grid of tiles with one or more cores."""
 
 from dataclasses import dataclass
 from math import isqrt
@@ -14,8 +14,8 @@ from ipvae_snn.hw.mapping.core_capacity import limit
 class Mesh:
     """Chips in a row, west to east, each columns x rows tiles of cores_per_tile cores.
 
-    usable: cores of a chip that may be used, the first ones in the order of slots: tile by tile
-    along a row. assumed: whether the grid is this tool's assumption, the chip's being not public.
+    usable: number of usable cores per chip, the first ones in the order of slots: tile by tile
+    along a row. assumed: whether the grid is this tool's assumption, where it is not public.
     """
 
     columns: int
@@ -28,7 +28,7 @@ class Mesh:
 
     @property
     def slots(self) -> int:
-        """Number of cores that may be used, on all chips."""
+        """Number of usable cores, on all chips."""
         return self.usable * self.chips
 
     def chip(self, slots: Integers) -> Int64:
@@ -44,7 +44,7 @@ class Mesh:
         return self._tile(slots) // self.columns
 
     def within_tile(self, slots: Integers) -> Int64:
-        """Return the place of each slot in its tile."""
+        """Return the position of each slot in its tile."""
         return np.asarray(slots, np.int64) % self.usable % self.cores_per_tile
 
     def hops(self, a: Integers, b: Integers) -> Int64:
@@ -56,9 +56,9 @@ class Mesh:
 
 
 def mesh_of(profile: ChipProfile, cores: int) -> Mesh:
-    """Return the mesh for so many cores; near-square of single-core tiles where not public.
+    """Return the mesh for a number of cores; near-square with single-core tiles if not public.
 
-    Where the number of cores a chip is not public, one chip is taken to hold them all.
+    Where the number of cores per chip is not public, one chip is assumed to hold them all.
     """
     total = limit(profile, "cores_per_chip") or limit(profile, "usable_cores_per_chip") or cores
     usable = limit(profile, "usable_cores_per_chip") or total
@@ -74,7 +74,7 @@ def mesh_of(profile: ChipProfile, cores: int) -> Mesh:
 
 
 def near_square(cores: int) -> tuple[int, int]:
-    """Return columns and rows: a rectangle of just so many at most 2:1, or the least that holds."""
+    """Return columns and rows: an exact rectangle up to 2:1, or the smallest larger one."""
     for rows in range(isqrt(cores), 0, -1):
         if cores % rows == 0 and cores <= 2 * rows * rows:
             return cores // rows, rows

@@ -1,4 +1,4 @@
-"""Splitting every population over cores: fewest cores first, then least traffic between them."""
+"""Partition of every population over cores: fewest cores first, then least traffic."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ from ipvae_snn.hw.mapping.populations import Layout, Population
 from ipvae_snn.hw.mapping.refine import Traffic, dissolve, reduce_traffic
 
 Fill: TypeAlias = Callable[[Task, Int64], Int32 | None]
-ATTEMPTS: Final = 6  # to meet the axons out, which depend on the split that they limit
-FEW: Final = 4096  # neurons; up to here every order is tried with best fit
-PROMISING: Final = 1.1  # times the fewest cores; splits with more are not looked at again
-MARGIN: Final = 1.08  # by which expected axons out rise at each attempt
+ATTEMPTS: Final = 6  # to satisfy the axons out, which depend on the split that they limit
+FEW: Final = 4096  # neurons; up to here best fit tries every order
+PROMISING: Final = 1.1  # times the fewest cores; splits with more are dropped
+MARGIN: Final = 1.08  # factor by which expected axons out grow per attempt
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Which core every neuron is on; a core holds neurons of one population.
+    """The core of every neuron; a core holds neurons of one population.
 
     core_of: by population, (size,) int32, numbered through all populations. fan: by projection,
-    (sources, cores) sparse, how many targets a source has on a core. least_cores: what no split
-    can go below, by population.
+    (sources, cores) sparse, number of targets of a source on a core. least_cores: lower bound of
+    any split, by population.
     """
 
     core_of: Mapping[str, Int32]
@@ -37,7 +37,7 @@ class Partition:
     least_cores: Mapping[str, int]
 
     def axons_out(self, layout: Layout, population: Population) -> Int64:
-        """Return to how many cores each neuron of a population sends, (size,)."""
+        """Return the number of cores that each neuron of a population sends to, (size,)."""
         total = np.zeros(population.size, np.int64)
         for projection in layout.projections:
             if projection.source == population.name:
@@ -48,27 +48,27 @@ class Partition:
 def partition(layout: Layout, room: Room, rates: Mapping[str, Float64]) -> Partition:
     """Split the populations of a layout; every neuron must fit on a core alone.
 
-    rates: events a step of each source, by name (population or image). Axons out depend on how
-    the targets are split, so they are expected from the last attempt; where they still do not fit
-    after the last one, the split is returned as it is, and the checks say so.
+    rates: events per step of each source, by name (population or image). Axons out depend on the
+    split of the targets, so they are estimated from the last attempt. If they still do not fit
+    after the last one, the split is returned unchanged, and the checks report it.
     """
     expected = {p.name: np.zeros(p.size, np.int64) for p in layout.populations}
     ready = [_prepared(layout, population, room, rates) for population in layout.populations]
     for attempt in range(ATTEMPTS):
-        result = _attempt(layout, ready, expected)
+        split = _attempt(layout, ready, expected)
         if room.axons_out is None:
             break
-        sent = {p.name: result.axons_out(layout, p) for p in layout.populations}
-        if all(_within(result.core_of[name], sent[name], room.axons_out) for name in sent):
+        sent = {p.name: split.axons_out(layout, p) for p in layout.populations}
+        if all(_within(split.core_of[name], sent[name], room.axons_out) for name in sent):
             break
         scale = MARGIN ** (attempt + 1)
         expected = {name: np.ceil(scale * value).astype(np.int64) for name, value in sent.items()}
-    return result
+    return split
 
 
 @dataclass(frozen=True)
 class _Way:
-    """A way to fill cores, the split (n,) that it makes, and its cost: cores, then events."""
+    """A way to fill cores, its split (n,), and its cost: cores, then events."""
 
     fill: Fill
     order: Int64
@@ -78,7 +78,7 @@ class _Way:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A population with its inputs, its bound, and the way to fill cores that suits it best."""
+    """A population with its inputs, its bound, and its best way to fill cores."""
 
     population: Population
     task: Task
@@ -90,7 +90,7 @@ class _Prepared:
 def _prepared(
     layout: Layout, population: Population, room: Room, rates: Mapping[str, Float64]
 ) -> _Prepared:
-    """Try to fill cores by index, along the network's bands, large fan-in first, and best fit."""
+    """Fill cores by index, along the network's bands, by largest fan-in, and by best fit."""
     inputs, traffic = _inputs(layout, population, rates)
     task = Task(inputs, room, population.state_bytes, np.zeros(population.size, np.int64))
     least = least_cores(inputs, room, population.state_bytes)
@@ -98,7 +98,7 @@ def _prepared(
     orders = [np.arange(task.size), _banded(inputs), largest_first]
     ways = _finished(task, traffic, [(in_order, order) for order in orders])
     best = min(ways, key=lambda way: way.cost)
-    if best.cost[0] > least:  # else no way can do with fewer cores
+    if best.cost[0] > least:  # else no way can use fewer cores
         others = orders if task.size <= FEW else [best.order]
         ways += _finished(task, traffic, [(best_fit, order) for order in others])
         best = min(ways, key=lambda way: way.cost)
@@ -106,7 +106,7 @@ def _prepared(
 
 
 def _finished(task: Task, traffic: Traffic, ways: Sequence[tuple[Fill, Int64]]) -> list[_Way]:
-    """Fill cores in several ways; empty what can be emptied of those with about the fewest."""
+    """Fill cores in several ways; of the splits with about the fewest, empty cores if possible."""
     report = [
         (fill, order, split) for fill, order in ways if (split := fill(task, order)) is not None
     ]
@@ -149,7 +149,7 @@ def _filled(task: Task, way: _Way) -> Int32:
 def _inputs(
     layout: Layout, population: Population, rates: Mapping[str, Float64]
 ) -> tuple[Any, Traffic]:
-    """Return all inputs of a population side by side, and what their events cost."""
+    """Return all inputs of a population side by side, and the cost of their events."""
     reached = layout.into(population.name)
     if not reached:
         return sparse.csr_array((population.size, 0), dtype=bool), Traffic(np.zeros(0), None)
@@ -163,7 +163,7 @@ def _inputs(
 
 
 def _banded(inputs: Any) -> Int64:
-    """Return the neurons in an order that brings those with common sources together."""
+    """Return the neurons in an order that places those with common sources together."""
     n = inputs.shape[0]
     both = sparse.block_array([[None, inputs], [inputs.T, None]], format="csr")
     order = reverse_cuthill_mckee(both, symmetric_mode=True)
@@ -172,7 +172,7 @@ def _banded(inputs: Any) -> Int64:
 
 
 def _events(task: Task, core_of: Int32, traffic: Traffic) -> float:
-    """Return the events a step that reach other cores than the sender's own."""
+    """Return the events per step that reach cores other than the sender's."""
     fan = fan_of(task.inputs, core_of, int(core_of.max()) + 1)
     sent = np.diff(fan.indptr).astype(float)
     first = traffic.first_own
@@ -183,7 +183,7 @@ def _events(task: Task, core_of: Int32, traffic: Traffic) -> float:
 
 
 def fan_of(pattern: Any, core_of: Int32, cores: int) -> Any:
-    """Return how many targets each source has on each core: (sources, cores) sparse."""
+    """Return the number of targets of each source on each core: (sources, cores) sparse."""
     n = len(core_of)
     member = sparse.csr_array((np.ones(n, np.int32), (np.arange(n), core_of)), shape=(n, cores))
     return (pattern.T.astype(np.int32) @ member).tocsr()

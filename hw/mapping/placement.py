@@ -1,4 +1,4 @@
-"""A network placed on a chip: its cores, where they lie, and what its events then cause."""
+"""A network placed on a chip: its cores, their slots, and its traffic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 
 @dataclass(frozen=True)
 class Placement:
-    """slot (cores,): where each core of the partition lies on the mesh."""
+    """Placement on the mesh; slot (cores,) is the slot of each core of the partition."""
 
     layout: Layout
     room: Room
@@ -30,10 +30,10 @@ class Placement:
 
 @dataclass(frozen=True)
 class CoreUse:
-    """What one core holds, and the share of each public limit that it takes.
+    """Load of one core, and the share of each public limit that it takes.
 
-    words and bytes are None where a word's rule or size is not public; bytes are those of synapses
-    and state. utilisation is the largest of `shares`, which are by limit, 0..1.
+    words and bytes are None where the rule or size of a word is not public; bytes are those of
+    synapses and state. utilisation is the largest of `shares`, which are by limit, 0..1.
     """
 
     core: int
@@ -54,10 +54,10 @@ class CoreUse:
 
 @dataclass(frozen=True)
 class Routes:
-    """Events of an image between cores; means an image.
+    """Events between cores; means per image.
 
     flow (cores, cores): messages from core to core; from_host (cores,): of the image to each core.
-    longest: hops of the longest route that carries any. between_chips: messages times borders
+    longest: hops of the longest route with messages. between_chips: messages times chip borders
     crossed.
     """
 
@@ -70,26 +70,26 @@ class Routes:
 def map_network(
     network: IntegerNetwork, profile: ChipProfile, input_as: InputAs, events: Events
 ) -> Placement:
-    """Return the placement of a network each of whose neurons fits on a core alone."""
+    """Return the placement of a network; each of its neurons must fit on a core alone."""
     layout, room = layout_of(network, input_as), room_of(profile)
-    result = partition(layout, room, events.rates())
-    mesh = mesh_of(profile, result.cores)
-    slot = place(_flow(layout, result, events), mesh)
-    return Placement(layout, room, result, mesh, slot)
+    split = partition(layout, room, events.rates())
+    mesh = mesh_of(profile, split.cores)
+    slot = place(_flow(layout, split, events), mesh)
+    return Placement(layout, room, split, mesh, slot)
 
 
 def core_uses(placement: Placement) -> list[CoreUse]:
-    """Return what every core holds, in the order of the partition."""
-    layout, room, result = placement.layout, placement.room, placement.partition
-    axons_in, synapses, words = np.zeros((3, result.cores), np.int64)
-    for fan in result.fan.values():
-        axons_in += np.bincount(fan.indices, minlength=result.cores)
-        synapses += np.bincount(fan.indices, fan.data, result.cores).astype(np.int64)
-        words += np.bincount(fan.indices, room.axon_words(fan.data), result.cores).astype(np.int64)
+    """Return the load of every core, in the order of the partition."""
+    layout, room, split = placement.layout, placement.room, placement.partition
+    axons_in, synapses, words = np.zeros((3, split.cores), np.int64)
+    for fan in split.fan.values():
+        axons_in += np.bincount(fan.indices, minlength=split.cores)
+        synapses += np.bincount(fan.indices, fan.data, split.cores).astype(np.int64)
+        words += np.bincount(fan.indices, room.axon_words(fan.data), split.cores).astype(np.int64)
     uses = []
     for population in layout.populations:
-        core_of = result.core_of[population.name]
-        sent = np.bincount(core_of, result.axons_out(layout, population), result.cores)
+        core_of = split.core_of[population.name]
+        sent = np.bincount(core_of, split.axons_out(layout, population), split.cores)
         for core in np.unique(core_of):
             neurons, slot = int(np.count_nonzero(core_of == core)), placement.slot[core]
             held = room.bytes_used(int(words[core]), neurons, population.state_bytes)
@@ -123,15 +123,15 @@ def core_uses(placement: Placement) -> list[CoreUse]:
 
 
 def routes(placement: Placement, events: Events) -> Routes:
-    """Return where the events of an image go."""
-    result, mesh, slot = placement.partition, placement.mesh, placement.slot
-    flow = _flow(placement.layout, result, events)
-    host = np.zeros(result.cores)
+    """Return the routes of an image's events."""
+    split, mesh, slot = placement.partition, placement.mesh, placement.slot
+    flow = _flow(placement.layout, split, events)
+    host = np.zeros(split.cores)
     for projection in placement.layout.projections:
         if projection.source == IMAGE:
-            reached = result.fan[projection.name] > 0
+            reached = split.fan[projection.name] > 0
             host += reached.T @ events.by_source[IMAGE]
-    linked = _flow(placement.layout, result, None) > 0
+    linked = _flow(placement.layout, split, None) > 0
     np.fill_diagonal(linked, False)
     hops = mesh.hops(slot[:, None], slot[None, :])
     crossed = np.abs(mesh.chip(slot)[:, None] - mesh.chip(slot)[None, :])
@@ -139,19 +139,19 @@ def routes(placement: Placement, events: Events) -> Routes:
 
 
 def traffic(placement: Placement, events: Events) -> Traffic:
-    """Return what the events of an image cause on the mesh, for the energy proxies.
+    """Return the traffic of an image on the mesh, for the energy proxies.
 
-    Messages and hops are those of neurons; the image's come from outside, and where they enter is
-    not public. Words read are the image's too. A one-layer presentation takes T + 2 time steps, a
-    two-layer one 2 T + 2 (docs/ir.md, Timing), each with one barrier.
+    Messages and hops are those of neurons: the image's come from outside, and their entry point is
+    not public. Words read include the image's. A one-layer presentation takes T + 2 time steps, a
+    two-layer one 2 T + 2 (docs/ir.md, Timing), each with one barrier synchronisation.
     """
-    result, mesh, slot = placement.partition, placement.mesh, placement.slot
-    flow = _flow(placement.layout, result, events)
+    split, mesh, slot = placement.partition, placement.mesh, placement.slot
+    flow = _flow(placement.layout, split, events)
     dx = np.abs(mesh.x(slot)[:, None] - mesh.x(slot)[None, :])
     dy = np.abs(mesh.y(slot)[:, None] - mesh.y(slot)[None, :])
     words = 0.0
     for projection in placement.layout.projections:
-        fan = result.fan[projection.name]
+        fan = split.fan[projection.name]
         read = np.repeat(events.by_source[projection.source], np.diff(fan.indptr))
         words += float(placement.room.axon_words(fan.data) @ read)
     steps = events.steps if placement.layout.circuit == "one-layer" else 2 * events.steps
@@ -162,20 +162,20 @@ def traffic(placement: Placement, events: Events) -> Traffic:
         hops_y=float((flow * dy).sum()),
         synapse_words_read=words,
         barriers=float(steps + 2),
-        cores=result.cores,
+        cores=split.cores,
         chips=mesh.chips,
     )
 
 
-def _flow(layout: Layout, result: Partition, events: Events | None) -> Float64:
-    """Return the messages an image from core to core; without events one for each axon."""
-    flow = np.zeros((result.cores, result.cores))
+def _flow(layout: Layout, split: Partition, events: Events | None) -> Float64:
+    """Return the messages per image from core to core; without events one per axon."""
+    flow = np.zeros((split.cores, split.cores))
     by_source: Mapping[str, Float64] = {} if events is None else events.by_source
     for projection in layout.projections:
         if projection.source == IMAGE:
             continue
-        fan, home = result.fan[projection.name].tocoo(), result.core_of[projection.source]
+        fan, home = split.fan[projection.name].tocoo(), split.core_of[projection.source]
         weights = by_source[projection.source][fan.row] if by_source else None
-        pairs = home[fan.row].astype(np.int64) * result.cores + fan.col
-        flow += np.bincount(pairs, weights, result.cores**2).reshape(flow.shape)
+        pairs = home[fan.row].astype(np.int64) * split.cores + fan.col
+        flow += np.bincount(pairs, weights, split.cores**2).reshape(flow.shape)
     return flow

@@ -1,4 +1,4 @@
-"""The picture of a placement: cores on the mesh by utilisation, and the routes that carry most."""
+"""Picture of a placement: cores on the mesh by utilisation, and the busiest routes."""
 
 from typing import Final
 
@@ -16,27 +16,27 @@ from ipvae_snn.hw.mapping.mapping import Mapping, Placed
 from ipvae_snn.hw.mapping.mesh import Mesh
 from ipvae_snn.report.document import Picture
 
-ROUTES: Final = 40  # at most so many are drawn
+ROUTES: Final = 40  # at most this many are drawn
 GAP: Final = 1  # tiles between chips
 COLOURS: Final = "YlGnBu"
 ROUTE: Final = "tab:red"
 EDGES: Final = ("0.25", "tab:orange")  # by population
-TILE_FILL: Final = 0.86  # of a tile that its cores take
+TILE_FILL: Final = 0.86  # share of a tile for its cores
 
 
-def picture(result: Mapping, placed: Placed, name: str) -> Picture:
+def picture(mapping: Mapping, placed: Placed, name: str) -> Picture:
     """Return the picture of the placement of the network called `name`."""
     mesh = placed.placement.mesh
     grid = f"{mesh.columns} x {mesh.rows} tiles" + (" (assumed)" if mesh.assumed else "")
-    hypothetical = "" if result.fits else "; HYPOTHETICAL: it does not fit"
+    hypothetical = "" if mapping.fits else "; HYPOTHETICAL: it does not fit"
     title = (
-        f"{name} on {result.profile.name}: {placed.placement.partition.cores} cores, "
+        f"{name} on {mapping.profile.name}: {placed.placement.partition.cores} cores, "
         f"{grid}{hypothetical}"
     )
     scale = _scale(mesh)
     size = max(scale * _width(mesh) + 1.6, 6.0), max(scale * mesh.rows + 1.4, 3.0)
     return Picture(
-        "placement", title, lambda figure: placement(figure, result, placed, title), size
+        "placement", title, lambda figure: placement(figure, mapping, placed, title), size
     )
 
 
@@ -51,7 +51,7 @@ def _scale(mesh: Mesh) -> float:
 
 
 def placement(figure: Figure, mapping: Mapping, placed: Placed, title: str) -> Figure:
-    """Draw the chips side by side; a route's width is its events a step."""
+    """Draw the chips side by side; a route's width shows its events per step."""
     mesh = placed.placement.mesh
     axes = figure.add_subplot()
     axes.set_axis_off()
@@ -68,7 +68,7 @@ def placement(figure: Figure, mapping: Mapping, placed: Placed, title: str) -> F
             Rectangle((0, 0), 1, 1, facecolor="0.9", edgecolor=colour, label=name)
             for name, colour in zip(names, EDGES, strict=False)
         ),
-        *axes.plot([], [], color=ROUTE, linewidth=2, label="routes that carry most"),
+        *axes.plot([], [], color=ROUTE, linewidth=2, label="busiest routes"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(title)
@@ -126,7 +126,7 @@ def _cores(axes: Axes, placed: Placed, inches: float) -> list[str]:
 
 
 def _routes(axes: Axes, mapping: Mapping, placed: Placed) -> None:
-    """Draw the routes with most events a step, both directions together."""
+    """Draw the routes with most events per step, both directions together."""
     flow = placed.routes.flow + placed.routes.flow.T
     first, second = np.triu_indices(len(flow), 1)
     events = flow[first, second] / mapping.events.steps

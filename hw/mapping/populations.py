@@ -1,4 +1,4 @@
-"""What lies on a chip: the populations of a network and the synapses that reach them."""
+"""Populations of a network on a chip, and the synapses that reach them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from ipvae_snn.ir.bounds import row_blocks
 from ipvae_snn.ir.network import IntegerNetwork
 
 InputAs = Literal["spikes", "bias"]
-Pattern = Any  # scipy.sparse.csr_array of bool, which has no types
+Pattern = Any  # scipy.sparse.csr_array of bool; SciPy has no type hints
 NEURONS: Final = "neurons"
 RESIDUAL: Final = "residual"
-IMAGE: Final = "image"  # the host's: it lies on no core
+IMAGE: Final = "image"  # sent by the host, on no core
 
 
 @dataclass(frozen=True)
 class Population:
-    """Neurons that run one program: their number, and the words of state that each holds."""
+    """Neurons of one kind: their number, and the words of state of each."""
 
     name: str
     size: int
@@ -29,7 +29,7 @@ class Population:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of state a neuron, every word in whole bytes."""
+        """Bytes of state per neuron, every word in whole bytes."""
         return sum(word.bytes for word in self.state)
 
 
@@ -37,7 +37,7 @@ class Population:
 class Projection:
     """Synapses from a source (a population or the image) to a population.
 
-    pattern (targets, sources) tells where the weight is not 0.
+    pattern (targets, sources) is true where the weight is nonzero.
     """
 
     name: str
@@ -56,20 +56,20 @@ class Layout:
     projections: tuple[Projection, ...]
 
     def into(self, population: str) -> tuple[Projection, ...]:
-        """Return the projections that reach a population, in the order of its inputs."""
+        """Return the projections to a population, in the order of its inputs."""
         return tuple(p for p in self.projections if p.target == population)
 
 
 @dataclass(frozen=True)
 class FanIn:
-    """How many sources with a weight that is not 0 each neuron of a population has."""
+    """Number of sources with nonzero weight of each neuron of a population."""
 
     population: str
     sources: Int64
 
 
 def populations_of(network: IntegerNetwork, input_as: InputAs) -> tuple[Population, ...]:
-    """Return the populations of the circuit, with what each neuron must hold."""
+    """Return the populations of the circuit, with the state of each neuron."""
     neurons = Population(NEURONS, network.n_neurons, neuron_state(network, input_as))
     if network.residual is None:
         return (neurons,)
@@ -77,25 +77,25 @@ def populations_of(network: IntegerNetwork, input_as: InputAs) -> tuple[Populati
 
 
 def fan_ins(network: IntegerNetwork, input_as: InputAs) -> tuple[FanIn, ...]:
-    """Return the fan-in of every neuron; needs little memory however dense the network is."""
-    result = []
+    """Return the fan-in of every neuron; needs little memory, even for a dense network."""
+    fan_in = []
     for population in populations_of(network, input_as):
         total = np.zeros(population.size, np.int64)
         for _, _, target, weights in _weights(network, input_as):
             if target == population.name:
                 total += 1 if weights is None else _nonzeros(weights)
-        result.append(FanIn(population.name, total))
-    return tuple(result)
+        fan_in.append(FanIn(population.name, total))
+    return tuple(fan_in)
 
 
 def layout_of(network: IntegerNetwork, input_as: InputAs) -> Layout:
-    """Return the layout; only weights that are not 0 are synapses.
+    """Return the layout; only nonzero weights are synapses.
 
-    One-layer: the image reaches the neurons through the feed-forward connection, and these one
-    another through the lateral one. Two-layer: the image reaches each pixel's own residual neuron,
-    neurons reach these through the prediction, and they the neurons through the feed-forward
-    connection. With input_as "bias" the host writes what the image causes into the state, and the
-    image has no synapses.
+    One-layer: the image reaches the neurons through the feed-forward connection, and neurons reach
+    each other through the lateral one. Two-layer: the image reaches each pixel's own residual
+    neuron, neurons reach residual neurons through the prediction connection, and residual neurons
+    reach neurons through the feed-forward one. With input_as "bias" the host writes the input
+    current (or payload) into the state, and the image has no synapses.
     """
     projections = tuple(
         Projection(name, source, target, _identity(network) if weights is None else _csr(weights))
@@ -107,7 +107,7 @@ def layout_of(network: IntegerNetwork, input_as: InputAs) -> Layout:
 def _weights(
     network: IntegerNetwork, input_as: InputAs
 ) -> Iterator[tuple[str, str, str, Int8 | None]]:
-    """Yield name, source, target and weights of each projection; None is one to one."""
+    """Yield name, source, target and weights of each projection; None means one to one."""
     if network.residual is not None:
         if input_as == "spikes":
             yield IMAGE, IMAGE, RESIDUAL, None
@@ -121,12 +121,12 @@ def _weights(
 
 
 def _nonzeros(weights: Int8) -> Int64:
-    result = [np.count_nonzero(weights[rows], axis=1) for rows in row_blocks(weights)]
-    return np.concatenate(result).astype(np.int64)
+    blocks = [np.count_nonzero(weights[rows], axis=1) for rows in row_blocks(weights)]
+    return np.concatenate(blocks).astype(np.int64)
 
 
 def _csr(weights: Int8) -> Pattern:
-    """Return where weights (targets, sources) are not 0, made block by block."""
+    """Return where weights (targets, sources) are nonzero, computed block by block."""
     ends = np.concatenate([[0], np.cumsum(_nonzeros(weights))])
     columns = np.empty(int(ends[-1]), np.int32)
     for rows in row_blocks(weights):

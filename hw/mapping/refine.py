@@ -1,4 +1,4 @@
-"""Making a split better: emptying cores into others, then moves of neurons that save traffic."""
+"""Refinement of a split: emptying cores into others, then moves of neurons that save traffic."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,17 +8,17 @@ import numpy as np
 from ipvae_snn.arrays import Bool, Float64, Int32, Int64
 from ipvae_snn.hw.mapping.fill import Task
 
-MOST_WORK: Final = 1e9  # pairs of a synapse and a core that one pass may look at
+MOST_WORK: Final = 1e9  # most pairs of a synapse and a core per pass
 PASSES: Final = 3
-WORTH_A_PASS: Final = 0.002  # of all events; what the last pass must have saved for another
-LEAST_GAIN: Final = 1e-9  # events a step
+WORTH_A_PASS: Final = 0.002  # of all events: least saving of a pass that allows another
+LEAST_GAIN: Final = 1e-9  # events per step
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What moves are judged by: events a step of each source, and which sources are the neurons.
+    """Cost of moves: events per step of each source, and the position of the own neurons.
 
-    first_own: the column of inputs where the population's own neurons begin, or None if it does
+    first_own: the column of inputs where the population's own neurons start, or None if it does
     not send to itself.
     """
 
@@ -27,7 +27,7 @@ class Traffic:
 
 
 class Tally:
-    """What each core holds of a population, kept up to date while neurons move."""
+    """Load of each core from a population, updated while neurons move."""
 
     def __init__(self, task: Task, core_of: Int32) -> None:
         self.task, self.core_of = task, core_of.astype(np.int64)
@@ -48,7 +48,7 @@ class Tally:
         return len(self.neurons)
 
     def cores_for(self, neuron: int, cores: Int64) -> tuple[Bool, Int64]:
-        """Return which of some other cores have room for a neuron, and the words it adds there."""
+        """Return which of some other cores can take a neuron, and the words it adds there."""
         targets = self.targets[np.ix_(self.task.sources(neuron), cores)]
         words = self.task.room.added_words(targets).sum(axis=0)
         axons = np.count_nonzero(targets == 0, axis=0)
@@ -77,7 +77,7 @@ class Tally:
 
 
 def dissolve(task: Task, core_of: Int32) -> Int32:
-    """Return a split where no core of few neurons can be emptied into the others any more."""
+    """Return a split in which no small core can be emptied into the others."""
     while int(core_of.max()) > 0:
         fewer = _without_smallest(task, core_of)
         if fewer is None:
@@ -97,15 +97,15 @@ def _without_smallest(task: Task, core_of: Int32) -> Int32 | None:
         if not fits.any():
             return None
         tally.move(int(neuron), int(others[np.where(fits, words, np.iinfo(np.int64).max).argmin()]))
-    result = tally.core_of
-    return np.where(result > smallest, result - 1, result).astype(np.int32)
+    moved = tally.core_of
+    return np.where(moved > smallest, moved - 1, moved).astype(np.int32)
 
 
 def reduce_traffic(task: Task, core_of: Int32, traffic: Traffic) -> Int32:
-    """Return the split after moves that each lower the events a step between cores.
+    """Return the split after moves that each lower the events per step between cores.
 
-    Cores are neither added nor emptied, and no limit is broken. A source sends one message to
-    each core where it has targets; to its own core it sends none over the mesh.
+    Cores are neither added nor emptied, and no limit is violated. A source sends one message to
+    each core with targets of it; the message to its own core does not use the mesh.
     """
     cores = int(core_of.max()) + 1
     if cores == 1 or float(task.inputs.nnz) * cores > MOST_WORK:
@@ -119,7 +119,7 @@ def reduce_traffic(task: Task, core_of: Int32, traffic: Traffic) -> Int32:
 
 
 def _improve(tally: Tally, neuron: int, traffic: Traffic) -> float:
-    """Move a neuron to the core where it saves most traffic, if there is one; return how much."""
+    """Move a neuron to the core where it saves most traffic, if any; return the saving."""
     here = int(tally.core_of[neuron])
     if tally.neurons[here] == 1:
         return 0.0
@@ -136,7 +136,7 @@ def _improve(tally: Tally, neuron: int, traffic: Traffic) -> float:
 
 
 def _gains(tally: Tally, neuron: int, traffic: Traffic) -> Float64:
-    """Return the events a step (cores,) that moving a neuron there would save; 0 at its own."""
+    """Return the events per step (cores,) saved by moving a neuron there; 0 at its own core."""
     here = int(tally.core_of[neuron])
     sources = tally.task.sources(neuron)
     rates, targets = traffic.rates[sources], tally.targets[sources]

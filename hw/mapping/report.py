@@ -1,4 +1,4 @@
-"""The document of a mapping: the checks, the placement in total, and its cores."""
+"""Document of a mapping: the checks, the placement in total, and its cores."""
 
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
@@ -18,45 +18,45 @@ from ipvae_snn.report.document import (
     table,
 )
 
-SHOWN_CORES: Final = 12  # a longer list is cut to its first and last ones
+SHOWN_CORES: Final = 12  # a longer list shows its first and last ones only
 UNKNOWN: Final = "not public"
 VERDICTS: Final = MappingProxyType(
     {"pass": Span("pass", "good"), "fail": Span("FAIL", "bad"), UNKNOWN: Span("?")}
 )
 
 
-def document(result: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Document:
-    """Return the tables for the network called `name`, what is assumed, and the pictures."""
-    title = f"{name} on {result.profile.name}"
-    blocks: list[Block] = [checks_table(result, name)]
-    blocks += [paragraph(Span("fails:", "bad"), f" {each.describe()}") for each in result.failed]
-    unknown = len([check for check in result.checks if check.verdict == UNKNOWN])
+def document(mapping: Mapping, name: str, pictures: Sequence[Picture] = ()) -> Document:
+    """Return the tables for the network called `name`, the assumptions, and the pictures."""
+    title = f"{name} on {mapping.profile.name}"
+    blocks: list[Block] = [checks_table(mapping, name)]
+    blocks += [paragraph(Span("fails:", "bad"), f" {each.describe()}") for each in mapping.failed]
+    unknown = len([check for check in mapping.checks if check.verdict == UNKNOWN])
     blocks.append(
         paragraph(
-            f"{len(result.checks)} checks, {len(result.failed)} failed, {unknown} that the public "
-            f"figures cannot decide. {result.profile.caveat}"
+            f"{len(mapping.checks)} checks, {len(mapping.failed)} failed, {unknown} that the "
+            f"public figures cannot decide. {mapping.profile.caveat}"
         )
     )
-    if result.placed is None:
+    if mapping.placed is None:
         none = "No placement: a neuron alone is too large for any core."
         return Document(title, (*blocks, paragraph(Span(none, "bad"))))
-    if not result.fits:
+    if not mapping.fits:
         blocks.append(
             paragraph(
                 Span("Hypothetical placement", "bad"),
-                ": by cores, axons and memory alone, as if the failed checks held.",
+                ": by cores, axons and memory alone, as if the failed checks had passed.",
             )
         )
-    blocks += [summary_table(result, result.placed), cores_table(result.placed)]
-    blocks += map(paragraph, notes(result, result.placed))
+    blocks += [summary_table(mapping, mapping.placed), cores_table(mapping.placed)]
+    blocks += map(paragraph, notes(mapping, mapping.placed))
     return Document(title, (*blocks, *pictures))
 
 
-def checks_table(result: Mapping, name: str) -> Table:
-    """Return one row for each check."""
+def checks_table(mapping: Mapping, name: str) -> Table:
+    """Return one row per check."""
     return table(
-        f"{name} on {result.profile.name} ({result.profile.title}), image as {result.input_as}",
-        ("check", "who", "needs", "chip has", ""),
+        f"{name} on {mapping.profile.name} ({mapping.profile.title}), image as {mapping.input_as}",
+        ("check", "subject", "needs", "chip has", ""),
         [
             (
                 check.name.replace("_per_core", "").replace("_per_neuron", "").replace("_", " "),
@@ -65,7 +65,7 @@ def checks_table(result: Mapping, name: str) -> Table:
                 _has(check),
                 VERDICTS[check.verdict],
             )
-            for check in result.checks
+            for check in mapping.checks
         ],
         text=True,
     )
@@ -83,12 +83,12 @@ def _has(check: Check) -> str:
     return f"{check.maximum:,.0f}"
 
 
-def summary_table(result: Mapping, placed: Placed) -> Table:
-    """Return the totals, and what the events cause."""
-    data = as_json(result)["placement"]
-    total = "placement" if result.fits else "hypothetical placement"
+def summary_table(mapping: Mapping, placed: Placed) -> Table:
+    """Return the totals, and the traffic of the events."""
+    data = as_json(mapping)["placement"]
+    total = "placement" if mapping.fits else "hypothetical placement"
     return table(
-        f"{total}: {data['circuit']} circuit, image as {result.input_as}",
+        f"{total}: {data['circuit']} circuit, image as {mapping.input_as}",
         ("", "value"),
         [*_populations(data), *_totals(data), *_flows(data, placed)],
     )
@@ -120,23 +120,23 @@ def _flows(data: dict[str, Any], placed: Placed) -> list[tuple[str, str]]:
     step, known = data["per_step"], placed.placement.room.known_words
     hops = f"{number(step['hops_east_west'], 1)}, {number(step['hops_north_south'], 1)}"
     return [
-        ("messages, events a step", number(step["messages"], 1)),
-        ("spikes between cores, events a step", number(step["spikes_between_cores"], 1)),
-        ("spikes between chips, events a step", number(step["spikes_between_chips"], 1)),
-        ("hops a step, east-west and north-south", hops),
+        ("messages, events per step", number(step["messages"], 1)),
+        ("spikes between cores, events per step", number(step["spikes_between_cores"], 1)),
+        ("spikes between chips, events per step", number(step["spikes_between_chips"], 1)),
+        ("hops per step, east-west and north-south", hops),
         (
-            "synapse words read a step",
+            "synapse words read per step",
             number(step["synapse_words_read"], 1) if known else UNKNOWN,
         ),
         (
-            "messages from the host an image",
+            "messages from the host per image",
             number(data["per_image"]["messages_from_host"], 1),
         ),
     ]
 
 
 def cores_table(placed: Placed) -> Table:
-    """Return one row for each core, the middle ones left out where there are many."""
+    """Return one row per core; of many, the first and last ones only."""
     known = placed.placement.room.known_words
     words = "words" if known else "synapses"
     uses, half = placed.uses, SHOWN_CORES // 2
@@ -165,10 +165,10 @@ def _row(use: CoreUse) -> list[str]:
     ]
 
 
-def notes(result: Mapping, placed: Placed) -> list[str]:
-    """Return what the numbers rest on, one line each."""
+def notes(mapping: Mapping, placed: Placed) -> list[str]:
+    """Return the assumptions behind the numbers, one per line."""
     mesh = placed.placement.mesh
-    lines = [f"Events: {result.events.told}."]
+    lines = [f"Events: {mapping.events.told}."]
     fullest = max(placed.uses, key=lambda use: use.utilisation)
     if fullest.shares:
         key = max(fullest.shares, key=lambda name: fullest.shares[name])
@@ -177,12 +177,12 @@ def notes(result: Mapping, placed: Placed) -> list[str]:
         lines.append(f"Chips lie in a row, {mesh.columns} tiles each; x counts through all.")
     if mesh.assumed:
         lines.append(
-            f"Mesh: {result.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
-            "one core are this tool's assumption, and hops, routes and places rest on it."
+            f"Mesh: {mapping.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
+            "one core are this tool's assumption; hops, routes and places depend on it."
         )
     if placed.placement.room.word_bytes is None:
         lines.append("Bytes: of state alone; the size of a synapse word is not public.")
-    if result.input_as == "bias":
+    if mapping.input_as == "bias":
         lines.append("Image: the host writes it into the neurons' state; it has no axons.")
     return lines
 

@@ -1,4 +1,4 @@
-"""The words of state that a neuron of either population must hold, and their widths."""
+"""Words of state of a neuron of either population, and their widths."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SIGN = 1
 
 @dataclass(frozen=True)
 class StateWord:
-    """One word that a neuron holds, in bits; `changes` tells state from a constant of its own."""
+    """One word of a neuron, in bits; `changes` is false for a constant of the neuron."""
 
     name: str
     bits: int
@@ -19,20 +19,20 @@ class StateWord:
 
     @property
     def bytes(self) -> int:
-        """Whole bytes that it takes; how a chip packs words is not public."""
+        """Whole bytes that it takes; the packing of words on a chip is not public."""
         return -(-self.bits // 8)
 
 
 def signed_bits(low: int, high: int) -> int:
-    """Return the bits of a two's-complement number that reaches from low to high."""
+    """Return the bits of a two's-complement number from low to high."""
     return SIGN + max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length())
 
 
 def neuron_state(network: IntegerNetwork, input_as: str) -> tuple[StateWord, ...]:
-    """Return what each of the K neurons holds.
+    """Return the words of state of each of the K neurons.
 
-    What all neurons share (limits, tables, seed, image, step) is not counted: it is held once a
-    core. With input_as "bias" the host writes the held current, bias included.
+    Data common to all neurons (limits, tables, seed, image, step) are not counted: they are stored
+    once per core. With input_as "bias" the host writes the input current, bias included.
     """
     words = [
         StateWord("membrane potential", STATE_BITS, True),
@@ -41,7 +41,7 @@ def neuron_state(network: IntegerNetwork, input_as: str) -> tuple[StateWord, ...
         StateWord("self-inhibition", STATE_BITS, False),
     ]
     if network.residual is None:
-        words += [StateWord("held current", STATE_BITS, True), *_scale("lateral")]
+        words += [StateWord("input current", STATE_BITS, True), *_scale("lateral")]
         if input_as == "spikes":
             words += [StateWord("bias", STATE_BITS, False), *_scale("feedforward")]
         return tuple(words)
@@ -54,7 +54,7 @@ def neuron_state(network: IntegerNetwork, input_as: str) -> tuple[StateWord, ...
 
 
 def residual_state(network: IntegerNetwork) -> tuple[StateWord, ...]:
-    """Return what each of the M residual neurons holds: the payload shown, and its scale."""
+    """Return the words of state of each of the M residual neurons: the payload, and its scale."""
     payload = StateWord("payload shown", signed_bits(*network.input.payload_range), True)
     return payload, *_scale("prediction")
 
@@ -67,5 +67,5 @@ def _scale(name: str) -> tuple[StateWord, StateWord]:
 
 
 def accumulator_bits() -> int:
-    """Return the width in which the program's sums are proved to stay."""
+    """Return the width of the network's sums, as proved at conversion."""
     return ACCUMULATOR_BITS

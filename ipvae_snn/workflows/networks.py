@@ -85,11 +85,6 @@ def named(source: NetworkSource) -> str:
     return repr(source) if isinstance(source, Network) else str(network_path(source))
 
 
-def _given(source: NetworkSource) -> str:
-    """Return the network's name in an error, as the user gave it."""
-    return repr(source) if isinstance(source, Network) else os.fspath(source)
-
-
 def check_pair(source: str, wanted: str, checkpoint: str, network: str) -> None:
     """Raise DataError if the integer network was not converted from this checkpoint.
 

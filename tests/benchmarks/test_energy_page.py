@@ -1,4 +1,4 @@
-"""The energy benchmark: its page says what its JSON says, and its comparators do what they say."""
+"""The energy benchmark: its page agrees with its JSON, and its baselines are correct."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_components_needed_by_hand() -> None:
     least, reached = components_needed(images, images, 0.9999)
     assert (least, reached) == (3, pytest.approx(1.0, abs=1e-6))
     first, r2 = components_needed(images, images, 0.5)
-    # Kept: the first pixel. What is left of every image is 4 + 1 = 5, its spread 21 - (sum)^2 / 3.
+    # Kept: the first pixel. The rest of every image is 4 + 1 = 5, its variance 21 - (sum)^2 / 3.
     spreads = 21 - (images.sum(axis=1) ** 2) / 3
     assert first == 1
     assert r2 == pytest.approx(float((1 - 5 / spreads).mean()), abs=1e-5)
@@ -60,7 +60,7 @@ def test_components_needed_by_hand() -> None:
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_an_encoder_learns_a_code_of_its_kind(signed: bool) -> None:
-    """Images that the dictionary can make; a code that may not be negative is not."""
+    """Images from the dictionary; a code restricted to nonnegative values is nonnegative."""
     rng = np.random.default_rng(0)
     phi = rng.normal(0, 1e-3, (12, 6)).astype(np.float32)
     codes = rng.exponential(1, (20000, 6)).astype(np.float32)

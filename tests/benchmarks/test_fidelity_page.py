@@ -1,4 +1,4 @@
-"""The fidelity page is what its JSON says, and docs/numerics.md quotes it truly."""
+"""The fidelity page agrees with its JSON, and docs/numerics.md quotes it correctly."""
 
 import json
 import re
@@ -20,13 +20,13 @@ NUMERICS = PAGE.parent / "numerics.md"
 
 @pytest.fixture(scope="module")
 def result() -> dict[str, Any]:
-    """The result that is committed."""
+    """The committed result."""
     loaded: dict[str, Any] = json.loads(RESULT.read_text())
     return loaded
 
 
 def test_the_page_is_the_results(result: dict[str, Any]) -> None:
-    """Made from the JSON, and from nothing else."""
+    """Generated from the JSON alone."""
     assert PAGE.read_text() == page(result)
 
 
@@ -54,7 +54,7 @@ def test_pictures_are_drawn(result: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_numerics_quotes_the_result(result: dict[str, Any]) -> None:
-    """Zeros with and without the soft clip, and run-aways on strange images."""
+    """Zeros with and without the soft clip, and run-aways on out-of-distribution images."""
     text = " ".join(NUMERICS.read_text().split())
     mnist = result["networks"][0]
     found = re.search(
@@ -68,11 +68,11 @@ def test_numerics_quotes_the_result(result: dict[str, Any]) -> None:
     )
     assert float(found.group(1)) == pytest.approx(without, abs=5e-5)
     assert float(found.group(2)) == pytest.approx(with_it, abs=5e-5)
-    strange = mnist["strangers"][0]
-    assert strange["data"] == "fashion-mnist"
+    fashion = mnist["strangers"][0]
+    assert fashion["data"] == "fashion-mnist"
     assert (
-        f"{strange['float']['run_away']} of {strange['images']} images run away in float and "
-        f"{strange['integer']['run_away']} in integers"
+        f"{fashion['float']['run_away']} of {fashion['images']} images run away in float and "
+        f"{fashion['integer']['run_away']} in integers"
     ) in text
 
 

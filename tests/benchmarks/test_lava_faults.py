@@ -1,4 +1,4 @@
-"""Whatever breaks a Lava run ends it soon, with a named cause; only finished images are left."""
+"""Every fault ends a Lava run soon, with a named cause; only finished images are kept."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from benchmarks.lava_faults.__main__ import LIMIT_S, PAGE, RESULT, first_line, i
 from benchmarks.lava_faults.kinds import BY_NAME, KINDS
 from benchmarks.lava_faults.page import page
 
-# One of each way that a run is ended; the others are slow tests.
+# One fault for each way in which a run ends; the others are slow tests.
 QUICK = (
     "neuron", "unreported", "init", "child-killed", "child-hangs", "sigterm", "sigkill",
     "sigkill-inner", "full-results", "other-lava", "toolkit-sigint", "toolkit-neuron",
@@ -19,7 +19,7 @@ OFTEN = ("neuron", "child-killed", "sigint", "sigkill", "manager-killed", "toolk
 
 
 def require_well(name: str, lava_python: Path) -> None:
-    """Inject a fault; the run must say why, keep what it had, leave nothing, and end in time."""
+    """Inject a fault; the run must name the cause, keep finished images, leave nothing, and end."""
     if not possible(BY_NAME[name]):
         pytest.skip("a small tmpfs needs root")
     outcome = inject(BY_NAME[name], lava_python)
@@ -41,13 +41,13 @@ def test_every_other_fault_does_so_too(name: str, lava_python: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OFTEN)
 def test_twenty_times_leave_nothing(name: str, lava_python: Path) -> None:
-    for _ in range(20):  # each looks for what it has left
+    for _ in range(20):  # each checks for its remains
         require_well(name, lava_python)
 
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
-    """The result that is committed."""
+    """The committed result."""
     loaded: dict[str, Any] = json.loads(RESULT.read_text())
     return loaded
 
@@ -65,7 +65,7 @@ def test_every_kind_was_injected_twenty_times_without_a_leak(measured: dict[str,
 
 
 def test_the_page_lists_what_went_wrong(measured: dict[str, Any]) -> None:
-    assert "**1 were not as they must be**" in page({**measured, "wrong": ["neuron: left: x"]})
+    assert "**1 did not pass**" in page({**measured, "wrong": ["neuron: left: x"]})
 
 
 def test_a_messages_first_line_has_nothing_that_changes() -> None:

@@ -1,4 +1,4 @@
-"""The page of the Lava throughput benchmark, its arithmetic, and the stock network it runs."""
+"""The page of the Lava throughput benchmark, its arithmetic, and the stock network."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from ipvae_snn.hw.lava.guard import run_guarded
 
 @pytest.fixture
 def result() -> dict[str, Any]:
-    """Three rounds of two stock networks and two of ours, made up."""
+    """Three invented rounds of two stock networks and two of ours."""
 
     def run(*ms: float) -> dict[str, list[float]]:
         return {"ms_a_time_step": list(ms), "start_up_s": [0.5, 0.6, 0.7]}
@@ -47,7 +47,7 @@ def result() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
-    """The result that is committed."""
+    """The committed result."""
     loaded: dict[str, Any] = json.loads(RESULT.read_text())
     return loaded
 
@@ -59,7 +59,7 @@ def test_ratios_are_formed_within_a_round(result: dict[str, Any]) -> None:
     assert ratios(result, "two", "other") == pytest.approx([0.375] * 3)
 
 
-def test_the_page_says_who_misses_the_goal(result: dict[str, Any]) -> None:
+def test_the_page_lists_the_runs_that_miss_the_goal(result: dict[str, Any]) -> None:
     """By the median against the first stock network."""
     assert verdict(result) == "**Not reached** by: two."
     text = page(result)
@@ -71,7 +71,7 @@ def test_the_page_says_who_misses_the_goal(result: dict[str, Any]) -> None:
 
 
 def test_every_round_begins_with_another_run() -> None:
-    """So that what the machine does meanwhile falls on all alike."""
+    """So that other work on the machine affects all alike."""
     order: list[str] = []
 
     def run(name: str) -> dict[str, float]:
@@ -84,7 +84,7 @@ def test_every_round_begins_with_another_run() -> None:
 
 
 def test_the_page_is_the_results(measured: dict[str, Any]) -> None:
-    """Made from the JSON, and from nothing else."""
+    """Generated from the JSON alone."""
     assert PAGE.read_text() == page(measured)
 
 
@@ -105,7 +105,7 @@ def test_the_result_has_every_run(measured: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("lava_python")
 def test_the_stock_network_runs() -> None:
-    """In the Lava environment; it says how long its time steps took."""
+    """In the Lava environment; it reports the time of its time steps."""
     took = stock(8, 8, 0.5, 0, 20)
     assert took["time_steps"] == 20
     assert 0 < took["seconds"] < 20
@@ -113,8 +113,8 @@ def test_the_stock_network_runs() -> None:
 
 
 @pytest.mark.usefixtures("lava_python")
-def test_a_child_that_fails_is_told() -> None:
-    """With its own words, not as a missing figure."""
+def test_a_child_that_fails_is_reported() -> None:
+    """With its own message, not as a missing figure."""
     with pytest.raises(BackendError, match=r"stock_network\.py: ended with status 1: (.|\n)*Error"):
         stock(-1, 8, 0.5, 0, 20)
 

@@ -10,7 +10,7 @@ from ipvae_snn.ir.files import save_network
 
 
 @pytest.mark.parametrize("local", [True, False])
-def test_synthetic_networks_are_sparse_programs(local: bool) -> None:
+def test_synthetic_networks_are_sparse(local: bool) -> None:
     """About 1 % of the lateral weights; the same seed gives the same network."""
     network = __main__.synthetic(1024, local)
     assert network.lateral is not None
@@ -21,8 +21,8 @@ def test_synthetic_networks_are_sparse_programs(local: bool) -> None:
     np.testing.assert_array_equal(network.lateral.weights, again.lateral.weights)
 
 
-def test_a_case_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
-    """Time, memory and what was found; the page gets one row and keeps what is around it."""
+def test_a_case_is_measured_in_its_own_process(tmp_path: Path) -> None:
+    """Time, memory and the mapping; the page gets one row and keeps the surrounding text."""
     file = tmp_path / "net.safetensors"
     save_network(__main__.synthetic(64, True), file)
     result = __main__.measure(__main__.Case("tiny", file, "loihi1", "bias"), tmp_path)

@@ -94,9 +94,9 @@ def test_sampler_stops_before_memory_ends() -> None:
     assert sample(u).shape == (2, 3)
     with pytest.raises(
         TrainingError,
-        match=r"^the plain formulation ran out of memory: a sample of rates up to 20 spikes a step "
-        r"takes n_exp = 35 arrivals, and samples kept 0\.0 GiB in one iteration \(limit 0\.0\); "
-        r"lengthen the warm-up, or raise --memory$",
+        match=r"^the plain formulation ran out of memory: a sample of rates up to 20 spikes per "
+        r"step takes n_exp = 35 arrivals, and samples kept 0\.0 GiB in one iteration "
+        r"\(limit 0\.0\); lengthen the warm-up, or raise --memory$",
     ):
         sample(u)
 
@@ -151,6 +151,6 @@ def test_unknown_setting() -> None:
 def test_memory_growth_sees_what_a_block_allocates() -> None:
     with memory.measured_growth() as growth:
         held = np.ones(20_000_000 // 8)
-    if growth.bytes is not None:  # only Linux tells
+    if growth.bytes is not None:  # only Linux reports it
         assert 18e6 < growth.bytes < 40e6
     assert held.sum() == 2_500_000

@@ -72,9 +72,9 @@ def test_what_a_user_sees(example: Path, run: Run, monkeypatch: pytest.MonkeyPat
         "effective ACs",
         "event-driven int8",
         "[1] Horowitz 2014",
-        "loihi2: Counts only: no energy an operation is public",
-        "static (leakage while the barriers of an image last, not in the table): loihi1 >= ",
-        "loihi1: placed on 1 core of 1 chip (`ipvae-snn map` tells whether it fits)",
+        "loihi2: Counts only: no energy per operation is public",
+        "static (leakage during an image's barrier synchronisations, not in the table): loihi1 >= ",
+        "loihi1: placed on 1 core of 1 chip (`ipvae-snn map` checks whether it fits)",
     ):
         assert words in out
     row = next(line for line in out.splitlines() if line.strip().startswith("loihi2 "))

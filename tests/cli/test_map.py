@@ -35,7 +35,7 @@ def test_tables(run: Run, path: Path) -> None:
         "longest route",
         "spikes between cores",
         "this tool's",
-        "assumed: every neuron sends one event a step",
+        "assumed: every neuron sends one event per step",
     ):
         assert part in text
     assert "ypothetical" not in text

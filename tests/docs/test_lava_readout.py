@@ -1,4 +1,4 @@
-"""docs/examples/lava_readout.py: the network as a Process in somebody's Lava application."""
+"""docs/examples/lava_readout.py: the network as a Process in a user's Lava application."""
 
 import importlib
 import sys
@@ -25,12 +25,12 @@ from ipvae_snn.pretrained import network_path
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 LIMIT = 60.0  # seconds for a run; it takes one or two
-RANGE_MAX = (1 << 23) - 1  # of 24 bits: Lava's LIF holds its potential there too
+RANGE_MAX = (1 << 23) - 1  # of 24 bits: Lava's LIF clips its potential there too
 STEPS, IMAGES, THRESHOLD = 16, 10, 2048
-# Before a script that uses lava: the guard can tell what it makes, should it fail.
+# Before a script that uses lava: the guard can identify its processes, should it fail.
 UNDER_GUARD = """
 import runpy, sys, warnings
-warnings.filterwarnings("error", "Cannot import module")  # Lava's compiler stumbled over a file
+warnings.filterwarnings("error", "Cannot import module")  # Lava's compiler failed to import a file
 sys.path[:0] = sys.argv[1:3]
 from simulator import child
 child.under_guard()
@@ -110,7 +110,7 @@ for circuit in sys.argv[3:]:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A bundle of `network`; in `folder`, what readout_weights.py wrote; and a few images."""
+    """A bundle of `network`; in `folder`, the output of readout_weights.py; and a few images."""
 
     network: IntegerNetwork
     bundle: Path
@@ -122,7 +122,7 @@ class Prepared:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """The shipped network of digits in 8 bits, its bundle, and what readout_weights.py writes."""
+    """The shipped network of digits in 8 bits, its bundle, and the output of readout_weights.py."""
     folder = tmp_path_factory.mktemp("readout")
     trained = load_float_network(network_path("digits"))
     seen = data.load("digits", "train", limit=256)
@@ -158,7 +158,7 @@ def write_bundle(network: IntegerNetwork, folder: Path) -> None:
 
 
 def run_in_lava(lava_python: Path, bundle: Path, *argv: object) -> str:
-    """Run a script, guarded, with the bundle and the examples to import; return what it prints."""
+    """Run a script, guarded, with the bundle and the examples to import; return its output."""
     command = [lava_python, "-I", "-c", UNDER_GUARD, bundle, EXAMPLES, *map(str, argv)]
     done = run_guarded(command, LIMIT, env=clean_environment())
     assert done.returncode == 0, done.stderr
@@ -249,7 +249,7 @@ def test_both_circuits_feed_a_read_out_and_their_vars_can_be_read_and_monitored(
                     result["saturated"], trace.saturated.sum(axis=(0, 1))[:4]
                 )
                 assert result["overflowed"].tolist() == [0]
-                # The update that step t causes is made at place 1 + stride (t + 1).
+                # The update caused by step t is computed at place 1 + stride (t + 1).
                 potentials = result["potentials"].reshape(len(pixels), -1, circuit.n_neurons)
                 np.testing.assert_array_equal(potentials[:, 1 + stride :: stride], trace.states)
 
@@ -279,7 +279,7 @@ def test_payloads_beyond_24_bits_are_held_and_counted(
         with np.load(tmp_path / f"{name}.npz") as arrays:
             return dict(arrays)
 
-    # One layer: the sums and then the currents are held.
+    # One layer: the sums and then the currents are clipped.
     sums = payload @ network.feedforward.weights.T.astype(np.int64)
     inside = np.clip(sums, -RANGE_MAX, RANGE_MAX)
     half = 1 << (network.feedforward.shift.astype(np.int64) - 1)
@@ -295,7 +295,7 @@ def test_payloads_beyond_24_bits_are_held_and_counted(
         assert result["overflowed"].tolist() == [over]
         np.testing.assert_array_equal(result["held"], np.clip(currents[-1], -RANGE_MAX, RANGE_MAX))
     np.testing.assert_array_equal(one["parts"]["counts"], one["fused"]["counts"])
-    # Two layers: the payload itself is held, and what follows is what its limit causes.
+    # Two layers: the payload itself is clipped, and the rest follows from its limit.
     for model, result in two.items():
         np.testing.assert_array_equal(result["held"], held[-1])
         assert result["overflowed"].tolist() == [0]

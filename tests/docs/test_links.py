@@ -1,4 +1,4 @@
-"""Pages: what they link to, and the files and modules that they name, are there."""
+"""Pages: the targets of their links, and the files and modules that they name, exist."""
 
 import importlib.util
 import re

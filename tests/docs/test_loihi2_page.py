@@ -1,4 +1,4 @@
-"""docs/loihi2.md: its figures, its pseudo-microcode, and the state it lists are the code's."""
+"""docs/loihi2.md: its figures, its pseudo-microcode and its list of state agree with the code."""
 
 import ast
 import importlib
@@ -48,7 +48,7 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def digits() -> IntegerNetwork:
-    """The program of the network that comes with the package, at 8 bits."""
+    """The network that comes with the package, at 8 bits."""
     network = load_float_network(network_path("digits"))
     images = data.load("digits", "train", limit=256)
     return convert(
@@ -99,7 +99,7 @@ def test_digits_needs_what_the_page_says(
 def test_only_published_instructions_are_used(
     modules: tuple[ModuleType, ModuleType], text: str
 ) -> None:
-    """Those that the page lists with their source."""
+    """Those listed on the page with their source."""
     _, figures = modules
     row = next(line for line in text.splitlines() if line.startswith("| instructions of"))
     published = set(re.findall(r"`([A-Z_]+)`", row))
@@ -120,12 +120,12 @@ def test_the_steps_equal_the_interpreter(
     micro, _ = modules
     integer = network if circuit == "one-layer" else two_layer
     tight = replace(integer.neurons, excitation_max=500, update_min=-2000)
-    integer = replace(integer, neurons=tight)  # so that every clamp acts
+    integer = replace(integer, neurons=tight)  # so that every clamp is reached
     machine = micro.Machine()
     rng = np.random.default_rng(2)
     group = integer.neurons
     counts = rng.integers(0, group.max_count + 1, (400, integer.n_neurons))
-    counts[200:] = rng.poisson(0.7, (200, integer.n_neurons))  # fewer clamps act here
+    counts[200:] = rng.poisson(0.7, (200, integer.n_neurons))  # fewer clamps are reached here
     state = rng.integers(group.state_min, group.state_max + 1, counts.shape)
     pixels = rng.integers(0, 256, (400, integer.n_pixels)).astype(np.uint8)
     shown = interpreter.held(integer, pixels)
@@ -155,7 +155,7 @@ def test_the_steps_equal_the_interpreter(
         loop,
     )
     np.testing.assert_array_equal(result, wanted)
-    assert (saturated[:, 1:4].sum(axis=0) > 0).all()  # every clamp was tried
+    assert (saturated[:, 1:4].sum(axis=0) > 0).all()  # every clamp was reached
 
 
 def test_a_real_network_stays_within_words(
@@ -195,7 +195,7 @@ def test_a_real_network_stays_within_words(
 def scaled(
     micro: ModuleType, machine: object, connection: Connection, payload: np.ndarray
 ) -> np.ndarray:
-    """Return what a connection delivers, by the pseudo-microcode; one shift for all neurons."""
+    """Return the output of a connection, by the pseudo-microcode; one shift for all neurons."""
     largest = int(connection.shift.max())
     multiplier = connection.multiplier.astype(np.int64) << (largest - connection.shift)
     total = payload @ connection.weights.astype(np.int64).T
@@ -217,7 +217,7 @@ def test_the_uniforms_are_threefry(modules: tuple[ModuleType, ModuleType]) -> No
 
 
 def test_the_sampler_draws_from_its_law(modules: tuple[ModuleType, ModuleType]) -> None:
-    """part_count at every 22-bit uniform gives the law that the distances are taken from."""
+    """part_count at every 22-bit uniform gives the distribution behind the distances."""
     micro, figures = modules
     v = np.array([-4000], dtype=np.int64)
     uniforms = np.arange(0, 1 << micro.UNIT, dtype=np.int64)
@@ -230,7 +230,7 @@ def test_the_sampler_draws_from_its_law(modules: tuple[ModuleType, ModuleType]) 
 
 
 def test_a_word_that_overflows_is_noticed(modules: tuple[ModuleType, ModuleType]) -> None:
-    """Nothing in the figures rests on what a chip does then."""
+    """No figure depends on the behaviour of a chip then."""
     micro, _ = modules
     top = np.array([(1 << 23) - 1], dtype=np.int64)
     with pytest.raises(OverflowError, match=r"^ADD: 8388608 does not fit 24 bits$"):
@@ -260,7 +260,7 @@ def test_every_var_is_in_the_state_table(process: str, text: str) -> None:
 
 
 def first_table(rows: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
-    """Yield rows until a name comes again: the next Process's table has begun."""
+    """Yield rows until a name is repeated: then the next Process's table starts."""
     seen: set[str] = set()
     for row in rows:
         if row[0] in seen or (row[0] == "payload" and seen):

@@ -1,4 +1,4 @@
-"""The registry of export targets: the four that ship, one registered on purpose, broken ones."""
+"""The registry of export targets: the four of the package, a registered one, broken ones."""
 
 import json
 import subprocess

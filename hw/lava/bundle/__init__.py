@@ -1,1 +1,1 @@
-"""The files of an exported Lava bundle, laid out as the bundle is on disk."""
+"""The files of an exported Lava bundle, in the bundle's own folder layout."""

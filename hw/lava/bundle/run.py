@@ -1,10 +1,10 @@
 """Run this bundle's network in Lava's simulator: python run.py --help.
 
-Needs Python 3.10, numpy < 2 and lava-nc 0.10.0, nothing else. It starts itself once more under a
-guard: Lava's processes get a session and a time limit of their own, and however the run ends (done,
-an error, the limit, a signal), no process and no shared memory of it is left, and the images that
-were finished are kept. This file is the `run.py` of an exported bundle; the package `simulator`
-beside it holds the rest.
+Needs Python 3.10, numpy < 2 and lava-nc 0.10.0, nothing else. The script starts itself again under
+a guard, which gives Lava's processes their own session and a time limit. However the run ends
+(done, an error, the limit, a signal), it leaves no process and no shared memory, and the finished
+images are kept. This file is the `run.py` of an exported bundle; the package `simulator` beside it
+holds the rest.
 """
 
 import argparse
@@ -24,25 +24,25 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 FOLDER = Path(__file__).resolve().parent
-MAX_FOLDER = 60  # bytes: Lava's manager puts a socket below, whose path may have 107
+MAX_FOLDER = 60  # bytes: the path of Lava's socket below it is at most 107 bytes
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-SCARCE = 64 * 1024  # bytes that are as good as none
-BAD_INPUT = 2  # exit status: nothing was run
-PROGRESS_S = 5.0  # between two lines of progress where standard error is no terminal
+SCARCE = 64 * 1024  # bytes: with fewer free, a folder counts as full
+BAD_INPUT = 2  # exit status: nothing ran
+PROGRESS_S = 5.0  # between two progress lines where standard error is no terminal
 
 
 def main() -> int:
-    """Parse, check, and run: guarded already, or else under a guard of our own."""
+    """Parse, check, and run: directly if a guard started us, else under our own guard."""
     options = parse()
     check_versions()
-    sys.path.insert(0, str(FOLDER))  # `python -I` leaves the script's folder out
-    # Only a bundle has this package; here its modules lie under other names.
+    sys.path.insert(0, str(FOLDER))  # `python -I` omits the script's folder
+    # Only a bundle has this package; in the toolkit its modules have other names.
     from simulator import child
 
-    # A network's sums are too small to share out, and every Process has its own pool of threads.
+    # A network's sums are too small for several threads, and every Process has its own pool.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    guarded = child.under_guard(orphaned)  # before numpy and lava: it names what they make
+    guarded = child.under_guard(orphaned)  # before numpy and lava: it names their shared memory
     from simulator import bundle_io
 
     try:
@@ -85,8 +85,8 @@ def parse() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description="Run this network in Lava's simulator of Loihi.")
     parser.add_argument("--input", type=Path, required=True, help=".npy: uint8 (N,M) or (N,H,W)")
-    parser.add_argument("--steps", type=positive, required=True, help="time steps T of an image")
-    parser.add_argument("--seed", type=int, default=0, help="of the spike counts, 0..2^32-1")
+    parser.add_argument("--steps", type=positive, required=True, help="time steps T per image")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the spike counts, 0..2^32-1")
     parser.add_argument("--out", type=Path, required=True, help="the result, an .npz file")
     parser.add_argument("--first-image", type=int, default=0, help="index of the first image")
     parser.add_argument("--limit", type=positive, help="run only the first N images")
@@ -96,7 +96,7 @@ def parse() -> argparse.Namespace:
         choices=("spikes", "bias"),
         default="spikes",
         help="image as graded spikes "
-        "(default), or as bias: the host computes what it causes and writes that",
+        "(default), or as bias: the host computes the input currents and writes them",
     )
     parser.add_argument("--fused", action="store_true", help="the network as one process: faster")
     parser.add_argument("--replicas", type=positive, default=1, help="copies that share the images")
@@ -105,7 +105,7 @@ def parse() -> argparse.Namespace:
         type=neurons,
         default=(),
         metavar="N,N,..",
-        help="neurons whose counts and states of all steps to keep",
+        help="neurons whose counts and states to keep for all steps",
     )
     parser.add_argument("--timeout", type=positive, help="seconds (default: by size of the run)")
     parser.add_argument(
@@ -119,23 +119,23 @@ def parse() -> argparse.Namespace:
 
 
 def check_versions() -> None:
-    """End with one line if Python, numpy or lava-nc is none that this runs with."""
+    """End with one line if the version of Python, numpy or lava-nc is wrong."""
     advice = "make an environment by `python3.10 -m venv DIR` and `DIR/bin/pip install -r"
     advice += f" {FOLDER / 'requirements.txt'}`"
     if sys.version_info[:2] != (3, 10):
         fail(f"Python {sys.version.split()[0]}, but lava-nc 0.10.0 needs 3.10; {advice}", BAD_INPUT)
     for package, wanted in (("lava-nc", "0.10.0"), ("numpy", "1.")):
         try:
-            result = metadata.version(package)
+            installed = metadata.version(package)
         except metadata.PackageNotFoundError:
             fail(f"{package} is not installed; {advice}", BAD_INPUT)
-        if not result.startswith(wanted):
+        if not installed.startswith(wanted):
             needed = f"{wanted}x" if wanted.endswith(".") else wanted
-            fail(f"{package} {result}, but this needs {needed}; {advice}", BAD_INPUT)
+            fail(f"{package} {installed}, but this needs {needed}; {advice}", BAD_INPUT)
 
 
 def work(network: Any, images: Any, request: Any, options: argparse.Namespace) -> int:
-    """Run the network in this process and its children; it ends with them if a Process fails."""
+    """Run the network in this process and its children; end them all if a Process fails."""
     from simulator import bundle_io, child
 
     show = Progress(len(images))
@@ -157,7 +157,7 @@ def work(network: Any, images: Any, request: Any, options: argparse.Namespace) -
 def guard(limit: float, network: Any, out: Path) -> int:
     """Start this script again, guarded, with a time limit in seconds; return its exit status.
 
-    If it fails, what it had finished is kept beside `out`.
+    If it fails, its finished images are kept beside `out`.
     """
     from simulator import child, ending, salvage
 
@@ -179,7 +179,7 @@ def guard(limit: float, network: Any, out: Path) -> int:
             run.mkdir()
             process = subprocess.Popen(
                 [sys.executable, *isolated, __file__, *sys.argv[1:]],
-                stdin=subprocess.PIPE,  # closes when we end, however we end: see child.py
+                stdin=subprocess.PIPE,  # closes whenever this process ends: see child.py
                 env={
                     **os.environ,
                     child.TOKEN_VARIABLE: token,
@@ -197,20 +197,20 @@ def guard(limit: float, network: Any, out: Path) -> int:
         except ending.Interrupted as error:
             status, cause = 128 + error.number, str(error)
         finally:
-            with ending.handled(signal.SIG_IGN):  # a second Ctrl-C must not break it
+            with ending.handled(signal.SIG_IGN):  # a second Ctrl-C must not interrupt it
                 if process is not None:
                     ending.end_all(process.pid, token, polite=False)
                     process.wait()
                     salvage.tidy(out, process.pid)
                 child.remove_shared_memory(token)
         if status == 0:
-            partial.unlink(missing_ok=True)  # of an earlier run that broke
+            partial.unlink(missing_ok=True)  # of an earlier run that failed
             return 0
         if status < 0:
             status, cause = 1, f"the guarded run.py {ending.how_it_ended(status)}"
             cause += salvage.crash(run)
         if cause:
-            leave_line = "\n" if sys.stderr.isatty() else ""  # the line that shows progress
+            leave_line = "\n" if sys.stderr.isatty() else ""  # the progress line
             say(f"error: {cause}", leave_line)
         if status != BAD_INPUT:
             say(salvage.keep(run, network, partial))
@@ -218,18 +218,18 @@ def guard(limit: float, network: Any, out: Path) -> int:
 
 
 def orphaned() -> None:
-    """Keep what was finished; called in a process of its own if the guard was killed."""
+    """Keep the finished images; called in a separate process if the guard was killed."""
     from simulator import bundle_io, child, salvage
 
     run, partial = os.environ[child.RUN_VARIABLE], os.environ.get(child.KEEP_VARIABLE)
-    if Path(run).is_dir():  # and not at the end of a run that ended well
+    if Path(run).is_dir():  # else the run had ended well
         network = bundle_io.read_network(FOLDER)
         kept = salvage.keep(Path(run), network, Path(partial) if partial else None)
         say(f"its guard was killed; {kept}")
 
 
 def say(message: str, before: str = "") -> None:
-    """Write a line to standard error, if anybody reads it."""
+    """Write a line to standard error, if it is still open."""
     with suppress(OSError):
         sys.stderr.write(f"{before}run.py: {message}\n")
         sys.stderr.flush()
@@ -242,8 +242,8 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 
 def full_folder() -> str:
-    """Return which folder has no room; shared memory and semaphores do not say so themselves."""
-    # Not tempfile.gettempdir(), which passes over a folder that is full.
+    """Return the full folders; errors of shared memory and semaphores do not name theirs."""
+    # Not tempfile.gettempdir(), which skips a full folder.
     folders = ("/dev/shm", os.environ.get("TMPDIR", "/tmp"))
     for folder in folders:
         if Path(folder).is_dir() and shutil.disk_usage(folder).free < SCARCE:
@@ -252,57 +252,57 @@ def full_folder() -> str:
 
 
 class AtOnce:
-    """Ends this process at once if its block fails, with a message.
+    """Ends this process at once, with a message, if its block fails.
 
-    Lava's processes still live then, and both multiprocessing's farewell and the destructors of
-    Lava's Processes would wait for them for ever. The guard ends them.
+    Lava's processes are still running then. The exit handlers of multiprocessing and the
+    destructors of Lava's Processes would wait for them for ever. The guard ends them.
     """
 
     def __init__(self, show: "Progress") -> None:
         self.show = show
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Print what happened and end."""
+        """Print the error and end."""
         if error is None:
             return
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             message = f"{error.filename or full_folder()}: {error.strerror}; make room there"
         else:
-            # Lava hands on what a Process raised as it was built, with its traceback beside it.
+            # Lava passes on an error raised while it built a Process, with the traceback as text.
             trace = getattr(error, "trace", None) or "".join(traceback.format_exception(error))
             message = f"{type(error).__name__}: {error}; its traceback follows\n{trace.rstrip()}"
         self.show.fail(message)
 
 
 class Progress:
-    """Shows images done / total on standard error: a line that changes, or a line now and then."""
+    """Shows finished / total images on standard error: one changing line, or several."""
 
     def __init__(self, total: int) -> None:
         self.total, self.shown, self.next = total, -1, 0.0
         self.terminal = sys.stderr.isatty()
 
     def __call__(self, done: int) -> None:
-        """Show that `done` images are done."""
+        """Show that `done` images are finished."""
         now = time.monotonic()
         if done == self.shown or (now < self.next and done < self.total):
             return
         self.shown, self.next = done, now + (0.2 if self.terminal else PROGRESS_S)
         before, after = ("\r", "") if self.terminal else ("", "\n")
-        with suppress(OSError):  # nobody reads it
+        with suppress(OSError):  # standard error is closed
             sys.stderr.write(f"{before}{done}/{self.total} images{after}")
             sys.stderr.flush()
 
     def leave(self) -> None:
-        """Leave the changing line."""
+        """End the changing line."""
         if self.terminal and self.shown >= 0:
             with suppress(OSError):
                 sys.stderr.write("\n")
 
     def fail(self, message: str) -> NoReturn:
-        """Print why the run fails and end this process at once, its children still living."""
+        """Print the reason and end this process at once, while its children are still running."""
         self.leave()
         say(f"error: {message}")
         os._exit(1)

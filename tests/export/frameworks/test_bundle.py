@@ -147,8 +147,8 @@ def test_a_checkpoint_is_to_be_converted_first(run: Run, tmp_path: Path, target:
     code, _, error = run("export", "digits", "--target", target, "--out", tmp_path / "out")
     assert code == 1
     message = (
-        "is a float checkpoint; the exported layer holds integers (and makes floats of them): "
-        "convert it first with `ipvae-snn convert`"
+        "is a float checkpoint; the exported layer stores integers (and computes its floats from "
+        "them): convert it first with `ipvae-snn convert`"
     )
     assert message in " ".join(error.split())
 

@@ -1,4 +1,4 @@
-"""What a Lava bundle holds, what is checked of it, and that its parts need nothing of ours."""
+"""Contents of a Lava bundle, its checks, and the independence of its parts from ipvae_snn."""
 
 import ast
 import json
@@ -277,7 +277,7 @@ def test_what_the_host_sets_is_what_the_interpreter_holds(
 ):
     integer = network if circuit == "one-layer" else two_layer
     write_plain(integer, tmp_path)
-    pixels = pixels_factory(integer, 70)  # more than are computed at once
+    pixels = pixels_factory(integer, 70)  # more than one block
     result = bundle_io.held_values(bundle_io.read_network(tmp_path), pixels)
     np.testing.assert_array_equal(result, interpreter.held(integer, pixels))
     assert result.dtype == np.int32

@@ -1,4 +1,4 @@
-"""The folder of ONNX models: what is in it, how it checks itself, and that faults are found."""
+"""The folder of ONNX models: its files, its self-check, and the detection of faults."""
 
 import re
 from collections.abc import Callable

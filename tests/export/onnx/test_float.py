@@ -82,7 +82,7 @@ def in_numpy(
 
 @pytest.mark.parametrize("leak", [0.0, 1.5])
 def test_models_of_several_updates_per_step(tmp_path: Path, leak: float) -> None:
-    """Against NumPy: a loop of updates inside each step, which a leak pulls to its start."""
+    """Against NumPy: a loop of updates inside each step, with a leak towards its start."""
     network = replace(make_float_network(spread=0.4), updates_per_step=3, leak=leak)
     write_float_onnx(network, tmp_path / "onnx")
     pixels = 2 * np.random.default_rng(0).standard_normal((9, 12)).astype(np.float32)

@@ -57,7 +57,7 @@ Variant = Callable[..., IntegerNetwork]
 
 @pytest.fixture
 def variant(network_factory: Networks, two_layer_factory: Networks) -> Variant:
-    """Return (name, seed=0) -> a program; those about high rates start from the highest state."""
+    """Return (name, seed=0) -> a network; those with high rates start from the highest state."""
 
     def make(name: str, seed: int = 0) -> IntegerNetwork:
         factory = two_layer_factory if name in TWO_LAYER else network_factory
@@ -68,7 +68,7 @@ def variant(network_factory: Networks, two_layer_factory: Networks) -> Variant:
 
 
 def from_the_top(network: IntegerNetwork) -> IntegerNetwork:
-    """Return the program with every neuron's initial potential at the upper limit."""
+    """Return the network with every neuron's initial potential at the upper limit."""
     high = np.full(network.n_neurons, network.neurons.state_max, np.int32)
     return replace(network, neurons=replace(network.neurons, initial_state=high))
 
@@ -180,7 +180,7 @@ def weights_of(rng: np.random.Generator, pattern: str, largest: int, shape: tupl
 def connection_of(
     rng: np.random.Generator, pattern: str, largest: int, shape: tuple[int, int], shift: int
 ) -> Connection:
-    """Return a connection of random scales; a few of its targets hear nothing (multiplier 0)."""
+    """Return a connection of random scales; a few of its targets receive nothing (multiplier 0)."""
     multiplier = rng.integers(0, 1 << 15, shape[0]).astype(np.int32)
     multiplier[rng.random(shape[0]) < 0.1] = 0
     shifts = rng.integers(shift, shift + 4, shape[0]).astype(np.int32)
@@ -192,7 +192,7 @@ PATTERNS = st.sampled_from(["random", "positive", "negative", "zero", "extreme"]
 
 @st.composite
 def programs(draw: st.DrawFn) -> IntegerNetwork:
-    """Return any program of 1..64 neurons and up to 64 pixels, of either circuit.
+    """Return any network of 1..64 neurons and up to 64 pixels, of either circuit.
 
     Weights are only as large as the accumulators allow; limits, scales and patterns are free.
     """
@@ -203,7 +203,7 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
     octaves, zero_point = draw(st.sampled_from([1, 3, 5, 8])), draw(st.sampled_from([0, 128, 255]))
     two_layers = draw(st.booleans())
     limit = draw(st.sampled_from([1, 100, 127, 128, 255, 300, 40000])) if two_layers else 255
-    # A current's bound is that of its sum (2**15 >> shift) times; 2**22 leaves room for the bias.
+    # A current's bound is that of its sum (2**15 >> shift) times; 2**22 allows for the bias.
     forward = connection_of(
         rng, draw(PATTERNS), max(1, min(127, (1 << 22) // (m * limit))), (k, m), 15
     )
@@ -274,7 +274,7 @@ def test_chunks_of_images_and_threads_change_no_result(
     expected = interpreter.run(network, pixels, request)
     monkeypatch.setattr(backend, "CHUNK", 4)
     assert_equal(backend.run(network, pixels, request, threads=2), expected)
-    # room for the trace of three images: 5 steps, 7 neurons, 16 bytes
+    # memory for the trace of three images: 5 steps, 7 neurons, 16 bytes
     monkeypatch.setattr(backend, "TRACE_BYTES", 3 * 5 * 7 * 16)
     assert_equal(backend.run(network, pixels, request), expected)
 

@@ -37,7 +37,7 @@ Build = Callable[..., Value | tuple[Value, ...]]
 
 
 def compiled(build: Build, rank: int = 2, **examples: np.ndarray) -> Callable[..., list]:
-    """Return a function that runs the graph that `build` makes of inputs like `examples`."""
+    """Return a function that runs the graph of `build` for inputs like `examples`."""
     g = Graph("test")
     inputs = {
         name: g.input(

@@ -1,4 +1,4 @@
-"""Chip profiles: what ships, what a user's file may hold, and the message for each mistake."""
+"""Chip profiles: those of the package, a user's file, and the message for each mistake."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_loihi_as_published() -> None:
 
 
 def test_no_energy_of_loihi_2_is_public() -> None:
-    """Nor a figure of the ones that circulate without a source, in any profile."""
+    """No profile has one of the figures that circulate without a source."""
     assert {figure.value for figure in load_profile("loihi2").energy.values()} == {None}
     every = [figure.value for name in profile_names() for figure in figures(load_profile(name))]
     assert 0.08 not in every
@@ -180,7 +180,7 @@ def test_the_forms_of_a_number() -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_in_one_line(line: str, message: str) -> None:
+def test_a_mistake_is_reported_in_one_line(line: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)) as raised:
         energies(line)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Activity counted by hand, and energy proxies that never come without a source."""
+"""Activity counted by hand, and energy proxies that always have a source."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -90,7 +90,7 @@ def test_activity_counts_what_a_loop_counts(
 def test_activity_of_two_layers_counts_what_a_loop_counts(
     two_layer: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
 ) -> None:
-    """Against a plain loop over every synapse, residuals made again by a plain loop too."""
+    """Against a plain loop over every synapse, residuals recomputed by a plain loop too."""
     pixels = pixels_factory(two_layer, 3)
     pixels[0, :5] = two_layer.input.zero_point
     counts = np.random.default_rng(0).poisson(0.6, (3, 4, two_layer.n_neurons))
@@ -137,7 +137,7 @@ def test_residual_messages_are_the_interpreters(
     pixels_factory: Callable[..., np.ndarray],
     limit: int,
 ) -> None:
-    """Summed in float32, and bounded at the limit."""
+    """Summed in float32, and clipped at the limit."""
     network = two_layer_factory(limit=limit)
     payload = pixels_factory(network, 6).astype(np.int64) - network.input.zero_point
     counts = np.random.default_rng(limit).integers(0, network.neurons.max_count + 1, (6, 4, 7))
@@ -234,7 +234,7 @@ def test_what_is_not_published_stays_empty(traffic: Traffic | None) -> None:
 
 
 def test_what_is_counted_but_not_public_makes_a_minimum() -> None:
-    """Synapses cost 1 pJ; what a message costs nobody says."""
+    """Synapses cost 1 pJ; the cost of a message is not public."""
     profile = parse_profile(
         'name = "x"\ntitle = "x"\ncaveat = "x"\n[sources]\np = "paper"\n[energy]\n'
         'synaptic_operation = { value = 1, unit = "pJ", source = "p", confidence = "high" }\n'
@@ -262,7 +262,7 @@ def test_a_total_lies_between_its_items(counts: list[float]) -> None:
 
 
 def test_a_processor_by_hand() -> None:
-    """K 4, M 6, T 10, 30 spikes, 40 updates: everything fits 8 KiB at 10 pJ a word.
+    """K 4, M 6, T 10, 30 spikes, 40 updates: everything fits 8 KiB at 10 pJ per word.
 
     Gram float: 24 + 16 * 10 = 184 multiply-adds of 3.7 + .9 pJ; iterative: 2 * 24 * 10 = 480.
     Neurons: 9 * 40 + 2 * 30 = 420 multiplications, 32 * 40 + 5 * 30 = 1430 additions and

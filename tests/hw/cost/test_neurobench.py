@@ -1,4 +1,4 @@
-"""NeuroBench's metrics: by hand, and equal to the neurobench package on a model both can read."""
+"""NeuroBench's metrics: by hand, and equal to the neurobench package on one model."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,20 +37,20 @@ class Synapses(nn.Linear):
 
 
 class PoissonNeuron(snntorch.SpikingNeuron):
-    """The program's neuron: `mem` is the potential; it gives the counts that it drew from it."""
+    """The network's neuron: `mem` is the potential; it returns the counts drawn at it."""
 
     def __init__(self, network: IntegerNetwork) -> None:
         super().__init__(init_hidden=True, output=True)
-        self.program, self.mem = network, torch.zeros(0)
+        self.integer, self.mem = network, torch.zeros(0)
         for name in [name for name, _ in self.named_buffers()]:
-            delattr(self, name)  # snnTorch's threshold and the like: the program has none
+            delattr(self, name)  # snnTorch's threshold and the like: the network has none
         for name, array in to_arrays(network).items():
             if "weights" not in name or name == "decoder.weights":
                 self.register_buffer(name.replace(".", "_"), torch.from_numpy(array.copy()))
 
     def forward(self, drive: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor]:
-        group = self.program.neurons  # step 3 of docs/ir.md
-        high = (group.excitation_max << group.extra_bits) - self.program.own_inhibition * (
+        group = self.integer.neurons  # step 3 of docs/ir.md
+        high = (group.excitation_max << group.extra_bits) - self.integer.own_inhibition * (
             counts.numpy()
         )
         update = np.clip(
@@ -69,36 +69,36 @@ class Residual(nn.Module):
 
 
 class Layers(nn.Module):
-    """The integer program as layers; it draws the oracle's counts, given by `trace`."""
+    """The integer network as layers; it draws the reference's counts, given by `trace`."""
 
     def __init__(self, network: IntegerNetwork) -> None:
         super().__init__()
-        self.program, self.counts = network, torch.zeros(0)
+        self.integer, self.counts = network, torch.zeros(0)
         self.feedforward = Synapses(network.feedforward)
         back = network.lateral or network.residual.prediction
         self.back, self.residual = Synapses(back), Residual()
         self.neuron = PoissonNeuron(network)
 
     def forward(self, payload: torch.Tensor) -> torch.Tensor:
-        start = torch.from_numpy(self.program.neurons.initial_state.astype(np.int64))
+        start = torch.from_numpy(self.integer.neurons.initial_state.astype(np.int64))
         self.neuron.mem = start.expand(len(payload), -1).clone()
-        if self.program.residual is None:
+        if self.integer.residual is None:
             total = self.feedforward(payload).numpy().astype(np.int64)
-            held = self.program.feedforward.scaled(total) + self.program.neurons.bias
+            held = self.integer.feedforward.scaled(total) + self.integer.neurons.bias
         for t in range(self.counts.shape[1]):
             z = self.counts[:, t]
-            if self.program.residual is None:
+            if self.integer.residual is None:
                 total = self.back(z.double()).numpy().astype(np.int64)
-                drive = held + self.program.lateral.scaled(total)
+                drive = held + self.integer.lateral.scaled(total)
             else:
                 total = self.back(z.double()).numpy().astype(np.int64)
-                told = self.program.residual.prediction.scaled(total)
-                limit = self.program.residual.limit
-                error = np.clip(payload.numpy().astype(np.int64) - told, -limit, limit)
+                predicted = self.integer.residual.prediction.scaled(total)
+                limit = self.integer.residual.limit
+                error = np.clip(payload.numpy().astype(np.int64) - predicted, -limit, limit)
                 sent = self.residual(torch.from_numpy(error).double())
                 total = self.feedforward(sent).numpy().astype(np.int64)
-                drive = self.program.feedforward.scaled(total) + self.program.neurons.bias
-            drive = drive - self.program.neurons.self_inhibition * z.numpy()
+                drive = self.integer.feedforward.scaled(total) + self.integer.neurons.bias
+            drive = drive - self.integer.neurons.self_inhibition * z.numpy()
             self.neuron(torch.from_numpy(drive), z)
         return self.neuron.mem
 
@@ -106,7 +106,7 @@ class Layers(nn.Module):
 def by_package(
     network: IntegerNetwork, pixels: np.ndarray, trace: Trace, batch: int
 ) -> tuple[dict[str, float], torch.Tensor]:
-    """Return what the neurobench package counts, in batches, and the last potentials."""
+    """Return the neurobench package's counts, in batches, and the last potentials."""
     layers = Layers(network)
     model = TorchModel(layers)
     model.add_activation_module(snntorch.SpikingNeuron)
@@ -149,7 +149,7 @@ def ours(
 
 
 def quiet(network: IntegerNetwork) -> IntegerNetwork:
-    """Return the program with so low potentials that most counts are 0 or 1."""
+    """Return the network with potentials so low that most counts are 0 or 1."""
     low = replace(network.neurons, initial_state=network.neurons.initial_state - (3 << 12))
     return replace(network, neurons=low)
 
@@ -165,7 +165,7 @@ def test_the_package_counts_the_same(
     batch: int,
     lively: bool,
 ) -> None:
-    """Every metric, on the same layers; the layers end at the oracle's potentials."""
+    """Every metric, on the same layers; the layers end at the reference's potentials."""
     integer = {"one-layer": network, "two-layer": two_layer}[circuit]
     weights = integer.feedforward.weights.copy()
     weights[::3, ::2] = 0
@@ -219,7 +219,7 @@ def test_counted_by_hand(by_hand: tuple[IntegerNetwork, np.ndarray]) -> None:
     """Image 0: payloads of 1 (3 accumulates), counts 1, 0.. and then 1, 1, 0.. (1 + 2 of them).
 
     Image 1: payloads of 2 (4 multiply-accumulates); counts 2, 1, 0.. (2, all of the call's), and
-    then 1 in the last neuron, which reaches nobody. Together in one batch the first call and step 0
+    then 1 in the last neuron, which reaches no neuron. In one batch the first call and step 0
     become multiply-accumulates: 3 + 4 + 1 + 2; step 1 stays with accumulates: 2.
     """
     network, pixels = by_hand
@@ -231,7 +231,7 @@ def test_counted_by_hand(by_hand: tuple[IntegerNetwork, np.ndarray]) -> None:
     states[1, 1, :3] = 5
     alone = tally(network, pixels, counts, states, batch=1)
     # dense: two images of 12 * 7 and two steps of 7 * 7; 28 outputs of which 6 are not 0;
-    # 7 first updates an image and 3 changes.
+    # 7 first updates per image and 3 changes.
     assert alone == Tally(2, 28, 22, 2 * (84 + 98), 4 + 2, 3 + 1 + 2, 14 + 3)
     together = tally(network, pixels, counts, states, batch=2)
     assert (together.macs, together.acs) == (10, 2)

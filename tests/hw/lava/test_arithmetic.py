@@ -49,7 +49,7 @@ def test_the_uniforms_of_parts_are_the_generators(seed, image, step, part, n):
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3 * STEPS)), max_size=6), WORD)
 def test_uniforms_drawn_ahead_are_those_of_their_own_step(visits, seed):
-    """Whatever steps are visited in whatever order, and whoever needed how many parts before."""
+    """For any order of steps, and any number of parts drawn before."""
     draws, rng = Draws(seed, 5), np.random.default_rng(seed)
     for image, step in visits:
         draws.turn(image, step)
@@ -111,7 +111,7 @@ def test_the_thresholds_are_the_laws_at_every_potential(lowest):
     st.sampled_from([0.0, 0.1, 1.0]),
 )
 def test_sums_of_the_sources_that_spike_are_exact(seed, k, m, exponent, most, active):
-    """In float32 where that is exact, else in float64, and held within 32 bits."""
+    """In float32 where that is exact, else in float64, and clipped to 32 bits."""
     rng = np.random.default_rng(seed)
     weights = rng.integers(-254, 255, (k, m))
     message = np.where(rng.random(m) < active, rng.integers(-most, most + 1, m), 0)
@@ -132,7 +132,7 @@ def test_sums_of_the_sources_that_spike_are_exact(seed, k, m, exponent, most, ac
 def test_a_sum_that_no_float_holds_is_refused():
     weights = np.full((1, 1 << 15), 254)
     message = np.full(1 << 15, (1 << 31) - 1, np.int32)
-    with pytest.raises(OverflowError, match="passes 53 bits; the weights are too large"):
+    with pytest.raises(OverflowError, match="exceeds 53 bits; the weights are too large"):
         synapses_of(weights).sums(message)
 
 
@@ -144,7 +144,7 @@ def test_updates_equal_the_interpreters(network_factory, extra_bits):
     # Beyond both clamps of the update, which lie at -9 and 5 octaves of 2**12.
     current = rng.integers(-(20 << 12), 20 << 12, (n, 9)) << extra_bits
     counts = rng.integers(0, group.max_count + 1, (n, 9))
-    counts[:40] = 0  # with spikes, hardly anything but self-inhibition decides
+    counts[:40] = 0  # with spikes, self-inhibition dominates
     wanted, saturated = integrate(network, state, current, counts)
     for row in range(n):
         total = (network.lateral.weights.astype(np.int64) @ counts[row]).astype(np.int32)
@@ -167,11 +167,11 @@ def test_updates_equal_the_interpreters(network_factory, extra_bits):
         np.testing.assert_array_equal(held, saturated[row, 1:4])
     assert (wanted == group.state_min).any()
     assert (wanted == group.state_max).any()
-    assert (saturated[:, 1:4].sum(axis=0) > 0).all()  # all three clamps were at work
+    assert (saturated[:, 1:4].sum(axis=0) > 0).all()  # all three clamps were reached
 
 
 def test_no_excitation_hides_a_neurons_own_spikes():
-    """6000 above what 3 spikes of 200 leave of 5000: (5000 - 600) 2 / 2; by hand."""
+    """6000 above, clipped to 5000; 3 spikes of 200: (5000 - 600) 2 / 2; by hand."""
     result, held = arithmetic.integrate(
         np.array([0]), np.array([12000]), np.array([3 * 400]), 1, -12000, 10000, (-40000, 20000)
     )

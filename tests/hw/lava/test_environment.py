@@ -1,4 +1,4 @@
-"""Finding and making the Lava environment, with pretended interpreters; the real one at the end."""
+"""Finding and creating the Lava environment, with simulated interpreters; the real one last."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from ipvae_snn.hw.lava.bundle.simulator import child
 from ipvae_snn.hw.lava.bundle.simulator.ending import owned_processes
 from ipvae_snn.hw.lava.guard import run_guarded
 
-# A pretended Python 3.10: answers the two probes, "makes" an environment by copying itself there
+# A simulated Python 3.10: answers the two probes, "creates" an environment by copying itself there
 # and "installs" lava by a file. FAULT names the step that fails.
 PRETENDED = """#!/bin/sh
 PATH=/usr/bin:/bin
@@ -44,7 +44,7 @@ def pretended(path: Path, log: Path, fault: str = "", slow: str = ":") -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with no Python 3.10 at all, an empty home, and the environment's place set."""
+    """A machine with no Python 3.10 at all, an empty home, and the environment's folder set."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -111,7 +111,7 @@ def test_setup_makes_it_once_and_find_sees_it(machine: Path) -> None:
     assert first == environment.LavaEnvironment(report / "bin/python", "own")
     assert said == [
         f"making the Lava environment (about 300 MB) in {report} with {base}",
-        "installing lava-nc 0.10.0 and what it needs",
+        "installing lava-nc 0.10.0 and its dependencies",
         f"Lava environment ready: {report / 'bin/python'}",
     ]
     log = (machine / "log").read_text()
@@ -139,7 +139,7 @@ def test_an_unfinished_environment_is_not_found_and_made_anew(machine: Path) -> 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("pip", "failed with status 7: no room; mend that and run it again"),
+        ("pip", "failed with status 7: no room; correct that and run it again"),
         ("import", "lava-nc was installed in"),
     ],
 )
@@ -283,7 +283,7 @@ def test_lava_runs_under_guard_and_its_shared_memory_is_marked(
     lava: environment.LavaEnvironment,
 ) -> None:
     mapped = run_lava(lava, "source.stop()\n", 60).split()
-    assert len(mapped) > 5  # at least one a channel
+    assert len(mapped) > 5  # at least one per channel
     assert not [name for name in mapped if not name.startswith(f"ipvae_{os.getpid()}_")]
     assert not [name for name in mapped if (child.SHARED_MEMORY / name).exists()]
 

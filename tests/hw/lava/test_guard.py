@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 CHILD = child.__file__
 
-# What run.py of a bundle does first: load the child's half, which lies beside it, and call it.
+# First action of a bundle's run.py: load the child module beside it, and call it.
 UNDER_GUARD = f"""
 import importlib.util, multiprocessing, os, signal, subprocess, sys, time
 from multiprocessing import resource_tracker
@@ -29,13 +29,13 @@ spec = importlib.util.spec_from_file_location("guard_child", {CHILD!r})
 guard_child = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(guard_child)
 """
-# A segment that nobody will remove: made, then taken off the resource tracker's list.
+# A segment that no process removes: created, then taken off the resource tracker's list.
 LEAK = """
 segment = SharedMemory(create=True, size=4096)
 resource_tracker.unregister(segment._name, "shared_memory")
 print(segment.name, flush=True)
 """
-# Processes that ignore SIGTERM: in the group, in a group of its own, in a session of its own.
+# Processes that ignore SIGTERM: in the group, in another group, in another session.
 STUBBORN = """
 def stubborn(leave):
     if os.fork() == 0:
@@ -126,7 +126,7 @@ def test_grandchildren_do_not_outlive_a_command_that_ends_well(tmp_path: Path) -
     """
     done = run_guarded(script(UNDER_GUARD, notes_to(notes), STUBBORN, wait), timeout_s=60)
     assert done.returncode == 0
-    assert done.seconds < 30  # it does not wait for those who hold its output open
+    assert done.seconds < 30  # it does not wait for processes that keep its output open
     assert wait_until_ended(noted(notes, 3), 0) == []
 
 
@@ -183,7 +183,7 @@ def test_gives_a_private_temporary_folder_and_removes_it() -> None:
 def test_nothing_is_left_when_the_guard_itself_is_ended(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    """SIGINT runs the guard's own cleaning; the others end it at once, and the watcher cleans."""
+    """SIGINT runs the guard's clean-up; the others end it at once, and the watcher cleans up."""
     notes, name = tmp_path / "pids", tmp_path / "segment"
     inner = script(
         UNDER_GUARD,

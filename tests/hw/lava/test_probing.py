@@ -1,4 +1,4 @@
-"""Which interpreter Lava runs in: wrong versions are named, wherever the interpreter comes from."""
+"""Interpreters for Lava: wrong versions are named, whatever the origin of the interpreter."""
 
 import json
 import sys
@@ -73,7 +73,7 @@ def test_the_real_probe_runs_in_an_interpreter_without_lava() -> None:
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without Lava, and the place of its environment."""
+    """A machine without Lava, and the folder of its environment."""
     monkeypatch.delenv(environment.PYTHON_VARIABLE, raising=False)
     monkeypatch.setenv(environment.FOLDER_VARIABLE, str(tmp_path / "made"))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))

@@ -1,4 +1,4 @@
-"""Single Processes in Lava: what they refuse and drop, and that our Dense model is Lava's own."""
+"""Single Processes in Lava: refused and discarded input, and our Dense model against Lava's."""
 
 import subprocess
 from dataclasses import replace
@@ -16,7 +16,7 @@ import sys, warnings
 from pathlib import Path
 bundle, folder = Path(sys.argv[1]), Path(sys.argv[2])
 sys.path.insert(0, str(bundle))
-# Lava's compiler must not stumble over our files.
+# Lava's compiler must import our files without warnings.
 warnings.filterwarnings("error", "Cannot import module")
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
@@ -125,7 +125,7 @@ def test_the_neuron_drops_stray_input_and_refuses_wrong_parameters(
     pixels = pixels_factory(network, 2)
     payload = pixels.astype(np.int32) - network.input.zero_point
     rng = np.random.default_rng(0)
-    feedforward = rng.integers(-9999, 9999, (7, 12))  # T = 4: 6 time steps an image
+    feedforward = rng.integers(-9999, 9999, (7, 12))  # T = 4: 6 time steps per image
     lateral = rng.integers(-9999, 9999, (7, 12))
     feedforward[:, [1, 7]] = (payload @ network.feedforward.weights.T.astype(np.int32)).T
     for image in range(2):

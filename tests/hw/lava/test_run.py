@@ -1,4 +1,4 @@
-"""What Lava gives equals the interpreter's arrays, in both circuits and every way of running."""
+"""Lava's results equal the interpreter's, in both circuits and all modes."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from ipvae_snn.hw.lava.simulation import LavaOptions
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.trace import RunRequest
 
-SOON = 20.0  # seconds in which a broken run must have ended, start-up included
+SOON = 20.0  # seconds within which a failed run must end, start-up included
 NEURON = "simulator/processes/neuron/__init__.py"
 
 
@@ -140,7 +140,7 @@ def expected_traffic(network, pixels, trace, source):
 def test_lava_equals_the_interpreter(
     lava_python, network_factory, two_layer_factory, pixels_factory, circuit, way
 ):
-    """Counts, potentials, saturations, reconstructions, traffic, and what is monitored."""
+    """Counts, potentials, saturations, reconstructions, traffic, and monitored neurons."""
     if circuit == "one-layer":
         network = network_factory(max_count=5, rate_octaves=2)
     else:
@@ -228,8 +228,8 @@ def test_the_script_runs_anywhere_and_equals_the_interpreter(
     assert stderr.splitlines()[-1] == "3/3 images"
     wanted = interpreter.run(network, pixels[:3], RunRequest(5, 9, 3, trace=True)).arrays()
     with np.load(tmp_path / "out.npz") as result:
-        told = {"traffic_lateral", "traffic_feedforward", "seconds", "time_steps"}
-        assert result.keys() == wanted.keys() | told
+        extra = {"traffic_lateral", "traffic_feedforward", "seconds", "time_steps"}
+        assert result.keys() == wanted.keys() | extra
         for name, array in wanted.items():
             np.testing.assert_array_equal(result[name], array, err_msg=name, strict=True)
     assert_nothing_left(moved, process.pid)
@@ -247,7 +247,7 @@ def test_the_script_runs_anywhere_and_equals_the_interpreter(
 def test_dense_is_exact_for_one_sign_and_the_largest_weights(
     lava_python, network_factory, pixels_factory, sign
 ):
-    # Dense guesses its sign mode from the data unless it is told, and would keep 8 bits then.
+    # Dense derives its sign mode from the data by default, and would keep 8 bits then.
     network = network_factory(seed=3, neurons=6, zero_point=0, extra_bits=0)
     rng = np.random.default_rng(4)
     lateral = (sign * rng.integers(0, 128, (6, 6))).astype(np.int8)
@@ -269,7 +269,7 @@ def test_dense_is_exact_for_one_sign_and_the_largest_weights(
 def test_long_runs_and_high_rates_equal_the_interpreter(
     lava_python, network_factory, pixels_factory
 ):
-    # 70 steps are more than one block of uniforms; 200 spikes a step take 32 parts.
+    # 70 steps are more than one block of uniforms; 200 spikes per step take 32 parts.
     network = network_factory(seed=8, neurons=33, max_count=1000, rate_octaves=9.0)
     network = replace(network, neurons=replace(network.neurons, excitation_max=14 << 12))
     pixels, request = pixels_factory(network, 4), RunRequest(70, 2**32 - 1, 2**32 - 4, trace=True)

@@ -1,4 +1,4 @@
-"""What a broken Lava run had finished is kept, without Lava."""
+"""The finished images of a failed Lava run are kept; tested without Lava."""
 
 import zipfile
 from pathlib import Path
@@ -14,13 +14,13 @@ from ipvae_snn.ir.network import IntegerNetwork
 
 @pytest.fixture
 def plain(network: IntegerNetwork) -> Network:
-    """The small random program as a bundle knows it."""
+    """The small random network in a bundle's form."""
     return Network(to_arrays(network), to_scalars(network))
 
 
 @pytest.fixture
 def run_folder(plain: Network, tmp_path: Path) -> Path:
-    """The folder of a run of 5 images of 2 steps, of which 3 are done."""
+    """The folder of a run of 5 images of 2 steps, of which 3 are finished."""
     folder = tmp_path / "run"
     (folder / salvage.FILES).mkdir(parents=True)
     files = make_files(folder / salvage.FILES, 5, plain, Request(2, 0, 0, False))
@@ -68,7 +68,7 @@ def test_without_a_file_or_without_images_it_says_so(
     older.touch()
     nothing = tmp_path / "nothing"
     assert salvage.keep(nothing, plain, older) == (
-        f"no image was finished; {older} is of an earlier run"
+        f"no image was finished; {older} is from an earlier run"
     )
     assert salvage.keep(nothing, plain, tmp_path / "no.npz") == "no image was finished"
 

@@ -1,4 +1,4 @@
-"""The parts that look after a Lava run, without Lava."""
+"""The supervision of a Lava run, tested without Lava."""
 
 import os
 import signal
@@ -58,12 +58,14 @@ def test_the_state_and_status_of_a_process_are_read_without_waiting_for_it() -> 
     assert state_of(process.pid) == ("", None)
 
 
-def test_a_stopped_process_is_told_only_when_it_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_process_is_reported_only_when_it_stays_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     clock = StoppedClock()
     result = []
-    # A look counts for 1 s at most: at the second one the machine had slept for an hour.
+    # A check counts for 1 s at most: before the second one the machine slept for an hour.
     for passed, stopped in ((0.5, {7}), (3600, {7}), (0.4, {7, 8}), (0.2, {7}), (1.0, {8})):
         now[0] += passed
         result.append(clock.look(stopped))
@@ -174,12 +176,12 @@ def test_a_stack_ends_where_the_process_was_forked() -> None:
 
 
 class Failed(BaseException):
-    """What a watch in these tests ends with, in place of the process."""
+    """The failure of a watch in these tests, in place of the end of the process."""
 
 
 @pytest.fixture
 def watching(tmp_path: Path) -> Callable[..., tuple[list[str], list[int]]]:
-    """Return a function that watches a pretended run while `happens(progress)` does its part.
+    """Return a function that watches a simulated run while `happens(progress)` acts.
 
     It returns what the watch failed with and the images that it showed.
     """

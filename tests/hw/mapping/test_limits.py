@@ -1,4 +1,4 @@
-"""The checks against a chip's limits: each passed, broken and not public, with its words."""
+"""The checks against a chip's limits: each passed, failed and not public, with its message."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,10 +32,13 @@ def generic(**limits: int | None) -> ChipProfile:
 
 
 def checks_of(
-    network: IntegerNetwork, profile: ChipProfile, how: str = "spikes", chips: int | None = None
+    network: IntegerNetwork,
+    profile: ChipProfile,
+    input_as: str = "spikes",
+    chips: int | None = None,
 ) -> dict[str, Check]:
-    """Return the checks by name and who."""
-    result = check_and_place(network, profile, how, assumed(network), chips)  # type: ignore[arg-type]
+    """Return the checks by name and subject."""
+    result = check_and_place(network, profile, input_as, assumed(network), chips)  # type: ignore[arg-type]
     return {f"{check.name}: {check.who}": check for check in result.checks}
 
 
@@ -73,18 +76,18 @@ def test_what_loihi_2_does_not_publish_is_not_guessed(network: IntegerNetwork) -
 
 
 def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
-    """Every reason in the one line of the error, and still a placement, said to be hypothetical."""
+    """Every reason in the one line of the error, and a placement marked as hypothetical."""
     result = check_and_place(network, load_profile("loihi1"), "spikes", assumed(network))
     assert result.placed is not None
     with pytest.raises(FitError) as caught:
         require_fit(result, "net")
     assert str(caught.value) == (
-        "net does not fit loihi1: spike counts: needs graded spikes, for they reach 40; "
+        "net does not fit loihi1: spike counts: needs graded spikes, since they reach 40; "
         "pixels: needs 9 bits, the chip has 1; "
         "Poisson neuron: needs a program of its own (multiply, shift, look up, compare); "
         "Poisson neuron: needs the exponential of its potential, in each step; "
         "sampler: needs uniforms keyed by (seed, image, step, neuron); "
-        "sampler: needs 31 bits, the chip has 8 (mends are listed with the checks)"
+        "sampler: needs 31 bits, the chip has 8 (remedies are listed with the checks)"
     )
 
 
@@ -104,13 +107,13 @@ def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
         (
             {"state_bytes_per_neuron": 21},
             "each neuron: needs 22 bytes (in whole bytes, bits: membrane potential 24, spike count "
-            "last sent 6, initial potential 24, self-inhibition 24, held current 24, lateral "
+            "last sent 6, initial potential 24, self-inhibition 24, input current 24, lateral "
             "multiplier 15, lateral shift 6, bias 24, feedforward multiplier 15, feedforward shift "
-            "6), the chip has 21; take a chip with more state a neuron",
+            "6), the chip has 21; take a chip with more state per neuron",
         ),
         (
             {"axons_in_per_core": 17},
-            "neuron 0: needs 18 axons (sources whose weight is not 0), the chip has 17; send the "
+            "neuron 0: needs 18 axons (sources with nonzero weight), the chip has 17; send the "
             "image with --source bias, convert with --sparsity, or train a smaller network",
         ),
         (
@@ -129,7 +132,7 @@ def test_loihi_1_says_exactly_why(network: IntegerNetwork) -> None:
 def test_each_limit_broken_on_purpose(
     network_factory: Factory, limits: dict[str, int | None], message: str
 ) -> None:
-    """Who, the value, the maximum and the mend; 7 neurons, all weights at 12 pixels and 6 others.
+    """Subject, value, maximum and remedy; 7 neurons, all weights at 12 pixels and 6 others.
 
     Fan-in 12 + 6 = 18; alone on a core 18 axons take 36 words, 288 bytes, and 22 of state
     (bytes: 3 + 1 + 3 + 3 + 3 + 2 + 1 + 3 + 2 + 1 = 22).
@@ -167,7 +170,7 @@ def test_a_neuron_too_large_for_any_core_is_not_placed(network_factory: Factory)
 
 
 def test_too_few_chips(network: IntegerNetwork) -> None:
-    """7 neurons, one a core, 3 cores a chip: 3 chips."""
+    """7 neurons, one per core, 3 cores per chip: 3 chips."""
     chip = generic(neurons_per_core=1, usable_cores_per_chip=3)
     result = checks_of(network, chip, chips=2)["usable_cores_per_chip: the network"]
     assert result.verdict == "fail"
@@ -179,7 +182,7 @@ def test_too_few_chips(network: IntegerNetwork) -> None:
 
 
 def test_axons_out_that_no_split_can_keep(network: IntegerNetwork) -> None:
-    """Each neuron on a core of its own sends to the 6 others."""
+    """Each neuron on its own core sends to the 6 others."""
     chip = generic(neurons_per_core=1, axons_out_per_core=5)
     result = check_and_place(every_weight(network), chip, "bias", assumed(network))
     assert [check.brief() for check in result.failed] == ["core 0: needs 6 axons, the chip has 5"]
@@ -193,14 +196,14 @@ def test_profiles_of_energies_alone_are_refused(network: IntegerNetwork) -> None
 
 
 def test_state_words_by_hand(network: IntegerNetwork, two_layer: IntegerNetwork) -> None:
-    """As a bias the host writes the held current, and neither bias nor scale are held for it."""
+    """As a bias the host writes the input current; neither bias nor scale are stored for it."""
     names = {word.name for word in neuron_state(network, "spikes")}
     assert names - {word.name for word in neuron_state(network, "bias")} == {
         "bias",
         "feedforward multiplier",
         "feedforward shift",
     }
-    assert "held current" not in {word.name for word in neuron_state(two_layer, "spikes")}
+    assert "input current" not in {word.name for word in neuron_state(two_layer, "spikes")}
     # Payloads -100..155 take 9 bits; 15 and 6 bits of scale: 2 + 2 + 1 bytes.
     assert [(word.bits, word.bytes) for word in residual_state(two_layer)] == [
         (9, 2),
@@ -232,7 +235,7 @@ def test_counted_events_are_the_activity(
 def test_events_of_a_result_file(
     network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray], tmp_path: Path
 ) -> None:
-    """With counts they are counted; from sums they are at most min(sum, T) a neuron."""
+    """With counts they are counted; from sums they are at most min(sum, T) per neuron."""
     pixels = pixels_factory(network, 4)
     trace = run(network, pixels, RunRequest(6, trace=True))
     assert trace.counts is not None

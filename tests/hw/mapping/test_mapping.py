@@ -1,4 +1,4 @@
-"""Splitting over cores: cases by hand, and what must hold of any network on any chip."""
+"""Partition over cores: cases by hand, and properties for any network on any chip."""
 
 import itertools
 from collections.abc import Callable
@@ -26,9 +26,9 @@ FACTORIES = [HealthCheck.function_scoped_fixture]  # the fixtures are functions 
 
 
 def room(**limits: int | None) -> Room:
-    """Return a core without limits but the given ones; 4 synapses a word, 1 word an axon."""
+    """Return a core without limits but the given ones; 4 synapses per word, 1 word per axon."""
     empty = Room(None, None, None, None, None, 8.0, 4, 1, True)
-    return replace(empty, **limits)  # type: ignore[arg-type]  # one name a limit
+    return replace(empty, **limits)  # type: ignore[arg-type]  # one name per limit
 
 
 def task(inputs: np.ndarray, chip: Room, state_bytes: int = 0) -> Task:
@@ -56,7 +56,7 @@ def with_lateral(network: IntegerNetwork, weights: np.ndarray) -> IntegerNetwork
 
 
 def test_words_of_an_axon_by_hand() -> None:
-    """1 word of header, and one for each 4 targets begun: t 0, 1, 4, 5, 8 -> 0, 2, 2, 3, 3."""
+    """1 word of header, and one per 4 targets, rounded up: t 0, 1, 4, 5, 8 -> 0, 2, 2, 3, 3."""
     np.testing.assert_array_equal(room().axon_words(np.array([0, 1, 4, 5, 8])), [0, 2, 2, 3, 3])
     np.testing.assert_array_equal(room().added_words(np.array([0, 1, 3, 4, 5])), [2, 0, 0, 1, 0])
 
@@ -84,9 +84,9 @@ def test_a_rule_that_is_not_public_limits_nothing() -> None:
 
 
 def test_dense_cores_by_hand() -> None:
-    """9 neurons, 5 sources, all to all: n a core take 5 (1 + ceil(n / 4)) words.
+    """9 neurons, 5 sources, all to all: n per core take 5 (1 + ceil(n / 4)) words.
 
-    With 15 words a core: 5 (1 + 2) = 15 holds n = 8, so two cores; with 14, n = 4: three.
+    With 15 words per core: 5 (1 + 2) = 15 holds n = 8, so two cores; with 14, n = 4: three.
     """
     for words, cores in ((15, 2), (14, 3)):
         dense = task(np.ones((9, 5)), room(words=words))
@@ -100,7 +100,7 @@ def test_dense_cores_by_hand() -> None:
 def test_best_fit_brings_common_sources_together() -> None:
     """Even neurons read sources 0..3, odd ones 4..7; a core has axons for 4 sources only.
 
-    By index no two neighbours share a source, and every neuron needs a core of its own.
+    By index no two neighbours share a source, and every neuron needs its own core.
     """
     inputs = np.zeros((6, 8))
     inputs[0::2, :4] = inputs[1::2, 4:] = 1
@@ -112,7 +112,7 @@ def test_best_fit_brings_common_sources_together() -> None:
 
 
 def test_a_core_is_emptied_where_others_have_room() -> None:
-    """3, 2 and 1 neurons where 4 have room: the last goes to one of the others."""
+    """3, 2 and 1 neurons where 4 fit: the last goes to one of the others."""
     split = task(np.ones((6, 1)), room(neurons=4))
     result = dissolve(split, np.array([0, 0, 0, 1, 1, 2], np.int32))
     assert result.max() + 1 == 2
@@ -201,8 +201,8 @@ def cases(draw: st.DrawFn) -> tuple[int, bool, str, ChipProfile]:
         "cores_per_tile": 2,
         "cores_per_chip": 16,
     }
-    how = draw(st.sampled_from(["spikes", "bias"]))
-    return draw(st.integers(0, 1000)), draw(st.booleans()), how, chip(**limits)
+    input_as = draw(st.sampled_from(["spikes", "bias"]))
+    return draw(st.integers(0, 1000)), draw(st.booleans()), input_as, chip(**limits)
 
 
 @given(cases())
@@ -210,10 +210,10 @@ def cases(draw: st.DrawFn) -> tuple[int, bool, str, ChipProfile]:
 def test_any_placement_keeps_every_limit_and_every_neuron(
     network_factory: Factory, two_layer_factory: Factory, case: tuple[int, bool, str, ChipProfile]
 ) -> None:
-    """Each neuron once; no limit broken on a core; not below the bound; slots used once."""
-    seed, two, how, profile = case
+    """Each neuron once; no limit violated on a core; not below the bound; slots used once."""
+    seed, two, input_as, profile = case
     network = sparse_network(seed, two, network_factory, two_layer_factory)
-    result = check_and_place(network, profile, how, assumed(network, 4))  # type: ignore[arg-type]
+    result = check_and_place(network, profile, input_as, assumed(network, 4))  # type: ignore[arg-type]
     if result.placed is None:
         assert any(check.verdict == "fail" for check in result.checks)
         return
@@ -242,7 +242,7 @@ def test_any_placement_keeps_every_limit_and_every_neuron(
 def sparse_network(
     seed: int, two: bool, network_factory: Factory, two_layer_factory: Factory
 ) -> IntegerNetwork:
-    """Return a network of 18 neurons, 12 pixels, a good half of whose weights are 0."""
+    """Return a network of 18 neurons, 12 pixels, with more than half of the weights 0."""
     rng = np.random.default_rng(seed)
     base = (two_layer_factory if two else network_factory)(seed=seed, neurons=18)
     forward = base.feedforward.weights * (rng.random((18, 12)) < 0.5)
@@ -258,7 +258,7 @@ def test_traffic_is_what_counting_every_event_gives(
     network_factory: Factory, two_layer_factory: Factory, case: tuple[int, bool, str, ChipProfile]
 ) -> None:
     """A plain loop over sources, targets and cores, from the dense weights."""
-    seed, two, how, profile = case
+    seed, two, input_as, profile = case
     network = sparse_network(seed, two, network_factory, two_layer_factory)
     rng = np.random.default_rng(seed)
     events = Events(
@@ -267,14 +267,14 @@ def test_traffic_is_what_counting_every_event_gives(
         1,
         "drawn",
     )
-    result = check_and_place(network, profile, how, events)  # type: ignore[arg-type]
+    result = check_and_place(network, profile, input_as, events)  # type: ignore[arg-type]
     if result.placed is None:
         return
     placement = result.placed.placement
     mesh, slot, limits = placement.mesh, placement.slot, placement.room
     messages = between = words = hops_x = hops_y = host = crossed = 0.0
     longest = 0
-    for source, target, weights in dense_projections(network, how):
+    for source, target, weights in dense_projections(network, input_as):
         core_of = placement.partition.core_of[target]
         for index in range(weights.shape[1]):
             rate = events.by_source[source][index]
@@ -305,18 +305,18 @@ def test_traffic_is_what_counting_every_event_gives(
     assert counted.barriers == (10 if two else 6)  # T + 2 and 2 T + 2 at T = 4
 
 
-def dense_projections(network: IntegerNetwork, how: str) -> list[tuple[str, str, np.ndarray]]:
-    """Return (source, target, weights) of a circuit, told once more from docs/ir.md."""
+def dense_projections(network: IntegerNetwork, input_as: str) -> list[tuple[str, str, np.ndarray]]:
+    """Return (source, target, weights) of a circuit, independently from docs/ir.md."""
     result: list[tuple[str, str, np.ndarray]] = []
     if network.residual is None:
         assert network.lateral is not None
         result.append((NEURONS, NEURONS, network.lateral.weights))
-        if how == "spikes":
+        if input_as == "spikes":
             result.append((IMAGE, NEURONS, network.feedforward.weights))
         return result
     result.append((NEURONS, RESIDUAL, network.residual.prediction.weights))
     result.append((RESIDUAL, NEURONS, network.feedforward.weights))
-    if how == "spikes":
+    if input_as == "spikes":
         result.append((IMAGE, RESIDUAL, np.eye(network.n_pixels)))
     return result
 
@@ -347,7 +347,7 @@ def test_a_core_by_hand(network_factory: Factory) -> None:
 
 
 def test_silent_sources_make_no_axon_and_bias_no_image(network_factory: Factory) -> None:
-    """Fan-ins count weights that are not 0; with the bias the image has no projection."""
+    """Fan-ins count nonzero weights; with the bias the image has no projection."""
     network = network_factory(neurons=4)
     weights = network.feedforward.weights.copy()
     weights[:, 3] = 0
@@ -365,7 +365,7 @@ def test_silent_sources_make_no_axon_and_bias_no_image(network_factory: Factory)
 
 
 def test_the_two_layer_circuit_has_the_image_one_to_one(two_layer: IntegerNetwork) -> None:
-    """Each pixel reaches its own residual neuron, on a synapse of its own."""
+    """Each pixel reaches its own residual neuron, on its own synapse."""
     layout = layout_of(two_layer, "spikes")
     assert [(p.name, p.source, p.target) for p in layout.projections] == [
         (IMAGE, IMAGE, RESIDUAL),
@@ -376,7 +376,7 @@ def test_the_two_layer_circuit_has_the_image_one_to_one(two_layer: IntegerNetwor
 
 
 def test_axons_out_are_kept_where_they_can_be(network_factory: Factory) -> None:
-    """16 neurons in 4 cliques of 4, 2 axons out a core: only whole cliques on a core fit.
+    """16 neurons in 4 cliques of 4, 2 axons out per core: only whole cliques on a core fit.
 
     By index neurons 0..15 are in cliques 0, 1, 2, 3, 0, 1, ...; 4 neurons a core.
     """
@@ -395,9 +395,9 @@ def test_axons_out_are_kept_where_they_can_be(network_factory: Factory) -> None:
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=30, deadline=None)
 def test_moves_only_ever_save_traffic_within_limits(seed: int) -> None:
-    """The tally stays true, limits hold, no core is lost, events between cores do not rise."""
+    """The tally stays correct, limits hold, no core is lost, traffic does not increase."""
     rng = np.random.default_rng(seed)
-    inputs = rng.random((12, 17)) < 0.4  # 5 sources of elsewhere, then the 12 neurons themselves
+    inputs = rng.random((12, 17)) < 0.4  # 5 external sources, then the 12 neurons themselves
     inputs[np.arange(12), 5 + np.arange(12)] = False
     limits = room(words=40, neurons=6)
     split = task(inputs, limits)

@@ -1,4 +1,4 @@
-"""Places on a mesh: what is public of it, hops by hand, and that no swap makes routes shorter."""
+"""Places on a mesh: public figures, hops by hand, and no swap that shortens routes."""
 
 import itertools
 
@@ -21,7 +21,7 @@ def test_near_square(cores: int, wanted: tuple[int, int]) -> None:
 
 
 def test_the_meshes_of_the_chips() -> None:
-    """Loihi 1's tiles of 4 cores are published; Loihi 2's mesh is not, and that is said."""
+    """Loihi 1's tiles of 4 cores are published; Loihi 2's mesh is not, and is marked as assumed."""
     assert mesh_of(load_profile("loihi1"), 130) == Mesh(8, 4, 4, 128, 128, 2, False)
     assert mesh_of(load_profile("loihi2"), 121) == Mesh(16, 8, 1, 128, 120, 2, True)
 

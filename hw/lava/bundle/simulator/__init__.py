@@ -1,1 +1,1 @@
-"""The network in Lava; `run.py` is its command line."""
+"""Simulation of the network in Lava; `run.py` is its command line."""

@@ -1,6 +1,6 @@
-"""A bundle's files: read the network and the images, write the result; needs NumPy only.
+"""Files of a bundle: read the network and the images, write the result; needs NumPy only.
 
-An exported bundle carries a copy, so nothing of ours is imported here.
+An exported bundle contains a copy, so this module imports nothing of ipvae_snn.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ MAX_SEED = (1 << 32) - 1
 MAX_STEPS = 1 << 20
 MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits
 MAX_REPLICAS = 64
-ROWS_AT_ONCE = 64  # images read out together
+ROWS_AT_ONCE = 64  # images decoded together
 Array = npt.NDArray[Any]
 
 
 class InputError(Exception):
-    """A file or an option cannot be used; the message is one line that says why."""
+    """Unusable file or option; the message is one line with the reason."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """The program: tensors by name and scalars, as docs/ir.md lists them."""
+    """The integer network: tensors by name and scalars, as docs/ir.md lists them."""
 
     arrays: Mapping[str, Array]
     scalars: Mapping[str, Any]
@@ -43,12 +43,12 @@ class Network:
 
     @property
     def two_layer(self) -> bool:
-        """Whether residual neurons compare the image with what the counts predict."""
+        """True if residual neurons compare the image with the prediction from the counts."""
         return self.scalars["residual_limit"] is not None
 
     @property
     def stride(self) -> int:
-        """Time steps that one step takes: one for each synapse on the way back to a neuron."""
+        """Time steps per step: one for each synapse on the way back to a neuron."""
         return 2 if self.two_layer else 1
 
     @property
@@ -59,12 +59,12 @@ class Network:
 
 @dataclass(frozen=True)
 class Request:
-    """What to run: T steps for each image, image n under the index first_image + n.
+    """Options of a run: T steps per image; image n has the index first_image + n.
 
-    trace: keep every step's counts and potentials; monitor: those of these neurons only. source:
-    the image comes as graded "spikes", or as "bias" that the host sets. fused: the network is
-    one operating-system process, which is faster, and not one a population and connection.
-    replicas: copies of the network that share the images out among them, in one run.
+    trace: keep the counts and potentials of every step; monitor: those of these neurons only.
+    source: the image comes as graded "spikes", or as "bias" that the host sets. fused: the network
+    is one operating-system process, which is faster, instead of one per population and connection.
+    replicas: copies of the network that share the images, in one run.
     """
 
     steps: int
@@ -78,7 +78,7 @@ class Request:
 
 
 def read_network(folder: Path) -> Network:
-    """Return the program in `folder`; InputError if it is missing, newer or altered."""
+    """Return the network in `folder`; InputError if it is missing, newer or altered."""
     try:
         description = json.loads((folder / "network.json").read_text(encoding="utf-8"))
         digest = hashlib.sha256((folder / "network.npz").read_bytes()).hexdigest()
@@ -102,7 +102,7 @@ def read_network(folder: Path) -> Network:
 
 
 def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[np.uint8]:
-    """Return the images (N, M) uint8 of a .npy file, mapped, not loaded."""
+    """Return the images (N, M) uint8 of a .npy file, memory-mapped, not loaded."""
     try:
         images: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -110,8 +110,8 @@ def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[
     height, width = network.scalars["input"]["image_shape"]
     wanted = ((height * width,), (height, width))
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-        result = images.dtype if isinstance(images, np.ndarray) else "an archive"
-        raise InputError(f"{path}: {result}, but the network takes uint8 pixels, 0..255, in a .npy")
+        given = images.dtype if isinstance(images, np.ndarray) else "an archive"
+        raise InputError(f"{path}: {given}, but the network takes uint8 pixels, 0..255, in a .npy")
     if images.ndim < 2 or images.shape[1:] not in wanted or len(images) == 0:
         raise InputError(
             f"{path}: {images.shape}, but the network takes (N, {height * width}) or "
@@ -139,23 +139,23 @@ def check_request(request: Request, n_images: int, network: Network) -> None:
 
 
 def time_steps(request: Request, network: Network) -> int:
-    """Return the time steps of one image's presentation."""
+    """Return the number of time steps of one presentation."""
     return network.stride * request.steps + 2
 
 
 def default_timeout(n_images: int, steps: int, n_neurons: int, n_pixels: int) -> float:
-    """Return a time limit in seconds: ten times what a slow, busy machine was seen to take."""
+    """Return a time limit in seconds: ten times the time measured on a slow, busy machine."""
     a_step = 5e-3 + 2e-8 * n_neurons * (n_neurons + n_pixels)
     return 60.0 + n_images * (steps + 2) * a_step
 
 
 def held_values(network: Network, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Return what the host sets for images (N, M): currents (N, K), or payloads (N, M)."""
+    """Return the host's values for images (N, M): input currents (N, K), or payloads (N, M)."""
     zero_point = np.int32(network.scalars["input"]["zero_point"])
     if network.two_layer:
         return images.astype(np.int32) - zero_point
     arrays = network.arrays
-    # Sums are proved to fit 24 bits, so doubles hold them exactly and BLAS makes them fast.
+    # Sums are proved to fit 24 bits, so they are exact in float64, and BLAS is fast.
     weights = arrays["feedforward.weights"].T.astype(np.float64)
     shift = arrays["feedforward.shift"].astype(np.int64)
     half = np.left_shift(np.int64(1), shift - 1)
@@ -172,9 +172,9 @@ def held_values(network: Network, images: npt.NDArray[np.uint8]) -> npt.NDArray[
 def make_files(
     folder: Path, n_images: int, network: Network, request: Request
 ) -> dict[str, npt.NDArray[Any]]:
-    """Make the run's files in `folder`; return them mapped. OSError if the disk is full.
+    """Create the run's files in `folder`; return them memory-mapped. OSError if the disk is full.
 
-    traffic_*: messages, synaptic operations, and those by payload, of each image and connection.
+    traffic_*: messages, synaptic operations, and those by payload, per image and connection.
     """
     n, t, k = n_images, request.steps, network.n_neurons
     layout: dict[str, tuple[tuple[int, ...], type[np.signedinteger[Any]]]] = {
@@ -202,7 +202,7 @@ def make_files(
         path = folder / f"{name}.npy"
         files[name] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
         with path.open("r+b") as handle:
-            # Claim the room now: a full disk would end a mapped write by a signal.
+            # Allocate the space now: on a full disk a write to mapped memory raises SIGBUS.
             os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
     if request.monitor:
         files["monitor"][:] = request.monitor
@@ -210,7 +210,7 @@ def make_files(
 
 
 def decode(network: Network, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    """Return the reconstruction (N, M): exact integer sums, rounded once, scaled once."""
+    """Return the reconstruction (N, M): exact integer sums, rounded and scaled once."""
     weights = network.arrays["decoder.weights"].astype(np.int64).T
     image = np.empty((len(counts), network.n_pixels), dtype=np.float32)
     for start in range(0, len(counts), ROWS_AT_ONCE):
@@ -224,13 +224,13 @@ def write_result(
     path: Path, arrays: Mapping[str, Array], compression: int = zipfile.ZIP_DEFLATED
 ) -> None:
     """Write the arrays to `path` as an npz, whole or not at all."""
-    # Our process id in the name lets the guard find what is left of a writer that was killed.
+    # Our process id in the name lets the guard find the remains of a killed writer.
     prefix = f".{path.name}.{os.getpid()}."
     handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            # As np.savez_compressed, which before numpy 2 leaves its archive open on an error:
-            # a full disk would print a traceback when that is collected.
+            # Like np.savez_compressed, which before numpy 2 leaves its archive open on an error:
+            # on a full disk its destructor would print a traceback.
             with zipfile.ZipFile(file, "w", compression) as archive:
                 for key, array in arrays.items():
                     with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:

@@ -1,8 +1,7 @@
-"""The child's half of the guard: mark what a Lava run makes, and end it when its parent is gone.
+"""Child side of the guard: mark the shared memory of a Lava run, and end the run with its parent.
 
-Needs the standard library only and imports nothing of ours: an exported bundle carries a copy
-beside its `run.py`, which calls `under_guard()` before it imports lava. Run by hand, without a
-guard, that call does nothing.
+Needs the standard library only: an exported bundle contains a copy beside its `run.py`, which calls
+`under_guard()` before it imports lava. Without a guard that call does nothing.
 """
 
 import multiprocessing
@@ -18,18 +17,18 @@ from multiprocessing import shared_memory
 from pathlib import Path
 
 TOKEN_VARIABLE = "IPVAE_SNN_SHM_TOKEN"
-RUN_VARIABLE = "IPVAE_SNN_RUN_FOLDER"  # where a run's files lie, which outlive its processes
-KEEP_VARIABLE = "IPVAE_SNN_KEEP"  # file for the finished images of a run that breaks; may be empty
-REMOVE_VARIABLE = "IPVAE_SNN_REMOVE"  # a temporary folder of the guard's beside its scratch, or ""
+RUN_VARIABLE = "IPVAE_SNN_RUN_FOLDER"  # folder of a run's files, which outlive its processes
+KEEP_VARIABLE = "IPVAE_SNN_KEEP"  # file for the finished images of a failed run; may be empty
+REMOVE_VARIABLE = "IPVAE_SNN_REMOVE"  # another temporary folder of the guard, or ""
 SHARED_MEMORY = Path("/dev/shm")
-SCRATCH_PREFIX = "ipvae-"  # of the guard's temporary folder
+SCRATCH_PREFIX = "ipvae-"  # of the guard's temporary folder's name
 
 
 def under_guard(orphaned: Callable[[], None] | None = None) -> bool:
-    """Follow the guard that started this process; return False if none did.
+    """Attach to the guard that started this process; return False if there is none.
 
-    Call it before anything makes threads, processes or shared memory (so before lava). `orphaned`
-    is called, in another process, if the guard was killed, before what it left is removed.
+    Call it before anything creates threads, processes or shared memory (so before lava). If the
+    guard is killed, another process calls `orphaned` before it removes the run's remains.
     """
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
@@ -40,11 +39,11 @@ def under_guard(orphaned: Callable[[], None] | None = None) -> bool:
 
 
 def name_shared_memory(token: str) -> None:
-    """Let this process and its forks name shared memory after `token`, so it can be told apart.
+    """Let this process and its forks name shared memory after `token`, to identify it later.
 
-    The standard library draws `psm_<random>` for segments and `mp-<random>` for semaphores, which
-    say nothing of their owner, and offers no setting; hence the two private names. The names go
-    from process to process by pickle, so only the makers of segments need to know of this.
+    The standard library names segments `psm_<random>` and semaphores `mp-<random>`, without their
+    owner, and has no setting for it; hence the two private names. Names are passed between
+    processes by pickle, so only the creators of segments need this.
     """
 
     def make_filename() -> str:
@@ -70,7 +69,7 @@ def watch_parent(token: str, orphaned: Callable[[], None] | None = None, stdin: 
     """Fork a watcher that ends this process group when `stdin` closes; return its process id.
 
     The guard holds the other end of the pipe at `stdin`, so it closes when the guard ends, even
-    by SIGKILL. A forked process, not a thread: it outlives a leader that crashed and one that
+    by SIGKILL. The watcher is a forked process, not a thread: it survives a leader that crashes or
     hangs without releasing the interpreter lock. `stdin` becomes /dev/null for the caller.
     """
     group = os.getpgrp()
@@ -90,13 +89,13 @@ def watch_parent(token: str, orphaned: Callable[[], None] | None = None, stdin: 
 
 def _watch(group: int, token: str, orphaned: Callable[[], None] | None, stdin: int) -> None:
     """Wait for the end of `stdin`, then end `group` and remove its shared memory and folders."""
-    os.setpgid(0, 0)  # out of the group that it may have to end; still in the guard's session
+    os.setpgid(0, 0)  # leave the group to be ended; stay in the guard's session
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while os.read(stdin, 1024):
         pass
-    # From here on the guard is gone, so its part of the cleaning falls to this process.
+    # The guard is gone, so this process cleans up in its place.
     with suppress(ProcessLookupError):
-        # The leader first, or it would see the others go and give that as the reason.
+        # The leader first, or it would report the end of the others as the cause.
         os.kill(group, signal.SIGKILL)
         time.sleep(0.02)
         os.killpg(group, signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""The network in Lava: build it, and run all images in one run that is watched.
+"""The network in Lava: build it, and run all images in one supervised run.
 
-An exported bundle carries a copy, so nothing of ours is imported here but what goes with it.
+An exported bundle contains a copy, so this module imports only modules of the bundle.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ from .processes.synapses import SynapsesModel
 from .results import collect
 from .watch import Watch
 
-# Explicit, since a run configuration picks floating-point models where it is not told.
+# Explicit, since a run configuration selects floating-point models by default.
 MODELS = {
     Dense: SynapsesModel,
     HostInput: HostInputModel,
@@ -39,7 +39,7 @@ MODELS = {
 def run_configuration(fused: bool = False) -> Any:
     """Return the run configuration for the CPU: fixed point, with this package's models.
 
-    fused: the network runs in one operating-system process; otherwise its parts exchange messages.
+    fused: the network runs in one operating-system process; else its parts exchange messages.
     """
     models = {**MODELS, Network: FusedModel} if fused else MODELS
     return Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
@@ -48,7 +48,7 @@ def run_configuration(fused: bool = False) -> Any:
 def connect(
     network: bundle_io.Network, request: Request, scratch: Path, rows: Rows
 ) -> tuple[Any, Any]:
-    """Build the network and what presents images `rows` to it; return both Processes."""
+    """Build the network and the Process that presents images `rows`; return both."""
     values, reports = str(scratch / "values.npy"), str(scratch / "reports")
     options: dict[str, Any] = {"steps": request.steps, "rows": rows, "reports": reports}
     timing: dict[str, Any] = {**options, "stride": network.stride}
@@ -85,9 +85,9 @@ def simulate(
 ) -> dict[str, npt.NDArray[Any]]:
     """Run images (N, M) uint8 through the network in Lava; return the result's arrays by name.
 
-    `scratch` is an empty folder that the arrays lie in, mapped; `watch` looks after the run and
-    ends this process if a Process fails or hangs. Any exception leaves Lava's processes alive, so
-    the caller must end itself by os._exit (multiprocessing would wait for them at exit).
+    `scratch` is an empty folder for the memory-mapped arrays. `watch` supervises the run and ends
+    this process if a Process fails or hangs. After any exception Lava's processes are still
+    running, so the caller must end by os._exit (multiprocessing would wait for them at exit).
     """
     folder, reports = scratch / "files", scratch / "reports"
     folder.mkdir()
@@ -95,7 +95,7 @@ def simulate(
     files = make_files(folder, len(images), network, request)
     values = bundle_io.held_values(network, images) if request.source == "bias" else images
     np.save(scratch / "values.npy", values)
-    if "traffic_image" in files:  # a message and a synapse for every pixel that is not silent
+    if "traffic_image" in files:  # one message and one synapse per nonzero payload
         payload = images.astype(np.int32) - network.scalars["input"]["zero_point"]
         files["traffic_image"][:] = np.count_nonzero(payload, axis=1)[:, np.newaxis]
     n = request.replicas

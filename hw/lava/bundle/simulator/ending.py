@@ -1,6 +1,6 @@
-"""End every process that a guarded command started; tell in words how a process ended.
+"""End every process of a guarded command; describe in words how a process ended.
 
-Needs the standard library and `child` only: an exported bundle carries a copy.
+Needs the standard library and `child` only: an exported bundle contains a copy.
 """
 
 import os
@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 from .child import TOKEN_VARIABLE
 
 TERMINATE_GRACE_S = 1.0  # between SIGTERM and SIGKILL
-KILL_GRACE_S = 2.0  # for the kernel to carry out SIGKILL
-STOPPED_S = 2.0  # a process that a signal stopped may be continued within this
+KILL_GRACE_S = 2.0  # for the kernel to deliver SIGKILL
+STOPPED_S = 2.0  # a stopped process may be continued within this time
 POLL_S = 0.02
-LOOK_S = 0.1  # between two looks at a command that runs
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a user's or the system's wish to end
+LOOK_S = 0.1  # between two checks of a running command
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # requests to end
 FULL = "/dev/shm or the disk is full"
 HINTS = {
     "SIGKILL": " (if nobody did that, memory ran out)",
@@ -30,7 +30,7 @@ HINTS = {
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked a guarded command to end; `number` is the signal's."""
+    """A signal asked a guarded command to end; `number` is the signal's number."""
 
     def __init__(self, number: int, message: str = "") -> None:
         super().__init__(message or f"interrupted by {signal_name(number)}")
@@ -42,7 +42,7 @@ class HaltedError(Exception):
 
 
 def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    """Signal handler: leave by way of all `finally`."""
+    """Signal handler: raise Interrupted, so that all `finally` blocks run."""
     raise Interrupted(number)
 
 
@@ -50,8 +50,8 @@ def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
 def handled(handler: Any) -> Iterator[None]:
     """Let `handler` handle SIGINT, SIGTERM and SIGHUP in the block; SIG_IGN ignores them.
 
-    A signal whose handling someone else has changed is left to him, and so are all of them
-    outside the main thread, where Python handles none.
+    Signals with another handler than Python's default keep it. Outside the main thread all keep
+    theirs, since Python handles signals in the main thread only.
     """
     ours = (signal.SIG_DFL, signal.default_int_handler, interrupt)
     changed = {}
@@ -70,7 +70,7 @@ def handled(handler: Any) -> Iterator[None]:
 def wait_for(
     process: subprocess.Popen[bytes], deadline: float, look: Callable[[], None] | None = None
 ) -> int:
-    """Return the exit status of `process`; `look` is called now and then meanwhile.
+    """Return the exit status of `process`; meanwhile call `look` now and then.
 
     Raises TimeoutExpired at the deadline of the monotonic clock, HaltedError if it was stopped.
     """
@@ -91,8 +91,8 @@ def wait_for(
 def end_all(session: int, token: str, polite: bool = True) -> None:
     """End every process of `session`, or with `token` in its environment, politely at first.
 
-    Not `polite` is for a Lava run, whose children's farewells would fill the error output. Its
-    leader goes first then, or it would see the others go and give that as the reason.
+    polite False is for a Lava run, whose children would fill the error output at SIGTERM. Its
+    leader is then killed first, or it would report the end of the others as the cause.
     """
     if not polite and session in owned_processes(session, token):
         with suppress(ProcessLookupError):
@@ -103,15 +103,15 @@ def end_all(session: int, token: str, polite: bool = True) -> None:
     terminate, kill = (signal.SIGTERM, TERMINATE_GRACE_S), (signal.SIGKILL, KILL_GRACE_S)
     for number, grace in (terminate, kill) if polite else (kill,):
         deadline = time.monotonic() + grace
-        told: set[int] = set()
+        signalled: set[int] = set()
         while members := owned_processes(session, token):
-            # SIGTERM once each (a handler may be at work); SIGKILL again, for what forked since.
-            for pid in members if number == signal.SIGKILL else members - told:
+            # SIGTERM once each (a handler may be running); SIGKILL again, for newly forked ones.
+            for pid in members if number == signal.SIGKILL else members - signalled:
                 try:
                     os.kill(pid, number)
                 except ProcessLookupError:
                     continue
-            told |= members
+            signalled |= members
             if time.monotonic() > deadline:
                 break
             time.sleep(POLL_S)
@@ -120,36 +120,36 @@ def end_all(session: int, token: str, polite: bool = True) -> None:
 def owned_processes(session: int, token: str) -> set[int]:
     """Return the ids of the living processes of `session` or with `token` in their environment.
 
-    The session finds forks in process groups of their own, the token those that left the session.
-    Without /proc (not Linux) only the leader's process group can be asked for.
+    The session finds forks in other process groups, the token those that left the session.
+    Without /proc (not Linux) only the leader's process group can be found.
     """
     if not Path("/proc/self/stat").exists():
         try:
             os.killpg(session, 0)
         except (ProcessLookupError, PermissionError):
             return set()
-        return {-session}  # os.kill of a negative id reaches the group
+        return {-session}  # os.kill of a negative id signals the group
     mark = f"{TOKEN_VARIABLE}={token}".encode()
-    result = set()
+    pids = set()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
         try:
-            # "pid (name) state ppid pgrp session ..."; the name may hold spaces and brackets
+            # "pid (name) state ppid pgrp session ..."; the name may contain spaces and brackets
             fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
             if fields[0] in (b"Z", b"X"):
                 continue
             if int(fields[3]) == session or mark in (folder / "environ").read_bytes().split(b"\0"):
-                result.add(int(folder.name))
+                pids.add(int(folder.name))
         except OSError:
-            continue  # it ended while we looked, or belongs to another user
-    return result - {os.getpid()}
+            continue  # it has ended, or belongs to another user
+    return pids - {os.getpid()}
 
 
 def state_of(pid: int) -> tuple[str, int | None]:
     """Return the state letter and, of a zombie, the exit status; "" if there is no such process.
 
-    From /proc, because to wait for a process takes the answer away from who else asks.
+    From /proc, because waiting for a process would consume its status for every other caller.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
@@ -178,9 +178,9 @@ def signal_name(number: int) -> str:
 
 
 class StoppedClock:
-    """Tells how long processes have been stopped, by looking now and then.
+    """Measures how long processes have been stopped, by polling.
 
-    One look counts for a second at most: if the whole machine was frozen, no process is to blame.
+    One poll counts for a second at most, in case the whole machine was suspended.
     """
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ class StoppedClock:
         self.before = time.monotonic()
 
     def look(self, stopped: set[int]) -> set[int]:
-        """Note who is stopped (state T); return those who have been so for STOPPED_S."""
+        """Record the stopped processes (state T); return those stopped for STOPPED_S."""
         now = time.monotonic()
         passed, self.before = min(now - self.before, 1.0), now
         self.seconds = {pid: self.seconds.get(pid, 0.0) + passed for pid in stopped}

@@ -1,8 +1,7 @@
-"""The operating-system processes of a Lava run: their names, whether they live, and where they are.
+"""The operating-system processes of a Lava run: names, states and stack traces.
 
-All of it is read from /proc: to ask with waitpid would take the answer away from Lava, which asks
-in another thread. An exported bundle carries a copy, so nothing of ours is imported here but what
-goes with it.
+States are read from /proc: waitpid would consume a status that Lava waits for in another thread. An
+exported bundle contains a copy, so this module imports only modules of the bundle.
 """
 
 import os
@@ -16,10 +15,10 @@ from typing import Any
 from .ending import how_it_ended, state_of
 from .salvage import own_frames
 
-SIGNAL_WAIT_S = 0.5  # for a process to write down where it is
-CHANNELS = "pypychannel.py"  # Lava's file in which a process that waits for another is
-WAITING_FRAMES = 5  # the innermost ones, among which that file is then
-# What an exception of somebody's own class may do when it arrives.
+SIGNAL_WAIT_S = 0.5  # for a process to write its stack trace
+CHANNELS = "pypychannel.py"  # Lava's file with the frames of a waiting process
+WAITING_FRAMES = 5  # innermost frames to search for that file
+# Unpickling an exception of a user's class may raise these.
 UNREADABLE = (
     OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError
 )  # fmt: skip
@@ -29,8 +28,8 @@ UNREADABLE = (
 class Member:
     """One process of a run: its title, id, state letter of /proc and, if ended, exit status.
 
-    status is negative for a signal, None while the process lives or if nobody knows; a process
-    that was waited for has no state.
+    status is negative for a signal, None while the process runs or if unknown. A process that was
+    waited for has no state.
     """
 
     title: str
@@ -40,49 +39,49 @@ class Member:
     process: Any
 
     def ended(self) -> str | None:
-        """Return how the process ended, "ended" if well; None while it lives."""
+        """Return how the process ended, "ended" on success; None while it runs."""
         return how_it_ended(self.status) if self.state in ("", "Z", "X") else None
 
     def failure(self) -> tuple[str, str]:
-        """Return the exception that ended the process, as its class and text, and its traceback.
+        """Return the exception that ended the process (class and text) and its traceback.
 
-        Two empty texts if there was none. Only for a process that has ended.
+        Two empty strings if there was none. Only for a process that has ended.
         """
         try:
-            result = self.process.exception
+            exception = self.process.exception
         except UNREADABLE:
             return "", ""
-        if not result:
+        if not exception:
             return "", ""
-        trace = str(result[1]).rstrip()
+        trace = str(exception[1]).rstrip()
         return trace.splitlines()[-1], trace
 
 
 def members(process: Any) -> list[Member]:
-    """Return the processes that run Lava's `process` and all that is connected to it, so far."""
+    """Return the existing processes that run Lava's `process` and all connected ones."""
     runtime = process.runtime
-    # Lava offers no public way from a ProcessModel to its operating-system process.
+    # Lava has no public access from a ProcessModel to its operating-system process.
     infrastructure = runtime and runtime._messaging_infrastructure
     if not infrastructure:  # still being compiled
         return []
     # They are started in this order, the runtime services last.
     builders = runtime._executable.proc_builders
     names = [f"{one.name} ({report.proc_model.__name__}, " for one, report in builders.items()]
-    result = []
+    present = []
     for index, actor in enumerate(list(infrastructure.actors)):
         name = names[index] if index < len(names) else "Lava's runtime service ("
-        result.append(_member(name, actor))
+        present.append(_member(name, actor))
     manager = getattr(infrastructure.smm, "_manager", None)
     server = getattr(manager, "_process", None)
     if server is not None:
-        result.append(_member("Lava's shared-memory manager (", server))
-    return [one for one in result if one is not None]
+        present.append(_member("Lava's shared-memory manager (", server))
+    return [one for one in present if one is not None]
 
 
 def stack_of(one: Member, log: Path) -> str:
-    """Return where the process is, or nothing if it waits for another or does not answer.
+    """Return a process's stack trace; empty if it waits for another one or does not answer.
 
-    log: the file that faulthandler writes to on SIGUSR1, in this and all forked processes.
+    log: the file for faulthandler's output on SIGUSR1, of this and all forked processes.
     """
     before = log.stat().st_size
     try:
@@ -102,13 +101,13 @@ def stack_of(one: Member, log: Path) -> str:
 
 
 def _member(name: str, process: Any) -> Member | None:
-    """Return the member, or None for a process that does not run yet or was let go of."""
+    """Return the member, or None for a process that has not started or was closed."""
     popen = process._popen
     if popen is None:
         return None
     state, status = state_of(popen.pid)
     if not state and Path("/proc/self/stat").exists():
-        status = popen.returncode  # somebody waited for it
+        status = popen.returncode  # it was waited for
     elif not state:
         state = "?"  # no /proc: not Linux
     return Member(f"{name}process {popen.pid})", popen.pid, state, status, process)

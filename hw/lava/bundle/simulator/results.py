@@ -1,6 +1,6 @@
-"""A run's result from the recorder's files: of the whole run, or of the images that were finished.
+"""Result of a run from the recorder's files: of the whole run, or of its finished images.
 
-An exported bundle carries a copy, so nothing of ours is imported here but what goes with it.
+An exported bundle contains a copy, so this module imports only modules of the bundle.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ RESIDUAL = -1  # column of the residual neurons in `saturated`
 def collect(network: Network, files: Mapping[str, Array], n_images: int) -> dict[str, Array]:
     """Return the result's arrays by name for the first `n_images` images of the recorder's files.
 
-    files: arrays (N, ...) by name; `last_counts` (N, K) becomes the reconstruction (n, M), and what
-    the residual neurons saturated joins the rest. seconds: between the ends of
-    the first time step and the last; time_steps: of all replicas together.
+    files: arrays (N, ...) by name; `last_counts` (N, K) gives the reconstruction (n, M), and the
+    saturations of the residual neurons are added to the others. seconds: between the ends of the
+    first time step and the last; time_steps: of all replicas together.
     """
     arrays = {name: array[:n_images] for name, array in files.items() if name not in NOT_RESULTS}
     arrays["reconstruction"] = decode(network, files["last_counts"][:n_images])
@@ -38,7 +38,7 @@ def collect(network: Network, files: Mapping[str, Array], n_images: int) -> dict
 
 
 def open_files(folder: Path) -> dict[str, Array]:
-    """Return the recorder's files in `folder`, mapped; less those that are not whole."""
+    """Return the recorder's files in `folder`, memory-mapped, without incomplete ones."""
     files = {}
     for path in sorted(folder.glob("*.npy")):
         try:

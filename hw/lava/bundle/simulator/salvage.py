@@ -1,7 +1,8 @@
-"""Keep the results of the images that a broken run had finished.
+"""Keep the results of the finished images of a failed run.
 
-The run's files are mapped by its processes, so they hold what was written however those ended. An
-exported bundle carries a copy, so nothing of ours is imported here but what goes with it.
+The run's files are memory-mapped by its processes, so they hold everything written, however the
+processes ended. An exported bundle contains a copy, so this module imports only modules of the
+bundle.
 """
 
 import glob
@@ -17,19 +18,19 @@ from .bundle_io import Network, write_result
 from .results import collect, open_files
 
 Array = npt.NDArray[Any]
-FILES = "files"  # the recorder's folder, within that of the run
+FILES = "files"  # the recorder's folder, within the run's folder
 REPORTS = "reports"  # the folder of the ProcessModels' error reports
-STACKS = "stacks.log"  # in that: tracebacks of crashed and of stuck processes
+STACKS = "stacks.log"  # in REPORTS: tracebacks of crashed and of stuck processes
 FORKED = "multiprocessing/popen_fork.py"  # file of the frame in which a process was forked
 
 
 def partial_path(out: Path) -> Path:
-    """Return where the finished images of a broken run go: result.npz -> result.partial.npz."""
+    """Return the file for the finished images of a failed run: result.partial.npz."""
     return out.with_name(f"{out.stem}.partial.npz")
 
 
 def crash(run: Path) -> str:
-    """Return what to add to a message if one of the run's processes crashed: its traceback."""
+    """Return the traceback of a crashed process of the run, as an addition to a message."""
     try:
         trace = own_frames((run / REPORTS / STACKS).read_text(errors="replace"))
     except OSError:
@@ -38,7 +39,7 @@ def crash(run: Path) -> str:
 
 
 def own_frames(stack: str) -> str:
-    """Return faulthandler's text less the frames that a forked process has of its parent."""
+    """Return faulthandler's text without the frames that a forked process has of its parent."""
     own, forked, _ = stack.partition(FORKED)
     if forked:
         return own.rpartition("\n")[0]
@@ -46,15 +47,15 @@ def own_frames(stack: str) -> str:
 
 
 def tidy(out: Path, writer: int) -> None:
-    """Remove what the process `writer` left of an unfinished file beside `out`."""
+    """Remove the unfinished file of the process `writer` beside `out`."""
     for path in out.parent.glob(f".{glob.escape(out.name)}.{writer}.*"):
         path.unlink(missing_ok=True)
 
 
 def finished(run: Path, network: Network) -> tuple[int, int, dict[str, Array]]:
-    """Return how many images are finished, of how many, and their result's arrays by name.
+    """Return the number of finished images, of all images, and the result's arrays by name.
 
-    run: the run's folder. Where the run had not begun there are no images and no arrays.
+    run: the run's folder. Where the run had not started there are no images and no arrays.
     """
     files = open_files(run / FILES)
     if not {"progress", "counts_sum", "last_counts"} <= files.keys():
@@ -64,10 +65,10 @@ def finished(run: Path, network: Network) -> tuple[int, int, dict[str, Array]]:
 
 
 def keep(run: Path, network: Network, wanted: Path | None) -> str:
-    """Write the finished images to the npz file `wanted`; return what to tell the user, or "".
+    """Write the finished images to the npz file `wanted`; return a message for the user, or "".
 
-    The file is like a result's, with an int `images_done` more. Where it cannot be written, the
-    folder for temporary files takes it. Compressed no further: whoever waits has lost enough.
+    The file is like a result's, plus an int `images_done`. Where it cannot be written, it is
+    written to the folder for temporary files.
     """
     try:
         done, total, arrays = finished(run, network)
@@ -75,17 +76,17 @@ def keep(run: Path, network: Network, wanted: Path | None) -> str:
         return f"its finished images cannot be read ({error})"
     if not done:
         older = wanted is not None and wanted.exists()
-        return "no image was finished" + (f"; {wanted} is of an earlier run" if older else "")
+        return "no image was finished" + (f"; {wanted} is from an earlier run" if older else "")
     if wanted is None:
         return f"{done} of {total} images were finished"
     arrays["images_done"] = np.array(done)
-    told = ""
+    failures = ""
     spare = Path(tempfile.gettempdir(), f"ipvae-snn-{wanted.name}")
     for path in (wanted, spare):
         try:
             write_result(path, arrays, zipfile.ZIP_STORED)
         except OSError as error:
-            told += f"{path}: {error.strerror or error}; "
+            failures += f"{path}: {error.strerror or error}; "
             continue
-        return f"{told}{done} of {total} images were finished and are kept in {path}"
-    return f"{told}{done} of {total} images were finished, and are lost"
+        return f"{failures}{done} of {total} images were finished and are kept in {path}"
+    return f"{failures}{done} of {total} images were finished, and are lost"

@@ -1,10 +1,9 @@
-"""Watch a Lava run from inside: whatever breaks or hangs ends it at once, with a named cause.
+"""Supervision of a Lava run from inside: a failure or hang ends it at once, with its cause.
 
 Lava notices neither an exception in a ProcessModel nor a process that is killed, stopped or stuck
-(lava-nc issues 83, 178, 231, 247, 850): the calls that wait for it wait for ever. So a thread looks
-after the run from the compilation to the stop, and ends this process with a message; what is left
-is the guard's work. An exported bundle carries a copy, so nothing of ours is imported here but what
-goes with it.
+(lava-nc issues 83, 178, 231, 247, 850): the calls that wait for it wait for ever. So a thread
+supervises the run from the compilation to the stop, and ends this process with a message. The guard
+cleans up. An exported bundle contains a copy, so this module imports only modules of the bundle.
 """
 
 import faulthandler
@@ -24,17 +23,17 @@ from .ending import StoppedClock
 from .members import Member, members, stack_of
 from .salvage import STACKS, own_frames
 
-LOOK_S = 0.05  # between two looks
-LATE_S = 1.0  # most that one look counts for: if the whole machine was frozen, nothing stalled
+LOOK_S = 0.05  # between two checks
+LATE_S = 1.0  # most that one check counts for, in case the machine was suspended
 BUILT, RUNNING, STOPPED = "being built", "running", "being stopped"
 
 
 class Watch:
-    """Looks after one run; `show` is told the images done, `fail` the reason if it breaks.
+    """Supervises one run; `show` receives the number of finished images, `fail` the failure.
 
-    total: images of the run. stall_s: seconds without a new time step after which it is given up,
-    as it is, soon, if a process was stopped by a signal; 0 is never. `fail` must end this process
-    at once (os._exit): both multiprocessing's farewell and the destructors of Lava's Processes
+    total: images of the run. stall_s: the run fails after this many seconds without a new time
+    step, and sooner if a process was stopped by a signal; 0 is never. `fail` must end this process
+    at once (os._exit): the exit handlers of multiprocessing and the destructors of Lava's Processes
     would wait for ever for the children, which the guard ends.
     """
 
@@ -52,14 +51,14 @@ class Watch:
 
     @contextmanager
     def over(self, process: Any, progress: npt.NDArray[np.int64], reports: Path) -> Iterator[None]:
-        """Watch the run of Lava's `process` and all that is connected to it while the block lasts.
+        """Supervise the run of Lava's `process` and all connected ones during the block.
 
         progress: int64, first the images done, last the time step reached. reports: folder of the
-        ProcessModels' error reports, each a line that says where and a traceback.
+        ProcessModels' error reports, each a line with the place and a traceback.
         """
         self.process, self.progress, self.reports = process, progress, reports
         with (reports / STACKS).open("ab", buffering=0) as log:
-            # Forked processes inherit both: where a crash happened, and where a stuck one is.
+            # Forked processes inherit both: tracebacks of crashes, and of stuck processes.
             faulthandler.enable(log, all_threads=False)
             faulthandler.register(signal.SIGUSR1, log, all_threads=False)
             thread = threading.Thread(target=self._look_after, name="watch", daemon=True)
@@ -67,7 +66,7 @@ class Watch:
             try:
                 yield
             except Exception:
-                # Most likely a process failed, and then that is the reason to tell.
+                # Most likely a process failed; then that is the cause to report.
                 self.finished.set()
                 thread.join()
                 time.sleep(LOOK_S)
@@ -86,15 +85,15 @@ class Watch:
         self.phase = STOPPED
 
     def _look_after(self) -> None:
-        """Look again and again, and fail once a fault is seen."""
+        """Check repeatedly, and fail at the first fault."""
         try:
             self._look_on()
         except BaseException:
-            # The run must not go on with nobody looking.
+            # The run must not continue unsupervised.
             self.fail(f"its watch failed; the traceback follows\n{traceback.format_exc().rstrip()}")
 
     def _look_on(self) -> None:
-        """Do it until the run has ended."""
+        """Check until the run has ended."""
         clock, seen, quiet, before = StoppedClock(), (-1, ""), 0.0, time.monotonic()
         while not self.finished.wait(LOOK_S):
             now = time.monotonic()
@@ -103,7 +102,7 @@ class Watch:
             images, now_seen = int(self.progress[0]), (int(self.progress[-1]), self.phase)
             quiet, seen = (quiet + passed if now_seen == seen else 0.0), now_seen
             if self.phase is RUNNING:
-                with suppress(OSError):  # whoever read our output has gone
+                with suppress(OSError):  # the reader of our output has ended
                     self.show(images)
                 if images >= self.total:
                     self.all_done.set()
@@ -117,15 +116,15 @@ class Watch:
                 self._stalled(present)
 
     def _look(self) -> list[Member]:
-        """Return the run's processes; fail if one reported an error or ended where it must not."""
+        """Return the run's processes; fail if one reported an error or ended too early."""
         self._read_reports()
         present = members(self.process)
         ended = self._ended(present)
         if ended:
-            # Who ends first need not be the reason: the others learn of it at once.
+            # The first one to end need not be the cause: the others learn of it at once.
             time.sleep(LOOK_S)
             self._read_reports()
-            self._tell(self._ended(members(self.process)) or ended)
+            self._fail_for(self._ended(members(self.process)) or ended)
         return present
 
     def _read_reports(self) -> None:
@@ -136,12 +135,12 @@ class Watch:
             self.fail(f"{where} {last}; its traceback follows\n{trace.rstrip()}")
 
     def _ended(self, present: list[Member]) -> list[Member]:
-        """Return those that ended where they must not."""
+        """Return the processes that ended too early."""
         well = "ended" if self.phase is STOPPED else None
         return [one for one in present if one.ended() not in (None, well)]
 
-    def _tell(self, ended: list[Member]) -> NoReturn:
-        """Fail, and name the process whose fault it is: one that was killed, or raised an error."""
+    def _fail_for(self, ended: list[Member]) -> NoReturn:
+        """Fail, and name the process at fault: one that was killed, or raised an error."""
         failures = {one.pid: one.failure() for one in ended}
 
         def innocence(one: Member) -> tuple[bool, bool, bool]:
@@ -157,16 +156,16 @@ class Watch:
         )
 
     def _stalled(self, present: list[Member]) -> NoReturn:
-        """Fail, and say which process is not waiting for another, and where it is."""
-        told = f"no new time step for {self.stall_s:g} s (see --stall), at {self._place()}"
+        """Fail, and name the processes that do not wait for another, with their stack traces."""
+        message = f"no new time step for {self.stall_s:g} s (see --stall), at {self._place()}"
         for one in present:
             stack = stack_of(one, self.reports / STACKS)
             if stack:
-                told += f"; {one.title} does not come back; its traceback follows\n{stack}"
+                message += f"; {one.title} does not come back; its traceback follows\n{stack}"
                 break
-        self.fail(told)
+        self.fail(message)
 
     def _place(self) -> str:
-        """Return where the run is."""
+        """Return the image and time step that the run has reached."""
         image, time_step = min(int(self.progress[0]) + 1, self.total), int(self.progress[-1])
         return f"image {image} of {self.total}, after time step {time_step}"

@@ -1,6 +1,6 @@
-"""Lava Processes and their fixed-point models; they import numpy and lava, nothing of ours.
+"""Lava Processes and their fixed-point models; they import numpy and lava only.
 
-Every Process has a folder to itself: Lava's compiler executes each other file that lies beside
-one, outside of its package, where relative imports fail. Within a folder alone, nothing is
-executed twice, and the Processes work under whatever name this package is copied to.
+Every Process has its own folder: Lava's compiler executes each other file beside a Process,
+outside of its package, where relative imports fail. With one folder per Process, no file is
+executed twice, and the Processes work under any name of this package.
 """

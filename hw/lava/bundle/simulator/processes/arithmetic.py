@@ -1,8 +1,8 @@
-"""The neuron's arithmetic in NumPy: docs/ir.md written down a second time, on purpose.
+"""The neuron's arithmetic in NumPy: a second, independent implementation of docs/ir.md.
 
-It shares no line with the interpreter, so that equal results say something. It runs one image at
-a time, draws the uniforms of many steps at once, and the rare further parts of a step in blocks.
-All arrays are int64 unless said otherwise; every product stays below 2**63.
+It shares no code with the interpreter, so equal results are evidence that both are right. It runs
+one image at a time, draws the uniforms of many steps at once, and the rare further parts of a step
+in blocks. Arrays are int64 unless stated otherwise; every product stays below 2**63.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ MAX_PART_COUNT = 28
 LOG2E = 1549082005  # round(2**30 log2 e)
 LN2 = 744261118  # round(2**30 ln 2)
 MASK32 = (1 << 32) - 1
-NEVER = 1 << 31  # no uniform is as large
+NEVER = 1 << 31  # above every uniform
 
 
 def threefry(seed: int, image: int, first: UInt32, second: UInt32) -> tuple[UInt32, UInt32]:
@@ -54,7 +54,7 @@ def block_uniforms(
 
 
 def part_uniforms(seed: int, image: int, step: Int64, part: Int64, neuron: Int64) -> UInt32:
-    """Return the uniforms of (step, part, neuron), which are broadcast against each other."""
+    """Return the uniforms of (step, part, neuron), broadcast against each other."""
     shape = np.broadcast_shapes(step.shape, part.shape, neuron.shape)
     low = np.broadcast_to(step + (part << 20), shape).astype(np.uint32)
     even, odd = threefry(seed, image, low, np.broadcast_to(neuron >> 1, shape).astype(np.uint32))
@@ -73,10 +73,10 @@ def power_of_two(exponent: Int64, coarse: Int64, fine: Int64) -> Int64:
 def thresholds(lowest: int, fraction_bits: int, tables: tuple[Int64, Int64, Int64]) -> UInt32:
     """Return the cumulative probabilities (potentials, 28) of one part's counts, in 2**-31.
 
-    A row for every potential from `lowest` to 3 octaves, where the rate is 8; a neuron's count is
-    how many of its row its uniform has reached. Where the next probability is 0 no uniform
-    reaches on. tables: coarse, fine, reciprocal. 7 MB with 12 fraction bits, made once: a sum
-    over a row takes a tenth of the time of the inversion's loop.
+    One row per potential from `lowest` to 3 octaves, where the rate is 8. A neuron's count is the
+    number of entries in its row that its uniform reaches; where the next probability is 0, the
+    remaining entries are out of reach. tables: coarse, fine, reciprocal. 7 MB with 12 fraction
+    bits, computed once: a sum over a row takes a tenth of the time of the inversion's loop.
     """
     coarse, fine, reciprocal = tables
     octave = 1 << fraction_bits
@@ -93,10 +93,10 @@ def thresholds(lowest: int, fraction_bits: int, tables: tuple[Int64, Int64, Int6
 
 
 def spiking(potential: Int64, uniform: UInt32, silent: UInt32, lowest: int) -> Int64:
-    """Return the indices of the neurons that may spike: all others have count 0 for certain.
+    """Return the indices of the neurons that may spike; all others have count 0.
 
-    Most neurons are silent at most steps, and one look-up tells which. silent: the first column
-    of `thresholds`.
+    Most neurons are silent in most steps, and one look-up finds them. silent: the first column of
+    `thresholds`.
     """
     row = potential - lowest
     quiet = uniform < silent[np.minimum(row, len(silent) - 1)]
@@ -114,9 +114,9 @@ def sample(
 ) -> Int64:
     """Return the spike counts (n,) of the neurons `neuron` (n,) at membrane potentials (n,).
 
-    uniform (n,) are those of part 0; `draw` gives those of further parts, for the neurons whose
-    rate is above 8, as many of the parts at once as it likes. table, lowest: of `thresholds`;
-    lowest is at most 2 octaves.
+    uniform (n,): those of part 0. `draw` returns those of further parts, for neurons with a rate
+    above 8, any number of parts at once. table, lowest: of `thresholds`; lowest is at most 2
+    octaves.
     """
     row = potential - lowest
     high = np.flatnonzero(row >= len(table))
@@ -154,13 +154,13 @@ def integrate(
     most: int | Int64,
     state_limits: tuple[int, int],
 ) -> tuple[Int64, tuple[int, int, int]]:
-    """Return the membrane potentials (n,) after one step, and how many the three clamps held.
+    """Return the membrane potentials (n,) after one step, and the counts of the three clamps.
 
-    received (n,): current and synaptic sum, bounded from above by `most`. own (n,): the neuron's
-    self-inhibition, taken from what that leaves and never from the bound, so that a neuron falls
-    by it however much the others excite it. Their difference stops at `least`; the potential at
-    either of state_limits, the upper of which counts. least and most are in the finer units of
-    the current, `extra_bits` below the potential's.
+    received (n,): current and synaptic sum, clipped from above at `most`. own (n,): the neuron's
+    self-inhibition, subtracted after that clip, so that a neuron is inhibited by it however much
+    the others excite it. The difference is clipped at `least`, the potential at both
+    state_limits, of which the upper is counted. least and most are in the finer units of the
+    current, `extra_bits` below the potential's.
     """
     bounded = np.minimum(received, most) - own
     update = np.maximum(bounded, least)

@@ -1,4 +1,4 @@
-"""What the Processes here share: checked integer Vars, the timetable, and models that report."""
+"""Common parts of the Processes: checked integer Vars, the timetable, and reporting models."""
 
 import traceback
 from abc import abstractmethod
@@ -20,9 +20,9 @@ RANGE_MAX = (1 << 23) - 1  # 24 bits, signed: synaptic sums, payloads, currents,
 def integers(
     name: str, value: npt.ArrayLike, shape: tuple[int, ...]
 ) -> npt.NDArray[np.integer[Any]]:
-    """Return `value` as an integer array of `shape`; TypeError or ValueError if it is none.
+    """Return `value` as an integer array of `shape`; TypeError or ValueError if it is not one.
 
-    A single number stands for the (1,) array of a constant that a whole population shares.
+    A single number is accepted for a (1,) array: a constant of the whole population.
     """
     array = np.asarray(value)
     if array.ndim == 0:
@@ -35,13 +35,13 @@ def integers(
 
 
 def integer_var(name: str, value: npt.ArrayLike, shape: tuple[int, ...] = (1,)) -> Any:
-    """Return a Var of `shape` that begins as `value`; raises as `integers` does."""
+    """Return a Var of `shape` with the initial `value`; raises as `integers` does."""
     return Var(shape=shape, init=integers(name, value, shape))
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A Var that a run does not change: bits that its values need, sign included, and its shape.
+    """A Var that is constant in a run: the bits of its values, sign included, and its shape.
 
     shape None: one value per neuron of the population.
     """
@@ -56,7 +56,7 @@ def set_constants(
     values: Mapping[str, npt.ArrayLike],
     neurons: tuple[int, ...],
 ) -> None:
-    """Give a Process one Var per declared constant; raises TypeError as a signature would."""
+    """Give a Process one Var per declared constant; TypeError for a missing or unknown one."""
     subject = type(process).__name__
     for name in sorted(values.keys() - declared.keys()):
         raise TypeError(f"{subject}.__init__() got an unexpected keyword argument {name!r}")
@@ -71,7 +71,7 @@ def set_constants(
 def reads_constants(declared: Mapping[str, Constant]) -> Callable[[type], type]:
     """Give a model the Lava type of each declared constant.
 
-    Values are held in 64 bits, so that no product of theirs wraps; `precision` says what they
+    Values are stored in 64 bits, so that no product wraps; `precision` states the bits they
     need.
     """
 
@@ -85,11 +85,11 @@ def reads_constants(declared: Mapping[str, Constant]) -> Callable[[type], type]:
 
 @dataclass(frozen=True)
 class Timetable:
-    """What happens at which time step: an image has `steps` steps of `stride` time steps each.
+    """Schedule of a presentation: an image has `steps` steps of `stride` time steps each.
 
-    A presentation takes stride x steps + 2 time steps. At place 0 the image arrives and neurons
-    rest; z_t is sent at place 1 + stride t; the update that z_t causes is made stride places
-    later, before z_(t+1) is sampled.
+    A presentation takes stride x steps + 2 time steps, its places. At place 0 the image arrives
+    and neurons rest. z_t is sent at place 1 + stride t. The update caused by z_t is computed
+    stride places later, before z_(t+1) is sampled.
     """
 
     steps: int
@@ -101,7 +101,7 @@ class Timetable:
         return self.stride * self.steps + 2
 
     def now(self, time_step: int) -> tuple[int, int]:
-        """Return which image, counted from 0, and which place of its presentation this is."""
+        """Return the image, counted from 0, and the place of its presentation."""
         return divmod(time_step - 1, self.length)
 
     def sampled(self, place: int) -> int | None:
@@ -117,9 +117,9 @@ class Timetable:
 
 @dataclass(frozen=True)
 class Rows:
-    """Which rows of a file a population's presentations take: first, first + stride, ...
+    """Rows of a file for the presentations of a population: first, first + stride, ...
 
-    Of several replicas of a network, each takes every so many images.
+    Each of R replicas of a network takes every R-th image.
     """
 
     first: int = 0
@@ -135,13 +135,13 @@ EVERY: Final = Rows()
 
 # Lava is untyped where mypy runs (it needs Python 3.10), so its classes are Any there.
 class ReportingModel(PyLoihiProcessModel):
-    """A model whose errors end in a file, since Lava would let the run hang for ever.
+    """A model that writes its errors to a file, since in Lava an error hangs the run for ever.
 
     Subclasses compute one time step in `step`. `reports` among the Process's parameters is the
-    folder for the report `<Model>.txt`, or None: then the error is Lava's to show.
+    folder for the report `<Model>.txt`, or None: then only Lava shows the error.
     """
 
-    overflowed: Int64  # (1,): how often a value left 24 bits and was held at their limit
+    overflowed: Int64  # (1,): number of values clipped to 24 bits
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
@@ -150,18 +150,18 @@ class ReportingModel(PyLoihiProcessModel):
 
     @abstractmethod
     def step(self) -> None:
-        """Receive, compute and send once."""
+        """Receive, compute and send in one time step."""
 
     def run_spk(self) -> None:
-        """Do this time step; report an error before it leaves."""
+        """Compute this time step; report an error, then raise it."""
         self.reporting(self.step)
 
     def reporting(self, action: Callable[[], None]) -> None:
-        """Do `action`; report an error before it leaves."""
+        """Call `action`; report an error, then raise it."""
         try:
             action()
-        # The one broad handler: whatever leaves a phase makes Lava's run() wait for ever (lava-nc
-        # issues 83, 178, 231, 247, 850). The report is how the run learns of it.
+        # The one broad handler: any exception in a phase makes Lava's run() wait for ever (lava-nc
+        # issues 83, 178, 231, 247, 850). The run reads the report.
         except Exception:
             if self.report is not None:
                 text = f"{type(self).__name__}, time step {self.time_step}:\n"
@@ -173,10 +173,10 @@ class ReportingModel(PyLoihiProcessModel):
     def within_range(
         self, values: npt.NDArray[np.integer[Any]], what: str, counter: str = "overflowed"
     ) -> Int64:
-        """Return `values` (n,) as int64, held within signed 24 bits, which Lava does not do.
+        """Return `values` (n,) as int64, clipped to signed 24 bits; Lava itself does not check.
 
-        What was beyond is counted in the Var `counter`. A run of its own (one with a folder for
-        reports) ends instead, by OverflowError: the program was proved never to come here.
+        Each clip is counted in the Var `counter`. A run by run.py (with a folder for reports)
+        stops with OverflowError instead: conversion proves that no clip can occur.
         """
         wide = values.astype(np.int64)
         beyond = np.abs(wide) > RANGE_MAX
@@ -185,7 +185,7 @@ class ReportingModel(PyLoihiProcessModel):
                 worst = int(np.abs(wide).argmax())
                 raise OverflowError(
                     f"the {what} of neuron {worst} is {wide[worst]}, beyond the {RANGE_MAX} of 24 "
-                    "bits; the program was altered, or its proof is wrong"
+                    "bits; the network was altered, or its proof is wrong"
                 )
             setattr(self, counter, getattr(self, counter) + np.count_nonzero(beyond))
             wide = np.clip(wide, -RANGE_MAX, RANGE_MAX)

@@ -1,8 +1,8 @@
-"""The uniforms of one image, drawn many steps at a time; equal to drawing each by itself.
+"""Uniforms of one image, drawn in blocks of steps; equal to drawing each one alone.
 
-One call of the generator costs a hundred small NumPy operations however few numbers it draws, so
-part 0's uniforms come in blocks of steps, and so do a neuron's further parts once it needs them:
-a neuron with a high rate keeps it for a while.
+One call of the generator costs a hundred small NumPy operations, however few numbers it draws. So
+the uniforms of part 0 are drawn in blocks of steps. So are those of further parts once a neuron
+needs them, because a neuron with a high rate keeps it for a while.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ import numpy as np
 
 from .arithmetic import Int64, UInt32, block_uniforms, part_uniforms
 
-STEPS: Final = 64  # drawn together; bounds memory, changes no number
+STEPS: Final = 64  # drawn together; bounds the memory, changes no number
 DRAWN_PARTS: Final = 4  # parts below this are drawn for all neurons: rates up to 32
 KEPT_PARTS: Final = 16  # below this, for those that need them, and kept: rates up to 128
 
@@ -22,10 +22,10 @@ class Draws:
     def __init__(self, seed: int, n: int) -> None:
         self.seed, self.image, self.step = seed, -1, -1
         self.drawn: UInt32 = np.empty((STEPS, KEPT_PARTS, n), np.uint32)
-        self.known = np.zeros(n, np.int64)  # how many of a neuron's parts are drawn
+        self.known = np.zeros(n, np.int64)  # number of parts drawn per neuron
 
     def turn(self, image: int, step: int) -> None:
-        """Go to a step of an image; if that is in a new block of steps, draw the block's."""
+        """Move to a step of an image; draw its block of steps if that is new."""
         new = (image, step // STEPS) != (self.image, self.step // STEPS)
         self.image, self.step = image, step
         if new:
@@ -42,7 +42,7 @@ class Draws:
     def of_parts(self, first: int, parts: Int64, neuron: Int64) -> UInt32:
         """Return the uniforms (P, n) of parts first .. first + P - 1 of neurons (n,).
 
-        parts (n,): how many parts each neuron has; what lies beyond those is not to be used.
+        parts (n,): number of parts of each neuron; entries beyond it must not be used.
         """
         last = int(parts.max())
         if first >= KEPT_PARTS:
@@ -57,10 +57,10 @@ class Draws:
         return uniforms
 
     def _draw(self, neuron: Int64, parts: Int64) -> None:
-        """Draw what is missing of the first parts (n,) of neurons (n,), for this block of steps."""
+        """Draw the missing first parts (n,) of neurons (n,), for this block of steps."""
         steps = self.step - self.step % STEPS + np.arange(STEPS, dtype=np.int64)[:, np.newaxis]
         every = np.arange(KEPT_PARTS)[:, np.newaxis]
         part, column = np.nonzero((every >= self.known[neuron]) & (every < parts))
-        whose = neuron[column]
-        self.drawn[:, part, whose] = part_uniforms(self.seed, self.image, steps, part, whose)
+        rows = neuron[column]
+        self.drawn[:, part, rows] = part_uniforms(self.seed, self.image, steps, part, rows)
         self.known[neuron] = parts

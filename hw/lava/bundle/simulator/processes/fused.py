@@ -1,8 +1,8 @@
-"""A fast model of the whole Network in one operating-system process, for the CPU only.
+"""Fast model of the whole Network in one operating-system process, for the CPU only.
 
-Lava spends most of a time step on handing messages from process to process. This model gives the
-same counts at the same time steps as the Network's parts (processes/network), without their
-messages. Not in a Process's folder, since Lava would load that folder's files once more.
+Lava spends most of a time step on passing messages between processes. This model gives the same
+counts at the same time steps as the Network's parts (processes/network), without messages. It is
+not in a Process's folder, since Lava would load the files of that folder again.
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ class FusedModel(ReportingModel):
         self.recording: Recording | None = None
 
     def prepare(self) -> None:
-        """Lay out constants and weights; once the run has begun, so that nothing is copied."""
+        """Read constants and weights after the run has started, so that nothing is copied."""
         self.population = Population(constants_of(self.proc_params), self.within_range)
         names = ["feedforward", "lateral" if self.limit is None else "prediction"]
         self.synapses = {name: synapses_of(self.arrays[f"{name}.weights"]) for name in names}
@@ -72,7 +72,7 @@ class FusedModel(ReportingModel):
         self.silence = np.zeros(self.v.shape, np.int32)
 
     def step(self) -> None:
-        """Take the image, make the update that is due, sample, send, record."""
+        """Receive the image, update, sample, send, record."""
         if self.time_step == 1:
             self.prepare()
         image, place = self.table.now(self.time_step)
@@ -102,14 +102,14 @@ class FusedModel(ReportingModel):
             )
 
     def show(self, payload: npt.NDArray[np.int32], image: int) -> None:
-        """Hold what an image's payload (M,) causes."""
+        """Store the input current, or the payload, of an image's payload (M,)."""
         if self.limit is None:
             self.held = self.population.feed(self.through("feedforward", payload, image))
         else:
             self.held = self.hold_residual(payload, "payload")
 
     def received(self, image: int, step: int) -> Int64:
-        """Return what the counts last sent bring back to every neuron (K,), the current too."""
+        """Return each neuron's (K,) input: the current, and the effect of the counts last sent."""
         if self.limit is None:
             lateral = self.population.inhibit(self.through("lateral", self.z, image))
             return np.asarray(self.held + lateral)
@@ -121,11 +121,11 @@ class FusedModel(ReportingModel):
         return self.population.feed(self.through("feedforward", error, image))
 
     def hold_residual(self, values: Integers, what: str) -> Int64:
-        """Return `values` (M,) within 24 bits, counted apart as the residual neurons' own."""
+        """Return `values` (M,) clipped to 24 bits; clips count for the residual neurons."""
         return self.within_range(values, what, "residual_overflowed")
 
     def through(self, name: str, message: Integers, image: int) -> npt.NDArray[np.int32]:
-        """Return a connection's sums, and record what the message costs."""
+        """Return a connection's sums, and record the operations of the message."""
         synapses = self.synapses[name]
         row = self.rows.row(image)
         if name in self.traffic and row < len(self.traffic[name]):

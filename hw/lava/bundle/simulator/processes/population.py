@@ -1,4 +1,4 @@
-"""What a population of neurons does in a step, apart from messages: constants in, state out."""
+"""Update of a population of neurons in one step, apart from messages."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,13 +10,13 @@ from .arithmetic import MASK32, Int64, integrate, sample, scale, spiking, thresh
 from .draws import Draws
 
 Integers = npt.NDArray[np.integer[Any]]
-Hold = Callable[[Integers, str], Int64]  # holds values within 24 bits, and counts or raises
+Hold = Callable[[Integers, str], Int64]  # clips values to 24 bits, and counts or raises
 
 
 class Population:
     """K Poisson neurons' constants, by the names of the Process `Neuron`, as NumPy arrays.
 
-    `hold` is told of every value that must lie within 24 bits.
+    `hold` checks every value that must lie within 24 bits.
     """
 
     def __init__(self, constants: Mapping[str, Integers], hold: Hold) -> None:
@@ -48,21 +48,21 @@ class Population:
         self.first_image, self.image_stride = number("first_image"), number("image_stride")
 
     def feed(self, drive: Integers) -> Int64:
-        """Return the current (K,) that a feed-forward sum causes."""
+        """Return the input current (K,) of a feed-forward sum."""
         scaled = scale(self.hold(drive, "feedforward sum"), *self.feedforward)
         return self.hold(scaled + self.bias, "current")
 
     def inhibit(self, total: Integers) -> Int64:
-        """Return what a lateral sum (K,) adds to the current."""
+        """Return the contribution of a lateral sum (K,) to the current."""
         return scale(self.hold(total, "lateral sum"), *self.lateral)
 
     def compete(
         self, potential: Int64, counts: Int64, received: Int64
     ) -> tuple[Int64, tuple[int, int, int, int]]:
-        """Return the membrane potentials after an update, and how many saturated in it.
+        """Return the membrane potentials after an update, and the saturations in it.
 
-        counts (K,): the spikes that cause it; received (K,): current and lateral part. Saturated:
-        counts, excitation, inhibition, potentials.
+        counts (K,): the spikes that cause it; received (K,): current and lateral part. Saturations
+        of: counts, excitation, inhibition, potentials.
         """
         most = self.most - self.loop_inhibition * counts if self.looped else self.most
         own = self.self_inhibition * counts
@@ -70,7 +70,7 @@ class Population:
         return moved, (int(np.count_nonzero(counts >= self.max_count)), *held)
 
     def look_ahead(self, image: int, step: int) -> None:
-        """Draw the uniforms of a coming step; `image` counts this population's presentations."""
+        """Draw the uniforms of a later step; `image` counts this population's presentations."""
         self.draws.turn((self.first_image + self.image_stride * image) & MASK32, step)
 
     def spike(self, potential: Int64, image: int, step: int) -> Int64:
@@ -80,18 +80,18 @@ class Population:
         counts = np.zeros(potential.shape, np.int64)
         busy = spiking(potential, uniform, self.silent, self.lowest)
         if busy.size:
-            drawn = self.draws.of_parts
-            result = sample(
-                potential[busy], uniform[busy], busy, drawn, self.bits, self.thresholds, self.lowest
+            draw = self.draws.of_parts
+            drawn = sample(
+                potential[busy], uniform[busy], busy, draw, self.bits, self.thresholds, self.lowest
             )
-            counts[busy] = np.minimum(result, self.max_count)
+            counts[busy] = np.minimum(drawn, self.max_count)
         return counts
 
 
 def residuals(
     payload: Int64, total: Integers, scaling: tuple[Int64, Int64], limit: int, hold: Hold
 ) -> tuple[Int64, int]:
-    """Return what a prediction's sums (M,) leave of an image's payload (M,), and how many held."""
+    """Return the residuals: payload (M,) minus prediction (M,), and the number clipped."""
     error = payload - scale(hold(total, "prediction sum"), *scaling)
     beyond = int(np.count_nonzero(np.abs(error) > limit))
     return np.minimum(np.maximum(error, -limit), limit), beyond

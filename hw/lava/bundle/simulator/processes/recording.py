@@ -1,8 +1,8 @@
-"""Write what neurons do into .npy files as it happens: the simulator's own result buffers.
+"""Recording of counts and states into memory-mapped .npy files during a run.
 
-Reading Vars over Lava's management channels takes 20 microseconds a number, and a Process that
-records costs a place in every time step; a memory-mapped file takes next to nothing. It needs an
-operating system with files, so it has no place on a chip: there, connect `s_out`, or probe.
+Reading Vars over Lava's management channels takes 20 microseconds per number, and a recording
+Process slows every time step; a memory-mapped file costs almost nothing. It needs a file system,
+so it does not exist on a chip: there, connect `s_out`, or use probes.
 """
 
 import time
@@ -13,24 +13,24 @@ import numpy as np
 from .common import Int64, Rows
 
 FILES = (
-    "progress",  # (R + 4,) int64: images done, ns at the first and last beat, each one's, time step
+    "progress",  # (R + 4,) int64: images done; ns at first, last beat; done by replica; time step
     "counts_sum",  # (N, K) int64
     "state",  # (N, K) int32
     "last_counts",  # (N, K) int32
     "spikes_per_step",  # (N, T) int64
-    "saturated",  # (N, T, 5) int32, all but the residual neurons'
-    "counts",  # (N, T, K) int32, where they are wanted; so the next
+    "saturated",  # (N, T, 5) int32, without the residual neurons
+    "counts",  # (N, T, K) int32, if requested; so the next
     "states",
-    "monitor",  # (C,) int64: the neurons to monitor, and what they do: (N, T, C) int32
+    "monitor",  # (C,) int64: monitored neurons; then their values, (N, T, C) int32
     "monitor_counts",
     "monitor_states",
 )
 
 
 class Recording:
-    """The files in `folder`, which exist already and have the right size, of all replicas.
+    """The files of all replicas in `folder`, which exist already with the right size.
 
-    rows: those of this population's images. Beyond the last, what it does is not recorded.
+    rows: those of this population's images; beyond the last, nothing is recorded.
     """
 
     def __init__(self, folder: Path, rows: Rows) -> None:
@@ -56,9 +56,9 @@ class Recording:
         potential: Int64,
         saturated: tuple[int, ...],
     ) -> None:
-        """Record a time step: the update that `before` caused in step `moved`, if it made one.
+        """Record a time step: the update of step `moved`, caused by the counts `before`, if any.
 
-        And the counts of step `drawn`, if it sampled. potential: after the update.
+        Record too the counts of step `drawn`, if any. potential: after the update.
         """
         image = self.rows.row(presentation)
         if image >= self.n_images:
@@ -84,7 +84,7 @@ class Recording:
             files["monitor_counts"][image, step] = counts[self.monitored]
 
     def updated(self, image: int, step: int, potential: Int64, saturated: tuple[int, ...]) -> None:
-        """Record the membrane potentials (K,) after a step's update, and what saturated in it."""
+        """Record the membrane potentials (K,) after a step's update, and its saturations."""
         files = self.files
         files["saturated"][image, step, : len(saturated)] = saturated
         if "states" in files:
@@ -102,16 +102,16 @@ class Recording:
         self.count_done()
 
     def beat(self, time_step: int) -> None:
-        """Record that a time step is done, and when: a run that stands still can be told so."""
+        """Record the number and time of a finished time step, so that a stall can be detected."""
         progress, now = self.files["progress"], time.monotonic_ns()
         if progress[1] == 0:
             progress[1] = now
         progress[2], progress[-1] = now, time_step
 
     def count_done(self) -> None:
-        """Tell up to which image all are done; replicas may do so at the same time.
+        """Record the number of finished images of all replicas, which may call this at once.
 
-        Each writes down its own number first, so whoever looks last sees them all.
+        Each replica writes its own number first, so the last one to read sees them all.
         """
         progress = self.files["progress"]
         while True:

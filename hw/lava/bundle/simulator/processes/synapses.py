@@ -1,4 +1,4 @@
-"""A fast model for Lava's stock `Dense`: the same sums, from the sources that spike only.
+"""Fast model of Lava's stock `Dense`: the same sums, computed from active sources only.
 
 Not in a Process's folder, since the Process is Lava's. Name it in a run configuration:
 exception_proc_model_map={Dense: SynapsesModel}.
@@ -27,12 +27,12 @@ from .weights import Synapses, synapses_of
 class SynapsesModel(ReportingModel):
     """Fixed-point model of Dense that equals Lava's PyDenseModelBitAcc sum by sum.
 
-    It stops at 32 bits where that one wraps. Further keyword arguments of Dense, which Lava hands
-    on unread: `reports`, a folder for error reports; `places` = (first, stride, last, length):
-    messages come at these places of every presentation of `length` time steps only, and their
-    sums are taken up a time step later, both ends agreeing (without it: every time step has a
-    message and sums, as in Lava); `record`, with `places`: a .npy file (N, 3) int64 that gets
-    every presentation's messages, synaptic operations, and those by payload, in `rows`.
+    It saturates at 32 bits where that one wraps. Further keyword arguments of Dense, which Lava
+    passes on: `reports`, a folder for error reports; `places` = (first, stride, last, length):
+    messages come only at these places of every presentation of `length` time steps, and their
+    sums are received one time step later, by agreement of both ends (without it: every time step
+    has a message and sums, as in Lava); `record`, with `places`: a .npy file (N, 3) int64 for the
+    messages, synaptic operations, and those by payload of every presentation, in `rows`.
     """
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
@@ -59,7 +59,7 @@ class SynapsesModel(ReportingModel):
         return self.synapses
 
     def step(self) -> None:
-        """Send sums and take in messages: a_out is a time step behind s_in."""
+        """Send sums and receive messages: a_out is one time step behind s_in."""
         if self.places is None:
             self.a_out.send(self.a_buff)
             self.a_buff = self.sums()
@@ -67,11 +67,11 @@ class SynapsesModel(ReportingModel):
         first, stride, last, length = self.places
         presentation, place = divmod(self.time_step - 1, length)
         if first <= place <= last and (place - first) % stride == 0:
-            # Sent at once, to be taken up a time step later: nobody has to wait for it there.
+            # Sent now and received one time step later, so the receiver never waits.
             self.a_out.send(self.sums(presentation))
 
     def sums(self, presentation: int = 0) -> npt.NDArray[np.int32]:
-        """Return what the message that arrives now adds up to, and record what it costs."""
+        """Return the sums of the message that arrives now, and record its operations."""
         synapses = self.synapses or self.prepare()
         message = self.s_in.recv()
         if not self.num_message_bits[0]:

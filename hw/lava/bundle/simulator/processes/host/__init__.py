@@ -1,4 +1,4 @@
-"""The host: writes what each image holds into a population's Var, instead of sending spikes."""
+"""The host: writes an image's currents or payloads into a Var, instead of sending spikes."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from ..common import EVERY, ReportingModel, Rows, Timetable, integer_var
 
 
 class HostInput(AbstractProcess):
-    """Writes a row of a file into the Var that `target` is connected to, when an image begins.
+    """Writes one row of a file into the Var connected to `target`, when a presentation starts.
 
     values: path of a .npy file, int32 (N, n): the currents or payloads of all images, computed by
-    the host. steps, stride: the timetable; rows: which of them; the write is made in the
+    the host. steps, stride: the timetable; rows: the rows to write. The write takes place in the
     management phase of a presentation's first time step. Connect it by
     `host.target.connect_var(population.current)`.
     """
@@ -37,7 +37,7 @@ class HostInput(AbstractProcess):
     ) -> None:
         super().__init__(name=name, values=values, rows=rows, reports=reports)
         self.target = RefPort(shape=np.load(values, mmap_mode="r").shape[1:])
-        # Never used: Lava runs what connections lead to, and between replicas there are none.
+        # Never used: Lava runs connected Processes only, and replicas are not connected.
         self.link_in, self.link_out = InPort(shape=(1,)), OutPort(shape=(1,))
         self.steps = integer_var("steps", steps)
         self.stride = integer_var("stride", stride)
@@ -47,7 +47,7 @@ class HostInput(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class HostInputModel(ReportingModel):
-    """Model of the host's part; on a chip, an embedded processor does this."""
+    """Model of the host; on a chip, an embedded processor does this."""
 
     target: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
     link_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -61,25 +61,25 @@ class HostInputModel(ReportingModel):
         self.rows: Rows = proc_params["rows"]
 
     def begins(self) -> int | None:
-        """Return the image that begins at this time step, if one does."""
+        """Return the image whose presentation starts at this time step, if any."""
         table = Timetable(int(self.steps[0]), int(self.stride[0]))
         presentation, place = table.now(self.time_step)
         image = self.rows.row(presentation)
         return image if place == 0 and image < len(self.values) else None
 
     def step(self) -> None:
-        """Nothing is sent."""
+        """Do nothing: the host sends no spikes."""
 
     def post_guard(self) -> bool:
-        """Ask for the management phase where an image begins."""
+        """Request the management phase where a presentation starts."""
         return self.begins() is not None
 
     def run_post_mgmt(self) -> None:
-        """Write; report an error before it leaves."""
+        """Write; report an error, then raise it."""
         self.reporting(self.write)
 
     def write(self) -> None:
-        """Write the image's row, and wait until it is written."""
+        """Write the image's row, and wait for completion."""
         image = self.begins()
         if image is not None:
             self.target.write(np.asarray(self.values[image]))

@@ -4,8 +4,8 @@
     source.s_out.connect(network.image_in)
     network.s_out.connect(your_dense.s_in)
 
-It consists of stock Dense connections and this package's populations; name MODELS in the run
-configuration, or let Lava choose (its own Dense model gives the same counts, more slowly).
+It consists of stock Dense connections and this package's populations. Name MODELS in the run
+configuration, or let Lava choose (its Dense model gives the same counts, more slowly).
 """
 
 from collections.abc import Mapping
@@ -33,16 +33,16 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Network(AbstractProcess):
     """An iP-VAE of M pixels and K neurons that infers one image after another.
 
-    arrays, scalars: the integer program's (docs/ir.md). steps T: of each image; a presentation
+    arrays, scalars: the integer network's (docs/ir.md). steps T: per image; a presentation
     takes T + 2 time steps in a one-layer circuit, 2T + 2 in a two-layer one. seed, first_image:
     keys of the spike counts. source: the image comes as graded "spikes" through image_in, at the
-    first time step of a presentation, or as "bias": somebody writes the Var `held` there. rows,
-    scheduled, record, reports: as of Neuron; of several replicas, first_image is the first one's.
+    first time step of a presentation, or as "bias": the host writes the Var `held` there. rows,
+    scheduled, record, reports: as of Neuron; with several replicas, first_image is the first's.
 
     Ports: image_in (M,), pixel - zero_point; s_out (K,), spike counts. Vars: v (K,) membrane
-    potential, z (K,) the counts last sent, held (K,) the current or (M,) the payload of the
-    image, saturated (4,) and overflowed (1,) of the neurons, residual_overflowed (1,) of the
-    residual neurons; a one-layer circuit has none to read.
+    potential, z (K,) the counts last sent, held (K,) the input current or (M,) the payload of
+    the image, saturated (4,) and overflowed (1,) of the neurons, residual_overflowed (1,) of the
+    residual neurons (in a two-layer circuit only).
     """
 
     def __init__(
@@ -103,7 +103,7 @@ def synapses(weights: npt.NDArray[np.int8], name: str, **options: Any) -> Any:
 
 
 def constants_of(options: Any) -> dict[str, Any]:
-    """Return the constants of the population `Neuron` from a Network's parameters."""
+    """Return the constants of the Process `Neuron` from a Network's parameters."""
     arrays = options["arrays"]
     zeros = np.zeros(len(arrays["neurons.bias"]), np.int32)
     return {
@@ -113,7 +113,7 @@ def constants_of(options: Any) -> dict[str, Any]:
         "initial_state": arrays["neurons.initial_state"],
         "feedforward_multiplier": arrays["feedforward.multiplier"],
         "feedforward_shift": arrays["feedforward.shift"],
-        # A two-layer circuit has no lateral connection: a shift by 1 of nothing is nothing.
+        # A two-layer circuit has no lateral connection: multiplier 0, and any valid shift.
         "lateral_multiplier": arrays.get("lateral.multiplier", zeros),
         "lateral_shift": arrays.get("lateral.shift", zeros + 1),
         "coarse": arrays["tables.coarse"],
@@ -129,7 +129,7 @@ def constants_of(options: Any) -> dict[str, Any]:
 @implements(proc=Network, protocol=LoihiProtocol)
 @tag("fixed_pt")
 class NetworkModel(AbstractSubProcessModel):
-    """Builds either circuit.
+    """Builds the one-layer or the two-layer circuit.
 
     one-layer:  image_in -> feedforward -> neurons -> s_out;  neurons -> lateral -> neurons
     two-layer:  image_in -> residual -> feedforward -> neurons -> s_out;
@@ -160,7 +160,7 @@ class NetworkModel(AbstractSubProcessModel):
             self.build_one_layer(proc)
 
     def build_one_layer(self, proc: Any) -> None:
-        """Connect the neurons with each other, and the image with them if it comes as spikes."""
+        """Connect the neurons with each other, and the image to them if it comes as spikes."""
         self.lateral = self.connection("lateral", 1)
         self.neurons.s_out.connect(self.lateral.s_in)
         self.lateral.a_out.connect(self.neurons.l_in)
@@ -171,7 +171,7 @@ class NetworkModel(AbstractSubProcessModel):
         proc.held.alias(self.neurons.current)
 
     def build_two_layer(self, proc: Any) -> None:
-        """Connect the neurons through residual neurons, which the image reaches one to one."""
+        """Connect the neurons through residual neurons; the image reaches these one to one."""
         arrays = self.options["arrays"]
         self.residual = Residual(
             multiplier=arrays["prediction.multiplier"],
@@ -192,14 +192,14 @@ class NetworkModel(AbstractSubProcessModel):
         proc.residual_overflowed.alias(self.residual.overflowed)
 
     def file(self, name: str) -> str | None:
-        """Return a result file's path, where results are recorded."""
+        """Return the path of a result file, or None if nothing is recorded."""
         folder = self.options["record"]
         return f"{folder}/{name}.npy" if folder else None
 
     def connection(self, name: str, first: int, once: bool = False) -> Any:
         """Return the connection called `name`.
 
-        Its messages come at place `first` of a presentation and then, unless only once, at every
+        Its messages come at place `first` of a presentation and then, unless `once`, at every
         step.
         """
         options = {"reports": self.options["reports"]} if self.options["reports"] else {}

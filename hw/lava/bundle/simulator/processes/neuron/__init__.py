@@ -1,4 +1,4 @@
-"""The iP-VAE's Poisson neuron: held current, lateral competition, spike counts by inversion."""
+"""The iP-VAE's Poisson neuron: input current, lateral competition, spike counts by inversion."""
 
 from pathlib import Path
 from typing import Any
@@ -60,22 +60,22 @@ class Neuron(AbstractProcess):
     """A population of K Poisson neurons that infer one image after another.
 
     constants: one value or array for each of CONSTANTS, by name. loop_inhibition is 0 in a
-    one-layer circuit. Of the run: steps T of an image, stride (1, the default, in a one-layer
-    circuit, 2 in a two-layer one), seed, first_image and image_stride: what is shown is image
-    first_image, first_image + image_stride, ... of the data set, as far as draws are concerned.
+    one-layer circuit. Of the run: steps T per image, stride (1, the default, in a one-layer
+    circuit, 2 in a two-layer one), seed, first_image and image_stride: for the random draws, the
+    images have the indices first_image, first_image + image_stride, ... in the data set.
 
     Ports (K,): a_in is the feed-forward sum, l_in the lateral one; s_out sends the spike counts.
 
-    held: who gives the current that an image causes: "spikes": it is a_in at the presentation's
-    second time step; "bias": somebody writes the Var `current` at the first; "residual": a_in is
-    the drive itself, at every step. scheduled: receive and send at the time steps only where the
-    timetable has something (all neighbours agreeing), instead of at every one. record: folder of
-    result files (recording.py), or None; rows: this population's rows there.
+    held: source of the input current. "spikes": a_in at the second time step of a presentation;
+    "bias": the host writes the Var `current` at the first; "residual": a_in is the drive itself,
+    at every step. scheduled: receive and send only at the time steps of the timetable (all
+    neighbours too), instead of at every one. record: folder of result files (recording.py), or
+    None; rows: this population's rows there.
     reports: folder for error reports, or None.
 
-    State to read back: v (membrane potential), current, z (counts last sent), saturated (4,) how
-    often a count, the excitation, the inhibition and a potential were held at their bounds, and
-    overflowed (1,) how often a sum or current was held within 24 bits.
+    State to read back: v (membrane potential), current, z (counts last sent), saturated (4,): how
+    often a count, the excitation, the inhibition and a potential met their bounds, and overflowed
+    (1,): how often a sum or current was clipped to 24 bits.
     """
 
     def __init__(
@@ -133,11 +133,11 @@ class NeuronModel(ReportingModel):
         self.ready = False
 
     def on_var_update(self) -> None:
-        """Take constants that the host has set into account."""
+        """Read the constants again after the host has set some."""
         self.ready = False
 
     def prepare(self) -> None:
-        """Read the constants once: looking them up in Vars costs more than using them."""
+        """Read the constants once: reading Vars costs more than the arithmetic."""
         self.table = Timetable(int(self.steps[0]), int(self.stride[0]))
         constants = {name: getattr(self, name) for name in CONSTANTS}
         self.population = Population(constants, self.within_range)
@@ -145,12 +145,11 @@ class NeuronModel(ReportingModel):
         self.ready = True
 
     def step(self) -> None:
-        """Receive, update, sample, send; record only then, while the synapses are at work.
+        """Receive, update, sample, send; record last, while the synapses compute.
 
-        Places in a presentation, with a stride of 1: 0 rests (the image is on its way), 1 takes
-        the feed-forward sum and samples z_0, p samples z_(p-1) after the update that z_(p-2)
-        caused, T + 1 makes the last update. What arrives elsewhere belongs to nothing and is
-        dropped.
+        Places in a presentation, with a stride of 1: 0 rests (the image is in transit), 1 receives
+        the feed-forward sum and samples z_0, p samples z_(p-1) after the update caused by z_(p-2),
+        T + 1 computes the last update. Sums that arrive at other places are discarded.
         """
         if not self.ready:
             self.prepare()
@@ -187,7 +186,7 @@ class NeuronModel(ReportingModel):
         return drive, lateral
 
     def appear(self, drive: npt.NDArray[np.int32]) -> None:
-        """Start afresh, with the current that the image causes."""
+        """Reset the state, and set the input current of a new image."""
         if self.held == "spikes":
             self.current = self.population.feed(drive)
         elif self.held == "bias":
@@ -195,7 +194,7 @@ class NeuronModel(ReportingModel):
         self.v = self.population.initial_state.copy()
 
     def received(self, drive: npt.NDArray[np.int32], lateral: npt.NDArray[np.int32]) -> Int64:
-        """Return the current and what came laterally for the counts last sent."""
+        """Return the input current plus the lateral input caused by the counts last sent."""
         if self.held == "residual":
             self.current = self.population.feed(drive)
             return self.current

@@ -1,4 +1,4 @@
-"""The residual neuron of a two-layer circuit: how far the image is from what the counts predict."""
+"""The residual neuron of a two-layer circuit: difference between image and prediction."""
 
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from ..population import residuals
 class Residual(AbstractProcess):
     """A population of M residual neurons, e = clip(payload - prediction, -limit, limit).
 
-    The names and units are those of the integer program (docs/ir.md). Arrays (M,): the
+    The names and units are those of the integer network (docs/ir.md). Arrays (M,): the
     prediction's multiplier and shift. Constants (1,): limit. Of the run, (1,): steps T, stride.
     Ports (M,): a_in receives the image's payload at the first time step of a presentation (unless
-    `held` is "bias": then somebody writes the Var `payload` there), p_in the prediction's sums;
+    `held` is "bias": then the host writes the Var `payload` there), p_in the prediction's sums;
     s_out sends the residuals as graded spikes. scheduled, record, reports: as of Neuron; record
-    is the .npy file (N, T) int32 of how many residuals were held at the limit, of images `rows`.
+    is the .npy file (N, T) int32 for the number of clipped residuals, in `rows`.
 
     State to read back: payload, saturated (1,), overflowed (1,).
     """
@@ -92,7 +92,7 @@ class ResidualModel(ReportingModel):
         self.record = np.load(Path(path), mmap_mode="r+") if path else None
 
     def step(self) -> None:
-        """Take the image at place 0; answer the prediction from z_t at place 2 + stride t."""
+        """Receive the image at place 0; send the residuals of z_t at place 2 + stride t."""
         table = Timetable(int(self.steps[0]), int(self.stride[0]))
         image, place = table.now(self.time_step)
         step, rest = divmod(place - 2, table.stride)
@@ -111,7 +111,7 @@ class ResidualModel(ReportingModel):
             self.s_out.send(np.zeros(self.payload.shape, np.int32))
 
     def compare(self, total: npt.NDArray[np.int32], image: int, step: int) -> Int64:
-        """Return the residuals that a prediction's sums leave."""
+        """Return the residuals, given the prediction's sums."""
         scaling, limit = (self.multiplier, self.shift), int(self.limit[0])
         error, beyond = residuals(self.payload, total, scaling, limit, self.within_range)
         self.saturated = self.saturated + beyond

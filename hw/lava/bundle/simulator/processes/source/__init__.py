@@ -19,10 +19,10 @@ from ..common import EVERY, ReportingModel, Rows, Timetable, integer_var
 class ImageSource(AbstractProcess):
     """Presents the images of a file one after another, each once, at its first time step.
 
-    images: path of a .npy file, uint8 (N, M); it is read image by image. zero_point: what a
-    pixel's level is taken down by to give the payload; a payload of 0 is no spike. steps, stride:
-    the timetable. rows: which images are shown. scheduled, reports: as of Neuron. Port s_out (M,).
-    After the last image it sends silence.
+    images: path of a .npy file, uint8 (N, M), read image by image. zero_point: subtracted from a
+    pixel to give its payload; a payload of 0 is no spike. steps, stride: the timetable. rows: the
+    images to show. scheduled, reports: as of Neuron. Port s_out (M,). After the last image it
+    sends no spikes.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ImageSource(AbstractProcess):
         super().__init__(name=name, images=images, rows=rows, scheduled=scheduled, reports=reports)
         n_pixels = np.load(images, mmap_mode="r").shape[1]
         self.s_out = OutPort(shape=(n_pixels,))
-        # Never used: Lava runs what connections lead to, and between replicas there are none.
+        # Never used: Lava runs connected Processes only, and replicas are not connected.
         self.link_in, self.link_out = InPort(shape=(1,)), OutPort(shape=(1,))
         self.zero_point = integer_var("zero_point", zero_point)
         self.steps = integer_var("steps", steps)
@@ -68,7 +68,7 @@ class ImageSourceModel(ReportingModel):
         self.silence = np.zeros(self.images.shape[1], dtype=np.int32)
 
     def step(self) -> None:
-        """Send the payload where an image begins."""
+        """Send the payload where a presentation starts."""
         table = Timetable(int(self.steps[0]), int(self.stride[0]))
         presentation, place = table.now(self.time_step)
         image = self.rows.row(presentation)
