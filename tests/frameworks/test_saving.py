@@ -312,8 +312,8 @@ def test_float_mode_brings_the_clamps_and_the_input_range_back(network: IntegerN
 def test_float_mode_refuses_another_kind_of_network(network: IntegerNetwork) -> None:
     message = (
         "^the state dict's float network has clip, floor, updates_per_step, leak, but this layer's "
-        "has excitation_max, update_min, state_min, state_max, residual_limit; build the layer from "
-        "the same kind of network$"
+        "has excitation_max, update_min, state_min, state_max, residual_limit; build the layer "
+        "from the same kind of network$"
     )
     with pytest.raises(FileFormatError, match=message):
         of_float_mode(network).load_state_dict(of_float_mode("digits").state_dict())
