@@ -44,11 +44,11 @@ def reference(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
 
     def draw(potential: Int64, first: Int64, more: int) -> Int64:
         def uniforms(part: int) -> Int64:
-            return np.full_like(first, more) if part else first
+            return np.full_like(first, more)[None] if part else first[None]
 
         return sampler.spike_counts(
-            potential, uniforms, group.fraction_bits, group.max_count, TABLES
-        )
+            potential[None], uniforms, group.fraction_bits, group.max_count, TABLES
+        )[0]
 
     return draw
 
