@@ -89,8 +89,8 @@ def _export(
     foreign = target.foreign(out)
     if foreign:
         raise DataError(
-            f"{out}: holds {foreign[0]!r}, which no {target.name} export wrote and which would be "
-            "replaced; choose another folder, or remove it"
+            f"{out}: holds {foreign[0]!r}, which no {target.name} export wrote, and would be "
+            "replaced; choose another folder or remove it"
         )
     if check:
         target.ready()

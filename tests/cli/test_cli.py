@@ -371,7 +371,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(
             "--fraction-bits",
             99,
         ),
-        "not 'ipvae-snn/checkpoint'": ("convert", net, "--calibrate", "digits"),
+        "convert needs a float network, but ": ("convert", net, "--calibrate", "digits"),
         "is a float checkpoint; Lava runs integers only": ("export", model, "--target", "lava"),
         "learning_rat": ("train", *digits, "--config", tmp_path / "bad.toml"),
         "no profile is called 'loihi9'": (
@@ -441,7 +441,7 @@ def test_a_full_disk_gets_one_line(
     assert code == 1
     assert error == (
         f"ipvae-snn: error: {out}: No space left on device; free some space or choose another "
-        "folder (nothing was half-written)\n"
+        "folder (no file is incomplete)\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -120,7 +120,7 @@ def test_wrong_input_is_one_line(
 def test_a_float_checkpoint_is_refused_with_the_way_on(run: Run) -> None:
     code, _, error = run("energy", "digits", "--data", "digits")
     assert code == 1
-    assert "digits.safetensors: a float checkpoint, but this counts an integer network's" in error
+    assert "digits.safetensors: a float checkpoint, but energy counts an integer network's" in error
     assert "ipvae-snn convert" in error
 
 

@@ -162,11 +162,11 @@ def test_a_wrong_bias_is_found_in_its_tensor_and_neuron(two_layer: bool) -> None
     rms = 295 / np.sqrt(K)
     assert result.single_error.bits.mean == pytest.approx(np.log2(rms), abs=0.01)
     assert result.single_error.nats.mean == pytest.approx(rms * UNIT, rel=1e-3)
-    result = attribute(pair, 16, (0, 1))
-    causes = {cause.name: cause for cause in result.causes}
-    assert result.largest.name == "bias"
-    assert result.largest.worst_neuron == 3
-    assert result.largest.error.mean > 0.05
+    effects = attribute(pair, 16, (0, 1))
+    causes = {cause.name: cause for cause in effects.causes}
+    assert effects.largest.name == "bias"
+    assert effects.largest.worst_neuron == 3
+    assert effects.largest.error.mean > 0.05
     for name, cause in causes.items():
         if name not in ("bias", "weights_and_bias", "together"):
             assert cause.bits < -3.0, name
@@ -183,10 +183,10 @@ def test_lateral_weights_of_two_bits_are_found() -> None:
     network = make_integer()
     assert network.lateral is not None
     coarse = np.clip(np.rint(network.lateral.weights / 16), -1, 1)
-    result = attribute(make_pair(replace(network, lateral=scaled(coarse, 9))), 16, (0,))
-    assert result.largest.name == "lateral"
+    effects = attribute(make_pair(replace(network, lateral=scaled(coarse, 9))), 16, (0,))
+    assert effects.largest.name == "lateral"
     # Without the others' inhibition, inhibited neurons are wrong; self-inhibition is as it was.
-    by_name = {cause.name: cause for cause in result.causes}
+    by_name = {cause.name: cause for cause in effects.causes}
     assert by_name["self_inhibition"].bits < -3.0
 
 
@@ -240,9 +240,9 @@ def test_pixels_without_weights_are_left_out_on_their_own_account() -> None:
         neurons=replace(network.neurons, self_inhibition=(32 * own).astype(np.int32)),
     )
     pair = make_pair(network)
-    result = attribute(pair, 12, (0,))
-    assert result.largest.name == "left_out_pixels"
-    by_name = {cause.name: cause for cause in result.causes}
+    effects = attribute(pair, 12, (0,))
+    assert effects.largest.name == "left_out_pixels"
+    by_name = {cause.name: cause for cause in effects.causes}
     assert all(by_name[name].bits < -3.0 for name in ("feedforward", "lateral", "self_inhibition"))
     assert list(variants(pair))[:3] == ["float", "base", "left_out_pixels"]
     assert runs(pair) == len(variants(pair)) - 2  # that run is base's, and the decoder's is, too
