@@ -371,7 +371,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(
             "--fraction-bits",
             99,
         ),
-        "convert needs a float network, but ": ("convert", net, "--calibrate", "digits"),
+        "not 'ipvae-snn/checkpoint'": ("convert", net, "--calibrate", "digits"),
         "is a float checkpoint; Lava runs integers only": ("export", model, "--target", "lava"),
         "learning_rat": ("train", *digits, "--config", tmp_path / "bad.toml"),
         "no profile is called 'loihi9'": (

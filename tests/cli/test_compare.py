@@ -264,7 +264,7 @@ def test_one_line_for_every_mistake(pair: tuple[Path, Path], run: Run, tmp_path:
     digits = ("--data", "digits")
     for arguments, message in (
         ((network, network, *digits), "an integer network; give the float checkpoint that it"),
-        ((checkpoint, checkpoint, *digits), "compare needs an integer network, but "),
+        ((checkpoint, checkpoint, *digits), "was another file meant?"),
         ((checkpoint, foreign, *digits), "converted from a checkpoint with SHA-256 abababababab"),
         ((*pair, "--data", "mnist"), "give the folder that holds mnist/"),
         ((*pair, "--data", plain), "images of 25 pixels, but the network takes 8x8 = 64"),

@@ -249,7 +249,7 @@ def test_an_integer_network_is_sent_to_bench(
     code, text, error = run("evaluate", path, "--data", "digits")
     assert (code, text) == (1, "")
     assert error == (
-        f"ipvae-snn: error: {path}: an integer network, but evaluate judges a float checkpoint "
+        f"ipvae-snn: error: {path}: an integer network, but evaluate needs a float checkpoint "
         "(model.safetensors); use ipvae-snn bench for the integer network\n"
     )
 

@@ -280,7 +280,9 @@ def test_resume_with_other_settings_or_images(unbroken: Path, tmp_path: Path) ->
     with pytest.raises(FileFormatError, match=r"state\.safetensors: not a readable safetensors"):
         train(CONFIG, TRAIN, TEST, out, resume=True)
     (out / "state.safetensors").unlink()
-    with pytest.raises(FileFormatError, match=r"holds a model but no state\.safetensors to go on"):
+    with pytest.raises(
+        FileFormatError, match=r"holds a model but no state\.safetensors to continue"
+    ):
         train(CONFIG, TRAIN, TEST, out, resume=True)
 
 

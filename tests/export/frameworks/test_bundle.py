@@ -40,7 +40,7 @@ def test_an_export_checks_itself_loads_and_is_replaced(
             "export", tmp_path / "net.safetensors", "--target", target, "--out", out
         )
         assert (code, error) == (0, "")
-        told = f"{out} written ({target}, checked against the interpreter, equal bit for bit)"
+        told = f"{out} written ({target}, checked against the reference, equal bit for bit)"
         assert " ".join(told.split()) == " ".join(text.split())
         assert sorted(p.name for p in out.iterdir()) == [
             "README.md",

@@ -225,7 +225,9 @@ def test_current_and_update_are_the_interpreters(
             c=expected.astype(np.int32),
             z=counts,
         )()
-        want = interpreter.integrate(network, state, expected, counts.astype(np.int64))
+        want = interpreter.integrate(
+            network, state.astype(np.int64), expected, counts.astype(np.int64)
+        )
         np.testing.assert_array_equal(after, want[0])
         np.testing.assert_array_equal(saturated, want[1])
 
@@ -285,7 +287,9 @@ def test_residuals_and_their_update_are_the_interpreters(
             x=payload.astype(np.int32),
             z=counts,
         )()
-        moved = interpreter.integrate(network, state, payload, counts.astype(np.int64))
+        moved = interpreter.integrate(
+            network, state.astype(np.int64), payload, counts.astype(np.int64)
+        )
         np.testing.assert_array_equal(after, moved[0])
         np.testing.assert_array_equal(saturated, moved[1])
     assert cut.any()
