@@ -38,7 +38,7 @@ class Trace:
 
     counts_sum: spike counts summed over the steps.
     state: membrane potential after the last step's update; int32 in units of
-        2**-fraction_bits octaves for integer back ends, float64 in nats for the float one.
+        2**-fraction_bits octaves for integer back ends, floats in nats for float ones.
     spikes_per_step: spikes of all neurons in each step.
     reconstruction: the decoder applied to the last step's spike counts.
     saturated: neurons that saturated in each step, by SATURATIONS; None where a
@@ -48,11 +48,11 @@ class Trace:
     """
 
     counts_sum: Annotated[Int64, "N K"]
-    state: Annotated[Int32 | Float64, "N K"]
+    state: Annotated[Int32 | Float64 | Float32, "N K"]
     spikes_per_step: Annotated[Int64, "N T"]
     reconstruction: Annotated[Float32, "N M"]
     counts: Annotated[Int32, "N T K"] | None = None
-    states: Annotated[Int32 | Float64, "N T K"] | None = None
+    states: Annotated[Int32 | Float64 | Float32, "N T K"] | None = None
     saturated: Annotated[Int32, "N T 5"] | None = None
 
     def __repr__(self) -> str:

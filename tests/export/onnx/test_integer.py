@@ -243,7 +243,7 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(program=programs(), seed=st.integers(0, 2**32 - 1), black=st.booleans())
+@given(network=programs(), seed=st.integers(0, 2**32 - 1), black=st.booleans())
 def test_any_program_of_either_circuit_gives_the_interpreters_trace(
     pixels_factory: Pixels, network: IntegerNetwork, seed: int, black: bool
 ) -> None:
@@ -255,7 +255,7 @@ def test_any_program_of_either_circuit_gives_the_interpreters_trace(
 
 
 @settings(max_examples=4, deadline=None)
-@given(program=programs(), seed=st.integers(0, 2**32 - 1))
+@given(network=programs(), seed=st.integers(0, 2**32 - 1))
 def test_any_program_of_either_circuit_gives_the_reference_evaluators_trace(
     network: IntegerNetwork, seed: int
 ) -> None:
