@@ -53,7 +53,7 @@ def test_what_is_right_passes() -> None:
             lambda: poisson_from_uniforms(zeros(np.float64, 2, 3), 0, zeros(np.int64, 3), 0),
             "images",
         ),
-        (lambda: trace(state=zeros(np.float32, 2, 3)), "state"),
+        (lambda: trace(state=zeros(np.int64, 2, 3)), "state"),
         (lambda: trace(spikes_per_step=zeros(np.int64, 3, 4)), "spikes_per_step"),
         (lambda: trace(saturated=zeros(np.int32, 2, 3, 5)), "saturated"),
         (lambda: trace(saturated=zeros(np.int32, 2, 4, 4)), "saturated"),
