@@ -49,6 +49,8 @@ class Told:
     def training(self, progress: "TrainProgress") -> None:
         """Show an iteration of training."""
         text = f"training, loss {progress.loss:.1f}"
+        if progress.validation is not None:
+            text += f", R2 {progress.validation.r2:.3f}, zeros {progress.validation.zeros:.3f}"
         self.line.progress(progress.iteration, progress.iterations, "iterations", text)
 
     def converted(self, network: Path, report: "ConversionReport") -> None:
