@@ -174,7 +174,7 @@ def main(
         "encoder_sweeps": {code: sweep for code, (_, sweep) in fits.items()},
         "pca": {"components": components, "r2": reached},
         "strange_images": STRANGE_IMAGES,
-        "strangers": unlike,
+        "out_of_distribution": unlike,
     }
     write_text(RESULT, json.dumps(result, indent=1) + "\n")
     loaded = json.loads(RESULT.read_text())

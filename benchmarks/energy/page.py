@@ -165,9 +165,10 @@ def _amortised(result: Json) -> tuple[str, ...]:
         and follows a changing input. It also depends less on the training images; R2 on
         {result["strange_images"]} out-of-distribution images:"""
     )
-    ways = list(result["strangers"][0]["r2"])
+    ways = list(result["out_of_distribution"][0]["r2"])
     kinds = [
-        [each["data"], *(f"{each['r2'][way]:.3f}" for way in ways)] for each in result["strangers"]
+        [each["data"], *(f"{each['r2'][way]:.3f}" for way in ways)]
+        for each in result["out_of_distribution"]
     ]
     widths = [
         [f"code {code}", f"{each['hidden']}", f"{each['r2']:.3f}", f"{each['zeros']:.3f}"]

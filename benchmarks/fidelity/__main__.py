@@ -260,7 +260,7 @@ def measured(
         "sparsity": sparse,
         "without_soft_clip": unclipped,
         "us_per_image_step": speed(network, networks, held_out),
-        "strangers": (
+        "out_of_distribution": (
             out_of_distribution(network, networks["one-layer"], data_root, limit // 2)
             if name == "mnist-512"
             else []

@@ -99,8 +99,8 @@ def stability(network: Row) -> str:
                 label(row),
                 f"{proof['rate_cap']:.0f}",
                 f"{proof['excitation']:.2f}",
-                f"{proof['barrier']:.0e}",
-                f"{proof['raised']} / {proof['gentle']}",
+                f"{proof['rate_bound']:.0e}",
+                f"{proof['strengthened']} / {proof['exempt']}",
                 f"{proof['smallest_eigenvalue']:.1e}",
                 f"{proof['shift']:.1e}",
                 f"{proof['energy_margin']:.1e}",
@@ -124,7 +124,7 @@ def stability(network: Row) -> str:
 def out_of_distribution(network: Row) -> str:
     """Return the table of out-of-distribution images."""
     rows = []
-    for row in network["strangers"]:
+    for row in network["out_of_distribution"]:
         for kind in ("float", "integer"):
             score = row[kind]
             rows.append(
@@ -210,7 +210,7 @@ def page(result: dict[str, Any]) -> str:
             f"{sparsity(network)}\n\n### Stability\n\n{STABILITY}\n\n{stability(network)}\n\n"
             f"### Time\n\n{TIME}\n\n{speeds(network)}\n"
         )
-        if network["strangers"]:
+        if network["out_of_distribution"]:
             parts.append(
                 f"### Out-of-distribution images\n\n{ODD}\n\n{out_of_distribution(network)}\n"
             )

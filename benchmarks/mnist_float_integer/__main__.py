@@ -37,7 +37,7 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
-from ipvae_snn.workflows.back_ends import FLOAT, ORACLE, Contest, Networks, compare_backends
+from ipvae_snn.workflows.back_ends import FLOAT, REFERENCE, Contest, Networks, compare_backends
 from ipvae_snn.workflows.convert import convert_network
 from ipvae_snn.workflows.images import Images
 
@@ -94,7 +94,7 @@ def timings(
     calls: dict[str, Callable[[], Trace]] = {
         FLOAT: lambda: run_float(floats, images.floats.pixels, plain)
     }
-    for name in (ORACLE, "compiled", "torch", "onnx"):
+    for name in (REFERENCE, "compiled", "torch", "onnx"):
         execute = load_backend(name)
         calls[name] = partial(execute, network, images.pixels, plain)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -163,7 +163,7 @@ def main(
         "r2_over_steps": curve,
         "zeros_float": zeros_fraction(counts_of(measured.traces[FLOAT])[:, -1]),
         "us_per_image_step": times,
-        "activity": asdict(activity(network, pixels, counts_of(measured.traces[ORACLE]))),
+        "activity": asdict(activity(network, pixels, counts_of(measured.traces[REFERENCE]))),
         "conversion": report.as_json(),
         "eigenvalues": {
             f"{b} bits": r.certificate.smallest_eigenvalue for b, (_, r) in conversions.items()

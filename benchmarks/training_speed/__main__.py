@@ -40,7 +40,7 @@ from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.objective import Unrolled, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
-from ipvae_snn.training.schedules import Moment, moment
+from ipvae_snn.training.schedules import ScheduleValues, schedule_values
 from ipvae_snn.training.train import cpu_threads
 from ipvae_snn.training.trainer import unrolling
 from ipvae_snn.training.validation import validate
@@ -55,7 +55,7 @@ VALIDATION_IMAGES: Final = 1000
 # The share of the iterations, at the end, for the comparison of losses.
 LAST_SHARE: Final = 0.1
 
-Loss = Callable[[IterativePoissonVAE, Tensor, int, Moment], Unrolled]
+Loss = Callable[[IterativePoissonVAE, Tensor, int, ScheduleValues], Unrolled]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Arm:
     arrivals: float = 0.0
     stopped: str = ""
 
-    def step(self, x: Tensor, iteration: int, now: Moment) -> None:
+    def step(self, x: Tensor, iteration: int, now: ScheduleValues) -> None:
         """Run and time one iteration of training."""
         start = time.perf_counter()
         unrolled = self.loss(self.model, x, iteration, now)
@@ -143,14 +143,16 @@ def arms(config: Config, n_pixels: int, memory: float) -> list[Arm]:
     settings = config.train
     plain_noise = keyed_generator(CPU, settings.seed, Stream.NOISE, 0)
 
-    def plain(model: IterativePoissonVAE, x: Tensor, iteration: int, now: Moment) -> Unrolled:
+    def plain(
+        model: IterativePoissonVAE, x: Tensor, iteration: int, now: ScheduleValues
+    ) -> Unrolled:
         how = unrolling(config, now, noise_keys(settings, iteration))
         sample = FixedSampler(plain_noise, now.temperature, memory)
         unrolled = plain_loss(model.view(), x, sample, now.beta, how)
         return replace(unrolled, arrivals=float(sample.arrivals))
 
     def fast(
-        model: IterativePoissonVAE, x: Tensor, iteration: int, now: Moment, other: int = 0
+        model: IterativePoissonVAE, x: Tensor, iteration: int, now: ScheduleValues, other: int = 0
     ) -> Unrolled:
         noise = replace(settings, seed=settings.seed + other)
         how = unrolling(config, now, noise_keys(noise, iteration))
@@ -179,7 +181,12 @@ def interleave(
     settings = config.train
     for arm in every:  # compiles, and starts the threads; the network does not learn from it
         with suppress(TrainingError):  # the first block will raise and record it again
-            arm.loss(arm.model, pixels[: settings.batch_size], 0, moment(config.model, settings, 0))
+            arm.loss(
+                arm.model,
+                pixels[: settings.batch_size],
+                0,
+                schedule_values(config.model, settings, 0),
+            )
     for first in range(0, settings.iterations, block):
         iterations = range(first, min(first + block, settings.iterations))
         # Each is first in every other block, so that neither always has the warmer cache.
@@ -197,7 +204,7 @@ def run_block(config: Config, pixels: Tensor, arm: Arm, iterations: range) -> No
             for iteration in iterations:
                 batch = batch_indices(len(pixels), settings.batch_size, settings.seed, iteration)
                 x = pixels[torch.from_numpy(batch)]
-                arm.step(x, iteration, moment(config.model, settings, iteration))
+                arm.step(x, iteration, schedule_values(config.model, settings, iteration))
         except TrainingError as error:
             arm.stopped = f"iteration {len(arm.seconds)}: {error}"
     if growth.bytes is not None:

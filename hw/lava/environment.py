@@ -135,19 +135,19 @@ def describe() -> dict[str, object]:
         "python": None,
         "folder": str(folder()),
         "versions": {},
-        "mend": "make it by `ipvae-snn lava setup`",
+        "remedy": "make it by `ipvae-snn lava setup`",
     }
     try:
         environment = find()
         if environment is None and _made_fault():
             require()
     except BackendUnavailableError as error:
-        return {**plain, "state": "broken", "mend": str(error)}
+        return {**plain, "state": "broken", "remedy": str(error)}
     if environment is None:
         try:
             find_python()
         except BackendUnavailableError as error:
-            return {**plain, "mend": str(error)}
+            return {**plain, "remedy": str(error)}
         return plain
     return {
         **plain,
@@ -155,7 +155,7 @@ def describe() -> dict[str, object]:
         "kind": environment.kind,
         "python": str(environment.python),
         "versions": versions(environment.python),
-        "mend": None,
+        "remedy": None,
     }
 
 

@@ -21,14 +21,14 @@ ASSUMED_STEPS: Final = 64
 class Events:
     """Mean messages per image that each source sends: by name (population or image), (size,).
 
-    steps: T of the network. images: number of counted images, 0 where all is assumed. told: one
-    line of text on the origin of the numbers.
+    steps: T of the network. images: number of counted images, 0 where all is assumed. description:
+    one line of text on the origin of the numbers.
     """
 
     by_source: dict[str, Float64]
     steps: int
     images: int
-    told: str
+    description: str
 
     def rates(self) -> dict[str, Float64]:
         """Return events per step of the network; the image's are spread over its steps."""

@@ -23,20 +23,20 @@ SYNAPSE_STEPS: Final = 1  # delay of a synapse, in steps
 
 @dataclass(frozen=True)
 class Check:
-    """One limit or feature: `who` needs it, what the chip has, and the likely remedy (`mend`).
+    """One limit or feature: `subject` needs it, what the chip has, and the likely remedy.
 
     value and maximum are numbers in `unit`. For a feature value is None, and maximum is 1 if the
     chip has it, else 0. maximum is None where it is not public. needs: the requirement as text.
     """
 
     name: str
-    who: str
+    subject: str
     needs: str
     value: float | None
     maximum: float | None
     unit: str
     verdict: Verdict
-    mend: str
+    remedy: str
     source: str
     confidence: str
     note: str
@@ -48,18 +48,17 @@ class Check:
     def brief(self) -> str:
         """Return the subject, the value and the maximum."""
         if self.value is None:
-            return f"{self.who}: needs {self.needs}"
-        return (
-            f"{self.who}: needs {self.value:,.10g} {self.unit}, the chip has {self.maximum:,.10g}"
-        )
+            return f"{self.subject}: needs {self.needs}"
+        need = f"{self.value:,.10g} {self.unit}"
+        return f"{self.subject}: needs {need}, the chip has {self.maximum:,.10g}"
 
     def describe(self) -> str:
         """Return one line: subject, value, maximum, remedy."""
         if self.value is None:
-            return f"{self.who}: needs {self.needs}, which the chip lacks; {self.mend}"
+            return f"{self.subject}: needs {self.needs}, which the chip lacks; {self.remedy}"
         return (
-            f"{self.who}: needs {self.value:,.10g} {self.unit} ({self.needs}), "
-            f"the chip has {self.maximum:,.10g}; {self.mend}"
+            f"{self.subject}: needs {self.value:,.10g} {self.unit} ({self.needs}), "
+            f"the chip has {self.maximum:,.10g}; {self.remedy}"
         )
 
 

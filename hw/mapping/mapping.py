@@ -113,7 +113,11 @@ def as_json(mapping: Mapping) -> dict[str, Any]:
         "fits": mapping.fits,
         "hypothetical": mapping.placed is not None and not mapping.fits,
         "checks": [check.as_json() for check in mapping.checks],
-        "events": {"told": events.told, "images": events.images, "steps": events.steps},
+        "events": {
+            "description": events.description,
+            "images": events.images,
+            "steps": events.steps,
+        },
         "placement": None,
     }
     if mapping.placed is not None:

@@ -60,7 +60,7 @@ def checks_table(mapping: Mapping, name: str) -> Table:
         [
             (
                 check.name.replace("_per_core", "").replace("_per_neuron", "").replace("_", " "),
-                check.who,
+                check.subject,
                 _needs(check),
                 _has(check),
                 VERDICTS[check.verdict],
@@ -168,7 +168,7 @@ def _row(use: CoreUse) -> list[str]:
 def notes(mapping: Mapping, placed: Placed) -> list[str]:
     """Return the assumptions behind the numbers, one per line."""
     mesh = placed.placement.mesh
-    lines = [f"Events: {mapping.events.told}."]
+    lines = [f"Events: {mapping.events.description}."]
     fullest = max(placed.uses, key=lambda use: use.utilisation)
     if fullest.shares:
         key = max(fullest.shares, key=lambda name: fullest.shares[name])

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipvae_snn.cli.options import JsonOption, SeedOption
-from ipvae_snn.cli.tables import as_table, footnote
+from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import Shown, watching
-from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from ipvae_snn.conversion.figures import ConversionReport
     from ipvae_snn.training.trainer import TrainProgress
-    from ipvae_snn.workflows.demo import DemoResult
     from ipvae_snn.workflows.export import Exported
 
 
@@ -30,17 +28,14 @@ def demo(
 
     screen = console(quiet=as_json)
     with watching(screen) as line:
-        shown = Told(screen, line)
+        shown = DemoDisplay(screen, line)
         listener = workflow.Listener(line.update, shown.training, shown.converted, shown.exported)
         result = workflow.demo(out, workflow.DemoSettings(seed), listener)
-    if as_json:
-        emit_json(result.as_json())
-    else:
-        show(screen, result, workflow.PRETRAINED)
+    deliver(result, as_json)
     result.require_equal()
 
 
-class Told:
+class DemoDisplay:
     """Progress of the demo: the current stage on a line, and finished results above it."""
 
     def __init__(self, screen: "Console", line: Shown) -> None:
@@ -59,28 +54,9 @@ class Told:
         self.screen.print(
             f"converted to [bold]{network}[/]: no sum exceeds {100 * worst:.0f} % of its range; "
             f"a neuron passes the rate cap of {report.certificate.rate_cap:.0f} spikes per step "
-            f"with a probability below {report.certificate.barrier:.0e}, for every image"
+            f"with a probability below {report.certificate.rate_bound:.0e}, for every image"
         )
 
     def exported(self, done: "Exported") -> None:
         """Print an export that passed its check."""
         self.screen.print(f"exported to [bold]{done.out}[/], equal to the reference")
-
-
-def show(screen: "Console", result: "DemoResult", pretrained: str) -> None:
-    """Print both comparisons, the sources of the figures, and the paths of the pictures."""
-    comparison = result.comparison
-    screen.print(as_table(comparison))
-    screen.print(f"For comparison, trained longer: the pretrained [bold]{pretrained}[/]")
-    screen.print(as_table(result.pretrained))
-    screen.print(footnote(comparison), highlight=False)
-    screen.print(f"data: {comparison.citation}", highlight=False)
-    screen.print(f"pictures: {', '.join(map(str, result.pictures))}")
-    if comparison.all_equal:
-        screen.print(
-            "[green]all integer back ends are equal, spike by spike[/]; "
-            f"{100 * comparison.counts_equal:.2f} % of their counts equal float's"
-        )
-    if not result.with_lava:
-        screen.print("[yellow]no Lava row: run `ipvae-snn lava setup` (needs Python 3.10)[/]")
-    screen.print(f"{result.seconds:.0f} s in total")

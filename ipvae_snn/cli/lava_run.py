@@ -2,10 +2,9 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from ipvae_snn.cli.options import (
     DataOption,
@@ -19,12 +18,9 @@ from ipvae_snn.cli.options import (
     StepsOption,
     TimeoutOption,
 )
+from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import watching
-from ipvae_snn.report.json_files import emit_json
-from ipvae_snn.report.terminal import console, number, table
-
-if TYPE_CHECKING:
-    from ipvae_snn.workflows.lava import LavaRuns
+from ipvae_snn.report.terminal import console
 
 
 class SourceChoice(str, Enum):
@@ -76,44 +72,4 @@ def lava_run(
     choice = workflow.LavaChoice(sources, fused, replicas, monitor, raster, out)
     with watching(console(quiet=True), "", out, (timeout, stall)) as line:
         result = workflow.simulate_file(network, images, request, choice, line.update)
-    if as_json:
-        emit_json(result.as_json())
-        return
-    console().print(as_table(result))
-    for path in (raster, out):
-        if path is not None:
-            console().print(f"[bold]{path}[/] written", highlight=False)
-
-
-def as_table(result: "LavaRuns") -> Table:
-    """Return a table with one column per run."""
-    runs = result.figures()
-    shown = table(
-        f"Lava, {result.program.circuit} circuit: means of {result.images} images, "
-        f"{result.steps} steps",
-        "",
-        *(f"image as {name}" for name in runs),
-    )
-    rows = {
-        "spikes": [run["spikes"] for run in runs.values()],
-        **_traffic(list(runs.values())),
-        "words written by the host": [float(run["host_writes"]) for run in runs.values()],
-        "saturated, all images and steps": [float(run["saturated"]) for run in runs.values()],
-    }
-    for label, values in rows.items():
-        shown.add_row(label, *(number(value, 0) for value in values))
-    shown.add_row("ms per time step", *(number(run["ms_a_time_step"], 3) for run in runs.values()))
-    return shown
-
-
-def _traffic(runs: list[dict[str, Any]]) -> dict[str, list[float | None]]:
-    """Return messages and operations per connection, and the sum of operations."""
-    names = list(dict.fromkeys(name for run in runs for name in run["traffic"]))
-    rows: dict[str, list[float | None]] = {}
-    for key, label in (("messages", "messages"), ("operations", "synaptic operations")):
-        for name in names:
-            rows[f"{label}, {name}"] = [run["traffic"].get(name, {}).get(key) for run in runs]
-    rows["synaptic operations, all"] = [
-        sum(part["operations"] for part in run["traffic"].values()) for run in runs
-    ]
-    return rows
+    deliver(result, as_json)

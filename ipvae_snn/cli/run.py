@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,12 +18,9 @@ from ipvae_snn.cli.options import (
     TimeoutOption,
     network_path,
 )
+from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import watching
-from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console
-
-if TYPE_CHECKING:
-    from ipvae_snn.workflows.run import RunResult
 
 
 class OnOverflow(str, Enum):
@@ -77,20 +74,4 @@ def run(
     text = f"up to {limit} images, {steps} steps"
     with watching(console(quiet=True), text, out, (timeout, stall)):
         result = workflow.run_file(network, images, request, options)
-    if as_json:
-        emit_json(result.as_json())
-    else:
-        console().print(summary(result))
-
-
-def summary(result: "RunResult") -> str:
-    """Return a run in one line."""
-    quality, saturated = result.quality, result.saturation_summary
-    return (
-        f"[bold]{result.out}[/]: {len(result.images)} images of {result.images.name}, "
-        f"{result.steps} steps on {result.backend} in {result.seconds:.2f} s; "
-        f"R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
-        f"{result.spikes_per_image:.0f} spikes per image"
-        + (f"; {result.saturated_pixels} pixels saturated" if result.saturated_pixels else "")
-        + (f"; saturated: {saturated}" if saturated else "")
-    )
+    deliver(result, as_json)

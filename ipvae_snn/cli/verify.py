@@ -1,9 +1,5 @@
 """`ipvae-snn verify`: exit 0 only if all back ends equal the reference in counts and states."""
 
-from typing import TYPE_CHECKING
-
-from rich.table import Table
-
 from ipvae_snn.cli.options import (
     BackendsOption,
     DataOption,
@@ -16,12 +12,9 @@ from ipvae_snn.cli.options import (
     StepsOption,
     listed,
 )
+from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import watching
-from ipvae_snn.report.json_files import emit_json
-from ipvae_snn.report.terminal import console, table
-
-if TYPE_CHECKING:
-    from ipvae_snn.workflows.verify import Verification
+from ipvae_snn.report.terminal import console
 
 
 def verify(
@@ -40,27 +33,7 @@ def verify(
 
     images = workflow.ImageChoice(data, split, limit, data_root)
     request = workflow.RunRequest(steps, seed)
-    screen = console(quiet=as_json)
-    with watching(screen) as line:
+    with watching(console(quiet=as_json)) as line:
         result = workflow.verify_file(network, images, request, listed(backends), line.update)
-    if as_json:
-        emit_json(result.as_json())
-    else:
-        screen.print(as_table(result, workflow.REFERENCE))
+    deliver(result, as_json)
     result.require_equal()
-    if not as_json:
-        screen.print(f"[green]all {result.compared:,} counts and states are equal[/]")
-
-
-def as_table(result: "Verification", reference: str) -> Table:
-    """Return one row per back end: seconds and verdict."""
-    title = (
-        f"{result.images} images of {result.data}, {result.steps} steps, {result.neurons} neurons, "
-        f"seed {result.seed}"
-    )
-    shown = table(title, "back end", "seconds", "counts and states")
-    for each in result.backends:
-        verdict = "[green]equal[/]" if each.equal else "[red]DIFFERENT[/]"
-        verdict = "reference" if each.backend == reference else verdict
-        shown.add_row(each.backend, f"{each.seconds:.2f}", verdict)
-    return shown

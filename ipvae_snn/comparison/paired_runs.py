@@ -22,14 +22,14 @@ LN2: Final = float(np.log(2.0))
 
 @dataclass(frozen=True)
 class Pair:
-    """A float network, its integer network `program`, and N images for both.
+    """A float network, its integer network `integer`, and N images for both.
 
     images (N, M) float32 for the float network; pixels (N, M) uint8 for the integer one. A step of
     the integer network is one update, so `network` is stored with one update per step.
     """
 
     network: FloatNetwork
-    program: IntegerNetwork
+    integer: IntegerNetwork
     images: Float32
     pixels: UInt8
 
@@ -38,7 +38,7 @@ class Pair:
 
         Raises ConversionError for a network that no integer network expresses, as `convert` does.
         """
-        network, integer = self.network.with_single_updates(), self.program
+        network, integer = self.network.with_single_updates(), self.integer
         object.__setattr__(self, "network", network)
         if (network.n_pixels, network.n_neurons) != (integer.n_pixels, integer.n_neurons):
             raise DataError(
@@ -55,7 +55,7 @@ class Pair:
     @property
     def unit(self) -> float:
         """One unit of the integer network's membrane potential in nats."""
-        return LN2 / (1 << self.program.neurons.fraction_bits)
+        return LN2 / (1 << self.integer.neurons.fraction_bits)
 
     def nats(self, states: Integers) -> Float64:
         """Return the integer network's membrane potentials in nats."""
@@ -63,14 +63,14 @@ class Pair:
 
     def rounded(self, states: Float64) -> Int32:
         """Return potentials in nats, rounded to states of the integer network."""
-        group = self.program.neurons
+        group = self.integer.neurons
         units = np.clip(np.rint(states / self.unit), group.state_min, group.state_max)
         return units.astype(np.int32)
 
     def check(self, steps: int, seeds: tuple[int, ...]) -> None:
         """Raise DataError for steps or seeds out of range."""
         for seed in seeds:
-            check_request(self.program, self.pixels, RunRequest(steps, seed))
+            check_request(self.integer, self.pixels, RunRequest(steps, seed))
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Bloc
     The result does not depend on the size of blocks or on `threads`.
     """
     d = reference.dynamics(pair.network)
-    prepared = compiled.prepare(pair.program)
+    prepared = compiled.prepare(pair.integer)
     for first_row in range(0, len(pair.images), IMAGES):
         rows = slice(first_row, min(first_row + IMAGES, len(pair.images)))
         f = reference.start(d, pair.images[rows], seed, first_row)

@@ -123,7 +123,7 @@ def seed_sums(
                 where = step - 1 - span.start
                 for figures, side, decoded in (
                     (floats, truth, reconstruct(pair.network, truth.counts[:, where])),
-                    (integers, own, decode(pair.program, own.counts[:, where])),
+                    (integers, own, decode(pair.integer, own.counts[:, where])),
                 ):
                     values = _figures(pair.images[block.rows], side, where, decoded, energy)
                     for name in FIGURES:

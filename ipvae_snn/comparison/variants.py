@@ -11,7 +11,7 @@ from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.inference import reference
 from ipvae_snn.inference.reference import Dynamics
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.units import Meaning, meaning, pixel_values
+from ipvae_snn.ir.units import RealNetwork, pixel_values, real_network
 from ipvae_snn.kernels import rows as run
 from ipvae_snn.kernels.float64 import Loop, Rules
 
@@ -56,7 +56,7 @@ def variants(pair: Pair) -> dict[str, Variant]:
     FLOAT and BASE come first; where no pixel is left out, FLOAT is the reference of all.
     """
     full = reference.dynamics(pair.network)
-    means = meaning(pair.program, full.step_size)
+    means = real_network(pair.integer, full.step_size)
     phi = pair.network.phi.astype(np.float64)
     whole = Variant(full, full.u0, phi)
     result = {FLOAT: whole}
@@ -66,13 +66,13 @@ def variants(pair: Pair) -> dict[str, Variant]:
         result[BASE] = Variant(base, full.u0, phi)
         result["left_out_pixels"] = replace(result[BASE], reference=FLOAT, run=BASE)
     plain = Variant(base, full.u0, phi, name)
-    apart = _tensors(base, phi, means, pair.program)
+    apart = _tensors(base, phi, means, pair.integer)
     joined = apart.pop("weights_and_bias")
     result["pixel_levels"] = replace(plain, levels=True)
     result |= {key: replace(plain, dynamics=d) for key, d in apart.items()}
     result["initial_state"] = replace(plain, initial_state=means.initial_state)
     result["weights_and_bias"] = replace(plain, dynamics=joined)
-    if pair.program.residual is not None:
+    if pair.integer.residual is not None:
         result["residual"] = replace(plain, residual=True, prediction=phi)
     result["state_rounding"] = replace(plain, rounded=True)
     result["clamps"] = replace(plain, clamped=True)
@@ -94,7 +94,7 @@ def variants(pair: Pair) -> dict[str, Variant]:
 
 
 def _tensors(
-    base: Dynamics, phi: Float64, means: Meaning, network: IntegerNetwork
+    base: Dynamics, phi: Float64, means: RealNetwork, network: IntegerNetwork
 ) -> dict[str, Dynamics]:
     """Return the dynamics with the integer weights, self-inhibition or bias, and with all of them.
 
@@ -133,7 +133,7 @@ def last_step(
     """
     images: Floats = pair.images[rows]
     if variant.levels:
-        images = pixel_values(pair.program, pair.pixels[rows])
+        images = pixel_values(pair.integer, pair.pixels[rows])
     d = replace(variant.dynamics, u0=variant.initial_state)
     if variant.plain:
         done = reference.advance(d, reference.start(d, images, seed, rows.start), steps, threads)
@@ -146,7 +146,7 @@ def last_step(
 
 
 def _rules(pair: Pair, variant: Variant) -> Rules:
-    group = pair.program.neurons
+    group = pair.integer.neurons
     return Rules(
         drawn=variant.drawn,
         clamped=variant.clamped,
@@ -157,15 +157,15 @@ def _rules(pair: Pair, variant: Variant) -> Rules:
         highest=group.state_max,
         excitation_max=group.excitation_max * pair.unit,
         update_min=group.update_min * pair.unit,
-        own=pair.program.own_inhibition * (pair.unit / (1 << group.extra_bits)),
-        sampling=compiled.prepare(pair.program).constants.sampling,
+        own=pair.integer.own_inhibition * (pair.unit / (1 << group.extra_bits)),
+        sampling=compiled.prepare(pair.integer).constants.sampling,
         loop=_loop(pair, variant),
     )
 
 
 def _loop(pair: Pair, variant: Variant) -> Loop:
     """Return the loop through the pixels; the rest of G's diagonal is self-inhibition."""
-    d, prediction, layer = variant.dynamics, variant.prediction, pair.program.residual
+    d, prediction, layer = variant.dynamics, variant.prediction, pair.integer.residual
     beyond = np.zeros(len(d.bias))
     if prediction is None:
         prediction = np.zeros_like(d.feed_forward)
@@ -175,6 +175,6 @@ def _loop(pair: Pair, variant: Variant) -> Loop:
         forward=np.ascontiguousarray(d.feed_forward),
         prediction=np.ascontiguousarray(prediction.T),
         beyond=beyond,
-        value=float(pair.program.input.scale),
+        value=float(pair.integer.input.scale),
         limit=float(layer.limit if layer else 0),
     )

@@ -12,7 +12,7 @@ from ipvae_snn.arrays import Bool, Float64
 from ipvae_snn.conversion.calibration import Calibration
 from ipvae_snn.conversion.quantise import QuantisedRows, least_salient, quantise_rows
 from ipvae_snn.conversion.second_moments import WITHIN, Moments
-from ipvae_snn.conversion.stability import ENERGY_RANGE, OwnInhibition, energy_margin
+from ipvae_snn.conversion.stability import ENERGY_RANGE, RequiredInhibition, energy_margin
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.models.float_network import FloatNetwork
 
@@ -54,8 +54,8 @@ class RoundedCircuit:
 
     back: the lateral connection, or the prediction. self_inhibition, loop_inhibition, bias (K,)
     are real numbers. competition (K, K): what the integers express, self-inhibition included.
-    shift: self-inhibition added to every neuron for the energy statement. raised: number of neurons
-    that are strengthened further for the rate bound. residual_limit: 0 for one layer.
+    shift: self-inhibition added to every neuron for the energy statement. strengthened: number of
+    neurons that are strengthened further for the rate bound. residual_limit: 0 for one layer.
     """
 
     feedforward: QuantisedRows
@@ -65,7 +65,7 @@ class RoundedCircuit:
     bias: Float64
     competition: Float64
     shift: float
-    raised: int
+    strengthened: int
     residual_limit: int
 
 
@@ -97,7 +97,7 @@ def one_layer(
     moments: Moments,
     code: InputCode,
     rounding: Rounding,
-    required: OwnInhibition,
+    required: RequiredInhibition,
 ) -> RoundedCircuit:
     """Return the one-layer circuit: lateral weights, then feed-forward weights that compensate.
 
@@ -142,7 +142,7 @@ def one_layer(
         bias=compensation - target.threshold - target.soft,
         competition=competition + target.soft * np.eye(len(own)),
         shift=shift,
-        raised=int((strengthened > own + shift + 1e-9).sum()),
+        strengthened=int((strengthened > own + shift + 1e-9).sum()),
         residual_limit=0,
     )
 
@@ -153,7 +153,7 @@ def two_layer(
     moments: Moments,
     code: InputCode,
     rounding: Rounding,
-    required: OwnInhibition,
+    required: RequiredInhibition,
 ) -> RoundedCircuit:
     """Return the two-layer circuit: predictions in levels of the input, residuals fed forward.
 
@@ -197,7 +197,7 @@ def two_layer(
         bias=wanted - result - soft_mean - target.threshold - target.soft,
         competition=competition,
         shift=shift,
-        raised=int((added > shift + target.soft + 1e-9).sum()),
+        strengthened=int((added > shift + target.soft + 1e-9).sum()),
         residual_limit=limit,
     )
 

@@ -23,10 +23,10 @@ from ipvae_snn.conversion.figures import ConversionReport, build_report
 from ipvae_snn.conversion.quantise import finer
 from ipvae_snn.conversion.second_moments import second_moments
 from ipvae_snn.conversion.stability import (
-    GENTLE,
+    EXEMPT,
     LARGEST_GAIN,
     Limits,
-    OwnInhibition,
+    RequiredInhibition,
     least_own_inhibition,
     loop_gain,
 )
@@ -136,7 +136,7 @@ def convert(
 
 def _limits(
     network: FloatNetwork, calibration: Calibration, target: Target, fraction_bits: int
-) -> tuple[Limits, OwnInhibition]:
+) -> tuple[Limits, RequiredInhibition]:
     """Return the clamps, and the self-inhibition that a neuron needs for the rate bound.
 
     The rate cap is the lowest one, in octaves above calibration, below which nearly all neurons
@@ -145,7 +145,7 @@ def _limits(
     """
     own = np.diagonal(target.competition) + target.soft
     excitation = min(calibration.excitation_max, network.clip)
-    result: list[tuple[float, Limits, OwnInhibition]] = []
+    result: list[tuple[float, Limits, RequiredInhibition]] = []
     for more in range(MORE_OCTAVES + 1):
         state_max = _state_max(network, calibration, fraction_bits, HEADROOM_OCTAVES + more)
         limits = Limits(
@@ -156,7 +156,7 @@ def _limits(
             max_count=_max_count(state_max, fraction_bits),
         )
         least = least_own_inhibition(limits, signed_limit(STATE_BITS))
-        required = OwnInhibition(float(least), GENTLE * target.unit / _rate(limits))
+        required = RequiredInhibition(float(least), EXEMPT * target.unit / _rate(limits))
         share = float((required.strengthened(own) > own).mean())
         if least <= signed_limit(STATE_BITS):
             result.append((share, limits, required))

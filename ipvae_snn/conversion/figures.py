@@ -11,13 +11,13 @@ from ipvae_snn.conversion.circuits import RoundedCircuit, Target, energy_rates
 from ipvae_snn.conversion.quantise import QuantisedRows
 from ipvae_snn.conversion.sampler_law import law_bounds, tail_mass
 from ipvae_snn.conversion.stability import (
-    BARRIER,
     ENERGY_RANGE,
-    GENTLE,
+    EXEMPT,
+    RATE_BOUND,
     Limits,
-    barrier,
     energy_margin,
     loop_gain,
+    rate_bound,
     smallest_eigenvalue,
 )
 from ipvae_snn.ir.bounds import worst_partial_sum
@@ -61,9 +61,9 @@ class Certificate:
     """Proved and measured stability of the competition (docs/numerics.md, Stability).
 
     rate_cap: spikes per step. excitation: largest input of a neuron in a step, without its own
-    inhibition, nats. barrier: the rate bound, on P(a neuron passes the rate cap in a step), for
-    every image and every activity of the other neurons; barrier_limit: its largest allowed value.
-    raised: number of neurons strengthened for it. gentle: number of exempt neurons.
+    inhibition, nats. rate_bound: on P(a neuron passes the rate cap in a step), for every image and
+    every activity of the other neurons; rate_bound_limit: its largest allowed value.
+    strengthened: number of neurons strengthened for it. exempt: number of exempt neurons.
     smallest_eigenvalue: of the symmetrised integer competition, nats per spike, self-inhibition
     included; float_eigenvalue: of the float competition. energy_margin: see
     `stability.energy_margin`; not negative if the energy statement holds up to energy_rate (median
@@ -74,10 +74,10 @@ class Certificate:
 
     rate_cap: float
     excitation: float
-    barrier: float
-    barrier_limit: float
-    raised: int
-    gentle: int
+    rate_bound: float
+    rate_bound_limit: float
+    strengthened: int
+    exempt: int
     smallest_eigenvalue: float
     float_eigenvalue: float
     energy_margin: float
@@ -189,17 +189,17 @@ def _certificate(
     competition = circuit.competition / target.unit
     rates = energy_rates(calibration)
     cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))
-    passes = barrier(network.own_inhibition, limits)
+    passes = rate_bound(network.own_inhibition, limits)
     per_nat = target.unit * (1 << group.extra_bits)
-    gentle = (network.own_inhibition - 1) * cap < GENTLE * per_nat
+    exempt = (network.own_inhibition - 1) * cap < EXEMPT * per_nat
     own = circuit.self_inhibition + circuit.loop_inhibition
     return Certificate(
         rate_cap=float(cap),
         excitation=group.excitation_max / target.unit,
-        barrier=float(passes[~gentle].max(initial=0.0)),
-        gentle=int(gentle.sum()),
-        barrier_limit=BARRIER,
-        raised=circuit.raised,
+        rate_bound=float(passes[~exempt].max(initial=0.0)),
+        exempt=int(exempt.sum()),
+        rate_bound_limit=RATE_BOUND,
+        strengthened=circuit.strengthened,
         smallest_eigenvalue=smallest_eigenvalue((competition + competition.T) / 2),
         float_eigenvalue=smallest_eigenvalue(target.competition / target.unit),
         energy_margin=energy_margin(competition, target.threshold / target.unit, rates),

@@ -60,13 +60,13 @@ def stability_table(report: ConversionReport) -> Table:
         [
             (
                 "rate bound (probability per step)",
-                f"{proof.barrier:.1g}",
-                f"at most {proof.barrier_limit:.0g}",
+                f"{proof.rate_bound:.1g}",
+                f"at most {proof.rate_bound_limit:.0g}",
             ),
             ("  rate cap, spikes per step", number(proof.rate_cap, 0)),
             ("  largest excitation, nats", number(proof.excitation)),
-            ("  neurons strengthened for it", f"{proof.raised}"),
-            ("  neurons exempt from it", f"{proof.gentle}"),
+            ("  neurons strengthened for it", f"{proof.strengthened}"),
+            ("  neurons exempt from it", f"{proof.exempt}"),
             (
                 f"energy margin up to {proof.energy_rate:.0f} spikes per step",
                 f"{proof.energy_margin:.1g}",

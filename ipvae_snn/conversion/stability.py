@@ -3,8 +3,8 @@
 There are three statements.
 
 **Rate bound**: a neuron's own spikes keep it below the rate cap, for every image and every activity
-of the other neurons. It passes the cap with a probability below BARRIER per step. Neurons whose
-self-inhibition is so weak that even at the cap their own gain stays below GENTLE nats per step are
+of the other neurons. It passes the cap with a probability below RATE_BOUND per step. Neurons whose
+self-inhibition is so weak that even at the cap their own gain stays below EXEMPT nats per step are
 exempt: they cannot overshoot, and the cap stops them.
 
 **Energy**: within the rates of calibration (times ENERGY_RANGE), no pattern of activity gains more
@@ -25,8 +25,8 @@ from scipy.stats import poisson
 
 from ipvae_snn.arrays import Float64, Int64
 
-BARRIER: Final = 1e-6  # per neuron and step
-GENTLE: Final = 1.0
+RATE_BOUND: Final = 1e-6  # per neuron and step
+EXEMPT: Final = 1.0
 ENERGY_RANGE: Final = 1.5
 LARGEST_GAIN: Final = 2.0  # |1 - gain| < 1
 PIECES: Final = 256  # intervals of the range below the cap; bounds hold within each
@@ -43,7 +43,7 @@ class Limits:
     max_count: int
 
 
-def barrier(own: Int64, limits: Limits) -> Float64:
+def rate_bound(own: Int64, limits: Limits) -> Float64:
     """Return the rate bound (K,): a bound on P(the potential passes state_max in a step).
 
     own (K,): what a spike of the neuron subtracts from its own update, in units of the current. A
@@ -70,24 +70,24 @@ def least_own_inhibition(limits: Limits, most: int) -> int:
     below, above = 0, most + 1
     while above - below > 1:
         middle = (below + above) // 2
-        holds = barrier(np.array([middle]), limits)[0] <= BARRIER
+        holds = rate_bound(np.array([middle]), limits)[0] <= RATE_BOUND
         below, above = (below, middle) if holds else (middle, above)
     return above
 
 
 @dataclass(frozen=True)
-class OwnInhibition:
+class RequiredInhibition:
     """Self-inhibition that the rate bound requires, in units of the potential per spike.
 
-    At least `least`, unless it is below `gentle`, GENTLE nats at the rate cap.
+    At least `least`, unless it is below `exempt`, EXEMPT nats at the rate cap.
     """
 
     least: float
-    gentle: float
+    exempt: float
 
     def strengthened(self, own: Float64) -> Float64:
         """Return the self-inhibitions (K,), strengthened where the rate bound requires it."""
-        return np.where(own < self.gentle, own, np.maximum(own, self.least))
+        return np.where(own < self.exempt, own, np.maximum(own, self.least))
 
 
 def energy_margin(competition: Float64, threshold: Float64, rates: Float64) -> float:

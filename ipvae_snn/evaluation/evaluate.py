@@ -10,9 +10,9 @@ from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.evaluation.figures import Moment, gather, judge_of
+from ipvae_snn.evaluation.figures import StepFigures, gather, judge_of
 from ipvae_snn.inference import fast
-from ipvae_snn.inference.fast import Circuit
+from ipvae_snn.inference.fast import GramNetwork
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.kernels.rows import Progress
 from ipvae_snn.metrics import estimates, sparseness
@@ -73,7 +73,7 @@ class Evaluation:
     seed: int
     kl_form: KlForm
     training_steps: int
-    moments: tuple[Moment, ...]
+    moments: tuple[StepFigures, ...]
     spikes_per_image: Estimate
     lifetime_sparseness: Estimate
     population_sparseness: Estimate
@@ -84,7 +84,7 @@ class Evaluation:
     worst_image: int
 
     @property
-    def last(self) -> Moment:
+    def last(self) -> StepFigures:
         """The figures after all steps."""
         return self.moments[-1]
 
@@ -134,7 +134,7 @@ def evaluate(
     done since its last call. Images are run CHUNK at a time, and no history is kept. Raises
     DataError for images of another size or kind.
     """
-    c = fast.circuit(network)
+    c = fast.gram_network(network)
     judge = judge_of(network, request.kl)
     steps = recorded_steps(request.steps, request.training_steps)
     figures: list[list[dict[str, Float64]]] = [[] for _ in steps]
@@ -191,7 +191,7 @@ def final_rates(
     report: Report = lambda image_steps: None,
 ) -> Float32:
     """Return the rates (N, K) after all steps, for fitting a read-out on these images."""
-    c = fast.circuit(network)
+    c = fast.gram_network(network)
     rates = []
     for first, pixels in _chunks(images.pixels):
         key = TRAINING_KEY + first
@@ -201,7 +201,7 @@ def final_rates(
 
 
 def _advance(
-    c: Circuit, p: Progress, step: int, request: EvaluationRequest, report: Report
+    c: GramNetwork, p: Progress, step: int, request: EvaluationRequest, report: Report
 ) -> Progress:
     if step > p.step:
         report(len(p) * (step - p.step))

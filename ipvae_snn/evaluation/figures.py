@@ -18,7 +18,7 @@ Judge = Callable[[Float32, Progress, Float32, Float32, Float32], dict[str, Float
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepFigures:
     """Means over the images after `step` steps, with 95 % intervals.
 
     r2 and mse (per pixel) are those of one sample's reconstruction phi z with z ~ Poisson(exp(u)),
@@ -45,7 +45,7 @@ class Moment:
 
 
 def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
-    """Return the function that computes each image's figures (N,), by the names of Moment."""
+    """Return the function that computes each image's figures (N,), by the names of StepFigures."""
     log_sigma = torch.from_numpy(network.log_sigma.astype(np.float64))
     precision = linear_gaussian.precision(log_sigma).numpy().astype(np.float32)
     normaliser = float(linear_gaussian.log_normaliser(log_sigma))
@@ -76,7 +76,7 @@ def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
 
 def gather(
     steps: tuple[int, ...], figures: list[list[dict[str, Float64]]]
-) -> tuple[tuple[Moment, ...], int]:
+) -> tuple[tuple[StepFigures, ...], int]:
     """Return the figures by step, and the last step's worst image (0 if none has an R2)."""
     moments = []
     worst = 0
@@ -88,7 +88,7 @@ def gather(
             name: estimates.estimate(values[name]) for name in ("kl", "free_energy", "du_norm")
         }
         moments.append(
-            Moment(
+            StepFigures(
                 step=step,
                 corner=corner(values["r2"], values["zeros"]),
                 kl=moved["kl"] if step else None,

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from ipvae_snn.arrays import Float32, Floats
 from ipvae_snn.data import ImageSet
 from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation
-from ipvae_snn.evaluation.figures import Moment
+from ipvae_snn.evaluation.figures import StepFigures
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.document import Picture
@@ -23,7 +23,7 @@ COLOURS: Final = ("tab:blue", "tab:orange")
 CONVERGENCE_SIZE: Final = (6.4, 7.2)
 DICTIONARY_SIZE: Final = (6.4, 8.2)
 
-Value = Callable[[Moment], Estimate | None]
+Value = Callable[[StepFigures], Estimate | None]
 
 
 def pictures(
@@ -172,7 +172,7 @@ def _ticks(steps: Sequence[int]) -> list[int]:
 
 def _curve(
     axes: Axes,
-    moments: Sequence[Moment],
+    moments: Sequence[StepFigures],
     value: Value,
     label: str,
     colour: str,

@@ -117,7 +117,7 @@ class FromCheckpoint(Dynamics):
         return model, DenseDictionary(self.phi, self.log_sigma)
 
 
-class FromProgram(Dynamics):
+class FromInteger(Dynamics):
     """Dynamics by an integer network's weights in real numbers, with hard clamps.
 
     One-layer: du = x feedforward^T + bias - z competition^T. Two-layer: du = (x - z

@@ -17,7 +17,7 @@ from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.frameworks.float_dynamics import (
     Dynamics,
     FromCheckpoint,
-    FromProgram,
+    FromInteger,
     Gradient,
     draw,
 )
@@ -70,18 +70,18 @@ class IntegerLayer(Layer):
     def __init__(self, network: IntegerNetwork) -> None:
         super().__init__()
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
-        self.program = IntegerTorch(network)
+        self.integer = IntegerTorch(network)
         self._shown: _Shown | None = None
         self.saturated: Tensor | None = None
 
     def initial(self, n_rows: int) -> Tensor:
         """Return the potentials (n_rows, K) at which an image appears."""
-        return self.program.initial(n_rows)
+        return self.integer.initial(n_rows)
 
     def advance(self, input_: Tensor, v: Tensor, keys: Keys) -> tuple[Tensor, Tensor]:
         """Return the reference's counts, as floats, and its next potentials."""
-        levels = to_levels(self.program.network.input, flat(input_, self.n_pixels))
-        counts, after, self.saturated = self.program.step(v, self._held(levels), keys)
+        levels = to_levels(self.integer.network.input, flat(input_, self.n_pixels))
+        counts, after, self.saturated = self.integer.step(v, self._held(levels), keys)
         return counts.to(torch.get_default_dtype()), after
 
     def _held(self, levels: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class IntegerLayer(Layer):
         They depend only on the levels. The cache therefore changes no result; it saves time if an
         image is shown for many steps.
         """
-        shown, network = self._shown, self.program.network
+        shown, network = self._shown, self.integer.network
         if (
             shown is None
             or shown.network is not network  # another was loaded from a state dict
@@ -98,12 +98,12 @@ class IntegerLayer(Layer):
             or not torch.equal(shown.levels, levels)
         ):
             # a copy: the caller may write its next image into the same tensor
-            shown = self._shown = _Shown(network, levels.clone(), self.program.held(levels))
+            shown = self._shown = _Shown(network, levels.clone(), self.integer.held(levels))
         return shown.held
 
     def extra_repr(self) -> str:
         """Return sizes, mode, bits of the weights, and circuit."""
-        network = self.program.network
+        network = self.integer.network
         return (
             f"{self.n_pixels}, {self.n_neurons}, mode='integer', bits={weight_bits(network)}, "
             f"circuit={network.circuit!r}"
@@ -204,7 +204,7 @@ def make_layer(
         return FloatLayer(dynamics, code, gradient, temperature)
     if mode == "integer":
         return IntegerLayer(network)
-    dynamics = FromProgram(network, learn_dictionary)
+    dynamics = FromInteger(network, learn_dictionary)
     return FloatLayer(dynamics, network.input, gradient, temperature)
 
 

@@ -19,7 +19,7 @@ ONE: Final = NUMBER(1.0)
 
 
 @dataclass(frozen=True)
-class Circuit:
+class GramNetwork:
     """A float network in Gram form for the kernel.
 
     G (K, K), threshold = exp(log_bias) (K,), u0 (K,), phi (M, K). feed_forward (M, K) is float64,
@@ -65,10 +65,10 @@ class Circuit:
         )
 
 
-def circuit(network: FloatNetwork) -> Circuit:
+def gram_network(network: FloatNetwork) -> GramNetwork:
     """Return the network in Gram form; products are formed in float64 and rounded once."""
     d = dynamics(network)
-    return Circuit(
+    return GramNetwork(
         G=_float32(d.G),
         feed_forward=d.feed_forward,
         threshold=_float32(d.bias),
@@ -85,7 +85,7 @@ def circuit(network: FloatNetwork) -> Circuit:
 
 
 def start(
-    c: Circuit, pixels: Float32, kind: InputKind, name: str, seed: int = 0, first_image: int = 0
+    c: GramNetwork, pixels: Float32, kind: InputKind, name: str, seed: int = 0, first_image: int = 0
 ) -> Progress:
     """Return the images `pixels` (N, M) of `kind` before their first step, at the potentials u0.
 
@@ -96,7 +96,9 @@ def start(
     return rows.start(c.engine, _float32(pixels @ c.feed_forward), seed, first_image)
 
 
-def advance(c: Circuit, p: Progress, steps: int, threads: int = 1, trace: bool = False) -> Progress:
+def advance(
+    c: GramNetwork, p: Progress, steps: int, threads: int = 1, trace: bool = False
+) -> Progress:
     """Return the images `steps` >= 1 steps later; `p` is unchanged.
 
     The result does not depend on `threads`, nor on the division of images and steps into calls.
@@ -113,7 +115,7 @@ def advance(c: Circuit, p: Progress, steps: int, threads: int = 1, trace: bool =
     return done
 
 
-def counts(c: Circuit, p: Progress) -> Float32:
+def counts(c: GramNetwork, p: Progress) -> Float32:
     """Return the first spike counts (N, K) of the next step, drawn at p.state."""
     z: Float32 = np.empty_like(p.state)
     share = Share(0, len(z), p.step * c.inner, 1, np.uint64(p.seed))

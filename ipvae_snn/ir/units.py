@@ -17,7 +17,7 @@ LN2: Final = float(np.log(2.0))
 
 
 @dataclass(frozen=True)
-class Meaning:
+class RealNetwork:
     """An integer network in real numbers, for the step size of its float network.
 
     M pixels, K neurons. feed_forward: drive that a pixel, or a residual neuron, of value 1 causes.
@@ -41,7 +41,7 @@ class Meaning:
     kept: Annotated[Bool, "M"]
 
 
-def meaning(network: IntegerNetwork, step_size: float) -> Meaning:
+def real_network(network: IntegerNetwork, step_size: float) -> RealNetwork:
     """Return `network` in real numbers, for a float network's step size."""
     group = network.neurons
     state_unit = LN2 / (1 << group.fraction_bits)
@@ -49,7 +49,7 @@ def meaning(network: IntegerNetwork, step_size: float) -> Meaning:
     scale = network.input.scale
     lateral = None if network.lateral is None else -drive_unit * real(network.lateral).T
     prediction = None if network.residual is None else scale * real(network.residual.prediction)
-    return Meaning(
+    return RealNetwork(
         feed_forward=np.ascontiguousarray(real(network.feedforward).T) * (drive_unit / scale),
         lateral=None if lateral is None else np.ascontiguousarray(lateral),
         prediction=prediction,

@@ -69,7 +69,8 @@ class _WholeTable:
         widths = column_widths(self.table, options.max_width)
         whole = sum(widths) + _frame(len(widths))
         if self.table.title:
-            yield _WholeText(Text(self.table.title, style="table.title"), whole)
+            title = Text(self.table.title, style="table.title")
+            yield _WholeText(title, max(whole, options.max_width))
         drawn = Table(box=SIMPLE_HEAD)
         for column, width in zip(self.table.columns, widths, strict=True):
             drawn.add_column(Text(column.name), justify=column.align, width=width)
@@ -129,13 +130,3 @@ def _frame(columns: int) -> int:
 
 def _styled(span: Span) -> Text:
     return Text(span.text, style=STYLES[span.tone])
-
-
-def table(title: str, *columns: str, text: bool = False) -> Table:
-    """Return an empty table: the first column is left-aligned, the others right unless `text`."""
-    shown = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
-    for index, column in enumerate(columns):
-        shown.add_column(
-            column, justify="left" if index == 0 or text else "right", no_wrap=index == 0
-        )
-    return shown

@@ -11,7 +11,7 @@ MIN_WARM_UP: Final = 50
 
 
 @dataclass(frozen=True)
-class Moment:
+class ScheduleValues:
     """The scheduled values of one iteration."""
 
     learning_rate: float
@@ -28,7 +28,7 @@ def warm_up_iterations(config: TrainConfig) -> int:
     return max(wanted, min(MIN_WARM_UP, config.iterations // 4))
 
 
-def moment(model: ModelConfig, train: TrainConfig, iteration: int) -> Moment:
+def schedule_values(model: ModelConfig, train: TrainConfig, iteration: int) -> ScheduleValues:
     """Return the scheduled values of `iteration` in 0 .. train.iterations - 1."""
     warm_up = warm_up_iterations(train)
     warming = iteration < warm_up
@@ -41,7 +41,7 @@ def moment(model: ModelConfig, train: TrainConfig, iteration: int) -> Moment:
     cooling = linear(iteration, train.temperature_fraction * train.iterations)
     clip_start = min(train.clip_start, model.clip)
     steps = unrolled_steps(train, iteration)
-    return Moment(
+    return ScheduleValues(
         learning_rate=rate,
         grad_clip=train.grad_clip * (train.grad_clip_warm_up_factor if warming else 1.0),
         # Most of the KL arises on the way from u0, so its mean over T falls as 1 / T.

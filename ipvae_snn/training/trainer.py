@@ -24,7 +24,7 @@ from ipvae_snn.training.health import Step
 from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.run_folder import Record, RunFolder
-from ipvae_snn.training.schedules import Moment, moment
+from ipvae_snn.training.schedules import ScheduleValues, schedule_values
 from ipvae_snn.training.state import TrainingState, save_state
 from ipvae_snn.training.straight_through import FakeRounding
 from ipvae_snn.training.unrolled import Rounded, Unrolling
@@ -48,7 +48,7 @@ class TrainProgress:
 Progress = Callable[[TrainProgress], None]
 
 
-def unrolling(config: Config, now: Moment, keys: UInt64, first_row: int = 0) -> Unrolling:
+def unrolling(config: Config, now: ScheduleValues, keys: UInt64, first_row: int = 0) -> Unrolling:
     """Return the unrolling of inference at the scheduled values `now`."""
     return Unrolling(
         steps=now.steps,
@@ -113,7 +113,7 @@ class Trainer:
         latest: Validation | None = None
         bad = 0
         for iteration in range(done, settings.end):
-            now = moment(self.config.model, settings, iteration)
+            now = schedule_values(self.config.model, settings, iteration)
             step = self._step(iteration, now)
             bad = health.check(step, self.x.shape[-1], iteration, settings, bad)
             done = iteration + 1
@@ -132,13 +132,13 @@ class Trainer:
             progress(TrainProgress(done, settings.end, step.loss, latest, tuple(records)))
         if latest is None:
             # A finished run was resumed: after a kill its model may be one checkpoint behind.
-            now = moment(self.config.model, settings, done - 1)
+            now = schedule_values(self.config.model, settings, done - 1)
             latest = self._validate(done, now)
             if self.processes.leads:
                 self._checkpoint(done, now)
         return latest
 
-    def _step(self, iteration: int, now: Moment) -> Step:
+    def _step(self, iteration: int, now: ScheduleValues) -> Step:
         settings = self.config.train
         batch = batch_indices(len(self.x), settings.batch_size, settings.seed, iteration)
         rows = self.processes.rows(len(batch))
@@ -168,12 +168,12 @@ class Trainer:
         loss, nll, kl, rate = summed.tolist()
         return Step(loss, nll, kl, rate, float(unrolled.max_rate), 0.0)
 
-    def _latents(self, parameters: Parameters, now: Moment) -> LatentModel[Any]:
+    def _latents(self, parameters: Parameters, now: ScheduleValues) -> LatentModel[Any]:
         """Return the model at the present soft clip, at which its weights were learnt."""
         settings = LatentSettings.of(self.config.model, now.clip, self.config.train.kl)
         return latent_model(self.config.model.kind, parameters, settings)
 
-    def _unroll(self, x: Tensor, iteration: int, now: Moment, first_row: int) -> Unrolled:
+    def _unroll(self, x: Tensor, iteration: int, now: ScheduleValues, first_row: int) -> Unrolled:
         parameters = self.model.view()
         keys = noise_keys(self.config.train, iteration, self.config.model.updates_per_step)
         unroll = unrolling(self.config, now, keys, first_row)
@@ -199,7 +199,7 @@ class Trainer:
         dictionary = DenseDictionary.of(parameters)
         return dictionary, None if self.rounding is None else partial(self.rounding, dictionary)
 
-    def _validate(self, iteration: int, now: Moment) -> Validation:
+    def _validate(self, iteration: int, now: ScheduleValues) -> Validation:
         settings = self.config.train
         generator = keyed_generator(self.device, settings.seed, Stream.VALIDATION, iteration)
         parameters = self.model.view()
@@ -215,7 +215,7 @@ class Trainer:
         health.check_validation(result, iteration, settings)
         return result
 
-    def _checkpoint(self, iteration: int, now: Moment) -> None:
+    def _checkpoint(self, iteration: int, now: ScheduleValues) -> None:
         names = dict(self.model.named_parameters())
         state = self.optimiser.state
         moments = {
@@ -246,5 +246,5 @@ class Trainer:
                 }
 
 
-def _record(iteration: int, now: Moment, step: Step) -> Record:
+def _record(iteration: int, now: ScheduleValues, step: Step) -> Record:
     return {"iteration": iteration, "kind": "train", **asdict(step), **asdict(now)}

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ipvae_snn.backends import registry
 from ipvae_snn.comparison.agreement import agreement
-from ipvae_snn.errors import DivergedError
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
 from ipvae_snn.hw.cost.activity import Activity, activity
 from ipvae_snn.hw.cost.energy import chip_energy
@@ -22,6 +21,7 @@ from ipvae_snn.ir.trace import RunRequest, Trace, counts_of
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
 from ipvae_snn.workflows.networks import check_pair
@@ -29,7 +29,7 @@ from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
     "FLOAT",
-    "ORACLE",
+    "REFERENCE",
     "Comparison",
     "Contest",
     "ImageChoice",
@@ -40,69 +40,12 @@ __all__ = [
     "compare_backends",
 ]
 
-FLOAT: Final = "float"
-ORACLE: Final = "reference"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One back end: quality, activity, energy proxy (nJ per image) and time.
-
-    equal: whether all counts and states equal the reference's; None for the float run.
-    us_per_image_step: wall-clock time, including start-up.
-    """
-
-    backend: str
-    r2: float
-    r2_low: float
-    r2_high: float
-    zeros: float
-    spikes_per_image: float
-    synaptic_operations_per_image: float
-    energy_nj_per_image: float | None
-    seconds: float
-    us_per_image_step: float
-    equal: bool | None
-    divergence: str | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All rows, the source of the energies, and the agreement of float and integer counts."""
-
-    rows: tuple[Row, ...]
-    energy_profile: str
-    energy_source: str
-    energy_caveat: str
-    counts_equal: float
-    counts_equal_active: float
-    images: int
-    steps: int
-    seed: int
-    data: str
-    citation: str
-
-    @property
-    def all_equal(self) -> bool:
-        """Whether every integer back end gave the reference's counts and states."""
-        return all(row.equal is not False for row in self.rows)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
-
-    def require_equal(self) -> None:
-        """Raise DivergedError, with the first place of each, if a back end differs."""
-        if not self.all_equal:
-            wrong = [f"{row.backend}: {row.divergence}" for row in self.rows if row.divergence]
-            raise DivergedError("; ".join(wrong))
-
 
 class Networks(NamedTuple):
     """A float network and the integer network that was converted from it."""
 
     floats: FloatNetwork
-    program: IntegerNetwork
+    integer: IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -149,9 +92,9 @@ def bench_files(
     ConfigError for an unknown back end or profile. A divergence is part of the result.
     """
     networks = Networks(load_float_network(checkpoint), load_network(network))
-    wanted = networks.program.provenance.get("checkpoint_sha256", "")
+    wanted = networks.integer.provenance.get("checkpoint_sha256", "")
     check_pair(networks.floats.source, wanted, str(checkpoint), str(network))
-    images = choice.encoded_for(networks.program)
+    images = choice.encoded_for(networks.integer)
     return compare_backends(networks, images, request, contest, report).comparison
 
 
@@ -168,13 +111,13 @@ def compare_backends(
     ends do. A divergence is part of the result.
     """
     # A step of the integer network is one update, so the float network takes one per step too.
-    floats, network = networks.floats.with_single_updates(), networks.program
+    floats, network = networks.floats.with_single_updates(), networks.integer
     profile = load_profile(contest.energy)
     traced = replace(request, trace=True)
     runs: dict[str, Callable[[], Trace]] = {
         FLOAT: partial(run_float, floats, images.floats.pixels, traced)
     }
-    for name in (ORACLE, *(name for name in contest.backends if name not in (FLOAT, ORACLE))):
+    for name in (REFERENCE, *(name for name in contest.backends if name not in (FLOAT, REFERENCE))):
         runs[name] = partial(registry.load_backend(name), network, images.pixels, traced)
     finished: dict[str, Finished] = {}
     for name, execute_now in runs.items():
@@ -183,10 +126,10 @@ def compare_backends(
         trace = execute_now()
         finished[name] = Finished(name, trace, time.perf_counter() - start)
     traces = {name: run.trace for name, run in finished.items()}
-    match = agreement(traces[FLOAT], traces[ORACLE], network)
+    match = agreement(traces[FLOAT], traces[REFERENCE], network)
     comparison = Comparison(
         rows=tuple(
-            _row(run, traces[ORACLE], network, images, profile) for run in finished.values()
+            _row(run, traces[REFERENCE], network, images, profile) for run in finished.values()
         ),
         energy_profile=profile.title,
         energy_source="; ".join(profile.sources.values()),

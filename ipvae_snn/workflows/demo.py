@@ -19,13 +19,14 @@ from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report import plots
+from ipvae_snn.report.document import Block, Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.train import ignore_progress
 from ipvae_snn.training.trainer import Progress
 from ipvae_snn.workflows.back_ends import (
     FLOAT,
-    ORACLE,
+    REFERENCE,
     Comparison,
     Contest,
     Measured,
@@ -120,6 +121,29 @@ class DemoResult:
             "out": str(self.out),
         }
 
+    def document(self) -> Document:
+        """Return both comparisons, the sources of the figures, and the paths of the pictures."""
+        made = self.comparison
+        blocks: list[Block] = [
+            made.table(),
+            paragraph(
+                "For comparison, trained longer: the pretrained ", Span(PRETRAINED, "strong")
+            ),
+            self.pretrained.table(),
+            made.footnote(),
+            paragraph(f"data: {made.citation}"),
+            paragraph(f"pictures: {', '.join(map(str, self.pictures))}"),
+        ]
+        if made.all_equal:
+            equal = Span("all integer back ends are equal, spike by spike", "good")
+            share = f"; {100 * made.counts_equal:.2f} % of their counts equal float's"
+            blocks.append(paragraph(equal, share))
+        if not self.with_lava:
+            advice = "no Lava row: run `ipvae-snn lava setup` (needs Python 3.10)"
+            blocks.append(paragraph(Span(advice, "warning")))
+        blocks.append(paragraph(f"{self.seconds:.0f} s in total"))
+        return Document("From photographs to Loihi's simulator", tuple(blocks))
+
     def require_equal(self) -> None:
         """Raise DivergedError if a back end differs from the reference."""
         self.comparison.require_equal()
@@ -144,8 +168,8 @@ def demo(
     targets = ("onnx", "lava") if with_lava else ("onnx",)
     for target in targets:
         listener.stage(f"export to {target}, checked against the interpreter")
-        listener.exported(export_integer(networks.program, target, out / target))
-    images = settings.patches.encoded_for(networks.program)
+        listener.exported(export_integer(networks.integer, target, out / target))
+    images = settings.patches.encoded_for(networks.integer)
     contest = Contest(("compiled", *targets))
     measured = compare_backends(networks, images, settings.request, contest, listener.stage)
     listener.stage("pictures")
@@ -202,7 +226,7 @@ def _pretrained(out: Path, settings: DemoSettings, listener: Listener) -> Compar
     """Convert a network that comes with the package and compare it on the same patches."""
     file = out / f"{PRETRAINED}.safetensors"
     networks, _ = _convert(network_path(PRETRAINED), file, settings, listener)
-    images = settings.patches.encoded_for(networks.program)
+    images = settings.patches.encoded_for(networks.integer)
     contest = Contest(("compiled", "onnx"))
     result = compare_backends(networks, images, settings.request, contest, listener.stage)
     return result.comparison
@@ -213,7 +237,7 @@ def _draw(
 ) -> None:
     """Draw the dictionary, reconstructions, one image's spikes and R2 over the steps."""
     floats, network = networks
-    integer = measured.traces[ORACLE]
+    integer = measured.traces[REFERENCE]
     shape, phi = network.input.image_shape, floats.phi
     counts = counts_of(integer)
     with plots.page(out / PICTURES[0], *plots.DICTIONARY_SIZE) as figure:

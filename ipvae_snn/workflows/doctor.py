@@ -13,6 +13,7 @@ from ipvae_snn.backends.torch_module import cuda_advice
 from ipvae_snn.data import load, names
 from ipvae_snn.errors import BackendUnavailableError, DataError
 from ipvae_snn.hw.lava.environment import describe
+from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 
 PACKAGES: Final = ("numpy", "torch", "onnx", "onnxruntime", "safetensors", "scipy", "scikit-learn")
 OPTIONAL: Final = ("snntorch", "norse", "lava-nc")
@@ -29,6 +30,13 @@ class BackendState:
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
         return {**self.environment, "works": self.works, "advice": self.advice}
+
+    def cells(self) -> tuple[Span, str]:
+        """Return whether it works, and its Python or the remedy."""
+        if not self.works:
+            return Span("not available", "warning"), str(self.advice)
+        python = self.environment.get("python")
+        return Span("works", "good"), f"in {python}" if python else ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,30 @@ class Diagnosis:
             "data": [asdict(state) for state in self.data],
         }
 
+    def document(self) -> Document:
+        """Return three tables (packages, back ends, data sets), and a remedy for missing data."""
+        packages = [
+            (name, number or "not installed" + (" (optional)" if name in OPTIONAL else ""))
+            for name, number in self.packages.items()
+        ]
+        backends = [(name, *state.cells()) for name, state in self.backends.items()]
+        states = {True: Span("available", "good"), False: Span("no files", "warning")}
+        data = [(row.name, states[row.here], row.summary) for row in self.data]
+        title = f"Python {self.python}, {self.platform}"
+        blocks: list[Block] = [
+            table(title, ("package", "version"), packages, text=True),
+            table("Back ends", ("name", "state", "where, or the remedy"), backends, text=True),
+            table("Data sets", ("name", "test split", "what"), data, text=True),
+        ]
+        if not all(row.here for row in self.data):
+            blocks.append(
+                paragraph(
+                    "for a set without files, give its folder with --data-root or IPVAE_SNN_DATA "
+                    "(`--json` lists the files)"
+                )
+            )
+        return Document("Installation", tuple(blocks))
+
 
 def diagnose(data_root: Path | None = None) -> Diagnosis:
     """Load every back end and the first image of every data set, without downloads."""
@@ -86,7 +118,7 @@ def _backends() -> dict[str, BackendState]:
     advice = cuda_advice()
     states["torch-cuda"] = BackendState(not advice, advice)
     lava = describe()
-    remedy = lava["mend"]
+    remedy = lava["remedy"]
     ready = BackendState(lava["state"] == "ready", None if remedy is None else str(remedy), lava)
     return {**states, "lava": ready, "lava-fused": ready}
 

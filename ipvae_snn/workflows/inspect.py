@@ -1,5 +1,6 @@
 """Contents of a file of this toolkit."""
 
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,19 +16,30 @@ from ipvae_snn.ir.files import load_network, to_arrays, to_scalars
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.report.document import Document, table
 from ipvae_snn.workflows.images import is_checkpoint
 
 
 @dataclass(frozen=True)
 class FileContents:
-    """Kind of a file, and its figures by name; some of them are tables."""
+    """Path and kind of a file, and its figures by name; some of them are tables."""
 
+    path: Path
     what: str
     details: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
         return {"what": self.what, **self.details}
+
+    def document(self) -> Document:
+        """Return one row per figure; figures of an inner table are named table.key."""
+        rows: list[tuple[str, str]] = []
+        for name, value in self.as_json().items():
+            inner = value.items() if isinstance(value, Mapping) else [(None, value)]
+            rows += [(name if key is None else f"{name}.{key}", str(one)) for key, one in inner]
+        title = f"{self.path}: {self.what}"
+        return Document(title, (table(title, ("", "value"), rows, text=True),))
 
 
 def inspect_file(path: Path) -> FileContents:
@@ -55,11 +67,13 @@ def _checkpoint(path: Path) -> FileContents:
         "image_shape": list(network.image_shape),
         "input": network.input_kind,
         "trained_on": network.trained_on,
-        "step_size": 2.718281828459045**network.log_lr,
+        "step_size": math.exp(network.log_lr),
+        "updates_per_step": network.updates_per_step,
+        "leak": network.leak,
         "sha256": network.source,
         "tensors": {name: _range(getattr(network, name)) for name in tensors},
     }
-    return FileContents("float checkpoint of an iP-VAE", details)
+    return FileContents(path, "float checkpoint of an iP-VAE", details)
 
 
 def _integer(path: Path) -> FileContents:
@@ -76,7 +90,7 @@ def _integer(path: Path) -> FileContents:
         "provenance": network.provenance,
         "tensors": {name: _range(array) for name, array in to_arrays(network).items()},
     }
-    return FileContents(f"integer network, version {network.version}", details)
+    return FileContents(path, f"integer network, version {network.version}", details)
 
 
 def _worst_case(network: IntegerNetwork) -> dict[str, str]:
@@ -102,4 +116,4 @@ def _result(path: Path) -> FileContents:
         raise FileFormatError(f"{path}: no such file; check the path") from error
     except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
         raise FileFormatError(f"{path}: not a readable npz file ({error})") from error
-    return FileContents("result of a run", {"arrays": ranges})
+    return FileContents(path, "result of a run", {"arrays": ranges})

@@ -1,6 +1,6 @@
 """Simulate a network in Lava; record traffic, monitored neurons and a raster."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from ipvae_snn.hw.lava.simulation import TRAFFIC, LavaOptions, LavaRun, Source
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.report.document import Block, Document, Span, number, paragraph, table
 from ipvae_snn.report.plots import POTENTIALS_SIZE, page, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -45,12 +46,13 @@ class LavaChoice:
 
 @dataclass(frozen=True)
 class LavaRuns:
-    """Runs by source of the image; all gave the same counts."""
+    """Runs by source of the image; all gave the same counts. files: those written."""
 
-    program: IntegerNetwork
+    network: IntegerNetwork
     images: int
     steps: int
     runs: Mapping[str, LavaRun]
+    files: tuple[Path, ...] = ()
 
     @property
     def first(self) -> LavaRun:
@@ -59,11 +61,42 @@ class LavaRuns:
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """Return the figures of the runs by source, as means per image."""
-        return {source: _figures(run, source, self.program) for source, run in self.runs.items()}
+        return {source: _figures(run, source, self.network) for source, run in self.runs.items()}
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data, without the arrays."""
         return {"images": self.images, "steps": self.steps, "runs": self.figures()}
+
+    def document(self) -> Document:
+        """Return a table with one column per run, and the files written."""
+        runs = self.figures()
+        title = (
+            f"Lava, {self.network.circuit} circuit: means of {self.images} images, "
+            f"{self.steps} steps"
+        )
+        figures = table(
+            title, ("", *(f"image as {name}" for name in runs)), _rows(list(runs.values()))
+        )
+        files: list[Block] = [
+            paragraph(Span(str(path), "strong"), " written") for path in self.files
+        ]
+        return Document("Simulation in Lava", (figures, *files))
+
+
+def _rows(runs: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of a table with one column per run."""
+    names = list(dict.fromkeys(name for run in runs for name in run["traffic"]))
+    yield "spikes", *(number(run["spikes"], 0) for run in runs)
+    for key, label in (("messages", "messages"), ("operations", "synaptic operations")):
+        for name in names:
+            counted = (run["traffic"].get(name, {}).get(key) for run in runs)
+            yield f"{label}, {name}", *(number(value, 0) for value in counted)
+    totals = (sum(part["operations"] for part in run["traffic"].values()) for run in runs)
+    yield "synaptic operations, all", *(number(total, 0) for total in totals)
+    yield "words written by the host", *(number(float(run["host_writes"]), 0) for run in runs)
+    saturated = (float(run["saturated"]) for run in runs)
+    yield "saturated, all images and steps", *(number(value, 0) for value in saturated)
+    yield "ms per time step", *(number(run["ms_a_time_step"], 3) for run in runs)
 
 
 def simulate_file(
@@ -84,7 +117,8 @@ def simulate_file(
         neurons = tuple(range(network.n_neurons))
     images = choice.encoded_for(network)
     runs = _runs(network, images, request, lava, neurons, report)
-    done = LavaRuns(network, len(images.pixels), request.steps, runs)
+    files = tuple(path for path in (lava.raster, lava.out) if path is not None)
+    done = LavaRuns(network, len(images.pixels), request.steps, runs, files)
     if lava.raster is not None:
         draw(lava.raster, done.first, network)
     if lava.out is not None:

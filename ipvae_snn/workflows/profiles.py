@@ -1,20 +1,40 @@
 """Chip profiles by name, and as plain data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from ipvae_snn.hw.chips import report
 from ipvae_snn.hw.chips.profile import ChipProfile, Figure, load_profile, profile_names
+from ipvae_snn.report.document import Document
 
-__all__ = ["ChipProfile", "load_profiles", "profile_json"]
+__all__ = ["ChipProfile", "Profiles", "load_profiles", "profile_json"]
 
 
-def load_profiles(names: Sequence[str] = ()) -> tuple[ChipProfile, ...]:
-    """Return the profiles of these names or .toml files, by default all packaged ones.
+@dataclass(frozen=True)
+class Profiles:
+    """Chip profiles; whole: whether their document shows every number, not a row of each."""
+
+    profiles: tuple[ChipProfile, ...]
+    whole: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data: every number."""
+        return {"profiles": [profile_json(each) for each in self.profiles]}
+
+    def document(self) -> Document:
+        """Return the numbers with their sources, or the list."""
+        made = report.document if self.whole else report.list_document
+        return made(self.profiles)
+
+
+def load_profiles(names: Sequence[str] = ()) -> Profiles:
+    """Return the profiles of these names or .toml files, by default a list of all packaged ones.
 
     Raises ConfigError for an unknown name or a file with a mistake.
     """
-    return tuple(load_profile(name) for name in names or profile_names())
+    profiles = tuple(load_profile(name) for name in names or profile_names())
+    return Profiles(profiles, whole=bool(names))
 
 
 def profile_json(profile: ChipProfile) -> dict[str, Any]:

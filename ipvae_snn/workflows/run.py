@@ -17,6 +17,7 @@ from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, is_checkpoint
 
@@ -107,6 +108,20 @@ class RunResult:
             "saturated_pixels": self.saturated_pixels,
             "saturations": None if limits is None else {one.kind: one.as_json() for one in limits},
         }
+
+    def document(self) -> Document:
+        """Return the run in one line."""
+        quality, saturated = self.quality, self.saturation_summary
+        text = (
+            f"{len(self.images)} images of {self.images.name}, {self.steps} steps on "
+            f"{self.backend} in {self.seconds:.2f} s; "
+            f"R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
+            f"{self.spikes_per_image:.0f} spikes per image"
+            + (f"; {self.saturated_pixels} pixels saturated" if self.saturated_pixels else "")
+            + (f"; saturated: {saturated}" if saturated else "")
+        )
+        file = () if self.out is None else (Span(str(self.out), "strong"), ": ")
+        return Document("Run", (paragraph(*file, text),))
 
 
 def run_file(

@@ -12,6 +12,7 @@ from ipvae_snn.ir.equality import Divergence, first_divergence
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
 from ipvae_snn.workflows.stages import Stage, silent
@@ -76,6 +77,20 @@ class Verification:
         rows = [each.as_json() for each in self.backends]
         return {"network": self.network, "compared": self.compared, "backends": rows}
 
+    def document(self) -> Document:
+        """Return one row per back end, with its seconds and verdict."""
+        title = (
+            f"{self.images} images of {self.data}, {self.steps} steps, {self.neurons} neurons, "
+            f"seed {self.seed}"
+        )
+        rows = [(each.backend, f"{each.seconds:.2f}", _verdict(each)) for each in self.backends]
+        blocks: list[Block] = [table(title, ("back end", "seconds", "counts and states"), rows)]
+        if all(each.equal for each in self.backends):
+            blocks.append(
+                paragraph(Span(f"all {self.compared:,} counts and states are equal", "good"))
+            )
+        return Document("Back ends against the reference", tuple(blocks))
+
     def require_equal(self) -> None:
         """Raise DivergedError, with the first place of each, if a back end differs."""
         wrong = [
@@ -85,6 +100,12 @@ class Verification:
         ]
         if wrong:
             raise DivergedError("; ".join(wrong))
+
+
+def _verdict(each: VerifiedBackend) -> Span:
+    if each.backend == REFERENCE:
+        return Span("reference")
+    return Span("equal", "good") if each.equal else Span("DIFFERENT", "bad")
 
 
 def verify_file(

@@ -13,7 +13,7 @@ from benchmarks.fidelity.page import page, pictures
 from ipvae_snn.conversion.convert import WEAK_SHARE
 from ipvae_snn.conversion.quantise import CLIP_RATIOS
 from ipvae_snn.conversion.second_moments import WITHIN
-from ipvae_snn.conversion.stability import BARRIER, ENERGY_RANGE, GENTLE, LARGEST_GAIN
+from ipvae_snn.conversion.stability import ENERGY_RANGE, EXEMPT, LARGEST_GAIN, RATE_BOUND
 
 NUMERICS = PAGE.parent / "numerics.md"
 
@@ -42,7 +42,7 @@ def test_the_result_has_every_figure(result: dict[str, Any]) -> None:
             assert settings["circuit"] == circuit
             assert [int(mark) for mark in row["steps"]] == list(marks)
             assert marks in (MARKS, SHORT)
-            assert row["certificate"]["barrier"] <= row["certificate"]["barrier_limit"]
+            assert row["certificate"]["rate_bound"] <= row["certificate"]["rate_bound_limit"]
             assert row["certificate"]["energy_margin"] >= -1e-9
 
 
@@ -68,7 +68,7 @@ def test_numerics_quotes_the_result(result: dict[str, Any]) -> None:
     )
     assert float(found.group(1)) == pytest.approx(without, abs=5e-5)
     assert float(found.group(2)) == pytest.approx(with_it, abs=5e-5)
-    fashion = mnist["strangers"][0]
+    fashion = mnist["out_of_distribution"][0]
     assert fashion["data"] == "fashion-mnist"
     assert (
         f"{fashion['float']['run_away']} of {fashion['images']} images run away in float and "
@@ -82,9 +82,9 @@ def test_numerics_has_its_constants_right() -> None:
     unit = 2.0**-12 * np.log(2)
     assert f"one unit is {unit:.5f} nats: the rate is exact to {100 * unit:.3f} %" in text
     assert f"exp(-c) = {np.exp(-10):.6f} nats per spike" in text
-    assert f"must be at most {BARRIER:.0e}".replace("e-0", "e-") in text
+    assert f"must be at most {RATE_BOUND:.0e}".replace("e-0", "e-") in text
     assert f"rho_i = {ENERGY_RANGE} E[z^2] / E[z]" in text
-    assert f"its own gain is below {GENTLE:g} nat" in text
+    assert f"its own gain is below {EXEMPT:g} nat" in text
     assert f"must be below {LARGEST_GAIN:g}" in text
     assert f"plus {WITHIN} of the covariance within an image" in text
     assert f"at most {100 * WEAK_SHARE:g} % of the neurons need help" in text

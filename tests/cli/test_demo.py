@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from ipvae_snn.cli.app import main
-from ipvae_snn.cli.demo import Told
+from ipvae_snn.cli.demo import DemoDisplay
 from ipvae_snn.cli.terminal import watching
 from ipvae_snn.config import toml
 from ipvae_snn.hw.lava.environment import find
@@ -93,7 +93,7 @@ def test_demo_leaves_other_folders_alone(
 def test_a_terminal_sees_what_is_done_and_what_is_being_done() -> None:
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
     with watching(screen) as line:
-        shown = Told(screen, line)
+        shown = DemoDisplay(screen, line)
         shown.training(TrainProgress(3, 30, 12.34, None))
         line.bar.refresh()
         line.update("export to onnx")

@@ -109,8 +109,10 @@ def test_rates_from_a_result_and_from_data(
         code, text, _ = run("map", path, *options, "--source", "bias", "--json")
         assert code == 0
         measured[name] = json.loads(text)
-    assert measured["data"]["events"]["told"].startswith("counted in 6 images of")
-    assert measured["rates"]["events"]["told"].startswith("counted: 6 images of r.npz, 5 steps")
+    assert measured["data"]["events"]["description"].startswith("counted in 6 images of")
+    assert measured["rates"]["events"]["description"].startswith(
+        "counted: 6 images of r.npz, 5 steps"
+    )
     assert measured["data"]["placement"] == measured["rates"]["placement"]
 
 

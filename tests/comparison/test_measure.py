@@ -24,7 +24,7 @@ from ipvae_snn.ir.interpreter import integrate, sample
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
 from ipvae_snn.ir.trace import RunRequest
-from ipvae_snn.ir.units import meaning, pixel_values
+from ipvae_snn.ir.units import pixel_values, real_network
 from ipvae_snn.metrics.estimates import over_seeds
 from ipvae_snn.metrics.histograms import BINS, histograms, total_variation, wasserstein
 from ipvae_snn.metrics.quality import r2_per_image
@@ -256,7 +256,7 @@ def test_divergence_is_located(monkeypatch: pytest.MonkeyPatch) -> None:
     result = measure(pair, 14, (5,))
     request = RunRequest(14, 5, trace=True)
     floats = reference.run_float(pair.network, pair.images, request)
-    integers = interpreter.run(pair.program, pair.pixels, request)
+    integers = interpreter.run(pair.integer, pair.pixels, request)
     assert floats.counts is not None
     assert integers.counts is not None
     unequal = floats.counts != integers.counts
@@ -328,7 +328,7 @@ def test_single_steps_are_the_interpreters(
 
 def plain_run(pair: Pair, variant: Variant, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Run a variant in NumPy: the rules of docs/ir.md and of inference.reference.step."""
-    d, network, unit = variant.dynamics, pair.program, pair.unit
+    d, network, unit = variant.dynamics, pair.integer, pair.unit
     group, layer = network.neurons, network.residual
     images = pixel_values(network, pair.pixels) if variant.levels else pair.images.astype(float)
     index = np.arange(len(images))
@@ -382,17 +382,17 @@ def test_compiled_variants_are_the_readable_ones(two_layer: bool) -> None:
         assert np.abs(ends[name] - ends["float"]).max() > UNIT / 10, name
 
 
-def test_meaning_in_numbers() -> None:
+def test_a_network_in_real_numbers() -> None:
     """G, b, bias and u0 of the network follow from the integers."""
     d = reference.dynamics(make_float())
-    means = meaning(make_integer(), d.step_size)
+    means = real_network(make_integer(), d.step_size)
     assert means.lateral is not None
     assert means.lateral + np.diag(means.self_inhibition) == pytest.approx(d.G)
     assert means.feed_forward == pytest.approx(d.feed_forward)
     assert means.bias == pytest.approx(d.bias)
     assert means.initial_state == pytest.approx(d.u0)
     assert means.decoder == pytest.approx(make_float().phi)
-    looped = meaning(make_integer(two_layer=True), d.step_size)
+    looped = real_network(make_integer(two_layer=True), d.step_size)
     assert looped.prediction == pytest.approx(make_float().phi)
     assert looped.lateral is None
     # Row 1 inhibits column 0 and not the reverse: rows are sources.
@@ -400,7 +400,7 @@ def test_meaning_in_numbers() -> None:
     assert network.lateral is not None
     one_way = np.zeros((K, K))
     one_way[0, 1] = -2  # target 0, source 1
-    given = meaning(replace(network, lateral=scaled(one_way, 5)), d.step_size).lateral
+    given = real_network(replace(network, lateral=scaled(one_way, 5)), d.step_size).lateral
     assert given is not None
     assert given[1, 0] == pytest.approx(0.5)  # 64 units; 32 of them are a quarter
     assert np.count_nonzero(given) == 1
@@ -411,7 +411,7 @@ def test_figures_of_a_step_are_those_of_its_counts() -> None:
     result = measure(pair, 6, (3,))
     for step in (4, 6):
         floats = reference.run_float(pair.network, pair.images, RunRequest(step, 3))
-        integers = interpreter.run(pair.program, pair.pixels, RunRequest(step, 3))
+        integers = interpreter.run(pair.integer, pair.pixels, RunRequest(step, 3))
         for side, trace in (("float", floats), ("integer", integers)):
             quality = r2_per_image(pair.images, trace.reconstruction).mean()
             assert result.curve[step]["r2"].seeds[side].mean == pytest.approx(quality)

@@ -18,7 +18,7 @@ from ipvae_snn.config.toml import (
     with_overrides,
 )
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.training.schedules import moment, warm_up_iterations
+from ipvae_snn.training.schedules import schedule_values, warm_up_iterations
 
 
 @given(
@@ -145,7 +145,7 @@ def test_schedules_by_hand() -> None:
         iterations=1000, learning_rate=0.1, beta=10.0, beta_start=0.0, warm_up_fraction=0.1
     )
     model = ModelConfig()
-    first, ramping, last = (moment(model, train, i) for i in (0, 150, 999))
+    first, ramping, last = (schedule_values(model, train, i) for i in (0, 150, 999))
     # Warm-up: 1/100 of the rate, three times the clip; ramps at their start.
     assert first.learning_rate == pytest.approx(0.001)
     assert first.grad_clip == 3 * train.grad_clip
@@ -178,13 +178,13 @@ def test_the_curriculum_doubles_the_steps_and_scales_beta() -> None:
     config = TrainConfig(
         steps=50, steps_start=8, steps_fraction=0.6, iterations=1000, beta=5.0, beta_start=5.0
     )
-    seen = [moment(ModelConfig(), config, i) for i in range(1000)]
+    seen = [schedule_values(ModelConfig(), config, i) for i in range(1000)]
     # 8, 16, 32, then 50: three doublings in 600 iterations.
     changes = [i for i in range(1, 1000) if seen[i].steps != seen[i - 1].steps]
     assert changes == [200, 400, 600]
     assert [seen[i].steps for i in (0, *changes)] == [8, 16, 32, 50]
     assert [seen[i].beta for i in (0, 200, 600)] == [5.0 * 8 / 50, 5.0 * 16 / 50, 5.0]
     plain = TrainConfig(steps=50, iterations=10)
-    assert {moment(ModelConfig(), plain, i).steps for i in range(10)} == {50}
+    assert {schedule_values(ModelConfig(), plain, i).steps for i in range(10)} == {50}
     with pytest.raises(ConfigError, match=r"train\.steps_start is 32, above train\.steps 16"):
         with_overrides(Config(), ["train.steps_start=32"])

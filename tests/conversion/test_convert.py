@@ -154,7 +154,7 @@ def test_report_tells_the_truth(calibration: Calibration) -> None:
     gain = np.linalg.eigvalsh(root[:, None] * symmetric * root)[-1]
     assert proof.loop_gain == pytest.approx(gain, rel=1e-3)
     assert proof.energy_margin >= -1e-9
-    assert proof.barrier <= proof.barrier_limit
+    assert proof.rate_bound <= proof.rate_bound_limit
     assert report.connections[1].bits_used_min <= 5
     assert report.pixels_left_out == 1
     assert report.as_json()["bounds"][0]["name"] == "feedforward sum"

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from ipvae_snn.conversion.stability import (
-    BARRIER,
+    RATE_BOUND,
     Limits,
-    OwnInhibition,
-    barrier,
+    RequiredInhibition,
     energy_margin,
     least_own_inhibition,
     loop_gain,
+    rate_bound,
 )
 
 
@@ -40,7 +40,7 @@ def crossing(own: int, limits: Limits) -> float:
 def test_the_rate_bound_holds_everywhere(own: int, extra: int, octaves: int, lift: int) -> None:
     """6 fraction bits, so that every potential below the cap can be tried."""
     limits = Limits(6, extra, octaves << 6, lift, 400)
-    result = float(barrier(np.array([own]), limits)[0])
+    result = float(rate_bound(np.array([own]), limits)[0])
     assert crossing(own, limits) <= result + 1e-12
 
 
@@ -48,10 +48,10 @@ def test_the_rate_bound_is_not_trivial() -> None:
     """Strong inhibition holds, none does not, and the bound is near the truth."""
     limits = Limits(8, 2, 6 << 8, 256, 200)
     truth = crossing(60, limits)
-    result = barrier(np.array([0, 60, 4000]), limits)
+    result = rate_bound(np.array([0, 60, 4000]), limits)
     assert result[0] == 1.0
     assert truth <= result[1] < 2 * truth + 1e-12
-    assert result[2] < BARRIER
+    assert result[2] < RATE_BOUND
 
 
 def test_least_own_inhibition_is_the_least() -> None:
@@ -59,14 +59,16 @@ def test_least_own_inhibition_is_the_least() -> None:
     limits = Limits(12, 0, 8 << 12, 6000, 400)
     least = least_own_inhibition(limits, 1 << 20)
     assert (
-        barrier(np.array([least]), limits)[0] <= BARRIER < barrier(np.array([least - 1]), limits)[0]
+        rate_bound(np.array([least]), limits)[0]
+        <= RATE_BOUND
+        < rate_bound(np.array([least - 1]), limits)[0]
     )
     assert least_own_inhibition(limits, 5) == 6
 
 
 def test_weak_neurons_are_exempt() -> None:
-    """Inhibition below `gentle` stays as it is; above, it is at least `least`."""
-    rule = OwnInhibition(least=10.0, gentle=3.0)
+    """Inhibition below `exempt` stays as it is; above, it is at least `least`."""
+    rule = RequiredInhibition(least=10.0, exempt=3.0)
     own = np.array([0.5, 2.9, 3.0, 9.0, 12.0])
     assert rule.strengthened(own).tolist() == [0.5, 2.9, 10.0, 10.0, 12.0]
 

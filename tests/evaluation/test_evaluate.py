@@ -27,7 +27,7 @@ from ipvae_snn.evaluation.evaluate import (
     request_of,
 )
 from ipvae_snn.evaluation.generalisation import SETS, other_sets
-from ipvae_snn.inference.fast import advance, circuit, counts, start
+from ipvae_snn.inference.fast import advance, counts, gram_network, start
 from ipvae_snn.inference.reference import Dynamics, dynamics, run_float, soft_clip
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.metrics import estimates, quality, sparseness
@@ -85,7 +85,7 @@ def test_recorded_steps(steps: int, horizon: int, expected: tuple[int, ...]) -> 
 def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) -> None:
     images, request = image_set(30), EvaluationRequest(6, seed=3, kl=form, training_steps=5)
     result = evaluate(network, images, request, shown=2)
-    c = circuit(network)
+    c = gram_network(network)
     p = start(c, images.pixels, images.kind, images.name, 3)
     x = images.pixels.astype(np.float64)
     phi, sigma = network.phi.astype(np.float64), network.log_sigma.astype(np.float64)

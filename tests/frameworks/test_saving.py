@@ -116,7 +116,7 @@ def test_either_circuit_comes_back_whole(
     layer = make_layer(other, "integer", False, "relaxed", 0.1)
     result = layer.load_state_dict(IntegerLayer(first).state_dict())
     assert (result.missing_keys, result.unexpected_keys) == ([], [])
-    loaded = layer.program.network  # type: ignore[union-attr]  # an IntegerLayer's
+    loaded = layer.integer.network  # type: ignore[union-attr]  # an IntegerLayer's
     assert loaded.provenance == first.provenance
     pixels = pixels_factory(first, 4)
     model = IterativePoisson(other, seed=SEED)
@@ -152,13 +152,13 @@ def test_missing_and_unexpected_keys_are_torch_s_own(network_factory: Networks) 
     model = nn.Sequential(IntegerLayer(other))
     state = nn.Sequential(IntegerLayer(first)).state_dict()
     short = {key: value for key, value in state.items() if "lateral.shift" not in key}
-    with pytest.raises(RuntimeError, match=r'Missing key\(s\) .*"0.program.lateral.shift"\.'):
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) .*"0.integer.lateral.shift"\.'):
         model.load_state_dict(short)
     result = model.load_state_dict(short, strict=False)
-    assert result.missing_keys == ["0.program.lateral.shift"]
-    assert model[0].program.network is other  # never a mixture of two
-    long = {**state, "0.program.colour": torch.zeros(1)}
-    with pytest.raises(RuntimeError, match=r'Unexpected key\(s\) .*"0.program.colour"\.'):
+    assert result.missing_keys == ["0.integer.lateral.shift"]
+    assert model[0].integer.network is other  # never a mixture of two
+    long = {**state, "0.integer.colour": torch.zeros(1)}
+    with pytest.raises(RuntimeError, match=r'Unexpected key\(s\) .*"0.integer.colour"\.'):
         model.load_state_dict(long)
     result = model.load_state_dict({}, strict=False)
     assert sorted(result.missing_keys) == sorted(state)
@@ -176,14 +176,14 @@ def test_a_network_of_another_build_is_refused_in_one_line(
     ):
         layer = IntegerLayer(mine)
         message = (
-            f"program.network: the state dict holds a network of {what}, but the layer was built "
+            f"integer.network: the state dict holds a network of {what}, but the layer was built "
             "for 12 pixels and 7 neurons, one-layer; build the layer from a network of the same "
             "sizes and circuit"
         )
         with pytest.raises(RuntimeError) as caught:
             layer.load_state_dict(IntegerLayer(theirs).state_dict(), strict=strict)
         assert [line.strip() for line in str(caught.value).splitlines()[1:]] == [message]
-        assert layer.program.network is mine
+        assert layer.integer.network is mine
 
 
 def as_tensor(text: str) -> Tensor:
@@ -193,14 +193,14 @@ def as_tensor(text: str) -> Tensor:
 def test_another_version_and_damage_are_refused(network: IntegerNetwork) -> None:
     layer = IntegerLayer(network)
     state = layer.state_dict()
-    text = bytes(state["program.description"].tolist()).decode()
+    text = bytes(state["integer.description"].tolist()).decode()
     newer = text.replace('"version": 2}', '"version": 3}')  # the last one, outside "program"
     assert newer != text
     for key, value, message in (
         ("description", as_tensor(newer), "holds 'ipvae-snn/integer-network', version 3, not"),
         ("description", as_tensor(text[:-9]), "a missing or malformed part (JSONDecodeError"),
-        ("lateral.weights", state["program.lateral.weights"].half(), "lateral"),
-        ("tables.fine", state["program.tables.fine"] + 1, "table 'fine' differs from version 2's"),
+        ("lateral.weights", state["integer.lateral.weights"].half(), "lateral"),
+        ("tables.fine", state["integer.tables.fine"] + 1, "table 'fine' differs from version 2's"),
     ):
         tensor = (
             torch.tensor(list(value.encode()), dtype=torch.uint8)
@@ -208,9 +208,9 @@ def test_another_version_and_damage_are_refused(network: IntegerNetwork) -> None
             else value
         )
         with pytest.raises(RuntimeError) as caught:
-            layer.load_state_dict({**state, f"program.{key}": tensor})
+            layer.load_state_dict({**state, f"integer.{key}": tensor})
         assert message in str(caught.value)
-        assert layer.program.network is network
+        assert layer.integer.network is network
 
 
 @pytest.mark.parametrize("neuron", [IterativePoisson, IterativePoissonCell])
@@ -260,7 +260,7 @@ def test_casts_change_no_count_even_in_the_middle_of_an_image(
         counts.append(spikes)
     assert torch.stack(counts).tolist() == wanted(network, pixels)
     state = layer.state_dict()
-    kept = {key: value.dtype for key, value in state.items() if "program" in key}
+    kept = {key: value.dtype for key, value in state.items() if "integer" in key}
     fresh = neuron(network).state_dict()
     assert kept == {key: fresh[key].dtype for key in kept}
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference import fast
-from ipvae_snn.inference.fast import Circuit, advance, circuit, counts, start
+from ipvae_snn.inference.fast import GramNetwork, advance, counts, gram_network, start
 from ipvae_snn.kernels import float32, rows
 from ipvae_snn.kernels.float32 import draw_rows
 from ipvae_snn.kernels.rows import Engine, Progress, Share
@@ -45,8 +45,8 @@ def make_pixels(n: int) -> np.ndarray:
 
 def begin(
     network: FloatNetwork, n: int, seed: int = 0, first_image: int = 0
-) -> tuple[Circuit, Progress]:
-    c = circuit(network)
+) -> tuple[GramNetwork, Progress]:
+    c = gram_network(network)
     return c, start(c, make_pixels(n), "standardised", "test", seed, first_image)
 
 
@@ -199,7 +199,7 @@ def test_a_population_keeps_the_books_of_its_steps() -> None:
 
 
 def test_images_of_another_size_or_kind_are_refused() -> None:
-    c = circuit(make_network())
+    c = gram_network(make_network())
     with pytest.raises(DataError) as caught:
         start(c, np.zeros((2, 9), np.float32), "standardised", "mine")
     assert str(caught.value) == (
@@ -254,4 +254,4 @@ def test_one_step_size_of_the_kernel_is_the_population_s() -> None:
         network.floor,
     )
     np.testing.assert_allclose(advance(c, p, 1).state, expected.numpy(), atol=2e-5)
-    assert fast.circuit(network).G.flags.c_contiguous
+    assert fast.gram_network(network).G.flags.c_contiguous

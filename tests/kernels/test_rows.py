@@ -46,7 +46,7 @@ def case(
     drive = np.random.default_rng(1).normal(0, 2, (N, K))
     if request.param == "float32":
         network = replace(float_network(), updates_per_step=2, leak=0.1)
-        return fast.circuit(network).engine, drive.astype(np.float32)
+        return fast.gram_network(network).engine, drive.astype(np.float32)
     if request.param.startswith("float64"):
         d = reference.dynamics(float_network())
         return reference.engine(

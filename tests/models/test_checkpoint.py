@@ -98,7 +98,7 @@ def test_an_old_file_keeps_its_constant_pull(tmp_path: Path) -> None:
     result = load_float_network(file)
     assert result.updates_per_step == 4
     # What inference takes per update, the step size times the leak, is the old constant.
-    assert np.float32(fast.circuit(result).leak) == np.float32(0.2)
+    assert np.float32(fast.gram_network(result).leak) == np.float32(0.2)
     config = load_checkpoint_config(file)
     assert (config.model.updates_per_step, config.model.leak) == (4, result.leak)
 

@@ -66,7 +66,7 @@ def test_without_python_3_10_the_message_says_how_to_get_one(machine: Path) -> N
         "IPVAE_SNN_LAVA_PYTHON"
     )
     assert not (machine / "made").exists()
-    assert environment.describe()["mend"] == str(caught.value)
+    assert environment.describe()["remedy"] == str(caught.value)
 
 
 def test_require_says_what_to_run(machine: Path) -> None:
@@ -120,7 +120,7 @@ def test_setup_makes_it_once_and_find_sees_it(machine: Path) -> None:
     assert environment.find() == environment.require() == environment.setup(said.append) == first
     assert (machine / "log").read_text().count("-m venv") == 1
     described = environment.describe()
-    assert (described["state"], described["kind"], described["mend"]) == ("ready", "own", None)
+    assert (described["state"], described["kind"], described["remedy"]) == ("ready", "own", None)
     assert described["versions"] == {"python": "3.10.99", "lava-nc": "0.10.0", "numpy": "1.26.4"}
 
 

@@ -97,7 +97,7 @@ def test_a_named_interpreter_of_a_wrong_version_is_refused(
         environment.setup(lambda line: None)
     assert str(caught.value) == message
     described = environment.describe()
-    assert (described["state"], described["mend"]) == ("broken", message)
+    assert (described["state"], described["remedy"]) == ("broken", message)
 
 
 def test_an_environment_that_was_altered_is_named(bare: Path) -> None:
@@ -112,4 +112,4 @@ def test_an_environment_that_was_altered_is_named(bare: Path) -> None:
         environment.require()
     assert str(caught.value) == message
     assert environment.describe()["state"] == "broken"
-    assert environment.describe()["mend"] == message
+    assert environment.describe()["remedy"] == message

@@ -39,7 +39,7 @@ def checks_of(
 ) -> dict[str, Check]:
     """Return the checks by name and subject."""
     result = check_and_place(network, profile, input_as, assumed(network), chips)  # type: ignore[arg-type]
-    return {f"{check.name}: {check.who}": check for check in result.checks}
+    return {f"{check.name}: {check.subject}": check for check in result.checks}
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_counted_events_are_the_activity(
     assert np.isclose(sent, activity(network, pixels, counts).messages)
     shown = np.count_nonzero(pixels != network.input.zero_point) / 5
     assert np.isclose(whole.by_source[IMAGE].sum(), shown)
-    assert whole.told == "counted in 5 images of x, 6 steps"
+    assert whole.description == "counted in 5 images of x, 6 steps"
 
 
 def test_events_of_a_result_file(
@@ -248,7 +248,7 @@ def test_events_of_a_result_file(
         sums.by_source[NEURONS], np.minimum(trace.counts_sum, 6).mean(axis=0)
     )
     assert (sums.by_source[NEURONS] >= full.by_source[NEURONS]).all()
-    assert sums.told.startswith("at most, from sums of counts (run with --trace to count)")
+    assert sums.description.startswith("at most, from sums of counts (run with --trace to count)")
 
 
 def test_results_that_do_not_belong(

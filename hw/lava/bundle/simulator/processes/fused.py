@@ -19,7 +19,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from .arithmetic import Int64
 from .common import ReportingModel, Rows, Timetable
 from .network import Network, constants_of
-from .population import Population, residuals
+from .population import PoissonPopulation, residuals
 from .recording import Recording
 from .weights import Integers, synapses_of
 
@@ -52,7 +52,7 @@ class FusedModel(ReportingModel):
 
     def prepare(self) -> None:
         """Read constants and weights after the run has started, so that nothing is copied."""
-        self.population = Population(constants_of(self.proc_params), self.within_range)
+        self.population = PoissonPopulation(constants_of(self.proc_params), self.within_range)
         names = ["feedforward", "lateral" if self.limit is None else "prediction"]
         self.synapses = {name: synapses_of(self.arrays[f"{name}.weights"]) for name in names}
         self.traffic = {}

@@ -13,7 +13,7 @@ Integers = npt.NDArray[np.integer[Any]]
 Hold = Callable[[Integers, str], Int64]  # clips values to 24 bits, and counts or raises
 
 
-class Population:
+class PoissonPopulation:
     """K Poisson neurons' constants, by the names of the Process `Neuron`, as NumPy arrays.
 
     `hold` checks every value that must lie within 24 bits.

@@ -25,7 +25,7 @@ from ..common import (
     reads_constants,
     set_constants,
 )
-from ..population import Population
+from ..population import PoissonPopulation
 from ..recording import Recording
 
 # Names and units are those of the integer network (docs/ir.md); run constants come last.
@@ -140,7 +140,7 @@ class NeuronModel(ReportingModel):
         """Read the constants once: reading Vars costs more than the arithmetic."""
         self.table = Timetable(int(self.steps[0]), int(self.stride[0]))
         constants = {name: getattr(self, name) for name in CONSTANTS}
-        self.population = Population(constants, self.within_range)
+        self.population = PoissonPopulation(constants, self.within_range)
         self.silence = np.zeros(self.v.shape, np.int32)
         self.ready = True
 
