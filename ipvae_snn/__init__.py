@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ipvae_snn.ir.network import IntegerNetwork as IntegerNetwork
     from ipvae_snn.ir.trace import Trace as Trace
     from ipvae_snn.models.float_network import FloatNetwork as FloatNetwork
+    from ipvae_snn.models.networks import load as load
     from ipvae_snn.workflows import pictures
-    from ipvae_snn.workflows.networks import load as load
 
     map = api.map_network
     save = files.save_network
@@ -45,7 +45,7 @@ _FACE: Final = {
     **dict.fromkeys(("compare", "convert", "energy", "evaluate", "export"), "ipvae_snn.api"),
     **dict.fromkeys(("run", "train", "verify", "TrainingResult"), "ipvae_snn.api"),
     "map": "ipvae_snn.api:map_network",
-    "load": "ipvae_snn.workflows.networks",
+    "load": "ipvae_snn.models.networks",
     "save": "ipvae_snn.ir.files:save_network",
     "plots": "ipvae_snn.workflows.pictures:",
     "FloatNetwork": "ipvae_snn.models.float_network",

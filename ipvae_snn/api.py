@@ -20,6 +20,7 @@ from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer
 from ipvae_snn.training import train as training
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.validation import Validation
@@ -38,7 +39,6 @@ from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
 from ipvae_snn.workflows.export import Exported
 from ipvae_snn.workflows.images import as_split, load_for
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
-from ipvae_snn.workflows.networks import NetworkSource, load, load_float, load_integer
 from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.run import RunResult
 from ipvae_snn.workflows.train import SettingsChoice

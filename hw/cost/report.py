@@ -98,6 +98,19 @@ class Report:
             "estimates": [estimate.as_json() for estimate in self.estimates],
         }
 
+    def document(self, pictures: Sequence[Picture] = ()) -> Document:
+        """Return the counts, the energy proxies, their sources, and the pictures."""
+        data = self.as_json()
+        return Document(
+            f"Energy proxies of a run on {self.data}",
+            (
+                counts_table(data),
+                proxies_table(data["estimates"]),
+                *map(paragraph, notes(data)),
+                *pictures,
+            ),
+        )
+
 
 @dataclass(frozen=True)
 class Proxy:
@@ -112,20 +125,6 @@ class Proxy:
     cells: tuple[str, str, str]
     dynamic: str
     static: str
-
-
-def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
-    """Return the counts, the energy proxies, their sources, and the pictures."""
-    data = report.as_json()
-    return Document(
-        f"Energy proxies of a run on {report.data}",
-        (
-            counts_table(data),
-            proxies_table(data["estimates"]),
-            *map(paragraph, notes(data)),
-            *pictures,
-        ),
-    )
 
 
 def counts_table(data: Json) -> Table:

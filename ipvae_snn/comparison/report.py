@@ -64,23 +64,22 @@ class Report:
             "seconds": self.seconds,
         }
 
-
-def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
-    """Return the tables, remarks and pictures."""
-    result = report.fidelity
-    blocks: list[Block] = [
-        marks_table(report),
-        agreement_table(result),
-        histogram_table(result),
-        first_difference(result),
-        *_saturations(result),
-    ]
-    if report.attribution is not None:
-        blocks.append(attribution_table(report.attribution, result))
-    return Document(
-        f"{report.network} against {report.checkpoint} on {report.data}",
-        (*blocks, *pictures, paragraph(f"{report.seconds:.1f} s; data: {report.citation}")),
-    )
+    def document(self, pictures: Sequence[Picture] = ()) -> Document:
+        """Return the tables, remarks and pictures."""
+        result = self.fidelity
+        blocks: list[Block] = [
+            marks_table(self),
+            agreement_table(result),
+            histogram_table(result),
+            first_difference(result),
+            *_saturations(result),
+        ]
+        if self.attribution is not None:
+            blocks.append(attribution_table(self.attribution, result))
+        return Document(
+            f"{self.network} against {self.checkpoint} on {self.data}",
+            (*blocks, *pictures, paragraph(f"{self.seconds:.1f} s; data: {self.citation}")),
+        )
 
 
 def marks_table(report: Report) -> Table:

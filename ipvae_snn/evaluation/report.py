@@ -72,35 +72,34 @@ class Report:
             return {"skipped": self.readout}
         return {"skipped": None, **asdict(self.readout)}
 
-
-def document(report: Report, pictures: Sequence[Picture] = ()) -> Document:
-    """Return the tables, remarks and pictures."""
-    result = report.evaluation
-    pace = f"{report.us_per_image_step:.1f} us per image and step"
-    blocks: list[Block] = [
-        steps_table(result),
-        figures_table(result, report.readout),
-        *_remarks_on_readout(report.readout),
-    ]
-    if report.others is not None:
-        blocks.append(others_table(report.others))
-        for name, reason in (report.left_out or {}).items():
-            blocks.append(paragraph(Span(f"{name} is left out", "warning"), f": {reason}"))
-    if result.reached_clip.mean > 0:
-        blocks.append(
-            paragraph(
-                Span("some potentials reached the clip: inference ran away", "warning"),
-                f"; the largest rate was {result.largest_rate:,.0f} spikes per step",
+    def document(self, pictures: Sequence[Picture] = ()) -> Document:
+        """Return the tables, remarks and pictures."""
+        result = self.evaluation
+        pace = f"{self.us_per_image_step:.1f} us per image and step"
+        blocks: list[Block] = [
+            steps_table(result),
+            figures_table(result, self.readout),
+            *_remarks_on_readout(self.readout),
+        ]
+        if self.others is not None:
+            blocks.append(others_table(self.others))
+            for name, reason in (self.left_out or {}).items():
+                blocks.append(paragraph(Span(f"{name} is left out", "warning"), f": {reason}"))
+        if result.reached_clip.mean > 0:
+            blocks.append(
+                paragraph(
+                    Span("some potentials reached the clip: inference ran away", "warning"),
+                    f"; the largest rate was {result.largest_rate:,.0f} spikes per step",
+                )
             )
+        return Document(
+            f"Evaluation of {self.checkpoint} on {result.data}",
+            (
+                *blocks,
+                *pictures,
+                paragraph(f"{self.seconds:.1f} s, {pace}; data: {result.citation}"),
+            ),
         )
-    return Document(
-        f"Evaluation of {report.checkpoint} on {result.data}",
-        (
-            *blocks,
-            *pictures,
-            paragraph(f"{report.seconds:.1f} s, {pace}; data: {result.citation}"),
-        ),
-    )
 
 
 def _remarks_on_readout(readout: Readout | str) -> tuple[Text, ...]:

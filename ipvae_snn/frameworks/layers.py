@@ -22,12 +22,13 @@ from ipvae_snn.frameworks.float_dynamics import (
     draw,
 )
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
-from ipvae_snn.frameworks.networks import Mode, NetworkSource, resolve
+from ipvae_snn.frameworks.networks import Mode
 from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.ir.prng import MAX_SEED
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.networks import NetworkSource, load
 
 
 class Layer(nn.Module, ABC):
@@ -176,7 +177,7 @@ def make_layer(
     gradient: Gradient,
     temperature: float,
 ) -> Layer:
-    """Return the layer for `source` (see `networks.resolve`) and `mode`.
+    """Return the layer for `source` (see `models.networks.load`) and `mode`.
 
     Raises ConfigError for an unknown mode or gradient, a temperature that is not above 0, a
     checkpoint in integer mode, or a dictionary that is to be learnt in integers; FileFormatError
@@ -192,7 +193,7 @@ def make_layer(
         raise ConfigError(f"temperature {temperature} must be above 0; 0.1 is usual")
     if mode == "integer" and learn_dictionary:
         raise ConfigError('integers have no gradient: learn the dictionary with mode="float"')
-    network = resolve(source)
+    network = load(source)
     if isinstance(network, FloatNetwork):
         if mode == "integer":
             raise ConfigError(

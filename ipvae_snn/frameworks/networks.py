@@ -1,29 +1,23 @@
 """Network of a layer: an object, a file, or a pretrained name; converted in integer mode."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 from torch import Tensor
 
-from ipvae_snn import data, pretrained
+from ipvae_snn import data
 from ipvae_snn.arrays import AnyArray, Float32
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.data.base import ImageSet
-from ipvae_snn.errors import ConfigError, DataError, FileFormatError
-from ipvae_snn.ir import files
+from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.ir.encode import check_images
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
-from ipvae_snn.models import float_network
+from ipvae_snn.ir.network import Circuit
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.storage.tensor_files import read_format
+from ipvae_snn.models.networks import Network, load
 
 Mode = Literal["integer", "float"]
-Network = IntegerNetwork | FloatNetwork
-# A network, the path of its file (integer network or checkpoint), or a pretrained name.
-NetworkSource = Network | str | Path
 # Images (N, ...) as floats in the network's range, or the name or path of a data set.
 CalibrationImages = AnyArray | Tensor | str | Path
 
@@ -31,33 +25,34 @@ CalibrationImages = AnyArray | Tensor | str | Path
 IMAGES: Final = 2000
 STEPS: Final = 48
 
-_LOADERS: Final[dict[str | None, Callable[[Path], Network]]] = {
-    files.FORMAT: files.load_network,
-    float_network.FORMAT: float_network.load_float_network,
-}
+
+Built = TypeVar("Built", bound="FromPretrained")
 
 
-def resolve(source: NetworkSource) -> Network:
-    """Return `source` itself, or the network of the file or pretrained name `source`.
+class FromPretrained:
+    """Layer that takes a network and a mode, and can be made from a float network."""
 
-    Raises FileFormatError if there is no such file or name, or if the file is not a network.
-    """
-    match source:
-        case IntegerNetwork() | FloatNetwork():
-            return source
-        case str() | Path():
-            path = pretrained.network_path(str(source))
-            named = read_format(path)
-            if named not in _LOADERS:
-                raise FileFormatError(
-                    f"{path}: its format is {named!r}, neither an ipvae-snn checkpoint nor an "
-                    "integer network; was another file meant?"
-                )
-            return _LOADERS[named](path)
-    raise ConfigError(
-        f"{type(source).__name__} is no network; give an IntegerNetwork, a FloatNetwork, a path, "
-        "or the name of a pretrained network"
-    )
+    @classmethod
+    def from_pretrained(
+        cls: type[Built],
+        name: FloatNetwork | str | Path,
+        mode: Mode = "integer",
+        *,
+        bits: int = 8,
+        circuit: Circuit = "one-layer",
+        calibrate: CalibrationImages | None = None,
+        **options: Any,
+    ) -> Built:
+        """Return the layer of a float network: a pretrained name, a checkpoint, or the object.
+
+        Integer mode converts it to weights of `bits` (2..8) bits, as `ipvae-snn convert` does.
+        `calibrate` are images for that, as floats (N, ...) in the network's range, or the name or
+        path of a data set; by default the images on which it was trained, which for digits and
+        natural come with the package. Float mode converts nothing. `options` are those of the
+        class. Raises DataError if images are missing or do not fit.
+        """
+        network = from_checkpoint(name, mode, bits=bits, circuit=circuit, images=calibrate)
+        return cls(network, mode, **options)  # type: ignore[call-arg]  # the layer's own constructor
 
 
 def from_checkpoint(
@@ -74,9 +69,9 @@ def from_checkpoint(
     those that the network was trained on, if they come with the package or are in the folder
     IPVAE_SNN_DATA. Raises DataError if there are none or they do not fit, ConversionError for bits
     outside 2..8, ConfigError if `source` is already an integer network, and FileFormatError as
-    `resolve`.
+    `load`.
     """
-    network = resolve(source)
+    network = load(source)
     if not isinstance(network, FloatNetwork):
         raise ConfigError(
             f"{source} is an integer network already; give it to the layer itself, without "

@@ -1,8 +1,7 @@
 """The converted network as a Norse cell: spikes, state = cell(input, state)."""
 
 import warnings
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,14 +10,8 @@ from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.frameworks.float_dynamics import Gradient
 from ipvae_snn.frameworks.inputs import missing
 from ipvae_snn.frameworks.layers import Layer, first_keys, make_layer
-from ipvae_snn.frameworks.networks import (
-    CalibrationImages,
-    Mode,
-    NetworkSource,
-    from_checkpoint,
-)
-from ipvae_snn.ir.network import Circuit
-from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.frameworks.networks import FromPretrained, Mode
+from ipvae_snn.models.networks import NetworkSource
 
 try:
     with warnings.catch_warnings():
@@ -56,7 +49,7 @@ def iterative_poisson_step(
     return counts, IterativePoissonState(v, state.seed, state.image, state.step + 1)
 
 
-class IterativePoissonCell(SNNCell):
+class IterativePoissonCell(FromPretrained, SNNCell):
     """A cell of iterative Poisson neurons, including their feed-forward and lateral weights.
 
     network: an IntegerNetwork or, in float mode, also a FloatNetwork; or the path of the file of
@@ -82,28 +75,6 @@ class IterativePoissonCell(SNNCell):
         layer = make_layer(network, mode, learn_dictionary, gradient, temperature)
         super().__init__(iterative_poisson_step, self.initial_state, layer, dt=1.0)
         self.mode, self.seed, self.first_image = mode, seed, first_image
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: FloatNetwork | str | Path,
-        mode: Mode = "integer",
-        *,
-        bits: int = 8,
-        circuit: Circuit = "one-layer",
-        calibrate: CalibrationImages | None = None,
-        **options: Any,
-    ) -> "IterativePoissonCell":
-        """Return the layer of a float network: a pretrained name, a checkpoint, or the object.
-
-        Integer mode converts it to weights of `bits` (2..8) bits, as `ipvae-snn convert` does.
-        `calibrate` are images for that, as floats (N, ...) in the network's range, or the name or
-        path of a data set; by default the images on which it was trained, which for digits and
-        natural come with the package. Float mode converts nothing. `options` are those of the
-        class. Raises DataError if images are missing or do not fit.
-        """
-        network = from_checkpoint(name, mode, bits=bits, circuit=circuit, images=calibrate)
-        return cls(network, mode, **options)
 
     def initial_state(self, input_tensor: Tensor) -> IterativePoissonState:
         """Return the state of N rows before their first step, for an input of N rows."""

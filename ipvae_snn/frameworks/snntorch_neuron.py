@@ -1,7 +1,6 @@
 """The converted network as an snnTorch neuron: spk, mem, key = neuron(input_, mem, key)."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,14 +11,8 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.frameworks.float_dynamics import Gradient
 from ipvae_snn.frameworks.inputs import missing
 from ipvae_snn.frameworks.layers import first_keys, make_layer
-from ipvae_snn.frameworks.networks import (
-    CalibrationImages,
-    Mode,
-    NetworkSource,
-    from_checkpoint,
-)
-from ipvae_snn.ir.network import Circuit
-from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.frameworks.networks import FromPretrained, Mode
+from ipvae_snn.models.networks import NetworkSource
 
 try:
     import snntorch as snn
@@ -30,7 +23,7 @@ except ImportError as error:
 EXACT = (torch.float32, torch.float64, torch.int32, torch.int64)
 
 
-class IterativePoisson(snn.Leaky):
+class IterativePoisson(FromPretrained, snn.Leaky):
     """A layer of iterative Poisson neurons: K spike counts from M values, at every step.
 
     It integrates without leak, and a spike inhibits its own neuron by a constant. This is
@@ -69,28 +62,6 @@ class IterativePoisson(snn.Leaky):
         super().__init__(beta=1.0, surrogate_disable=True, init_hidden=init_hidden, output=output)
         self.layer = make_layer(network, mode, learn_dictionary, gradient, temperature)
         self.mode, self.seed, self.first_image = mode, seed, first_image
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: FloatNetwork | str | Path,
-        mode: Mode = "integer",
-        *,
-        bits: int = 8,
-        circuit: Circuit = "one-layer",
-        calibrate: CalibrationImages | None = None,
-        **options: Any,
-    ) -> "IterativePoisson":
-        """Return the layer of a float network: a pretrained name, a checkpoint, or the object.
-
-        Integer mode converts it to weights of `bits` (2..8) bits, as `ipvae-snn convert` does.
-        `calibrate` are images for that, as floats (N, ...) in the network's range, or the name or
-        path of a data set; by default the images on which it was trained, which for digits and
-        natural come with the package. Float mode converts nothing. `options` are those of the
-        class. Raises DataError if images are missing or do not fit.
-        """
-        network = from_checkpoint(name, mode, bits=bits, circuit=circuit, images=calibrate)
-        return cls(network, mode, **options)
 
     def forward(
         self, input_: Tensor, mem: Tensor | None = None, key: Tensor | None = None

@@ -21,10 +21,10 @@ from ipvae_snn.ir.trace import RunRequest, Trace, counts_of
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.networks import check_pair
 from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
-from ipvae_snn.workflows.networks import check_pair
 from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [

@@ -3,11 +3,11 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from threadpoolctl import threadpool_limits
 
-from ipvae_snn.comparison import plots, report
+from ipvae_snn.comparison import plots
 from ipvae_snn.comparison.attribution import Attribution, attribute, runs
 from ipvae_snn.comparison.figures import Fidelity
 from ipvae_snn.comparison.measure import measure
@@ -17,12 +17,13 @@ from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.report.document import Document, Picture
+from ipvae_snn.models.networks import NetworkSource, check_pair, load, load_integer, named
+from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import load_for
-from ipvae_snn.workflows.networks import NetworkSource, check_pair, load, load_integer, named
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
+from ipvae_snn.workflows.results import ReportResult
 
 # A pair of runs with its single steps takes about as long as this many float runs.
 PAIR_RUNS: Final = 3
@@ -49,20 +50,8 @@ class ComparisonSettings:
 DEFAULT: Final = ComparisonSettings()
 
 
-@dataclass(frozen=True)
-class ComparisonResult:
-    """Figures and pictures; pictures have paths if they were written."""
-
-    report: Report
-    pictures: tuple[Picture, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return self.report.as_json()
-
-    def document(self) -> Document:
-        """Return the tables and pictures."""
-        return report.document(self.report, self.pictures)
+class ComparisonResult(ReportResult[Report]):
+    """Comparison of an integer network with its float network."""
 
 
 def compare(

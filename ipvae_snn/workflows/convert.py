@@ -17,10 +17,10 @@ from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.networks import NetworkSource, load_float
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.workflows.images import as_split
-from ipvae_snn.workflows.networks import NetworkSource, load_float
 from ipvae_snn.workflows.progress import Progress, ignore
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -31,12 +31,13 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.report.document import Document, Picture
+from ipvae_snn.models.networks import NetworkSource, load, named
+from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import Images, load_for
-from ipvae_snn.workflows.networks import NetworkSource, load, named
 from ipvae_snn.workflows.progress import Progress, ignore
+from ipvae_snn.workflows.results import ReportResult
 
 CHUNK_BYTES: Final = 1 << 26  # of counts and states per part of a run
 BYTES_PER_STEP: Final = 8  # a count and a state of one neuron
@@ -60,20 +61,8 @@ class EnergySettings:
 DEFAULT: Final = EnergySettings()
 
 
-@dataclass(frozen=True)
-class EnergyResult:
-    """Report and pictures; pictures have paths if they were written."""
-
-    report: Report
-    pictures: tuple[Picture, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return self.report.as_json()
-
-    def document(self) -> Document:
-        """Return the tables and pictures."""
-        return reports.document(self.report, self.pictures)
+class EnergyResult(ReportResult[Report]):
+    """Operations and energy of a run."""
 
 
 def energy(

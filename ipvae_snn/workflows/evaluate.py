@@ -4,13 +4,13 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError, FileFormatError
 from ipvae_snn.evaluation import evaluate as evaluation
-from ipvae_snn.evaluation import plots, report
+from ipvae_snn.evaluation import plots
 from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation, EvaluationRequest, final_rates
 from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
 from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
@@ -18,12 +18,13 @@ from ipvae_snn.evaluation.report import Report
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.report.document import Document, Picture
+from ipvae_snn.models.networks import NetworkSource, load, named
+from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import as_split
-from ipvae_snn.workflows.networks import NetworkSource, load, named
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
+from ipvae_snn.workflows.results import ReportResult
 
 SHOWN: Final = 4  # images in the picture of reconstructions
 
@@ -66,20 +67,8 @@ class Plan:
         return len(self.images) + training + sum(map(len, others))
 
 
-@dataclass(frozen=True)
-class EvaluationResult:
-    """Figures and pictures; pictures have paths if they were written."""
-
-    report: Report
-    pictures: tuple[Picture, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return self.report.as_json()
-
-    def document(self) -> Document:
-        """Return the tables and pictures."""
-        return report.document(self.report, self.pictures)
+class EvaluationResult(ReportResult[Report]):
+    """Evaluation of a float network."""
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.workflows.networks import is_checkpoint, network_path
+from ipvae_snn.models.networks import is_checkpoint, network_path
 
 __all__ = [
     "Images",

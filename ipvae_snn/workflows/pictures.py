@@ -17,8 +17,8 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import Trace, counts_of
+from ipvae_snn.models.networks import NetworkSource, load
 from ipvae_snn.report import plots
-from ipvae_snn.workflows.networks import NetworkSource, load
 
 
 def raster(trace: Trace, image: int = 0, axes: Axes | None = None) -> Axes:

@@ -10,12 +10,13 @@ import torch
 
 from ipvae_snn import data
 from ipvae_snn.errors import ConfigError, ConversionError, DataError, FileFormatError
-from ipvae_snn.frameworks.networks import from_checkpoint, resolve
+from ipvae_snn.frameworks.networks import from_checkpoint
 from ipvae_snn.frameworks.norse_cell import IterativePoissonCell
 from ipvae_snn.frameworks.snntorch_neuron import IterativePoisson
 from ipvae_snn.ir.files import load_network, save_network, to_arrays, to_scalars
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.networks import load
 from ipvae_snn.pretrained import network_path
 
 Run = Callable[..., tuple[int, str, str]]
@@ -62,7 +63,7 @@ def test_from_pretrained_is_the_network_of_the_command_line(
 
 
 def test_float_mode_takes_a_name_and_converts_nothing() -> None:
-    phi = torch.tensor(resolve("digits").phi)
+    phi = torch.tensor(load("digits").phi)
     for layer in (
         IterativePoisson("digits", "float"),
         IterativePoisson.from_pretrained("digits", "float"),
@@ -91,9 +92,9 @@ def test_calibration_images_come_as_arrays_tensors_or_names() -> None:
 
 def test_what_is_no_network_is_refused(tmp_path: Path, network: IntegerNetwork) -> None:
     with pytest.raises(FileFormatError, match=r"^digit: no such file, nor a pretrained network"):
-        resolve("digit")
+        load("digit")
     with pytest.raises(ConfigError, match=r"^int is no network; give an IntegerNetwork, "):
-        resolve(3)  # type: ignore[arg-type]  # the fault
+        load(3)  # type: ignore[arg-type]  # the fault
     save_network(network, tmp_path / "net.safetensors")
     message = "net.safetensors is an integer network already; give it to the layer itself, without"
     with pytest.raises(ConfigError, match=message):
@@ -124,7 +125,7 @@ def test_images_that_are_not_at_hand_are_asked_for(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_images_that_do_not_fit_are_refused(images: object, message: str) -> None:
-    network = resolve("digits")
+    network = load("digits")
     assert isinstance(network, FloatNetwork)
     with pytest.raises(DataError, match=message):
         from_checkpoint(network, "integer", bits=8, circuit="one-layer", images=images)  # type: ignore[arg-type]  # faults

@@ -24,6 +24,7 @@ from ipvae_snn.ir.interpreter import run as interpret
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import Origin, save_model
+from ipvae_snn.models.networks import check_pair
 from ipvae_snn.models.parameters import IterativePoissonVAE
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report import markdown
@@ -33,7 +34,6 @@ from ipvae_snn.workflows.convert import CalibrationSettings, as_circuit, convert
 from ipvae_snn.workflows.energy import EnergySettings, energy, priced_profiles
 from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, map_network
-from ipvae_snn.workflows.networks import check_pair
 from ipvae_snn.workflows.progress import Steps
 
 Heard = list[tuple[str, int, int]]

@@ -8,7 +8,7 @@ from ipvae_snn.errors import ConversionError, FileFormatError
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.workflows.networks import load, load_float, load_integer
+from ipvae_snn.models.networks import load, load_float, load_integer
 
 
 def test_a_name_a_path_and_a_network(network: IntegerNetwork, tmp_path: Path) -> None:

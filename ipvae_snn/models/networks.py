@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ipvae_snn import pretrained
-from ipvae_snn.errors import ConversionError, DataError, FileFormatError
+from ipvae_snn.errors import ConfigError, ConversionError, DataError, FileFormatError
 from ipvae_snn.ir import files
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models import float_network
@@ -42,10 +42,16 @@ def load(source: NetworkSource) -> Network:
     """Return the network of a pretrained name, a checkpoint or an integer network's file.
 
     A loaded network is returned unchanged. No code from the file is executed. Raises
-    FileFormatError for files that are missing, damaged or of another format.
+    FileFormatError for files that are missing, damaged or of another format, ConfigError for an
+    object that is no network.
     """
     if isinstance(source, Network):
         return source
+    if not isinstance(source, str | os.PathLike):
+        raise ConfigError(
+            f"{type(source).__name__} is no network; give an IntegerNetwork, a FloatNetwork, a "
+            "path, or the name of a pretrained network"
+        )
     path = network_path(source)
     read = float_network.load_float_network if is_checkpoint(path) else files.load_network
     return read(path)
