@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import small
 from benchmarks import memory
 from benchmarks.training_speed import __main__
 from benchmarks.training_speed.page import page
@@ -18,7 +19,6 @@ from ipvae_snn.errors import ConfigError, TrainingError
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson_samples import relaxed_poisson_plain
 from ipvae_snn.training.objective import unrolled_plain
-from ipvae_snn.training.unrolled import Unrolling
 
 
 def tiny(iterations: int = 3) -> Config:
@@ -50,17 +50,7 @@ def test_plain_formulation_and_gram_space_agree_on_the_same_arrivals(code_form: 
     ]
     p, x = Parameters(*leaves), normal(B, M)
     table = torch.empty(T + 1, 60, B, K, dtype=torch.float64).exponential_(generator=g)
-    unrolling = Unrolling(
-        steps=T,
-        updates_per_step=1,
-        leak=0.0,
-        clip=10.0,
-        floor=-8.0,
-        code_form=code_form,
-        temperature=0.5,
-        cutoff=6.0,
-        keys=np.zeros(T + 1, np.uint64),
-    )
+    unrolling = small.small_unrolling(T, code_form=code_form)
     calls: list[int] = []
 
     def sample(u: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import small
 from ipvae_snn.backends import compiled
 from ipvae_snn.comparison import paired_runs
 from ipvae_snn.comparison.attribution import attribute, runs
@@ -47,18 +48,14 @@ def make_float() -> FloatNetwork:
     Phi = A / 2, so that G is A'A / 4. The clips lie too far away to matter.
     """
     first = np.random.default_rng(4).integers(-8192, 2048, K)
-    return FloatNetwork(
+    return small.float_network(
         phi=(matrix() / 2).astype(np.float32),
         log_sigma=np.zeros(M, np.float32),
         u0=(first * UNIT).astype(np.float32),
         log_bias=np.full(K, np.log(0.25), np.float32),
         log_lr=float(np.log(LN2 / 32)),
         clip=40.0,
-        floor=-8.0,
-        input_kind="standardised",
         image_shape=(2, 3),
-        source="",
-        trained_on="test",
     )
 
 

@@ -11,33 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipvae_snn.data import load, locate, mnist_like
+from ipvae_snn.data import load, mnist_like
 from ipvae_snn.data.request import resolve_download, resolve_root
 from ipvae_snn.errors import DataError
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch, tmp_path):
-    """Keep the machine's own data root, download switch and cache out of these tests."""
-    monkeypatch.delenv("IPVAE_SNN_DATA", raising=False)
-    monkeypatch.delenv("IPVAE_SNN_DOWNLOAD", raising=False)
-    monkeypatch.setattr(locate, "cache_folder", lambda: tmp_path / "cache")
-
-
-def fails(message: str):
-    """Expect a DataError with exactly this message."""
-    return pytest.raises(DataError, match=f"^{re.escape(message)}$")
-
-
-def idx(array) -> bytes:
-    """Return an array in idx format."""
-    array = np.asarray(array, np.uint8)
-    sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
-
-
-IMAGES = (np.arange(5 * 28 * 28) % 256).reshape(5, 28, 28).astype(np.uint8)
-LABELS = np.array([7, 2, 1, 0, 4])
+from small_sets import IMAGES, LABELS, fails, idx
 
 
 class Server:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
+import small
 from ipvae_snn import data
 from ipvae_snn.data import ImageSet, rotate
 from ipvae_snn.errors import ConfigError, DataError
@@ -43,18 +44,11 @@ M, K = 12, 20
 @pytest.fixture
 def network() -> FloatNetwork:
     rng = np.random.default_rng(0)
-    return FloatNetwork(
+    return small.float_network(
         phi=rng.normal(0, 0.5, (M, K)).astype(np.float32),
         log_sigma=rng.normal(-0.3, 0.2, M).astype(np.float32),
         u0=rng.uniform(-2, -1, K).astype(np.float32),
         log_bias=np.full(K, -2, np.float32),
-        log_lr=-3.0,
-        clip=10.0,
-        floor=-8.0,
-        input_kind="standardised",
-        image_shape=(3, 4),
-        source="",
-        trained_on="test",
     )
 
 

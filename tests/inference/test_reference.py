@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import small
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference import reference
 from ipvae_snn.inference.reference import run_float
@@ -20,18 +21,11 @@ M, K = 12, 6
 @pytest.fixture
 def network() -> FloatNetwork:
     rng = np.random.default_rng(0)
-    return FloatNetwork(
+    return small.float_network(
         phi=rng.normal(0, 0.5, (M, K)).astype(np.float32),
         log_sigma=rng.normal(-0.3, 0.2, M).astype(np.float32),
         u0=rng.uniform(-1, 0, K).astype(np.float32),
         log_bias=np.full(K, -2, np.float32),
-        log_lr=-3.0,
-        clip=10.0,
-        floor=-8.0,
-        input_kind="standardised",
-        image_shape=(3, 4),
-        source="",
-        trained_on="test",
     )
 
 

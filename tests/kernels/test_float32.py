@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import small
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference import fast
 from ipvae_snn.inference.fast import GramNetwork, advance, counts, gram_network, start
@@ -24,18 +25,12 @@ M, K = 12, 37  # K is no multiple of a vector's width, nor of the four rows that
 
 def make_network(seed: int = 0, log_lr: float = -3.0) -> FloatNetwork:
     rng = np.random.default_rng(seed)
-    return FloatNetwork(
+    return small.float_network(
         phi=rng.normal(0, 0.5, (M, K)).astype(np.float32),
         log_sigma=rng.normal(-0.3, 0.2, M).astype(np.float32),
         u0=rng.uniform(-2, 0, K).astype(np.float32),
         log_bias=rng.normal(-2, 0.3, K).astype(np.float32),
         log_lr=log_lr,
-        clip=10.0,
-        floor=-8.0,
-        input_kind="standardised",
-        image_shape=(3, 4),
-        source="",
-        trained_on="test",
     )
 
 

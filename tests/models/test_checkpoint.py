@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
 
+import small
 from ipvae_snn.config.settings import Config, ModelConfig
 from ipvae_snn.errors import ConversionError, FileFormatError
 from ipvae_snn.inference import fast
@@ -154,18 +155,13 @@ def test_updates_as_steps_of_their_own() -> None:
 
 def make_network() -> FloatNetwork:
     nothing = np.zeros(0, np.float32)  # arrays that compare equal as they are the same
-    return FloatNetwork(
+    return small.float_network(
         phi=nothing,
         log_sigma=nothing,
         u0=nothing,
         log_bias=nothing,
         log_lr=-1.0,
-        clip=10.0,
-        floor=-8.0,
         input_kind="unit",
-        image_shape=(3, 4),
-        source="",
-        trained_on="test",
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+import small
 from ipvae_snn.errors import TrainingError
 from ipvae_snn.ir.float_sampler import invert_cdf, parts_of, poisson_from_uniforms
 from ipvae_snn.ir.prng import uniforms
@@ -21,7 +22,6 @@ from ipvae_snn.models.poisson_samples import (
     relaxed_poisson_plain,
 )
 from ipvae_snn.training.objective import unrolled_plain
-from ipvae_snn.training.unrolled import Unrolling
 
 # So late a cut-off leaves out nothing that float64 can see.
 NO_CUTOFF = 45.0
@@ -121,17 +121,7 @@ def test_loss_in_gram_space_equals_the_plain_one() -> None:
     ]
     p, x = Parameters(*leaves), random(B, M)
     table = torch.empty(T + 1, 500, B, K, dtype=torch.float64).exponential_()
-    unrolling = Unrolling(
-        steps=T,
-        updates_per_step=1,
-        leak=0.0,
-        clip=10.0,
-        floor=-8.0,
-        code_form=True,
-        temperature=0.5,
-        cutoff=NO_CUTOFF,
-        keys=np.zeros(T + 1, np.uint64),
-    )
+    unrolling = small.small_unrolling(T, cutoff=NO_CUTOFF)
 
     def sample(u: Tensor, update: int) -> Tensor:
         return relaxed_poisson(u, 0.5, injected(table[update]), NO_CUTOFF)

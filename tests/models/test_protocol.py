@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import small
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
@@ -25,7 +26,6 @@ from ipvae_snn.models.protocol import (
 )
 from ipvae_snn.models.registry import MODELS, latent_model
 from ipvae_snn.training.objective import unrolled_by_autodiff
-from ipvae_snn.training.unrolled import Unrolling
 from ipvae_snn.training.validation import validate
 
 M, K, B = 12, 7, 5
@@ -147,17 +147,7 @@ def test_a_sibling_trains_and_is_validated_by_the_same_functions() -> None:
     p, x = parameters(), images()
     values = [v.clone().requires_grad_() for v in vars(p).values()]
     noise = torch.randn(9, B, K, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    unrolling = Unrolling(
-        steps=4,
-        updates_per_step=2,
-        leak=0.0,
-        clip=9.0,
-        floor=-8.0,
-        code_form=True,
-        temperature=1.0,
-        cutoff=6.0,
-        keys=np.zeros(9, np.uint64),
-    )
+    unrolling = small.small_unrolling(4, updates_per_step=2, clip=9.0, temperature=1.0)
 
     def loss(leaves: list[Tensor]) -> Tensor:
         q = Parameters(*leaves)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import small
 from ipvae_snn.kernels import relaxed_sample as kernel
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.models import dictionary, linear_gaussian
@@ -25,18 +26,7 @@ NO_CUTOFF = 45.0
 
 def unrolling(**changes: Any) -> Unrolling:
     """Return five steps with everything switched on that has an effect."""
-    plain = Unrolling(
-        steps=5,
-        updates_per_step=1,
-        leak=0.0,
-        clip=5.0,
-        floor=-8.0,
-        code_form=True,
-        temperature=0.3,
-        cutoff=6.0,
-        keys=np.zeros(0, np.uint64),
-    )
-    unrolling = replace(plain, **changes)
+    unrolling = replace(small.small_unrolling(5, clip=5.0, temperature=0.3), **changes)
     return replace(
         unrolling, keys=np.random.SeedSequence(3).generate_state(unrolling.updates + 1, np.uint64)
     )

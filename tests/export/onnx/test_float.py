@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+import small
 from ipvae_snn.errors import DivergedError
 from ipvae_snn.export.onnx.files import (
     check_float_files,
@@ -25,18 +26,15 @@ from ipvae_snn.models.float_network import FloatNetwork
 def make_float_network(seed: int = 0, spread: float = 0.8, log_lr: float = -2.0) -> FloatNetwork:
     """Return a random network of 12 pixels and 7 neurons; a large `spread` makes it run away."""
     rng = np.random.default_rng(seed)
-    return FloatNetwork(
+    return small.float_network(
         phi=rng.normal(0, spread, (12, 7)).astype(np.float32),
         log_sigma=rng.normal(0, 0.2, 12).astype(np.float32),
         u0=np.linspace(-4, 5, 7, dtype=np.float32),  # e^5 spikes take 32 parts
         log_bias=np.full(7, -3, np.float32),
         log_lr=log_lr,
         clip=6.0,
-        floor=-8.0,
-        input_kind="standardised",
         image_shape=(4, 3),
         source="abc",
-        trained_on="test",
     )
 
 
