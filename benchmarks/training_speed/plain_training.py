@@ -18,7 +18,7 @@ from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson_samples import relaxed_poisson_plain
 from ipvae_snn.training.objective import REFERENCE_PIXELS, Unrolled
-from ipvae_snn.training.unrolled import Unrolling
+from ipvae_snn.training.unrolling import Unrolling
 
 LEAST_ARRIVALS: Final = 10
 QUANTILE: Final = 1.0 - 1e-3

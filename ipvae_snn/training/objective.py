@@ -14,7 +14,8 @@ from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import Dictionary, LatentModel, State
 from ipvae_snn.training.straight_through import FakeRounding, straight_through
-from ipvae_snn.training.unrolled import Rounded, Unrolling, unrolled_inference
+from ipvae_snn.training.unrolled import unrolled_inference
+from ipvae_snn.training.unrolling import Rounded, Unrolling
 
 # The loss is scaled as if every image had 16x16 pixels, so that gradient limits carry over.
 REFERENCE_PIXELS: Final = 256

@@ -15,7 +15,7 @@ from torch import Tensor
 from ipvae_snn.kernels.rounding import round_rows
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.training.unrolled import Rounded
+from ipvae_snn.training.unrolling import Rounded
 
 CLIP_RATIOS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # as in conversion.quantise
 

@@ -27,7 +27,7 @@ from ipvae_snn.training.run_folder import Record, RunFolder
 from ipvae_snn.training.schedules import ScheduleValues, schedule_values
 from ipvae_snn.training.state import TrainingState, save_state
 from ipvae_snn.training.straight_through import FakeRounding
-from ipvae_snn.training.unrolled import Rounded, Unrolling
+from ipvae_snn.training.unrolling import Rounded, Unrolling
 from ipvae_snn.training.validation import Validation, validate
 
 

@@ -6,86 +6,22 @@ them in float64), in about half the time. For the CPU.
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from itertools import pairwise
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ipvae_snn.arrays import Array, UInt64
-from ipvae_snn.config.settings import KlForm
+from ipvae_snn.arrays import Array
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.kernels import training as kernel
 from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_rows
 from ipvae_snn.kernels.training import Constants
 from ipvae_snn.kernels.vector_math import GOLDEN
-from ipvae_snn.models.protocol import LatentSettings
-
-# Threads get multiples of so many rows: a dense product of few rows rounds differently.
-GRAIN: Final = 16
-
-
-@dataclass(frozen=True)
-class Unrolling:
-    """Settings of unrolled inference.
-
-    steps: steps T, each of updates_per_step updates with `leak`; the last update of a step enters
-    the loss. keys: of the noise, uint64, one for u0 and one per update. first_row: index of the
-    first row in the whole batch. threads: of the elementwise passes. Step t sees frame
-    t * F // T of F.
-    """
-
-    steps: int
-    updates_per_step: int
-    leak: float
-    clip: float
-    floor: float
-    code_form: bool
-    temperature: float
-    cutoff: float
-    keys: UInt64
-    first_row: int = 0
-    threads: int = 1
-
-    @property
-    def updates(self) -> int:
-        """Total number of updates N."""
-        return self.steps * self.updates_per_step
-
-    def frame(self, update: int, n_frames: int) -> int:
-        """Return the frame that update 1 .. N sees."""
-        return (update - 1) // self.updates_per_step * n_frames // self.steps
-
-    def start(self, update: int) -> int:
-        """Return the index of the potentials at the start of the step of `update`."""
-        return (update - 1) // self.updates_per_step * self.updates_per_step
-
-    def in_loss(self, update: int) -> bool:
-        """Return whether the potentials after `update` enter the loss."""
-        return update % self.updates_per_step == 0
-
-    @property
-    def latents(self) -> LatentSettings:
-        """Constants of the Poisson model."""
-        form: KlForm = "code" if self.code_form else "exact"
-        return LatentSettings(self.clip, self.floor, self.updates_per_step, self.leak, form)
-
-
-@dataclass(frozen=True)
-class Rounded:
-    """Rounded replacements of G (K, K) and b (F, B, K) in inference; without gradients.
-
-    competition (K, K): row j is what a spike of neuron j subtracts from every drive; back (K, K) is
-    its transpose. drive (F, B, K): the feed-forward drive.
-    """
-
-    competition: Tensor
-    back: Tensor
-    drive: Tensor
+from ipvae_snn.training.row_products import compete, dense_product, for_rows, mostly_zero
+from ipvae_snn.training.unrolling import Rounded, Unrolling
 
 
 def unrolled_inference(
@@ -110,28 +46,6 @@ def unrolled_inference(
         G, b, u0, log_bias, log_lr, unrolling, seen
     )
     return result
-
-
-def for_rows(function: Callable[[int, int], None], n_rows: int, threads: int) -> None:
-    """Call function(first, last) for all rows, divided among `threads`, one of them the caller's.
-
-    torch itself should then use one thread (`train.cpu_threads`): its idle threads keep processors
-    busy for a while, and two concurrent products would use twice the threads.
-    """
-    inner = [n_rows * i // threads // GRAIN * GRAIN for i in range(1, threads)]
-    edges = [0, *inner, n_rows]
-    shares = [
-        _pool(threads - 1).submit(function, first, last) for first, last in pairwise(edges[1:])
-    ]
-    function(0, edges[1])
-    for share in shares:
-        share.result()
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return the pool of threads that share the rows; it is kept between steps."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="ipvae-snn-rows")
 
 
 @dataclass(frozen=True)
@@ -184,12 +98,12 @@ class _Unrolled(torch.autograd.Function):
 
         for_rows(sample, B, unrolling.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
-        past.sparse.append(_mostly_zero(z[0]))
-        first_competition = partial(_compete, z[0], inputs.competition, lateral[0], past.sparse[0])
+        past.sparse.append(mostly_zero(z[0]))
+        first_competition = partial(compete, z[0], inputs.competition, lateral[0], past.sparse[0])
         for_rows(first_competition, B, unrolling.threads)
         for i in range(1, unrolling.updates + 1):
             # Counts are about as sparse as the previous ones, which are known here.
-            past.sparse.append(_mostly_zero(z[i - 1]))
+            past.sparse.append(mostly_zero(z[i - 1]))
             for_rows(_update(i, inputs, past, c, unrolling, kl, drawn), B, unrolling.threads)
             arrivals = max(arrivals, int(drawn.sum()))
             if unrolling.in_loss(i):
@@ -258,9 +172,9 @@ def _update(
 
     def rows(first: int, last: int) -> None:
         kernel.forward_rows(first, last, key, c, seen, past.u[i], sample, kl)
-        _compete(past.z[i], inputs.competition, past.lateral[i], past.sparse[i], first, last)
+        compete(past.z[i], inputs.competition, past.lateral[i], past.sparse[i], first, last)
         if past.fit_lateral is not past.lateral and unrolling.in_loss(i):
-            _compete(past.z[i], inputs.gram, past.fit_lateral[i], past.sparse[i], first, last)
+            compete(past.z[i], inputs.gram, past.fit_lateral[i], past.sparse[i], first, last)
 
     return rows
 
@@ -306,7 +220,7 @@ def _back(
                 first, last, sums.drive, past.slope[i - 1], inputs.competition, sums.competition
             )
         else:
-            _dense_product(sums.drive, inputs.back, sums.competition, first, last)
+            dense_product(sums.drive, inputs.back, sums.competition, first, last)
 
     return rows
 
@@ -331,23 +245,6 @@ def _outer_sum(past: _History, threads: int) -> Array:
 def _array(tensor: Tensor) -> Array:
     """Return a tensor's values, without a copy if they are contiguous."""
     return tensor.detach().contiguous().numpy()
-
-
-def _mostly_zero(z: Array) -> bool:
-    return bool(products.nonzero(z.reshape(-1)) <= products.DENSE_SHARE * z.size)
-
-
-def _compete(z: Array, G: Array, lateral: Array, sparse: bool, first: int, last: int) -> None:
-    """Set rows first .. last - 1 of lateral = z G."""
-    if sparse:
-        products.competition_rows(first, last, z, G, lateral)
-    else:
-        _dense_product(z, G, lateral, first, last)
-
-
-def _dense_product(values: Array, G: Array, out: Array, first: int, last: int) -> None:
-    rows, product = torch.from_numpy(values[first:last]), torch.from_numpy(out[first:last])
-    torch.mm(rows, torch.from_numpy(G), out=product)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ipvae_snn.models.protocol import (
     advance,
     negative_log_likelihood,
 )
-from ipvae_snn.training.unrolled import Rounded
+from ipvae_snn.training.unrolling import Rounded
 
 CHUNK: Final = 1000
 

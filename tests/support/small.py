@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.training.unrolled import Unrolling
+from ipvae_snn.training.unrolling import Unrolling
 
 NETWORK = {
     "log_lr": -3.0,

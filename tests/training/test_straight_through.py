@@ -41,7 +41,7 @@ from ipvae_snn.training.straight_through import (
 )
 from ipvae_snn.training.train import train
 from ipvae_snn.training.trainer import TrainProgress
-from ipvae_snn.training.unrolled import Rounded, Unrolling
+from ipvae_snn.training.unrolling import Rounded, Unrolling
 from ipvae_snn.training.validation import validate
 
 M, K, B = 12, 7, 5

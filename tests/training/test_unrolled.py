@@ -17,7 +17,8 @@ from ipvae_snn.models import dictionary, linear_gaussian
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.training import objective
 from ipvae_snn.training.straight_through import FakeRounding
-from ipvae_snn.training.unrolled import Unrolling, unrolled_inference
+from ipvae_snn.training.unrolled import unrolled_inference
+from ipvae_snn.training.unrolling import Unrolling
 
 M, K, B = 18, 13, 6
 # So late a cut-off leaves out nothing that float64 can see, and no sample jumps.
@@ -285,7 +286,8 @@ PEAK = """
 import re, sys
 from pathlib import Path
 import numpy as np, torch
-from ipvae_snn.training.unrolled import Unrolling, unrolled_inference
+from ipvae_snn.training.unrolled import unrolled_inference
+from ipvae_snn.training.unrolling import Unrolling
 
 K, B = 256, 256
 
