@@ -18,7 +18,7 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
-from ipvae_snn.report import plots
+from ipvae_snn.report import plots, rasters
 from ipvae_snn.report.document import Block, Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.atomic import write_text
@@ -252,8 +252,8 @@ def _draw(
     with plots.page(out / PICTURES[1], *size) as figure:
         title = "Held-out patches, reconstructed from the 8-bit spikes of one step"
         plots.reconstructions(figure, originals, shown, shape, title)
-    with plots.page(out / PICTURES[2], *plots.RASTER_SIZE) as figure:
-        plots.raster(figure.add_subplot(), counts[0], "Spikes of the first held-out patch")
+    with plots.page(out / PICTURES[2], *rasters.RASTER_SIZE) as figure:
+        rasters.raster(figure.add_subplot(), counts[0], "Spikes of the first held-out patch")
     curves = {
         "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(network, z), integer),
         "float": r2_curve(images, lambda z: z @ phi.T, measured.traces[FLOAT]),

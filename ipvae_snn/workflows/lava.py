@@ -13,7 +13,8 @@ from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.report.document import Block, Document, Span, number, paragraph, table
-from ipvae_snn.report.plots import POTENTIALS_SIZE, page, raster_and_potentials
+from ipvae_snn.report.plots import page
+from ipvae_snn.report.rasters import potentials_size, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
@@ -22,7 +23,6 @@ from ipvae_snn.workflows.stages import Stage, silent
 __all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
 
 BOTH: Final[tuple[Source, ...]] = ("spikes", "bias")
-SHOWN_NEURONS: Final = 32  # in the picture of monitored neurons
 COUNTED: Final = ("messages", "operations", "operations_by_payload")
 
 
@@ -186,15 +186,14 @@ def draw(path: Path, run: LavaRun, network: IntegerNetwork) -> None:
     result = run.monitored
     if result is None:
         raise ValueError("a raster needs a run that monitors neurons")
-    order = (-result.counts[0].sum(axis=0)).argsort(kind="stable")[:SHOWN_NEURONS]
-    octaves = result.states[0][:, order] / (1 << network.neurons.fraction_bits)
-    with page(path, *POTENTIALS_SIZE) as figure:
+    octaves = result.states[0] / (1 << network.neurons.fraction_bits)
+    with page(path, *potentials_size(len(result.neurons))) as figure:
         raster_and_potentials(
             figure,
-            result.neurons[order],
-            result.counts[0][:, order],
+            result.neurons,
+            result.counts[0],
             octaves,
-            f"Lava, first image: {len(order)} of {len(result.neurons)} monitored neurons",
+            f"Lava, first image: {len(result.neurons)} monitored neurons",
         )
 
 
