@@ -43,9 +43,9 @@ for t in range(64):  # the same, one step at a time
 
 ## Check your runtime
 
-{exact} OpenVINO 2026.4.1 does not: it computes int64 with 32 bits, and its counts
-are wrong (those of an integer network are all zero). ONNX Runtime 1.29 and later sends telemetry unless `ORT_DISABLE_TELEMETRY=1` is set before the
-import.
+{exact} OpenVINO 2026.4.1 does not: it computes int64 with 32
+bits, and its counts are wrong (those of an integer network are all zero). ONNX Runtime 1.29 and
+later sends telemetry unless `ORT_DISABLE_TELEMETRY=1` is set before the import.
 
 `check.npz` holds {images} images, their seed and steps, and the counts that must come out:
 

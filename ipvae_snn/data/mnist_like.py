@@ -97,8 +97,8 @@ def _read(
     remote = Remote(name, f"{family.url}{name}", family.md5[name])
     path = require(request, family.folders, (name, stem, *npz), remote)
     if path.suffix == ".npz":
-        return _checked(path, read_npz(path, "arr_0"), dimensions)
-    return read_idx(path, dimensions)
+        return _checked(path, read_npz(path, "arr_0", request.limit), dimensions)
+    return read_idx(path, dimensions, request.limit)
 
 
 def _checked(path: Path, array: Array, dimensions: int) -> UInt8:

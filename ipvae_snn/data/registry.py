@@ -186,4 +186,4 @@ def _load_own(
     # Imported here, since it imports Pillow, which a list of names does not need.
     from ipvae_snn.data.own import load_own
 
-    return load_own(path, split, holdout).first(limit)
+    return load_own(path, split, holdout, limit)

@@ -11,6 +11,7 @@ import numpy as np
 from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.errors import DataError
+from ipvae_snn.storage import memory
 
 ROOT_VARIABLE: Final = "IPVAE_SNN_DATA"
 DOWNLOAD_VARIABLE: Final = "IPVAE_SNN_DOWNLOAD"
@@ -82,6 +83,9 @@ def unit_set(request: Request, images: UInt8, labels: Array, full_scale: int = 2
             "split; the files do not belong together"
         )
     wanted = images[: request.limit]
+    memory.require(
+        4 * wanted.size, f"{request.name}: {len(wanted)} images", "give fewer images (--limit)"
+    )
     pixels = np.divide(wanted, np.float32(full_scale), dtype=np.float32)
     return ImageSet(
         name=request.name,

@@ -4,7 +4,8 @@ Numba unpickles a cached file and links the machine code in it. So a file that i
 altered ends the program, with a traceback or a crash, at every run. Here each file begins with the
 SHA-256 of the rest and must belong to this user (or root). A function whose file does not pass is
 compiled anew, and its file is replaced. A cache that cannot be written (read-only, full) costs
-compilation at every start, and nothing else.
+compilation at every start, and nothing else. Most of numba has no types, hence the comments for
+the type checker.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ def owned(status: os.stat_result) -> bool:
     return status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o002
 
 
-class CheckedFile(IndexDataCacheFile):  # type: ignore[misc] # numba has no types
+class CheckedFile(IndexDataCacheFile):
     """Index and data files that begin with a checksum."""
 
     def _load_index(self) -> dict[Any, str]:
@@ -43,7 +44,8 @@ class CheckedFile(IndexDataCacheFile):  # type: ignore[misc] # numba has no type
 
     def _load_data(self, name: str) -> Any:
         """Return a compiled function; OSError, a miss for the caller, if its file does not pass."""
-        return pickle.loads(read_checked(Path(self._data_path(name))))
+        path = self._data_path(name)  # type: ignore[no-untyped-call]
+        return pickle.loads(read_checked(Path(path)))
 
     @contextlib.contextmanager
     def _open_for_write(self, filepath: str) -> Iterator[IO[bytes]]:
@@ -55,12 +57,12 @@ class CheckedFile(IndexDataCacheFile):  # type: ignore[misc] # numba has no type
             file.write(hashlib.sha256(body).digest() + body)
 
 
-class CheckedCache(FunctionCache):  # type: ignore[misc] # numba has no types
+class CheckedCache(FunctionCache):
     """Cache of one function; it never ends a program."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        self._cache_file = CheckedFile(
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        self._cache_file = CheckedFile(  # type: ignore[no-untyped-call]
             self._cache_path,
             self._impl.filename_base,
             self._impl.locator.get_source_stamp(),
@@ -69,7 +71,7 @@ class CheckedCache(FunctionCache):  # type: ignore[misc] # numba has no types
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled function, or None if it is to be compiled."""
         try:
-            return super().load_overload(sig, target_context)
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         # A whole file may still not fit: it was written beside another NumPy or llvmlite, whose
         # classes have changed. Unpickling may then raise anything; compiling is always right.
         except Exception:
@@ -78,7 +80,7 @@ class CheckedCache(FunctionCache):  # type: ignore[misc] # numba has no types
     def save_overload(self, sig: Any, data: Any) -> None:
         """Write the compiled function, if the folder can be written."""
         with contextlib.suppress(OSError):
-            super().save_overload(sig, data)
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
 
 def read_checked(path: Path) -> bytes:
