@@ -61,15 +61,16 @@ def resolve_root(
     return root
 
 
-def resolve_download(
-    download: bool | None, root: Path | None, environment: Mapping[str, str] = os.environ
-) -> bool:
-    """Return whether files may be fetched: the argument, else IPVAE_SNN_DOWNLOAD, else no root."""
+def resolve_download(download: bool | None, environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether files may be fetched: the argument, else IPVAE_SNN_DOWNLOAD, else no.
+
+    Nothing is fetched that was not asked for.
+    """
     if download is not None:
         return download
     text = environment.get(DOWNLOAD_VARIABLE, "").strip().lower()
     if not text:
-        return root is None
+        return False
     if text not in _SWITCH:
         raise DataError(f"{DOWNLOAD_VARIABLE} is {text!r}; set it to 1 (fetch) or 0 (never)")
     return _SWITCH[text]
