@@ -6,6 +6,7 @@ can be written.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar, cast
 
@@ -45,8 +46,11 @@ def _cached(function: Function, **options: Any) -> Function:
         with _CONFIG:
             users, NUMBA.CACHE_DIR = NUMBA.CACHE_DIR, str(folder)
             try:
-                # As numba's enable_caching does, with our class in place of its own.
-                dispatcher._cache = CheckedCache(function)
+                cache = CheckedCache(function)
+                # Where the folder is gone, numba takes another, which knows no state of sources.
+                if Path(cache.cache_path).is_relative_to(folder):
+                    # As numba's enable_caching does, with our class in place of its own.
+                    dispatcher._cache = cache
             except (RuntimeError, OSError):  # "no locator available": no longer writable
                 pass
             finally:
