@@ -85,9 +85,9 @@ def require_memory(
     (k, m), t = sizes, request.steps
     every_step = t * k * (4 + state) if request.trace else 0
     per_image = k * (8 + state) + t * (8 + 4 * len(SATURATIONS)) + 4 * m + every_step
-    kept = ", with counts and states of every step," if request.trace else ""
+    kept = " (counts and states of every step)" if request.trace else ""
     without = ", or in `run` leave out --trace" if request.trace else ""
-    times = f" {traces} times" if traces > 1 else ""
+    times = f", kept {traces} times" if traces > 1 else ""
     memory.require(
         traces * images * per_image,
         f"a run of {images} images, {t} steps and {k} neurons{kept}{times}",

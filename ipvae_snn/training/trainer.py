@@ -21,7 +21,6 @@ from ipvae_snn.training import health
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
 from ipvae_snn.training.health import Step
-from ipvae_snn.training.memory import require_iteration
 from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.run_folder import Record, RunFolder
@@ -88,9 +87,6 @@ class Trainer:
         self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
         self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
         bits = config.train.quantise_aware
-        if device.type == "cpu":
-            rows = processes.rows(min(config.train.batch_size, len(self.x)))
-            require_iteration(config, rows.stop - rows.start, self.x.shape[-1])
         self.rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
         initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)

@@ -118,10 +118,10 @@ def test_a_comparison_counts_all_traces_that_it_keeps(
     assert len(verify(network, images, request, ["compiled", "torch"]).backends) == 3
     monkeypatch.setenv(memory.VARIABLE, str(2 * one - 1))
     monkeypatch.setattr("ipvae_snn.backends.registry.load_backend", nothing_runs)
-    with pytest.raises(MemoryLimitError, match=r"^a run of 4 images, 3 steps and 7 neurons, with "):
+    with pytest.raises(MemoryLimitError, match=r"^a run of 4 images, 3 steps and 7 neurons \(c"):
         verify(network, images, request, ["compiled", "torch"])
     networks = Networks(a_float_network(), network)
-    with pytest.raises(MemoryLimitError, match=r" every step, 4 times: needs "):
+    with pytest.raises(MemoryLimitError, match=r" every step\), kept 4 times: needs "):
         compare_backends(networks, images, request, Contest(("compiled", "torch")))
 
 
@@ -141,6 +141,7 @@ def test_training_is_refused_before_it_writes(tmp_path: Path) -> None:
     with pytest.raises(MemoryLimitError) as caught:
         train_network(config, tmp_path / "run")
     said = str(caught.value)
+    assert not (tmp_path / "run").exists()
     # 1,442 digits: a batch is never larger than the set.
     assert said.startswith("training 65536 neurons with batches of 1442 images and 1024 steps: ")
     assert "; lower train.batch_size, train.steps or model.n_latents (--set train." in said
@@ -177,7 +178,7 @@ def test_the_command_line_refuses_in_one_line(
     arguments = ("run", tmp_path / "net.safetensors", "--data", tmp_path / "a.npy", "--out", out)
     code, _, said = run(*arguments, "--steps", 2**20, "--trace")
     assert code == 1
-    assert said.startswith("ipvae-snn: error: a run of 99 images, 1048576 steps and 7 neurons, ")
+    assert said.startswith("ipvae-snn: error: a run of 99 images, 1048576 steps and 7 neurons (")
     assert said.count("\n") == 1
     assert not out.exists()
 
