@@ -73,7 +73,7 @@ endif
 
 # Without a Python 3.10 all the rest still works, so this says what to do and goes on; there is
 # no stamp then, and the next `make setup` looks again.
-$(STAMPS)/lava: $(STAMPS)/install hw/lava/constraints.txt
+$(STAMPS)/lava: $(STAMPS)/install hw/lava/lock.txt
 	@if $(BIN)/ipvae-snn lava setup; then touch $@; \
 	else echo 'make setup: no Lava environment was made (reason above); all but the Lava back end works'; fi
 
@@ -122,6 +122,8 @@ lock:
 	$(LOCK) -c constraints.txt --extra dev --extra frameworks --extra tensorboard pyproject.toml \
 	    -o locks/requirements.txt > /dev/null
 	python3 locks/split.py locks/requirements.txt locks/torch.txt
+	echo "$$(sed -n '/^lava-nc==/p' hw/lava/constraints.txt)" | $(LOCK) -c hw/lava/constraints.txt - \
+	    -o hw/lava/lock.txt > /dev/null
 	echo '$(NEUROBENCH)' | $(LOCK) --no-deps - -o locks/neurobench.txt > /dev/null
 
 $(STAMPS)/tools: $(STAMPS)/venv

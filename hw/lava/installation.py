@@ -14,7 +14,8 @@ from ipvae_snn.hw.lava.guard import last_lines, run_guarded
 from ipvae_snn.hw.lava.probing import ISOLATED, LAVA_VERSION, clean_environment, probe
 from ipvae_snn.storage.atomic import write_text
 
-CONSTRAINTS = Path(__file__).with_name("constraints.txt")
+# Every package with the SHA-256 of its files; made from constraints.txt by `make lock`.
+LOCK = Path(__file__).with_name("lock.txt")
 PYTHON_VARIABLE = "IPVAE_SNN_LAVA_PYTHON"
 FOLDER_VARIABLE = "IPVAE_SNN_LAVA_ENV"
 MARKER = "ipvae-snn-ready.json"  # written last: the environment is complete
@@ -88,7 +89,7 @@ def _build(base: Path, fresh: Path, report: Callable[[str], None]) -> None:
     _step([str(base), ISOLATED, "-m", "venv", str(fresh)], fresh)
     report(f"installing lava-nc {LAVA_VERSION} and its dependencies")
     pip = [str(python), ISOLATED, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    _step([*pip, "install", "-c", str(CONSTRAINTS), f"lava-nc=={LAVA_VERSION}"], fresh)
+    _step([*pip, "install", "--no-deps", "--require-hashes", "-r", str(LOCK)], fresh)
     installed = _proven(python, "so it was removed")
     marker = {"base": str(base), **installed}
     write_text(fresh / MARKER, json.dumps(marker, indent=2) + "\n")

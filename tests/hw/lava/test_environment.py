@@ -18,7 +18,7 @@ from ipvae_snn.hw.lava.guard import run_guarded
 # and "installs" lava by a file. FAULT names the step that fails.
 PRETENDED = """#!/bin/sh
 PATH=/usr/bin:/bin
-echo "$*" | head -c 200 >> {log}; echo >> {log}; echo "in $PWD: $*" | head -c 200 >> {log}.cwd
+echo "$*" | head -c 400 >> {log}; echo >> {log}; echo "in $PWD: $*" | head -c 400 >> {log}.cwd
 [ "{fault}" = place ] && [ "$(basename "$(dirname "$(dirname "$0")")")" = lava ] && exit 1
 case "$*" in
   *ensurepip*) echo "3 10" ;;
@@ -117,7 +117,7 @@ def test_setup_makes_it_once_and_find_sees_it(machine: Path) -> None:
         f"Lava environment ready: {report / 'bin/python'}",
     ]
     log = (machine / "log").read_text()
-    assert f"install -c {installation.CONSTRAINTS} lava-nc==0.10.0" in log
+    assert f"install --no-deps --require-hashes -r {installation.LOCK}" in log
     assert json.loads((report / installation.MARKER).read_text())["lava-nc"] == "0.10.0"
     assert environment.find() == environment.require() == environment.setup(said.append) == first
     assert (machine / "log").read_text().count("-m venv") == 1
@@ -370,11 +370,14 @@ def test_an_interpreter_may_be_named_relative_to_the_working_folder(
 
 
 def test_the_constraints_pin_lava_and_a_numpy_it_works_with() -> None:
+    constraints = installation.LOCK.with_name("constraints.txt").read_text()
     pins = dict(
-        line.split("==")
-        for line in installation.CONSTRAINTS.read_text().splitlines()
-        if line and not line.startswith("#")
+        line.split("==") for line in constraints.splitlines() if line and not line.startswith("#")
     )
+    entries = installation.LOCK.read_text().strip().split("\n    --hash=sha256:")
+    assert len(entries) > len(pins)
+    locked = [line.partition(" ")[0] for line in installation.LOCK.read_text().splitlines()]
+    assert {line for line in locked if line} == {f"{name}=={pin}" for name, pin in pins.items()}
     assert pins["lava-nc"] == probing.LAVA_VERSION
     assert pins["numpy"].startswith("1.")
 
