@@ -11,11 +11,22 @@ TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
 # The tests compare with it. Alone, for what it would bring (audio and event cameras) is not used.
 NEUROBENCH := neurobench==2.3.0
 TYPING := .typing/ipvae_snn
+# `make setup LOCKED=1` installs only files whose SHA-256 is in locks/, as PyPI serves them, torch's
+# (with CUDA on Linux) among them. LOCKED=but-torch takes torch from where pip finds it: a machine's
+# CPU build has another hash.
+LOCKED ?=
+HASHED := --quiet --no-deps --require-hashes
+UV ?= uv
+LOCK := $(UV) pip compile --no-config --index-url https://pypi.org/simple --quiet --universal \
+    --python-version 3.10 --generate-hashes --no-annotate --no-header
+TOOLS := $(VENV)/tools
+CYCLONEDX := cyclonedx-bom==7.5.0
+SBOM := dist/sbom.cdx.json
 
 export PIP_NO_INPUT := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all lint format types typing-links wheel bench clean distclean
+.PHONY: help setup demo test test-all lint format types typing-links wheel bench clean distclean lock sbom
 
 help:
 	@echo 'make setup     install into $(VENV), and make the Lava environment if a Python 3.10 is found'
@@ -25,6 +36,8 @@ help:
 	@echo 'make format    let ruff rewrite the files      make bench     the benchmarks'
 	@echo 'make wheel     build the wheel into dist/      make clean     remove what was built'
 	@echo 'make distclean remove $(VENV) as well'
+	@echo 'make setup LOCKED=1   the same from files of known SHA-256 only (locks/)'
+	@echo 'make sbom      list what is installed in $(SBOM), as CycloneDX'
 
 setup: $(STAMPS)/install $(STAMPS)/neurobench $(STAMPS)/lava
 
@@ -34,20 +47,33 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/torch: $(STAMPS)/venv constraints.txt
+ifeq ($(LOCKED),1)
+	$(PIP) install $(HASHED) -r locks/torch.txt
+else
 	$(PIP) install --quiet -c constraints.txt '$(TORCH)'
+endif
 	@touch $@
 
 $(STAMPS)/install: $(STAMPS)/torch constraints.txt pyproject.toml
+ifeq ($(LOCKED),)
 	$(PIP) install --quiet -c constraints.txt -e '.[dev,frameworks]'
+else
+	$(PIP) install $(HASHED) -r locks/requirements.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+endif
 	@touch $@
 
 $(STAMPS)/neurobench: $(STAMPS)/install
+ifeq ($(LOCKED),)
 	$(PIP) install --quiet --no-deps '$(NEUROBENCH)'
+else
+	$(PIP) install $(HASHED) -r locks/neurobench.txt
+endif
 	@touch $@
 
 # Without a Python 3.10 all the rest still works, so this says what to do and goes on; there is
 # no stamp then, and the next `make setup` looks again.
-$(STAMPS)/lava: $(STAMPS)/install hw/lava/constraints.txt
+$(STAMPS)/lava: $(STAMPS)/install hw/lava/lock.txt
 	@if $(BIN)/ipvae-snn lava setup; then touch $@; \
 	else echo 'make setup: no Lava environment was made (reason above); all but the Lava back end works'; fi
 
@@ -88,6 +114,29 @@ types: $(STAMPS)/install typing-links
 wheel: $(STAMPS)/install
 	rm -rf build  # or files that are gone would come along
 	$(BIN)/python -m build --wheel --outdir dist
+
+# After a change of constraints.txt; needs uv. Torch and what only it needs lie in a file of their
+# own, since not every machine takes it from PyPI.
+lock:
+	@mkdir -p locks
+	$(LOCK) -c constraints.txt --extra dev --extra frameworks --extra tensorboard pyproject.toml \
+	    -o locks/requirements.txt > /dev/null
+	python3 locks/split.py locks/requirements.txt locks/torch.txt
+	echo "$$(sed -n '/^lava-nc==/p' hw/lava/constraints.txt)" | $(LOCK) -c hw/lava/constraints.txt - \
+	    -o hw/lava/lock.txt > /dev/null
+	echo '$(NEUROBENCH)' | $(LOCK) --no-deps - -o locks/neurobench.txt > /dev/null
+
+$(STAMPS)/tools: $(STAMPS)/venv
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet '$(CYCLONEDX)'
+	@touch $@
+
+# In an environment of its own, so that the list names nothing of the tool.
+sbom: $(STAMPS)/install $(STAMPS)/tools
+	@mkdir -p $(dir $(SBOM))
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	    --output-format JSON --output-file $(SBOM) $(BIN)/python
+	@echo '$(SBOM) written'
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -29,6 +29,10 @@ class BackendUnavailableError(BackendError):
     """A back end cannot run here; the message says what to install."""
 
 
+class MemoryLimitError(IpvaeError):
+    """A step would need more memory than is free."""
+
+
 class DivergedError(IpvaeError):
     """Two back ends that must agree do not."""
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
-import onnxruntime
 from onnx.reference import ReferenceEvaluator
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.errors import BackendError, FileFormatError
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import inference_model
+from ipvae_snn.export.onnx.onnx_runtime import onnxruntime, ort_errors
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace, check_request
 from ipvae_snn.kernels.threads import n_threads

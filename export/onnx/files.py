@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from ipvae_snn.arrays import Array, UInt8
+from ipvae_snn.arrays import Array, Float32, UInt8
 from ipvae_snn.errors import DivergedError
 from ipvae_snn.export.onnx.backend import inference_feed, runtime
 from ipvae_snn.export.onnx.floats import Precision, float_circuit
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import Circuit, encode_model, inference_model, step_model
-from ipvae_snn.export.self_check import IMAGES, REQUEST
+from ipvae_snn.export.onnx.readme import CHECK_FILE, SATURATED, readme, write_check
+from ipvae_snn.export.self_check import IMAGES, REQUEST, check_pixels
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace
+from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage.atomic import atomic_folder
 
@@ -29,53 +30,18 @@ MODELS: Final = {"encode": encode_model, "step": step_model, "inference": infere
 UNEQUAL_COUNTS: Final = 1e-3
 STATE_TOLERANCE: Final = {"float32": 1e-2, "float64": 1e-6}
 
-README: Final = """# An iP-VAE spike-count network as ONNX models ({arithmetic} arithmetic)
-
-M = {pixels} pixels ({shape}), K = {neurons} neurons, opset 21; N (images) and T (steps) are free.
-Spike counts are drawn from the keyed generator Threefry-2x32-20, so a run with the same seed and
-image indices gives the same counts everywhere. {semantics}
-Scales, limits and the source checkpoint are in each model's metadata (`ipvae_snn.*`).
-
-- `inference.onnx`: pixels {pixel} (N, M) and the int64 scalars seed, first_image and steps ->
-  counts_sum int64 (N, K), state {state} (N, K), spikes_per_step int64 (N, T), reconstruction
-  float32 (N, M){saturated_steps}
-- `encode.onnx`: pixels {pixel} (N, M) -> held {state} (N, {held}), state {state} (N, K)
-- `step.onnx`: held, state, seed int64, image int64 (N,), step int64 -> counts int32 (N, K),
-  next_state {state} (N, K){saturated}
-
-```python
-import numpy as np, onnxruntime as ort
-load = lambda name: ort.InferenceSession(name + ".onnx", providers=["CPUExecutionProvider"])
-x, i64 = np.zeros((1, {pixels}), np.{pixel}), lambda value: np.array(value, np.int64)
-feed = dict(pixels=x, seed=i64(0), first_image=i64(0), steps=i64(64))
-counts_sum, reconstruction = load("inference").run(["counts_sum", "reconstruction"], feed)
-held, state = load("encode").run(None, dict(pixels=x))
-step, image = load("step"), np.arange(len(x), dtype=np.int64)
-for t in range(64):  # the same, one step at a time
-    feed = dict(held=held, state=state, seed=i64(0), image=image, step=i64(t))
-    counts, state = step.run(["counts", "next_state"], feed)
-```
-"""
-SATURATED: Final = "; saturated int32 ({axes}): number of\n  saturated neurons, by " + ", ".join(
-    SATURATIONS
-)
-SEMANTICS: Final = {
-    "integer": "All arithmetic up to the counts is on integers and exact;\n`docs/ir.md` of "
-    "ipvae-snn specifies it, and only the reconstruction is scaled to float32 at the end.",
-    "float": "The state is the log rate in nats;\ncounts are drawn in float64.",
-}
-
 
 def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
-    """Write encode.onnx, step.onnx, inference.onnx and README.md to the folder `out`.
+    """Write encode.onnx, step.onnx, inference.onnx, check.npz and README.md to the folder `out`.
 
     The folder is written whole or not at all; an older one is replaced. Returns the files.
     """
     height, width = network.input.image_shape
+    pixels = check_pixels(network)
     return _write(
         IntegerCircuit(network),
         out,
-        semantics=SEMANTICS["integer"],
+        Example("integer", pixels, interpreter.run(network, pixels, REQUEST)),
         pixel="uint8",
         state="int32",
         shape=f"{height}x{width}, {network.circuit} circuit",
@@ -90,10 +56,11 @@ def write_float_onnx(
 ) -> list[Path]:
     """Write the float counterparts of the same files; pixels are float32, the state `precision`."""
     height, width = network.image_shape
+    pixels = _float_pixels(network)
     return _write(
         float_circuit(network, precision),
         out,
-        semantics=SEMANTICS["float"],
+        Example("float", pixels, run_float(network, pixels, REQUEST)),
         pixel="float32",
         state=precision,
         shape=f"{height}x{width}",
@@ -103,15 +70,30 @@ def write_float_onnx(
     )
 
 
-def _write(circuit: Circuit, out: Path, **texts: str) -> list[Path]:
-    readme = README.format(
-        arithmetic=circuit.arithmetic, pixels=circuit.n_pixels, neurons=circuit.n_neurons, **texts
-    )
+class Example(NamedTuple):
+    """Images (N, M) that check a runtime, and the trace of REQUEST on them; kind: of network."""
+
+    kind: str
+    pixels: Array
+    trace: Trace
+
+
+def _write(circuit: Circuit, out: Path, example: Example, **texts: str) -> list[Path]:
     with atomic_folder(out) as folder:
         for name, build in MODELS.items():
             (folder / f"{name}.onnx").write_bytes(build(circuit).SerializeToString())
-        (folder / "README.md").write_text(readme, encoding="utf-8")
-    return [out / f"{name}.onnx" for name in MODELS] + [out / "README.md"]
+        write_check(folder, example.pixels, REQUEST, example.trace)
+        text = readme(circuit, example.kind, texts)
+        (folder / "README.md").write_text(text, encoding="utf-8")
+    return [out / f"{name}.onnx" for name in MODELS] + [out / CHECK_FILE, out / "README.md"]
+
+
+def _float_pixels(network: FloatNetwork) -> Float32:
+    """Return random images (3, M) of the network's kind."""
+    rng = np.random.default_rng(0)
+    shape = (IMAGES, network.n_pixels)
+    unit = network.input_kind == "unit"
+    return (rng.random(shape) if unit else rng.standard_normal(shape)).astype(np.float32)
 
 
 def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
@@ -192,10 +174,7 @@ def check_float_files(out: Path, network: FloatNetwork) -> None:
     At most 1 in 1000 spike counts may differ; where all counts of an image agree, its states must
     agree up to rounding. Raises DivergedError with the first image, step and neuron that differ.
     """
-    rng = np.random.default_rng(0)
-    shape = (IMAGES, network.n_pixels)
-    unit = network.input_kind == "unit"
-    pixels = (rng.random(shape) if unit else rng.standard_normal(shape)).astype(np.float32)
+    pixels = _float_pixels(network)
     expected = run_float(network, pixels, REQUEST)
     stepwise, whole = run_steps(out, pixels, REQUEST), run_inference(out, pixels, REQUEST)
     if expected.counts is None or stepwise.counts is None:

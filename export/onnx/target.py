@@ -36,7 +36,7 @@ def _check_float(network: FloatNetwork, folder: Path) -> None:
 ONNX: Final = Target(
     name="onnx",
     help="models for ONNX Runtime; of a float checkpoint too.",
-    files=frozenset(("README.md", "encode.onnx", "inference.onnx", "step.onnx")),
+    files=frozenset(("README.md", "check.npz", "encode.onnx", "inference.onnx", "step.onnx")),
     integer=Writer(_write, _check),
     floating=Writer(_write_float, _check_float),
 )

@@ -1,7 +1,6 @@
 """The environment of Lava 0.10: find or create a Python 3.10 with lava-nc."""
 
 import fcntl
-import json
 import os
 import shutil
 import sys
@@ -14,23 +13,24 @@ from typing import Literal
 import platformdirs
 
 from ipvae_snn.errors import BackendError, BackendUnavailableError
-from ipvae_snn.hw.lava.guard import last_lines, run_guarded
+from ipvae_snn.hw.lava.installation import (
+    FOLDER_VARIABLE,
+    MARKER,
+    PYTHON_VARIABLE,
+    install,
+    python_of,
+    restore,
+)
 from ipvae_snn.hw.lava.probing import (
+    ISOLATED,
     LAVA_VERSION,
+    NO_ANSWER,
     PYTHON_VERSION,
     ask,
-    clean_environment,
     probe,
     versions,
 )
-from ipvae_snn.storage.atomic import write_text
 
-CONSTRAINTS = Path(__file__).with_name("constraints.txt")
-PYTHON_VARIABLE = "IPVAE_SNN_LAVA_PYTHON"
-FOLDER_VARIABLE = "IPVAE_SNN_LAVA_ENV"
-MARKER = "ipvae-snn-ready.json"  # written last: the environment is complete
-OWNED = "ipvae-snn-owned"  # written first: this module may remove the folder
-INSTALL_LIMIT_S = 1200.0
 HOW_TO_GET_PYTHON = (
     "get a Python 3.10 by `pyenv install 3.10`, `uv python install 3.10` or, where the system "
     "has it, `apt install python3.10-venv`, then run `ipvae-snn lava setup`; or name an "
@@ -59,13 +59,14 @@ def find() -> LavaEnvironment | None:
         return LavaEnvironment(Path(sys.executable), "current")
     named = os.environ.get(PYTHON_VARIABLE)
     if named:
-        fault = probe(Path(named)).fault
+        python = _absolute(named)
+        fault = probe(python).fault
         if fault:
             raise BackendUnavailableError(
                 f"{PYTHON_VARIABLE}: {named} {fault}; name a Python 3.10 that has lava-nc "
                 f"{LAVA_VERSION} and numpy < 2, or unset the variable"
             )
-        return LavaEnvironment(Path(named), "own")
+        return LavaEnvironment(python, "own")
     if _made_fault() == "":
         return LavaEnvironment(python_of(folder()), "own")
     return None
@@ -88,9 +89,9 @@ def require() -> LavaEnvironment:
 def setup(report: Callable[[str], None]) -> LavaEnvironment:
     """Return the Lava environment, created if missing; `report` receives progress messages.
 
-    Takes less than a minute. Concurrent calls wait for each other. A call that fails or is
-    interrupted leaves nothing. Raises BackendUnavailableError without a Python 3.10, BackendError
-    if the installation fails.
+    Takes about a minute. Concurrent calls wait for each other. A call that fails or is interrupted
+    leaves what was there before, and nothing else. Raises BackendUnavailableError without a Python
+    3.10, BackendError if the installation fails or an environment is too busy to answer.
     """
     environment = find()
     if environment is not None:
@@ -98,13 +99,12 @@ def setup(report: Callable[[str], None]) -> LavaEnvironment:
         return environment
     base = find_python()
     with _lock(folder(), report):
+        restore(folder())
         environment = find()  # another run may have created it meanwhile
         if environment is None:
-            fault = _made_fault()
-            if fault:
-                report(f"{python_of(folder())} {fault}")
+            _report_fault(report)
             report(f"making the Lava environment (about 300 MB) in {folder()} with {base}")
-            environment = _make(base, folder(), report)
+            environment = LavaEnvironment(install(base, folder(), report), "own")
     report(f"Lava environment ready: {environment.python}")
     return environment
 
@@ -117,9 +117,22 @@ def folder() -> Path:
     return platformdirs.user_data_path("ipvae-snn") / f"lava-{LAVA_VERSION}"
 
 
-def python_of(environment: Path) -> Path:
-    """Return the interpreter of a virtual environment."""
-    return environment / "bin" / "python"
+def _absolute(named: str) -> Path:
+    """Return the interpreter that a user named; commands are started in another folder."""
+    # Not resolved: a link to the base interpreter is what makes a virtual environment.
+    return Path(shutil.which(named) or Path(named).expanduser()).absolute()
+
+
+def _report_fault(report: Callable[[str], None]) -> None:
+    """Report why an existing environment is made anew; BackendError if it is only too slow."""
+    fault = _made_fault()
+    if fault == NO_ANSWER:
+        raise BackendError(
+            f"lava setup: {python_of(folder())} {fault}; the machine may be too busy: try again, "
+            f"or remove {folder()} to make it anew"
+        )
+    if fault:
+        report(f"{python_of(folder())} {fault}")
 
 
 def _made_fault() -> str | None:
@@ -163,7 +176,7 @@ def find_python() -> Path:
     """Return a Python 3.10 with venv and ensurepip; BackendUnavailableError if there is none."""
     for candidate in _candidates():
         # Run it: a pyenv shim of an inactive version exists, but exits 127.
-        answer = ask([str(candidate), "-c", _PYTHON_PROBE])
+        answer = ask([str(candidate), ISOLATED, "-c", _PYTHON_PROBE])
         if answer is not None and answer.split() == [str(part) for part in PYTHON_VERSION]:
             return candidate
     raise BackendUnavailableError(f"lava: needs Python 3.10, found none; {HOW_TO_GET_PYTHON}")
@@ -211,61 +224,3 @@ def _lock(target: Path, report: Callable[[str], None]) -> Iterator[None]:
             report(f"another set-up is at work in {target}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def _make(base: Path, target: Path, report: Callable[[str], None]) -> LavaEnvironment:
-    """Create the environment at `target`; first remove the remains of a failed attempt.
-
-    In place, because a virtual environment cannot be moved. The marker, written last, identifies a
-    complete one.
-    """
-    python = python_of(target)
-    done = False
-    try:
-        _clear(target)
-        target.mkdir(parents=True)
-        (target / OWNED).touch()
-        _step([str(base), "-m", "venv", str(target)])
-        report(f"installing lava-nc {LAVA_VERSION} and its dependencies")
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-        _step([*pip, "-c", str(CONSTRAINTS), f"lava-nc=={LAVA_VERSION}"])
-        probed = probe(python)
-        if probed.fault:
-            raise BackendError(
-                f"lava setup: lava-nc was installed in {target}, but {python} {probed.fault}; "
-                f"see more with `{python} -c 'import lava.proc.dense.process'`"
-            )
-        marker = {"base": str(base), **probed.versions}
-        write_text(target / MARKER, json.dumps(marker, indent=2) + "\n")
-        done = True
-    except OSError as error:
-        raise BackendError(
-            f"lava setup: cannot write {error.filename or target}: {error.strerror}; "
-            f"free some space, or choose another folder with {FOLDER_VARIABLE}"
-        ) from error
-    finally:
-        if not done and (target / OWNED).is_file():
-            shutil.rmtree(target, ignore_errors=True)
-    return LavaEnvironment(python, "own")
-
-
-def _clear(target: Path) -> None:
-    """Remove the remains of an earlier attempt at `target`, and nothing else."""
-    if not target.exists():
-        return
-    if not (target / OWNED).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise BackendError(
-            f"lava setup: {target} holds something else; choose a new folder with "
-            f"{FOLDER_VARIABLE}, or name an interpreter that has lava-nc in {PYTHON_VARIABLE}"
-        )
-    shutil.rmtree(target)
-
-
-def _step(argv: list[str]) -> None:
-    """Run one step of the installation; BackendError with its last lines if it fails."""
-    done = run_guarded(argv, INSTALL_LIMIT_S, env=clean_environment())
-    if done.returncode != 0:
-        raise BackendError(
-            f"lava setup: `{' '.join(argv[:4])} ...` failed with status {done.returncode}: "
-            f"{last_lines(done.stderr or done.stdout)}; correct that and run it again"
-        )

@@ -1,4 +1,9 @@
-"""Probe an interpreter: its versions for Lava, and any fault."""
+"""Probe an interpreter: its versions for Lava, and any fault.
+
+What an interpreter has must not depend on where the user stands: a `queue.py` or a folder `numpy`
+of theirs would be imported in place of the real one. So interpreters are started with -I (no
+working folder, no user's site-packages, no PYTHON* variables), elsewhere, in a clean environment.
+"""
 
 import json
 import os
@@ -9,6 +14,11 @@ from pathlib import Path
 LAVA_VERSION = "0.10.0"  # the last release; Intel archived the repositories in May 2026
 PYTHON_VERSION = (3, 10)  # lava-nc 0.10.0 requires >= 3.10, < 3.11 and fails at import above
 PROBE_LIMIT_S = 60.0
+NO_ANSWER = f"gave no answer within {PROBE_LIMIT_S:g} s"
+ISOLATED = "-I"
+# Variables of other Pythons and of pip that would lead an installation elsewhere.
+ASTRAY_PREFIXES = ("PYTHON", "__PYVENV")
+ASTRAY = frozenset({"VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER"})
 # `import lava` alone is no test: it is a namespace package.
 _PROBE = """
 import json, sys
@@ -44,9 +54,14 @@ def versions(python: Path) -> dict[str, str] | None:
 
 def probe(python: Path) -> Probe:
     """Return the versions for Lava that `python` has, and any fault."""
-    answer = ask([str(python), "-c", _PROBE])
     try:
-        installed = {str(name): str(value) for name, value in json.loads(answer or "").items()}
+        answer = _output([str(python), ISOLATED, "-c", _PROBE])
+    except subprocess.TimeoutExpired:
+        return Probe({}, NO_ANSWER)
+    except (OSError, subprocess.SubprocessError):
+        answer = ""
+    try:
+        installed = {str(name): str(value) for name, value in json.loads(answer).items()}
     except (ValueError, AttributeError):
         return Probe({}, "cannot import lava-nc")
     error = installed.pop("error", "")
@@ -72,23 +87,33 @@ def _wrong(installed: dict[str, str]) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without variables that mislead another Python."""
-    astray = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
-    return {name: value for name, value in os.environ.items() if name not in astray}
+    """Return this process's environment without variables that mislead another Python or pip."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ASTRAY and not name.startswith(ASTRAY_PREFIXES)
+    }
 
 
 def ask(argv: list[str]) -> str | None:
     """Return the output of a command, or None if it cannot run, fails or does not end."""
     try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            check=True,
-            encoding="utf-8",
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            timeout=PROBE_LIMIT_S,
-        )
+        return _output(argv)
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _output(argv: list[str]) -> str:
+    """Return the output of a command that starts in the root folder; raises as subprocess does."""
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+        errors="replace",
+        cwd="/",
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        timeout=PROBE_LIMIT_S,
+    )
     return done.stdout.strip()

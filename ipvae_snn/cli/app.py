@@ -25,6 +25,7 @@ from ipvae_snn.cli import (
     verify,
 )
 from ipvae_snn.errors import IpvaeError
+from ipvae_snn.storage.memory import allocation_failure
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
@@ -83,6 +84,11 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(EXIT_ERROR)
         _fail(_describe(error))
+    except (MemoryError, RuntimeError) as error:
+        message = allocation_failure(error)
+        if message is None:
+            raise
+        _fail(message)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)

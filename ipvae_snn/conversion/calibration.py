@@ -15,6 +15,7 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.inference.reference import advance, dynamics, reconstruct, start
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.storage import memory
 
 CHUNK: Final = 128
 MIN_IMAGES: Final = 8
@@ -72,13 +73,30 @@ class Calibration:
         return between + np.diagonal(self.count_within)
 
 
+def _require_memory(images: int, steps: int, network: FloatNetwork) -> None:
+    """Raise MemoryLimitError if calibration and the rounding that follows would not fit.
+
+    A chunk's run has counts, states and what is computed from them; rounding has second moments of
+    pixels and counts, and their factors.
+    """
+    m, k = network.n_pixels, network.n_neurons
+    run = 40 * min(images, CHUNK) * steps * k
+    rounding = 8 * (8 * k * k + 6 * m * m + 6 * m * k)
+    memory.require(
+        run + rounding + 8 * images * (k + m),
+        f"converting {k} neurons and {m} pixels with {images} images and {steps} steps",
+        "give fewer calibration steps (--steps) or images (--images)",
+    )
+
+
 def calibrate(
     network: FloatNetwork, pixels: Float32, data: str, steps: int, seed: int = 0
 ) -> Calibration:
     """Run `pixels` (N, M) through the float network for `steps` updates and return statistics.
 
     Raises DataError for fewer than 8 images or for images that are all the same, ConversionError
-    for a network whose updates an integer network cannot take one by one.
+    for a network whose updates an integer network cannot take one by one, MemoryLimitError if it
+    would not fit into memory.
     """
     updates_per_step, network = network.updates_per_step, network.with_single_updates()
     if len(pixels) < MIN_IMAGES:
@@ -88,6 +106,7 @@ def calibrate(
     active = np.ptp(pixels, axis=0) > 0
     if not active.any():
         raise DataError(f"{data}: all calibration images are the same; give real ones")
+    _require_memory(len(pixels), steps, network)
     d = dynamics(network, active)
     k, own = network.n_neurons, d.step_size * np.diagonal(d.G)
     means, power = np.zeros((len(pixels), k)), np.zeros((k, k))

@@ -12,6 +12,7 @@ import numpy as np
 from ipvae_snn.arrays import Array
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.own import from_arrays
+from ipvae_snn.data.part import Part
 from ipvae_snn.data.registry import load
 from ipvae_snn.errors import DataError
 
@@ -86,8 +87,8 @@ def _read_named(source: str | os.PathLike[str], selection: Selection) -> ImageSe
 
 def _read_array(source: Any, selection: Selection) -> ImageSet:
     images = _to_numpy(source)
-    result = from_arrays(images, None, GIVEN, selection.split, selection.holdout)
-    return result.first(selection.limit)
+    part = Part(selection.split, selection.holdout, selection.limit)
+    return from_arrays(images, None, GIVEN, part)
 
 
 def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
@@ -112,8 +113,8 @@ def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
         )
     known = np.asarray(labels) if len(labels) == len(images) else None
     name = type(getattr(source, "dataset", source)).__name__
-    result = from_arrays(np.stack(images), known, name, selection.split, selection.holdout)
-    return result.first(selection.limit)
+    part = Part(selection.split, selection.holdout, selection.limit)
+    return from_arrays(np.stack(images), known, name, part)
 
 
 def _pairs(source: Iterable[Any]) -> Iterator[tuple[Array, Array | None]]:

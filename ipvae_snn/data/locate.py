@@ -1,27 +1,27 @@
-"""Files of public data sets: found under the data root, or downloaded with a checksum."""
+"""Files of public data sets: found under the data root, or downloaded where that is allowed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from urllib.parse import urlsplit
 
 import platformdirs
 import pooch
 
-from ipvae_snn.data.request import ROOT_VARIABLE, Request
+from ipvae_snn.data.download import Download, DownloadRefusedError
+from ipvae_snn.data.request import DOWNLOAD_VARIABLE, ROOT_VARIABLE, Request
 from ipvae_snn.errors import DataError
-
-# Seconds to connect and to wait for the next byte, so that no network means no hang.
-TIMEOUTS_S: Final = (5.0, 20.0)
+from ipvae_snn.storage.memory import shown
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A public file: name, address, and MD5 as published by torchvision."""
+    """A public file: name, https address, bytes, and SHA-256."""
 
     name: str
     url: str
-    md5: str
+    size: int
+    sha256: str
 
 
 def cache_folder() -> Path:
@@ -60,26 +60,43 @@ def require(
         return result
     if remote is not None and request.download:
         return _fetch(request, folders[0], remote)
+    if remote is not None and request.root is None:
+        kept = _downloaded(folders[0], remote)
+        if kept is not None:
+            return kept
     places = _places(request, folders)
     if not places:
         looked = f"no data root is given for {' or '.join(names)}"
     else:
         looked = f"{' or '.join(names)} not found in {', '.join(map(str, places))}"
     fix = f"give the folder that holds {folders[0]}/ with --data-root or {ROOT_VARIABLE}"
-    fetch = ", or set IPVAE_SNN_DOWNLOAD=1 to download it" if remote is not None else ""
+    fetch = (
+        f", or set {DOWNLOAD_VARIABLE}=1 to download it ({shown(remote.size)} from "
+        f"{urlsplit(remote.url).hostname})"
+        if remote is not None
+        else ""
+    )
     raise DataError(f"{request.name} ({request.split}): {looked}; {fix}{fetch}")
 
 
+def _downloaded(folder: str, remote: Remote) -> Path | None:
+    """Return the file of an earlier download, or None if there is none, or not a whole one."""
+    path = cache_folder() / folder / remote.name
+    if not path.is_file() or pooch.file_hash(str(path), alg="sha256") != remote.sha256:
+        return None
+    return path
+
+
 def _fetch(request: Request, folder: str, remote: Remote) -> Path:
-    """Return `remote` in the cache, downloaded if needed; the checksum is checked either way."""
+    """Return `remote` in the cache, downloaded if needed; its SHA-256 is checked either way."""
     target = cache_folder() / folder
     try:
         path = pooch.retrieve(
             url=remote.url,
-            known_hash=f"md5:{remote.md5}",
+            known_hash=f"sha256:{remote.sha256}",
             fname=remote.name,
             path=target,
-            downloader=pooch.HTTPDownloader(timeout=TIMEOUTS_S, progressbar=False),
+            downloader=Download(remote.size),
         )
     # ValueError is pooch's wrong checksum; the network's faults (requests) are all OSErrors.
     except (OSError, ValueError) as error:
@@ -92,4 +109,6 @@ def _fetch(request: Request, folder: str, remote: Remote) -> Path:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, DownloadRefusedError):
+        return str(error)
     return "wrong checksum" if type(error) is ValueError else type(error).__name__

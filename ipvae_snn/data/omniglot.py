@@ -19,7 +19,8 @@ _ARCHIVE: Final = "images_background_small1.zip"
 _REMOTE: Final = Remote(
     _ARCHIVE,
     f"https://raw.githubusercontent.com/brendenlake/omniglot/master/python/{_ARCHIVE}",
-    "e704a628b5459e08445c13499850abc4",
+    1_319_022,
+    "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
 )
 _FOLDERS: Final = ("omniglot", "omniglot-py")
 _SIDE: Final = 28  # pixels; the usual size for this set, so that MNIST networks fit

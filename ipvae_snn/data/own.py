@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Array, Bool, Float32, Int64
+from ipvae_snn.arrays import Array, Float32, Int64
 from ipvae_snn.data.arrays import npz_keys, read_npy, read_npz
 from ipvae_snn.data.base import ImageSet, Split
+from ipvae_snn.data.part import WHOLE, Part, require_pixels
 from ipvae_snn.data.pictures import SUFFIXES, read_grey
-from ipvae_snn.data.request import MAX_BYTES
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.parts import InputKind
 
@@ -35,24 +35,29 @@ class _Raw:
     labels: Array | None = None
 
 
-def load_own(path: Path, split: Split, holdout: bool) -> ImageSet:
+def load_own(path: Path, split: Split, holdout: bool, limit: int | None = None) -> ImageSet:
     """Return the images at `path`; with holdout, the part of them that belongs to `split`.
+
+    Of the part, only the first `limit` images are read and converted.
 
     Arrays are (N, H, W), (N, H, W, 1), (N, 1, H, W), or (N, M) with M a square number. uint8 is
     divided by 255 and, like floats in [0, 1], of kind "unit"; other floats must be standardised.
     Pictures of a folder are taken in the order of their names, as grey luminance. Every tenth
     image (of fewer than ten, the last) is held out.
     """
-    raw = _read_folder(path) if path.is_dir() else _read_file(path)
-    return from_arrays(raw.images, raw.labels, path.name or str(path), split, holdout, path)
+    part, name = Part(split, holdout, limit), path.name or str(path)
+    if path.is_dir():
+        images = _read_folder(path, part)  # of the part only
+        return from_arrays(images, None, name, Part(split), path)
+    raw = _read_file(path, part)
+    return from_arrays(raw.images, raw.labels, name, part, path)
 
 
 def from_arrays(
     images: Array,
     labels: Array | None,
     name: str,
-    split: Split = "train",
-    holdout: bool = False,
+    part: Part = WHOLE,
     path: Path | None = None,
 ) -> ImageSet:
     """Return images (N, H, W) and labels (N,) or None as the set `name`, as `load_own` does.
@@ -61,15 +66,13 @@ def from_arrays(
     """
     path = Path(name) if path is None else path
     images = _as_stack(path, images)
+    rows = part.rows(str(path), len(images))
+    labels = None if labels is None else _as_labels(path, labels, len(images))[rows]
+    images = images[rows]
     pixels, kind = _as_pixels(path, images)
-    labels = None if labels is None else _as_labels(path, labels, len(images))
-    if holdout:
-        chosen = _held_out(path, len(images)) == (split == "test")
-        pixels = pixels[chosen]
-        labels = None if labels is None else labels[chosen]
     return ImageSet(
         name=name,
-        split=split,
+        split=part.split,
         pixels=pixels,
         image_shape=(images.shape[1], images.shape[2]),
         kind=kind,
@@ -77,18 +80,19 @@ def from_arrays(
     )
 
 
-def _read_file(path: Path) -> _Raw:
+def _read_file(path: Path, part: Part) -> _Raw:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: not a .npy or .npz file nor a folder; give one of these")
-    return reader(path)
+    return reader(path, part)
 
 
-def _read_npy(path: Path) -> _Raw:
+def _read_npy(path: Path, part: Part) -> _Raw:
+    # Mapped: only the rows of the part are read.
     return _Raw(read_npy(path))
 
 
-def _read_npz(path: Path) -> _Raw:
+def _read_npz(path: Path, part: Part) -> _Raw:
     keys = npz_keys(path)
     others = [key for key in keys if key not in LABEL_KEYS]
     named = [key for key in IMAGE_KEYS if key in keys] or (others if len(others) == 1 else [])
@@ -98,14 +102,14 @@ def _read_npz(path: Path) -> _Raw:
             f"of them {', '.join(IMAGE_KEYS[:-1])} or {IMAGE_KEYS[-1]}"
         )
     labelled = [key for key in LABEL_KEYS if key in keys]
-    labels = read_npz(path, labelled[0]) if labelled else None
-    return _Raw(read_npz(path, named[0]), labels)
+    labels = read_npz(path, labelled[0], part.most) if labelled else None
+    return _Raw(read_npz(path, named[0], part.most), labels)
 
 
-_READERS: Final[Mapping[str, Callable[[Path], _Raw]]] = {".npy": _read_npy, ".npz": _read_npz}
+_READERS: Final[Mapping[str, Callable[[Path, Part], _Raw]]] = {".npy": _read_npy, ".npz": _read_npz}
 
 
-def _read_folder(folder: Path) -> _Raw:
+def _read_folder(folder: Path, part: Part) -> Float32:
     files = sorted(
         (
             p
@@ -116,13 +120,10 @@ def _read_folder(folder: Path) -> _Raw:
     )
     if not files:
         raise DataError(f"{folder}: holds no image file ({', '.join(sorted(SUFFIXES))})")
+    rows = part.rows(str(folder), len(files))
+    files = [files[row] for row in np.arange(len(files))[rows]]
     first = read_grey(files[0], str(files[0]))
-    needed = 4 * len(files) * first.size
-    if needed > MAX_BYTES:
-        raise DataError(
-            f"{folder}: {len(files)} images of {first.shape[0]}x{first.shape[1]} pixels need "
-            f"{needed} bytes; at most {MAX_BYTES}, give fewer or smaller images"
-        )
+    require_pixels(str(folder), len(files), first.shape, each=4)
     stack = np.empty((len(files), *first.shape), dtype=np.float32)
     for image, file in zip(stack, files, strict=True):
         grey = read_grey(file, str(file))
@@ -134,7 +135,7 @@ def _read_folder(folder: Path) -> _Raw:
         if grey.max() > 1 or grey.min() < 0:
             raise DataError(f"{file}: has more than 16 bits per pixel; save it as 8-bit grey")
         image[:] = grey
-    return _Raw(stack)
+    return stack
 
 
 def _as_stack(path: Path, array: Array) -> Array:
@@ -159,6 +160,7 @@ def _as_stack(path: Path, array: Array) -> Array:
 
 def _as_pixels(path: Path, images: Array) -> tuple[Float32, InputKind]:
     """Return pixels (N, M) float32 and their kind."""
+    require_pixels(str(path), len(images), images.shape[1:], each=4)
     flat = images.reshape(len(images), -1)
     if images.dtype == np.uint8:
         return np.divide(flat, np.float32(255), dtype=np.float32), "unit"
@@ -172,8 +174,9 @@ def _as_pixels(path: Path, images: Array) -> tuple[Float32, InputKind]:
         )
     low, high = float(flat.min()), float(flat.max())
     if low >= 0 and high <= 1:
-        return np.ascontiguousarray(flat, dtype=np.float32), "unit"
+        return _copied(flat), "unit"
     # Scaled first, so that the sums of very large values stay finite.
+    require_pixels(str(path), len(images), images.shape[1:], each=16)
     largest = max(abs(low), abs(high))
     scaled = flat.astype(np.float64) / largest
     mean, deviation = float(scaled.mean()) * largest, float(scaled.std()) * largest
@@ -182,7 +185,12 @@ def _as_pixels(path: Path, images: Array) -> tuple[Float32, InputKind]:
             f"{path}: pixels from {low:.3g} to {high:.3g}, mean {mean:.3g}, standard deviation "
             f"{deviation:.3g}; {_FORMS}"
         )
-    return np.ascontiguousarray(flat, dtype=np.float32), "standardised"
+    return _copied(flat), "standardised"
+
+
+def _copied(flat: Array) -> Float32:
+    """Return pixels in memory: a mapped file could change, or end, under a run."""
+    return np.array(flat, dtype=np.float32, order="C")
 
 
 def _as_labels(path: Path, labels: Array, count: int) -> Int64:
@@ -192,11 +200,3 @@ def _as_labels(path: Path, labels: Array, count: int) -> Int64:
             f"whole numbers of shape ({count},)"
         )
     return labels.astype(np.int64)
-
-
-def _held_out(path: Path, count: int) -> Bool:
-    if count < 2:
-        raise DataError(f"{path}: {count} image cannot be divided in training and test; give more")
-    held: Bool = np.arange(count) % 10 == 9
-    held[-1] |= count < 10
-    return held

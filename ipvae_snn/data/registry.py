@@ -139,8 +139,8 @@ def load(
 
     A name of `names()` takes precedence over a path; write ./mnist for a folder of that name. Sets
     in files are searched under data_root, else under IPVAE_SNN_DATA. Public files that are missing
-    are downloaded (with checksum, to the user's cache) if download is True or IPVAE_SNN_DOWNLOAD
-    is 1; for None, only if no data root is given. limit keeps the first images. patch_size
+    are downloaded (over https, with size and SHA-256 checked, to the user's cache) if download is
+    True, or if it is None and IPVAE_SNN_DOWNLOAD is 1. limit keeps the first images. patch_size
     (pixels), n_patches and seed (drawing positions) apply to `natural` and `vanhateren` only. A
     user's own images are all returned for either split, unless holdout is set: then every tenth
     image is "test" and the others are "train".
@@ -163,7 +163,7 @@ def load(
         citation=source.citation,
         split=split,
         root=root,
-        download=resolve_download(download, root),
+        download=resolve_download(download),
         limit=limit,
         patch_size=patch_size,
         n_patches=n_patches,
@@ -186,4 +186,4 @@ def _load_own(
     # Imported here, since it imports Pillow, which a list of names does not need.
     from ipvae_snn.data.own import load_own
 
-    return load_own(path, split, holdout).first(limit)
+    return load_own(path, split, holdout, limit)

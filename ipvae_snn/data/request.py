@@ -11,6 +11,7 @@ import numpy as np
 from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.errors import DataError
+from ipvae_snn.storage import memory
 
 ROOT_VARIABLE: Final = "IPVAE_SNN_DATA"
 DOWNLOAD_VARIABLE: Final = "IPVAE_SNN_DOWNLOAD"
@@ -60,15 +61,16 @@ def resolve_root(
     return root
 
 
-def resolve_download(
-    download: bool | None, root: Path | None, environment: Mapping[str, str] = os.environ
-) -> bool:
-    """Return whether files may be fetched: the argument, else IPVAE_SNN_DOWNLOAD, else no root."""
+def resolve_download(download: bool | None, environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether files may be fetched: the argument, else IPVAE_SNN_DOWNLOAD, else no.
+
+    Nothing is fetched that was not asked for.
+    """
     if download is not None:
         return download
     text = environment.get(DOWNLOAD_VARIABLE, "").strip().lower()
     if not text:
-        return root is None
+        return False
     if text not in _SWITCH:
         raise DataError(f"{DOWNLOAD_VARIABLE} is {text!r}; set it to 1 (fetch) or 0 (never)")
     return _SWITCH[text]
@@ -82,6 +84,9 @@ def unit_set(request: Request, images: UInt8, labels: Array, full_scale: int = 2
             "split; the files do not belong together"
         )
     wanted = images[: request.limit]
+    memory.require(
+        4 * wanted.size, f"{request.name}: {len(wanted)} images", "give fewer images (--limit)"
+    )
     pixels = np.divide(wanted, np.float32(full_scale), dtype=np.float32)
     return ImageSet(
         name=request.name,

@@ -12,12 +12,13 @@ import numpy as np
 
 from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Integers
 from ipvae_snn.errors import DataError
-from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
 from ipvae_snn.kernels import float64, rows
 from ipvae_snn.kernels.float64 import Rules
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.storage import memory
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,20 @@ class Dynamics:
 
 
 def dynamics(network: FloatNetwork, pixel_mask: Bool | None = None) -> Dynamics:
-    """Return the network in Gram form; pixels where `pixel_mask` (M,) is False are left out."""
+    """Return the network in Gram form; pixels where `pixel_mask` (M,) is False are left out.
+
+    Raises DataError for a mask of another size, MemoryLimitError where G (K, K) is too large.
+    """
     if pixel_mask is not None and pixel_mask.shape != (network.n_pixels,):
         raise DataError(
             f"pixel mask has shape {pixel_mask.shape}, but the network needs ({network.n_pixels},)"
         )
+    m, k = network.phi.shape
+    memory.require(
+        8 * (k * k + 3 * m * k),
+        f"a network of {k} neurons and {m} pixels",
+        "use one with fewer neurons",
+    )
     phi = network.phi.astype(np.float64)
     precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
     if pixel_mask is not None:
@@ -135,6 +145,7 @@ def run_float(
     The reconstruction phi z of the last step's counts has all pixels. Raises DataError for pixels
     of the wrong shape.
     """
+    require_memory(len(pixels), (network.n_neurons, network.n_pixels), request, state=8)
     d = dynamics(network, pixel_mask)
     before = start(d, pixels, request.seed, request.first_image)
     done = advance(d, before, request.steps, n_threads(threads), request.trace)

@@ -10,6 +10,7 @@ from ipvae_snn.arrays import AnyArray, Float32, Float64, Int32, Int64
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
+from ipvae_snn.storage import memory
 from ipvae_snn.storage.array_files import save_arrays
 
 # What can saturate in a step, and in which layer: spike counts at max_count, what a neuron receives
@@ -73,8 +74,32 @@ class Trace:
         save_arrays(path, self.arrays())
 
 
+def require_memory(
+    images: int, sizes: tuple[int, int], request: RunRequest, *, traces: int = 1, state: int = 4
+) -> None:
+    """Raise MemoryLimitError if the results of a run would not fit into memory.
+
+    images: N. sizes: neurons K and pixels M. traces: runs that are kept at once. state: bytes of a
+    membrane potential, 4 in integer runs, 8 in float ones.
+    """
+    (k, m), t = sizes, request.steps
+    every_step = t * k * (4 + state) if request.trace else 0
+    per_image = k * (8 + state) + t * (8 + 4 * len(SATURATIONS)) + 4 * m + every_step
+    kept = " (counts and states of every step)" if request.trace else ""
+    without = ", or in `run` leave out --trace" if request.trace else ""
+    times = f", kept {traces} times" if traces > 1 else ""
+    memory.require(
+        traces * images * per_image,
+        f"a run of {images} images, {t} steps and {k} neurons{kept}{times}",
+        f"give fewer images (--limit) or steps (--steps){without}",
+    )
+
+
 def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest) -> None:
-    """Raise DataError if `pixels` or `request` do not fit the network; every back end calls it."""
+    """Raise DataError if `pixels` or `request` do not fit the network; every back end calls it.
+
+    Raises MemoryLimitError if the results would not fit into memory.
+    """
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
         height, width = network.input.image_shape
         raise DataError(
@@ -92,6 +117,7 @@ def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest
             f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not all in "
             f"0..{MAX_SEED}; their draws are keyed by 32 bits"
         )
+    require_memory(len(pixels), (network.n_neurons, network.n_pixels), request)
 
 
 def counts_of(trace: Trace) -> Annotated[Int32, "N T K"]:

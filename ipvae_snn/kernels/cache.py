@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from numba.core import config
 
+from ipvae_snn.kernels.checked_cache import owned
+
 NUMBA: Final[Any] = config  # it defines its settings at import, which mypy does not see
 KERNELS: Final = Path(__file__).parent
 # Compiled code contains functions of the first and constants of the second, and nothing else.
@@ -35,15 +37,18 @@ def cache_folder() -> Path | None:
     """Return the folder for compiled code of the present sources, or None if none can be written.
 
     It is in $NUMBA_CACHE_DIR if that is set, else beside the sources, else in the user's cache
-    folder. When it is created, folders of earlier sources of this installation are removed.
+    folder; a folder of another user is not taken. When it is created, folders of earlier sources
+    of this installation are removed.
     """
     name = f"numba-{source_hash()}"
     for parent in _parents():
         folder = parent / name
         try:
             new = not folder.is_dir()
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
+            if not owned(folder.stat()):  # another user's code would run as this one
+                continue
         except OSError:
             continue
         for earlier in parent.glob("numba-*") if new else ():

@@ -1,16 +1,19 @@
 """Typed decorators of Numba, one for each use.
 
 All divide by IEEE rules: Numba's default, an exception at division by 0, is a branch that prevents
-vector code. Compiled code is kept on disk (kernels/cache.py) if a folder can be written.
+vector code. Compiled code is kept on disk (kernels/cache.py, kernels/checked_cache.py) if a folder
+can be written.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar, cast
 
 from numba import njit
 
 from ipvae_snn.kernels.cache import NUMBA, cache_folder
+from ipvae_snn.kernels.checked_cache import CheckedCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _CONFIG: Final = Lock()
@@ -37,14 +40,19 @@ def _cached(function: Function, **options: Any) -> Function:
 
     Numba takes the folder from its configuration when a function is decorated.
     """
+    dispatcher: Any = njit(**options)(function)
     folder = cache_folder()
-    if folder is None:
-        return cast(Function, njit(**options)(function))
-    with _CONFIG:
-        users, NUMBA.CACHE_DIR = NUMBA.CACHE_DIR, str(folder)
-        try:
-            return cast(Function, njit(cache=True, **options)(function))
-        except RuntimeError:  # "no locator available": the folder cannot be written any more
-            return cast(Function, njit(**options)(function))
-        finally:
-            NUMBA.CACHE_DIR = users
+    if folder is not None:
+        with _CONFIG:
+            users, NUMBA.CACHE_DIR = NUMBA.CACHE_DIR, str(folder)
+            try:
+                cache = CheckedCache(function)
+                # Where the folder is gone, numba takes another, which knows no state of sources.
+                if Path(cache.cache_path).is_relative_to(folder):
+                    # As numba's enable_caching does, with our class in place of its own.
+                    dispatcher._cache = cache
+            except (RuntimeError, OSError):  # "no locator available": no longer writable
+                pass
+            finally:
+                NUMBA.CACHE_DIR = users
+    return cast(Function, dispatcher)

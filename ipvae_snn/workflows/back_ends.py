@@ -17,7 +17,7 @@ from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.trace import RunRequest, Trace, counts_of
+from ipvae_snn.ir.trace import RunRequest, Trace, counts_of, require_memory
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
@@ -119,6 +119,8 @@ def compare_backends(
     }
     for name in (REFERENCE, *(name for name in contest.backends if name not in (FLOAT, REFERENCE))):
         runs[name] = partial(registry.load_backend(name), network, images.pixels, traced)
+    sizes = network.n_neurons, network.n_pixels
+    require_memory(len(images.pixels), sizes, traced, traces=len(runs), state=8)
     finished: dict[str, Finished] = {}
     for name, execute_now in runs.items():
         report(f"{name}: {len(images.pixels)} images, {request.steps} steps")

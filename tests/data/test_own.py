@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ipvae_snn.data import load, own, pictures
-from ipvae_snn.errors import DataError
+from ipvae_snn.data import load, pictures
+from ipvae_snn.data.part import held_out
+from ipvae_snn.errors import DataError, MemoryLimitError
 
 FORMS = (
     "give uint8, floats in [0, 1], or standardised floats (|mean| <= 1, standard deviation "
@@ -158,7 +159,7 @@ def test_other_files_are_refused(tmp_path):
 
 @given(count=st.integers(2, 300))
 def test_holdout_is_a_partition(count):
-    held = own._held_out(Path("p"), count)
+    held = held_out("p", count)
     assert held.sum() == max(1, count // 10)
     # Spread over the file, so that images sorted by class are divided within each class.
     if count >= 10:
@@ -266,11 +267,12 @@ def test_decompression_bomb(tmp_path, monkeypatch, limit):
 def test_folder_that_needs_too_much_memory(tmp_path, monkeypatch):
     picture(tmp_path / "a.png", np.zeros((2, 3)))
     picture(tmp_path / "b.png", np.zeros((2, 3)))
-    monkeypatch.setattr(own, "MAX_BYTES", 47)
-    with fails(
-        f"{tmp_path}: 2 images of 2x3 pixels need 48 bytes; at most 47, give fewer or smaller "
-        "images"
-    ):
+    monkeypatch.setenv("IPVAE_SNN_MEMORY", "47")
+    message = (
+        f"{tmp_path}: 2 images of 2x3: needs 48 B of memory, but 47 B is allowed; give fewer "
+        "images (--limit; of train, --set data.limit=N), or set IPVAE_SNN_MEMORY (as 16G, or off)"
+    )
+    with pytest.raises(MemoryLimitError, match=f"^{re.escape(message)}$"):
         load(str(tmp_path))
 
 

@@ -10,7 +10,9 @@ import pytest
 from onnx import numpy_helper
 
 from ipvae_snn.errors import DivergedError, FileFormatError
+from ipvae_snn.export.onnx.backend import run_reference
 from ipvae_snn.export.onnx.files import check_files, run_inference, run_steps, write_onnx
+from ipvae_snn.export.onnx.readme import RUNTIMES
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
@@ -40,7 +42,7 @@ def test_the_folder_holds_the_models_and_agrees_with_the_interpreter(
 ) -> None:
     network: IntegerNetwork = request.getfixturevalue(circuit)
     out = tmp_path / "onnx"
-    names = ["encode.onnx", "step.onnx", "inference.onnx", "README.md"]
+    names = ["encode.onnx", "step.onnx", "inference.onnx", "check.npz", "README.md"]
     assert write_onnx(network, out) == [out / name for name in names]
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
     assert [p.name for p in tmp_path.iterdir()] == ["onnx"]
@@ -165,3 +167,40 @@ def test_the_readmes_code_runs(
     expected = interpreter.run(network, np.zeros((1, 12), np.uint8), RunRequest(64))
     np.testing.assert_array_equal(names["counts_sum"], expected.counts_sum)
     np.testing.assert_array_equal(names["state"], expected.state)
+
+
+@pytest.mark.parametrize("circuit", ["network", "two_layer"])
+def test_the_readmes_check_finds_an_inexact_runtime(
+    circuit: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network: IntegerNetwork = request.getfixturevalue(circuit)
+    write_onnx(network, tmp_path / "onnx")
+    text = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")
+    assert "everywhere" not in text
+    code = text.split("```python\n")[2].split("```")[0]
+    monkeypatch.chdir(tmp_path / "onnx")
+    names: dict[str, np.ndarray] = {}
+    exec(code, names)
+    assert names["counts"].any()
+    check = np.load("check.npz")
+    expected = interpreter.run(network, check["pixels"], RunRequest(12, seed=1))
+    for name in ("counts_sum", "spikes_per_step", "state"):
+        np.testing.assert_array_equal(check[name], getattr(expected, name), strict=True)
+    reference = run_reference(network, check["pixels"], RunRequest(12, seed=1))
+    np.testing.assert_array_equal(check["counts_sum"], reference.counts_sum)
+    wrong = names["counts"].copy()
+    wrong[0, 0] += 1  # as little as possible
+    np.savez("check.npz", **{**check, "counts_sum": wrong})
+    with pytest.raises(AssertionError, match="this runtime does not compute the network"):
+        exec(code, {})
+
+
+def test_the_readme_names_the_runtimes_of_the_pins() -> None:
+    """A new pin is a runtime that nobody checked: run check.npz there, and name it."""
+    pins = Path(__file__).parents[3].joinpath("constraints.txt").read_text(encoding="utf-8")
+    versions = re.findall(r"^(?:onnx|onnxruntime)==(\S+)", pins, re.MULTILINE)
+    assert len(versions) == 3
+    assert all(version in RUNTIMES for version in versions)

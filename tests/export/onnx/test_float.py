@@ -136,7 +136,7 @@ def test_the_files_check_themselves_and_find_an_altered_weight(
     network = make_float_network(spread=0.3)
     out = tmp_path / "onnx"
     names = [path.name for path in write_float_onnx(network, out, precision)]
-    assert names == ["encode.onnx", "step.onnx", "inference.onnx", "README.md"]
+    assert names == ["encode.onnx", "step.onnx", "inference.onnx", "check.npz", "README.md"]
     check_float_files(out, network)
     model = onnx.load(out / "inference.onnx")
     result = {entry.key: entry.value for entry in model.metadata_props}
@@ -147,3 +147,18 @@ def test_the_files_check_themselves_and_find_an_altered_weight(
     onnx.save(model, out / "inference.onnx")
     with pytest.raises(DivergedError, match=r"inference\.onnx does not give float inference's"):
         check_float_files(out, network)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_the_readmes_check_runs(
+    tmp_path: Path, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_float_onnx(make_float_network(spread=0.3), tmp_path / "onnx", precision)
+    text = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[2].split("```")[0]
+    monkeypatch.chdir(tmp_path / "onnx")
+    exec(code, {})
+    check = dict(np.load("check.npz"))
+    np.savez("check.npz", **{**check, "counts_sum": np.zeros_like(check["counts_sum"])})
+    with pytest.raises(AssertionError, match="this runtime does not compute the network"):
+        exec(code, {})

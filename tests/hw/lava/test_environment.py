@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ipvae_snn.errors import BackendError, BackendUnavailableError
-from ipvae_snn.hw.lava import environment, probing
+from ipvae_snn.hw.lava import environment, installation, probing
 from ipvae_snn.hw.lava.bundle.simulator import child
 from ipvae_snn.hw.lava.bundle.simulator.ending import owned_processes
 from ipvae_snn.hw.lava.guard import run_guarded
@@ -18,12 +18,14 @@ from ipvae_snn.hw.lava.guard import run_guarded
 # and "installs" lava by a file. FAULT names the step that fails.
 PRETENDED = """#!/bin/sh
 PATH=/usr/bin:/bin
-echo "$*" | head -c 200 >> {log}; echo >> {log}
+echo "$*" | head -c 400 >> {log}; echo >> {log}; echo "in $PWD: $*" | head -c 400 >> {log}.cwd
+[ "{fault}" = place ] && [ "$(basename "$(dirname "$(dirname "$0")")")" = lava ] && exit 1
 case "$*" in
   *ensurepip*) echo "3 10" ;;
   *lava.proc*) [ -f "$(dirname "$0")/../lava" ] || exit 1
                echo '{{"python": "3.10.99", "lava-nc": "0.10.0", "numpy": "1.26.4"}}' ;;
-  "-m venv"*)  {slow}; mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-I -m venv"*) {slow}; mkdir -p "$4/bin" && cp "$0" "$4/bin/python"
+               echo "#!$4/bin/python" > "$4/bin/pip"; echo "command = $4" > "$4/pyvenv.cfg" ;;
   *pip*)       if [ "{fault}" = pip ]; then echo "no room" >&2; exit 7; fi
                [ "{fault}" = import ] || touch "$(dirname "$0")/../lava" ;;
 esac
@@ -115,8 +117,8 @@ def test_setup_makes_it_once_and_find_sees_it(machine: Path) -> None:
         f"Lava environment ready: {report / 'bin/python'}",
     ]
     log = (machine / "log").read_text()
-    assert f"install -c {environment.CONSTRAINTS} lava-nc==0.10.0" in log
-    assert json.loads((report / environment.MARKER).read_text())["lava-nc"] == "0.10.0"
+    assert f"install --no-deps --require-hashes -r {installation.LOCK}" in log
+    assert json.loads((report / installation.MARKER).read_text())["lava-nc"] == "0.10.0"
     assert environment.find() == environment.require() == environment.setup(said.append) == first
     assert (machine / "log").read_text().count("-m venv") == 1
     described = environment.describe()
@@ -128,7 +130,7 @@ def test_an_unfinished_environment_is_not_found_and_made_anew(machine: Path) -> 
     pretended(machine / "bin" / "python3.10", machine / "log")
     environment.setup(lambda line: None)
     report = machine / "made" / "lava"
-    (report / environment.MARKER).unlink()
+    (report / installation.MARKER).unlink()
     (report / "remains").touch()
     assert environment.find() is None
     environment.setup(lambda line: None)
@@ -140,7 +142,7 @@ def test_an_unfinished_environment_is_not_found_and_made_anew(machine: Path) -> 
     ("fault", "message"),
     [
         ("pip", "failed with status 7: no room; correct that and run it again"),
-        ("import", "lava-nc was installed in"),
+        ("import", "lava-nc was installed, but "),
     ],
 )
 def test_a_failed_try_leaves_nothing(machine: Path, fault: str, message: str) -> None:
@@ -226,18 +228,156 @@ def test_the_default_place_is_the_users_data_folder(
     assert environment.folder() == machine / "ipvae-snn" / "lava-0.10.0"
 
 
-def test_another_pythons_settings_are_kept_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", "/somewhere")
-    monkeypatch.setenv("PYTHONHOME", "/elsewhere")
-    assert not {"PYTHONPATH", "PYTHONHOME"} & set(probing.clean_environment())
+@pytest.mark.parametrize(
+    "name",
+    ["PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONWARNINGS", "VIRTUAL_ENV", "PIP_TARGET"],
+)
+def test_another_pythons_settings_are_kept_from_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "/somewhere")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://example.org/simple")
+    cleaned = probing.clean_environment()
+    assert name not in cleaned
+    assert cleaned["PIP_INDEX_URL"] == "https://example.org/simple"
+    assert cleaned["PATH"] == os.environ["PATH"]
+
+
+# --- what works is never removed ---
+
+
+def broken(machine: Path) -> Path:
+    """An environment of `setup` that lost a package since; a new one can be made."""
+    pretended(machine / "bin" / "python3.10", machine / "log")
+    environment.setup(lambda line: None)
+    made = machine / "made" / "lava"
+    (made / "mine").touch()
+    (made / "lava").unlink()
+    assert environment.find() is None
+    return made
+
+
+@pytest.mark.parametrize("fault", ["pip", "import", "place"])
+def test_a_failed_set_up_leaves_the_earlier_environment(machine: Path, fault: str) -> None:
+    made = broken(machine)
+    pretended(machine / "bin" / "python3.10", machine / "log", fault=fault)
+    with pytest.raises(BackendError, match=r"^lava setup: "):
+        environment.setup(lambda line: None)
+    assert (made / "mine").exists()
+    assert (made / installation.MARKER).is_file()
+    assert sorted(path.name for path in made.parent.iterdir()) == [".lava.lock", "lava"]
+    (made / "lava").touch()  # and it serves again once it is repaired
+    assert environment.find() is not None
+
+
+def test_a_new_environment_takes_the_place_of_a_broken_one(machine: Path) -> None:
+    made = broken(machine)
+    assert environment.setup(lambda line: None).python == made / "bin/python"
+    assert not (made / "mine").exists()
+    assert sorted(path.name for path in made.parent.iterdir()) == [".lava.lock", "lava"]
+    # Made elsewhere, its scripts name the place where it lies now.
+    assert (made / "bin/pip").read_text() == f"#!{made}/bin/python\n"
+    assert (made / "pyvenv.cfg").read_text() == f"command = {made}\n"
+
+
+def test_an_environment_behind_a_link_stays_behind_it(machine: Path) -> None:
+    pretended(machine / "bin" / "python3.10", machine / "log")
+    (machine / "big").mkdir()
+    (machine / "big" / "lava").mkdir()
+    (machine / "made").mkdir()
+    (machine / "made" / "lava").symlink_to(machine / "big" / "lava")
+    environment.setup(lambda line: None)
+    assert (machine / "made" / "lava").is_symlink()
+    assert (machine / "big" / "lava" / installation.MARKER).is_file()
+
+
+def test_a_set_up_killed_between_two_renamings_is_undone(machine: Path) -> None:
+    pretended(machine / "bin" / "python3.10", machine / "log")
+    environment.setup(lambda line: None)
+    made = machine / "made" / "lava"
+    (made / "mine").touch()
+    made.rename(made.with_name(".lava.before"))
+    said: list[str] = []
+    environment.setup(said.append)
+    assert (made / "mine").exists()
+    assert said == [f"Lava environment ready: {made / 'bin/python'}"]
+
+
+def test_an_environment_that_is_slow_to_answer_is_not_made_anew(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = broken(machine)
+    executable(made / "bin" / "python", "#!/bin/sh\nPATH=/usr/bin:/bin\nexec sleep 5\n")
+    monkeypatch.setattr(probing, "PROBE_LIMIT_S", 0.1)
+    # So short a limit is none for the search for a Python 3.10.
+    monkeypatch.setattr(environment, "find_python", lambda: machine / "bin" / "python3.10")
+    with pytest.raises(BackendError) as caught:
+        environment.setup(lambda line: None)
+    assert str(caught.value) == (
+        f"lava setup: {made / 'bin/python'} gave no answer within 60 s; the machine may be too "
+        f"busy: try again, or remove {made} to make it anew"
+    )
+    assert (made / "mine").exists()
+
+
+# --- where the user stands changes nothing ---
+
+IN_THE_WAY = ("queue.py", "types.py", "venv.py", "json.py", "numpy/__init__.py", "lava/__init__.py")
+
+
+@pytest.fixture
+def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder, also on PYTHONPATH, with modules of the names of real ones."""
+    folder = tmp_path / "job queue"
+    for name in IN_THE_WAY:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"open({str(folder / 'imported')!r}, 'w')\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return folder
+
+
+def test_every_step_of_a_set_up_runs_elsewhere(machine: Path, crowded: Path) -> None:
+    pretended(machine / "bin" / "python3.10", machine / "log")
+    environment.setup(lambda line: None)
+    lines = (machine / "log.cwd").read_text().splitlines()
+    places = {line.partition("in ")[2].partition(": ")[0] for line in lines if line[:3] == "in "}
+    assert places == {"/", str(machine / "made" / ".lava.new")}
+    asked = [line for line in (machine / "log").read_text().splitlines() if line.startswith("-")]
+    assert asked
+    assert all(line.startswith("-I ") for line in asked)
+
+
+def test_a_real_interpreter_imports_nothing_of_the_working_folder(crowded: Path) -> None:
+    assert probing.probe(Path(sys.executable)).versions["python"] == sys.version.split()[0]
+    assert not (crowded / "imported").exists()
+
+
+def test_an_interpreter_may_be_named_relative_to_the_working_folder(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = pretended(machine / "mine" / "bin" / "python", machine / "log")
+    (machine / "mine" / "lava").touch()
+    monkeypatch.chdir(machine)
+    monkeypatch.setenv(environment.PYTHON_VARIABLE, "mine/bin/python")
+    assert environment.find() == environment.LavaEnvironment(named, "own")
+    # A name is looked up on the PATH, as a shell does.
+    (machine / "bin" / "lava-python").symlink_to(named)
+    monkeypatch.setenv(environment.PYTHON_VARIABLE, "lava-python")
+    (machine / "lava").touch()
+    assert environment.find() == environment.LavaEnvironment(machine / "bin/lava-python", "own")
 
 
 def test_the_constraints_pin_lava_and_a_numpy_it_works_with() -> None:
+    constraints = installation.LOCK.with_name("constraints.txt").read_text()
     pins = dict(
-        line.split("==")
-        for line in environment.CONSTRAINTS.read_text().splitlines()
-        if line and not line.startswith("#")
+        line.split("==") for line in constraints.splitlines() if line and not line.startswith("#")
     )
+    entries = installation.LOCK.read_text().strip().split("\n    --hash=sha256:")
+    assert len(entries) > len(pins)
+    locked = [line.partition(" ")[0] for line in installation.LOCK.read_text().splitlines()]
+    assert {line for line in locked if line} == {f"{name}=={pin}" for name, pin in pins.items()}
     assert pins["lava-nc"] == probing.LAVA_VERSION
     assert pins["numpy"].startswith("1.")
 

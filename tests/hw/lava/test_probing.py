@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipvae_snn.errors import BackendUnavailableError
-from ipvae_snn.hw.lava import environment
+from ipvae_snn.hw.lava import environment, installation
 from ipvae_snn.hw.lava.probing import probe, versions
 
 RIGHT = {"python": "3.10.13", "lava-nc": "0.10.0", "numpy": "1.26.4", "scipy": "1.15.3"}
@@ -102,7 +102,7 @@ def test_a_named_interpreter_of_a_wrong_version_is_refused(
 
 def test_an_environment_that_was_altered_is_named(bare: Path) -> None:
     python = pretended(bare / "made" / "bin" / "python", {"numpy": "2.1.0"})
-    (bare / "made" / environment.MARKER).write_text("{}")
+    (bare / "made" / installation.MARKER).write_text("{}")
     assert environment.find() is None
     message = (
         f"lava: {python} has numpy 2.1.0, but this needs numpy < 2; make it anew by "
