@@ -9,7 +9,7 @@ import platformdirs
 import pooch
 
 from ipvae_snn.data.request import ROOT_VARIABLE, Request
-from ipvae_snn.errors import DataError
+from ipvae_snn.errors import DataError, MissingDataError
 
 # Seconds to connect and to wait for the next byte, so that no network means no hang.
 TIMEOUTS_S: Final = (5.0, 20.0)
@@ -67,7 +67,7 @@ def require(
         looked = f"{' or '.join(names)} not found in {', '.join(map(str, places))}"
     fix = f"give the folder that holds {folders[0]}/ with --data-root or {ROOT_VARIABLE}"
     fetch = ", or set IPVAE_SNN_DOWNLOAD=1 to download it" if remote is not None else ""
-    raise DataError(f"{request.name} ({request.split}): {looked}; {fix}{fetch}")
+    raise MissingDataError(f"{request.name} ({request.split}): {looked}; {fix}{fetch}")
 
 
 def _fetch(request: Request, folder: str, remote: Remote) -> Path:
