@@ -54,7 +54,7 @@ def read_plain(folder: Path) -> IntegerNetwork:
         description = parse_json_object(read_text(folder / SCALARS, MAX_SCALARS))
         require_regular(folder / ARRAYS)
         data = (folder / ARRAYS).read_bytes()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, FileFormatError) as error:
         raise FileFormatError(
             f"{folder}: no readable network ({error}); export it again"
         ) from error
@@ -74,7 +74,7 @@ def read_plain(folder: Path) -> IntegerNetwork:
         arrays = read_npz_all(folder / ARRAYS)
         return from_parts(arrays, description["program"], description["provenance"])
     except (*MALFORMED, ProgramError) as error:
-        raise FileFormatError(f"{folder}: {brief(error)}; export again") from error
+        raise FileFormatError(f"{folder}: {error}; export again") from error
 
 
 def write_bundle_files(network: IntegerNetwork, folder: Path, sources: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from typing import Any, Final, NoReturn
 
@@ -14,6 +15,8 @@ else:
 
 MAX_DEPTH: Final = 32
 MAX_INTEGER: Final = (1 << 63) - 1
+MAX_TOML: Final = 1 << 17  # characters
+_KEY_OR_SIGN: Final = re.compile(r"""[\w-]+|"[^"\n]*"|'[^'\n]*'|\S""")
 MAX_DIGITS: Final = 400  # of one number in a text; a float64 needs at most 17
 
 
@@ -47,8 +50,13 @@ def parse_json_object(source: str, finite: bool = True) -> dict[str, Any]:
 def parse_toml(source: str) -> dict[str, Any]:
     """Return the table of a TOML text, its integers within 64 bits as TOML prescribes.
 
-    Raises ValueError for all else, and where values are nested deeper than MAX_DEPTH.
+    Raises ValueError for all else, where values are nested deeper than MAX_DEPTH, and for more than
+    MAX_TOML characters.
     """
+    if len(source) > MAX_TOML:
+        raise ValueError(f"{len(source)} characters; at most {MAX_TOML} are read")
+    if _longest_dotted(source) > MAX_DEPTH:
+        raise _too_deep()
     try:
         value = tomllib.loads(source)
     except RecursionError as error:
@@ -98,6 +106,20 @@ def _check(value: Any) -> None:
             return
         level = inner
     raise _too_deep()
+
+
+def _longest_dotted(source: str) -> int:
+    """Return the dots of the longest dotted key; tomllib's time grows with their square."""
+    longest = dots = 0
+    before = "."
+    for token in _KEY_OR_SIGN.findall(source):
+        if token == ".":
+            dots = 0 if before == "." else dots + 1  # an ellipsis is no key
+        elif before != ".":
+            dots = 0
+        longest = max(longest, dots)
+        before = token
+    return longest
 
 
 def _too_deep() -> ValueError:
