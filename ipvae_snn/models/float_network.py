@@ -193,6 +193,9 @@ def _check_shapes(path: Path, network: FloatNetwork) -> None:
             raise FileFormatError(
                 f"{path}: {name} has shape {shape}, but phi {(m, k)} needs {wanted}"
             )
+    height, width = network.image_shape
+    if height < 1 or width < 1:
+        raise FileFormatError(f"{path}: image shape {height}x{width} holds no pixel; make it again")
 
 
 def _check_values(path: Path, network: FloatNetwork) -> None:

@@ -20,6 +20,7 @@ from ipvae_snn.report.document import Document, table
 from ipvae_snn.workflows.images import is_checkpoint
 
 MAX_CELL: Final = 200  # characters of a value; a file may hold any
+MAX_NAME: Final = 60
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,9 @@ class FileContents:
         rows: list[tuple[str, str]] = []
         for name, value in self.as_json().items():
             inner = value.items() if isinstance(value, Mapping) else [(None, value)]
-            rows += [
-                (name if key is None else f"{name}.{key}", shortened(str(one), MAX_CELL))
-                for key, one in inner
-            ]
+            for key, one in inner:
+                named = name if key is None else f"{name}.{key}"
+                rows.append((shortened(named, MAX_NAME), shortened(str(one), MAX_CELL)))
         title = f"{self.path}: {self.what}"
         return Document(title, (table(title, ("", "value"), rows, text=True),))
 
