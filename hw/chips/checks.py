@@ -4,9 +4,11 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from ipvae_snn.errors import ConfigError
+from ipvae_snn.errors import ConfigError, brief
+
+MAX_WORD: Final = 100  # characters of a word that is compared with known ones
 
 
 def refuse(place: str, value: str, rule: str, remedy: str) -> NoReturn:
@@ -16,7 +18,7 @@ def refuse(place: str, value: str, rule: str, remedy: str) -> NoReturn:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean ...?)" if a known word is similar, else ""."""
-    close = difflib.get_close_matches(word, list(known), 1)
+    close = difflib.get_close_matches(word[:MAX_WORD], list(known), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -54,7 +56,7 @@ class Table:
         if not isinstance(value, dict):
             refuse(
                 self.at(key),
-                f"is {value!r}",
+                f"is {brief(value)}",
                 "it must be a table",
                 "write [table] or key = { value = ..., ... }",
             )
@@ -66,17 +68,17 @@ class Table:
         if value is None:
             refuse(self.at(key), "is missing", "it is needed", f'add {key} = "..."')
         if not isinstance(value, str) or not (value.strip() or value == default):
-            refuse(self.at(key), repr(value), "it must be a text", f'write {key} = "..."')
+            refuse(self.at(key), brief(value), "it must be a text", f'write {key} = "..."')
         return value
 
     def number(self, key: str) -> float:
         """Return a finite, nonnegative number."""
         value = self.data[key]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            refuse(self.at(key), repr(value), "it must be a number", "write it without quotes")
+            refuse(self.at(key), brief(value), "it must be a number", "write it without quotes")
         if not (math.isfinite(value) and value >= 0):
             refuse(
-                self.at(key), repr(value), "it must be finite and not negative", "correct the sign"
+                self.at(key), brief(value), "it must be finite and not negative", "correct the sign"
             )
         return float(value)
 
@@ -84,7 +86,7 @@ class Table:
         """Return true or false, or `default` if it is absent."""
         value = self.data.get(key, default)
         if not isinstance(value, bool):
-            given = "is missing" if value is None else repr(value)
+            given = "is missing" if value is None else brief(value)
             refuse(self.at(key), given, "it must be true or false", f"write {key} = true or false")
         return value
 

@@ -1,7 +1,6 @@
 """Chip profiles: limits and energies per operation, each with its unit, source and confidence."""
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -9,19 +8,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from ipvae_snn.errors import ConfigError
+from ipvae_snn.errors import ConfigError, FileFormatError, brief
 from ipvae_snn.hw.chips.checks import Table, nearest, refuse
 from ipvae_snn.hw.chips.keys import ENERGY_UNITS, FEATURES, LIMIT_UNITS, STATIC_UNITS, TIME_UNITS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ipvae_snn.storage.source_files import read_text
+from ipvae_snn.storage.text_values import parse_toml
 
 MAY_BE_ZERO: Final = frozenset({"words_per_axon", "max_delay", "noise_bits"})
 CONFIDENCES: Final = ("high", "medium", "low", "definition")
 NOT_PUBLIC: Final = "none"
 _LARGEST: Final = 1 << 53
+MAX_TOML: Final = 1 << 20  # bytes of a file
 
 
 @dataclass(frozen=True)
@@ -104,16 +101,10 @@ def load_profile(name_or_path: str) -> ChipProfile:
     """
     if name_or_path.endswith(".toml"):
         try:
-            text = Path(name_or_path).read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise ConfigError(
-                f"{name_or_path}: no such file; check the path, or give the name of a profile "
-                f"that ships: {', '.join(profile_names())}"
-            ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{name_or_path}: cannot be read as a text file ({error}); check the path"
-            ) from error
+            text = read_text(Path(name_or_path), MAX_TOML)
+        except FileFormatError as error:
+            known = ", ".join(profile_names())
+            raise ConfigError(f"{error}; the profiles that ship are {known}") from error
         return parse_profile(text, name_or_path)
     if name_or_path not in profile_names():
         raise ConfigError(
@@ -127,8 +118,8 @@ def load_profile(name_or_path: str) -> ChipProfile:
 def parse_profile(text: str, where: str) -> ChipProfile:
     """Return the profile that a TOML text describes; `where` names it in ConfigErrors."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{where}: not a TOML file ({error}); correct that line") from error
     top = Table(where, "", data)
     top.only(
@@ -166,7 +157,7 @@ def _placed_as(top: Table, has_limits: bool) -> str | None:
     if has_limits:
         refuse(
             top.at("placed_as"),
-            repr(top.data["placed_as"]),
+            brief(top.data["placed_as"]),
             "the profile has limits of its own",
             "remove one of the two",
         )
@@ -252,7 +243,7 @@ def _figure(entry: Table, unit: str, sources: Mapping[str, str]) -> Figure:
     entry.only("value", "at_least", "low", "high", "unit", "source", "confidence", "note", "public")
     given = entry.text("unit")
     if given != unit:
-        refuse(entry.at("unit"), repr(given), f"it must be {unit!r}", "convert the number")
+        refuse(entry.at("unit"), brief(given), f"it must be {unit!r}", "convert the number")
     note = entry.text("note", default="")
     if not _public(entry, ("value", "at_least", "low", "high")):
         return Figure(None, None, unit, "", NOT_PUBLIC, note)
@@ -290,7 +281,7 @@ def _public(entry: Table, numbers: tuple[str, ...]) -> bool:
         if key in entry.data:
             refuse(
                 entry.at(key),
-                repr(entry.data[key]),
+                brief(entry.data[key]),
                 "public is false, so nothing may be given",
                 "remove one of the two",
             )

@@ -1,6 +1,5 @@
 """Events of each source of a network: counted in a run, or assumed."""
 
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from ipvae_snn.arrays import AnyArray, Float64, Integers, UInt8
-from ipvae_snn.errors import DataError, FileFormatError
+from ipvae_snn.arrays import Float64, Integers, UInt8
+from ipvae_snn.errors import DataError
 from ipvae_snn.hw.cost.activity import residual_messages
 from ipvae_snn.hw.mapping.populations import IMAGE, NEURONS, RESIDUAL
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.result_files import read_result
 
 ASSUMED_STEPS: Final = 64
 
@@ -78,16 +78,14 @@ def from_trace(network: IntegerNetwork, path: Path) -> Events:
     is assumed to be sent. Raises FileFormatError if it is no such file, DataError if it is of
     another network.
     """
-    arrays = _load(path)
+    arrays = read_result(path)
     total, per_step = arrays["counts_sum"], arrays["spikes_per_step"]
-    if total.ndim != 2 or per_step.ndim != 2 or total.shape[1] != network.n_neurons:
+    if total.shape[1] != network.n_neurons:
         raise DataError(
-            f"{path}: it has counts of {total.shape[-1] if total.ndim else 0} neurons, but the "
-            f"network has {network.n_neurons}; give a run of this network"
+            f"{path}: it has counts of {total.shape[1]} neurons, but the network has "
+            f"{network.n_neurons}; give a run of this network"
         )
     steps, n = per_step.shape[1], len(total)
-    if n == 0 or steps == 0:
-        raise DataError(f"{path}: it holds no steps of any image; run one or more")
     base = assumed(network, steps).by_source
     if "counts" in arrays:
         events = np.count_nonzero(arrays["counts"], axis=(0, 1)) / n
@@ -102,21 +100,3 @@ def from_trace(network: IntegerNetwork, path: Path) -> Events:
         n,
         f"{origin}: {n} images of {path.name}, {steps} steps{rest}",
     )
-
-
-def _load(path: Path) -> dict[str, AnyArray]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError as error:
-        raise FileFormatError(f"{path}: no such file; check the path") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError, AttributeError) as error:
-        raise FileFormatError(
-            f"{path}: not a readable npz file; give what `ipvae-snn run` wrote"
-        ) from error
-    missing = {"counts_sum", "spikes_per_step"} - set(content)
-    if missing:
-        raise FileFormatError(
-            f"{path}: it has no {' and no '.join(sorted(missing))}; give what `ipvae-snn run` wrote"
-        )
-    return content

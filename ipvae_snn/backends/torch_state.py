@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.errors import FileFormatError, ProgramError, brief
 from ipvae_snn.ir.files import FORMAT, from_parts, to_arrays, to_scalars
 from ipvae_snn.ir.network import VERSION, IntegerNetwork
+from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.text_values import parse_json_object
 
 DESCRIPTION: Final = "description"  # scalars and provenance: JSON in UTF-8, as uint8 (B,)
 # First parts of the names of a network's tensors, in either circuit.
@@ -43,21 +45,23 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> IntegerNetwork:
 
     Raises FileFormatError where they are of another version, malformed, or break a rule.
     """
-    arrays: dict[str, Any] = {
-        name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()
-    }
     try:
-        description = json.loads(arrays.pop(DESCRIPTION).tobytes().decode())
+        arrays: dict[str, Any] = {
+            name: np.array(tensor.detach().cpu().numpy(), order="C")
+            for name, tensor in tensors.items()
+        }
+        description = parse_json_object(arrays.pop(DESCRIPTION).tobytes().decode())
         version = description["version"]
         if description["format"] != FORMAT or version != VERSION:
             raise FileFormatError(
-                f"the state dict holds {description['format']!r}, version {version!r}, not "
-                f"{FORMAT!r}, version {VERSION}; save it again with this version of ipvae-snn"
+                f"the state dict holds {brief(description['format'])}, version {brief(version)}, "
+                f"not {FORMAT!r}, version {VERSION}; save it again with this version of ipvae-snn"
             )
         return from_parts(arrays, description["program"], description["provenance"])
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (*MALFORMED, RuntimeError) as error:  # RuntimeError: torch's, as for meta tensors
         raise FileFormatError(
-            f"the state dict's network has a missing or malformed part ({error!r}); save it again"
+            f"the state dict's network has a missing or malformed part ({brief(error)}); save "
+            "it again"
         ) from error
     except ProgramError as error:
         raise FileFormatError(f"the state dict's network: {error}; save it again") from error

@@ -24,12 +24,11 @@ from ipvae_snn.cli import (
     train,
     verify,
 )
-from ipvae_snn.errors import IpvaeError
+from ipvae_snn.errors import TRACE, IpvaeError, one_line
 from ipvae_snn.storage.memory import allocation_failure
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
-TRACE = "; its traceback follows\n"  # in a BackendError of another process
 
 app = typer.Typer(
     name="ipvae-snn",
@@ -83,7 +82,7 @@ def main() -> None:
         if error.errno == errno.EPIPE:  # the reader of our output is closed
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(EXIT_ERROR)
-        _fail(_describe(error))
+        _fail(one_line(_describe(error)))
     except (MemoryError, RuntimeError) as error:
         message = allocation_failure(error)
         if message is None:
@@ -96,7 +95,7 @@ def main() -> None:
 
 def _fail(message: str) -> None:
     first, _, trace = message.partition(TRACE)
-    typer.echo(f"ipvae-snn: error: {' '.join(first.split())}", err=True)
+    typer.echo(f"ipvae-snn: error: {first}", err=True)
     if trace:
         typer.echo(trace, err=True)
     sys.exit(EXIT_ERROR)

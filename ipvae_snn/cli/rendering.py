@@ -14,7 +14,7 @@ from rich.progress import (
 
 from ipvae_snn.report.document import Document
 from ipvae_snn.report.json_files import emit_json
-from ipvae_snn.report.terminal import console, show
+from ipvae_snn.report.terminal import console, plain_line, show
 
 
 class Result(Protocol):
@@ -46,7 +46,7 @@ def deliver(result: Result, as_json: bool) -> None:
 def bar(as_json: bool) -> Iterator[Shown]:
     """Yield a function that shows a bar with the time left; on stderr for JSON output."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:.0f} %"),
         TimeElapsedColumn(),
@@ -56,7 +56,9 @@ def bar(as_json: bool) -> Iterator[Shown]:
     task = progress.add_task("", total=None)
 
     def shown(what: str, done: int, total: int) -> None:
-        progress.update(task, description=what, completed=done, total=total or None)
+        progress.update(
+            task, description=plain_line(what).plain, completed=done, total=total or None
+        )
         progress.start()  # only now, so that a mistake in the options shows no bar
 
     try:
@@ -70,4 +72,4 @@ def bar(as_json: bool) -> Iterator[Shown]:
 def line(as_json: bool) -> Iterator[Shown]:
     """Yield a function that shows the current work in a line, which disappears at the end."""
     with console(quiet=as_json).status("") as status:
-        yield lambda what, done, total: status.update(what)
+        yield lambda what, done, total: status.update(plain_line(what))

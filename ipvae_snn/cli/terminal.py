@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ipvae_snn.backends.watcher import Watcher, partial_path, watched
+from ipvae_snn.report.terminal import plain_line
 
 
 class Counted(ProgressColumn):
@@ -41,17 +42,23 @@ class Shown:
     """Progress line; `update` changes its text, as in rich's status."""
 
     def __init__(self, bar: Progress, text: str) -> None:
-        self.bar, self.task = bar, bar.add_task(text, total=None, unit="images")
+        self.bar, self.task = bar, bar.add_task(plain_line(text).plain, total=None, unit="images")
 
     def update(self, text: str) -> None:
         """Start another part of the work."""
-        self.bar.reset(self.task, description=text, total=None)
+        self.bar.reset(self.task, description=plain_line(text).plain, total=None)
 
     def progress(
         self, done: int, total: int, unit: str = "images", text: str | None = None
     ) -> None:
         """Show units done as a bar; text: the new text of the line."""
-        self.bar.update(self.task, completed=done, total=total, unit=unit, description=text)
+        self.bar.update(
+            self.task,
+            completed=done,
+            total=total,
+            unit=unit,
+            description=None if text is None else plain_line(text).plain,
+        )
 
 
 @contextmanager
@@ -69,7 +76,7 @@ def watching(
     """
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         Counted(),
         console=screen,
         transient=True,

@@ -1,6 +1,6 @@
 """Settings of a training run: frozen dataclasses, TOML in and out, overrides and presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 KlForm = Literal["code", "exact"]
@@ -9,6 +9,29 @@ Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
 MAX_UPDATES_PER_STEP: Final = 64
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Interval of a setting: [low, high], or (low, high] if above."""
+
+    low: float
+    high: float
+    above: bool
+
+    def hold(self, value: float) -> bool:
+        """Return whether `value` lies within; NaN does not."""
+        return self.low <= value <= self.high and not (self.above and value == self.low)
+
+    def __str__(self) -> str:
+        """Return the interval as it is written."""
+        return f"{'(' if self.above else '['}{self.low:g}, {self.high:g}]"
+
+
+def limits_of(settings: type[Any], name: str) -> Limits:
+    """Return the limits of the setting `name` of a class of settings."""
+    (described,) = (one for one in fields(settings) if one.name == name)
+    return Limits(**described.metadata)
 
 
 def _limited(default: Value, low: float, high: float, *, above: bool = False) -> Any:

@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from importlib import resources
@@ -11,14 +10,11 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_
 
 import tomli_w
 
-from ipvae_snn.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 from ipvae_snn.config.renamed import old_dynamics, renamed_key, translated
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig, Value
+from ipvae_snn.errors import ConfigError, FileFormatError, brief
+from ipvae_snn.storage.source_files import read_text
+from ipvae_snn.storage.text_values import parse_toml
 
 Settings = TypeVar("Settings")
 
@@ -35,6 +31,10 @@ GENERAL_PRESET: Final = "images"
 PATCHES_PRESET: Final = "patches"
 
 
+MAX_TOML: Final = 1 << 20  # bytes of a file
+MAX_NAME: Final = 100  # characters of a name that is compared with known ones
+
+
 PATCH_SETS: Final = ("natural", "vanhateren")
 
 
@@ -44,11 +44,9 @@ def load_config(path: Path) -> Config:
     Raises ConfigError if the file is missing or not TOML, or for the first bad setting.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read as a config ({error}); check the path"
-        ) from error
+        text = read_text(path, MAX_TOML)
+    except FileFormatError as error:
+        raise ConfigError(str(error)) from error
     return from_toml(text, str(path))
 
 
@@ -128,15 +126,15 @@ def differing_keys(first: Config, second: Config) -> list[str]:
 
 def _parsed(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{source}: not valid TOML ({error}); correct that line") from error
 
 
 def _parse_value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 
@@ -155,7 +153,7 @@ def _from_table(table: Mapping[str, Any], source: str) -> Config:
 def _settings(kind: type[Settings], table: Any, source: str, table_name: str) -> Settings:
     if not isinstance(table, Mapping):
         raise ConfigError(
-            f"{source}: {table_name} is {table!r}, not a table; write it as [{table_name}]"
+            f"{source}: {table_name} is {brief(table)}, not a table; write it as [{table_name}]"
         )
     described = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # Settings are dataclasses
     hints = get_type_hints(kind)
@@ -172,7 +170,7 @@ def _settings(kind: type[Settings], table: Any, source: str, table_name: str) ->
 def _check_names(table: Mapping[str, Any], known: list[str], source: str, prefix: str) -> None:
     for name in table:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
+            close = difflib.get_close_matches(name[:MAX_NAME], known, n=3, cutoff=0.5) or known
             listed = ", ".join(f"{prefix}{other}" for other in close)
             raise ConfigError(f"{source}: unknown setting {prefix}{name}; closest known: {listed}")
 
@@ -182,13 +180,15 @@ def _checked(value: Any, hint: Any, limits: Mapping[str, Any], subject: str) -> 
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         if value not in choices:
-            raise ConfigError(f"{subject} is {value!r}; it must be one of {', '.join(choices)}")
+            raise ConfigError(
+                f"{subject} is {brief(value)}; it must be one of {', '.join(choices)}"
+            )
         return str(value)
     if hint is float and type(value) is int:
         value = float(value)
     if type(value) is not hint:
         raise ConfigError(
-            f"{subject} is {value!r} of type {type(value).__name__}; it must be of type "
+            f"{subject} is {brief(value)} of type {type(value).__name__}; it must be of type "
             f"{hint.__name__}"
         )
     if hint is str and not value:

@@ -10,7 +10,7 @@ import pooch
 
 from ipvae_snn.data.download import Download, DownloadRefusedError
 from ipvae_snn.data.request import DOWNLOAD_VARIABLE, ROOT_VARIABLE, Request
-from ipvae_snn.errors import DataError
+from ipvae_snn.errors import DataError, MissingDataError
 from ipvae_snn.storage.memory import shown
 
 
@@ -76,7 +76,7 @@ def require(
         if remote is not None
         else ""
     )
-    raise DataError(f"{request.name} ({request.split}): {looked}; {fix}{fetch}")
+    raise MissingDataError(f"{request.name} ({request.split}): {looked}; {fix}{fetch}")
 
 
 def _downloaded(folder: str, remote: Remote) -> Path | None:

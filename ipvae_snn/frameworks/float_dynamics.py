@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ipvae_snn.arrays import Float64
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.errors import FileFormatError, brief
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
 from ipvae_snn.models.dictionary import DenseDictionary
@@ -18,6 +18,7 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.poisson_samples import generator_draw, relaxed_poisson
 from ipvae_snn.models.protocol import Draw, LatentSettings, advance, drive
+from ipvae_snn.storage.text_values import number, whole
 
 Gradient = Literal["relaxed", "straight-through"]
 
@@ -51,12 +52,20 @@ class Dynamics(nn.Module, ABC):
         return {name: getattr(self, name) for name in self.CONSTANTS}
 
     def set_constants(self, values: dict[str, float]) -> None:
-        """Set plain numbers by name; FileFormatError for names other than CONSTANTS."""
+        """Set plain numbers by name; FileFormatError for names other than CONSTANTS.
+
+        Raises ValueError for NaN, or a value of another type than the present one.
+        """
         if set(values) != set(self.CONSTANTS):
             raise FileFormatError(
                 f"the state dict's float network has {', '.join(values)}, but this layer's has "
                 f"{', '.join(self.CONSTANTS)}; build the layer from the same kind of network"
             )
+        for name, value in values.items():
+            present = getattr(self, name)
+            like = whole if type(present) is int else number
+            if math.isnan(like(value, name)):  # an infinite limit is none
+                raise ValueError(f"{name} is {brief(value)}, but this layer has {present}")
         for name, value in values.items():
             setattr(self, name, value)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ipvae_snn.backends.torch_module import IntegerTorch
 from ipvae_snn.backends.torch_sampler import Keys
-from ipvae_snn.errors import ConfigError, FileFormatError
+from ipvae_snn.errors import ConfigError, FileFormatError, brief
 from ipvae_snn.frameworks.float_dynamics import (
     Dynamics,
     FromCheckpoint,
@@ -29,6 +29,8 @@ from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.ir.prng import MAX_SEED
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load
+from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.text_values import parse_json_object
 
 
 class Layer(nn.Module, ABC):
@@ -149,14 +151,14 @@ class FloatLayer(Layer):
         Raises FileFormatError if they are malformed or not those of this layer's dynamics.
         """
         try:
-            held = json.loads(bytes(state.tolist()))
+            held = parse_json_object(bytes(state.tolist()).decode(), finite=False)
             code = held["input"]
             if code is not None:
                 code = InputCode(**{**code, "image_shape": tuple(code["image_shape"])})
             self.dynamics.set_constants(held["constants"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except MALFORMED as error:
             raise FileFormatError(
-                f"the state dict's float network has a missing or malformed part ({error!r}); "
+                f"the state dict's float network has a missing or malformed part ({brief(error)}); "
                 "save it again"
             ) from error
         self.code = code

@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ipvae_snn.arrays import AnyArray
-from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.errors import FileFormatError, ProgramError, brief
 from ipvae_snn.ir.network import VERSION, IntegerNetwork
 from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
 from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.storage.atomic import atomic_path
-from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
+from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.tensor_files import read_header, read_tensors, sorted_metadata
+from ipvae_snn.storage.text_values import number, parse_json_object, text, whole
 
 FORMAT: Final = "ipvae-snn/integer-network"
 _CONNECTION_PARTS: Final = ("weights", "multiplier", "shift")
@@ -68,32 +69,36 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
 def from_parts(
     arrays: dict[str, AnyArray], scalars: dict[str, Any], provenance: dict[str, str]
 ) -> IntegerNetwork:
-    """Build the network from its parts; raise ProgramError if it breaks a rule."""
+    """Build the network from its parts.
+
+    Raises ProgramError if it breaks a rule; ValueError, LookupError or TypeError where a part is
+    missing or of another kind.
+    """
     height, width = scalars["input"]["image_shape"]
     table: Any = arrays
     limit = scalars["residual_limit"]
     return IntegerNetwork(
-        version=int(scalars["version"]),
+        version=whole(scalars["version"], "version"),
         input=InputCode(
-            image_shape=(int(height), int(width)),
+            image_shape=(whole(height, "height"), whole(width, "width")),
             kind=scalars["input"]["kind"],
-            scale=float(scalars["input"]["scale"]),
-            zero_point=int(scalars["input"]["zero_point"]),
+            scale=number(scalars["input"]["scale"], "input scale"),
+            zero_point=whole(scalars["input"]["zero_point"], "zero point"),
         ),
         feedforward=_connection(arrays, "feedforward"),
         lateral=_connection(arrays, "lateral") if limit is None else None,
-        residual=None if limit is None else _residual(arrays, int(limit)),
+        residual=None if limit is None else _residual(arrays, whole(limit, "residual limit")),
         neurons=_neurons(table, scalars["neurons"]),
         decoder=Decoder(table["decoder.weights"], table["decoder.scale"]),
         tables=SamplerTables(
             *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
         ),
-        provenance=provenance,
+        provenance={name: text(value, "provenance") for name, value in provenance.items()},
     )
 
 
 def _neurons(table: Any, scalars: dict[str, Any]) -> NeuronGroup:
-    constants: dict[str, Any] = {name: int(value) for name, value in scalars.items()}
+    constants: dict[str, Any] = {name: whole(value, name) for name, value in scalars.items()}
     constants |= {name: table[f"neurons.{name}"] for name in NeuronGroup.names_per_neuron()}
     return NeuronGroup(**constants)
 
@@ -136,14 +141,12 @@ def load_network(path: Path) -> IntegerNetwork:
             "other uniforms; convert it again"
         )
     try:
-        with safe_open(path, framework="numpy") as handle:
-            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no __iter__)
-        scalars = json.loads(metadata["program"])
-        provenance = json.loads(metadata["provenance"])
-        return from_parts(arrays, scalars, {str(k): str(v) for k, v in provenance.items()})
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        scalars = parse_json_object(metadata["program"])
+        provenance = parse_json_object(metadata["provenance"])
+        return from_parts(read_tensors(path), scalars, provenance)
+    except MALFORMED as error:
         raise FileFormatError(
-            f"{path}: an integer network with a missing or malformed part ({error!r}); "
+            f"{path}: an integer network with a missing or malformed part ({brief(error)}); "
             "convert it again"
         ) from error
     except ProgramError as error:

@@ -20,6 +20,7 @@ from ipvae_snn.ir.parts import (
     NeuronGroup,
     Residual,
     require,
+    require_type,
 )
 from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.ir.shapes import OfNeurons
@@ -110,8 +111,10 @@ class IntegerNetwork:
         """Check that the sampler's tables are those of this version."""
         wanted = SamplerTables()
         for name in ("coarse", "fine", "reciprocal"):
+            given: Array = getattr(self.tables, name)
+            require_type(f"table {name!r}", given, np.int64, 1)
             require(
-                np.array_equal(getattr(self.tables, name), getattr(wanted, name)),
+                np.array_equal(given, getattr(wanted, name)),
                 f"table {name!r} differs from version {VERSION}'s; the file was altered",
             )
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 
 from ipvae_snn.arrays import Array, Float32, Int8, Int16, Int32, Int64
-from ipvae_snn.errors import ProgramError
+from ipvae_snn.errors import ProgramError, brief
 from ipvae_snn.ir.bounds import scale_sum
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
@@ -18,6 +18,10 @@ MAX_SHIFT: Final = 40
 MAX_EXTRA_BITS: Final = 8
 MAX_COUNT_LIMIT: Final = 1 << 15
 WEIGHT_MIN: Final = -127  # a symmetric int8
+# Scales in float32 stay far from its limits, so that no pixel and no reconstruction overflows.
+MIN_INPUT_SCALE: Final = 2.0**-32
+MAX_INPUT_SCALE: Final = 2.0**32
+MAX_DECODER_SCALE: Final = 2.0**32
 
 InputKind = Literal["unit", "standardised"]
 
@@ -56,11 +60,14 @@ class InputCode:
     def __post_init__(self) -> None:
         """Check the rules of an input code."""
         require(0 <= self.zero_point <= 255, f"zero point {self.zero_point} is not in 0..255")
+        height, width = self.image_shape
+        require(height >= 1 and width >= 1, f"image shape {height}x{width} holds no pixel")
         require(
-            np.isfinite(self.scale) and self.scale > 0,
-            f"input scale {self.scale} must be finite and above 0",
+            MIN_INPUT_SCALE <= self.scale <= MAX_INPUT_SCALE,  # false for NaN too
+            f"input scale {self.scale} must be finite and above 0, "
+            f"{MIN_INPUT_SCALE:g} to {MAX_INPUT_SCALE:g}",
         )
-        require(self.kind in get_args(InputKind), f"input kind {self.kind!r} is not known")
+        require(self.kind in get_args(InputKind), f"input kind {brief(self.kind)} is not known")
 
     @property
     def payload_range(self) -> tuple[int, int]:
@@ -251,6 +258,6 @@ class Decoder:
         require_type("decoder weights", self.weights, np.int16, 2)
         require_type("decoder scale", self.scale, np.float32, 1)
         require(
-            np.isfinite(self.scale).all() and (self.scale >= 0).all(),
-            "decoder scales must be finite and not negative",
+            ((self.scale >= 0) & (self.scale <= MAX_DECODER_SCALE)).all(),
+            f"decoder scales must be finite, not negative, and at most {MAX_DECODER_SCALE:g}",
         )

@@ -10,13 +10,17 @@ from typing import Any, Final
 import numpy as np
 
 import ipvae_snn
-from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.errors import FileFormatError, ProgramError, brief
 from ipvae_snn.ir.files import from_parts, to_arrays, to_scalars
 from ipvae_snn.ir.network import VERSION, IntegerNetwork
+from ipvae_snn.storage.array_reading import read_npz_all
+from ipvae_snn.storage.source_files import MALFORMED, read_text, require_regular
+from ipvae_snn.storage.text_values import parse_json_object
 
 FORMAT: Final = "ipvae-snn/plain-network"
 ARRAYS: Final = "network.npz"
 SCALARS: Final = "network.json"
+MAX_SCALARS: Final = 1 << 24  # bytes of network.json
 
 
 def write_plain(network: IntegerNetwork, folder: Path) -> None:
@@ -47,28 +51,29 @@ def read_plain(folder: Path) -> IntegerNetwork:
     rule of the network.
     """
     try:
-        description = json.loads((folder / SCALARS).read_text(encoding="utf-8"))
+        description = parse_json_object(read_text(folder / SCALARS, MAX_SCALARS))
+        require_regular(folder / ARRAYS)
         data = (folder / ARRAYS).read_bytes()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, FileFormatError) as error:
         raise FileFormatError(
             f"{folder}: no readable network ({error}); export it again"
         ) from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
+    if description.get("format") != FORMAT:
         raise FileFormatError(f"{folder / SCALARS}: not a network that ipvae-snn exported")
     if description.get("version") != VERSION:
         raise FileFormatError(
-            f"{folder / SCALARS}: version {description.get('version')!r}, but this installation "
-            f"reads {VERSION}; export again, or update ipvae-snn"
+            f"{folder / SCALARS}: version {brief(description.get('version'))}, but this "
+            f"installation reads {VERSION}; export again, or update ipvae-snn"
         )
-    if hashlib.sha256(data).hexdigest() != description.get("sha256", {}).get(ARRAYS):
+    if description.get("sha256") != {ARRAYS: hashlib.sha256(data).hexdigest()}:
         raise FileFormatError(
             f"{folder / ARRAYS}: not the file that {SCALARS} was written with (its SHA-256 "
             "differs); export again"
         )
     try:
-        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-            return from_parts(dict(arrays), description["program"], description["provenance"])
-    except (KeyError, ValueError, TypeError, AttributeError, ProgramError) as error:
+        arrays = read_npz_all(folder / ARRAYS)
+        return from_parts(arrays, description["program"], description["provenance"])
+    except (*MALFORMED, ProgramError) as error:
         raise FileFormatError(f"{folder}: {error}; export again") from error
 
 

@@ -5,32 +5,46 @@ training code nor torch.
 """
 
 import hashlib
-import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
-from ipvae_snn.arrays import Float32
+from ipvae_snn.arrays import AnyArray, Float32
 from ipvae_snn.config.renamed import old_dynamics
-from ipvae_snn.config.settings import MAX_UPDATES_PER_STEP, KlForm
-from ipvae_snn.errors import ConversionError, FileFormatError
+from ipvae_snn.config.settings import (
+    MAX_UPDATES_PER_STEP,
+    KlForm,
+    ModelConfig,
+    TrainConfig,
+    limits_of,
+)
+from ipvae_snn.errors import ConversionError, FileFormatError, brief
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.storage.tensor_files import read_header
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.tensor_files import read_header, read_tensors
+from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
 
 FORMAT: Final = "ipvae-snn/checkpoint"
 VERSION: Final = 2  # version 1 had the dynamics in its config only
 KIND: Final = "poisson"
+TENSORS: Final = ("phi", "log_sigma", "u0", "log_bias", "log_lr")
+# Values beyond these are damage, not learning: with them float32 overflows. A trained log_lr is
+# about -2, a strength (see _check_values) about 1.
+LARGEST: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {
+        "phi": (-1e9, 1e9),
+        "log_sigma": (-20.0, 20.0),
+        "u0": (-100.0, 20.0),
+        "log_bias": (-1000.0, 20.0),
+        "log_lr": (-30.0, 10.0),
+    }
+)
+MAX_STRENGTH: Final = 1e15
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,11 +113,10 @@ class FloatNetwork:
 def load_float_network(path: Path) -> FloatNetwork:
     """Read the network of a checkpoint (`model.safetensors`); executes no code from the file."""
     metadata = read_header(path, FORMAT, VERSION)
-    names = ("phi", "log_sigma", "u0", "log_bias", "log_lr")
     try:
-        with safe_open(path, framework="numpy") as handle:
-            tensor = {name: handle.get_tensor(name).astype(np.float32) for name in names}
-        details = json.loads(metadata["network"])
+        given = read_tensors(path)
+        tensor = {name: _floats(given[name], name) for name in TENSORS}
+        details = parse_json_object(metadata["network"])
         height, width = details["image_shape"]
         network = FloatNetwork(
             phi=tensor["phi"],
@@ -111,31 +124,34 @@ def load_float_network(path: Path) -> FloatNetwork:
             u0=tensor["u0"].reshape(-1),
             log_bias=tensor["log_bias"].reshape(-1),
             log_lr=float(tensor["log_lr"].reshape(())),
-            clip=float(details["clip"]),
-            floor=float(details["floor"]),
+            clip=number(details["clip"], "clip"),
+            floor=number(details["floor"], "floor"),
             input_kind=details["input_kind"],
-            image_shape=(int(height), int(width)),
+            image_shape=(whole(height, "height"), whole(width, "width")),
             source=hashlib.sha256(path.read_bytes()).hexdigest(),
-            trained_on=str(details["trained_on"]),
+            trained_on=text(details["trained_on"], "trained_on"),
         )
         kind = details.get("kind", KIND)
-        config = tomllib.loads(metadata.get("config", ""))
+        config = parse_toml(metadata.get("config", ""))
         network = replace(
             network,
             kl=_kl_form(metadata.get("kl", "code")),
-            training_steps=int(config.get("train", {}).get("steps", network.training_steps)),
+            training_steps=whole(
+                config.get("train", {}).get("steps", network.training_steps), "train.steps"
+            ),
             **_dynamics(config, details, network.log_lr)._asdict(),
         )
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+    except MALFORMED as error:
         raise FileFormatError(
-            f"{path}: a checkpoint with a missing or malformed part ({error}); make it again"
+            f"{path}: a checkpoint with a missing or malformed part ({brief(error)}); make it again"
         ) from error
     if kind != KIND:
         raise FileFormatError(
-            f"{path}: a network of kind {kind!r}, but only {KIND!r} ones are read here; train one "
-            f"with model.kind={KIND}"
+            f"{path}: a network of kind {brief(kind)}, but only {KIND!r} ones are read here; train "
+            f"one with model.kind={KIND}"
         )
     _check_shapes(path, network)
+    _check_values(path, network)
     return network
 
 
@@ -146,7 +162,7 @@ class _Dynamics(NamedTuple):
 
 def _kl_form(name: str) -> KlForm:
     if name not in get_args(KlForm):
-        raise ValueError(f"KL form {name!r} is not known")
+        raise ValueError(f"KL form {brief(name)} is not known")
     return "exact" if name == "exact" else "code"
 
 
@@ -156,7 +172,10 @@ def _dynamics(config: Mapping[str, Any], details: Mapping[str, Any], log_lr: flo
     An old file has a constant pull c per update, which equals the leak c / exp(log_lr).
     """
     if "updates_per_step" in details:
-        return _Dynamics(int(details["updates_per_step"]), float(details["leak"]))
+        return _Dynamics(
+            whole(details["updates_per_step"], "updates_per_step"),
+            number(details["leak"], "leak"),
+        )
     old = old_dynamics(config)
     return _Dynamics(old.updates, old.pull / math.exp(log_lr))
 
@@ -174,15 +193,54 @@ def _check_shapes(path: Path, network: FloatNetwork) -> None:
             raise FileFormatError(
                 f"{path}: {name} has shape {shape}, but phi {(m, k)} needs {wanted}"
             )
-    for name in ("phi", "log_sigma", "u0", "log_bias"):
-        if not np.isfinite(getattr(network, name)).all():
+    height, width = network.image_shape
+    if height < 1 or width < 1:
+        raise FileFormatError(f"{path}: image shape {height}x{width} holds no pixel; make it again")
+
+
+def _check_values(path: Path, network: FloatNetwork) -> None:
+    """Check every constant against its limits; NaN fails all of them."""
+    for name, (low, high) in LARGEST.items():
+        values = np.asarray(getattr(network, name))
+        if not np.isfinite(values).all():
             raise FileFormatError(
                 f"{path}: {name} holds values that are not finite; train it again"
+            )
+        if not (low <= values.min() and values.max() <= high):
+            raise FileFormatError(
+                f"{path}: {name} reaches {values.min():.4g}..{values.max():.4g}, but only "
+                f"{low:g}..{high:g} are possible; train it again"
             )
     if not (1 <= network.updates_per_step <= MAX_UPDATES_PER_STEP and 0 <= network.leak < math.inf):
         raise FileFormatError(
             f"{path}: {network.updates_per_step} updates per step with a leak of {network.leak}, "
             f"but 1 to {MAX_UPDATES_PER_STEP} and a leak from 0 up are possible; make it again"
         )
-    if network.input_kind not in ("unit", "standardised"):
-        raise FileFormatError(f"{path}: input kind {network.input_kind!r} is not known here")
+    checked = (
+        ("clip", network.clip, limits_of(ModelConfig, "clip")),
+        ("floor", network.floor, limits_of(ModelConfig, "floor")),
+        ("leak", network.leak, limits_of(ModelConfig, "leak")),
+        ("train.steps", network.training_steps, limits_of(TrainConfig, "steps")),
+    )
+    for name, value, limits in checked:
+        if not limits.hold(value):
+            raise FileFormatError(
+                f"{path}: {name} is {value}; it must lie in {limits}; make it again"
+            )
+    if network.input_kind not in get_args(InputKind):
+        raise FileFormatError(f"{path}: input kind {brief(network.input_kind)} is not known here")
+    # What a spike of a neuron takes from the neuron itself per update, in nats.
+    strength = (network.phi.astype(np.float64) ** 2).T @ np.exp(-2.0 * network.log_sigma)
+    largest = float(strength.max()) * math.exp(network.log_lr)
+    if largest > MAX_STRENGTH:
+        raise FileFormatError(
+            f"{path}: step size x phi^2 / sigma^2 reaches {largest:.3g}, but at most "
+            f"{MAX_STRENGTH:g} is possible; train it again"
+        )
+
+
+def _floats(array: AnyArray, name: str) -> Float32:
+    if array.dtype.kind != "f":
+        raise ValueError(f"{name} holds {array.dtype}, not floats")
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused
+        return array.astype(np.float32)

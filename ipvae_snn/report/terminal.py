@@ -1,7 +1,11 @@
-"""Print documents, tables and numbers on the terminal."""
+"""Print documents, tables and numbers on the terminal.
+
+Texts may hold names and values from files. None of their characters reaches the terminal as a
+control or as markup.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -11,6 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from ipvae_snn.errors import printable, shortened
 from ipvae_snn.report import document
 from ipvae_snn.report.document import Block, Document, Span
 from ipvae_snn.report.document import number as number  # re-exported
@@ -19,11 +24,17 @@ STYLES: Final = MappingProxyType(
     {"plain": "", "strong": "bold", "good": "green", "warning": "yellow", "bad": "red"}
 )
 PADDING: Final = 2  # a space on each side of a cell
+MAX_LINE: Final = 200  # characters of a progress line
 
 
 def console(quiet: bool = False) -> Console:
     """Return the console for tables; with `quiet` (for JSON output) it writes to stderr."""
     return Console(stderr=quiet)
+
+
+def plain_line(text: str) -> Text:
+    """Return a progress line: printable, without markup, of at most MAX_LINE characters."""
+    return Text(shortened(printable(text), MAX_LINE))
 
 
 def show(screen: Console, shown: Document) -> None:
@@ -39,12 +50,12 @@ def show(screen: Console, shown: Document) -> None:
 def _show(screen: Console, block: Block) -> None:
     match block:
         case document.Table():
-            screen.print(_WholeTable(block), crop=False)
+            screen.print(_WholeTable(_printable_table(block)), crop=False)
         case document.Text():
             screen.print(_WholeText(Text.assemble(*map(_styled, block.spans))), crop=False)
         case document.Picture():
             if block.path is not None:
-                screen.print(_WholeText(Text(f"picture: {block.path}")), crop=False)
+                screen.print(_WholeText(Text(printable(f"picture: {block.path}"))), crop=False)
 
 
 @dataclass(frozen=True)
@@ -129,4 +140,17 @@ def _frame(columns: int) -> int:
 
 
 def _styled(span: Span) -> Text:
-    return Text(span.text, style=STYLES[span.tone])
+    return Text(printable(span.text, keep="\n"), style=STYLES[span.tone])
+
+
+def _printable_table(shown: document.Table) -> document.Table:
+    """Return the table with the texts that will be shown, which decide how wide it is."""
+    return replace(
+        shown,
+        title=printable(shown.title),
+        columns=tuple(replace(one, name=printable(one.name)) for one in shown.columns),
+        rows=tuple(
+            tuple(Span(printable(span.text, keep="\n"), span.tone) for span in row)
+            for row in shown.rows
+        ),
+    )

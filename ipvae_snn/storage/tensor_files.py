@@ -1,15 +1,21 @@
 """Reproducible safetensors files: equal content gives equal bytes and an equal checksum."""
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.arrays import AnyArray
+from ipvae_snn.errors import FileFormatError, brief
+from ipvae_snn.storage.source_files import MALFORMED, require_regular
 
 HEADER_LENGTH_BYTES: Final = 8
 HEADER_ALIGNMENT: Final = 8
+_VERSION: Final = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 
 
 def sorted_metadata(data: bytes) -> bytes:
@@ -46,11 +52,12 @@ def read_header(path: Path, expected_format: str, newest_version: int) -> dict[s
     named = metadata.get("format")
     if named != expected_format:
         raise FileFormatError(
-            f"{path}: its format is {named!r}, not {expected_format!r}; was another file meant?"
+            f"{path}: its format is {brief(named)}, not {expected_format!r}; was another file "
+            "meant?"
         )
     version = metadata.get("version", "")
-    if not version.isdigit() or int(version) < 1:
-        raise FileFormatError(f"{path}: its version {version!r} is not a number from 1 up")
+    if not _VERSION.fullmatch(version):
+        raise FileFormatError(f"{path}: its version {brief(version)} is not a number from 1 up")
     if int(version) > newest_version:
         raise FileFormatError(
             f"{path}: version {version} is newer than {newest_version}, the newest that this "
@@ -59,13 +66,28 @@ def read_header(path: Path, expected_format: str, newest_version: int) -> dict[s
     return metadata
 
 
+def read_tensors(path: Path) -> dict[str, AnyArray]:
+    """Return every tensor of the safetensors file at `path` by name; executes no code from it.
+
+    Raises FileFormatError if it is missing, damaged, or holds a type that NumPy does not have.
+    """
+    with _opened(path) as handle:
+        names = handle.keys()
+        return {name: handle.get_tensor(name) for name in names}
+
+
 def _metadata(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        raise FileFormatError(f"{path}: no such file; check the path, or create it first")
+    with _opened(path) as handle:
+        return dict(handle.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    require_regular(path)
     try:
         with safe_open(path, framework="numpy") as handle:
-            return dict(handle.metadata() or {})
-    except (SafetensorError, OSError) as error:
+            yield handle
+    except (SafetensorError, *MALFORMED) as error:
         raise FileFormatError(
             f"{path}: not a readable safetensors file ({error}); it may be truncated; "
             "create it again"

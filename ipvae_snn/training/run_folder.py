@@ -11,6 +11,8 @@ from ipvae_snn.config.toml import differing_keys, to_toml
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError
 from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.storage.source_files import open_regular
+from ipvae_snn.storage.text_values import parse_json_object, whole
 from ipvae_snn.training.state import TrainingState, load_state
 
 Record = Mapping[str, int | float | str]
@@ -99,12 +101,13 @@ class RunFolder:
         records: list[Record] = []
         if not self.metrics.exists():
             return records
-        for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+        with open_regular(self.metrics) as stream:
+            lines = stream.read().decode("utf-8", errors="replace").split("\n")
+        for line in lines:
             try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if not isinstance(record, dict) or "iteration" not in record:
+                record = parse_json_object(line, finite=False)
+                whole(record["iteration"], "iteration")
+            except (ValueError, KeyError):
                 break
             records.append(record)
         return records

@@ -25,7 +25,7 @@ from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolle
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.run_folder import Record, RunFolder
 from ipvae_snn.training.schedules import ScheduleValues, schedule_values
-from ipvae_snn.training.state import TrainingState, save_state
+from ipvae_snn.training.state import TrainingState, require_fit, save_state
 from ipvae_snn.training.straight_through import FakeRounding
 from ipvae_snn.training.unrolling import Rounded, Unrolling
 from ipvae_snn.training.validation import Validation, validate
@@ -231,6 +231,7 @@ class Trainer:
         save_model(self.folder.model, self.model, self.config, self.origin, now.clip)
 
     def _restore(self, state: TrainingState) -> None:
+        require_fit(state, dict(self.model.named_parameters()), self.folder.state)
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(state.parameters[name])

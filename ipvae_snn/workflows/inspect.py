@@ -1,23 +1,26 @@
 """Contents of a file of this toolkit."""
 
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ipvae_snn.arrays import AnyArray
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.errors import shortened
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.files import load_network, to_arrays, to_scalars
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.result_files import read_result
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.report.document import Document, table
 from ipvae_snn.workflows.images import is_checkpoint
+
+MAX_CELL: Final = 200  # characters of a value; a file may hold any
+MAX_NAME: Final = 60
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class FileContents:
         rows: list[tuple[str, str]] = []
         for name, value in self.as_json().items():
             inner = value.items() if isinstance(value, Mapping) else [(None, value)]
-            rows += [(name if key is None else f"{name}.{key}", str(one)) for key, one in inner]
+            for key, one in inner:
+                named = name if key is None else f"{name}.{key}"
+                rows.append((shortened(named, MAX_NAME), shortened(str(one), MAX_CELL)))
         title = f"{self.path}: {self.what}"
         return Document(title, (table(title, ("", "value"), rows, text=True),))
 
@@ -109,11 +114,5 @@ def _worst_case(network: IntegerNetwork) -> dict[str, str]:
 
 
 def _result(path: Path) -> FileContents:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            ranges = {name: _range(arrays[name]) for name in arrays.files}
-    except FileNotFoundError as error:
-        raise FileFormatError(f"{path}: no such file; check the path") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
-        raise FileFormatError(f"{path}: not a readable npz file ({error})") from error
+    ranges = {name: _range(array) for name, array in read_result(path).items()}
     return FileContents(path, "result of a run", {"arrays": ranges})

@@ -19,7 +19,13 @@ from ipvae_snn.inference import fast
 from ipvae_snn.models.checkpoint import Origin, load_checkpoint_config, save_model
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE
-from ipvae_snn.training.state import TrainingState, load_state, save_state
+from ipvae_snn.training.state import (
+    MOMENTS,
+    TrainingState,
+    load_state,
+    require_fit,
+    save_state,
+)
 
 CONFIG = Config(ModelConfig(n_latents=5, clip=9.0, floor=-7.0, log_sigma_limit=1.0))
 ORIGIN = Origin("digits", "unit", (3, 4))
@@ -138,6 +144,98 @@ def test_dynamics_that_no_network_has(
     rewritten(file, edit)
     with pytest.raises(FileFormatError, match=re.escape(message)):
         load_float_network(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("clip", "NaN", "NaN is no number"),
+        ("clip", "Infinity", "Infinity is no number"),
+        ("clip", "9" * 400, "a checkpoint with a missing or malformed part"),
+        ("clip", "1e300", "clip is 1e+300; it must lie in (0, 10]"),
+        ("clip", "0", "clip is 0.0; it must lie in (0, 10]"),
+        ("clip", "-1", "clip is -1.0; it must lie in (0, 10]"),
+        ("clip", '"8"', "clip is '8', not a number"),
+        ("floor", "-100.0", "floor is -100.0; it must lie in [-16, -1]"),
+        ("leak", "1e4", "leak is 10000.0; it must lie in [0, 1000]"),
+        ("image_shape", "[-3, -4]", "image shape -3x-4 holds no pixel"),
+        ("image_shape", "[12.0, 1]", "height is 12.0, not a whole number"),
+        ("image_shape", "[[[]]]", "a checkpoint with a missing or malformed part"),
+        ("image_shape", "[" * 9000 + "]" * 9000, "values nested deeper than 32"),
+        ("trained_on", "3", "trained_on is 3, not a text"),
+        ("input_kind", '"\\u001b[31m"', r"input kind '\x1b[31m' is not known here"),
+    ],
+)
+def test_constants_that_no_training_gives(
+    tmp_path: Path, name: str, value: str, message: str
+) -> None:
+    """NaN and absurd constants gave NaN results, or tracebacks, when the network ran."""
+    file = tmp_path / "model.safetensors"
+    save_model(file, model(), CONFIG, ORIGIN)
+
+    def edit(metadata: dict[str, str]) -> None:
+        network = json.dumps(json.loads(metadata["network"]) | {name: "HERE"})
+        metadata["network"] = network.replace('"HERE"', value)
+
+    rewritten(file, edit)
+    with pytest.raises(FileFormatError, match=re.escape(message)) as caught:
+        load_float_network(file)
+    assert "model.safetensors: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("log_lr", 200.0, "log_lr reaches 200..200, but only -30..10 are possible"),
+        ("log_lr", np.nan, "log_lr holds values that are not finite"),
+        ("phi", np.inf, "phi holds values that are not finite"),
+        ("phi", 1e20, "phi reaches 1e+20..1e+20, but only"),
+        ("phi", 1e8, "step size x phi^2 / sigma^2 reaches "),
+        ("log_sigma", -50.0, "log_sigma reaches -50..-50, but only -20..20 are possible"),
+        ("u0", 90.0, "u0 reaches 90..90, but only -100..20 are possible"),
+    ],
+)
+def test_tensors_that_no_training_gives(
+    tmp_path: Path, name: str, value: float, message: str
+) -> None:
+    file = tmp_path / "model.safetensors"
+    network = model()
+    network.config = replace(CONFIG.model, log_sigma_limit=0.0)
+    with torch.no_grad():
+        getattr(network, name).fill_(value)
+    save_model(file, network, CONFIG, ORIGIN)
+    with pytest.raises(FileFormatError, match=re.escape(message)):
+        load_float_network(file)
+
+
+def test_a_state_that_does_not_fit_the_model() -> None:
+    named = {"phi": torch.ones(2, 3)}
+    moments = {f"phi.{name}": torch.zeros(2, 3) for name in MOMENTS}
+    sound = TrainingState(7, named, moments, CONFIG, "abc")
+    require_fit(sound, named, Path("s"))
+    for spoilt, message in (
+        (replace(sound, parameters={}), "s: it holds no parameters, but the model has phi; train"),
+        (replace(sound, parameters={"phi": torch.ones(3, 2)}), "parameter phi is torch.float32 of"),
+        (replace(sound, parameters={"phi": torch.full((2, 3), torch.nan)}), "not finite; train"),
+        (replace(sound, parameters={"phi": torch.ones(2, 3).half()}), "phi is torch.float16 of"),
+        (
+            replace(sound, moments={"x.step": torch.ones(1)}),
+            "moment x.step belongs to no",
+        ),
+        (replace(sound, moments={"phi.step": torch.ones(())}), "moment phi.exp_avg is missing"),
+        (replace(sound, moments=moments | {"phi.step": torch.ones(5)}), "moment phi.step is"),
+    ):
+        with pytest.raises(FileFormatError, match=re.escape(message)):
+            require_fit(spoilt, named, Path("s"))
+
+
+@pytest.mark.parametrize("iteration", ["-1", "5001", "²", "7.0", "9" * 5000, ""])
+def test_iterations_that_a_run_never_has(tmp_path: Path, iteration: str) -> None:
+    file = tmp_path / "state.safetensors"
+    save_state(file, state())
+    rewritten(file, lambda metadata: metadata.update(iteration=iteration))
+    with pytest.raises(FileFormatError, match=r"iteration .* is not in 0\.\.5000"):
+        load_state(file)
 
 
 def test_updates_as_steps_of_their_own() -> None:

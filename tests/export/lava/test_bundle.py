@@ -45,8 +45,10 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
                 "child",
                 "circuit",
                 "ending",
+                "files",
                 "members",
                 "results",
+                "rules",
                 "salvage",
                 "watch",
             )
@@ -178,7 +180,7 @@ def test_a_failed_export_leaves_the_old_bundle_and_no_rest(network, bundle):
         (np.zeros((2, 3, 4), np.uint8), "(2, 3, 4), but the network takes (N, 12) or (N, 4, 3)"),
         (np.zeros(12, np.uint8), "(12,), but the network takes (N, 12) or (N, 4, 3)"),
         (np.zeros((0, 12), np.uint8), "(0, 12), but the network takes (N, 12) or (N, 4, 3)"),
-        (np.array([{}]), "no readable .npy file (Array can't be memory-mapped: Python objects"),
+        (np.array([{}]), "no readable .npy file (it holds Python objects, which are never loaded)"),
     ],
 )
 def test_images_that_do_not_fit_are_one_line(bundle, tmp_path, array, words):

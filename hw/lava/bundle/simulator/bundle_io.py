@@ -4,7 +4,6 @@ An exported bundle contains a copy, so this module imports nothing of ipvae_snn.
 """
 
 import hashlib
-import json
 import os
 import tempfile
 import zipfile
@@ -16,17 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .files import Array, map_npy, naming, read_json, read_npz, require_file
+from .files import InputError as InputError  # used as bundle_io.InputError
+from .rules import check
+
 FORMAT, VERSION = "ipvae-snn/plain-network", 2
 MAX_SEED = (1 << 32) - 1
 MAX_STEPS = 1 << 20
 MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits
 MAX_REPLICAS = 64
 ROWS_AT_ONCE = 64  # images decoded together
-Array = npt.NDArray[Any]
-
-
-class InputError(Exception):
-    """Unusable file or option; the message is one line with the reason."""
 
 
 @dataclass(frozen=True)
@@ -78,40 +76,37 @@ class Request:
 
 
 def read_network(folder: Path) -> Network:
-    """Return the network in `folder`; InputError if it is missing, newer or altered."""
-    try:
-        description = json.loads((folder / "network.json").read_text(encoding="utf-8"))
-        digest = hashlib.sha256((folder / "network.npz").read_bytes()).hexdigest()
-        if description["format"] != FORMAT or description["version"] != VERSION:
+    """Return the network in `folder`; InputError if it is missing, newer, or breaks a rule."""
+    with naming(f"{folder}: no readable network", "export the bundle again"):
+        description = read_json(folder / "network.json")
+        named, version = str(description["format"]), description["version"]
+        if named != FORMAT or version != VERSION:
             raise InputError(
-                f"network.json: format {description['format']!r}, version "
-                f"{description['version']!r}, but this bundle runs {FORMAT!r}, version {VERSION}; "
-                "export the bundle again"
+                f"network.json: format {named[:40]!r}, version {str(version)[:40]}, but this "
+                f"bundle runs {FORMAT!r}, version {VERSION}; export the bundle again"
             )
+        require_file(folder / "network.npz")
+        digest = hashlib.sha256((folder / "network.npz").read_bytes()).hexdigest()
         if description["sha256"]["network.npz"] != digest:
             raise InputError(
                 "network.npz: not the file that network.json was written with (its SHA-256 "
                 "differs); export the bundle again"
             )
-        with np.load(folder / "network.npz", allow_pickle=False) as arrays:
-            return Network(dict(arrays), description["program"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder}: no readable network ({error!r}); export the bundle again"
-        ) from error
+        arrays = read_npz(folder / "network.npz")
+        check(arrays, description["program"])
+    return Network(arrays, description["program"])
 
 
 def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[np.uint8]:
     """Return the images (N, M) uint8 of a .npy file, memory-mapped, not loaded."""
-    try:
-        images: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: no readable .npy file ({error})") from error
+    with naming(f"{path}: no readable .npy file", "give images that numpy.save wrote"):
+        images = map_npy(path)
     height, width = network.scalars["input"]["image_shape"]
     wanted = ((height * width,), (height, width))
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-        given = images.dtype if isinstance(images, np.ndarray) else "an archive"
-        raise InputError(f"{path}: {given}, but the network takes uint8 pixels, 0..255, in a .npy")
+    if images.dtype != np.uint8:
+        raise InputError(
+            f"{path}: {images.dtype}, but the network takes uint8 pixels, 0..255, in a .npy"
+        )
     if images.ndim < 2 or images.shape[1:] not in wanted or len(images) == 0:
         raise InputError(
             f"{path}: {images.shape}, but the network takes (N, {height * width}) or "
