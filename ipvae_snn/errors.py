@@ -47,3 +47,7 @@ class SaturatedError(IpvaeError):
 
 class FitError(IpvaeError):
     """A network exceeds a limit of the chip on which it is to be placed."""
+
+
+class OutputError(IpvaeError):
+    """A result cannot be written where the user wants it, or would destroy something there."""
