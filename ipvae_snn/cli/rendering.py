@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import typer
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -12,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ipvae_snn.report.document import Document
+from ipvae_snn.report.document import Document, faults
 from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console, show
 
@@ -35,18 +37,21 @@ class Shown(Protocol):
 
 
 def deliver(result: Result, as_json: bool) -> None:
-    """Print a result."""
+    """Print a result, and a line for each picture that failed."""
+    document = result.document()
     if as_json:
         emit_json(result.as_json())
     else:
-        show(console(), result.document())
+        show(console(), document)
+    for fault in faults(document):
+        typer.echo(f"ipvae-snn: warning: {fault}", err=True)
 
 
 @contextmanager
 def bar(as_json: bool) -> Iterator[Shown]:
     """Yield a function that shows a bar with the time left; on stderr for JSON output."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:.0f} %"),
         TimeElapsedColumn(),
@@ -70,4 +75,4 @@ def bar(as_json: bool) -> Iterator[Shown]:
 def line(as_json: bool) -> Iterator[Shown]:
     """Yield a function that shows the current work in a line, which disappears at the end."""
     with console(quiet=as_json).status("") as status:
-        yield lambda what, done, total: status.update(what)
+        yield lambda what, done, total: status.update(escape(what))

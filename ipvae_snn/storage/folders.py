@@ -129,11 +129,12 @@ def _move(source: Path, place: Path, undo: list[Callable[[], object]]) -> None:
 
 def _stale(target: Path, new: set[str]) -> list[Path]:
     """Return the entries of `target` that a replacement by those called `new` removes."""
-    return [
-        path
-        for path in target.iterdir()
-        if path.name not in new | SYSTEM_ENTRIES and not is_temporary(path.name)
-    ]
+    return [path for path in target.iterdir() if path.name not in new and not is_kept(path.name)]
+
+
+def is_kept(name: str) -> bool:
+    """Return whether an entry of this name is left alone when its folder's entries are replaced."""
+    return name in SYSTEM_ENTRIES or is_temporary(name)
 
 
 def _mounts() -> frozenset[str]:

@@ -14,6 +14,7 @@ from rich.console import Console
 from ipvae_snn.backends import registry
 from ipvae_snn.backends.watcher import Watcher, current_watcher, watched
 from ipvae_snn.cli import app
+from ipvae_snn.cli.process import ended_by_signals
 from ipvae_snn.cli.terminal import partial_path, watching
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.bundle.simulator.ending import Interrupted
@@ -69,7 +70,7 @@ def test_a_file_sees_nothing() -> None:
 def test_an_interrupt_is_one_line(
     error: KeyboardInterrupt, status: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as caught, watching(Console(file=io.StringIO())):
+    with pytest.raises(typer.Exit) as caught, ended_by_signals():
         raise error
     assert caught.value.exit_code == status
     assert capsys.readouterr().err == line

@@ -1,0 +1,51 @@
+"""Surroundings of a command: its terminal, its signals, and a notebook's settings."""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from click import Context
+from typer.core import TyperGroup
+
+from ipvae_snn.hw.lava.bundle.simulator.ending import handled, interrupt
+
+ESCAPED = "backslashreplace"  # for characters that the terminal's encoding has not
+
+
+class Root(TyperGroup):
+    """Group of all commands; each of them ends at a signal as it does at Ctrl-C."""
+
+    def invoke(self, ctx: Context) -> object:
+        """Run the command."""
+        with ended_by_signals():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """End the block at SIGINT, SIGTERM and SIGHUP with one line and status 128 + the number.
+
+    The signals raise an error, so that temporary files are removed and child processes ended.
+    """
+    with handled(interrupt):
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            typer.echo(f"ipvae-snn: {str(error) or 'interrupted'}", err=True)
+            raise typer.Exit(128 + getattr(error, "number", signal.SIGINT)) from None
+
+
+def prepare() -> None:
+    """Let every text be printed on every terminal, and draw pictures without a notebook.
+
+    A command that a notebook starts inherits MPLBACKEND, which names a module that need not be
+    installed here; Matplotlib cannot be imported then. Commands draw into files only.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPED)
+    os.environ["MPLBACKEND"] = "agg"
