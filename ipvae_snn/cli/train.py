@@ -12,6 +12,11 @@ from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console, show
 
 
+def notice(text: str) -> None:
+    """Print a line that is no result."""
+    typer.echo(f"ipvae-snn: {text}", err=True)
+
+
 def train(
     data: Annotated[
         str | None, typer.Option(help=DATA_HELP + " Default: the one in the preset or config.")
@@ -66,7 +71,8 @@ def train(
     )
     extras = workflow.Extras(resume, start_from, tensorboard)
     display = partial(workflow.training_bar, console(quiet=as_json))
-    done = workflow.train_network(settings.resolve(), out, data_root, extras, display)
+    config_now = settings.resolve()
+    done = workflow.train_network(config_now, out, data_root, extras, display, notice)
     if not done.leads:
         return
     if as_json:

@@ -15,6 +15,7 @@ from ipvae_snn.data.pictures import SUFFIXES, read_grey
 from ipvae_snn.data.request import MAX_BYTES
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.storage.names import printable
 
 IMAGE_KEYS: Final = ("images", "x", "pixels", "arr_0")
 LABEL_KEYS: Final = ("labels", "y")
@@ -68,7 +69,7 @@ def from_arrays(
         pixels = pixels[chosen]
         labels = None if labels is None else labels[chosen]
     return ImageSet(
-        name=name,
+        name=printable(name),
         split=split,
         pixels=pixels,
         image_shape=(images.shape[1], images.shape[2]),

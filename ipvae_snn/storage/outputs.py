@@ -36,13 +36,15 @@ def output_path(text: str | os.PathLike[str]) -> Path:
 
     Raises OutputError for an empty one, and for a user who is not known.
     """
-    if not os.fspath(text):
+    name = os.fspath(text)
+    if not name:
         raise OutputError("an output has an empty name; give the name of a file or folder")
     try:
-        return Path(text).expanduser()
+        # Not of ./~, for which a Path forgets the dot.
+        return Path(name).expanduser() if name.startswith("~") else Path(name)
     except RuntimeError as error:
         raise OutputError(
-            f"{os.fspath(text)}: the home folder is not known; write ./~... for a name with a tilde"
+            f"{name}: the home folder is not known; write ./~... for a name with a tilde"
         ) from error
 
 
