@@ -120,7 +120,7 @@ def convert(
     be written.
     """
     if out is not None and report_file is None:
-        report_file = out.with_suffix(".report.json")
+        report_file = out.parent / f"{out.stem}.report.json"
     written = outputs((out, NETWORK), (report_file, CONVERSION))
     check_outputs(written, (source, calibration.data), overwrite)
     network = load_float(source, "convert")

@@ -23,6 +23,7 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save
+from ipvae_snn.storage.names import printable
 from ipvae_snn.workflows.images import Images, load_for
 from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs
 from ipvae_snn.workflows.progress import Progress, ignore
@@ -121,7 +122,7 @@ def map_network(
     counted = events_of(network, events, progress)
     progress(f"placing {Path(name).name} on {profile.name}", 0, 0)
     placed = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)
-    result = MappingResult(name, placed, _picture(placed, Path(name).name, picture), out)
+    result = MappingResult(name, placed, _picture(placed, printable(Path(name).name), picture), out)
     if out is not None:
         cores = mapping.cores_of_neurons(placed)
         write_json(out, {**result.as_json(), "core_of": cores})
