@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 from ipvae_snn.hw.lava.bundle.simulator.ending import handled, interrupt
 
 ESCAPED = "backslashreplace"  # for characters that the terminal's encoding has not
+REPEAT_S = 0.05  # until a lost signal is sent again
 
 
 class Root(TyperGroup):
@@ -31,12 +33,37 @@ def ended_by_signals() -> Iterator[None]:
 
     The signals raise an error, so that temporary files are removed and child processes ended.
     """
-    with handled(interrupt):
+    with repeated_if_lost(), handled(interrupt):
         try:
             yield
         except KeyboardInterrupt as error:
             typer.echo(f"ipvae-snn: {str(error) or 'interrupted'}", err=True)
             raise typer.Exit(128 + getattr(error, "number", signal.SIGINT)) from None
+
+
+@contextmanager
+def repeated_if_lost() -> Iterator[None]:
+    """Repeat a signal whose error Python ignored, as it does in a callback from C and in `__del__`.
+
+    Without this a signal that meets the compilation of a kernel is lost.
+    """
+    former = sys.unraisablehook
+
+    def hook(ignored: "sys.UnraisableHookArgs") -> None:
+        error = ignored.exc_value
+        if not isinstance(error, KeyboardInterrupt):
+            former(ignored)
+            return
+        number = getattr(error, "number", signal.SIGINT)
+        again = threading.Timer(REPEAT_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = former
 
 
 def prepare() -> None:

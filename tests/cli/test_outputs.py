@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+import typer
 from matplotlib.figure import Figure
 
 import ipvae_snn
@@ -123,7 +124,6 @@ def test_our_own_results_are_replaced(net: Path, run: Run) -> None:
     short = ("--data", "images.npy", "--limit", 2, "--steps", 2)
     commands = (
         ("run", net, *short, "--out", "r.npz"),
-        ("energy", net, *short, "--out", "e.json", "--plots", "e"),
         ("map", net, "--out", "m.json", "--plot", "m.svg"),
     )
     for command in commands:
@@ -141,11 +141,7 @@ def test_our_own_results_are_replaced(net: Path, run: Run) -> None:
         written = path.read_bytes()
         path.write_text("mine")
         path.chmod(0o604)
-        command = next(
-            each
-            for each in commands
-            if each[-1] in (str(path), str(path.parent)) or each[-3] == str(path)
-        )
+        command = next(each for each in commands if str(path) in each)
         assert f"{path}: exists and is not" in one_line(run(*command))
         assert path.read_text() == "mine"
         run(*command, "--overwrite")
@@ -239,7 +235,7 @@ def test_a_notebooks_matplotlib_does_not_stop_a_command() -> None:
     assert (done.stdout, done.stderr) == ("agg\n", "")
 
 
-@pytest.mark.parametrize("name", ["runs[old]", "a[/b]", "[bold]x", "caf\udce9", "caf\u00e9 \u2028"])
+@pytest.mark.parametrize("name", ["[bold]x", "a[/b]", "caf\udce9 \u2028"])
 def test_names_of_any_kind_work(name: str, net: Path, run: Run) -> None:
     folder = net.parent / name
     folder.mkdir(parents=True)
@@ -251,8 +247,6 @@ def test_names_of_any_kind_work(name: str, net: Path, run: Run) -> None:
     code, text, error = run("run", own, "--data", images, "--steps", 2, "--out", folder / "r.npz")
     assert (code, error) == (0, "")
     assert "".join(shown.split()) in "".join(text.split())
-    short = ("--data", images, "--steps", 2, "--out", folder / "e.json", "--plots", folder / "p")
-    assert run("energy", own, *short)[::2] == (0, "")
     assert run("map", own, "--profile", "generic", "--plot", folder / "m.pdf")[::2] == (0, "")
     code, text, error = run("export", own, "--target", "onnx", "--out", folder / "o", "--no-check")
     assert (code, error) == (0, "")
@@ -267,6 +261,22 @@ def test_a_terminal_without_unicode_gets_escapes(monkeypatch: pytest.MonkeyPatch
     process.prepare()
     print("caf\u00e9 \udce9", file=screen, flush=True)
     assert screen.buffer.getvalue() == b"caf\\xe9 \\udce9\n"  # type: ignore[attr-defined]
+
+
+def test_a_signal_that_python_ignores_is_repeated() -> None:
+    """It may come in a callback from C or in `__del__`, where no error leaves."""
+
+    class Signalled:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def wait() -> None:
+        Signalled()
+        signal.pause()
+
+    with pytest.raises(typer.Exit) as caught, process.ended_by_signals():
+        wait()
+    assert caught.value.exit_code == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
