@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from ipvae_snn.hw.lava.bundle.simulator.ending import handled, interrupt
 
 ESCAPED = "backslashreplace"  # for characters that the terminal's encoding has not
+PLAIN, BY_CTRL_C = "interrupted", " by SIGINT"
 REPEAT_S = 0.05  # until a lost signal is sent again
 
 
@@ -37,7 +38,7 @@ def ended_by_signals() -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt as error:
-            typer.echo(f"ipvae-snn: {str(error) or 'interrupted'}", err=True)
+            typer.echo(f"ipvae-snn: {str(error).removesuffix(BY_CTRL_C) or PLAIN}", err=True)
             raise typer.Exit(128 + getattr(error, "number", signal.SIGINT)) from None
 
 

@@ -84,12 +84,15 @@ def test_a_result_takes_the_place_of_an_older_partial_one(
     np.save(tmp_path / "images.npy", rng.standard_normal((4, 4, 3)))
     out = tmp_path / "r.npz"
     older = partial_path(out)
-    older.touch()
+    np.savez(older, counts_sum=np.zeros((1, 7), np.int64), images_done=1)
     options = ("--data", tmp_path / "images.npy", "--out", out, "--limit", 2, "--steps", 2)
     code, _, error = run("run", tmp_path / "net.safetensors", *options)
     assert (code, error) == (0, "")
     assert out.exists()
     assert not older.exists()
+    older.write_text("mine")
+    assert run("run", tmp_path / "net.safetensors", *options)[0] == 0
+    assert older.read_text() == "mine"
 
 
 def test_a_traceback_from_elsewhere_keeps_its_lines(

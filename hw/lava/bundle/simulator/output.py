@@ -23,7 +23,7 @@ def check_output(out: Path, inputs: Iterable[Path], overwrite: bool) -> None:
 
     inputs: what the run reads. overwrite: replace a file that is no result. Changes nothing.
     """
-    if not out.name or out.name == "..":
+    if out.name in ("", ".."):
         raise OutputError(f"--out {str(out)!r}: give the name of a file")
     target = Path(os.path.realpath(out))
     if not target.parent.is_dir():
