@@ -41,7 +41,11 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` (UTF-8) to `path`, whole or not at all; to a device or a pipe as it is."""
     path = Path(path)
     if is_stream(path):
-        _write_stream(path, text.encode())
+        try:
+            _write_stream(path, text.encode())
+        except OSError as error:
+            error.filename = str(path)
+            raise
         return
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

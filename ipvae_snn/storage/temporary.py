@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 NAME_BYTES: Final = 100  # at most kept of the target's name; a name may have 255 bytes in all
+SUFFIX_BYTES: Final = 20
 OLD: Final = "old"  # kind of a folder that holds what is being replaced
 PATTERN: Final = re.compile(
     r"\.(?:.*\.)?ipvae-(?P<pid>\d{1,10})-(?P<host>[0-9a-f]{8})-[0-9a-f]{8}(?:-(?P<kind>old))?(?:\..*)?",
@@ -33,9 +34,10 @@ def is_temporary(name: str) -> bool:
 def temporary_file(folder: Path, name: str, mode: int = 0o666) -> Iterator[Path]:
     """Yield an empty new file in `folder` with the suffix of `name`; remove it if it is left.
 
-    mode: permissions, of which the umask is taken away.
+    A suffix of more than 20 bytes is left out. mode: permissions, of which the umask is taken away.
     """
-    path = folder / _new_name(name, Path(name).suffix[:NAME_BYTES])
+    suffix = Path(name).suffix
+    path = folder / _new_name(name, suffix if len(os.fsencode(suffix)) <= SUFFIX_BYTES else "")
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         _lock(handle)
