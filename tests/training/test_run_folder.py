@@ -114,6 +114,7 @@ def test_a_second_run_is_refused_before_it_loads_images(config: Config, tmp_path
             train_network(missing, out)
 
 
+@pytest.mark.slow
 def test_two_commands_in_one_folder(run: Run, tmp_path: Path) -> None:
     """The second is refused while the first trains; a signal ends that one and frees the folder."""
     arguments = ("train", "--data", "digits", "--out", str(tmp_path / "run"), *SETTINGS)
