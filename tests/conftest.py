@@ -1,13 +1,13 @@
 """Shared fixtures: small integer networks, and the command line in this process."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from shape_checks import install
+from shape_checks import Calls, install
 
 install("ipvae_snn.ir", "ipvae_snn.models")  # before the first import of theirs
 
@@ -108,6 +108,13 @@ def make_two_layer(
 def make_pixels(network: IntegerNetwork, n: int, seed: int = 1) -> np.ndarray:
     """Return n random images (n, M) uint8 that reach both ends of the range."""
     return np.random.default_rng(seed).integers(0, 256, (n, network.n_pixels)).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def shapes_of_a_test() -> Iterator[None]:
+    """Check the shapes of each function's first calls in every test."""
+    with Calls.of_a_test():
+        yield
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from ipvae_snn.comparison.attribution import JOINT, Attribution, Cause
 from ipvae_snn.comparison.figures import SIDES, Compared, Fidelity, StateError
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.report.document import Picture
+from ipvae_snn.report.plots import heading, r2_limits, span
 
 BLUE: Final = "tab:blue"
 ORANGE: Final = "tab:orange"
@@ -57,10 +58,10 @@ def quality(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
         below.set_xlabel("step")
         if name == "r2":
             lowest = min(v.seeds[side].mean for v in values for side in SIDES[:2])
-            above.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
+            above.set_ylim(r2_limits(lowest))
     grid[0][0].legend(frameon=False, loc="lower right")
     _log_steps(grid[1][0], list(fidelity.curve))
-    figure.suptitle(f"{title}; bands: 95 % over {_seeds(fidelity)}")
+    heading(figure, f"{title}; bands: 95 % over {_seeds(fidelity)}")
     return figure
 
 
@@ -79,7 +80,11 @@ def counts(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     top.legend(frameon=False)
     below.bar(x, 1e4 * (shares[1] - shares[0])[: last + 1], width=0.8, color=ORANGE)
     below.axhline(0.0, color=GREY, linewidth=0.8)
-    below.set_yscale("symlog", linthresh=0.1)  # zeros are frequent, large counts rare
+    if (shares[0] == shares[1]).all():
+        below.set_ylim(-1.0, 1.0)
+        below.text(0.5, 0.6, "no difference", transform=below.transAxes, ha="center")
+    else:
+        below.set_yscale("symlog", linthresh=0.1)  # zeros are frequent, large counts rare
     below.set_ylabel("integer - float, 1e-4")
     below.set_xlabel("spike count of a neuron and step")
     below.margins(x=0.01)
@@ -108,7 +113,9 @@ def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
             missed = 1.0 - values
             shown = np.where(missed > 0, missed, np.nan)
             below.plot(steps, shown, style, color=colour, label=name, linewidth=1.6, marker=mark)
-    top.set_ylim(top=1.0)
+    lowest = min(result.active_by_step.min() for _, result, _ in kinds[:1])
+    bottom = span(min(float(lowest), 0.95), 1.0, 0.0, 1.0)[0]  # so that labels differ
+    top.set_ylim(bottom, 1.0 + 0.03 * (1.0 - bottom))  # a mark at 100 % is whole
     top.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     top.set_ylabel("counts equal to the float run's")
     median = fidelity.divergence.median_step
@@ -130,7 +137,7 @@ def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     below.set_xlabel("step")
     below.legend(frameon=False, loc="best", ncols=2, fontsize=8)
     _log_steps(below, steps.tolist())
-    figure.suptitle(title)
+    heading(figure, title)
     return figure
 
 
@@ -158,7 +165,7 @@ def state_error(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     right.set_ylabel("neurons")
     right.set_ylim(top=1.2 * right.get_ylim()[1])  # space for the legend
     right.legend(frameon=False, loc="upper right")
-    figure.suptitle(f"{title}; 0 bits: one unit of the state")
+    heading(figure, f"{title}; 0 bits: one unit of the state")
     return figure
 
 
@@ -190,7 +197,7 @@ def attribution(figure: Figure, result: Attribution, fidelity: Fidelity, title: 
     axes[0].set_yticks(y, names)
     for panel in axes:
         panel.tick_params(axis="y", length=0)
-    figure.suptitle(f"{title}: one change at a time, after {fidelity.steps} steps")
+    heading(figure, f"{title}: one change at a time, after {fidelity.steps} steps")
     return figure
 
 
@@ -202,7 +209,7 @@ def _bars(
         if np.isfinite([value.low, value.high]).all():
             axes.plot([1e3 * value.low, 1e3 * value.high], [at, at], color="black", linewidth=1.0)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
 
 
 def _colour(cause: Cause) -> str:
@@ -220,7 +227,13 @@ def _band(
 ) -> None:
     steps, result = list(fidelity.curve), [value.seeds[side] for value in values]
     axes.plot(
-        steps, [factor * e.mean for e in result], style, color=colour, label=side, linewidth=1.6
+        steps,
+        [factor * e.mean for e in result],
+        style,
+        marker="." if len(steps) == 1 else "",
+        color=colour,
+        label=side,
+        linewidth=1.6,
     )
     if all(np.isfinite([e.low, e.high]).all() for e in result):
         low, high = [factor * e.low for e in result], [factor * e.high for e in result]

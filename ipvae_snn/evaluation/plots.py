@@ -15,10 +15,11 @@ from ipvae_snn.evaluation.figures import StepFigures
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.document import Picture
-from ipvae_snn.report.plots import show, tiles
+from ipvae_snn.report.plots import heading, r2_limits, show, span, tiles
 
 MAX_COLUMNS: Final = 8  # steps in the picture of reconstructions
 MAX_ELEMENTS: Final = 576  # dictionary elements drawn
+WIDE: Final = 50  # largest by least rate, from which on only powers of 10 are labelled
 COLOURS: Final = ("tab:blue", "tab:orange")
 CONVERGENCE_SIZE: Final = (6.4, 7.2)
 DICTIONARY_SIZE: Final = (6.4, 8.2)
@@ -71,12 +72,13 @@ def convergence(figure: Figure, evaluation: Evaluation) -> Figure:
     quality, sparse, change = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
     _curve(quality, moments, lambda m: m.r2_map, "MAP read-out", COLOURS[1], "--")
     _curve(quality, moments, lambda m: m.r2, "one sample", COLOURS[0])
-    lowest = min(m.r2.mean for m in moments)
-    quality.set_ylim(0.0 if lowest >= 0.0 else max(lowest - 0.05, -0.5), 1.0)
+    quality.set_ylim(r2_limits(min(_low(m.r2) for m in moments)))
     quality.set_ylabel("R2")
     quality.legend(frameon=False, loc="lower right")
     _curve(sparse, moments, lambda m: m.zeros, "zeros", COLOURS[0])
     sparse.set_ylabel("share of silent neurons")
+    shares = [m.zeros for m in moments]
+    sparse.set_ylim(span(min(map(_low, shares)), max(map(_high, shares)), 0.0, 1.0))
     _curve(change, moments, lambda m: m.du_norm, "change", COLOURS[0])
     change.set_ylabel("|u(t) - u(t-1)| in nats")
     change.set_ylim(bottom=0.0)
@@ -97,13 +99,13 @@ def convergence(figure: Figure, evaluation: Evaluation) -> Figure:
             textcoords="offset points",
             color="0.35",
         )
-    figure.suptitle(f"Convergence on {evaluation.images} images of {evaluation.data}")
+    heading(figure, f"Convergence on {evaluation.images} images of {evaluation.data}")
     return figure
 
 
 def reconstructions_size(images: int, steps: int) -> tuple[float, float]:
     """Return the size in inches of a figure for reconstructions after `steps` recorded steps."""
-    return 0.9 * (min(steps, MAX_COLUMNS) + 1) + 0.7, 1.8 * images + 0.7
+    return max(0.9 * (min(steps, MAX_COLUMNS) + 1) + 0.7, 4.0), 1.8 * images + 0.7
 
 
 def reconstructions(
@@ -132,7 +134,7 @@ def reconstructions(
     grid[0][0].set_title("original", fontsize=9)
     for axes, step in zip(grid[0][1:], steps, strict=True):
         axes.set_title(f"step {step}", fontsize=9)
-    figure.suptitle(title)
+    heading(figure, title)
     return figure
 
 
@@ -149,7 +151,9 @@ def dictionary_by_use(
     top.set_title(f"Dictionary: {extent} {len(order)} elements, most used first")
     below.plot(np.arange(1, len(order) + 1), use[order], color=COLOURS[0], linewidth=1.6)
     below.set_yscale("log")
-    below.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    known = use[use > 0]
+    wide = known.size > 0 and known.max() > WIDE * known.min()
+    below.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=6))
     below.yaxis.set_major_formatter("{x:g}")
     below.yaxis.set_minor_formatter(NullFormatter())
     below.set_xlabel("element")
@@ -180,7 +184,18 @@ def _curve(
 ) -> None:
     points = [(m.step, result) for m in moments if (result := value(m)) is not None]
     steps = [step for step, _ in points]
-    axes.plot(steps, [e.mean for _, e in points], style, color=colour, label=label, linewidth=1.6)
+    mark = "." if len(points) == 1 else ""  # a line of one point would not be seen
+    means = [e.mean for _, e in points]
+    axes.plot(steps, means, style, marker=mark, color=colour, label=label, linewidth=1.6)
     if all(np.isfinite([e.low, e.high]).all() for _, e in points):
         low, high = [e.low for _, e in points], [e.high for _, e in points]
         axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def _low(estimate: Estimate) -> float:
+    """Return the lower end of the interval, or the mean if there is none."""
+    return estimate.low if np.isfinite(estimate.low) else estimate.mean
+
+
+def _high(estimate: Estimate) -> float:
+    return estimate.high if np.isfinite(estimate.high) else estimate.mean

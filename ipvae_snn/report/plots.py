@@ -1,9 +1,10 @@
-"""Draw dictionaries, reconstructions, rasters, R2 over steps and ranges; write pictures to files.
+"""Draw dictionaries, reconstructions, R2 over steps and ranges; write pictures to files.
 
 Drawing functions take and return axes, or a figure if they need several axes.
 """
 
 import gzip
+import textwrap
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,12 @@ import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import ExifTags
 from PIL.Image import Exif
 
-from ipvae_snn.arrays import Float32, Float64, Floats, Integers
+from ipvae_snn.arrays import Float32, Float64, Floats
 from ipvae_snn.errors import ConfigError, OutputError
 from ipvae_snn.report.document import Picture
 from ipvae_snn.storage.atomic import atomic_path
@@ -65,12 +66,11 @@ FAULT_CHARACTERS: Final = 200  # of an error's text, in a warning
 MARKED_BYTES: Final = 1 << 16  # at either end of a file, where the creator is named
 DPI: Final = 140
 GAP: Final = 1  # pixels between tiles
+FRAME: Final = "#33475b"
 MAX_TILES: Final = 144
-LABELLED_NEURONS: Final = 40
-LINES: Final = 8  # potentials drawn
+CHARACTERS: Final = 12  # of a title, per inch
+LOWEST_R2: Final = -1.0  # of an axis; worse values are outside
 DICTIONARY_SIZE: Final = (6.0, 6.3)
-RASTER_SIZE: Final = (7.0, 4.4)
-POTENTIALS_SIZE: Final = (7.4, 7.0)
 CURVES_SIZE: Final = (6.4, 4.0)
 
 
@@ -151,21 +151,29 @@ def save_all(pictures: Iterable[Picture], folder: Path) -> tuple[Picture, ...]:
 
 
 def tiles(rows: Floats, shape: tuple[int, int], columns: int) -> Float64:
-    """Return images (N, M) as one picture; each is scaled to [-1, 1] by its largest magnitude."""
+    """Return images (N, M) as one picture; each is scaled to [-1, 1] by its largest magnitude.
+
+    The frames around them are NaN, and what is left of the last row is 1.
+    """
     height, width = shape
     count = -(-len(rows) // columns)
-    sheet = np.full((count * (height + GAP) + GAP, columns * (width + GAP) + GAP), np.nan)
+    sheet = np.ones((count * (height + GAP) + GAP, columns * (width + GAP) + GAP))
     for index, row in enumerate(rows):
         top = GAP + (index // columns) * (height + GAP)
         left = GAP + (index % columns) * (width + GAP)
+        sheet[top - GAP : top + height + GAP, left - GAP : left + width + GAP] = np.nan
         peak = float(np.abs(row).max()) or 1.0
         sheet[top : top + height, left : left + width] = row.reshape(shape) / peak
     return sheet
 
 
 def show(axes: Axes, picture: Floats, low: float, high: float) -> Axes:
-    """Draw a picture (H, W) in grey, black at `low` and white at `high`, without axes."""
-    axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    """Draw a picture (H, W) in grey, black at `low` and white at `high`, without axes.
+
+    What is NaN, a frame, is blue-grey, which no element is.
+    """
+    shades = matplotlib.colormaps["gray"].with_extremes(bad=FRAME)
+    axes.imshow(picture, cmap=shades, vmin=low, vmax=high, interpolation="nearest")
     axes.set_axis_off()
     return axes
 
@@ -199,69 +207,48 @@ def reconstructions(
         for axes, picture in zip(line, pictures, strict=True):
             show(axes, picture.reshape(shape), low, high)
         line[0].text(-0.12, 0.5, label, transform=line[0].transAxes, ha="right", va="center")
-    figure.suptitle(title)
+    heading(figure, title)
     return figure
 
 
-def raster(axes: Axes, counts: Integers, title: str) -> Axes:
-    """Draw the spike counts (T, K) of one image; neurons that never spike are left out."""
-    active = np.flatnonzero(counts.any(axis=0))
-    order = active[np.argsort(-counts[:, active].sum(axis=0))]
-    shown = counts[:, order].T
-    # Square-root scale: most counts are 0 or 1, and a few are large.
-    scale = PowerNorm(0.5, vmin=0, vmax=max(int(shown.max(initial=1)), 1))
-    picture = axes.imshow(shown, cmap="Greys", norm=scale, aspect="auto", interpolation="nearest")
-    axes.figure.colorbar(picture, ax=axes, label="spike count", pad=0.02)
-    axes.set_xlabel("step")
-    axes.set_ylabel("neuron, most active first")
-    axes.set_title(title)
-    return axes
+def heading(figure: Figure, title: str) -> None:
+    """Set the figure's title in as many lines as its width needs."""
+    figure.suptitle("\n".join(textwrap.wrap(title, int(CHARACTERS * figure.get_figwidth()))))
 
 
-def raster_and_potentials(
-    figure: Figure,
-    neurons: Integers,
-    counts: Integers,
-    octaves: Floats,
-    title: str,
-) -> Figure:
-    """Draw counts (T, C) and potentials (T, C) of chosen neurons (C,) for one image.
+def span(low: float, high: float, least: float, most: float) -> tuple[float, float]:
+    """Return limits of an axis: low..high with a margin, inside least..most.
 
-    Potentials are in octaves, log2 of the rate in spikes per step.
+    Values that are not finite count as the ends.
     """
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    step, place = np.nonzero(counts)
-    size = (counts[step, place] / max(int(counts.max(initial=1)), 1)) ** 0.6
-    upper.scatter(step, place, s=2 + 70 * size, c="k", linewidths=0)
-    few = len(neurons) <= LABELLED_NEURONS
-    upper.set_yticks(range(len(neurons)) if few else [], list(map(str, neurons)) if few else [])
-    upper.tick_params(axis="y", labelsize=6)
-    upper.set_ylim(len(neurons) - 0.4, -0.6)
-    upper.set_ylabel("neuron, most active first")
-    upper.set_title(f"{title}\ndot area: spike count", loc="left")
-    for column in range(min(len(neurons), LINES)):
-        lower.plot(octaves[:, column], linewidth=1.1, label=str(neurons[column]))
-    lower.set_xlabel("step")
-    lower.set_ylabel("membrane potential\n(log2 of spikes per step)")
-    lower.legend(title="neuron", ncols=4, frameon=False, fontsize=7)
-    return figure
+    low = least if not np.isfinite(low) else max(low, least)
+    high = most if not np.isfinite(high) else min(high, most)
+    margin = 0.05 * max(high - low, 0.02 * (most - least))
+    return max(low - margin, least), min(high + margin, most)
+
+
+def r2_limits(lowest: float) -> tuple[float, float]:
+    """Return the limits of an axis of R2: from 0, or from `lowest` if it is negative."""
+    return (0.0, 1.0) if lowest >= 0.0 else (span(lowest, 1.0, LOWEST_R2, 1.0)[0], 1.0)
 
 
 def r2_over_steps(
     axes: Axes, curves: Mapping[str, Sequence[tuple[float, float, float]]], title: str
 ) -> Axes:
     """Draw curves of (mean, low, high) R2 over the steps; low..high is the 95 % interval."""
-    floor = 0.0
+    floor = 1.0
     for index, (name, points) in enumerate(curves.items()):
         mean, low, high = (np.array(part) for part in zip(*points, strict=True))
         steps = np.arange(1, len(mean) + 1)
         style = "-" if index == 0 else "--"
-        (line,) = axes.plot(steps, mean, style, label=name, linewidth=1.6)
+        mark = "." if len(mean) == 1 else ""
+        (line,) = axes.plot(steps, mean, style, marker=mark, label=name, linewidth=1.6)
         axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
         floor = min(floor, float(np.percentile(mean, 10)))
     axes.set_xlabel("step")
     axes.set_ylabel("R2 of the step's spike counts")
-    axes.set_ylim(max(floor, -0.5), 1.0)
+    axes.set_ylim(r2_limits(floor))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_title(title)
     axes.legend(frameon=False, loc="lower right")
     return axes

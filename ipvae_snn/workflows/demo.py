@@ -18,7 +18,7 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
-from ipvae_snn.report import plots
+from ipvae_snn.report import plots, rasters
 from ipvae_snn.report.document import Block, Document, Picture, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.atomic import write_text
@@ -279,8 +279,8 @@ def _pictures(
         Picture(
             "raster",
             spikes,
-            lambda figure: plots.raster(figure.add_subplot(), counts[0], spikes),
-            plots.RASTER_SIZE,
+            lambda figure: rasters.raster(figure.add_subplot(), counts[0], spikes),
+            rasters.RASTER_SIZE,
         ),
         Picture(
             "r2",

@@ -22,8 +22,8 @@ from ipvae_snn.report.document import (
     paragraph,
     table,
 )
-from ipvae_snn.report.plots import POTENTIALS_SIZE, raster_and_potentials
 from ipvae_snn.report.plots import save as save_picture
+from ipvae_snn.report.rasters import potentials_size, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
@@ -39,7 +39,6 @@ from ipvae_snn.workflows.stages import Stage, silent
 __all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
 
 BOTH: Final[tuple[Source, ...]] = ("spikes", "bias")
-SHOWN_NEURONS: Final = 32  # in the picture of monitored neurons
 COUNTED: Final = ("messages", "operations", "operations_by_payload")
 
 
@@ -212,15 +211,13 @@ def raster(run: LavaRun, network: IntegerNetwork) -> Picture:
     result = run.monitored
     if result is None:
         raise ValueError("a raster needs a run that monitors neurons")
-    order = (-result.counts[0].sum(axis=0)).argsort(kind="stable")[:SHOWN_NEURONS]
-    octaves = result.states[0][:, order] / (1 << network.neurons.fraction_bits)
-    title = f"Lava, first image: {len(order)} of {len(result.neurons)} monitored neurons"
+    octaves = result.states[0] / (1 << network.neurons.fraction_bits)
+    title = f"Lava, first image: {len(result.neurons)} monitored neurons"
 
     def draw(figure: Figure) -> None:
-        counts = result.counts[0][:, order]
-        raster_and_potentials(figure, result.neurons[order], counts, octaves, title)
+        raster_and_potentials(figure, result.neurons, result.counts[0], octaves, title)
 
-    return Picture("raster", title, draw, POTENTIALS_SIZE)
+    return Picture("raster", title, draw, potentials_size(len(result.neurons)))
 
 
 def save(out: Path, run: LavaRun) -> None:

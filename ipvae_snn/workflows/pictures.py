@@ -5,6 +5,8 @@ Each function draws into `axes`, or into a new figure, and returns the axes:
 format of the suffix (PNG, SVG, PDF).
 """
 
+from collections.abc import Sequence
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,20 +20,30 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import Trace, counts_of
 from ipvae_snn.models.networks import NetworkSource, load
-from ipvae_snn.report import plots
+from ipvae_snn.report import plots, rasters
 
 
-def raster(trace: Trace, image: int = 0, axes: Axes | None = None) -> Axes:
-    """Draw the spike counts of one image over the steps, the most active neurons first.
+def raster(
+    trace: Trace,
+    image: int = 0,
+    axes: Axes | None = None,
+    neurons: Sequence[int] | None = None,
+) -> Axes:
+    """Draw the spike counts of one image over the steps.
+
+    neurons: those drawn, in this order; by default all that spike, the most active first.
 
     Raises DataError for a run without a trace (`run(..., trace=True)` keeps it), or without this
-    image.
+    image or neuron.
     """
     counts = _traced(trace)
     if not 0 <= image < len(counts):
         raise DataError(f"there is no image {image}; the run has 0..{len(counts) - 1}")
-    axes = _axes(plots.RASTER_SIZE) if axes is None else axes
-    return plots.raster(axes, counts[image], f"Spike counts of image {image}")
+    unknown = [] if neurons is None else [k for k in neurons if not 0 <= k < counts.shape[2]]
+    if unknown:
+        raise DataError(f"there is no neuron {unknown[0]}; the run has 0..{counts.shape[2] - 1}")
+    axes = _axes(rasters.RASTER_SIZE) if axes is None else axes
+    return rasters.raster(axes, counts[image], f"Spike counts of image {image}", neurons)
 
 
 def dictionary(network: NetworkSource, use: Floats | None = None, axes: Axes | None = None) -> Axes:

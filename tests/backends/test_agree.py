@@ -205,7 +205,7 @@ SEEDS = st.sampled_from([0, 1, MAX_SEED]) | st.integers(0, MAX_SEED)
 FIRST = st.sampled_from([0, MAX_SEED - 3]) | st.integers(0, MAX_SEED - 3)  # 4 images fit
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     case=cases(st.integers(1, 9)),
     seed=SEEDS,

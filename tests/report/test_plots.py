@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.report import plots
+from ipvae_snn.report import plots, rasters
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.plots import Bar
 
@@ -30,7 +30,8 @@ def test_tiles_place_every_image_once() -> None:
     np.testing.assert_allclose(sheet[1:3, 4:6], [[-1, 0], [0, 0.5]])
     np.testing.assert_allclose(sheet[4:6, 1:3], 0)
     assert np.isnan(sheet[0]).all()
-    assert np.isnan(sheet[4:6, 4:6]).all()
+    assert np.isnan(sheet[4:6, 3]).all()
+    np.testing.assert_array_equal(sheet[4:6, 4:6], 1)  # nothing to draw: the page's white
 
 
 def test_all_pictures_are_drawn(tmp_path: Path) -> None:
@@ -45,8 +46,8 @@ def test_all_pictures_are_drawn(tmp_path: Path) -> None:
     drawn: dict[str, Callable[[Figure], Axes | Figure]] = {
         "dictionary": lambda f: plots.dictionary(f.add_subplot(), phi, (4, 4), np.arange(10)),
         "reconstructions": lambda f: plots.reconstructions(f, originals, decoded, (4, 4), "Title"),
-        "raster": lambda f: plots.raster(f.add_subplot(), counts, "Title"),
-        "potentials": lambda f: plots.raster_and_potentials(
+        "raster": lambda f: rasters.raster(f.add_subplot(), counts, "Title"),
+        "potentials": lambda f: rasters.raster_and_potentials(
             f, np.arange(10), counts, rng.normal(size=(12, 10)), "Title"
         ),
         "r2": lambda f: plots.r2_over_steps(f.add_subplot(), {"a": curve, "b": curve}, "Title"),
@@ -68,8 +69,8 @@ def test_a_raster_shows_more_ink_for_more_spikes(tmp_path: Path) -> None:
     few[3, 4] = 1
     many[:, :] = 3
     for name, counts in (("few", few), ("many", many)):
-        with plots.page(tmp_path / f"{name}.png", *plots.RASTER_SIZE) as figure:
-            plots.raster(figure.add_subplot(), counts, "x")
+        with plots.page(tmp_path / f"{name}.png", *rasters.RASTER_SIZE) as figure:
+            rasters.raster(figure.add_subplot(), counts, "x")
     assert ink(tmp_path / "many.png") > 2 * ink(tmp_path / "few.png")
 
 
@@ -133,3 +134,30 @@ def test_an_unknown_suffix_is_one_line_and_draws_nothing(tmp_path: Path, name: s
         "of .png, .svg, .svgz, .pdf, .eps, .ps, .jpg, .jpeg, .tif, .tiff, .webp"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ((0.2, 0.8), (0.17, 0.83)),
+        ((0.0, 1.0), (0.0, 1.0)),
+        ((-3.0, float("nan")), (0.0, 1.0)),
+        ((0.5, 0.5), (0.499, 0.501)),
+    ],
+)
+def test_limits_follow_the_data_inside_their_range(
+    data: tuple[float, float], expected: tuple[float, float]
+) -> None:
+    assert plots.span(*data, 0.0, 1.0) == pytest.approx(expected)
+
+
+def test_an_axis_of_r2_starts_at_0_or_below_the_data() -> None:
+    assert plots.r2_limits(0.3) == (0.0, 1.0)
+    assert plots.r2_limits(-0.4) == pytest.approx((-0.47, 1.0))
+    assert plots.r2_limits(-15e6) == (-1.0, 1.0)
+
+
+def test_a_title_takes_the_lines_that_it_needs() -> None:
+    figure = Figure(figsize=(2.0, 2.0))
+    plots.heading(figure, "a title of far more than one line of two inches")
+    assert figure.get_suptitle().count("\n") == 1

@@ -86,6 +86,12 @@ def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
     assert (tmp_path / "two" / "metrics.jsonl").read_text().count("\n") == (
         tmp_path / "one" / "metrics.jsonl"
     ).read_text().count("\n")
+
+
+@pytest.mark.slow
+def test_two_processes_resume(tmp_path: Path) -> None:
+    done = launch(command(tmp_path / "two"), free_port())
+    assert done.returncode == 0, done.stderr
     again = launch(command(tmp_path / "two", "--resume"), free_port())
     assert again.returncode == 0, again.stderr
     refused = launch(command(tmp_path / "two"), free_port())

@@ -271,7 +271,9 @@ def test_the_page_has_the_figures_of_the_result() -> None:
 
 
 def test_the_benchmark_judges_every_kind() -> None:
-    training, held_out = (load("digits", s, None, 120, holdout=True) for s in ("train", "test"))
+    training, held_out = (
+        load("digits", s, None, n, holdout=True) for s, n in (("train", 60), ("test", 12))
+    )
     result = __main__.judged(network_path("digits"), training, held_out)
     kinds = [result["float"], *(result[k][b] for k in ("integer", "nearest") for b in ("4", "3"))]
     assert all(0.7 < figures[step] < 1 for figures in kinds for step in ("16", "64", "256"))

@@ -67,7 +67,7 @@ def test_uniforms_drawn_ahead_are_those_of_their_own_step(visits, seed):
             start += len(result)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(WORD, st.integers(4, 16), st.sampled_from([3, 6, 9, 15]))
 def test_counts_equal_the_interpreters_up_to_the_largest_rate(seed, bits, octaves):
     rng = np.random.default_rng(seed)
