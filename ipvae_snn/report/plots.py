@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from matplotlib import style
+from matplotlib import colormaps, style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -172,7 +172,7 @@ def show(axes: Axes, picture: Floats, low: float, high: float) -> Axes:
 
     What is NaN, a frame, is blue-grey, which no element is.
     """
-    shades = matplotlib.colormaps["gray"].with_extremes(bad=FRAME)
+    shades = colormaps["gray"].with_extremes(bad=FRAME)
     axes.imshow(picture, cmap=shades, vmin=low, vmax=high, interpolation="nearest")
     axes.set_axis_off()
     return axes
