@@ -15,6 +15,7 @@ from typing import Final, Generic, Literal, TypeVar
 from ipvae_snn.errors import BackendError, BackendUnavailableError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.storage.folders import is_kept
 
 GROUP: Final = "ipvae_snn.targets"
 Kind = Literal["integer", "float"]
@@ -69,10 +70,17 @@ class Target:
         return tuple(kind for kind, writer in kinds.items() if writer is not None)
 
     def foreign(self, folder: Path) -> list[str]:
-        """Return the names in `folder` that no export to this target creates, sorted."""
+        """Return the names in `folder` that no export to this target creates, sorted.
+
+        Temporary files of other runs, and what the system keeps in a mount, are not replaced.
+        """
         if not folder.is_dir():
             return [folder.name] if folder.exists() else []
-        return sorted(each.name for each in folder.iterdir() if each.name not in self.files)
+        return sorted(
+            each.name
+            for each in folder.iterdir()
+            if each.name not in self.files and not is_kept(each.name)
+        )
 
 
 def registered() -> dict[str, EntryPoint]:

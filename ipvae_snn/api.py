@@ -128,6 +128,7 @@ def convert(
     steps: int = 48,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     data_root: Path | None = None,
     progress: Progress = ignore,
 ) -> ConversionResult:
@@ -135,16 +136,18 @@ def convert(
 
     calibrate: by default the training split of the set on which the network was trained. images,
     steps: numbers of images and steps for it. out: file for the integer
-    network, with its report beside it. Raises ConversionError if integers cannot express the
-    network, DataError for images that do not fit.
+    network, with its report beside it. overwrite: replace files of other kinds there. Raises
+    ConversionError if integers cannot express the network, DataError for images that do not fit,
+    OutputError if a file cannot be written.
     """
     return conversions.convert(
-        load_float(network, "convert"),
+        network,
         conversions.settings_of(
             bits, feedforward_bits, lateral_bits, circuit=circuit, sparsity=sparsity
         ),
         CalibrationSettings(calibrate, images, steps, seed, data_root=data_root),
         out=None if out is None else Path(out),
+        overwrite=overwrite,
         progress=progress,
     )
 
@@ -193,6 +196,7 @@ def evaluate(
     threads: int = 1,
     data_root: Path | None = None,
     pictures: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> EvaluationResult:
     """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
@@ -208,6 +212,7 @@ def evaluate(
         images,
         settings,
         pictures=None if pictures is None else Path(pictures),
+        overwrite=overwrite,
         progress=progress,
     )
 
@@ -226,6 +231,7 @@ def compare(
     threads: int = 2,
     data_root: Path | None = None,
     pictures: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> ComparisonResult:
     """Compare an integer network with the float network it came from, on the same uniforms.
@@ -240,6 +246,7 @@ def compare(
         images,
         settings,
         pictures=None if pictures is None else Path(pictures),
+        overwrite=overwrite,
         progress=progress,
     )
 
@@ -276,6 +283,7 @@ def map_network(
     steps: int = 64,
     limit: int = 20,
     picture: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     data_root: Path | None = None,
     progress: Progress = ignore,
 ) -> MappingResult:
@@ -290,6 +298,7 @@ def map_network(
         ChipSettings(os.fspath(profile), chips=chips),
         EventSettings(data=images, limit=limit, steps=steps, data_root=data_root),
         picture=None if picture is None else Path(picture),
+        overwrite=overwrite,
         progress=progress,
     )
 
@@ -305,6 +314,7 @@ def energy(
     split: str = "test",
     data_root: Path | None = None,
     pictures: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> EnergyResult:
     """Count the operations of a run and estimate its energy by published figures (proxies).
@@ -317,6 +327,7 @@ def energy(
         images,
         EnergySettings(tuple(profiles), split, limit, steps, seed, data_root),
         pictures=None if pictures is None else Path(pictures),
+        overwrite=overwrite,
         progress=progress,
     )
 

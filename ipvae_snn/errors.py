@@ -119,3 +119,7 @@ class FitError(IpvaeError):
     """
 
     most = 2000
+
+
+class OutputError(IpvaeError):
+    """A result cannot be written where the user wants it, or would destroy something there."""

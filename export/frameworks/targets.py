@@ -10,13 +10,23 @@ from typing import Final
 
 import numpy as np
 
-from ipvae_snn.errors import BackendUnavailableError, DivergedError
+from ipvae_snn.errors import BackendError, BackendUnavailableError, DivergedError
 from ipvae_snn.export.frameworks import bundle
 from ipvae_snn.export.self_check import REQUEST, check_pixels
 from ipvae_snn.export.targets import Target, Writer
 from ipvae_snn.ir.network import IntegerNetwork
 
 CHECK_SECONDS: Final = 600  # limit for the exported script; it takes seconds
+# Runs a script, and ends at once when standard input closes, as it does when its parent is killed.
+WATCHED: Final = """
+import sys
+sys.path[:] = [folder for folder in sys.path if folder]  # as of a script: not the working folder
+import os, runpy, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+del sys.argv[0]
+sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def _target(name: str) -> Target:
@@ -44,20 +54,46 @@ def _require(name: str) -> None:
 
 
 def _check(name: str, network: IntegerNetwork, folder: Path) -> None:
-    """Run the folder's own load.py, as a user would, on the images of the self-check."""
+    """Run the folder's own load.py, as a user would, on the images of the self-check.
+
+    The process ends when this one does, even if that is killed: see WATCHED.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         images = Path(scratch) / "images.npy"
         np.save(images, check_pixels(network))
         options = ("--steps", str(REQUEST.steps), "--seed", str(REQUEST.seed))
-        done = subprocess.run(
-            [sys.executable, str(folder / bundle.SCRIPT), "--input", str(images), *options],
-            capture_output=True,
-            encoding="utf-8",
-            timeout=CHECK_SECONDS,
+        script = str(folder / bundle.SCRIPT)
+        returncode, errors = _run(
+            [sys.executable, "-c", WATCHED, script, "--input", str(images), *options]
         )
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    if returncode != 0:
+        reason = (errors.strip().splitlines() or [f"exit code {returncode}"])[-1]
         raise DivergedError(f"the {name} export is wrong: {reason}; please report")
+
+
+def _run(command: list[str]) -> tuple[int, str]:
+    """Run a command whose standard input stays open while this process lives.
+
+    Returns its exit status and the text of its error output.
+    """
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
+        ) as process,
+    ):
+        try:
+            process.wait(CHECK_SECONDS)
+        except BaseException as error:
+            process.kill()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise BackendError(
+                    f"the export's own script did not end within {CHECK_SECONDS} s; export with "
+                    "--no-check"
+                ) from error
+            raise
+        errors.seek(0)
+        return process.returncode, errors.read().decode("utf-8", "replace")
 
 
 SNNTORCH: Final = _target("snntorch")

@@ -53,4 +53,4 @@ def current_watcher() -> Watcher:
 
 def partial_path(out: Path) -> Path:
     """Return the file for the finished images of a failed run: result.npz -> result.partial.npz."""
-    return out.with_name(f"{out.stem}.partial.npz")
+    return out.parent / f"{out.stem}.partial.npz"

@@ -24,14 +24,17 @@ from ipvae_snn.cli import (
     train,
     verify,
 )
+from ipvae_snn.cli.process import Root, prepare
 from ipvae_snn.errors import TRACE, IpvaeError, one_line
 from ipvae_snn.storage.memory import allocation_failure
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
+NEAR = 40  # characters shown around one that cannot be encoded
 
 app = typer.Typer(
     name="ipvae-snn",
+    cls=Root,
     help="Train an iP-VAE, convert it to an integer spiking network, run it with equal results.",
     no_args_is_help=True,
     add_completion=False,
@@ -74,6 +77,7 @@ app.add_typer(lava.app, name="lava")
 
 def main() -> None:
     """Run the command line; exit 0 on success, 1 for a reported error, 2 for wrong usage."""
+    prepare()
     try:
         app()
     except IpvaeError as error:
@@ -83,6 +87,9 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(EXIT_ERROR)
         _fail(one_line(_describe(error)))
+    except UnicodeEncodeError as error:
+        text = error.object[max(error.start - NEAR, 0) : error.end + NEAR]
+        _fail(f"{text!r} is not valid in {error.encoding}; rename the file or the setting")
     except (MemoryError, RuntimeError) as error:
         message = allocation_failure(error)
         if message is None:

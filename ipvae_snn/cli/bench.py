@@ -13,6 +13,7 @@ from ipvae_snn.cli.options import (
     JsonOption,
     LimitOption,
     NetworkArgument,
+    OverwriteOption,
     SeedOption,
     SplitOption,
     StepsOption,
@@ -21,7 +22,6 @@ from ipvae_snn.cli.options import (
 )
 from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import watching
-from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.terminal import console
 
 
@@ -44,6 +44,7 @@ def bench(
     seed: SeedOption = 0,
     split: SplitOption = "test",
     out: JsonFileOption = None,
+    overwrite: OverwriteOption = False,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,8 +55,9 @@ def bench(
     request = workflow.RunRequest(steps, seed)
     contest = workflow.Contest(tuple(listed(backends)), energy)
     with watching(console(quiet=as_json)) as line:
-        result = workflow.bench_files(checkpoint, network, images, request, contest, line.update)
-    if out is not None:
-        write_json(out, result.as_json())
+        file = workflow.OutputFile(out, overwrite)
+        result = workflow.bench_files(
+            checkpoint, network, images, request, contest, line.update, file
+        )
     deliver(result, as_json)
     result.require_equal()

@@ -8,8 +8,11 @@ import typer
 from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
+    JsonFileOption,
     JsonOption,
     LimitOption,
+    OverwriteOption,
+    PlotsOption,
     SeedOption,
     SplitOption,
     StepsOption,
@@ -34,8 +37,9 @@ def compare(
         bool,
         typer.Option(help="Also attribute the difference to single tensors, one at a time."),
     ] = True,
-    plots: Annotated[Path | None, typer.Option(help="Folder for pictures.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
+    plots: PlotsOption = None,
+    out: JsonFileOption = None,
+    overwrite: OverwriteOption = False,
     threads: Annotated[
         int,
         typer.Option(min=1, envvar="IPVAE_SNN_THREADS", help="CPU threads; they change no figure."),
@@ -52,6 +56,13 @@ def compare(
     )
     with bar(as_json) as progress:
         result = workflow.compare(
-            checkpoint, network, data, settings, pictures=plots, out=out, progress=progress
+            checkpoint,
+            network,
+            data,
+            settings,
+            pictures=plots,
+            out=out,
+            overwrite=overwrite,
+            progress=progress,
         )
     deliver(result, as_json)

@@ -9,9 +9,11 @@ from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
     JsonOption,
+    OverwriteOption,
     SeedOption,
     SplitOption,
     network_path,
+    output_path,
 )
 from ipvae_snn.cli.rendering import deliver, line
 
@@ -27,9 +29,10 @@ def convert(
         str | None,
         typer.Option(help=DATA_HELP + " Default: the training data of the checkpoint."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="File of the integer network.")] = Path(
-        "net.safetensors"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(parser=output_path, metavar="FILE", help="File of the integer network."),
+    ] = Path("net.safetensors"),
     weight_bits: Annotated[int, typer.Option(help="Bits of both connections' weights, 2..8.")] = 8,
     feedforward_bits: Annotated[
         int | None, typer.Option(help="Bits of the feed-forward weights only.")
@@ -52,8 +55,14 @@ def convert(
     split: SplitOption = "train",
     data_root: DataRootOption = None,
     report: Annotated[
-        Path | None, typer.Option(help="Report file; default: OUT with .report.json.")
+        Path | None,
+        typer.Option(
+            parser=output_path,
+            metavar="FILE",
+            help="Report file; default: OUT with .report.json.",
+        ),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Convert a trained network to an integer network; report its costs and proofs."""
@@ -65,6 +74,12 @@ def convert(
     calibration = workflow.CalibrationSettings(calibrate, images, steps, seed, split, data_root)
     with line(as_json=True) as progress:
         result = workflow.convert(
-            checkpoint, settings, calibration, out=out, report_file=report, progress=progress
+            checkpoint,
+            settings,
+            calibration,
+            out=out,
+            report_file=report,
+            overwrite=overwrite,
+            progress=progress,
         )
     deliver(result, as_json)

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from ipvae_snn.cli.options import JsonOption, SeedOption
+from ipvae_snn.cli.options import JsonOption, SeedOption, output_path
 from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import Shown, watching
 from ipvae_snn.report.terminal import console
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for all files of the demo.")] = Path("demo-out"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=output_path, metavar="FOLDER", help="Folder for all files of the demo."
+        ),
+    ] = Path("demo-out"),
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,12 +57,13 @@ class DemoDisplay:
     def converted(self, network: Path, report: "ConversionReport") -> None:
         """Print the proofs of the conversion."""
         worst = max(bound.worst / bound.limit for bound in report.bounds)
+        name = escape(str(network))
         self.screen.print(
-            f"converted to [bold]{network}[/]: no sum exceeds {100 * worst:.0f} % of its range; "
+            f"converted to [bold]{name}[/]: no sum exceeds {100 * worst:.0f} % of its range; "
             f"a neuron passes the rate cap of {report.certificate.rate_cap:.0f} spikes per step "
             f"with a probability below {report.certificate.rate_bound:.0e}, for every image"
         )
 
     def exported(self, done: "Exported") -> None:
         """Print an export that passed its check."""
-        self.screen.print(f"exported to [bold]{done.out}[/], equal to the reference")
+        self.screen.print(f"exported to [bold]{escape(str(done.out))}[/], equal to the reference")

@@ -8,8 +8,11 @@ import typer
 from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
+    JsonFileOption,
     JsonOption,
     LimitOption,
+    OverwriteOption,
+    PlotsOption,
     SeedOption,
     SplitOption,
     StepsOption,
@@ -33,8 +36,9 @@ def energy(
     steps: StepsOption = 64,
     seed: SeedOption = 0,
     split: SplitOption = "test",
-    plots: Annotated[Path | None, typer.Option(help="Folder for a picture of the ranges.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
+    plots: PlotsOption = None,
+    out: JsonFileOption = None,
+    overwrite: OverwriteOption = False,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,6 +48,12 @@ def energy(
     settings = workflow.EnergySettings(tuple(profile or ()), split, limit, steps, seed, data_root)
     with line(as_json) as progress:
         result = workflow.energy(
-            network, data, settings, pictures=plots, out=out, progress=progress
+            network,
+            data,
+            settings,
+            pictures=plots,
+            out=out,
+            overwrite=overwrite,
+            progress=progress,
         )
     deliver(result, as_json)

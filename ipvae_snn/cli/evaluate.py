@@ -8,8 +8,11 @@ import typer
 from ipvae_snn.cli.options import (
     DATA_HELP,
     DataRootOption,
+    JsonFileOption,
     JsonOption,
     LimitOption,
+    OverwriteOption,
+    PlotsOption,
     SeedOption,
     StepsOption,
     network_path,
@@ -45,8 +48,9 @@ def evaluate(
             help="Also evaluate rotated images and other 28x28 sets that are available.",
         ),
     ] = False,
-    plots: Annotated[Path | None, typer.Option(help="Folder for pictures.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON.")] = None,
+    plots: PlotsOption = None,
+    out: JsonFileOption = None,
+    overwrite: OverwriteOption = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; they change no figure.")] = 1,
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
@@ -59,6 +63,12 @@ def evaluate(
     )
     with bar(as_json) as progress:
         result = workflow.evaluate(
-            checkpoint, data, settings, pictures=plots, out=out, progress=progress
+            checkpoint,
+            data,
+            settings,
+            pictures=plots,
+            out=out,
+            overwrite=overwrite,
+            progress=progress,
         )
     deliver(result, as_json)

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from ipvae_snn.cli.options import JsonOption, network_path
+from ipvae_snn.cli.options import JsonOption, network_path, output_path
+from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import emit_json
-from ipvae_snn.report.terminal import console
+from ipvae_snn.report.terminal import console, show
 
 AGAINST = {"float": "float inference", "integer": "the reference, equal bit for bit"}
 
@@ -46,7 +47,14 @@ def export(
         ),
     ],
     target: Annotated[str, typer.Option(parser=target_name, metavar="NAME")],
-    out: Annotated[Path, typer.Option(help="Folder to write; an older export is replaced.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=output_path,
+            metavar="FOLDER",
+            help="Folder to write; an older export is replaced.",
+        ),
+    ],
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Do not compare the export with the reference.")
     ] = False,
@@ -60,4 +68,5 @@ def export(
         emit_json(done.as_json())
         return
     state = f"checked against {AGAINST[done.kind]}" if done.checked else "unchecked"
-    console().print(f"[bold]{out}[/] written ({target}, {state})")
+    written = paragraph(Span(str(out), "strong"), f" written ({target}, {state})")
+    show(console(), Document("Export", (written,)))

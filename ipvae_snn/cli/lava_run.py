@@ -12,11 +12,13 @@ from ipvae_snn.cli.options import (
     JsonOption,
     LimitOption,
     NetworkArgument,
+    OverwriteOption,
     SeedOption,
     SplitOption,
     StallOption,
     StepsOption,
     TimeoutOption,
+    output_path,
 )
 from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import watching
@@ -50,9 +52,20 @@ def lava_run(
         str, typer.Option(help="Neurons whose every step is recorded: 0,5,20-29, or all.")
     ] = "",
     raster: Annotated[
-        Path | None, typer.Option(help="Picture of the first image's spikes and potentials (PNG).")
+        Path | None,
+        typer.Option(
+            parser=output_path,
+            metavar="FILE",
+            help="Picture of the first image's spikes and potentials (PNG).",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Result file (npz), monitor included.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=output_path, metavar="FILE", help="Result file (npz), monitor included."
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
     timeout: TimeoutOption = None,
     stall: StallOption = None,
     split: SplitOption = "test",
@@ -69,7 +82,7 @@ def lava_run(
     images = workflow.ImageChoice(data, split, limit, data_root)
     request = workflow.RunRequest(steps, seed)
     sources = workflow.BOTH if source is SourceChoice.BOTH else (source.value,)
-    choice = workflow.LavaChoice(sources, fused, replicas, monitor, raster, out)
+    choice = workflow.LavaChoice(sources, fused, replicas, monitor, raster, out, overwrite)
     with watching(console(quiet=True), "", out, (timeout, stall)) as line:
         result = workflow.simulate_file(network, images, request, choice, line.update)
     deliver(result, as_json)

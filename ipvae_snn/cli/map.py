@@ -11,10 +11,12 @@ from ipvae_snn.cli.options import (
     DataRootOption,
     JsonOption,
     LimitOption,
+    OverwriteOption,
     SeedOption,
     SplitOption,
     StepsOption,
     network_path,
+    output_path,
 )
 from ipvae_snn.cli.rendering import deliver, line
 
@@ -50,11 +52,22 @@ def map_network(
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
     plot: Annotated[
-        Path | None, typer.Option(help="File for a picture of the placement (PNG, SVG or PDF).")
+        Path | None,
+        typer.Option(
+            parser=output_path,
+            metavar="FILE",
+            help="File for a picture of the placement (PNG, SVG or PDF).",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="JSON file for all figures and each neuron's core.")
+        Path | None,
+        typer.Option(
+            parser=output_path,
+            metavar="FILE",
+            help="JSON file for all figures and each neuron's core.",
+        ),
     ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Check every limit of a chip, split the network over its cores, and place the cores."""
     from ipvae_snn.workflows import mapping as workflow
@@ -63,7 +76,13 @@ def map_network(
     events = workflow.EventSettings(rates, data, split, limit, steps, seed, data_root)
     with line(as_json=True) as progress:
         result = workflow.map_network(
-            network, chip, events, picture=plot, out=out, progress=progress
+            network,
+            chip,
+            events,
+            picture=plot,
+            out=out,
+            overwrite=overwrite,
+            progress=progress,
         )
     deliver(result, as_json)
     result.require_fit()

@@ -27,6 +27,13 @@ def network_path(text: str | Path) -> Path:
     return images.network_path(text)
 
 
+def output_path(text: str | Path) -> Path:
+    """Return the path of an output, with `~` replaced; a parser of options, as `network_path`."""
+    from ipvae_snn.storage import outputs
+
+    return outputs.output_path(text)
+
+
 # The networks.
 NetworkArgument = Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")]
 CheckpointArgument = Annotated[
@@ -76,5 +83,14 @@ ProfilesOption = Annotated[
 
 # The results.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-JsonFileOption = Annotated[Path | None, typer.Option(help="Also write the result as JSON.")]
-PlotsOption = Annotated[Path | None, typer.Option(help="Folder for pictures.")]
+JsonFileOption = Annotated[
+    Path | None,
+    typer.Option(parser=output_path, metavar="FILE", help="Also write the result as JSON."),
+]
+PlotsOption = Annotated[
+    Path | None, typer.Option(parser=output_path, metavar="FOLDER", help="Folder for pictures.")
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace existing files that this command did not write."),
+]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import typer
 from rich.progress import (
     BarColumn,
     Progress,
@@ -12,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ipvae_snn.report.document import Document
+from ipvae_snn.report.document import Document, faults
 from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console, plain_line, show
 
@@ -35,11 +36,14 @@ class Shown(Protocol):
 
 
 def deliver(result: Result, as_json: bool) -> None:
-    """Print a result."""
+    """Print a result, and a line for each picture that failed."""
+    document = result.document()
     if as_json:
         emit_json(result.as_json())
     else:
-        show(console(), result.document())
+        show(console(), document)
+    for fault in faults(document):
+        typer.echo(f"ipvae-snn: warning: {fault}", err=True)
 
 
 @contextmanager

@@ -11,12 +11,14 @@ from ipvae_snn.cli.options import (
     DataRootOption,
     JsonOption,
     LimitOption,
+    OverwriteOption,
     SeedOption,
     SplitOption,
     StallOption,
     StepsOption,
     TimeoutOption,
     network_path,
+    output_path,
 )
 from ipvae_snn.cli.rendering import deliver
 from ipvae_snn.cli.terminal import watching
@@ -45,7 +47,10 @@ def run(
             "torch-cuda, lava or lava-fused; float for a checkpoint."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Result file.")] = Path("result.npz"),
+    out: Annotated[
+        Path, typer.Option(parser=output_path, metavar="FILE", help="Result file.")
+    ] = Path("result.npz"),
+    overwrite: OverwriteOption = False,
     limit: LimitOption = 100,
     steps: StepsOption = 64,
     seed: SeedOption = 0,
@@ -70,7 +75,7 @@ def run(
 
     images = workflow.ImageChoice(data, split, limit, data_root)
     request = workflow.RunRequest(steps, seed, first_image, trace)
-    options = workflow.RunOptions(backend, out, on_overflow is OnOverflow.ERROR)
+    options = workflow.RunOptions(backend, out, on_overflow is OnOverflow.ERROR, overwrite)
     text = f"up to {limit} images, {steps} steps"
     with watching(console(quiet=True), text, out, (timeout, stall)):
         result = workflow.run_file(network, images, request, options)

@@ -1,11 +1,9 @@
 """Progress line on the terminal while a back end runs."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -71,8 +69,7 @@ def watching(
     """Show a progress line, on a terminal only, during the block; back ends report to it.
 
     out: the result's file; a run that fails saves its finished images beside it. limits: seconds of
-    a run, and of a run without progress, for back ends that support them. A signal that ends the
-    block ends the process with one line and status 128 + its number.
+    a run, and of a run without progress, for back ends that support them.
     """
     bar = Progress(
         SpinnerColumn(),
@@ -82,12 +79,8 @@ def watching(
         transient=True,
         disable=not screen.is_terminal,
     )
-    try:
-        with bar:
-            shown = Shown(bar, text)
-            keep = None if out is None else partial_path(out)
-            with watched(Watcher(shown.progress, keep, *limits)):
-                yield shown
-    except KeyboardInterrupt as error:
-        typer.echo(f"ipvae-snn: {str(error) or 'interrupted'}", err=True)
-        raise typer.Exit(128 + getattr(error, "number", signal.SIGINT)) from None
+    with bar:
+        shown = Shown(bar, text)
+        keep = None if out is None else partial_path(out)
+        with watched(Watcher(shown.progress, keep, *limits)):
+            yield shown

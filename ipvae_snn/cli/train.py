@@ -6,16 +6,24 @@ from typing import Annotated
 
 import typer
 
-from ipvae_snn.cli.options import DATA_HELP, DataRootOption, JsonOption
+from ipvae_snn.cli.options import DATA_HELP, DataRootOption, JsonOption, output_path
+from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import emit_json
-from ipvae_snn.report.terminal import console
+from ipvae_snn.report.terminal import console, show
+
+
+def notice(text: str) -> None:
+    """Print a line that is no result."""
+    typer.echo(f"ipvae-snn: {text}", err=True)
 
 
 def train(
     data: Annotated[
         str | None, typer.Option(help=DATA_HELP + " Default: the one in the preset or config.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/run"),
+    out: Annotated[
+        Path, typer.Option(parser=output_path, metavar="FOLDER", help="Folder of the run.")
+    ] = Path("runs/run"),
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     preset: Annotated[
         str | None,
@@ -63,16 +71,18 @@ def train(
     )
     extras = workflow.Extras(resume, start_from, tensorboard)
     display = partial(workflow.training_bar, console(quiet=as_json))
-    done = workflow.train_network(settings.resolve(), out, data_root, extras, display)
+    config_now = settings.resolve()
+    done = workflow.train_network(config_now, out, data_root, extras, display, notice)
     if not done.leads:
         return
     if as_json:
         emit_json(done.as_json())
         return
-    result, screen = done.result, console()
-    screen.print(
-        f"[bold]{result.checkpoint}[/]: R2 {result.validation.r2:.3f}, zeros "
-        f"{result.validation.zeros:.3f} on held-out "
+    result = done.result
+    figures = (
+        f": R2 {result.validation.r2:.3f}, zeros {result.validation.zeros:.3f} on held-out "
         f"images after {result.iterations} iterations in {result.seconds:.0f} s"
     )
-    screen.print(f"next: ipvae-snn convert {result.checkpoint} --calibrate {done.trained_on}")
+    next_step = f"next: ipvae-snn convert {result.checkpoint} --calibrate {done.trained_on}"
+    blocks = (paragraph(Span(str(result.checkpoint), "strong"), figures), paragraph(next_step))
+    show(console(), Document("Training", blocks))

@@ -15,6 +15,7 @@ from ipvae_snn.data.part import WHOLE, Part, require_pixels
 from ipvae_snn.data.pictures import SUFFIXES, read_grey
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.storage.names import printable
 
 IMAGE_KEYS: Final = ("images", "x", "pixels", "arr_0")
 LABEL_KEYS: Final = ("labels", "y")
@@ -71,7 +72,7 @@ def from_arrays(
     images = images[rows]
     pixels, kind = _as_pixels(path, images)
     return ImageSet(
-        name=name,
+        name=printable(name),
         split=part.split,
         pixels=pixels,
         image_shape=(images.shape[1], images.shape[2]),

@@ -10,6 +10,7 @@ from typing import Final, cast
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.request import Request, resolve_download, resolve_root
 from ipvae_snn.errors import DataError
+from ipvae_snn.storage.names import home_path
 
 Loader = Callable[[Request], ImageSet]
 
@@ -175,7 +176,7 @@ def load(
 def _load_own(
     text: str, split: Split, limit: int | None, holdout: bool, known: tuple[str, ...]
 ) -> ImageSet:
-    path = Path(text).expanduser()
+    path = home_path(text)
     if not text or not path.exists():
         close = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""

@@ -12,6 +12,7 @@ from ipvae_snn.arrays import Array, UInt8
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.errors import DataError
 from ipvae_snn.storage import memory
+from ipvae_snn.storage.names import home_path
 
 ROOT_VARIABLE: Final = "IPVAE_SNN_DATA"
 DOWNLOAD_VARIABLE: Final = "IPVAE_SNN_DOWNLOAD"
@@ -52,7 +53,7 @@ def resolve_root(
     named = environment.get(ROOT_VARIABLE, "") if data_root is None else str(data_root)
     if not named:
         return None
-    root = Path(named).expanduser()
+    root = home_path(named)
     if not root.is_dir():
         raise DataError(
             f"data root {root} is not a folder; give the folder that holds mnist/, vanhateren/ "

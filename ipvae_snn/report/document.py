@@ -76,7 +76,8 @@ class Table:
 class Picture:
     """A picture: `draw` fills an empty figure of `size` (width, height) in inches.
 
-    name: of its file, without suffix. path: where it was written, if it was.
+    name: of its file, without suffix. path: where it was written, if it was. fault: why it could
+    not be written, if that failed.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Picture:
     draw: "Callable[[Figure], object]"
     size: tuple[float, float]
     path: Path | None = None
+    fault: str = ""
 
 
 Block = Text | Table | Picture
@@ -95,6 +97,11 @@ class Document:
 
     title: str
     blocks: tuple[Block, ...]
+
+
+def faults(shown: Document) -> list[str]:
+    """Return why pictures of a document could not be written, one line each."""
+    return [block.fault for block in shown.blocks if isinstance(block, Picture) and block.fault]
 
 
 def paragraph(*parts: Cell) -> Text:

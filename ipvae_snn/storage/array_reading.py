@@ -93,8 +93,8 @@ def npz_names(path: Path) -> tuple[str, ...]:
 def read_npz(path: Path, name: str, most: int = MAX_BYTES, limit: int | None = None) -> Array:
     """Return one array of a .npz file (read-only), of at most `most` bytes, as `read_npy`.
 
-    limit: number of rows, of which the first are read. Raises MemoryLimitError for more than fits into
-    the free memory.
+    limit: number of rows, of which the first are read. Raises MemoryLimitError for more than fits
+    into the free memory.
     """
     if name not in npz_names(path):
         raise FileFormatError(

@@ -1,70 +1,92 @@
 """Atomic writing: a reader sees a whole file or folder, or none."""
 
+import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from ipvae_snn.storage.folders import atomic_folder as atomic_folder  # re-exported
+from ipvae_snn.storage.places import file_target, is_stream, own_stream
+from ipvae_snn.storage.temporary import temporary_file, tidy
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
+    """Yield a temporary path beside `path` that takes its place if the block succeeds.
 
-    The temporary file lies in the same folder, so the rename stays on one file system and is
-    atomic. On any error (a full disk among them) it is removed and `path` is unchanged.
+    Links are followed: the file at their end is replaced, with its permissions and owner. The
+    temporary file lies in the same folder, so the rename stays on one file system and is atomic. On
+    any error (a full disk among them) it is removed and `path` is unchanged. Raises OutputError
+    where `path` is a folder, a device, a pipe or write-protected.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    target = file_target(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tidy(target.parent)
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        with temporary_file(target.parent, target.name) as temporary:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            _take_place(temporary, target)
     except OSError as error:
         # A failed write() names no file; users know the target's name, not the temporary one's.
         error.filename = str(path)
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path`, whole or not at all."""
+    """Write `text` (UTF-8) to `path`, whole or not at all; to a device or a pipe as it is."""
+    path = Path(path)
+    if is_stream(path):
+        try:
+            _write_stream(path, text.encode())
+        except OSError as error:
+            error.filename = str(path)
+            raise
+        return
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-@contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path` that takes its place if the block succeeds.
+def _write_stream(path: Path, data: bytes) -> None:
+    own = own_stream(path)
+    if own is None:
+        with path.open("wb") as handle:
+            handle.write(data)
+        return
+    # Opening our own output again would begin at its start, over what was printed before.
+    with os.fdopen(os.dup(own), "wb") as handle:
+        handle.write(data)
 
-    An existing folder at `path` is replaced only then; on any error it is unchanged.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+
+def _take_place(temporary: Path, target: Path) -> None:
+    """Rename `temporary` to `target`; an existing file's permissions and owner are kept."""
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.replace(old / "was")
-            temporary.replace(path)
-            shutil.rmtree(old)
-        else:
-            temporary.replace(path)
+        status = target.stat()
+    except FileNotFoundError:
+        temporary.replace(target)
+        return
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):  # only root may give files away
+            os.chown(temporary, status.st_uid, status.st_gid)
+    temporary.chmod(status.st_mode & 0o7777)
+    try:
+        temporary.replace(target)
     except OSError as error:
-        # As above: the target's name, for files in the temporary folder too.
-        named = str(temporary) if error.filename is None else str(error.filename)
-        error.filename = named.replace(str(temporary), str(path), 1)
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno != errno.EBUSY:
+            raise
+        _copy_into(temporary, target)
+
+
+def _copy_into(new: Path, target: Path) -> None:
+    """Write the content of `new` into a file that is a mount itself, which nothing can replace."""
+    with temporary_file(target.parent, target.name) as old:
+        shutil.copyfile(target, old)
+        try:
+            shutil.copyfile(new, target)
+        except BaseException:
+            shutil.copyfile(old, target)
+            raise

@@ -11,6 +11,8 @@ from ipvae_snn.config.toml import differing_keys, to_toml
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError
 from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.storage.locks import require_free
+from ipvae_snn.storage.outputs import check_folder
 from ipvae_snn.storage.source_files import open_regular
 from ipvae_snn.storage.text_values import parse_json_object, whole
 from ipvae_snn.training.state import TrainingState, load_state
@@ -44,33 +46,62 @@ class RunFolder:
         """Metrics, one JSON record per line."""
         return self.path / "metrics.jsonl"
 
+    def check(self, config: Config, resume: bool) -> None:
+        """Raise an error if no run can start or be resumed here; nothing is changed.
+
+        OutputError if the folder cannot be written or another run writes there, FileFormatError if
+        it holds a run and `resume` is False, or holds settings only, of a run that saved no state.
+        """
+        check_folder(self.path)
+        require_free(self.path)
+        if not resume:
+            self._check_start(config)
+        elif not self.state.exists() and self.model.exists():
+            raise FileFormatError(
+                f"{self.path}: holds a model but no {self.state.name} to continue from; train "
+                "into another folder"
+            )
+        elif not self.state.exists() and self.config.exists():
+            raise FileFormatError(
+                f"{self.path}: holds the settings of a run that saved no {self.state.name}, so "
+                "there is nothing to continue from; start it anew without --resume"
+            )
+
+    def is_new(self, resume: bool) -> bool:
+        """Return whether a run starts here, be it that there is nothing to resume."""
+        return not (resume and self.state.exists())
+
+    def _check_start(self, config: Config) -> None:
+        """Raise FileFormatError if the folder holds a run, or a config.toml of other origin.
+
+        The initial state of a run that ended before its first checkpoint is no run yet.
+        """
+        present = [file for file in (self.state, self.model, self.metrics) if file.exists()]
+        if present == [self.state] and load_state(self.state).iteration == 0:
+            return
+        if present:
+            raise FileFormatError(
+                f"{self.path}: holds a training run already ({present[0].name}); continue it with "
+                "--resume, or choose another folder"
+            )
+        if self.config.exists() and self.config.read_bytes() != to_toml(config).encode():
+            raise FileFormatError(
+                f"{self.config}: exists and holds other settings, which this run would replace by "
+                "its own; choose another folder, or remove it"
+            )
+
     def start(self, config: Config) -> None:
         """Start a new run; FileFormatError if the folder already holds one."""
-        for file in (self.state, self.model, self.metrics):
-            if file.exists():
-                raise FileFormatError(
-                    f"{self.path}: holds a training run already ({file.name}); continue it with "
-                    "--resume, or choose another folder"
-                )
+        self._check_start(config)
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config, to_toml(config))
 
-    def resume(self, config: Config, data: str) -> TrainingState | None:
-        """Return the state to continue from, or None if the run ended before it saved one.
+    def resume(self, config: Config, data: str) -> TrainingState:
+        """Return the state to continue from.
 
         Cuts the metrics back to that state. Raises ConfigError if the settings differ from the
         run's, DataError if the images do, FileFormatError if the state cannot be read.
         """
-        if not self.state.exists():
-            if self.model.exists():
-                raise FileFormatError(
-                    f"{self.path}: holds a model but no {self.state.name} to continue from; train "
-                    "into another folder"
-                )
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_text(self.config, to_toml(config))
-            self.cut_metrics(0)
-            return None
         state = load_state(self.state)
         different = differing_keys(config, state.config)
         if different:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.models.registry import check_kind
-from ipvae_snn.training.distributed import joined
+from ipvae_snn.storage.locks import locked
+from ipvae_snn.training.distributed import joined, launched
 from ipvae_snn.training.memory import require_iteration
 from ipvae_snn.training.run_folder import RunFolder, fingerprint
 from ipvae_snn.training.trainer import Progress, Trainer, TrainProgress
@@ -46,34 +47,43 @@ def train(
     """Train on `images`, keep the run in folder `out`, and return its result.
 
     With `resume` the run in `out` is continued from its last checkpoint; on the CPU its result is
-    bit for bit that of an uninterrupted run. start_from: a checkpoint whose parameters are the
-    initial ones. Processes that torchrun started share every batch, and the first one writes the
-    files. Raises FileFormatError if `out` holds a run and resume is False, ConfigError
-    or DataError if it was started with other settings or images, TrainingError if training fails,
-    MemoryLimitError, before anything is written, if an iteration would not fit into memory.
+    bit for bit that of an uninterrupted run. Where there is none, a run starts (`RunFolder.is_new`
+    says so before). start_from: a checkpoint whose parameters are the initial ones. Processes that
+    torchrun started share every batch, and the first one writes the files. Raises FileFormatError
+    if `out` holds a run and resume is False, ConfigError or DataError if it was started with other
+    settings or images, OutputError if `out` cannot be written or another run writes there,
+    TrainingError if training fails, MemoryLimitError, before anything is written, if an iteration
+    would not fit into memory.
     """
     started = time.monotonic()
     check_kind(config.model.kind)
     _check_images(images, validation)
     device = _device(config.train.device)
     folder = RunFolder(Path(out))
+    if launched().leads:
+        folder.check(config, resume)
     data = fingerprint(images)
     # On the CPU the compiled passes divide rows among their own threads. torch's threads, which
     # wait by spinning, would take their cores (measured: 56 ms per iteration against 45).
     threads = 1 if device.type == "cpu" else config.train.threads
-    with joined(device) as processes, cpu_threads(threads):
+    with ExitStack() as stack:
+        processes = stack.enter_context(joined(device))
+        stack.enter_context(cpu_threads(threads))
         if device.type == "cpu":
             rows = processes.rows(min(config.train.batch_size, len(images)))
             require_iteration(config, rows.stop - rows.start, images.pixels.shape[1])
-        state = None
-        if resume and (processes.leads or folder.state.exists()):
-            state = folder.resume(config, data)
-        elif processes.leads:
-            folder.start(config)
-        processes.wait()
         trainer = Trainer(config, images, validation, device, folder, data, processes)
-        if state is None and start_from is not None:
+        is_new = folder.is_new(resume)
+        if is_new and start_from is not None:
             trainer.start_from(initial_parameters(start_from, config, trainer.x.shape[-1]))
+        processes.wait()  # before the first one writes, so that all find the same
+        if processes.leads:
+            stack.enter_context(locked(folder.path))
+        state = None if is_new else folder.resume(config, data)
+        if is_new and processes.leads:
+            folder.start(config)
+            trainer.save_initial_state()
+        processes.wait()
         result = trainer.run(state, progress)
         processes.wait()
     return TrainResult(folder.model, config.train.end, result, time.monotonic() - started)

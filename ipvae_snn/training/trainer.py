@@ -103,6 +103,16 @@ class Trainer:
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(parameters[name].reshape(parameter.shape))
 
+    def save_initial_state(self) -> None:
+        """Write the state before the first iteration.
+
+        A run that ends before its first checkpoint resumes from here, with the same parameters.
+        """
+        save_state(
+            self.folder.state,
+            TrainingState(0, dict(self.model.named_parameters()), {}, self.config, self.data),
+        )
+
     def run(self, state: TrainingState | None, progress: Progress) -> Validation:
         """Train from `state` to the last iteration; return the last validation."""
         settings = self.config.train

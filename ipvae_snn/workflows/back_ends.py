@@ -22,9 +22,11 @@ from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import check_pair
+from ipvae_snn.report.json_files import write_json
 from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.outputs import BENCH, check_outputs, outputs
 from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "ImageChoice",
     "Measured",
     "Networks",
+    "OutputFile",
     "RunRequest",
     "bench_files",
     "compare_backends",
@@ -62,6 +65,16 @@ class Contest:
 DEFAULT: Final = Contest()
 
 
+class OutputFile(NamedTuple):
+    """File for a result; overwrite: replace a file of another kind there."""
+
+    path: Path | None = None
+    overwrite: bool = False
+
+
+NO_OUTPUT: Final = OutputFile()
+
+
 class Finished(NamedTuple):
     """A finished run: the back end's name, its trace and wall-clock seconds."""
 
@@ -85,17 +98,24 @@ def bench_files(
     request: RunRequest,
     contest: Contest,
     report: Stage = silent,
+    out: OutputFile = NO_OUTPUT,
 ) -> Comparison:
     """Compare float inference of `checkpoint` with back ends that run the file `network`.
 
-    Raises DataError if the network was not converted from the checkpoint, BackendError or
-    ConfigError for an unknown back end or profile. A divergence is part of the result.
+    out: file for the result as JSON. Raises DataError if the network was not converted from the
+    checkpoint, BackendError or ConfigError for an unknown back end or profile, OutputError if the
+    file cannot be written. A divergence is part of the result.
     """
+    read = (checkpoint, network, choice.data, contest.energy)
+    check_outputs(outputs((out.path, BENCH)), read, out.overwrite)
     networks = Networks(load_float_network(checkpoint), load_network(network))
     wanted = networks.integer.provenance.get("checkpoint_sha256", "")
     check_pair(networks.floats.source, wanted, str(checkpoint), str(network))
     images = choice.encoded_for(networks.integer)
-    return compare_backends(networks, images, request, contest, report).comparison
+    result = compare_backends(networks, images, request, contest, report).comparison
+    if out.path is not None:
+        write_json(out.path, result.as_json())
+    return result
 
 
 def compare_backends(

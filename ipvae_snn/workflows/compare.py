@@ -22,11 +22,13 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import load_for
+from ipvae_snn.workflows.outputs import COMPARISON, check_outputs, outputs, picture_outputs
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 from ipvae_snn.workflows.results import ReportResult
 
 # A pair of runs with its single steps takes about as long as this many float runs.
 PAIR_RUNS: Final = 3
+PICTURES: Final = ("quality", "counts", "agreement", "state_error", "attribution")
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,18 @@ def compare(
     *,
     pictures: Path | None = None,
     out: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> ComparisonResult:
     """Compare a float network with the integer network converted from it, on the images `data`.
 
     pictures: folder for pictures. out: file for the result as JSON. Without them, nothing is
-    written. Raises FileFormatError for files of another kind, DataError for images that do not fit
-    or for a network converted from another checkpoint.
+    written. overwrite: replace files of other kinds there. Raises FileFormatError for networks of
+    another kind, DataError for images that do not fit or for a network converted from another
+    checkpoint, OutputError for files that cannot be written.
     """
+    written = (*picture_outputs(pictures, PICTURES), *outputs((out, COMPARISON)))
+    check_outputs(written, (source, integer_source, data), overwrite)
     floats = load(source)
     if isinstance(floats, IntegerNetwork):
         raise FileFormatError(

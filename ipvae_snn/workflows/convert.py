@@ -21,6 +21,7 @@ from ipvae_snn.models.networks import NetworkSource, load_float
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs
 from ipvae_snn.workflows.progress import Progress, ignore
 
 
@@ -108,14 +109,20 @@ def convert(
     *,
     out: Path | None = None,
     report_file: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> ConversionResult:
     """Convert a float network.
 
     out: file of the integer network. report_file: file of the report, by default beside `out`.
-    Raises DataError for images that do not fit, ConversionError where no integer network can
-    express this one.
+    overwrite: replace files of other kinds there. Raises DataError for images that do not fit,
+    ConversionError where no integer network can express this one, OutputError for files that cannot
+    be written.
     """
+    if out is not None and report_file is None:
+        report_file = out.parent / f"{out.stem}.report.json"
+    written = outputs((out, NETWORK), (report_file, CONVERSION))
+    check_outputs(written, (source, calibration.data), overwrite)
     network = load_float(source, "convert")
     data = network.trained_on if calibration.data is None else calibration.data
     split, side = as_split(calibration.split), network.image_shape[0]
@@ -129,8 +136,7 @@ def convert(
     )
     if out is not None:
         save_network(integer, out)
-        write_json(report_file or out.with_suffix(".report.json"), report.as_json())
-    elif report_file is not None:
+    if report_file is not None:
         write_json(report_file, report.as_json())
     called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name
     return ConversionResult(integer, report, called, out)

@@ -19,9 +19,11 @@ from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report import plots, rasters
-from ipvae_snn.report.document import Block, Document, Span, paragraph
+from ipvae_snn.report.document import Block, Document, Picture, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.storage.locks import locked
+from ipvae_snn.storage.outputs import check_folder
 from ipvae_snn.training.train import ignore_progress
 from ipvae_snn.training.trainer import Progress
 from ipvae_snn.workflows.back_ends import (
@@ -106,11 +108,7 @@ class DemoResult:
     pretrained: Comparison
     with_lava: bool
     seconds: float
-
-    @property
-    def pictures(self) -> tuple[Path, ...]:
-        """The files of the pictures."""
-        return tuple(self.out / name for name in PICTURES)
+    pictures: tuple[Picture, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -132,7 +130,8 @@ class DemoResult:
             self.pretrained.table(),
             made.footnote(),
             paragraph(f"data: {made.citation}"),
-            paragraph(f"pictures: {', '.join(map(str, self.pictures))}"),
+            paragraph(f"pictures: {', '.join(str(one.path) for one in self.pictures if one.path)}"),
+            *(picture for picture in self.pictures if picture.fault),
         ]
         if made.all_equal:
             equal = Span("all integer back ends are equal, spike by spike", "good")
@@ -156,10 +155,16 @@ def demo(
     """Train, convert, export, run on all back ends and compare, on patches of photographs.
 
     All files are written into the folder `out`, which a second run replaces. Raises DataError if
-    `out` holds files of another origin. A divergence is part of the result.
+    `out` holds files of another origin, OutputError if it cannot be written or another demo writes
+    there. A divergence is part of the result.
     """
-    settings = settings or DemoSettings()
+    check_folder(out)
     claim(out)
+    with locked(out):
+        return _demo(out, settings or DemoSettings(), listener)
+
+
+def _demo(out: Path, settings: DemoSettings, listener: Listener) -> DemoResult:
     start = time.perf_counter()
     with_lava = find() is not None
     network = out / "net.safetensors"
@@ -173,13 +178,15 @@ def demo(
     contest = Contest(("compiled", *targets))
     measured = compare_backends(networks, images, settings.request, contest, listener.stage)
     listener.stage("pictures")
-    _draw(out, networks, images, measured, settings)
+    drawn = _pictures(networks, images, measured, settings)
+    pictures = (plots.save(each, out / name) for name, each in zip(PICTURES, drawn, strict=True))
     result = DemoResult(
         out=out,
         comparison=measured.comparison,
         pretrained=_pretrained(out, settings, listener),
         with_lava=with_lava,
         seconds=time.perf_counter() - start,
+        pictures=tuple(pictures),
     )
     write_json(out / RESULT, result.as_json())
     return result
@@ -232,33 +239,53 @@ def _pretrained(out: Path, settings: DemoSettings, listener: Listener) -> Compar
     return result.comparison
 
 
-def _draw(
-    out: Path, networks: Networks, images: Images, measured: Measured, settings: DemoSettings
-) -> None:
-    """Draw the dictionary, reconstructions, one image's spikes and R2 over the steps."""
+def _pictures(
+    networks: Networks, images: Images, measured: Measured, settings: DemoSettings
+) -> tuple[Picture, ...]:
+    """Return the dictionary, reconstructions, one image's spikes and R2 over the steps."""
     floats, network = networks
     integer = measured.traces[REFERENCE]
     shape, phi = network.input.image_shape, floats.phi
-    counts = counts_of(integer)
-    with plots.page(out / PICTURES[0], *plots.DICTIONARY_SIZE) as figure:
-        plots.dictionary(figure.add_subplot(), phi, shape, integer.counts_sum.sum(axis=0))
+    counts, use = counts_of(integer), integer.counts_sum.sum(axis=0)
     shown = {
         t: interpreter.decode(network, counts[: settings.shown, t - 1])
         for t in settings.shown_steps
         if t <= settings.steps
     }
     originals = images.floats.pixels[: settings.shown]
-    size = plots.reconstructions_size(len(originals), len(shown))
-    with plots.page(out / PICTURES[1], *size) as figure:
-        title = "Held-out patches, reconstructed from the 8-bit spikes of one step"
-        plots.reconstructions(figure, originals, shown, shape, title)
-    with plots.page(out / PICTURES[2], *rasters.RASTER_SIZE) as figure:
-        rasters.raster(figure.add_subplot(), counts[0], "Spikes of the first held-out patch")
     curves = {
         "integer, 8 bits": r2_curve(images, lambda z: interpreter.decode(network, z), integer),
         "float": r2_curve(images, lambda z: z @ phi.T, measured.traces[FLOAT]),
     }
     points = {name: [(e.mean, e.low, e.high) for e in curve] for name, curve in curves.items()}
-    with plots.page(out / PICTURES[3], *plots.CURVES_SIZE) as figure:
-        title = f"Convergence on {len(images.pixels)} held-out patches"
-        plots.r2_over_steps(figure.add_subplot(), points, title)
+    steps = "Held-out patches, reconstructed from the 8-bit spikes of one step"
+    spikes, convergence = (
+        "Spikes of the first held-out patch",
+        f"Convergence on {len(images.pixels)} held-out patches",
+    )
+    return (
+        Picture(
+            "dictionary",
+            "Dictionary",
+            lambda figure: plots.dictionary(figure.add_subplot(), phi, shape, use),
+            plots.DICTIONARY_SIZE,
+        ),
+        Picture(
+            "reconstructions",
+            steps,
+            lambda figure: plots.reconstructions(figure, originals, shown, shape, steps),
+            plots.reconstructions_size(len(originals), len(shown)),
+        ),
+        Picture(
+            "raster",
+            spikes,
+            lambda figure: rasters.raster(figure.add_subplot(), counts[0], spikes),
+            rasters.RASTER_SIZE,
+        ),
+        Picture(
+            "r2",
+            convergence,
+            lambda figure: plots.r2_over_steps(figure.add_subplot(), points, convergence),
+            plots.CURVES_SIZE,
+        ),
+    )

@@ -36,10 +36,12 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import Images, load_for
+from ipvae_snn.workflows.outputs import ENERGY, check_outputs, outputs, picture_outputs
 from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.results import ReportResult
 
 CHUNK_BYTES: Final = 1 << 26  # of counts and states per part of a run
+PICTURES: Final = ("energy",)
 BYTES_PER_STEP: Final = 8  # a count and a state of one neuron
 
 
@@ -72,14 +74,17 @@ def energy(
     *,
     pictures: Path | None = None,
     out: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> EnergyResult:
     """Run an integer network on the images `data`, and estimate the energy.
 
     pictures: folder for pictures. out: file for the result as JSON. Without them, nothing is
-    written. Raises ConfigError for a profile without energies, FileFormatError for a float
-    checkpoint.
+    written. overwrite: replace files of other kinds there. Raises ConfigError for a profile without
+    energies, FileFormatError for a float checkpoint, OutputError for files that cannot be written.
     """
+    written = (*picture_outputs(pictures, PICTURES), *outputs((out, ENERGY)))
+    check_outputs(written, (source, data, *settings.profiles), overwrite)
     # Profiles first, so that a wrong name costs no time.
     profiles = priced_profiles(settings.profiles)
     network = load(source)

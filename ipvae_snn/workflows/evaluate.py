@@ -23,10 +23,12 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.outputs import EVALUATION, check_outputs, outputs, picture_outputs
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 from ipvae_snn.workflows.results import ReportResult
 
 SHOWN: Final = 4  # images in the picture of reconstructions
+PICTURES: Final = ("convergence", "reconstructions", "dictionary")
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,17 @@ def evaluate(
     *,
     pictures: Path | None = None,
     out: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> EvaluationResult:
     """Evaluate a float network on the images `data`.
 
     pictures: folder for pictures. out: file for the result as JSON. Without them, nothing is
-    written. Raises FileFormatError for an integer network, DataError for images that do not fit.
+    written. overwrite: replace files of other kinds there. Raises FileFormatError for an integer
+    network, DataError for images that do not fit, OutputError for files that cannot be written.
     """
+    written = (*picture_outputs(pictures, PICTURES), *outputs((out, EVALUATION)))
+    check_outputs(written, (source, data), overwrite)
     network = load(source)
     if isinstance(network, IntegerNetwork):
         raise FileFormatError(

@@ -10,6 +10,7 @@ from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.storage.atomic import atomic_folder
+from ipvae_snn.storage.outputs import check_folder
 from ipvae_snn.workflows.images import is_checkpoint
 
 
@@ -34,10 +35,13 @@ def export_file(path: Path, target: str, out: Path, check: bool = True) -> Expor
     target: a name from the registry (`export.targets`). check: compare the export with the
     reference before it is put in place. Raises BackendError for a target that is unknown or does
     not take this kind of network, BackendUnavailableError if the check cannot run here, DataError
-    if `out` holds files that an export to this target does not write, DivergedError if the export
-    is wrong. After an error `out` is unchanged.
+    if `out` holds files that an export to this target does not write, OutputError if it cannot be
+    written or holds the network itself, DivergedError if the export is wrong. After an error `out`
+    is unchanged.
     """
     result = load_target(target)
+    _require_replaceable(result, out)
+    check_folder(out, (path,))
     if is_checkpoint(path):
         floats = _taken(result.floating, result, str(path), "float")
         return _export(load_float_network(path), result, floats, out, check)
@@ -83,15 +87,20 @@ def _taken(
     return writer
 
 
-def _export(
-    network: Network, target: Target, writer: Writer[Network], out: Path, check: bool
-) -> Exported:
+def _require_replaceable(target: Target, out: Path) -> None:
     foreign = target.foreign(out)
     if foreign:
         raise DataError(
             f"{out}: holds {foreign[0]!r}, which no {target.name} export wrote, and would be "
             "replaced; choose another folder or remove it"
         )
+
+
+def _export(
+    network: Network, target: Target, writer: Writer[Network], out: Path, check: bool
+) -> Exported:
+    _require_replaceable(target, out)
+    check_folder(out)
     if check:
         target.ready()
     with atomic_folder(out) as folder:

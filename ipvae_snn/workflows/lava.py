@@ -1,23 +1,39 @@
 """Simulate a network in Lava; record traffic, monitored neurons and a raster."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ipvae_snn.backends.watcher import partial_path
+from matplotlib.figure import Figure
+
 from ipvae_snn.errors import DataError
 from ipvae_snn.hw.lava.backend import simulate
 from ipvae_snn.hw.lava.simulation import TRAFFIC, LavaOptions, LavaRun, Source
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
-from ipvae_snn.report.document import Block, Document, Span, number, paragraph, table
-from ipvae_snn.report.plots import page
+from ipvae_snn.report.document import (
+    Block,
+    Document,
+    Picture,
+    Span,
+    number,
+    paragraph,
+    table,
+)
+from ipvae_snn.report.plots import save as save_picture
 from ipvae_snn.report.rasters import potentials_size, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.outputs import (
+    PICTURE,
+    RESULT,
+    check_outputs,
+    outputs,
+    remove_partial,
+)
 from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
@@ -33,7 +49,8 @@ class LavaChoice:
     sources: the image as graded "spikes", as "bias" that the host writes, or both in turn. fused,
     replicas: as in LavaOptions. monitor: neurons whose every step is recorded, as 0,5,20-29 or
     "all". raster: PNG of the first image's spikes and potentials, of all neurons if monitor is
-    empty. out: npz file of the result, including the monitored neurons.
+    empty. out: npz file of the result, including the monitored neurons. overwrite: replace files of
+    other kinds there.
     """
 
     sources: tuple[Source, ...] = ("spikes",)
@@ -42,17 +59,22 @@ class LavaChoice:
     monitor: str = ""
     raster: Path | None = None
     out: Path | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
 class LavaRuns:
-    """Runs by source of the image; all gave the same counts. files: those written."""
+    """Runs by source of the image; all gave the same counts.
+
+    files: those written. raster: the picture, if one was requested.
+    """
 
     network: IntegerNetwork
     images: int
     steps: int
     runs: Mapping[str, LavaRun]
     files: tuple[Path, ...] = ()
+    raster: Picture | None = None
 
     @property
     def first(self) -> LavaRun:
@@ -68,7 +90,7 @@ class LavaRuns:
         return {"images": self.images, "steps": self.steps, "runs": self.figures()}
 
     def document(self) -> Document:
-        """Return a table with one column per run, and the files written."""
+        """Return a table with one column per run, the picture, and the files written."""
         runs = self.figures()
         title = (
             f"Lava, {self.network.circuit} circuit: means of {self.images} images, "
@@ -80,7 +102,8 @@ class LavaRuns:
         files: list[Block] = [
             paragraph(Span(str(path), "strong"), " written") for path in self.files
         ]
-        return Document("Simulation in Lava", (figures, *files))
+        drawn = () if self.raster is None else (self.raster,)
+        return Document("Simulation in Lava", (figures, *drawn, *files))
 
 
 def _rows(runs: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
@@ -108,22 +131,24 @@ def simulate_file(
 ) -> LavaRuns:
     """Simulate the integer network in the file `path`, and write the files that `lava` names.
 
-    report: receives the run that starts. Raises DataError for unknown neurons, and as
-    `hw.lava.backend.simulate` does.
+    report: receives the run that starts. Raises DataError for unknown neurons, OutputError for
+    files that cannot be written, and as `hw.lava.backend.simulate` does.
     """
+    written = outputs((lava.raster, PICTURE), (lava.out, RESULT))
+    check_outputs(written, (path, choice.data), lava.overwrite)
     network = load_network(path)
     neurons = neurons_of(lava.monitor, network.n_neurons)
     if lava.raster is not None and not neurons:
         neurons = tuple(range(network.n_neurons))
     images = choice.encoded_for(network)
     runs = _runs(network, images, request, lava, neurons, report)
-    files = tuple(path for path in (lava.raster, lava.out) if path is not None)
-    done = LavaRuns(network, len(images.pixels), request.steps, runs, files)
-    if lava.raster is not None:
-        draw(lava.raster, done.first, network)
+    done = LavaRuns(network, len(images.pixels), request.steps, runs)
     if lava.out is not None:
         save(lava.out, done.first)
-        partial_path(lava.out).unlink(missing_ok=True)  # of an earlier run that failed
+        remove_partial(lava.out)
+        done = replace(done, files=(lava.out,))
+    if lava.raster is not None:
+        done = replace(done, raster=save_picture(raster(done.first, network), lava.raster))
     return done
 
 
@@ -181,20 +206,18 @@ def _figures(run: LavaRun, source: str, network: IntegerNetwork) -> dict[str, An
     }
 
 
-def draw(path: Path, run: LavaRun, network: IntegerNetwork) -> None:
-    """Draw spikes and potentials of the monitored neurons for the first image."""
+def raster(run: LavaRun, network: IntegerNetwork) -> Picture:
+    """Return a picture of spikes and potentials of the monitored neurons for the first image."""
     result = run.monitored
     if result is None:
         raise ValueError("a raster needs a run that monitors neurons")
     octaves = result.states[0] / (1 << network.neurons.fraction_bits)
-    with page(path, *potentials_size(len(result.neurons))) as figure:
-        raster_and_potentials(
-            figure,
-            result.neurons,
-            result.counts[0],
-            octaves,
-            f"Lava, first image: {len(result.neurons)} monitored neurons",
-        )
+    title = f"Lava, first image: {len(result.neurons)} monitored neurons"
+
+    def draw(figure: Figure) -> None:
+        raster_and_potentials(figure, result.neurons, result.counts[0], octaves, title)
+
+    return Picture("raster", title, draw, potentials_size(len(result.neurons)))
 
 
 def save(out: Path, run: LavaRun) -> None:

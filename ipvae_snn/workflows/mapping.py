@@ -22,8 +22,10 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import format_of, save
+from ipvae_snn.report.plots import save
+from ipvae_snn.storage.names import printable
 from ipvae_snn.workflows.images import Images, load_for
+from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs
 from ipvae_snn.workflows.progress import Progress, ignore
 
 COUNTS_AT_ONCE: Final = 1 << 24  # counts per part of a run; bounds memory
@@ -94,19 +96,21 @@ def map_network(
     *,
     picture: Path | None = None,
     out: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = ignore,
 ) -> MappingResult:
     """Check every limit of a chip, split a network over its cores, and place the cores on the mesh.
 
     picture: file for the placement. out: JSON file for all figures and each neuron's core. Without
-    them, nothing is written. A network that does not fit is no error here: see `require_fit`.
-    Raises ConfigError for wrong settings or a wrong suffix of the picture, FileFormatError for a
-    float checkpoint.
+    them, nothing is written. overwrite: replace files of other kinds there. A network that does not
+    fit is no error here: see `require_fit`. Raises ConfigError for wrong settings or a wrong suffix
+    of the picture, FileFormatError for a float checkpoint, OutputError for files that cannot be
+    written.
     """
     if events.rates is not None and events.data is not None:
         raise ConfigError("--rates and --data both define the events; give one of them")
-    if picture is not None:
-        format_of(picture)  # before the run, so that a wrong suffix costs no time
+    written = outputs((picture, PICTURE), (out, MAPPING))
+    check_outputs(written, (source, events.rates, events.data, chip.profile), overwrite)
     profile = load_profile(chip.profile)
     require_limits(profile)
     network, name = load(source), named(source)
@@ -118,7 +122,7 @@ def map_network(
     counted = events_of(network, events, progress)
     progress(f"placing {Path(name).name} on {profile.name}", 0, 0)
     placed = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)
-    result = MappingResult(name, placed, _picture(placed, Path(name).name, picture), out)
+    result = MappingResult(name, placed, _picture(placed, printable(Path(name).name), picture), out)
     if out is not None:
         cores = mapping.cores_of_neurons(placed)
         write_json(out, {**result.as_json(), "core_of": cores})

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ipvae_snn.backends import registry
-from ipvae_snn.backends.watcher import partial_path
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import BackendError, SaturatedError
 from ipvae_snn.inference import reference
@@ -20,6 +19,7 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, is_checkpoint
+from ipvae_snn.workflows.outputs import RESULT, check_outputs, outputs, remove_partial
 
 __all__ = [
     "ImageChoice",
@@ -42,12 +42,14 @@ class RunOptions:
     """Options of a run besides the request.
 
     backend: name, by default "reference", for a checkpoint "float". out: npz file of the result.
-    forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates.
+    forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates. overwrite:
+    replace a file at `out` that is no result of a run.
     """
 
     backend: str | None = None
     out: Path | None = None
     forbid_saturation: bool = False
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,8 +132,9 @@ def run_file(
     """Run the network in the file `path`, integer or float, and write the result.
 
     Raises BackendError if the back end does not run this kind of network, SaturatedError as
-    `options` request, and the errors of the back end.
+    `options` request, OutputError if the result cannot be written, and the errors of the back end.
     """
+    check_outputs(outputs((options.out, RESULT)), (path, choice.data), options.overwrite)
     floating = is_checkpoint(path)
     if options.forbid_saturation:
         _require_counted(FLOAT if floating else options.backend)
@@ -191,7 +194,7 @@ def _kept(result: RunResult, options: RunOptions) -> RunResult:
     if options.out is None:
         return result
     result.trace.save(options.out)
-    partial_path(options.out).unlink(missing_ok=True)  # of an earlier run that failed
+    remove_partial(options.out)
     return replace(result, out=options.out)
 
 

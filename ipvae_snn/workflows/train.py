@@ -11,11 +11,14 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.data import ImageSet, load
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.report.training_bar import training_bar
+from ipvae_snn.storage.names import printable
 from ipvae_snn.training.distributed import launched
+from ipvae_snn.training.run_folder import RunFolder
 from ipvae_snn.training.tensorboard import TensorBoardLog
 from ipvae_snn.training.train import TrainResult, ignore_progress, train
 from ipvae_snn.training.trainer import Progress, TrainProgress
 from ipvae_snn.workflows.images import network_path
+from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
     "Extras",
@@ -119,20 +122,34 @@ def load_training_data(config: Config, data_root: Path | None) -> tuple[ImageSet
     return training, held_out
 
 
+def _check_folder(config: Config, out: Path, extras: Extras, report: Stage) -> None:
+    """Raise an error if the folder cannot take this run, before the images are loaded."""
+    folder = RunFolder(out)
+    folder.check(config, extras.resume)
+    if extras.resume and folder.is_new(extras.resume):
+        report(f"{out}: holds no run to resume, so a new one starts")
+
+
 def train_network(
     config: Config,
     out: Path,
     data_root: Path | None = None,
     extras: Extras = NONE,
     display: Display = no_display,
+    report: Stage = silent,
 ) -> Trained:
     """Train with `config` into the folder `out`; raises as `training.train.train` does.
 
-    display: opened after the images are loaded, in the process that leads.
+    display: opened after the images are loaded, in the process that leads. report: receives a line
+    if there is nothing to resume, so that a new run starts.
     """
+    name = printable(config.data.name)  # of a file, which need not be valid text
+    recorded = replace(config, data=replace(config.data, name=name))
+    leads = launched().leads
+    if leads:
+        _check_folder(recorded, out, extras, report)
     start_from = network_path(extras.start_from) if extras.start_from else None
     training, held_out = load_training_data(config, data_root)
-    leads = launched().leads
     with ExitStack() as stack:
         observers: list[Progress] = []
         if leads and extras.tensorboard:
@@ -144,5 +161,5 @@ def train_network(
             for observe in observers:
                 observe(progress)
 
-        result = train(config, training, held_out, out, extras.resume, notify, start_from)
+        result = train(recorded, training, held_out, out, extras.resume, notify, start_from)
     return Trained(result, config.data.name, leads)

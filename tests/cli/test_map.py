@@ -132,7 +132,7 @@ def test_wrong_input(
         (("digits",), "chips take integers; convert it first: ipvae-snn convert digits"),
         ((path, "--rates", other), "it has counts of 9 neurons, but the network has 7"),
         ((path, "--rates", other, "--data", "digits"), "--rates and --data both define the events"),
-        ((path, "--out", not_ours / "x.json"), "File exists"),
+        ((path, "--out", not_ours / "x.json"), "text.safetensors is a file, not a folder"),
     ):
         code, _, error = run("map", *arguments)
         assert code == 1, error

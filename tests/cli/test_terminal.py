@@ -14,6 +14,7 @@ from rich.console import Console
 from ipvae_snn.backends import registry
 from ipvae_snn.backends.watcher import Watcher, current_watcher, watched
 from ipvae_snn.cli import app
+from ipvae_snn.cli.process import ended_by_signals
 from ipvae_snn.cli.terminal import partial_path, watching
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.bundle.simulator.ending import Interrupted
@@ -69,7 +70,7 @@ def test_a_file_sees_nothing() -> None:
 def test_an_interrupt_is_one_line(
     error: KeyboardInterrupt, status: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as caught, watching(Console(file=io.StringIO())):
+    with pytest.raises(typer.Exit) as caught, ended_by_signals():
         raise error
     assert caught.value.exit_code == status
     assert capsys.readouterr().err == line
@@ -83,12 +84,15 @@ def test_a_result_takes_the_place_of_an_older_partial_one(
     np.save(tmp_path / "images.npy", rng.standard_normal((4, 4, 3)))
     out = tmp_path / "r.npz"
     older = partial_path(out)
-    older.touch()
+    np.savez(older, counts_sum=np.zeros((1, 7), np.int64), images_done=1)
     options = ("--data", tmp_path / "images.npy", "--out", out, "--limit", 2, "--steps", 2)
     code, _, error = run("run", tmp_path / "net.safetensors", *options)
     assert (code, error) == (0, "")
     assert out.exists()
     assert not older.exists()
+    older.write_text("mine")
+    assert run("run", tmp_path / "net.safetensors", *options)[0] == 0
+    assert older.read_text() == "mine"
 
 
 def test_a_traceback_from_elsewhere_keeps_its_lines(

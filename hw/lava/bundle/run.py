@@ -9,6 +9,7 @@ holds the rest.
 
 import argparse
 import errno
+import io
 import os
 import secrets
 import shutil
@@ -33,6 +34,9 @@ PROGRESS_S = 5.0  # between two progress lines where standard error is no termin
 
 def main() -> int:
     """Parse, check, and run: directly if a guard started us, else under our own guard."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that are not UTF-8
     options = parse()
     check_versions()
     sys.path.insert(0, str(FOLDER))  # `python -I` omits the script's folder
@@ -43,7 +47,7 @@ def main() -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     guarded = child.under_guard(orphaned)  # before numpy and lava: it names their shared memory
-    from simulator import bundle_io
+    from simulator import bundle_io, output
 
     try:
         network = bundle_io.read_network(FOLDER)
@@ -59,11 +63,10 @@ def main() -> int:
             options.replicas,
         )
         bundle_io.check_request(request, len(images), network)
-        if not options.out.absolute().parent.is_dir():
-            raise bundle_io.InputError(f"--out: there is no folder {options.out.absolute().parent}")
+        output.check_output(options.out, (options.input, *FOLDER.glob("*")), options.overwrite)
         if guarded:
             return work(network, images, request, options)
-    except bundle_io.InputError as error:
+    except (bundle_io.InputError, output.OutputError) as error:
         fail(str(error), BAD_INPUT)
     limit = options.timeout or bundle_io.default_timeout(
         len(images), network.stride * request.steps, network.n_neurons, network.n_pixels
@@ -80,6 +83,11 @@ def parse() -> argparse.Namespace:
             raise argparse.ArgumentTypeError(f"{number} is not above 0")
         return number
 
+    def home(text: str) -> Path:
+        with suppress(RuntimeError):  # a user who is not known
+            return Path(text).expanduser() if text.startswith("~") else Path(text)
+        return Path(text)
+
     def neurons(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
 
@@ -87,7 +95,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--input", type=Path, required=True, help=".npy: uint8 (N,M) or (N,H,W)")
     parser.add_argument("--steps", type=positive, required=True, help="time steps T per image")
     parser.add_argument("--seed", type=int, default=0, help="seed of the spike counts, 0..2^32-1")
-    parser.add_argument("--out", type=Path, required=True, help="the result, an .npz file")
+    parser.add_argument("--out", type=home, required=True, help="the result, an .npz file")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is no result")
     parser.add_argument("--first-image", type=int, default=0, help="index of the first image")
     parser.add_argument("--limit", type=positive, help="run only the first N images")
     parser.add_argument("--trace", action="store_true", help="keep counts and states of all steps")
@@ -159,7 +168,7 @@ def guard(limit: float, network: Any, out: Path) -> int:
 
     If it fails, its finished images are kept beside `out`.
     """
-    from simulator import child, ending, salvage
+    from simulator import child, ending, output, salvage
 
     token = f"ipvae_{os.getpid()}_{secrets.token_hex(6)}"
     isolated = ["-I"] if sys.flags.isolated else []
@@ -204,7 +213,7 @@ def guard(limit: float, network: Any, out: Path) -> int:
                     salvage.tidy(out, process.pid)
                 child.remove_shared_memory(token)
         if status == 0:
-            partial.unlink(missing_ok=True)  # of an earlier run that failed
+            output.remove_partial(partial)
             return 0
         if status < 0:
             status, cause = 1, f"the guarded run.py {ending.how_it_ended(status)}"

@@ -1,5 +1,9 @@
 """The finished images of a failed Lava run are kept; tested without Lava."""
 
+import os
+import subprocess
+import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -74,7 +78,30 @@ def test_without_a_file_or_without_images_it_says_so(
 
 
 def test_a_killed_writers_remains_are_removed(tmp_path: Path) -> None:
-    for name in (".r.npz.77.abc", ".r.npz.7.abc", "r.npz"):
+    mine, dead = f".r.npz.{os.getpid()}.abc", f".r.npz.{ended_process()}.abc"
+    for name in (f".r.npz.{os.getppid()}.abc", mine, dead, "r.npz", ".r.npz.x.abc"):
         (tmp_path / name).touch()
-    salvage.tidy(tmp_path / "r.npz", 77)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".r.npz.7.abc", "r.npz"]
+    salvage.tidy(tmp_path / "r.npz", os.getppid())
+    assert {path.name for path in tmp_path.iterdir()} == {mine, "r.npz", ".r.npz.x.abc"}
+
+
+def ended_process() -> int:
+    """Return the id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_finished_images_do_not_replace_a_file_of_other_origin(
+    run_folder: Path, plain: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are kept in the folder for temporary files then."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spare"))
+    (tmp_path / "spare").mkdir()
+    foreign = tmp_path / "r.partial.npz"
+    foreign.write_text("mine")
+    spare = tmp_path / "spare" / "ipvae-snn-r.partial.npz"
+    assert salvage.keep(run_folder, plain, foreign).endswith(f"are kept in {spare}")
+    assert foreign.read_text() == "mine"
+    older = spare.rename(tmp_path / "o.partial.npz")
+    assert salvage.keep(run_folder, plain, older).endswith(f"are kept in {older}")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from .files import Array, map_npy, naming, read_json, read_npz, require_file
 from .files import InputError as InputError  # used as bundle_io.InputError
+from .output import put_in_place
 from .rules import check
 
 FORMAT, VERSION = "ipvae-snn/plain-network", 2
@@ -218,7 +219,8 @@ def decode(network: Network, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.fl
 def write_result(
     path: Path, arrays: Mapping[str, Array], compression: int = zipfile.ZIP_DEFLATED
 ) -> None:
-    """Write the arrays to `path` as an npz, whole or not at all."""
+    """Write the arrays to `path` as an npz, whole or not at all; links are followed."""
+    path = Path(os.path.realpath(path))
     # Our process id in the name lets the guard find the remains of a killed writer.
     prefix = f".{path.name}.{os.getpid()}."
     handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
@@ -232,9 +234,6 @@ def write_result(
                         np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
+        put_in_place(Path(name), path)
     finally:
         Path(name).unlink(missing_ok=True)

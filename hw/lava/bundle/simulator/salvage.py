@@ -6,6 +6,7 @@ bundle.
 """
 
 import glob
+import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .bundle_io import Network, write_result
+from .ending import state_of
+from .output import PARTIAL, has_arrays
 from .results import collect, open_files
 
 Array = npt.NDArray[Any]
@@ -26,7 +29,7 @@ FORKED = "multiprocessing/popen_fork.py"  # file of the frame in which a process
 
 def partial_path(out: Path) -> Path:
     """Return the file for the finished images of a failed run: result.partial.npz."""
-    return out.with_name(f"{out.stem}.partial.npz")
+    return out.parent / f"{out.stem}.partial.npz"
 
 
 def crash(run: Path) -> str:
@@ -47,9 +50,12 @@ def own_frames(stack: str) -> str:
 
 
 def tidy(out: Path, writer: int) -> None:
-    """Remove the unfinished file of the process `writer` beside `out`."""
-    for path in out.parent.glob(f".{glob.escape(out.name)}.{writer}.*"):
-        path.unlink(missing_ok=True)
+    """Remove the unfinished files beside `out` of the process `writer`, and of ended ones."""
+    out = Path(os.path.realpath(out))
+    for path in out.parent.glob(f".{glob.escape(out.name)}.*.*"):
+        number = path.name.removeprefix(f".{out.name}.").partition(".")[0]
+        if number.isdecimal() and (int(number) == writer or state_of(int(number))[0] == ""):
+            path.unlink(missing_ok=True)
 
 
 def finished(run: Path, network: Network) -> tuple[int, int, dict[str, Array]]:
@@ -82,7 +88,8 @@ def keep(run: Path, network: Network, wanted: Path | None) -> str:
     arrays["images_done"] = np.array(done)
     failures = ""
     spare = Path(tempfile.gettempdir(), f"ipvae-snn-{wanted.name}")
-    for path in (wanted, spare):
+    foreign = wanted.exists() and not has_arrays(wanted, PARTIAL)
+    for path in (spare,) if foreign else (wanted, spare):
         try:
             write_result(path, arrays, zipfile.ZIP_STORED)
         except OSError as error:
