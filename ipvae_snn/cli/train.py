@@ -75,4 +75,4 @@ def train(
         f"{result.validation.zeros:.3f} on held-out "
         f"images after {result.iterations} iterations in {result.seconds:.0f} s"
     )
-    screen.print(f"next: ipvae-snn convert {result.checkpoint} --calibrate {done.trained_on}")
+    screen.print(f"next: ipvae-snn convert {result.checkpoint}")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +44,9 @@ def load_own(path: Path, split: Split, holdout: bool) -> ImageSet:
     image (of fewer than ten, the last) is held out.
     """
     raw = _read_folder(path) if path.is_dir() else _read_file(path)
-    return from_arrays(raw.images, raw.labels, path.name or str(path), split, holdout, path)
+    name = path.name or str(path)
+    result = from_arrays(raw.images, raw.labels, name, split, holdout, path)
+    return replace(result, path=path.absolute())
 
 
 def from_arrays(

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args
 
@@ -21,6 +21,7 @@ from ipvae_snn.config.renamed import old_dynamics
 from ipvae_snn.config.settings import MAX_UPDATES_PER_STEP, KlForm
 from ipvae_snn.errors import ConversionError, FileFormatError
 from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.models.training_data import candidates
 from ipvae_snn.storage.tensor_files import read_header
 
 if sys.version_info >= (3, 11):
@@ -46,6 +47,8 @@ class FloatNetwork:
     potential u back to u_prior, where its step started; u changes by exp(log_lr) (drive -
     exp(log_bias) - leak (u - u_prior)), softly clipped. kl, training_steps: the form of the KL
     term and the number of steps that it was trained with, which an evaluation reports.
+    data_paths: where the user's own training images may be, the likeliest first. imported: of a
+    network from a file of another program, that file's name, SHA-256 and format.
     """
 
     phi: Float32
@@ -63,13 +66,15 @@ class FloatNetwork:
     leak: float = 0.0
     kl: KlForm = "code"
     training_steps: int = 16
+    data_paths: tuple[str, ...] = ()
+    imported: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return shape and origin without the arrays."""
         height, width = self.image_shape
         return (
             f"FloatNetwork({height}x{width} {self.input_kind} pixels, {self.n_neurons} neurons, "
-            f"trained on {self.trained_on})"
+            f"trained on {self.trained_on or 'unknown images'})"
         )
 
     @property
@@ -117,6 +122,8 @@ def load_float_network(path: Path) -> FloatNetwork:
             image_shape=(int(height), int(width)),
             source=hashlib.sha256(path.read_bytes()).hexdigest(),
             trained_on=str(details["trained_on"]),
+            data_paths=candidates(details.get("data", {}), path),
+            imported={str(k): str(v) for k, v in details.get("imported", {}).items()},
         )
         kind = details.get("kind", KIND)
         config = tomllib.loads(metadata.get("config", ""))
@@ -126,7 +133,7 @@ def load_float_network(path: Path) -> FloatNetwork:
             training_steps=int(config.get("train", {}).get("steps", network.training_steps)),
             **_dynamics(config, details, network.log_lr)._asdict(),
         )
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise FileFormatError(
             f"{path}: a checkpoint with a missing or malformed part ({error}); make it again"
         ) from error

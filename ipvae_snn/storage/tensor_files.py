@@ -7,6 +7,7 @@ from typing import Final
 from safetensors import SafetensorError, safe_open
 
 from ipvae_snn.errors import FileFormatError
+from ipvae_snn.storage import foreign
 
 HEADER_LENGTH_BYTES: Final = 8
 HEADER_ALIGNMENT: Final = 8
@@ -62,6 +63,9 @@ def read_header(path: Path, expected_format: str, newest_version: int) -> dict[s
 def _metadata(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise FileFormatError(f"{path}: no such file; check the path, or create it first")
+    other = foreign.advice(path)
+    if other is not None:
+        raise FileFormatError(other)
     try:
         with safe_open(path, framework="numpy") as handle:
             return dict(handle.metadata() or {})
