@@ -29,6 +29,7 @@ from ipvae_snn.workflows import convert as conversions
 from ipvae_snn.workflows import energy as energies
 from ipvae_snn.workflows import evaluate as evaluations
 from ipvae_snn.workflows import export as exports
+from ipvae_snn.workflows import import_network as imports
 from ipvae_snn.workflows import mapping as mappings
 from ipvae_snn.workflows import run as runs
 from ipvae_snn.workflows import verify as verifications
@@ -38,6 +39,7 @@ from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
 from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
 from ipvae_snn.workflows.export import Exported
 from ipvae_snn.workflows.images import as_split, load_for
+from ipvae_snn.workflows.import_network import GivenImages, ImportResult, ImportSettings, Options
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
 from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.run import RunResult
@@ -50,6 +52,7 @@ __all__ = [
     "energy",
     "evaluate",
     "export",
+    "import_network",
     "load",
     "map_network",
     "run",
@@ -113,6 +116,35 @@ def train(
         network = load_float_network(done.checkpoint)
     kept = None if out is None else done.checkpoint
     return TrainingResult(network, done.validation, kept, done.iterations, done.seconds)
+
+
+def import_network(
+    file: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    images: ImageSource | None = None,
+    *,
+    format: str | None = None,
+    image_shape: tuple[int, int] | None = None,
+    input_kind: str | None = None,
+    penalty: float | None = None,
+    positive: bool | None = None,
+    limit: int = 500,
+    data_root: Path | None = None,
+    progress: Progress = ignore,
+) -> ImportResult:
+    """Import a network or dictionary of another program as the checkpoint `out`.
+
+    images: images like those it was made for, of which `limit` are used; dictionaries and P-VAEs
+    need them. format: by default recognised (docs/importing.md). image_shape (height, width),
+    input_kind, penalty (alpha, lambda) and positive (the code has no negative values): what the
+    file does not state. No code of the file is executed. Raises FileFormatError, ConversionError,
+    DataError or ConfigError.
+    """
+    kind = None if input_kind is None else imports.input_kind_of(input_kind)
+    given = None if images is None else GivenImages(images, limit, data_root=data_root)
+    options = Options(image_shape, kind, penalty, positive)
+    settings = ImportSettings(format, options, given)
+    return imports.import_network(Path(file), Path(out), settings, progress)
 
 
 def convert(

@@ -1,4 +1,4 @@
-"""The face: ten functions and a few types, lazy, typed, on any network and images."""
+"""The face: twelve functions and a few types, lazy, typed, on any network and images."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from ipvae_snn.errors import BackendError, ConversionError, DataError, FileForma
 
 FUNCTIONS = (
     *("compare", "convert", "energy", "evaluate", "export"),
-    *("load", "map", "run", "save", "train", "verify"),
+    *("import_network", "load", "map", "run", "save", "train", "verify"),
 )
 TYPES = ("FloatNetwork", "ImageSet", "IntegerNetwork", "IpvaeError", "Trace", "TrainingResult")
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "onnx", "numba")

@@ -16,6 +16,7 @@ from ipvae_snn.cli import (
     energy,
     evaluate,
     export,
+    import_network,
     inspect,
     lava,
     map,
@@ -60,6 +61,7 @@ def root(
 
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("import")(import_network.import_network)
 app.command("convert")(convert.convert)
 app.command("export", cls=export.ExportCommand)(export.export)
 app.command("run")(run.run)

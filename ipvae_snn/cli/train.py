@@ -83,6 +83,6 @@ def train(
         f": R2 {result.validation.r2:.3f}, zeros {result.validation.zeros:.3f} on held-out "
         f"images after {result.iterations} iterations in {result.seconds:.0f} s"
     )
-    next_step = f"next: ipvae-snn convert {result.checkpoint} --calibrate {done.trained_on}"
+    next_step = f"next: ipvae-snn convert {result.checkpoint}"
     blocks = (paragraph(Span(str(result.checkpoint), "strong"), figures), paragraph(next_step))
     show(console(), Document("Training", blocks))

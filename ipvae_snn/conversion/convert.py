@@ -308,6 +308,7 @@ def _provenance(
         "ipvae_snn": __version__,
         "checkpoint_sha256": network.source,
         "trained_on": network.trained_on,
+        **{f"imported_{name}": value for name, value in network.imported.items()},
         "calibration_data": calibration.data,
         "calibration_images": str(calibration.images),
         "calibration_steps": str(calibration.steps),

@@ -1,6 +1,7 @@
 """Data sets as the toolkit uses them: rows of pixels with their kind, labels and source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ class ImageSet:
 
     pixels (N, M) float32: in [0, 1] where kind is "unit"; zero-mean and about unit variance
     where it is "standardised". labels (N,) int64 or None. citation: reference to give with
-    results on this data.
+    results on this data. path: of the user's own images, None for a named set or an array.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ImageSet:
     kind: InputKind
     labels: Int64 | None = None
     citation: str = ""
+    path: Path | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and values; raise DataError with the first offending image."""
@@ -71,12 +73,4 @@ class ImageSet:
         if limit < 1:
             raise DataError(f"{self.name}: a limit of {limit} images leaves none; give 1 or more")
         labels = None if self.labels is None else self.labels[:limit]
-        return ImageSet(
-            self.name,
-            self.split,
-            self.pixels[:limit],
-            self.image_shape,
-            self.kind,
-            labels,
-            self.citation,
-        )
+        return replace(self, pixels=self.pixels[:limit], labels=labels)

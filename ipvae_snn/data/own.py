@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -49,9 +49,11 @@ def load_own(path: Path, split: Split, holdout: bool, limit: int | None = None) 
     part, name = Part(split, holdout, limit), path.name or str(path)
     if path.is_dir():
         images = _read_folder(path, part)  # of the part only
-        return from_arrays(images, None, name, Part(split), path)
-    raw = _read_file(path, part)
-    return from_arrays(raw.images, raw.labels, name, part, path)
+        result = from_arrays(images, None, name, Part(split), path)
+    else:
+        raw = _read_file(path, part)
+        result = from_arrays(raw.images, raw.labels, name, part, path)
+    return replace(result, path=path.absolute())
 
 
 def from_arrays(

@@ -16,6 +16,7 @@ from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import Circuit
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import Network, load
+from ipvae_snn.models.training_data import training_data
 
 Mode = Literal["integer", "float"]
 # Images (N, ...) as floats in the network's range, or the name or path of a data set.
@@ -109,12 +110,13 @@ def _training_images(network: FloatNetwork, name: str) -> ImageSet:
     """Return the images on which the network was trained, without a download."""
     trained_on, shape = network.trained_on, network.image_shape
     try:
-        return data.load(trained_on, limit=IMAGES, patch_size=shape[0], download=False)
+        source = training_data(trained_on, network.data_paths)
+        return data.load(source, limit=IMAGES, patch_size=shape[0], download=False)
     except DataError as error:
         raise DataError(
-            f"{name} was trained on {trained_on}, which is not at hand to calibrate its "
-            f"integers; give calibrate= images (N, {shape[0] * shape[1]}), the name of a data set, "
-            "or a folder of data sets in IPVAE_SNN_DATA"
+            f"{name} was trained on {trained_on or 'unknown images'}, which is not at hand to "
+            f"calibrate its integers; give calibrate= images (N, {shape[0] * shape[1]}), the name "
+            "of a data set, or a folder of data sets in IPVAE_SNN_DATA"
         ) from error
 
 

@@ -4,7 +4,8 @@ Both are safetensors files with string metadata; neither is ever read with pickl
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,18 +17,25 @@ from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.float_network import FORMAT, VERSION, load_float_network
-from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.parameters import IterativePoissonVAE, Parameters
+from ipvae_snn.models.training_data import locations
 from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Training data of a network: data set name, kind of pixels and (height, width)."""
+    """Training data of a network: data set name, kind of pixels and (height, width).
+
+    data_path: of the user's own images. imported: for a network from a file of another program,
+    that file's name, SHA-256 and format.
+    """
 
     trained_on: str
     input_kind: InputKind
     image_shape: tuple[int, int]
+    data_path: Path | None = None
+    imported: Mapping[str, str] = field(default_factory=dict)
 
 
 def save_model(
@@ -42,7 +50,18 @@ def save_model(
     log_sigma is stored after its bound, so that a reader needs no more than the formulas. clip:
     the present soft clip, in nats, where training has not yet increased it to config.model.clip.
     """
-    tensors = {name: value.detach().cpu() for name, value in vars(model.view()).items()}
+    save_parameters(path, model.view(), config, origin, clip)
+
+
+def save_parameters(
+    path: Path,
+    parameters: Parameters,
+    config: Config,
+    origin: Origin,
+    clip: float | None = None,
+) -> None:
+    """Write parameters as `save_model` writes those of a module; log_sigma is after its bound."""
+    tensors = {name: value.detach().cpu() for name, value in vars(parameters).items()}
     network = {
         "kind": config.model.kind,
         "updates_per_step": config.model.updates_per_step,
@@ -52,6 +71,8 @@ def save_model(
         "input_kind": origin.input_kind,
         "image_shape": list(origin.image_shape),
         "trained_on": origin.trained_on,
+        **({"data": locations(origin.data_path, path)} if origin.data_path else {}),
+        **({"imported": dict(origin.imported)} if origin.imported else {}),
     }
     metadata = {
         "format": FORMAT,

@@ -7,7 +7,7 @@ training code nor torch.
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
@@ -25,6 +25,7 @@ from ipvae_snn.config.settings import (
 )
 from ipvae_snn.errors import ConversionError, FileFormatError, brief
 from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.models.training_data import candidates
 from ipvae_snn.storage.source_files import MALFORMED
 from ipvae_snn.storage.tensor_files import read_header, read_tensors
 from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
@@ -60,6 +61,8 @@ class FloatNetwork:
     potential u back to u_prior, where its step started; u changes by exp(log_lr) (drive -
     exp(log_bias) - leak (u - u_prior)), softly clipped. kl, training_steps: the form of the KL
     term and the number of steps that it was trained with, which an evaluation reports.
+    data_paths: where the user's own training images may be, the likeliest first. imported: of a
+    network from a file of another program, that file's name, SHA-256 and format.
     """
 
     phi: Float32
@@ -77,13 +80,15 @@ class FloatNetwork:
     leak: float = 0.0
     kl: KlForm = "code"
     training_steps: int = 16
+    data_paths: tuple[str, ...] = ()
+    imported: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return shape and origin without the arrays."""
         height, width = self.image_shape
         return (
             f"FloatNetwork({height}x{width} {self.input_kind} pixels, {self.n_neurons} neurons, "
-            f"trained on {self.trained_on})"
+            f"trained on {self.trained_on or 'unknown images'})"
         )
 
     @property
@@ -130,6 +135,8 @@ def load_float_network(path: Path) -> FloatNetwork:
             image_shape=(whole(height, "height"), whole(width, "width")),
             source=hashlib.sha256(path.read_bytes()).hexdigest(),
             trained_on=text(details["trained_on"], "trained_on"),
+            data_paths=candidates(details.get("data", {}), path),
+            imported={str(k): str(v) for k, v in details.get("imported", {}).items()},
         )
         kind = details.get("kind", KIND)
         config = parse_toml(metadata.get("config", ""))

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from ipvae_snn.arrays import AnyArray
 from ipvae_snn.errors import FileFormatError, brief
+from ipvae_snn.storage import foreign
 from ipvae_snn.storage.source_files import MALFORMED, require_regular
 
 HEADER_LENGTH_BYTES: Final = 8
@@ -84,6 +85,9 @@ def _metadata(path: Path) -> dict[str, str]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     require_regular(path)
+    other = foreign.advice(path)
+    if other is not None:
+        raise FileFormatError(other)
     try:
         with safe_open(path, framework="numpy") as handle:
             yield handle

@@ -18,6 +18,7 @@ from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load_float
+from ipvae_snn.models.training_data import training_data
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.workflows.images import as_split
@@ -124,7 +125,9 @@ def convert(
     written = outputs((out, NETWORK), (report_file, CONVERSION))
     check_outputs(written, (source, calibration.data), overwrite)
     network = load_float(source, "convert")
-    data = network.trained_on if calibration.data is None else calibration.data
+    data = calibration.data
+    if data is None:
+        data = training_data(network.trained_on, network.data_paths)
     split, side = as_split(calibration.split), network.image_shape[0]
     chosen = Selection(split, calibration.images, calibration.data_root, side)
     images = image_set(data, chosen)

@@ -72,6 +72,7 @@ def _checkpoint(path: Path) -> FileContents:
         "image_shape": list(network.image_shape),
         "input": network.input_kind,
         "trained_on": network.trained_on,
+        **({"imported": dict(network.imported)} if network.imported else {}),
         "step_size": math.exp(network.log_lr),
         "updates_per_step": network.updates_per_step,
         "leak": network.leak,

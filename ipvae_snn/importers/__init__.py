@@ -1,0 +1,1 @@
+"""Networks and dictionaries of other programs, read without executing code (docs/importing.md)."""

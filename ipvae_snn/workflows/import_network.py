@@ -1,0 +1,313 @@
+"""Import a network or a dictionary of another program: read, complete, write a checkpoint."""
+
+import hashlib
+import math
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
+from ipvae_snn.config.toml import from_toml, to_toml
+from ipvae_snn.data import registry
+from ipvae_snn.data.base import ImageSet
+from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.errors import ConfigError, FileFormatError
+from ipvae_snn.importers import formats
+from ipvae_snn.importers.draft import Draft, ImageLoader, Options, Source
+from ipvae_snn.importers.step_size import ChosenStep, choose_step
+from ipvae_snn.ir.encode import check_images
+from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.models.checkpoint import Origin, save_parameters
+from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.report.document import Document, Span, number, paragraph, table
+from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.progress import Progress, ignore
+from ipvae_snn.workflows.run import run_float
+
+__all__ = [
+    "GivenImages",
+    "ImportResult",
+    "ImportSettings",
+    "Options",
+    "image_shape_of",
+    "import_network",
+    "input_kind_of",
+]
+
+SHOWN_IMAGES: Final = 100
+SHOWN_STEPS: Final = 64
+KINDS: Final[dict[str, InputKind]] = {"unit": "unit", "standardised": "standardised"}
+_SHAPE: Final = re.compile(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})")
+
+
+@dataclass(frozen=True)
+class GivenImages:
+    """Images like those that a network was made for, and at most how many of them are used."""
+
+    data: ImageSource
+    limit: int = 500
+    split: str = "train"
+    data_root: Path | None = None
+
+    def load(self, n_pixels: int) -> ImageSet:
+        """Return the images; sets of patches are cut in the size of n_pixels pixels."""
+        side = math.isqrt(n_pixels)
+        chosen = Selection(as_split(self.split), self.limit, self.data_root, side)
+        return image_set(self.data, chosen)
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """Format of the file (None: recognised), facts that it leaves out, and images."""
+
+    format: str | None = None
+    options: Options = field(default_factory=Options)
+    images: GivenImages | None = None
+
+
+DEFAULT: Final = ImportSettings()
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """The imported network, its file, and how it came about.
+
+    gain: loop gain at which the step size was chosen, None if the file states the step size.
+    lasso_r2, r2: mean R2 of the lasso and of the network on images, None without images or lasso.
+    """
+
+    network: FloatNetwork
+    out: Path
+    remarks: tuple[str, ...]
+    gain: float | None = None
+    lasso_r2: float | None = None
+    r2: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        network = self.network
+        return {
+            "out": str(self.out),
+            "imported": dict(network.imported),
+            "pixels": network.n_pixels,
+            "neurons": network.n_neurons,
+            "image_shape": list(network.image_shape),
+            "input": network.input_kind,
+            "trained_on": network.trained_on,
+            "step_size": math.exp(network.log_lr),
+            "loop_gain": self.gain,
+            "r2_lasso": self.lasso_r2,
+            "r2": self.r2,
+            "remarks": list(self.remarks),
+        }
+
+    def document(self) -> Document:
+        """Return one table, the remarks, and the command that converts the network."""
+        network, source = self.network, self.network.imported
+        height, width = network.image_shape
+        chosen = "" if self.gain is None else f", chosen: loop gain {self.gain:.2f}"
+        rows = [
+            ("file", source["file"]),
+            ("format", formats.FORMATS[source["format"]].summary),
+            (
+                "network",
+                f"{network.n_neurons} neurons, {height}x{width} {network.input_kind} pixels",
+            ),
+            ("trained on", network.trained_on or "unknown"),
+            ("step size", f"{math.exp(network.log_lr):.4g}{chosen}"),
+        ]
+        if self.lasso_r2 is not None:
+            rows.append(("R2 of the lasso", number(self.lasso_r2)))
+        if self.r2 is not None:
+            rows.append((f"R2 at step {SHOWN_STEPS}", number(self.r2)))
+        known = network.trained_on or network.data_paths
+        calibrate = "" if known else " --calibrate IMAGES"
+        written = paragraph(
+            Span(str(self.out), "strong"),
+            f" written; next: ipvae-snn convert {self.out}{calibrate}",
+        )
+        remarks = (paragraph(remark) for remark in self.remarks)
+        title = f"{self.out}: imported network"
+        return Document(title, (table(title, ("", "value"), rows, text=True), *remarks, written))
+
+
+def image_shape_of(text: str) -> tuple[int, int]:
+    """Return (height, width) of a text such as 28x28; raise ConfigError for another."""
+    found = _SHAPE.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(f"an image shape of {text[:80]!r} is not known; give HEIGHTxWIDTH: 28x28")
+    return int(found[1]), int(found[2])
+
+
+def input_kind_of(text: str) -> InputKind:
+    """Return the kind of pixels called `text`; raise ConfigError for another."""
+    if text not in KINDS:
+        raise ConfigError(
+            f"an input of {text[:80]!r} is not known; give unit (pixels in [0, 1]) or standardised "
+            "(zero mean, unit variance)"
+        )
+    return KINDS[text]
+
+
+def import_network(
+    file: Path,
+    out: Path,
+    settings: ImportSettings = DEFAULT,
+    progress: Progress = ignore,
+) -> ImportResult:
+    """Read a network or dictionary of another program and write it as a checkpoint to `out`.
+
+    No code of the file is executed. Raises FileFormatError for a file that cannot be read,
+    ConversionError for a network that an iP-VAE cannot express, DataError for images that are
+    missing or do not fit, ConfigError for facts that are missing or contradict the file.
+    """
+    if out.exists() and file.exists() and out.samefile(file):
+        raise FileFormatError(f"{out}: is the file to import; write the checkpoint to another path")
+    progress(f"reading {file}", 0, 0)
+    loader = None if settings.images is None else _once(settings.images)
+    name, draft = formats.read(Source(file, settings.options, loader), settings.format)
+    imported = {
+        "file": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "format": name,
+    }
+    images = None if loader is None else loader(draft.n_pixels)
+    network = _completed(file, draft, settings.options, images)
+    if images is not None:
+        shape, kind = network.image_shape, network.input_kind
+        check_images(shape, kind, images.pixels, images.kind, images.name)
+    chosen: ChosenStep | None = None
+    if draft.log_lr is None:
+        needed = Source(file, load_images=loader).images(draft.n_pixels, "a stable step size")
+        progress("choosing a stable step size", 0, 0)
+        chosen = choose_step(network, needed)
+        network = chosen.network
+    _save(out, network, draft, imported, images)
+    network = load_float_network(out)
+    result = ImportResult(network, out, draft.remarks, None if chosen is None else chosen.gain)
+    if images is None:
+        return result
+    shown = run_float(network, images.first(SHOWN_IMAGES), RunRequest(SHOWN_STEPS, 0))
+    lasso = None if math.isnan(draft.lasso_r2) else draft.lasso_r2
+    return replace(result, r2=shown.quality.mean, lasso_r2=lasso)
+
+
+def _once(given: GivenImages) -> ImageLoader:
+    """Return a loader that reads the images at its first call only."""
+    loaded: dict[int, ImageSet] = {}
+
+    def load(n_pixels: int) -> ImageSet:
+        if n_pixels not in loaded:
+            loaded[n_pixels] = given.load(n_pixels)
+        return loaded[n_pixels]
+
+    return load
+
+
+def _completed(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> FloatNetwork:
+    """Return the network with image shape and kind of the file, the options or the images."""
+    shape = _image_shape(file, draft, options, images)
+    kind = _input_kind(file, draft, options, images)
+    return FloatNetwork(
+        phi=draft.phi,
+        log_sigma=draft.log_sigma,
+        u0=draft.u0,
+        log_bias=draft.log_bias,
+        log_lr=0.0 if draft.log_lr is None else draft.log_lr,
+        clip=draft.clip,
+        floor=draft.floor,
+        input_kind=kind,
+        image_shape=shape,
+        source="",
+        trained_on=_training_set(draft, images) or ("" if images is None else images.name),
+        updates_per_step=draft.updates_per_step,
+        leak=draft.leak,
+        training_steps=draft.training_steps,
+    )
+
+
+def _training_set(draft: Draft, images: ImageSet | None) -> str:
+    """Return the data set that the file states, unless it is unknown here and images are named."""
+    known = images is None or draft.trained_on in {source.name for source in registry.names()}
+    return draft.trained_on if known else ""
+
+
+def _image_shape(
+    file: Path, draft: Draft, options: Options, images: ImageSet | None
+) -> tuple[int, int]:
+    given, stated = options.image_shape, draft.image_shape
+    if given is not None and math.prod(given) != draft.n_pixels:
+        height, width = given
+        raise ConfigError(
+            f"{file}: holds a dictionary of {draft.n_pixels} pixels, but --image-shape "
+            f"{height}x{width} has {height * width}; give HEIGHTxWIDTH of {draft.n_pixels} pixels"
+        )
+    if given is not None and stated is not None and given != stated:
+        raise ConfigError(
+            f"{file}: is for images of {stated[0]}x{stated[1]}, but --image-shape is "
+            f"{given[0]}x{given[1]}; leave --image-shape out"
+        )
+    shape = given or stated or (None if images is None else images.image_shape)
+    if shape is None:
+        side = math.isqrt(draft.n_pixels)
+        example = f"{side}x{side}" if side * side == draft.n_pixels else "HEIGHTxWIDTH"
+        raise ConfigError(
+            f"{file}: does not say how its {draft.n_pixels} pixels form an image; give "
+            f"--image-shape, such as {example}, or images with --data"
+        )
+    return shape
+
+
+def _input_kind(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> InputKind:
+    given, stated = options.input_kind, draft.input_kind
+    if given is not None and stated is not None and given != stated:
+        raise ConfigError(
+            f"{file}: takes {stated} pixels, but --input is {given}; leave --input out"
+        )
+    kind = given or stated or (None if images is None else images.kind)
+    if kind is None:
+        raise ConfigError(
+            f"{file}: does not say which pixels it takes; give --input unit (in [0, 1]) or --input "
+            "standardised (zero mean, unit variance), or images with --data"
+        )
+    return kind
+
+
+def _save(
+    out: Path,
+    network: FloatNetwork,
+    draft: Draft,
+    imported: dict[str, str],
+    images: ImageSet | None,
+) -> None:
+    own = None if images is None or _training_set(draft, images) else images.path
+    parameters = Parameters(
+        phi=torch.from_numpy(network.phi),
+        log_sigma=torch.from_numpy(network.log_sigma[None]),
+        u0=torch.from_numpy(network.u0[None]),
+        log_bias=torch.from_numpy(network.log_bias[None]),
+        log_lr=torch.from_numpy(np.array(network.log_lr, np.float32)),
+    )
+    origin = Origin(network.trained_on, network.input_kind, network.image_shape, own, imported)
+    save_parameters(out, parameters, _config(network, draft), origin, network.clip)
+
+
+def _config(network: FloatNetwork, draft: Draft) -> Config:
+    """Return settings from which training can start, and that state the network's dynamics."""
+    model = ModelConfig(
+        n_latents=network.n_neurons,
+        clip=network.clip,
+        floor=network.floor,
+        log_sigma_limit=draft.log_sigma_limit,
+        updates_per_step=network.updates_per_step,
+        leak=network.leak,
+    )
+    train = TrainConfig(steps=draft.training_steps, beta=draft.beta)
+    config = Config(model, train, DataConfig(name=network.trained_on or DataConfig().name))
+    return from_toml(to_toml(config), "the imported network")  # checks every limit

@@ -1,0 +1,87 @@
+"""`import` on the command line, and what other commands say to files that are only for it."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from foreign_files import blobs, patterns, write_ip_vae
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_from_a_dictionary_to_equal_counts(run: Run, tmp_path: Path) -> None:
+    photos, file = tmp_path / "photos.npy", tmp_path / "components.npy"
+    np.save(photos, blobs())
+    np.save(file, patterns())
+    model, net = tmp_path / "model.safetensors", tmp_path / "net.safetensors"
+    given = ("--format", "scikit-learn", "--penalty", 0.02, "--positive", "--data", photos)
+    code, out, err = run("import", file, "--out", model, *given)
+    assert (code, err) == (0, "")
+    assert "next: ipvae-snn convert" in out.replace("\n", " ")
+    code, out, _ = run("convert", model, "--images", 40, "--steps", 8, "--out", net, "--json")
+    assert code == 0
+    assert json.loads(out)["network"] == str(net)
+    verify = ("--backends", "compiled,torch", "--limit", 4, "--steps", 6, "--json")
+    code, out, _ = run("verify", net, "--data", photos, *verify)
+    assert code == 0
+    code, out, _ = run("inspect", model)
+    assert code == 0
+    assert "imported.format" in out
+    assert "imported.sha256" in out
+
+
+def test_facts_that_the_file_leaves_out(run: Run, tmp_path: Path) -> None:
+    file, out = write_ip_vae(tmp_path, dataset=""), tmp_path / "m.safetensors"
+    for given, message in (
+        ((), "does not say how its 16 pixels form an image; give --image-shape, such as 4x4"),
+        (("--image-shape", "4by4"), "an image shape of '4by4' is not known; give HEIGHTxWIDTH"),
+        (("--image-shape", "0x16"), "an image shape of '0x16' is not known"),
+        (("--image-shape", "4x4", "--input", "grey"), "an input of 'grey' is not known; give uni"),
+        (("--format", "onnx"), "there is no format 'onnx'"),
+    ):
+        code, printed, err = run("import", file, "--out", out, *given)
+        assert (code, printed) == (1, "")
+        assert err.count("\n") == 1
+        assert message in err
+        assert not out.exists()
+    facts = ("--image-shape", "4x4", "--input", "unit", "--json")
+    code, printed, _ = run("import", file, "--out", out, *facts)
+    assert code == 0
+    result = json.loads(printed)
+    assert (result["image_shape"], result["input"], result["loop_gain"]) == ([4, 4], "unit", None)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "--data", "digits"),
+        ("convert",),
+        ("evaluate", "--data", "digits"),
+        ("inspect",),
+        ("verify", "--data", "digits"),
+        ("map",),
+        ("energy", "--data", "digits"),
+        ("export", "--target", "onnx", "--out", "out"),
+    ],
+)
+def test_other_commands_point_to_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_ip_vae(tmp_path / "theirs")
+    code, out, err = run(command[0], path, *command[1:])
+    assert (code, out) == (1, "")
+    assert err == (
+        f"ipvae-snn: error: {path}: a PyTorch file, which this command does not read; if it holds "
+        f"a network, make a checkpoint of it: ipvae-snn import {path} --out model.safetensors\n"
+    )
+    path.write_bytes(pickle.dumps({"a": 1}))
+    code, out, err = run(command[0], path, *command[1:])
+    assert (code, out) == (1, "")
+    assert "a pickle of Python objects, which is never loaded" in err
+    assert err.count("\n") == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["theirs"]
