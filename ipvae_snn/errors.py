@@ -13,6 +13,10 @@ class DataError(IpvaeError):
     """Images are missing, of the wrong size, not finite or out of range."""
 
 
+class DataWarning(UserWarning):
+    """Images can be read in two ways; the warning says which one was taken."""
+
+
 class FileFormatError(IpvaeError):
     """A file is missing, truncated, foreign, or of a newer version."""
 

@@ -3,6 +3,10 @@
 import errno
 import os
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import typer
 
@@ -24,7 +28,7 @@ from ipvae_snn.cli import (
     train,
     verify,
 )
-from ipvae_snn.errors import IpvaeError
+from ipvae_snn.errors import DataWarning, IpvaeError
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
@@ -74,6 +78,7 @@ app.add_typer(lava.app, name="lava")
 
 def main() -> None:
     """Run the command line; exit 0 on success, 1 for a reported error, 2 for wrong usage."""
+    warnings.showwarning = partial(_show_warning, warnings.showwarning)
     try:
         app()
     except IpvaeError as error:
@@ -86,6 +91,16 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _show_warning(
+    otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any
+) -> None:
+    """Show a warning about the user's images as one line; others as Python shows them."""
+    if issubclass(category, DataWarning):
+        typer.echo(f"ipvae-snn: warning: {message}", err=True)
+    else:
+        otherwise(message, category, *place)
 
 
 def _fail(message: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -12,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ipvae_snn.report.document import Document
+from ipvae_snn.report.document import Document, paragraph
 from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console, show
 
@@ -40,6 +41,11 @@ def deliver(result: Result, as_json: bool) -> None:
         emit_json(result.as_json())
     else:
         show(console(), result.document())
+
+
+def say(screen: Console, text: str) -> None:
+    """Print a line of plain text, whose brackets are no markup."""
+    show(screen, Document("", (paragraph(text),)))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ipvae_snn.cli.options import DATA_HELP, DataRootOption, JsonOption
+from ipvae_snn.cli.rendering import bar, say
 from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console
 
@@ -20,8 +21,32 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Packaged settings: demo, patches, mnist, digits, images. "
-            "Default: those for the data set, else images."
+            help="Packaged settings: demo, patches, mnist, digits, photographs, images. "
+            "Default: those for the data set, photographs with --patches, else images."
+        ),
+    ] = None,
+    patches: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Cut whitened patches of so many pixels at a side from photographs of any size; "
+            "whole photographs are held out. Short for --set data.patches=PIXELS.",
+        ),
+    ] = None,
+    whiten: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Before patches are cut: olshausen (default), or none; short for --set "
+            "data.whiten=NAME.",
+        ),
+    ] = None,
+    white: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Stored value that is white, such as 16 or 4095, where it is not that of the "
+            "number type; short for --set data.white=VALUE.",
         ),
     ] = None,
     overrides: Annotated[
@@ -59,20 +84,30 @@ def train(
     from ipvae_snn.workflows import train as workflow
 
     settings = workflow.SettingsChoice(
-        config, preset, tuple(overrides or ()), data, device, quantise_aware
+        config,
+        preset,
+        tuple(overrides or ()),
+        data,
+        device,
+        quantise_aware,
+        workflow.OwnImages(patches, whiten, white),
     )
     extras = workflow.Extras(resume, start_from, tensorboard)
     display = partial(workflow.training_bar, console(quiet=as_json))
-    done = workflow.train_network(settings.resolve(), out, data_root, extras, display)
+    screen = console(quiet=as_json)
+    reading = workflow.Reading(partial(bar, as_json), partial(say, screen))
+    done = workflow.train_network(settings.resolve(), out, data_root, extras, display, reading)
     if not done.leads:
         return
     if as_json:
         emit_json(done.as_json())
         return
-    result, screen = done.result, console()
+    result = done.result
     screen.print(
         f"[bold]{result.checkpoint}[/]: R2 {result.validation.r2:.3f}, zeros "
         f"{result.validation.zeros:.3f} on held-out "
         f"images after {result.iterations} iterations in {result.seconds:.0f} s"
     )
+    if done.advice is not None:
+        say(screen, done.advice)
     screen.print(f"next: ipvae-snn convert {result.checkpoint} --calibrate {done.trained_on}")

@@ -1,11 +1,12 @@
 """Data sets as the toolkit uses them: rows of pixels with their kind, labels and source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Int64
+from ipvae_snn.arrays import Bool, Float32, Int64
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.parts import InputKind
 
@@ -18,7 +19,8 @@ class ImageSet:
 
     pixels (N, M) float32: in [0, 1] where kind is "unit"; zero-mean and about unit variance
     where it is "standardised". labels (N,) int64 or None. citation: reference to give with
-    results on this data.
+    results on this data. preparation: what was done to a user's own images, None for plain ones.
+    remarks: lines for the user about the files read.
     """
 
     name: str
@@ -28,6 +30,8 @@ class ImageSet:
     kind: InputKind
     labels: Int64 | None = None
     citation: str = ""
+    preparation: Preparation | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shapes and values; raise DataError with the first offending image."""
@@ -70,13 +74,9 @@ class ImageSet:
             return self
         if limit < 1:
             raise DataError(f"{self.name}: a limit of {limit} images leaves none; give 1 or more")
-        labels = None if self.labels is None else self.labels[:limit]
-        return ImageSet(
-            self.name,
-            self.split,
-            self.pixels[:limit],
-            self.image_shape,
-            self.kind,
-            labels,
-            self.citation,
-        )
+        return self.where(slice(limit))
+
+    def where(self, chosen: slice | Bool) -> "ImageSet":
+        """Return the chosen images."""
+        labels = None if self.labels is None else self.labels[chosen]
+        return replace(self, pixels=self.pixels[chosen], labels=labels)

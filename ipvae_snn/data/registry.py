@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data.base import ImageSet, Split
-from ipvae_snn.data.request import Request, resolve_download, resolve_root
+from ipvae_snn.data.own_request import OwnRequest
+from ipvae_snn.data.request import Report, Request, resolve_download, resolve_root, silent
 from ipvae_snn.errors import DataError
 
 Loader = Callable[[Request], ImageSet]
@@ -134,6 +136,8 @@ def load(
     *,
     download: bool | None = None,
     holdout: bool = False,
+    preparation: Preparation | None = None,
+    report: Report = silent,
 ) -> ImageSet:
     """Load a named data set, or the user's own .npy file, .npz file or folder of images.
 
@@ -143,7 +147,9 @@ def load(
     is 1; for None, only if no data root is given. limit keeps the first images. patch_size
     (pixels), n_patches and seed (drawing positions) apply to `natural` and `vanhateren` only. A
     user's own images are all returned for either split, unless holdout is set: then every tenth
-    image is "test" and the others are "train".
+    image is "test" and the others are "train". preparation applies to the user's own images only:
+    photographs are cut into patches, of which each split has its own photographs. report receives
+    the progress of reading them.
 
     Raises DataError (one line) for unknown names, missing or damaged files and impossible values.
     """
@@ -156,7 +162,8 @@ def load(
     known = {source.name: source for source in _SOURCES}
     source = known.get(name_or_path)
     if source is None:
-        return _load_own(name_or_path, split, limit, holdout, tuple(known))
+        own = OwnRequest(split, holdout, preparation or Preparation(), report)
+        return _load_own(name_or_path, own, tuple(known)).first(limit)
     root = resolve_root(data_root)
     request = Request(
         name=source.name,
@@ -172,9 +179,12 @@ def load(
     return source.resolve()(request).first(limit)
 
 
-def _load_own(
-    text: str, split: Split, limit: int | None, holdout: bool, known: tuple[str, ...]
-) -> ImageSet:
+def is_named(text: str) -> bool:
+    """Return whether `text` is the name of a data set, and no path."""
+    return any(source.name == text for source in _SOURCES)
+
+
+def _load_own(text: str, request: OwnRequest, known: tuple[str, ...]) -> ImageSet:
     path = Path(text).expanduser()
     if not text or not path.exists():
         close = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1)
@@ -186,4 +196,4 @@ def _load_own(
     # Imported here, since it imports Pillow, which a list of names does not need.
     from ipvae_snn.data.own import load_own
 
-    return load_own(path, split, holdout).first(limit)
+    return load_own(path, request)

@@ -11,11 +11,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.models.float_network import FORMAT, VERSION, load_float_network
+from ipvae_snn.models.float_network import FORMAT, PREPARATION, VERSION, load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE
 from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
@@ -23,11 +24,15 @@ from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
 
 @dataclass(frozen=True)
 class Origin:
-    """Training data of a network: data set name, kind of pixels and (height, width)."""
+    """Training data of a network: data set name, kind of pixels and (height, width).
+
+    preparation: what was done to a user's own images, None for plain ones.
+    """
 
     trained_on: str
     input_kind: InputKind
     image_shape: tuple[int, int]
+    preparation: Preparation | None = None
 
 
 def save_model(
@@ -53,6 +58,8 @@ def save_model(
         "image_shape": list(origin.image_shape),
         "trained_on": origin.trained_on,
     }
+    if origin.preparation is not None:
+        network[PREPARATION] = origin.preparation.as_text()
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),

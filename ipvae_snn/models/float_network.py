@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from ipvae_snn.arrays import Float32
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.renamed import old_dynamics
 from ipvae_snn.config.settings import MAX_UPDATES_PER_STEP, KlForm
 from ipvae_snn.errors import ConversionError, FileFormatError
@@ -31,6 +32,7 @@ else:
 FORMAT: Final = "ipvae-snn/checkpoint"
 VERSION: Final = 2  # version 1 had the dynamics in its config only
 KIND: Final = "poisson"
+PREPARATION: Final = "preparation"  # of a user's own images, among the network's details
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +48,7 @@ class FloatNetwork:
     potential u back to u_prior, where its step started; u changes by exp(log_lr) (drive -
     exp(log_bias) - leak (u - u_prior)), softly clipped. kl, training_steps: the form of the KL
     term and the number of steps that it was trained with, which an evaluation reports.
+    preparation: what was done to the user's own images that it was trained on, None for plain ones.
     """
 
     phi: Float32
@@ -63,6 +66,7 @@ class FloatNetwork:
     leak: float = 0.0
     kl: KlForm = "code"
     training_steps: int = 16
+    preparation: Preparation | None = None
 
     def __repr__(self) -> str:
         """Return shape and origin without the arrays."""
@@ -118,6 +122,9 @@ def load_float_network(path: Path) -> FloatNetwork:
             source=hashlib.sha256(path.read_bytes()).hexdigest(),
             trained_on=str(details["trained_on"]),
         )
+        if PREPARATION in details:
+            prepared = Preparation.from_text(str(details[PREPARATION]), str(path))
+            network = replace(network, preparation=prepared)
         kind = details.get("kind", KIND)
         config = tomllib.loads(metadata.get("config", ""))
         network = replace(

@@ -105,8 +105,11 @@ def test_a_tenth_is_held_out_where_asked() -> None:
         (None, "images of type NoneType are not understood"),
         ([], "list: yields no image"),
         ([LEVELS[0], LEVELS[0, :3]], "list: yields images of shapes (3, 4), (6, 4); give images"),
-        (np.zeros((2, 3, 4, 5), np.uint8), "images: an array of shape (2, 3, 4, 5); give (N, "),
-        (np.zeros((2, 3, 4), int), "images: pixels of type int64; give uint8"),
+        (np.zeros((2, 4, 4, 5), np.uint8), "images: an array of shape (2, 4, 4, 5); give (N, "),
+        (
+            np.zeros((2, 3, 4), int),
+            "images: pixels of type int64 from 0 to 0, and no value is known to be white",
+        ),
         (np.full((2, 3, 4), np.nan), "images: image 0 holds NaN or infinite pixels"),
         ("digit", "'digit' is neither a data set nor an existing path; did you mean digits?"),
         ([object()], "list: an array of shape (1,); give (N, height, width)"),
