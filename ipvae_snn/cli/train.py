@@ -104,7 +104,8 @@ def train(
         return
     result = done.result
     screen.print(
-        f"[bold]{result.checkpoint}[/]: R2 {result.validation.r2:.3f}, zeros "
+        f"[bold]{result.checkpoint}[/]: R2 {result.validation.r2:.3f} (median "
+        f"{result.validation.r2_median:.3f}, pooled {result.validation.r2_pooled:.3f}), zeros "
         f"{result.validation.zeros:.3f} on held-out "
         f"images after {result.iterations} iterations in {result.seconds:.0f} s"
     )

@@ -56,7 +56,9 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
     The orientation that a camera wrote is applied; colour becomes luminance. Raises DataError
     naming the file if it is damaged, foreign, in an unknown pixel mode, or too large when decoded.
     """
-    with _opened(path, str(path)) as image:
+    # A stream, not the path: Pillow 13 reads a turned TIFF's rows at a wrong width if it maps the
+    # file.
+    with _stream(path) as stream, _opened(stream, str(path)) as image:
         count = 1 if image.format in _ONE_PICTURE else getattr(image, "n_frames", 1)
         needed = count * image.width * image.height
         if needed > MAX_BYTES:
@@ -100,6 +102,17 @@ def frame_of(image: Image.Image, subject: str) -> Frame:
             "colour"
         )
     return decode(image, subject)
+
+
+@contextmanager
+def _stream(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading; DataError if that fails."""
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); fix or remove it") from error
+    with stream:
+        yield stream
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def test_a_tenth_is_held_out_where_asked() -> None:
         (np.zeros((2, 4, 4, 5), np.uint8), "images: an array of shape (2, 4, 4, 5); give (N, "),
         (
             np.zeros((2, 3, 4), int),
-            "images: pixels of type int64 from 0 to 0, and no value is known to be white",
+            "images: pixels of type int64 from 0 to 0, and no value is known",
         ),
         (np.full((2, 3, 4), np.nan), "images: image 0 holds NaN or infinite pixels"),
         ("digit", "'digit' is neither a data set nor an existing path; did you mean digits?"),

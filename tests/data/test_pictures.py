@@ -101,7 +101,7 @@ def test_previews_in_a_jpeg_are_not_images(tmp_path):
     assert frame.values.shape == GREY.shape
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "deep.tif"])
 @pytest.mark.parametrize(
     ("orientation", "turned"),
     [
@@ -117,6 +117,7 @@ def test_orientation_of_the_camera_is_applied(tmp_path, suffix, orientation, tur
     exif[0x0112] = orientation
     path = tmp_path / f"a.{suffix}"
     lossy = {"quality": 100} if suffix in ("jpg", "webp") else {}
+    ramp = ramp.astype(np.uint16) if suffix == "deep.tif" else ramp
     Image.fromarray(ramp).transpose(turned).save(path, exif=exif, **lossy)
     (frame,) = read_frames(path)
     assert frame.values.shape == ramp.shape
@@ -183,9 +184,7 @@ def test_float_tiff(tmp_path):
 def test_wide_tiff_does_not_say_what_is_white(tmp_path):
     Image.fromarray(GREY.astype(np.int32)).save(tmp_path / "a.tif")
     assert read_frames(tmp_path / "a.tif")[0].white is None
-    with pytest.raises(
-        DataError, match=r"a\.tif: pixels of type int32 .*say which, as --white 255"
-    ):
+    with pytest.raises(DataError, match=r"a\.tif: pixels of type int32 .*as --white 255"):
         load(str(tmp_path))
 
 
@@ -244,10 +243,10 @@ def test_damage_is_one_line_that_names_the_file(tmp_path, suffix, changes, kept)
         if data:
             data[place % len(data)] = value
     Path(path).write_bytes(data)
+    message = ""
     try:
-        frames = read_frames(path)
+        assert all(frame.values.ndim == 2 for frame in read_frames(path))
     except DataError as error:
-        assert str(error).startswith(str(path))
-        assert "\n" not in str(error)
-    else:
-        assert all(frame.values.ndim == 2 for frame in frames)
+        message = str(error)
+    assert not message or message.startswith(str(path))
+    assert "\n" not in message
