@@ -78,7 +78,7 @@ app.add_typer(lava.app, name="lava")
 
 def main() -> None:
     """Run the command line; exit 0 on success, 1 for a reported error, 2 for wrong usage."""
-    warnings.showwarning = partial(_show_warning, warnings.showwarning)
+    warnings.showwarning = partial(_show_warning, warnings.showwarning, set())
     try:
         app()
     except IpvaeError as error:
@@ -94,13 +94,18 @@ def main() -> None:
 
 
 def _show_warning(
-    otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any
+    otherwise: Callable[..., None],
+    shown: set[str],
+    message: Warning | str,
+    category: type[Warning],
+    *place: Any,
 ) -> None:
-    """Show a warning about the user's images as one line; others as Python shows them."""
-    if issubclass(category, DataWarning):
-        typer.echo(f"ipvae-snn: warning: {message}", err=True)
-    else:
+    """Show a warning about the user's images as one line, once; others as Python shows them."""
+    if not issubclass(category, DataWarning):
         otherwise(message, category, *place)
+    elif str(message) not in shown:
+        shown.add(str(message))
+        typer.echo(f"ipvae-snn: warning: {message}", err=True)
 
 
 def _fail(message: str) -> None:

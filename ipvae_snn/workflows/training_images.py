@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ipvae_snn.config import toml
-from ipvae_snn.config.settings import Config
+from ipvae_snn.config.settings import Config, DataConfig
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.data.registry import is_named
@@ -38,11 +38,8 @@ def training_images(
     """
     settings = config.data
     size = settings.patches
-    if isinstance(source, str) and is_named(source) and size and source not in toml.PATCH_SETS:
-        raise DataError(
-            f"{source}: a named set, of which no patches of {size}x{size} are cut; leave out "
-            "--patches (data.patches), or give a folder of photographs"
-        )
+    if isinstance(source, str) and is_named(source):
+        _check_named(source, settings)
     chosen = Selection(
         "train", settings.limit or None, data_root, size or 16, True, settings.preparation, report
     )
@@ -52,6 +49,21 @@ def training_images(
     prepared = seen.preparation or settings.preparation
     held_out = image_set(source, replace(chosen, split="test", limit=limit, preparation=prepared))
     return seen, held_out
+
+
+def _check_named(name: str, settings: DataConfig) -> None:
+    """Raise DataError where a named set, which has its own treatment, is asked for another."""
+    size = settings.patches
+    if size and name not in toml.PATCH_SETS:
+        raise DataError(
+            f"{name}: a named set, of which no patches of {size}x{size} are cut; leave out "
+            "--patches (data.patches), or give a folder of photographs"
+        )
+    if settings.white or settings.whiten != DataConfig().whiten:
+        raise DataError(
+            f"{name}: a named set, which is read and whitened in its own way; leave out --white "
+            f"({settings.white:g}) and --whiten ({settings.whiten}), which are for your own images"
+        )
 
 
 def _check_size(images: ImageSet) -> None:

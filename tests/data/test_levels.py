@@ -40,8 +40,8 @@ def test_values_of_another_scale_are_refused_with_the_likely_one(dtype, high, wh
     rows = np.array([[0, 0], [high, 0], [0, 0]], dtype)
     with fails(
         f"a.npy: image 1: the largest value of all is {high}, nearly black where {full} is white; "
-        f"give the white one with --white {white} (data.white), or floats in [0, 1]; --white "
-        f"{full} if they are that dark"
+        f"divide by {white} and save floats in [0, 1], or train with --white {white} (data.white; "
+        f"{full} if they are that dark)"
     ):
         of(rows)
     np.testing.assert_array_equal(of(rows, white).pixels.max(), np.float32(high / white))

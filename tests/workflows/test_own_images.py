@@ -129,6 +129,13 @@ def test_named_sets_are_not_cut():
         training_images.load_training_data(config, None)
 
 
+@pytest.mark.parametrize("own", [OwnImages(white=16), OwnImages(whiten="none")])
+def test_named_sets_keep_their_treatment(own):
+    config = SettingsChoice(data="digits", own=own).resolve()
+    with pytest.raises(DataError, match=r"^digits: a named set, which is read and whitened in"):
+        training_images.load_training_data(config, None)
+
+
 def test_large_whole_images_are_refused_at_once(tmp_path):
     for index in range(9):
         Image.new("L", (1280, 1000), 20 * index + 60).save(tmp_path / f"{index}.png")
