@@ -97,7 +97,7 @@ class Report:
             (
                 *blocks,
                 *pictures,
-                paragraph(f"{self.seconds:.1f} s, {pace}; data: {result.citation}"),
+                paragraph(f"{self.seconds:.1f} s, {pace}; data: {result.citation or result.data}"),
             ),
         )
 

@@ -10,6 +10,7 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.data.registry import is_named
 from ipvae_snn.data.request import Report, silent
+from ipvae_snn.data.whitening import BORDER
 from ipvae_snn.errors import DataError
 from ipvae_snn.training.train import TrainResult
 
@@ -18,6 +19,7 @@ MOST_PIXELS: Final = 256 * 256
 # Beyond these, one image is probably a photograph, and patches of it are the usual training set.
 LARGE_SIDE: Final = 64
 FEW_IMAGES: Final = 100
+LEAST_CUT: Final = 16 + 2 * BORDER  # pixels at a side that whitened patches of 16x16 need
 ADVICE: Final = "natural images? cut whitened patches: --patches 16"
 
 
@@ -77,19 +79,23 @@ def _check_size(images: ImageSet) -> None:
 
 def advice_on(images: ImageSet) -> str | None:
     """Return a hint for images that are large or few, as a user's photographs are; else None."""
-    if images.citation or images.kind != "unit" or images.preparation is not None:
-        return None
     height, width = images.image_shape
-    if max(height, width) <= LARGE_SIDE and len(images) >= FEW_IMAGES:
+    ordinary = max(height, width) <= LARGE_SIDE and len(images) >= FEW_IMAGES
+    if images.citation or images.kind != "unit" or _is_cut(images) or ordinary:
         return None
-    return f"{images.name}: {len(images)} images of {height}x{width} to train on; {ADVICE}"
+    advice = ADVICE if min(height, width) >= LEAST_CUT else "more images make a better network"
+    return f"{images.name}: {len(images)} images of {height}x{width} to train on; {advice}"
+
+
+def _is_cut(images: ImageSet) -> bool:
+    return images.preparation is not None and images.preparation.patches > 0
 
 
 def advice_after(result: TrainResult, images: ImageSet) -> str | None:
     """Return what to try if R2 ended below 0, None if it did not."""
     if result.validation.r2 >= 0:
         return None
-    own = not images.citation and images.preparation is None
+    own = not (images.citation or _is_cut(images)) and min(images.image_shape) >= LEAST_CUT
     return f"R2 {result.validation.r2:.3f} is worse than the mean image" + (
         f"; {ADVICE}" if own else "; train longer, or lower train.beta"
     )

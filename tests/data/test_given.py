@@ -119,3 +119,16 @@ def test_all_else_is_one_clear_line(source: Any, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         image_set(source)
     assert "\n" not in str(caught.value)
+
+
+def test_pictures_of_a_dataset_are_seen_as_they_look() -> None:
+    # Ten colours of a palette are not the levels 0 to 9.
+    paletted = [Image.fromarray(image).convert("P", colors=16) for image in LEVELS[:3]]
+    transparent = Image.new("RGBA", (4, 6), (0, 0, 0, 0))
+    transparent.putpixel((1, 2), (0, 0, 0, 255))
+    shown = image_set([*paletted, transparent]).pixels
+    for pixels, picture in zip(shown, paletted, strict=False):
+        grey = np.asarray(picture.convert("L")) / np.float32(255)
+        np.testing.assert_array_equal(pixels, grey.reshape(-1))
+    assert (shown[3] == 0).sum() == 1
+    assert (shown[3] == 1).sum() == 23
