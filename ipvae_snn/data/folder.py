@@ -49,8 +49,8 @@ def listing(folder: Path) -> Listing:
         raise DataError(f"{folder}: holds no image file ({', '.join(sorted(READABLE))})")
     everything = [*here, *(path for paths in inside.values() for path in paths)]
     labels: tuple[int, ...] | None
-    remarks = _left_out([p for p in everything if not _is_readable(p)])
     table = folder / LABELS_FILE
+    remarks = _left_out([p for p in everything if not _is_readable(p) and p != table])
     if table.is_file():
         labels, names = _read_labels(table, folder, files)
     else:
@@ -81,10 +81,8 @@ def _all_below(folder: Path) -> list[Path]:
 
 
 def _left_out(others: Sequence[Path]) -> tuple[str, ...]:
-    names = [path.name for path in others if path.name != LABELS_FILE]
-    if not names:
-        return ()
-    return (f"left out, no pictures: {_some(names)}",)
+    names = [path.name for path in others]
+    return (f"left out, no pictures: {_some(names)}",) if names else ()
 
 
 def _some(names: Sequence[str], shown: int = _SHOWN) -> str:

@@ -93,6 +93,15 @@ def test_table_that_is_no_text(tmp_path):
         load(str(tmp_path))
 
 
+def test_a_table_comes_before_the_names_of_folders(tmp_path):
+    for name in ("a/1.png", "b/1.png"):
+        picture(tmp_path / name)
+    (tmp_path / "a" / "labels.csv").write_text("1.png,5\n")
+    assert load(str(tmp_path)).remarks[1] == "left out, no pictures: labels.csv"
+    (tmp_path / "labels.csv").write_text("a/1.png,5\nb/1.png,3\n")
+    assert load(str(tmp_path)).labels.tolist() == [5, 3]
+
+
 def test_held_out_images_keep_their_labels(tmp_path):
     for index in range(20):
         picture(tmp_path / "ab"[index % 2] / f"{index:02d}.png", 50 + index)

@@ -142,11 +142,11 @@ def test_tiff_in_which_zero_is_white(tmp_path, mode):
     np.testing.assert_array_equal(stored, pictures.frame_of(image, "a").values)
 
 
-def tiff(values, bits: int, photometric: int = 1, sample: int = 1) -> bytes:
-    """Return a little-endian TIFF of one strip."""
+def tiff(values, bits: int, photometric: int = 1, sample: int = 1, width: int = 2) -> bytes:
+    """Return a little-endian TIFF of one strip of rows of `width` pixels."""
     data = values.tobytes()
     entries = [
-        (256, 4, values.shape[1]), (257, 4, values.shape[0]), (258, 3, bits), (259, 3, 1),
+        (256, 4, width), (257, 4, values.shape[0]), (258, 3, bits), (259, 3, 1),
         (262, 3, photometric), (273, 4, 8), (277, 3, 1), (278, 4, values.shape[0]),
         (279, 4, len(data)), (339, 3, sample),
     ]  # fmt: skip
@@ -167,6 +167,15 @@ def test_deep_tiff_in_which_zero_is_white(tmp_path):
     (frame,) = read_frames(tmp_path / "a.tif")
     np.testing.assert_array_equal(frame.values, 65535 - values)
     assert frame.white == 65535
+
+
+def test_twelve_bit_tiff(tmp_path):
+    packed = np.array([[0xFF, 0xF0, 0x00], [0x00, 0x18, 0x00]], np.uint8)
+    (tmp_path / "a.tif").write_bytes(tiff(packed, 12))
+    (frame,) = read_frames(tmp_path / "a.tif")
+    np.testing.assert_array_equal(frame.values, [[4095, 0], [1, 2048]])
+    assert frame.white == 4095
+    assert load(str(tmp_path)).remarks[0].endswith("levels 0..4095 of 4095")
 
 
 def test_float_tiff(tmp_path):
