@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ipvae_snn.config.settings import Value
-from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.data.given import GIVEN, ImageSource, image_set
 from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
@@ -38,12 +38,13 @@ from ipvae_snn.workflows.convert import CalibrationSettings, ConversionResult
 from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
 from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
 from ipvae_snn.workflows.export import Exported
-from ipvae_snn.workflows.images import as_split, load_for
+from ipvae_snn.workflows.images import load_for, selection_for
 from ipvae_snn.workflows.import_network import GivenImages, ImportResult, ImportSettings, Options
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
 from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.run import RunResult
-from ipvae_snn.workflows.train import SettingsChoice
+from ipvae_snn.workflows.train import OwnImages, SettingsChoice
+from ipvae_snn.workflows.training_images import training_images
 from ipvae_snn.workflows.verify import BACKENDS, Verification
 
 __all__ = [
@@ -88,23 +89,29 @@ def train(
     *,
     out: str | os.PathLike[str] | None = None,
     preset: str | None = None,
+    patches: int | None = None,
     settings: Mapping[str, Value] | None = None,
     resume: bool = False,
     progress: Progress = ignore,
 ) -> TrainingResult:
     """Train a network on images, of which every tenth is held out (a named set has its own).
 
-    preset: settings that come with the package, by default those for the named set, else "images".
-    settings: changes to it, as {"train.iterations": 2000, "model.n_latents": 256}. out: folder of
-    the run, from which `resume` continues; without it nothing is kept on disk. Raises ConfigError,
-    DataError or TrainingError.
+    preset: settings that come with the package, by default those for the named set, "photographs"
+    with patches, else "images". patches: cut whitened patches of so many pixels at a side from
+    photographs of any size, and hold out whole photographs. settings: changes to the preset, as
+    {"train.iterations": 2000, "model.n_latents": 256}. out: folder of the run, from which `resume`
+    continues; without it nothing is kept on disk. Raises ConfigError, DataError or TrainingError.
     """
     named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
+    own = OwnImages(patches=patches)
     overrides = tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items())
-    config = SettingsChoice(preset=preset, overrides=overrides, data=named).resolve()
-    limits = config.data.limit or None, config.data.validation_limit or None
-    seen = image_set(images, Selection("train", limits[0], holdout=True))
-    held_out = image_set(images, Selection("test", limits[1], holdout=True))
+    config = SettingsChoice(
+        preset=preset,
+        overrides=overrides,
+        data=named or (GIVEN if patches else None),
+        own=own,
+    ).resolve()
+    seen, held_out = training_images(images, config, report=progress)
     config = replace(config, data=replace(config.data, name=seen.name))
 
     def report(now: TrainProgress) -> None:
@@ -210,8 +217,7 @@ def run(
         raise BackendError(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
         )
-    selection = Selection(as_split(split), limit, data_root, loaded.image_shape[0])
-    given = image_set(images, selection)
+    given = image_set(images, selection_for(loaded, split, data_root, limit))
     check_images(loaded.image_shape, loaded.input_kind, given.pixels, given.kind, given.name)
     return runs.run_float(loaded, given, request)
 

@@ -76,6 +76,10 @@ class MissingDataError(DataError):
     most = 2000
 
 
+class DataWarning(UserWarning):
+    """Images can be read in two ways; the warning says which one was taken."""
+
+
 class FileFormatError(IpvaeError):
     """A file is missing, truncated, foreign, or of a newer version."""
 

@@ -3,6 +3,10 @@
 import errno
 import os
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import typer
 
@@ -26,7 +30,7 @@ from ipvae_snn.cli import (
     verify,
 )
 from ipvae_snn.cli.process import Root, prepare
-from ipvae_snn.errors import TRACE, IpvaeError, one_line
+from ipvae_snn.errors import TRACE, DataWarning, IpvaeError, one_line
 from ipvae_snn.storage.memory import allocation_failure
 
 EXIT_ERROR = 1
@@ -80,6 +84,7 @@ app.add_typer(lava.app, name="lava")
 def main() -> None:
     """Run the command line; exit 0 on success, 1 for a reported error, 2 for wrong usage."""
     prepare()
+    warnings.showwarning = partial(_show_warning, warnings.showwarning, set())
     try:
         app()
     except IpvaeError as error:
@@ -100,6 +105,21 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _show_warning(
+    otherwise: Callable[..., None],
+    shown: set[str],
+    message: Warning | str,
+    category: type[Warning],
+    *place: Any,
+) -> None:
+    """Show a warning about the user's images as one line, once; others as Python shows them."""
+    if not issubclass(category, DataWarning):
+        otherwise(message, category, *place)
+    elif str(message) not in shown:
+        shown.add(str(message))
+        typer.echo(f"ipvae-snn: warning: {message}", err=True)
 
 
 def _fail(message: str) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import typer
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -13,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ipvae_snn.report.document import Document, faults
+from ipvae_snn.report.document import Document, faults, paragraph
 from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console, plain_line, show
 
@@ -44,6 +45,11 @@ def deliver(result: Result, as_json: bool) -> None:
         show(console(), document)
     for fault in faults(document):
         typer.echo(f"ipvae-snn: warning: {fault}", err=True)
+
+
+def say(screen: Console, text: str) -> None:
+    """Print a line of plain text, whose brackets are no markup."""
+    show(screen, Document("", (paragraph(text),)))
 
 
 @contextmanager

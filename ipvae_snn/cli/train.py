@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ipvae_snn.cli.options import DATA_HELP, DataRootOption, JsonOption, output_path
+from ipvae_snn.cli.rendering import bar, say
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import emit_json
 from ipvae_snn.report.terminal import console, show
@@ -28,8 +29,32 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Packaged settings: demo, patches, mnist, digits, images. "
-            "Default: those for the data set, else images."
+            help="Packaged settings: demo, patches, mnist, digits, photographs, images. "
+            "Default: those for the data set, photographs with --patches, else images."
+        ),
+    ] = None,
+    patches: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Cut whitened patches of so many pixels at a side from photographs of any size; "
+            "whole photographs are held out. Short for --set data.patches=PIXELS.",
+        ),
+    ] = None,
+    whiten: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Before patches are cut: olshausen (default), or none; short for --set "
+            "data.whiten=NAME.",
+        ),
+    ] = None,
+    white: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Stored value that is white, such as 16 or 4095, where it is not that of the "
+            "number type; short for --set data.white=VALUE.",
         ),
     ] = None,
     overrides: Annotated[
@@ -67,12 +92,19 @@ def train(
     from ipvae_snn.workflows import train as workflow
 
     settings = workflow.SettingsChoice(
-        config, preset, tuple(overrides or ()), data, device, quantise_aware
+        config,
+        preset,
+        tuple(overrides or ()),
+        data,
+        device,
+        quantise_aware,
+        workflow.OwnImages(patches, whiten, white),
     )
     extras = workflow.Extras(resume, start_from, tensorboard)
     display = partial(workflow.training_bar, console(quiet=as_json))
-    config_now = settings.resolve()
-    done = workflow.train_network(config_now, out, data_root, extras, display, notice)
+    screen = console(quiet=as_json)
+    reading = workflow.Reading(partial(bar, as_json), partial(say, screen), notice)
+    done = workflow.train_network(settings.resolve(), out, data_root, extras, display, reading)
     if not done.leads:
         return
     if as_json:
@@ -80,9 +112,11 @@ def train(
         return
     result = done.result
     figures = (
-        f": R2 {result.validation.r2:.3f}, zeros {result.validation.zeros:.3f} on held-out "
+        f": R2 {result.validation.r2:.3f} (median {result.validation.r2_median:.3f}, pooled "
+        f"{result.validation.r2_pooled:.3f}), zeros {result.validation.zeros:.3f} on held-out "
         f"images after {result.iterations} iterations in {result.seconds:.0f} s"
     )
-    next_step = f"next: ipvae-snn convert {result.checkpoint}"
-    blocks = (paragraph(Span(str(result.checkpoint), "strong"), figures), paragraph(next_step))
-    show(console(), Document("Training", blocks))
+    lines = [paragraph(Span(str(result.checkpoint), "strong"), figures)]
+    lines += [] if done.advice is None else [paragraph(done.advice)]
+    lines.append(paragraph(f"next: ipvae-snn convert {result.checkpoint}"))
+    show(console(), Document("Training", tuple(lines)))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
+from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whitening
+
 KlForm = Literal["code", "exact"]
 Motion = Literal["video", "drift"]
 Value = bool | int | float | str
@@ -127,7 +129,10 @@ class DataConfig:
     """Images of a run: a data set's name or a path; limits in images, 0 for all of them.
 
     frames: frames F of a moving input, 1 for still images. motion: source of the frames, F
-    consecutive images ("video") or one image that drifts ("drift").
+    consecutive images ("video") or one image that drifts ("drift"). Of the user's own images:
+    patches: pixels at a side of patches cut from photographs, 0 for whole images (of the named
+    sets of patches: their size). whiten: how photographs are whitened before. white: the stored
+    value that is white, 0 for that of the number type (uint8: 255).
     """
 
     name: str = "natural"
@@ -135,6 +140,14 @@ class DataConfig:
     motion: Motion = "video"
     limit: int = _limited(0, 0, 1 << 32)
     validation_limit: int = _limited(1000, 0, 1 << 32)
+    patches: int = _limited(0, 0, MAX_PATCH)
+    whiten: Whitening = "olshausen"
+    white: float = _limited(0.0, 0.0, MAX_WHITE)
+
+    @property
+    def preparation(self) -> Preparation:
+        """The treatment of the user's own images."""
+        return Preparation(self.patches, self.whiten, self.white)
 
 
 @dataclass(frozen=True)

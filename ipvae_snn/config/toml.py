@@ -33,6 +33,7 @@ PATCHES_PRESET: Final = "patches"
 
 MAX_TOML: Final = 1 << 20  # bytes of a file
 MAX_NAME: Final = 100  # characters of a name that is compared with known ones
+PHOTOGRAPHS_PRESET: Final = "photographs"
 
 
 PATCH_SETS: Final = ("natural", "vanhateren")
@@ -59,8 +60,13 @@ def load_preset(name: str) -> Config:
     return from_toml(file.read_text(encoding="utf-8"), f"preset {name}")
 
 
-def preset_for(data: str | None) -> str:
-    """Return the preset to train on `data` with: the one for it, else "images"."""
+def preset_for(data: str | None, patches: int = 0) -> str:
+    """Return the preset to train on `data` with: the one for it, else "images".
+
+    patches: for patches of a user's own photographs, "photographs".
+    """
+    if patches and data is not None and data not in PATCH_SETS:
+        return PHOTOGRAPHS_PRESET
     name = DataConfig().name if data is None else data
     name = PATCHES_PRESET if name in PATCH_SETS else name
     return name if name in preset_names() else GENERAL_PRESET
@@ -217,6 +223,11 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: train.steps_start is {train.steps_start}, above train.steps "
             f"{train.steps}; it must not fall"
+        )
+    if config.data.patches == 1:
+        raise ConfigError(
+            f"{source}: data.patches is 1, but a patch has 2 or more pixels at a side; 0 takes "
+            "whole images"
         )
     if train.quantise_aware == 1:
         raise ConfigError(

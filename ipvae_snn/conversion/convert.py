@@ -48,7 +48,7 @@ from ipvae_snn.ir.parts import (
 )
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
 from ipvae_snn.kernels.threads import n_threads
-from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.float_network import PREPARATION, FloatNetwork
 
 MIN_WEIGHT_BITS: Final = 2
 MAX_WEIGHT_BITS: Final = 8
@@ -303,7 +303,7 @@ def _max_count(state_max: int, fraction_bits: int) -> int:
 def _provenance(
     network: FloatNetwork, calibration: Calibration, settings: ConversionSettings
 ) -> dict[str, str]:
-    updates = calibration.updates_per_step
+    updates, prepared = calibration.updates_per_step, network.preparation
     return {
         "ipvae_snn": __version__,
         "checkpoint_sha256": network.source,
@@ -316,4 +316,5 @@ def _provenance(
         "lateral_bits": str(settings.lateral_bits),
         "sparsity": str(settings.sparsity),
         **({"updates_per_step": str(updates)} if updates > 1 else {}),
+        **({} if prepared is None else {PREPARATION: prepared.as_text()}),
     }

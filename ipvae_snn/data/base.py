@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Int64
+from ipvae_snn.arrays import Bool, Float32, Int64
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.parts import InputKind
 
@@ -20,6 +21,8 @@ class ImageSet:
     pixels (N, M) float32: in [0, 1] where kind is "unit"; zero-mean and about unit variance
     where it is "standardised". labels (N,) int64 or None. citation: reference to give with
     results on this data. path: of the user's own images, None for a named set or an array.
+    preparation: what was done to a user's own images, None for plain ones. remarks: lines for the
+    user about the files read.
     """
 
     name: str
@@ -30,6 +33,8 @@ class ImageSet:
     labels: Int64 | None = None
     citation: str = ""
     path: Path | None = None
+    preparation: Preparation | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shapes and values; raise DataError with the first offending image."""
@@ -72,5 +77,9 @@ class ImageSet:
             return self
         if limit < 1:
             raise DataError(f"{self.name}: a limit of {limit} images leaves none; give 1 or more")
-        labels = None if self.labels is None else self.labels[:limit]
-        return replace(self, pixels=self.pixels[:limit], labels=labels)
+        return self.where(slice(limit))
+
+    def where(self, chosen: slice | Bool | Int64) -> "ImageSet":
+        """Return the chosen images."""
+        labels = None if self.labels is None else self.labels[chosen]
+        return replace(self, pixels=self.pixels[chosen], labels=labels)

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
+from PIL import Image
 
 from ipvae_snn.arrays import Array
+from ipvae_snn.config.preparation import Preparation
+from ipvae_snn.data.array_images import check_labels
 from ipvae_snn.data.base import ImageSet, Split
-from ipvae_snn.data.own import from_arrays
-from ipvae_snn.data.part import Part
+from ipvae_snn.data.own import from_arrays, from_photographs
+from ipvae_snn.data.own_request import OwnRequest
+from ipvae_snn.data.pictures import frame_of
 from ipvae_snn.data.registry import load
+from ipvae_snn.data.request import Report, silent
 from ipvae_snn.errors import DataError
 
 GIVEN: Final = "images"  # the name of a set that has none
@@ -35,7 +40,9 @@ class Selection:
     """Selection of images from a source: split of a named set, at most `limit`, patch size.
 
     holdout: of the user's own images every tenth is "test" and the others are "train"; without
-    it either split has all of them. patch_size applies to sets of patches only.
+    it either split has all of them. patch_size applies to sets of patches only. preparation: how
+    the user's own images are treated, None for plain ones. report: receives the progress of
+    reading files.
     """
 
     split: Split = "test"
@@ -43,6 +50,14 @@ class Selection:
     data_root: Path | None = None
     patch_size: int = 16
     holdout: bool = False
+    preparation: Preparation | None = None
+    report: Report = silent
+
+    @property
+    def own(self) -> OwnRequest:
+        """The request for the user's own images."""
+        preparation = self.preparation or Preparation()
+        return OwnRequest(self.split, self.holdout, preparation, self.report, self.limit)
 
 
 @dataclass(frozen=True)
@@ -82,13 +97,14 @@ def _read_named(source: str | os.PathLike[str], selection: Selection) -> ImageSe
         selection.limit,
         selection.patch_size,
         holdout=selection.holdout,
+        preparation=selection.preparation,
+        report=selection.report,
     )
 
 
 def _read_array(source: Any, selection: Selection) -> ImageSet:
     images = _to_numpy(source)
-    part = Part(selection.split, selection.holdout, selection.limit)
-    return from_arrays(images, None, GIVEN, part)
+    return from_arrays(images, None, GIVEN, selection.own)
 
 
 def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
@@ -96,7 +112,9 @@ def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
     batched = hasattr(source, "batch_size") and source.batch_size is not None
     images: list[Array] = []
     labels: list[Array] = []
-    wanted = selection.limit if not selection.holdout else None
+    request = selection.own
+    whole = selection.holdout or request.preparation.patches > 0
+    wanted = None if whole else selection.limit
     for image, label in islice(_pairs(source), None if batched else wanted):
         images.extend(image if batched else [image])
         if label is not None:
@@ -105,16 +123,18 @@ def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
             break
     if not images:
         raise DataError(f"{type(source).__name__}: yields no image")
+    known = np.asarray(labels) if len(labels) == len(images) else None
+    name = type(getattr(source, "dataset", source)).__name__
     shapes = {image.shape for image in images}
+    if len(shapes) > 1 and request.preparation.patches:
+        numbers = None if known is None else check_labels(name, known, len(images))
+        return from_photographs(images, numbers, name, request).first(selection.limit)
     if len(shapes) > 1:
         raise DataError(
             f"{type(source).__name__}: yields images of shapes "
             f"{', '.join(map(str, sorted(shapes)))}; give images of one size"
         )
-    known = np.asarray(labels) if len(labels) == len(images) else None
-    name = type(getattr(source, "dataset", source)).__name__
-    part = Part(selection.split, selection.holdout, selection.limit)
-    return from_arrays(np.stack(images), known, name, part)
+    return from_arrays(np.stack(images), known, name, request)
 
 
 def _pairs(source: Iterable[Any]) -> Iterator[tuple[Array, Array | None]]:
@@ -133,6 +153,8 @@ def _items(source: Any) -> Iterator[Any]:
 
 def _to_numpy(values: Any) -> Array:
     """Return an array, tensor or picture as a NumPy array, detached and on the CPU."""
+    if isinstance(values, Image.Image):
+        return frame_of(values, f"a picture of mode {values.mode}").values
     values = values.detach().cpu() if hasattr(values, "detach") else values
     try:
         return np.asarray(values)

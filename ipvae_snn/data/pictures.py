@@ -1,49 +1,72 @@
-"""Safe decoding of image files to grey levels with Pillow, with one-line errors."""
+"""Safe decoding of picture files to grey values with Pillow, with one-line errors."""
 
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from ipvae_snn.arrays import Float32
+from ipvae_snn.arrays import Array, Float32
+from ipvae_snn.data.request import MAX_BYTES
 from ipvae_snn.errors import DataError
 
 SUFFIXES: Final = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"}
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
+    | {".pgm", ".ppm", ".pbm", ".pnm"}
 )
+# Named, since Pillow would otherwise try all formats it knows on any file, and starts Ghostscript
+# for PostScript. A JPEG of several pictures opens as MPO.
+FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
+# In these the first picture is the photograph; others are previews or depth maps.
+_ONE_PICTURE: Final = frozenset({"JPEG", "MPO"})
 _DAMAGE: Final = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
+    OverflowError, ZeroDivisionError, RuntimeError, MemoryError, struct.error, zlib.error,
     Image.DecompressionBombWarning, Image.DecompressionBombError,
 )  # fmt: skip
+_BITS_PER_SAMPLE: Final = 258  # TIFF tags
+_PHOTOMETRIC: Final = 262
+_ORIENTATION: Final = 274
+_WHITE_IS_ZERO: Final = 0
+_FULL_16: Final = 65535.0
 
 
-def _eight_bit(image: Image.Image) -> Float32:
-    # Pillow's "L" is the luminance of ITU-R 601: .299 R + .587 G + .114 B.
-    grey = np.asarray(image.convert("L"), dtype=np.float32)
-    return grey / np.float32(255)
+@dataclass(frozen=True)
+class Frame:
+    """One picture: grey values (H, W) as stored, and the value that is white.
+
+    white: None where the format does not say (32-bit integers and floats). on_white: whether it
+    has transparent pixels, which are seen on a white ground.
+    """
+
+    values: Array
+    white: float | None
+    on_white: bool = False
 
 
-def _palette(image: Image.Image) -> Float32:
-    # Through RGBA, since a palette with transparency has no direct conversion to grey.
-    return _eight_bit(image.convert("RGBA"))
+def read_frames(path: Path) -> tuple[Frame, ...]:
+    """Return the pictures in a file: several for stacks (TIFF) and animations (GIF, WebP, PNG).
 
-
-def _sixteen_bit(image: Image.Image) -> Float32:
-    return (np.asarray(image).astype(np.float64) / 65535).astype(np.float32)
-
-
-_GREY: Final[Mapping[str, Callable[[Image.Image], Float32]]] = {
-    **dict.fromkeys(("1", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"), _eight_bit),
-    "P": _palette,
-    "PA": _palette,
-    # Some Pillow releases open a 16-bit PNG as "I"; a wider image fails the [0, 1] check.
-    **dict.fromkeys(("I;16", "I;16B", "I;16L", "I"), _sixteen_bit),
-}
+    The orientation that a camera wrote is applied; colour becomes luminance. Raises DataError
+    naming the file if it is damaged, foreign, in an unknown pixel mode, or too large when decoded.
+    """
+    # A stream, not the path: Pillow 13 reads a turned TIFF's rows at a wrong width if it maps the
+    # file.
+    with _stream(path) as stream, _opened(stream, str(path)) as image:
+        count = 1 if image.format in _ONE_PICTURE else getattr(image, "n_frames", 1)
+        needed = count * image.width * image.height
+        if needed > MAX_BYTES:
+            raise DataError(
+                f"{path}: {count} pictures of {image.height}x{image.width} pixels need {needed} "
+                f"bytes; at most {MAX_BYTES}, give fewer or smaller ones"
+            )
+        return tuple(_at(image, index, count, str(path)) for index in range(count))
 
 
 def read_grey(source: Path | IO[bytes], subject: str) -> Float32:
@@ -61,21 +84,127 @@ def read_picture(
     decode: Callable[[Image.Image, str], Float32],
 ) -> Float32:
     """Return decode(image, subject) of an opened image; DataError names `subject`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
-                return decode(image, subject)
-    except _DAMAGE as error:
-        detail = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{subject}: not a readable image ({detail}); fix or remove it") from error
+    with _opened(source, subject) as image:
+        return decode(image, subject)
 
 
-def _to_grey(image: Image.Image, subject: str) -> Float32:
-    convert = _GREY.get(image.mode)
-    if convert is None:
+def _at(image: Image.Image, index: int, count: int, name: str) -> Frame:
+    image.seek(index)
+    return frame_of(image, name if count == 1 else f"{name}, picture {index + 1} of {count}")
+
+
+def frame_of(image: Image.Image, subject: str) -> Frame:
+    """Return a picture that Pillow opened; DataError names `subject`."""
+    decode = _DECODERS.get(image.mode)
+    if decode is None:
         raise DataError(
             f"{subject}: the pixel mode {image.mode} is not supported; save it as 8-bit grey or "
             "colour"
         )
-    return convert(image)
+    return decode(image, subject)
+
+
+@contextmanager
+def _stream(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading; DataError if that fails."""
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); fix or remove it") from error
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _opened(source: Path | IO[bytes], subject: str) -> Iterator[Image.Image]:
+    """Yield the opened image; every fault of the file within the block becomes a DataError."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow's remarks on odd metadata say nothing about the pixels.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(source, formats=FORMATS) as image:
+                yield image
+    except _DAMAGE as error:
+        detail = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{subject}: not a readable image ({detail}); fix or remove it") from error
+
+
+def _eight_bit(image: Image.Image, subject: str) -> Frame:
+    upright = _upright(image)
+    if upright.has_transparency_data:
+        ink = upright.convert("RGBA")
+        if ink.getchannel("A").getextrema() != (255, 255):
+            return Frame(_on_white(ink, subject), 255.0, on_white=True)
+        upright = ink
+    # Pillow's "L" is the luminance of ITU-R 601: .299 R + .587 G + .114 B.
+    return Frame(np.asarray(upright.convert("L")), 255.0)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return the picture turned as the camera was held; of TIFF files Pillow does so itself."""
+    image.load()
+    if image.format == "TIFF" and _ORIENTATION not in getattr(image, "tag_v2", {}):
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def _on_white(ink: Image.Image, subject: str) -> Array:
+    """Return the grey values (H, W) of a transparent picture (RGBA) on a white ground."""
+    ground = Image.new("RGBA", ink.size, "white")
+    grey = np.asarray(Image.alpha_composite(ground, ink).convert("L"))
+    shape = ink.getchannel("A").getextrema()
+    if grey.min() == grey.max() and (shape[0] != shape[1] or shape == (0, 0)):
+        raise DataError(
+            f"{subject}: a transparent picture of which nothing is seen on a white ground; save it "
+            "on a ground of another colour"
+        )
+    return grey
+
+
+def _deep(image: Image.Image, subject: str) -> Frame:
+    """Decode 16-bit grey; of TIFF files, as many bits as the file states."""
+    tags = getattr(image, "tag_v2", {})
+    white = float((1 << tags.get(_BITS_PER_SAMPLE, (16,))[0]) - 1)
+    values = np.asarray(_upright(image)).astype(np.uint16)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        values = (int(white) - values.astype(np.int64)).astype(np.uint16)
+    transparent = image.info.get("transparency")
+    if transparent is not None and (values == transparent).any():
+        values = np.where(values == transparent, np.uint16(white), values)
+        return Frame(values, white, on_white=True)
+    return Frame(values, white)
+
+
+def _wide(image: Image.Image, subject: str) -> Frame:
+    """Decode Pillow's mode of 32-bit integers, which also holds 16-bit PNG and PGM."""
+    values = np.asarray(_upright(image))
+    return Frame(values, None if image.format == "TIFF" else _FULL_16)
+
+
+def _float(image: Image.Image, subject: str) -> Frame:
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        raise DataError(
+            f"{subject}: floats of which the smallest is white (WhiteIsZero); save it so that the "
+            "smallest is black"
+        )
+    return Frame(np.asarray(_upright(image)), None)
+
+
+_DECODERS: Final[Mapping[str, Callable[[Image.Image, str], Frame]]] = {
+    **dict.fromkeys(
+        ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"), _eight_bit
+    ),
+    **dict.fromkeys(("I;16", "I;16B", "I;16L"), _deep),
+    "I": _wide,
+    "F": _float,
+}
+
+
+def _to_grey(image: Image.Image, subject: str) -> Float32:
+    frame = frame_of(image, subject)
+    if frame.white is None:
+        raise DataError(f"{subject}: the pixel mode {image.mode} has no scale; save it as 8-bit")
+    if frame.values.dtype == np.uint8:
+        return frame.values.astype(np.float32) / np.float32(255)
+    return (frame.values.astype(np.float64) / frame.white).astype(np.float32)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data.base import ImageSet, Split
-from ipvae_snn.data.request import Request, resolve_download, resolve_root
+from ipvae_snn.data.own_request import OwnRequest
+from ipvae_snn.data.request import Report, Request, resolve_download, resolve_root, silent
 from ipvae_snn.errors import DataError
 from ipvae_snn.storage.names import home_path
 
@@ -135,6 +137,8 @@ def load(
     *,
     download: bool | None = None,
     holdout: bool = False,
+    preparation: Preparation | None = None,
+    report: Report = silent,
 ) -> ImageSet:
     """Load a named data set, or the user's own .npy file, .npz file or folder of images.
 
@@ -144,7 +148,9 @@ def load(
     True, or if it is None and IPVAE_SNN_DOWNLOAD is 1. limit keeps the first images. patch_size
     (pixels), n_patches and seed (drawing positions) apply to `natural` and `vanhateren` only. A
     user's own images are all returned for either split, unless holdout is set: then every tenth
-    image is "test" and the others are "train".
+    image is "test" and the others are "train". preparation applies to the user's own images only:
+    photographs are cut into patches, of which each split has its own photographs. report receives
+    the progress of reading them.
 
     Raises DataError (one line) for unknown names, missing or damaged files and impossible values.
     """
@@ -157,7 +163,8 @@ def load(
     known = {source.name: source for source in _SOURCES}
     source = known.get(name_or_path)
     if source is None:
-        return _load_own(name_or_path, split, limit, holdout, tuple(known))
+        own = OwnRequest(split, holdout, preparation or Preparation(), report, limit)
+        return _load_own(name_or_path, own, tuple(known)).first(limit)
     root = resolve_root(data_root)
     request = Request(
         name=source.name,
@@ -173,9 +180,12 @@ def load(
     return source.resolve()(request).first(limit)
 
 
-def _load_own(
-    text: str, split: Split, limit: int | None, holdout: bool, known: tuple[str, ...]
-) -> ImageSet:
+def is_named(text: str) -> bool:
+    """Return whether `text` is the name of a data set, and no path."""
+    return any(source.name == text for source in _SOURCES)
+
+
+def _load_own(text: str, request: OwnRequest, known: tuple[str, ...]) -> ImageSet:
     path = home_path(text)
     if not text or not path.exists():
         close = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1)
@@ -187,4 +197,4 @@ def _load_own(
     # Imported here, since it imports Pillow, which a list of names does not need.
     from ipvae_snn.data.own import load_own
 
-    return load_own(path, split, holdout, limit)
+    return load_own(path, request)

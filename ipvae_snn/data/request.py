@@ -1,7 +1,7 @@
 """Request of a data set, and conversion of raw bytes to an ImageSet."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,9 @@ from ipvae_snn.storage.names import home_path
 
 ROOT_VARIABLE: Final = "IPVAE_SNN_DATA"
 DOWNLOAD_VARIABLE: Final = "IPVAE_SNN_DOWNLOAD"
+
+# Receives a description of the work, units done, and total units.
+Report = Callable[[str, int, int], None]
 
 # Largest array or archive member that is read (bytes), so that a damaged or hostile header cannot
 # exhaust the memory. The largest public set here needs 188 MB.
@@ -44,6 +47,10 @@ class Request:
     patch_size: int
     n_patches: int | None
     seed: int
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Report nothing."""
 
 
 def resolve_root(

@@ -80,21 +80,22 @@ def draw_patches(
     """
     # For 9 q + r patches, 10 q + r are drawn; a tenth of these, rounded down, is q.
     drawn = count + count // 9
-    patches = _draw(images, patch_size, drawn, rng)
+    patches = draw_anywhere(images, patch_size, drawn, rng)
     for _ in range(MAX_REDRAWS):
         flat = np.flatnonzero(patches.std(axis=1) < least_contrast)
         if not flat.size:
             return drop_flattest(patches)
-        patches[flat] = _draw(images, patch_size, flat.size, rng)
+        patches[flat] = draw_anywhere(images, patch_size, flat.size, rng)
     raise DataError(
         f"patches of {patch_size}x{patch_size}: {flat.size} of {drawn} still have a contrast below "
         f"{least_contrast:.3g} after {MAX_REDRAWS} draws; the images are too flat"
     )
 
 
-def _draw(
+def draw_anywhere(
     images: Sequence[Image], patch_size: int, drawn: int, rng: np.random.Generator
 ) -> Float32:
+    """Return `drawn` patches (drawn, patch_size**2); images and places are equally likely."""
     which = rng.integers(len(images), size=drawn)
     places = rng.random((drawn, 2))
     patches = np.empty((drawn, patch_size * patch_size), dtype=np.float32)

@@ -27,6 +27,8 @@ class StepFigures:
     method. nll: -log p(x|z) in nats per image. kl: from the potentials before the last step to
     those after it. free_energy = nll + kl. du_norm: L2 norm of the last step's change. kl,
     free_energy and du_norm are None before the first step. worst_r2: the smallest r2 of any image.
+    r2_median: the median image's r2. r2_pooled: r2 of all images' pixels together, each about its
+    image's mean, so that flat images do not weigh more than others.
     """
 
     step: int
@@ -42,10 +44,15 @@ class StepFigures:
     free_energy: Estimate | None
     du_norm: Estimate | None
     worst_r2: float
+    r2_median: float
+    r2_pooled: float
 
 
 def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
-    """Return the function that computes each image's figures (N,), by the names of StepFigures."""
+    """Return the function that computes each image's figures (N,), by the names of StepFigures.
+
+    It adds the sums of squares that r2_pooled needs.
+    """
     log_sigma = torch.from_numpy(network.log_sigma.astype(np.float64))
     precision = linear_gaussian.precision(log_sigma).numpy().astype(np.float32)
     normaliser = float(linear_gaussian.log_normaliser(log_sigma))
@@ -57,6 +64,7 @@ def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
         u, before = p.state.astype(np.float64), p.before.astype(np.float64)
         error = (pixels - sample) ** 2
         nll = 0.5 * (error @ precision).astype(np.float64) + normaliser
+        sums = quality.errors_per_image(pixels, sample)
         kl = divergence(torch.from_numpy(u), torch.from_numpy(before)).numpy()
         return {
             "r2": quality.r2_per_image(pixels, sample),
@@ -68,6 +76,7 @@ def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
             "nll": nll,
             "kl": kl,
             "free_energy": nll + kl,
+            **sums._asdict(),
             "du_norm": np.linalg.norm(u - before, axis=1),
         }
 
@@ -95,6 +104,8 @@ def gather(
                 free_energy=moved["free_energy"] if step else None,
                 du_norm=moved["du_norm"] if step else None,
                 worst_r2=float(values["r2"][worst]),
+                r2_median=quality.median(values["r2"]),
+                r2_pooled=quality.r2_pooled(quality.Errors(values["error"], values["total"])),
                 **{
                     name: estimates.estimate(values[name])
                     for name in ("r2", "r2_map", "mse", "mse_map", "zeros", "spikes", "nll")

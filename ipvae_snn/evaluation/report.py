@@ -97,7 +97,7 @@ class Report:
             (
                 *blocks,
                 *pictures,
-                paragraph(f"{self.seconds:.1f} s, {pace}; data: {result.citation}"),
+                paragraph(f"{self.seconds:.1f} s, {pace}; data: {result.citation or result.data}"),
             ),
         )
 
@@ -155,6 +155,8 @@ def figures_table(result: Evaluation, readout: Readout | str) -> Table:
         estimates.append((name, readout.accuracy, 4))
     rows = [
         *_with_intervals(estimates),
+        ("median image's R2", number(last.r2_median, 4), ""),
+        ("R2 of all pixels together", number(last.r2_pooled, 4), ""),
         ("worst image's R2", number(last.worst_r2, 4), f"image {result.worst_image}"),
         ("largest rate at any step", number(result.largest_rate, 1), ""),
         ("silent neurons", f"{result.silent_neurons}", f"of {result.neurons}"),

@@ -95,7 +95,12 @@ def _calibration_images(
         case None:
             return _training_images(network, name)
         case str() | Path():
-            return data.load(str(images), limit=IMAGES, patch_size=network.image_shape[0])
+            return data.load(
+                str(images),
+                limit=IMAGES,
+                patch_size=network.image_shape[0],
+                preparation=network.preparation,
+            )
     pixels: Any = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
     return ImageSet(
         "calibrate",

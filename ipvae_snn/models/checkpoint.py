@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.models.float_network import FORMAT, VERSION, load_float_network
+from ipvae_snn.models.float_network import FORMAT, PREPARATION, VERSION, load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE, Parameters
 from ipvae_snn.models.training_data import locations
 from ipvae_snn.storage.atomic import atomic_path
@@ -27,8 +28,8 @@ from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
 class Origin:
     """Training data of a network: data set name, kind of pixels and (height, width).
 
-    data_path: of the user's own images. imported: for a network from a file of another program,
-    that file's name, SHA-256 and format.
+    data_path: of the user's own images. preparation: what was done to them, None for plain ones.
+    imported: for a network from a file of another program, that file's name, SHA-256 and format.
     """
 
     trained_on: str
@@ -36,6 +37,7 @@ class Origin:
     image_shape: tuple[int, int]
     data_path: Path | None = None
     imported: Mapping[str, str] = field(default_factory=dict)
+    preparation: Preparation | None = None
 
 
 def save_model(
@@ -74,6 +76,8 @@ def save_parameters(
         **({"data": locations(origin.data_path, path)} if origin.data_path else {}),
         **({"imported": dict(origin.imported)} if origin.imported else {}),
     }
+    if origin.preparation is not None:
+        network[PREPARATION] = origin.preparation.as_text()
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),

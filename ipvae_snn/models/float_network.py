@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, get_args
 import numpy as np
 
 from ipvae_snn.arrays import AnyArray, Float32
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.renamed import old_dynamics
 from ipvae_snn.config.settings import (
     MAX_UPDATES_PER_STEP,
@@ -46,6 +47,7 @@ LARGEST: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     }
 )
 MAX_STRENGTH: Final = 1e15
+PREPARATION: Final = "preparation"  # of a user's own images, among the network's details
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,8 +63,9 @@ class FloatNetwork:
     potential u back to u_prior, where its step started; u changes by exp(log_lr) (drive -
     exp(log_bias) - leak (u - u_prior)), softly clipped. kl, training_steps: the form of the KL
     term and the number of steps that it was trained with, which an evaluation reports.
-    data_paths: where the user's own training images may be, the likeliest first. imported: of a
-    network from a file of another program, that file's name, SHA-256 and format.
+    data_paths: where the user's own training images may be, the likeliest first. preparation: what
+    was done to them, None for plain ones. imported: of a network from a file of another program,
+    that file's name, SHA-256 and format.
     """
 
     phi: Float32
@@ -82,6 +85,7 @@ class FloatNetwork:
     training_steps: int = 16
     data_paths: tuple[str, ...] = ()
     imported: Mapping[str, str] = field(default_factory=dict)
+    preparation: Preparation | None = None
 
     def __repr__(self) -> str:
         """Return shape and origin without the arrays."""
@@ -138,6 +142,9 @@ def load_float_network(path: Path) -> FloatNetwork:
             data_paths=candidates(details.get("data", {}), path),
             imported={str(k): str(v) for k, v in details.get("imported", {}).items()},
         )
+        if PREPARATION in details:
+            prepared = Preparation.from_text(str(details[PREPARATION]), str(path))
+            network = replace(network, preparation=prepared)
         kind = details.get("kind", KIND)
         config = parse_toml(metadata.get("config", ""))
         network = replace(

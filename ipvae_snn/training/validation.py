@@ -29,7 +29,9 @@ class Validation:
 
     r2 and mse (per pixel) of one sample's reconstruction. zeros: share of silent neurons. spikes:
     per step and image. free_energy: nll + kl in nats per image, beta 1. worst_r2: of the worst
-    image, which shows a run-away that the mean may hide.
+    image, which shows a run-away that the mean may hide. r2_median: of the median image. r2_pooled:
+    of all images' pixels together, each about its image's mean; flat images, whose R2 is low, do
+    not weigh more than others.
     """
 
     r2: float
@@ -38,6 +40,8 @@ class Validation:
     zeros: float
     spikes: float
     free_energy: float
+    r2_median: float = float("nan")
+    r2_pooled: float = float("nan")
 
 
 @torch.no_grad()
@@ -88,6 +92,8 @@ def validate(
         zeros=quality.zeros_fraction(counts),
         spikes=float(counts.sum(axis=1).mean()),
         free_energy=float(np.concatenate(energies).astype(np.float64).mean()),
+        r2_median=quality.median(r2),
+        r2_pooled=quality.r2_pooled(quality.errors_per_image(pixels, reconstruction)),
     )
 
 

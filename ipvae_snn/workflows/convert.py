@@ -1,7 +1,7 @@
 """Convert a float network to an integer network: calibrate, round, write."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.conversion.figures import ConversionReport
 from ipvae_snn.data import ImageSet
-from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.data.given import ImageSource, image_set
 from ipvae_snn.errors import ConversionError
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.files import save_network
@@ -21,7 +21,7 @@ from ipvae_snn.models.networks import NetworkSource, load_float
 from ipvae_snn.models.training_data import training_data
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.images import selection_for
 from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs
 from ipvae_snn.workflows.progress import Progress, ignore
 
@@ -128,9 +128,8 @@ def convert(
     data = calibration.data
     if data is None:
         data = training_data(network.trained_on, network.data_paths)
-    split, side = as_split(calibration.split), network.image_shape[0]
-    chosen = Selection(split, calibration.images, calibration.data_root, side)
-    images = image_set(data, chosen)
+    chosen = selection_for(network, calibration.split, calibration.data_root, calibration.images)
+    images = image_set(data, replace(chosen, report=progress))
     check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
     what = f"{len(images.pixels)} images, {calibration.steps} steps; then rounding"
     progress(what, 0, 0)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.images import selection_for
 from ipvae_snn.workflows.outputs import EVALUATION, check_outputs, outputs, picture_outputs
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 from ipvae_snn.workflows.results import ReportResult
@@ -98,7 +98,7 @@ def evaluate(
             "(model.safetensors); use ipvae-snn bench for the integer network"
         )
     request = evaluation.request_of(network, settings.steps, settings.seed, settings.threads)
-    plan = plan_of(network, data, settings)
+    plan = plan_of(network, data, settings, progress)
     result = carry_out(plan, network, request, named(source), pictures, progress)
     if out is not None:
         write_json(out, result.as_json())
@@ -106,36 +106,40 @@ def evaluate(
 
 
 def plan_of(
-    network: FloatNetwork, data: ImageSource, settings: EvaluationSettings = DEFAULT
+    network: FloatNetwork,
+    data: ImageSource,
+    settings: EvaluationSettings = DEFAULT,
+    progress: Progress = ignore,
 ) -> Plan:
     """Load all images before the run, so that missing ones are reported at once.
 
     Raises DataError for images that are missing or do not fit the network.
     """
-    side = network.image_shape[0]
-    images = _load(data, settings.split, settings.limit, side, settings.data_root)
+    chosen = selection_for(network, settings.split, settings.data_root, settings.limit)
+    chosen = replace(chosen, report=progress)
+    images = _load(data, chosen)
     check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
     others = None
     if settings.generalise:
 
         def load_other(name: str) -> ImageSet:
-            return _load(name, settings.split, settings.limit, side, settings.data_root)
+            return _load(name, chosen)
 
         others = other_sets(images, load_other)
-    return Plan(images, _training_images(data, images, side, settings), others)
+    return Plan(images, _training_images(data, images, chosen, settings), others)
 
 
-def _load(data: ImageSource, split: str, limit: int, side: int, data_root: Path | None) -> ImageSet:
+def _load(data: ImageSource, chosen: Selection) -> ImageSet:
     """Return images of the split; of a user's own files, a part is held out for "test".
 
     Images given as an array are all evaluated.
     """
     holdout = isinstance(data, str | os.PathLike)
-    return image_set(data, Selection(as_split(split), limit, data_root, side, holdout))
+    return image_set(data, replace(chosen, holdout=holdout))
 
 
 def _training_images(
-    data: ImageSource, images: ImageSet, side: int, settings: EvaluationSettings
+    data: ImageSource, images: ImageSet, chosen: Selection, settings: EvaluationSettings
 ) -> ImageSet | str:
     """Return the training images of the read-out, or why there is no read-out."""
     if settings.readout_train == 0:
@@ -147,7 +151,7 @@ def _training_images(
     if settings.split == "train":
         return "the evaluated images are training images; give --split test"
     try:
-        training = _load(data, "train", settings.readout_train, side, settings.data_root)
+        training = _load(data, replace(chosen, split="train", limit=settings.readout_train))
     except DataError as error:
         return str(error)
     return unfit_reason(training.labels, images.labels) or training

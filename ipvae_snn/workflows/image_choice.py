@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ipvae_snn.data import ImageSet
+from ipvae_snn.data.given import image_set
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.workflows.images import Images, load_for, load_images
+from ipvae_snn.workflows.images import Images, load_for, selection_for
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class ImageChoice:
 
     def loaded_for(self, network: FloatNetwork) -> ImageSet:
         """Return the images as the float network takes them; DataError if they do not fit."""
-        shape = network.image_shape
-        images = load_images(self.data, self.split, self.data_root, self.limit, shape[0])
-        check_images(shape, network.input_kind, images.pixels, images.kind, images.name)
+        chosen = selection_for(network, self.split, self.data_root, self.limit)
+        images = image_set(self.data, chosen)
+        check_images(
+            network.image_shape, network.input_kind, images.pixels, images.kind, images.name
+        )
         return images

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ipvae_snn.arrays import UInt8
-from ipvae_snn.data import ImageSet, Split, load
+from ipvae_snn.config.preparation import Preparation
+from ipvae_snn.data import ImageSet, Split
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.models.networks import is_checkpoint, network_path
+from ipvae_snn.models.float_network import PREPARATION, FloatNetwork
+from ipvae_snn.models.networks import Network, is_checkpoint, network_path
 
 __all__ = [
     "Images",
@@ -17,8 +19,9 @@ __all__ = [
     "encoded",
     "is_checkpoint",
     "load_for",
-    "load_images",
     "network_path",
+    "preparation_of",
+    "selection_for",
 ]
 
 
@@ -43,11 +46,24 @@ def as_split(name: str) -> Split:
             raise DataError(f"split {name!r} is not known; give train or test")
 
 
-def load_images(
-    data: str, split: str, data_root: Path | None, limit: int | None, side: int | None = None
-) -> ImageSet:
-    """Load images; `side` is the patch size for sets that are cut into patches."""
-    return load(data, as_split(split), data_root, limit, patch_size=side or 16)
+def preparation_of(network: Network) -> Preparation | None:
+    """Return what was done to the user's own images that a network was trained on.
+
+    Raises FileFormatError if an integer network's record of it is malformed.
+    """
+    if isinstance(network, FloatNetwork):
+        return network.preparation
+    text = network.provenance.get(PREPARATION)
+    return None if text is None else Preparation.from_text(text, "integer network")
+
+
+def selection_for(
+    network: Network, split: str, data_root: Path | None, limit: int | None
+) -> Selection:
+    """Return the selection of images that are treated as the network's training images were."""
+    owner = network if isinstance(network, FloatNetwork) else network.input
+    side, prepared = owner.image_shape[0], preparation_of(network)
+    return Selection(as_split(split), limit, data_root, side, preparation=prepared)
 
 
 def load_for(
@@ -58,8 +74,8 @@ def load_for(
     limit: int | None,
 ) -> Images:
     """Load images and encode them as `network` takes them; DataError where they do not fit."""
-    side = network.input.image_shape[0]
-    return encoded(network, image_set(data, Selection(as_split(split), limit, data_root, side)))
+    chosen = selection_for(network, split, data_root, limit)
+    return encoded(network, image_set(data, chosen))
 
 
 def encoded(network: IntegerNetwork, images: ImageSet) -> Images:

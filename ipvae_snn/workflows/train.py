@@ -4,12 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ipvae_snn.config import toml
 from ipvae_snn.config.settings import Config
-from ipvae_snn.data import ImageSet, load
-from ipvae_snn.errors import ConfigError
+from ipvae_snn.data.request import Report, silent
+from ipvae_snn.errors import ConfigError, TrainingError
 from ipvae_snn.report.training_bar import training_bar
 from ipvae_snn.storage.names import printable
 from ipvae_snn.training.distributed import launched
@@ -18,10 +18,12 @@ from ipvae_snn.training.tensorboard import TensorBoardLog
 from ipvae_snn.training.train import TrainResult, ignore_progress, train
 from ipvae_snn.training.trainer import Progress, TrainProgress
 from ipvae_snn.workflows.images import network_path
-from ipvae_snn.workflows.stages import Stage, silent
+from ipvae_snn.workflows.training_images import advice_after, advice_on, load_training_data
 
 __all__ = [
     "Extras",
+    "OwnImages",
+    "Reading",
     "SettingsChoice",
     "Trained",
     "load_training_data",
@@ -33,13 +35,29 @@ __all__ = [
 Display = Callable[[int], AbstractContextManager[Progress]]
 
 
+class OwnImages(NamedTuple):
+    """Treatment of the user's own images: data.patches, data.whiten, data.white where not None."""
+
+    patches: int | None = None
+    whiten: str | None = None
+    white: float | None = None
+
+    @property
+    def overrides(self) -> list[str]:
+        """The settings as "table.key=value"."""
+        return [f"data.{name}={v}" for name, v in self._asdict().items() if v is not None]
+
+
+DEFAULT_IMAGES: Final = OwnImages()
+
+
 @dataclass(frozen=True)
 class SettingsChoice:
     """Settings as a user names them; later fields override earlier ones.
 
     config: a TOML file. preset: settings that come with the package; by default the one for the
     data set, else "images". overrides: "table.key=value". data, device, quantise_aware: data.name,
-    train.device and train.quantise_aware.
+    train.device and train.quantise_aware. own: how the user's own images are treated.
     """
 
     config: Path | None = None
@@ -48,6 +66,7 @@ class SettingsChoice:
     data: str | None = None
     device: str | None = None
     quantise_aware: int | None = None
+    own: OwnImages = DEFAULT_IMAGES
 
     def resolve(self) -> Config:
         """Return the settings; raise ConfigError for the first that is wrong."""
@@ -56,8 +75,9 @@ class SettingsChoice:
         if self.config is not None:
             config = toml.load_config(self.config)
         else:
-            config = toml.load_preset(self.preset or toml.preset_for(self.data))
-        config = toml.with_overrides(config, self.overrides)
+            preset = self.preset or toml.preset_for(self.data, self.own.patches or 0)
+            config = toml.load_preset(preset)
+        config = toml.with_overrides(config, [*self.overrides, *self.own.overrides])
         if self.data is not None:
             config = replace(config, data=replace(config.data, name=self.data))
         if self.device is not None:
@@ -87,12 +107,14 @@ NONE: Final = Extras()
 class Trained:
     """Result of a run: the checkpoint, its validation on held-out images, and seconds of the call.
 
-    leads: whether this process, of all that share the run, writes the files and reports.
+    leads: whether this process, of all that share the run, writes the files and reports. advice:
+    what to try where the network reconstructs worse than the mean; else None.
     """
 
     result: TrainResult
     trained_on: str
     leads: bool
+    advice: str | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -109,25 +131,39 @@ class Trained:
         }
 
 
+class Reading(NamedTuple):
+    """Display of the reading of images, opened before it, and where remarks on them go.
+
+    notice: receives a line that is no remark on the images.
+    """
+
+    display: Callable[[], AbstractContextManager[Report]]
+    tell: Callable[[str], None]
+    notice: Callable[[str], None]
+
+
+def _no_reading() -> AbstractContextManager[Report]:
+    return nullcontext(silent)
+
+
+def _no_remark(_: str) -> None:
+    return None
+
+
+READING: Final = Reading(_no_reading, _no_remark, _no_remark)
+
+
 def no_display(_: int) -> AbstractContextManager[Progress]:
     """Show nothing."""
     return nullcontext(ignore_progress)
 
 
-def load_training_data(config: Config, data_root: Path | None) -> tuple[ImageSet, ImageSet]:
-    """Return the training and validation images that a config asks for."""
-    name, settings = config.data.name, config.data
-    training = load(name, "train", data_root, settings.limit or None, holdout=True)
-    held_out = load(name, "test", data_root, settings.validation_limit or None, holdout=True)
-    return training, held_out
-
-
-def _check_folder(config: Config, out: Path, extras: Extras, report: Stage) -> None:
+def _check_folder(config: Config, out: Path, extras: Extras, tell: Callable[[str], None]) -> None:
     """Raise an error if the folder cannot take this run, before the images are loaded."""
     folder = RunFolder(out)
     folder.check(config, extras.resume)
     if extras.resume and folder.is_new(extras.resume):
-        report(f"{out}: holds no run to resume, so a new one starts")
+        tell(f"{out}: holds no run to resume, so a new one starts")
 
 
 def train_network(
@@ -136,20 +172,25 @@ def train_network(
     data_root: Path | None = None,
     extras: Extras = NONE,
     display: Display = no_display,
-    report: Stage = silent,
+    reading: Reading = READING,
 ) -> Trained:
     """Train with `config` into the folder `out`; raises as `training.train.train` does.
 
-    display: opened after the images are loaded, in the process that leads. report: receives a line
-    if there is nothing to resume, so that a new run starts.
+    display: opened after the images are loaded, in the process that leads. reading: shows the
+    progress of loading, and receives remarks on the images and the folder.
     """
     name = printable(config.data.name)  # of a file, which need not be valid text
     recorded = replace(config, data=replace(config.data, name=name))
     leads = launched().leads
     if leads:
-        _check_folder(recorded, out, extras, report)
+        _check_folder(recorded, out, extras, reading.notice)
     start_from = network_path(extras.start_from) if extras.start_from else None
-    training, held_out = load_training_data(config, data_root)
+    with reading.display() if leads else nullcontext(silent) as report:
+        training, held_out = load_training_data(config, data_root, report)
+    advice = advice_on(training)
+    remarks = dict.fromkeys((*training.remarks, *held_out.remarks, *([advice] if advice else [])))
+    for remark in remarks if leads else ():
+        reading.tell(remark)
     with ExitStack() as stack:
         observers: list[Progress] = []
         if leads and extras.tensorboard:
@@ -161,5 +202,8 @@ def train_network(
             for observe in observers:
                 observe(progress)
 
-        result = train(recorded, training, held_out, out, extras.resume, notify, start_from)
-    return Trained(result, config.data.name, leads)
+        try:
+            result = train(recorded, training, held_out, out, extras.resume, notify, start_from)
+        except TrainingError as error:
+            raise TrainingError(f"{error}; or: {advice}" if advice else str(error)) from error
+    return Trained(result, config.data.name, leads, advice_after(result, training))

@@ -57,6 +57,8 @@ MOMENT = {
     "free_energy",
     "du_norm",
     "worst_r2",
+    "r2_median",
+    "r2_pooled",
 }
 KEYS = {
     "checkpoint",

@@ -133,7 +133,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 
 def test_presets() -> None:
-    assert preset_names() == ["demo", "digits", "images", "mnist", "patches"]
+    assert preset_names() == ["demo", "digits", "images", "mnist", "patches", "photographs"]
     for name in preset_names():
         assert load_preset(name) != Config()
     with pytest.raises(ConfigError, match=r"^there is no preset 'demmo'; known ones are demo, "):

@@ -105,8 +105,11 @@ def test_a_tenth_is_held_out_where_asked() -> None:
         (None, "images of type NoneType are not understood"),
         ([], "list: yields no image"),
         ([LEVELS[0], LEVELS[0, :3]], "list: yields images of shapes (3, 4), (6, 4); give images"),
-        (np.zeros((2, 3, 4, 5), np.uint8), "images: an array of shape (2, 3, 4, 5); give (N, "),
-        (np.zeros((2, 3, 4), int), "images: pixels of type int64; give uint8"),
+        (np.zeros((2, 4, 4, 5), np.uint8), "images: an array of shape (2, 4, 4, 5); give (N, "),
+        (
+            np.zeros((2, 3, 4), int),
+            "images: pixels of type int64 from 0 to 0, and no value is known",
+        ),
         (np.full((2, 3, 4), np.nan), "images: image 0 holds NaN or infinite pixels"),
         ("digit", "'digit' is neither a data set nor an existing path; did you mean digits?"),
         ([object()], "list: an array of shape (1,); give (N, height, width)"),
@@ -116,3 +119,16 @@ def test_all_else_is_one_clear_line(source: Any, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         image_set(source)
     assert "\n" not in str(caught.value)
+
+
+def test_pictures_of_a_dataset_are_seen_as_they_look() -> None:
+    # Ten colours of a palette are not the levels 0 to 9.
+    paletted = [Image.fromarray(image).convert("P", colors=16) for image in LEVELS[:3]]
+    transparent = Image.new("RGBA", (4, 6), (0, 0, 0, 0))
+    transparent.putpixel((1, 2), (0, 0, 0, 255))
+    shown = image_set([*paletted, transparent]).pixels
+    for pixels, picture in zip(shown, paletted, strict=False):
+        grey = np.asarray(picture.convert("L")) / np.float32(255)
+        np.testing.assert_array_equal(pixels, grey.reshape(-1))
+    assert (shown[3] == 0).sum() == 1
+    assert (shown[3] == 1).sum() == 23

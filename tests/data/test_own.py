@@ -74,7 +74,7 @@ def test_floats_of_no_known_kind(tmp_path, array, numbers):
         load(str(path))
 
 
-@pytest.mark.parametrize("dtype", ["int64", "uint16", "bool", "complex128", "<U3"])
+@pytest.mark.parametrize("dtype", ["complex128", "<U3"])
 def test_other_types_are_refused(tmp_path, dtype):
     path = saved(tmp_path, np.zeros((2, 4), dtype))
     with fails(f"{path}: pixels of type {np.dtype(dtype)}; {FORMS}"):
@@ -90,12 +90,13 @@ def test_nan_is_refused_with_the_image(tmp_path, bad):
         load(str(path))
 
 
-@pytest.mark.parametrize("shape", [(4,), (3, 5), (2, 3, 4, 3), (1, 2, 2, 2, 1), ()])
+@pytest.mark.parametrize("shape", [(4,), (3, 5), (2, 4, 5, 4), (1, 2, 2, 2, 1), ()])
 def test_shapes_that_are_no_images(tmp_path, shape):
     path = saved(tmp_path, np.zeros(shape, np.uint8))
     with fails(
         f"{path}: an array of shape {shape}; give (N, height, width), (N, height, width, 1), "
-        "(N, 1, height, width), or (N, M) with M a square number"
+        "(N, 1, height, width), colour (N, height, width, 3) or (N, 3, height, width), or (N, M) "
+        "with M a square number"
     ):
         load(str(path))
 
@@ -153,7 +154,9 @@ def test_truncated_npz(tmp_path):
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("hello")
-    with fails(f"{path}: not a .npy or .npz file nor a folder; give one of these"):
+    with fails(
+        f"{path}: not a .npy or .npz file, a picture, a video, nor a folder; give one of these"
+    ):
         load(str(path))
 
 
@@ -170,13 +173,14 @@ def test_holdout_is_a_partition(count):
 
 def test_holdout_only_where_asked(tmp_path):
     path = tmp_path / "a.npz"
-    np.savez(path, x=np.repeat(np.arange(25, dtype=np.uint8), 4).reshape(25, 4), y=np.arange(25))
+    values = np.repeat(10 * np.arange(25, dtype=np.uint8), 4).reshape(25, 4)
+    np.savez(path, x=values, y=np.arange(25))
     for split in ("train", "test"):
         assert load(str(path), split).labels.tolist() == list(range(25))
     train, test = (load(str(path), split, holdout=True) for split in ("train", "test"))
     assert test.labels.tolist() == [9, 19]
     assert train.labels.tolist() == [i for i in range(25) if i not in (9, 19)]
-    np.testing.assert_array_equal(test.pixels[:, 0], np.float32([9, 19]) / np.float32(255))
+    np.testing.assert_array_equal(test.pixels[:, 0], np.float32([90, 190]) / np.float32(255))
     assert load(str(path), "train", holdout=True, limit=4).labels.tolist() == [0, 1, 2, 3]
 
 
@@ -222,7 +226,9 @@ def test_palette_with_transparency_warns_of_nothing(tmp_path):
     image = Image.new("P", (2, 2), 1)
     image.putpalette([0, 0, 0, 51, 51, 51])
     image.save(tmp_path / "a.png", transparency=b"\x00\x80")
-    np.testing.assert_array_equal(load(str(tmp_path)).pixels, np.full((1, 4), np.float32(0.2)))
+    # Half of 51 and half of the white ground: 51 * 128/255 + 255 * 127/255 = 152.6.
+    seen = np.full((1, 4), np.float32(153) / np.float32(255))
+    np.testing.assert_array_equal(load(str(tmp_path)).pixels, seen)
 
 
 def test_sixteen_bit_grey(tmp_path):
@@ -231,11 +237,14 @@ def test_sixteen_bit_grey(tmp_path):
 
 
 def test_folder_faults_name_the_file(tmp_path):
-    with pytest.raises(DataError, match=r"holds no image file \(\.bmp, \.gif, .*\)$"):
+    with pytest.raises(DataError, match=r"holds no image file \(\.apng, .*, \.gif, .*\)$"):
         load(str(tmp_path))
     picture(tmp_path / "a.png", np.zeros((2, 3)))
     picture(tmp_path / "b.png", np.zeros((3, 2)))
-    with fails(f"{tmp_path / 'b.png'}: 3x2 pixels, but a.png has 2x3; give images of one size"):
+    with fails(
+        f"{tmp_path / 'b.png'}: 3x2 pixels, but a.png has 2x3; give images of one size, or cut "
+        "patches from photographs (train --patches 16)"
+    ):
         load(str(tmp_path))
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
     with pytest.raises(DataError, match=r"b\.png: not a readable image \([^\n]*fix or remove it$"):
@@ -243,14 +252,12 @@ def test_folder_faults_name_the_file(tmp_path):
     (tmp_path / "b.png").write_text("plain text")
     with pytest.raises(DataError, match=r"b\.png: not a readable image \(cannot identify"):
         load(str(tmp_path))
-    Image.fromarray(np.zeros((2, 3), np.float32)).save(tmp_path / "b.tif")
+    Image.new("LAB", (3, 2)).save(tmp_path / "b.tif")
     (tmp_path / "b.png").unlink()
     with fails(
-        f"{tmp_path / 'b.tif'}: the pixel mode F is not supported; save it as 8-bit grey or colour"
+        f"{tmp_path / 'b.tif'}: the pixel mode LAB is not supported; save it as 8-bit grey or "
+        "colour"
     ):
-        load(str(tmp_path))
-    Image.fromarray(np.full((2, 3), 70_000, np.int32)).save(tmp_path / "b.tif")
-    with fails(f"{tmp_path / 'b.tif'}: has more than 16 bits per pixel; save it as 8-bit grey"):
         load(str(tmp_path))
 
 

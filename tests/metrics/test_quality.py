@@ -22,6 +22,30 @@ def test_r2_by_hand() -> None:
     assert result.low == pytest.approx(0.5 - result.high)
 
 
+def test_pooled_and_median_r2_by_hand() -> None:
+    # Errors 1 and 18 of totals 2 and 18; the constant image adds its error and no total.
+    pixels = np.array([[1, 2, 3], [0.1, 0.1, 0.1], [0, 3, 6]], dtype=np.float32)
+    shown = np.array([[1, 2, 4], [0.1, 0.1, 3.1], [3, 3, 3]], dtype=np.float32)
+    errors = quality.errors_per_image(pixels, shown)
+    assert errors.total.tolist() == [2, 0, 18]
+    assert quality.r2_pooled(errors) == pytest.approx(1 - 28 / 20)
+    values = quality.r2_per_image(pixels, shown)
+    assert quality.median(values) == pytest.approx(0.25)
+    assert math.isnan(quality.median(values[1:2]))
+    assert math.isnan(quality.r2_pooled(quality.errors_per_image(pixels[1:2], shown[1:2])))
+
+
+def test_a_flat_image_ruins_the_mean_but_not_the_pooled_r2() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.standard_normal((20, 16))
+    pixels[0] *= 1e-3
+    shown = pixels + 0.1 * rng.standard_normal((20, 16))
+    values = quality.r2_per_image(pixels, shown)
+    assert np.mean(values) < -100
+    assert quality.median(values) > 0.9
+    assert quality.r2_pooled(quality.errors_per_image(pixels, shown)) > 0.9
+
+
 def test_all_constant_images_have_no_r2() -> None:
     result = quality.r2(np.ones((2, 4), dtype=np.float32), np.zeros((2, 4), dtype=np.float32))
     assert math.isnan(result.mean)

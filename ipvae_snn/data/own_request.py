@@ -1,0 +1,48 @@
+"""Part of a user's own images, and what to do to them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ipvae_snn.config import preparation as preparations
+from ipvae_snn.config.preparation import Preparation
+from ipvae_snn.data.base import Split
+from ipvae_snn.data.part import Part
+from ipvae_snn.data.request import Report, silent
+
+
+@dataclass(frozen=True)
+class OwnRequest:
+    """Part of a user's own images, and what to do to them.
+
+    split: with holdout, and of patches always, the part that is returned. preparation: how the
+    images are treated. report: receives the progress of reading. limit: of the part, only so many
+    first images are read and converted.
+    """
+
+    split: Split = "train"
+    holdout: bool = False
+    preparation: Preparation = preparations.PLAIN
+    report: Report = silent
+    limit: int | None = None
+
+    def is_cut(self, shape: tuple[int, ...]) -> bool:
+        """Return whether images of this shape are patches already, and are taken whole.
+
+        While a network is trained on whitened patches, all images are photographs.
+        """
+        size = self.preparation.patches
+        known = self.preparation.constants is not None or self.preparation.whiten == "none"
+        return known and shape == (size, size)
+
+    @property
+    def part(self) -> Part:
+        """The rows that are returned, of images that are not cut."""
+        return Part(self.split, self.holdout, self.limit)
+
+    @property
+    def done(self) -> Preparation | None:
+        """The preparation, None for a plain one."""
+        return None if self.preparation.is_plain else self.preparation
+
+
+PLAIN: Final = OwnRequest()

@@ -1,0 +1,241 @@
+"""Patches of a user's own photographs: of any size and depth, whitened, whole ones held out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ipvae_snn.arrays import Float32, Int64
+from ipvae_snn.config.preparation import Constants, Preparation
+from ipvae_snn.data.base import ImageSet, Split
+from ipvae_snn.data.levels import Values, scaled
+from ipvae_snn.data.pictures import Frame
+from ipvae_snn.data.request import Report
+from ipvae_snn.data.whitening import (
+    BORDER,
+    LEAST_CONTRAST,
+    draw_anywhere,
+    whiten,
+)
+from ipvae_snn.errors import DataError
+
+COUNTS: Final[dict[Split, int]] = {"train": 20_000, "test": 4_000}  # as of the set `natural`
+# Candidates per patch that is asked for; flat ones are dropped.
+CANDIDATES: Final = 2
+MOST_PIXELS: Final = 1 << 26  # of all patches, which bounds the number of large ones
+# Larger photographs are reduced to at most so many pixels at their longer side, by a whole factor.
+# At full size, cameras' and JPEG's smoothing leaves single pixels without contrast of their own.
+LONGEST: Final = 2048
+HELD_OUT: Final = 5  # every fifth photograph is in the test split
+# Brightness of white before the logarithm of whitening, as of 8-bit photographs.
+_WHITE: Final = 255.0
+_STREAM: Final[dict[Split, int]] = {"train": 0, "test": 1}  # no split shares a random stream
+
+
+class Source(NamedTuple):
+    """One file of photographs, or one photograph of an array; `read` returns its pictures."""
+
+    name: str
+    read: Callable[[], Sequence[Frame]]
+    label: int | None = None
+
+
+class _Cut(NamedTuple):
+    """Candidate patches (C, M), labels (C,) or None, and what the remark tells of them."""
+
+    patches: Float32
+    labels: Int64 | None
+    sizes: frozenset[tuple[int, ...]]
+    reduced: int
+    used: int
+
+
+def held_out(sources: Sequence[Source], name: str) -> list[bool]:
+    """Return which sources are in the test split: every fifth; of fewer than five the last.
+
+    Raises DataError for one source alone, which cannot be divided.
+    """
+    count = len(sources)
+    if count < 2:
+        raise DataError(
+            f"{name}: {count} photograph cannot be divided in training and test; give more, since "
+            "whole photographs are held out"
+        )
+    last = HELD_OUT - 1
+    return [i % HELD_OUT == last or (count < HELD_OUT and i == count - 1) for i in range(count)]
+
+
+def cut_patches(
+    sources: Sequence[Source],
+    preparation: Preparation,
+    name: str,
+    split: Split,
+    report: Report,
+) -> ImageSet:
+    """Return patches of the photographs of `split`, as `preparation` says.
+
+    Training photographs are measured if it has no constants yet; the set's own preparation then
+    has them. Where they are known, a single photograph is in either split. Raises DataError naming
+    the file for photographs that are too small or too flat, or whose scale is not known.
+    """
+    single = len(sources) == 1 and preparation.constants is not None
+    test = [split == "test"] if single else held_out(sources, name)
+    if preparation.constants is None:
+        training = [source for source, held in zip(sources, test, strict=True) if not held]
+        cut = _cut(training, preparation, "train", report)
+        constants = _measure(cut.patches, preparation, name)
+        preparation = replace(preparation, constants=constants)
+        if split == "train":
+            return _patch_set(cut, preparation, name, split, len(sources))
+    chosen = [s for s, held in zip(sources, test, strict=True) if held == (split == "test")]
+    cut = _cut(chosen, preparation, split, report)
+    return _patch_set(cut, preparation, name, split, len(sources))
+
+
+def _cut(sources: Sequence[Source], preparation: Preparation, split: Split, report: Report) -> _Cut:
+    """Return candidates from all sources, of which each is equally likely."""
+    size = preparation.patches
+    wanted = CANDIDATES * _count(split, size)
+    patches: list[Float32] = []
+    labels: list[int | None] = []
+    sizes: set[tuple[int, ...]] = set()
+    reduced = 1
+    for index, source in enumerate(sources):
+        report(f"reading {source.name}", index, len(sources))
+        frames = source.read()
+        share = -(-wanted // (len(sources) * len(frames)))
+        for place, frame in enumerate(frames):
+            image, factor = _prepared(frame, preparation, source.name)
+            sizes.add(frame.values.shape)
+            reduced = max(reduced, factor)
+            rng = np.random.default_rng([_STREAM[split], index, place])
+            patches.append(draw_anywhere([image], size, share, rng))
+            labels += [source.label] * share
+    report("photographs read", len(sources), len(sources))
+    order = np.random.default_rng([_STREAM[split]]).permutation(len(labels))
+    known = None if None in labels else np.array(labels, dtype=np.int64)[order]
+    whole = np.concatenate(patches)[order]
+    return _Cut(whole, known, frozenset(sizes), reduced, len(sources))
+
+
+def _count(split: Split, size: int) -> int:
+    return max(1, min(COUNTS[split], MOST_PIXELS // size**2))
+
+
+def _prepared(frame: Frame, preparation: Preparation, name: str) -> tuple[Float32, int]:
+    """Return the photograph, whitened or in [0, 1], and the factor by which it was reduced."""
+    size = preparation.patches
+    light, factor = _reduced(_light(frame, preparation, name))
+    if preparation.whiten == "none":
+        if min(light.shape) < size:
+            raise DataError(
+                f"{name}: {light.shape[0]}x{light.shape[1]} pixels, smaller than patches of "
+                f"{size}x{size}; leave it out or cut smaller ones"
+            )
+        return light, factor
+    if min(light.shape) < size + 2 * BORDER:
+        raise DataError(
+            f"{name}: {light.shape[0]}x{light.shape[1]} pixels, but whitened patches of "
+            f"{size}x{size} need {size + 2 * BORDER} or more each way; leave it out, cut smaller "
+            "ones, or --whiten none"
+        )
+    return whiten(light, name), factor
+
+
+def _light(frame: Frame, preparation: Preparation, name: str) -> Float32:
+    """Return the brightness: in [0, 1] without whitening, else up to about 255.
+
+    Whitening makes contrast alike, so that only the bend of its logarithm depends on the scale: of
+    deep pictures and floats the brightest pixel is taken as white if no other value is named.
+    """
+    values = frame.values
+    if preparation.whiten == "none":
+        result = scaled(Values(values.reshape(1, -1), frame.white, (name,)), preparation.white)
+        if result.kind != "unit":
+            raise DataError(f"{name}: standardised pixels; without whitening give [0, 1] or uint8")
+        return result.pixels.reshape(values.shape)
+    if not np.isfinite(values).all():
+        raise DataError(f"{name}: holds NaN or infinite pixels; clean the data first")
+    low, high = float(values.min()), float(values.max())
+    if low < 0:
+        raise DataError(
+            f"{name}: pixels from {low:.3g} to {high:.3g}, but light is not negative; give the "
+            "photograph as it was taken, or --whiten none for one that is whitened"
+        )
+    own = _WHITE if values.dtype == np.uint8 else high
+    white = preparation.white or own or 1.0
+    return (values.astype(np.float64) * (_WHITE / white)).astype(np.float32)
+
+
+def _reduced(light: Float32) -> tuple[Float32, int]:
+    """Return the photograph with means of k x k pixels, k the least that meets LONGEST."""
+    k = -(-max(light.shape) // LONGEST)
+    if k == 1:
+        return light, 1
+    height, width = light.shape[0] // k, light.shape[1] // k
+    blocks = light[: height * k, : width * k].reshape(height, k, width, k)
+    return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32), k
+
+
+def _measure(patches: Float32, preparation: Preparation, name: str) -> Constants:
+    """Return the constants of training candidates; pixels in [0, 1] keep mean 0, deviation 1."""
+    least = LEAST_CONTRAST * float(patches.std(dtype=np.float64))
+    kept = patches[_with_contrast(patches, least, name)]
+    if preparation.whiten == "none":
+        return Constants(0.0, 1.0, least)
+    mean, deviation = float(kept.mean(dtype=np.float64)), float(kept.std(dtype=np.float64))
+    return Constants(mean, deviation, least)
+
+
+def _with_contrast(patches: Float32, least: float, name: str) -> Int64:
+    """Return the rows above the least contrast, the flattest tenth of them dropped, order kept.
+
+    Raises DataError if fewer than a twentieth are.
+    """
+    contrast = patches.std(axis=1)
+    rows = np.flatnonzero(contrast >= max(least, 1e-6))
+    if len(rows) < len(patches) / 20:
+        raise DataError(
+            f"{name}: {len(rows)} of {len(patches)} patches have a contrast of {least:.3g} or "
+            "more; the photographs are too flat, give others"
+        )
+    order = np.argsort(contrast[rows], kind="stable")
+    return np.sort(rows[order[len(rows) // 10 :]])
+
+
+def _patch_set(
+    cut: _Cut, preparation: Preparation, name: str, split: Split, photographs: int
+) -> ImageSet:
+    constants = preparation.constants
+    if constants is None:
+        raise ValueError("patches are standardised by constants; measure them first")
+    size = preparation.patches
+    rows = _with_contrast(cut.patches, constants.least_contrast, name)[: _count(split, size)]
+    pixels, whitened = cut.patches[rows], preparation.whiten != "none"
+    if whitened:
+        pixels = (pixels - np.float32(constants.mean)) / np.float32(constants.deviation)
+    return ImageSet(
+        name=name,
+        split=split,
+        pixels=pixels,
+        image_shape=(size, size),
+        kind="standardised" if whitened else "unit",
+        labels=None if cut.labels is None else cut.labels[rows],
+        preparation=preparation,
+        remarks=(_remark(cut, preparation, len(rows), split, photographs),),
+    )
+
+
+def _remark(cut: _Cut, preparation: Preparation, count: int, split: Split, photographs: int) -> str:
+    sizes = sorted(cut.sizes)
+    shown = "x".join(map(str, sizes[0]))
+    if len(sizes) > 1:
+        shown += " to " + "x".join(map(str, sizes[-1]))
+    size = preparation.patches
+    return (
+        f"{split}: {count:,} patches of {size}x{size} from {cut.used} of {photographs} photographs "
+        f"of {shown}"
+        + (f", reduced up to {cut.reduced}-fold" if cut.reduced > 1 else "")
+        + (", whitened" if preparation.whiten != "none" else ", not whitened")
+    )

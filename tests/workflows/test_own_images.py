@@ -1,0 +1,194 @@
+"""A user's images from training to the integer network: treated alike without being told again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photographs import folder_of, photograph
+from PIL import Image
+
+import ipvae_snn as snn
+from ipvae_snn.config.preparation import Constants, Preparation
+from ipvae_snn.data import ImageSet, photographs
+from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
+from ipvae_snn.ir.files import load_network, save_network
+from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.workflows import train as workflow
+from ipvae_snn.workflows import training_images
+from ipvae_snn.workflows.evaluate import EvaluationSettings, plan_of
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.train import OwnImages, SettingsChoice, train_network
+
+SMALL = (
+    "train.iterations=4", "model.n_latents=8", "train.steps=3", "train.batch_size=20",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Cut few patches, so that a test takes little time."""
+    monkeypatch.setattr(photographs, "COUNTS", {"train": 300, "test": 100})
+
+
+def trained(folder: Path, out: Path, *overrides: str, **own):
+    """Train shortly on the images of a folder; return the result and what was said."""
+    said: list[str] = []
+    choice = SettingsChoice(
+        overrides=SMALL + overrides, data=str(folder), own=OwnImages(**own), preset="images"
+    )
+    reading = workflow.READING._replace(tell=said.append)
+    return train_network(choice.resolve(), out, reading=reading), said
+
+
+def test_training_records_what_was_done(tmp_path):
+    folder = folder_of(tmp_path / "photos", 6)
+    done, said = trained(folder, tmp_path / "run", patches=8)
+    assert [line.split(":")[0] for line in said] == ["train", "test"]
+    network = load_float_network(done.checkpoint)
+    assert network.preparation.patches == 8
+    assert network.preparation.constants.deviation > 0
+    choice = ImageChoice(str(folder), limit=40)
+    floats = choice.loaded_for(network).pixels
+    settings = EvaluationSettings(limit=40, steps=2)
+    np.testing.assert_array_equal(plan_of(network, str(folder), settings).images.pixels, floats)
+    np.testing.assert_array_equal(snn.run(network, folder, limit=40, steps=2).images.pixels, floats)
+
+
+def test_the_integer_network_records_it_too(tmp_path):
+    folder = folder_of(tmp_path / "photos", 6)
+    prepared = Preparation(8, "none", 0.0, Constants(0.0, 1.0, 0.01))
+    network = replace(snn.load("digits"), preparation=prepared)
+    snn.convert(network, folder, images=50, steps=4, out=tmp_path / "net.st")
+    integer = load_network(tmp_path / "net.st")
+    assert Preparation.from_text(integer.provenance["preparation"], "net") == prepared
+    choice = ImageChoice(str(folder), limit=40)
+    pixels = choice.loaded_for(network).pixels
+    np.testing.assert_array_equal(choice.encoded_for(integer).floats.pixels, pixels)
+    # Photographs in memory are cut too, and one of them alone can be shown.
+    assert len(snn.run(integer, photograph(9)[None], limit=7, steps=2).images) == 7
+    bad = replace(integer, provenance={**integer.provenance, "preparation": "{}"})
+    save_network(bad, tmp_path / "bad.st")
+    with pytest.raises(FileFormatError, match=r"^integer network: the preparation of its images"):
+        snn.run(tmp_path / "bad.st", folder, steps=2)
+
+
+def test_the_named_white_is_the_same_in_every_later_command(tmp_path):
+    digits = np.random.default_rng(0).integers(0, 17, (40, 8, 8)).astype(np.uint8)
+    np.save(tmp_path / "digits.npy", digits)
+    done, said = trained(tmp_path / "digits.npy", tmp_path / "run", white=16)
+    assert said[0] == "images: 40 of 8x8, levels 0..16 of 16"
+    shown = snn.run(done.checkpoint, digits, steps=2).images
+    np.testing.assert_array_equal(shown.pixels, digits.reshape(40, 64) / np.float32(16))
+
+
+def test_plain_images_leave_no_record(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((40, 8, 8)))
+    done, _ = trained(tmp_path / "a.npy", tmp_path / "run")
+    assert load_float_network(done.checkpoint).preparation is None
+    assert "preparation" not in done.checkpoint.read_bytes()[:3000].decode("latin1")
+
+
+def test_from_python(tmp_path):
+    settings = {
+        "train.iterations": 4, "model.n_latents": 8, "train.steps": 3, "train.batch_size": 20
+    }  # fmt: skip
+    seen = []
+    result = snn.train(
+        [photograph(0), photograph(1, 90, 60), photograph(2)],
+        patches=8,
+        settings=settings,
+        progress=lambda *now: seen.append(now[0]),
+    )
+    assert result.network.preparation.patches == 8
+    assert result.network.input_kind == "standardised"
+    assert seen[0] == "reading list: image 0"
+
+
+def test_photographs_have_their_preset():
+    chosen = SettingsChoice(data="photos", own=OwnImages(patches=12)).resolve()
+    assert chosen.data.patches == 12
+    assert replace(chosen.data, name="natural", patches=16) == snn_preset("photographs").data
+    assert SettingsChoice(data="natural", own=OwnImages(patches=8)).resolve().model.n_latents == 512
+
+
+def snn_preset(name):
+    """Return a packaged preset."""
+    return SettingsChoice(preset=name).resolve()
+
+
+@pytest.mark.parametrize("setting", ["patches=1", "patches=-8", "whiten=zca", "white=-1"])
+def test_settings_out_of_range(setting):
+    with pytest.raises(ConfigError, match=f"data.{setting.split('=')[0]} is "):
+        SettingsChoice(overrides=(f"data.{setting}",)).resolve()
+
+
+def test_named_sets_are_not_cut():
+    config = SettingsChoice(data="digits", own=OwnImages(patches=4)).resolve()
+    with pytest.raises(DataError, match=r"^digits: a named set, of which no patches of 4x4 are"):
+        training_images.load_training_data(config, None)
+
+
+@pytest.mark.parametrize("own", [OwnImages(white=16), OwnImages(whiten="none")])
+def test_named_sets_keep_their_treatment(own):
+    config = SettingsChoice(data="digits", own=own).resolve()
+    with pytest.raises(DataError, match=r"^digits: a named set, which is read and whitened in"):
+        training_images.load_training_data(config, None)
+
+
+def test_large_whole_images_are_refused_at_once(tmp_path):
+    for index in range(9):
+        Image.new("L", (1280, 1000), 20 * index + 60).save(tmp_path / f"{index}.png")
+    config = SettingsChoice(data=str(tmp_path)).resolve()
+    with pytest.raises(DataError, match=r"images of 1000x1280 pixels, .*: --patches 16$"):
+        training_images.load_training_data(config, None)
+
+
+def unit_set(count: int, side: int, citation: str = "") -> ImageSet:
+    """Return images of noise."""
+    pixels = np.random.default_rng(0).random((count, side * side), dtype=np.float32)
+    return ImageSet("mine", "train", pixels, (side, side), "unit", citation=citation)
+
+
+@pytest.mark.parametrize(
+    ("images", "advised"),
+    [
+        (unit_set(200, 64), False),
+        (unit_set(99, 64), True),
+        (unit_set(200, 65), True),
+        (unit_set(9, 80, "Someone (1999)"), False),
+    ],
+)
+def test_advice_on_large_or_few_images(images, advised):
+    advice = training_images.advice_on(images)
+    assert (advice is not None) is advised
+    if advice:
+        assert advice.endswith("natural images? cut whitened patches: --patches 16")
+
+
+def test_small_images_are_not_advised_to_be_cut():
+    advice = training_images.advice_on(unit_set(20, 28))
+    assert advice == "mine: 20 images of 28x28 to train on; more images make a better network"
+
+
+def test_failed_training_of_few_images_names_the_patches(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((40, 8, 8)))
+
+    def fail(*_):
+        raise TrainingError("training ran away; lower train.learning_rate")
+
+    monkeypatch.setattr(workflow, "train", fail)
+    with pytest.raises(TrainingError, match=r"rate; or: a\.npy: 36 images of 8x8 to train on"):
+        trained(tmp_path / "a.npy", tmp_path / "run")
+
+
+def test_r2_below_zero_is_said(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((40, 8, 8)))
+    done, _ = trained(tmp_path / "a.npy", tmp_path / "run")
+    low = replace(done.result.validation, r2=-0.5)
+    worse = replace(done.result, validation=low)
+    assert training_images.advice_after(worse, unit_set(40, 64)) == (
+        "R2 -0.500 is worse than the mean image; natural images? cut whitened patches: --patches 16"
+    )
+    better = replace(done.result, validation=replace(low, r2=0.5))
+    assert training_images.advice_after(better, unit_set(40, 8)) is None
