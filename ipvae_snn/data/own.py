@@ -91,7 +91,7 @@ def from_arrays(
     rows = stack.reshape(len(stack), -1)
     result = scaled(Values(rows, None, (subject,)), request.preparation.white)
     height, width = stack.shape[1:]
-    remark = f"images: {len(stack)} of {height}x{width}, levels {result.levels}"
+    remark = f"{request.subject}: {len(stack)} of {height}x{width}, levels {result.levels}"
     return ImageSet(
         printable(name),
         request.split,

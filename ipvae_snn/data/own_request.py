@@ -40,6 +40,11 @@ class OwnRequest:
         return Part(self.split, self.holdout, self.limit)
 
     @property
+    def subject(self) -> str:
+        """What a remark on the images begins with: the split, if some are held out."""
+        return f"{self.split} images" if self.holdout else "images"
+
+    @property
     def done(self) -> Preparation | None:
         """The preparation, None for a plain one."""
         return None if self.preparation.is_plain else self.preparation

@@ -77,7 +77,10 @@ def test_the_named_white_is_the_same_in_every_later_command(tmp_path):
     digits = np.random.default_rng(0).integers(0, 17, (40, 8, 8)).astype(np.uint8)
     np.save(tmp_path / "digits.npy", digits)
     done, said = trained(tmp_path / "digits.npy", tmp_path / "run", white=16)
-    assert said[0] == "images: 40 of 8x8, levels 0..16 of 16"
+    assert said[:2] == [
+        "train images: 36 of 8x8, levels 0..16 of 16",
+        "test images: 4 of 8x8, levels 0..16 of 16",
+    ]
     shown = snn.run(done.checkpoint, digits, steps=2).images
     np.testing.assert_array_equal(shown.pixels, digits.reshape(40, 64) / np.float32(16))
 
