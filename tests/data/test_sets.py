@@ -71,7 +71,8 @@ def test_missing_training_files(tmp_path):
         "fashion-mnist (train): train-images-idx3-ubyte.gz or train-images-idx3-ubyte not found in "
         f"{tmp_path}/fashion_mnist, {tmp_path}/fashion-mnist, {tmp_path}/FashionMNIST/raw, "
         f"{tmp_path}/FashionMNIST; give the folder that holds fashion_mnist/ with --data-root or "
-        "IPVAE_SNN_DATA, or set IPVAE_SNN_DOWNLOAD=1 to download it"
+        "IPVAE_SNN_DATA, or set IPVAE_SNN_DOWNLOAD=1 to download it (25.2 MiB from "
+        "raw.githubusercontent.com)"
     ):
         load("fashion-mnist", "train", data_root=tmp_path)
 
