@@ -19,11 +19,17 @@ from typing import IO, Any, Final
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+POSIX: Final = os.name == "posix"
 DIGEST: Final = 32  # bytes of a SHA-256
 
 
 def owned(status: os.stat_result) -> bool:
-    """Return whether a file or folder is this user's or root's, and not writable by everyone."""
+    """Return whether a file or folder is this user's or root's, and not writable by everyone.
+
+    Systems without user numbers keep each user's cache in a folder of theirs.
+    """
+    if not POSIX:
+        return True
     return status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o002
 
 
@@ -53,7 +59,8 @@ class CheckedFile(IndexDataCacheFile):
         yield content
         body = content.getvalue()
         with super()._open_for_write(filepath) as file:
-            os.fchmod(file.fileno(), 0o600)  # under any umask: `owned` refuses other files
+            if POSIX:
+                os.fchmod(file.fileno(), 0o600)  # under any umask: `owned` refuses other files
             file.write(hashlib.sha256(body).digest() + body)
 
 

@@ -6,7 +6,6 @@ large run is ended by the kernel after minutes, without a message.
 
 import os
 import re
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -92,7 +91,8 @@ def _system(root: Path) -> Iterator[int]:
         if name == "MemAvailable":
             yield 1024 * int(value.split()[0])
             return
-    if root == Path("/") and "SC_PHYS_PAGES" in os.sysconf_names:
+    names = getattr(os, "sysconf_names", ())  # not on Windows
+    if root == Path("/") and "SC_PHYS_PAGES" in names:
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -125,6 +125,10 @@ def _left(folder: Path, limit_name: str, used_name: str, cached_name: str) -> It
 
 def _address_space(root: Path) -> Iterator[int]:
     """Yield what this process's limit of address space (ulimit -v) leaves."""
+    if os.name != "posix":
+        return
+    import resource  # not on Windows
+
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return

@@ -13,8 +13,8 @@ from ipvae_snn import data
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.hw.lava import runner
-from ipvae_snn.hw.lava.environment import clean_environment
 from ipvae_snn.hw.lava.guard import run_guarded
+from ipvae_snn.hw.lava.probing import clean_environment
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
