@@ -230,7 +230,9 @@ def _check_values(path: Path, network: FloatNetwork) -> None:
     if network.input_kind not in get_args(InputKind):
         raise FileFormatError(f"{path}: input kind {brief(network.input_kind)} is not known here")
     # What a spike of a neuron takes from the neuron itself per update, in nats.
-    strength = (network.phi.astype(np.float64) ** 2).T @ np.exp(-2.0 * network.log_sigma)
+    precision = np.exp(-2.0 * network.log_sigma)
+    with np.errstate(over="ignore"):  # an infinite strength is refused as well
+        strength = np.einsum("mk,mk,m->k", network.phi, network.phi, precision)
     largest = float(strength.max()) * math.exp(network.log_lr)
     if largest > MAX_STRENGTH:
         raise FileFormatError(
