@@ -25,7 +25,7 @@ from ipvae_snn.config.settings import (
 )
 from ipvae_snn.errors import ConversionError, FileFormatError, brief
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.tensor_files import read_header, read_tensors
 from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
 
@@ -143,7 +143,8 @@ def load_float_network(path: Path) -> FloatNetwork:
         )
     except MALFORMED as error:
         raise FileFormatError(
-            f"{path}: a checkpoint with a missing or malformed part ({brief(error)}); make it again"
+            f"{path}: a checkpoint with a missing or malformed part ({reason(error)}); make it "
+            "again"
         ) from error
     if kind != KIND:
         raise FileFormatError(
