@@ -14,7 +14,7 @@ from torch import Tensor
 from ipvae_snn.errors import FileFormatError, ProgramError, brief
 from ipvae_snn.ir.files import FORMAT, from_parts, to_arrays, to_scalars
 from ipvae_snn.ir.network import VERSION, IntegerNetwork
-from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.text_values import parse_json_object
 
 DESCRIPTION: Final = "description"  # scalars and provenance: JSON in UTF-8, as uint8 (B,)
@@ -60,7 +60,7 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> IntegerNetwork:
         return from_parts(arrays, description["program"], description["provenance"])
     except (*MALFORMED, RuntimeError) as error:  # RuntimeError: torch's, as for meta tensors
         raise FileFormatError(
-            f"the state dict's network has a missing or malformed part ({brief(error)}); save "
+            f"the state dict's network has a missing or malformed part ({reason(error)}); save "
             "it again"
         ) from error
     except ProgramError as error:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ipvae_snn.backends.torch_module import IntegerTorch
 from ipvae_snn.backends.torch_sampler import Keys
-from ipvae_snn.errors import ConfigError, FileFormatError, brief
+from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.frameworks.float_dynamics import (
     Dynamics,
     FromCheckpoint,
@@ -29,7 +29,7 @@ from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.ir.prng import MAX_SEED
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load
-from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.text_values import parse_json_object
 
 
@@ -158,8 +158,8 @@ class FloatLayer(Layer):
             self.dynamics.set_constants(held["constants"])
         except MALFORMED as error:
             raise FileFormatError(
-                f"the state dict's float network has a missing or malformed part ({brief(error)}); "
-                "save it again"
+                f"the state dict's float network has a missing or malformed part ({reason(error)})"
+                "; save it again"
             ) from error
         self.code = code
 

@@ -8,12 +8,12 @@ import numpy as np
 from safetensors.numpy import save
 
 from ipvae_snn.arrays import AnyArray
-from ipvae_snn.errors import FileFormatError, ProgramError, brief
+from ipvae_snn.errors import FileFormatError, ProgramError
 from ipvae_snn.ir.network import VERSION, IntegerNetwork
 from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
 from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.storage.atomic import atomic_path
-from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.tensor_files import read_header, read_tensors, sorted_metadata
 from ipvae_snn.storage.text_values import number, parse_json_object, text, whole
 
@@ -146,7 +146,7 @@ def load_network(path: Path) -> IntegerNetwork:
         return from_parts(read_tensors(path), scalars, provenance)
     except MALFORMED as error:
         raise FileFormatError(
-            f"{path}: an integer network with a missing or malformed part ({brief(error)}); "
+            f"{path}: an integer network with a missing or malformed part ({reason(error)}); "
             "convert it again"
         ) from error
     except ProgramError as error:

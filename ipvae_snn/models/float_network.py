@@ -27,7 +27,7 @@ from ipvae_snn.config.settings import (
 from ipvae_snn.errors import ConversionError, FileFormatError, brief
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.training_data import candidates
-from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.tensor_files import read_header, read_tensors
 from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
 
@@ -157,7 +157,8 @@ def load_float_network(path: Path) -> FloatNetwork:
         )
     except MALFORMED as error:
         raise FileFormatError(
-            f"{path}: a checkpoint with a missing or malformed part ({brief(error)}); make it again"
+            f"{path}: a checkpoint with a missing or malformed part ({reason(error)}); make it "
+            "again"
         ) from error
     if kind != KIND:
         raise FileFormatError(
@@ -244,7 +245,9 @@ def _check_values(path: Path, network: FloatNetwork) -> None:
     if network.input_kind not in get_args(InputKind):
         raise FileFormatError(f"{path}: input kind {brief(network.input_kind)} is not known here")
     # What a spike of a neuron takes from the neuron itself per update, in nats.
-    strength = (network.phi.astype(np.float64) ** 2).T @ np.exp(-2.0 * network.log_sigma)
+    precision = np.exp(-2.0 * network.log_sigma)
+    with np.errstate(over="ignore"):  # an infinite strength is refused as well
+        strength = np.einsum("mk,mk,m->k", network.phi, network.phi, precision)
     largest = float(strength.max()) * math.exp(network.log_lr)
     if largest > MAX_STRENGTH:
         raise FileFormatError(

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import IO, Final
 
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.errors import FileFormatError, shortened
 
 # What readers of Python's libraries, and our own, raise on values that a file must not hold.
 MALFORMED: Final = (
@@ -19,6 +19,7 @@ MALFORMED: Final = (
     RecursionError,
     MemoryError,
 )
+MAX_REASON: Final = 160  # characters of a library's message within ours
 _NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -75,6 +76,12 @@ def read_text(path: Path, most: int) -> str:
         return data.decode("utf-8")
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+
+
+def reason(error: BaseException) -> str:
+    """Return what a message says of an error of MALFORMED: its text, shortened."""
+    text = shortened(" ".join(str(error).split()), MAX_REASON) or type(error).__name__
+    return f"{text} is missing" if isinstance(error, KeyError) else text
 
 
 def _check(path: Path, mode: int) -> None:

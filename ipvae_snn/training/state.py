@@ -12,7 +12,7 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import from_toml, to_toml
 from ipvae_snn.errors import ConfigError, FileFormatError, brief, shortened
 from ipvae_snn.models.checkpoint import _save
-from ipvae_snn.storage.source_files import MALFORMED
+from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.tensor_files import read_header, read_tensors
 
 STATE_FORMAT: Final = "ipvae-snn/training-state"
@@ -70,7 +70,8 @@ def load_state(path: Path) -> TrainingState:
         )
     except (*MALFORMED, ConfigError) as error:
         raise FileFormatError(
-            f"{path}: a training state with a missing or malformed part ({brief(error)}); {_REMEDY}"
+            f"{path}: a training state with a missing or malformed part ({reason(error)}); "
+            f"{_REMEDY}"
         ) from error
 
 

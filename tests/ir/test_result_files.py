@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import small
 from ipvae_snn.errors import FileFormatError
+from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir.interpreter import run as interpret
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.result_files import read_result
@@ -31,6 +33,24 @@ def test_a_sound_result_comes_back(arrays: Arrays, tmp_path: Path) -> None:
         assert result.keys() == kept.keys() | {"seconds"}
         for name, array in kept.items():
             np.testing.assert_array_equal(result[name], array)
+
+
+def test_a_float_result_of_several_updates_per_step_comes_back(tmp_path: Path) -> None:
+    """Its counts are those of the last update, and its sums those of all."""
+    rng = np.random.default_rng(0)
+    values = {name: rng.normal(size=shape) for name, shape in (("phi", (12, 5)), ("u0", (5,)))}
+    float32 = {name: value.astype(np.float32) for name, value in values.items()}
+    network = small.float_network(
+        **float32,
+        log_sigma=np.zeros(12, np.float32),
+        log_bias=np.zeros(5, np.float32),
+        updates_per_step=3,
+    )
+    trace = run_float(network, np.zeros((2, 12), np.float32), RunRequest(4, trace=True))
+    assert trace.counts is not None
+    assert not np.array_equal(trace.counts.sum(axis=1), trace.counts_sum)
+    trace.save(tmp_path / "r.npz")
+    assert read_result(tmp_path / "r.npz").keys() == trace.arrays().keys()
 
 
 def with_nan(array: np.ndarray) -> np.ndarray:
