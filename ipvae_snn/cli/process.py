@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from click import Context
 from typer.core import TyperGroup
 
 from ipvae_snn.hw.lava.bundle.simulator.ending import handled, interrupt
@@ -22,7 +21,7 @@ REPEAT_S = 0.05  # until a lost signal is sent again
 class Root(TyperGroup):
     """Group of all commands; each of them ends at a signal as it does at Ctrl-C."""
 
-    def invoke(self, ctx: Context) -> object:
+    def invoke(self, ctx):  # type: ignore[no-untyped-def]  # click's or typer's own
         """Run the command."""
         with ended_by_signals():
             return super().invoke(ctx)
