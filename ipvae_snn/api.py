@@ -20,7 +20,7 @@ from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
-from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer
+from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer, network_path
 from ipvae_snn.training import train as training
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.validation import Validation
@@ -343,8 +343,10 @@ def export(
 
     check: run the export and compare it with the reference before it appears in `out`. Raises
     BackendUnavailableError if the check cannot run here, DataError if `out` holds files that such
-    an export did not write.
+    an export did not write, OutputError if it cannot be written or holds the network itself.
     """
+    if isinstance(network, str | os.PathLike):
+        return exports.export_file(network_path(network), target, Path(out), check)
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):
         return exports.export_integer(loaded, target, Path(out), check)

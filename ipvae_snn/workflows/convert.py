@@ -21,7 +21,7 @@ from ipvae_snn.models.networks import NetworkSource, load_float
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.workflows.images import as_split
-from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs
+from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs, save_or_spare
 from ipvae_snn.workflows.progress import Progress, ignore
 
 
@@ -135,7 +135,7 @@ def convert(
         network, images, settings, steps=calibration.steps, seed=calibration.seed
     )
     if out is not None:
-        save_network(integer, out)
+        save_or_spare(out, lambda path: save_network(integer, path))
     if report_file is not None:
         write_json(report_file, report.as_json())
     called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name
