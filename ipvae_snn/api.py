@@ -2,7 +2,8 @@
 
 A network is a pretrained name, a checkpoint, the file of an integer network, or a loaded network.
 Images are a data set's name, a path, an array, a tensor, a Dataset or a DataLoader (`data.given`).
-Nothing is printed, and files are written only if a path is given. `progress(what, done, total)` is
+Nothing is printed, and files are written only if a path is given; an existing file of another kind
+is replaced only with `overwrite`, and an input never. `progress(what, done, total)` is
 called during the work; total is 0 if it is not known.
 """
 
@@ -22,6 +23,7 @@ from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer, network_path
 from ipvae_snn.training import train as training
+from ipvae_snn.training.run_folder import RunFolder
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.validation import Validation
 from ipvae_snn.workflows import compare as comparisons
@@ -93,7 +95,8 @@ def train(
 
     preset: settings that come with the package, by default those for the named set, else "images".
     settings: changes to it, as {"train.iterations": 2000, "model.n_latents": 256}. out: folder of
-    the run, from which `resume` continues; without it nothing is kept on disk. Raises ConfigError,
+    the run, from which `resume` continues (`progress` hears if there is none, so that a new one
+    starts); without it nothing is kept on disk. Raises ConfigError,
     DataError or TrainingError.
     """
     named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
@@ -109,6 +112,8 @@ def train(
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "run") if out is None else Path(out)
+        if RunFolder(folder).is_new(resume) and resume:
+            progress(f"{folder}: holds no run to resume, so a new one starts", 0, 0)
         done = training.train(config, seen, held_out, folder, resume, report)
         network = load_float_network(done.checkpoint)
     kept = None if out is None else done.checkpoint
