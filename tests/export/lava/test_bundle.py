@@ -46,6 +46,7 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
                 "circuit",
                 "ending",
                 "members",
+                "output",
                 "results",
                 "salvage",
                 "watch",
