@@ -2,7 +2,8 @@
 
 A network is a pretrained name, a checkpoint, the file of an integer network, or a loaded network.
 Images are a data set's name, a path, an array, a tensor, a Dataset or a DataLoader (`data.given`).
-Nothing is printed, and files are written only if a path is given. `progress(what, done, total)` is
+Nothing is printed, and files are written only if a path is given; an existing file of another kind
+is replaced only with `overwrite`, and an input never. `progress(what, done, total)` is
 called during the work; total is 0 if it is not known.
 """
 
@@ -20,8 +21,9 @@ from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
-from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer
+from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer, network_path
 from ipvae_snn.training import train as training
+from ipvae_snn.training.run_folder import RunFolder
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.validation import Validation
 from ipvae_snn.workflows import compare as comparisons
@@ -100,7 +102,8 @@ def train(
     with patches, else "images". patches: cut whitened patches of so many pixels at a side from
     photographs of any size, and hold out whole photographs. settings: changes to the preset, as
     {"train.iterations": 2000, "model.n_latents": 256}. out: folder of the run, from which `resume`
-    continues; without it nothing is kept on disk. Raises ConfigError, DataError or TrainingError.
+    continues (`progress` hears if there is none, so that a new one starts); without it nothing is
+    kept on disk. Raises ConfigError, DataError or TrainingError.
     """
     named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
     own = OwnImages(patches=patches)
@@ -119,6 +122,8 @@ def train(
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "run") if out is None else Path(out)
+        if RunFolder(folder).is_new(resume) and resume:
+            progress(f"{folder}: holds no run to resume, so a new one starts", 0, 0)
         done = training.train(config, seen, held_out, folder, resume, report)
         network = load_float_network(done.checkpoint)
     kept = None if out is None else done.checkpoint
@@ -381,8 +386,10 @@ def export(
 
     check: run the export and compare it with the reference before it appears in `out`. Raises
     BackendUnavailableError if the check cannot run here, DataError if `out` holds files that such
-    an export did not write.
+    an export did not write, OutputError if it cannot be written or holds the network itself.
     """
+    if isinstance(network, str | os.PathLike):
+        return exports.export_file(network_path(network), target, Path(out), check)
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):
         return exports.export_integer(loaded, target, Path(out), check)

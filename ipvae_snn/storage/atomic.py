@@ -4,12 +4,12 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ipvae_snn.storage.folders import atomic_folder as atomic_folder  # re-exported
 from ipvae_snn.storage.places import file_target, is_stream, own_stream
-from ipvae_snn.storage.temporary import temporary_file, tidy
+from ipvae_snn.storage.temporary import keep_owner_and_mode, temporary_file, tidy
 
 
 @contextmanager
@@ -69,10 +69,7 @@ def _take_place(temporary: Path, target: Path) -> None:
     except FileNotFoundError:
         temporary.replace(target)
         return
-    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-        with suppress(PermissionError):  # only root may give files away
-            os.chown(temporary, status.st_uid, status.st_gid)
-    temporary.chmod(status.st_mode & 0o7777)
+    keep_owner_and_mode(temporary, status)
     try:
         temporary.replace(target)
     except OSError as error:

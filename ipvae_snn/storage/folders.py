@@ -13,7 +13,13 @@ from typing import Final
 
 from ipvae_snn.errors import OutputError
 from ipvae_snn.storage.places import status_of
-from ipvae_snn.storage.temporary import is_temporary, moved_away, temporary_folder, tidy
+from ipvae_snn.storage.temporary import (
+    is_temporary,
+    keep_owner_and_mode,
+    moved_away,
+    temporary_folder,
+    tidy,
+)
 
 AT_FDCWD: Final = -100
 RENAME_EXCHANGE: Final = 2
@@ -48,7 +54,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             new.mkdir()
             yield new
             if status is not None:
-                new.chmod(status.st_mode & 0o7777)
+                keep_owner_and_mode(new, status)
             replace = _replace_entries if fixed else _replace
             replace(new, target)
     except OSError as error:

@@ -15,12 +15,14 @@ class Kind:
     """A kind of file that a command writes.
 
     name: in a message, as "a result of `ipvae-snn run`". is_ours: whether an existing file is of
-    this kind, so that it may be replaced. text: it may be written into a pipe or a device.
+    this kind, so that it may be replaced. text: it may be written into a pipe or a device. image:
+    it would be read as one of the images of a folder.
     """
 
     name: str
     is_ours: Callable[[Path], bool]
     text: bool = False
+    image: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def check_outputs(
         if not (output.kind.text and is_stream(path)):
             target = file_target(path)
             _check_differs(path, target, read, before)
+            if output.kind.image:
+                _check_beside_images(path, target, read)
             _check_ours(output, target, overwrite)
             try_to_write(target if os.path.lexists(path) else path)
             before.append(target)
@@ -98,6 +102,15 @@ def _check_differs(path: Path, target: Path, read: list[Path], before: list[Path
     for other in before:
         if target.is_relative_to(other) or other.is_relative_to(target):
             raise OutputError(f"{path}: two outputs have this name; give each its own")
+
+
+def _check_beside_images(path: Path, target: Path, read: list[Path]) -> None:
+    for folder in read:
+        if folder.is_dir() and target.parent == Path(os.path.realpath(folder)):
+            raise OutputError(
+                f"{path}: would be one of the images in {folder}, an input of this command; choose "
+                "another folder"
+            )
 
 
 def _status_or_none(path: Path) -> os.stat_result | None:

@@ -75,6 +75,14 @@ def moved_away(folder: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def keep_owner_and_mode(path: Path, status: os.stat_result) -> None:
+    """Give `path` the owner, if this process may, and the permissions of what it replaces."""
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):  # only root may give files away
+            os.chown(path, status.st_uid, status.st_gid)
+    path.chmod(status.st_mode & 0o7777)
+
+
 def tidy(folder: Path) -> None:
     """Remove what dead runs left in `folder`; put back what they had moved away and not replaced.
 

@@ -26,7 +26,7 @@ from ipvae_snn.report.json_files import write_json
 from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
-from ipvae_snn.workflows.outputs import BENCH, check_outputs, outputs
+from ipvae_snn.workflows.outputs import BENCH, check_outputs, outputs, save_or_spare
 from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
@@ -114,7 +114,7 @@ def bench_files(
     images = choice.encoded_for(networks.integer)
     result = compare_backends(networks, images, request, contest, report).comparison
     if out.path is not None:
-        write_json(out.path, result.as_json())
+        save_or_spare(out.path, lambda path: write_json(path, result.as_json()))
     return result
 
 

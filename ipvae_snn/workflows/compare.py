@@ -22,7 +22,13 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import load_for
-from ipvae_snn.workflows.outputs import COMPARISON, check_outputs, outputs, picture_outputs
+from ipvae_snn.workflows.outputs import (
+    COMPARISON,
+    check_outputs,
+    outputs,
+    picture_outputs,
+    save_or_spare,
+)
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 from ipvae_snn.workflows.results import ReportResult
 
@@ -111,7 +117,7 @@ def compare(
     )
     result = ComparisonResult(report, drawn)
     if out is not None:
-        write_json(out, result.as_json())
+        save_or_spare(out, lambda path: write_json(path, result.as_json()))
     return result
 
 

@@ -22,7 +22,7 @@ from ipvae_snn.models.training_data import training_data
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.workflows.images import selection_for
-from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs
+from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs, save_or_spare
 from ipvae_snn.workflows.progress import Progress, ignore
 
 
@@ -137,7 +137,7 @@ def convert(
         network, images, settings, steps=calibration.steps, seed=calibration.seed
     )
     if out is not None:
-        save_network(integer, out)
+        save_or_spare(out, lambda path: save_network(integer, path))
     if report_file is not None:
         write_json(report_file, report.as_json())
     called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name

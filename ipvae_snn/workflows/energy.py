@@ -36,7 +36,13 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import Images, load_for
-from ipvae_snn.workflows.outputs import ENERGY, check_outputs, outputs, picture_outputs
+from ipvae_snn.workflows.outputs import (
+    ENERGY,
+    check_outputs,
+    outputs,
+    picture_outputs,
+    save_or_spare,
+)
 from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.results import ReportResult
 
@@ -101,7 +107,7 @@ def energy(
     if pictures is not None:
         drawn = save_all(drawn, pictures)
     if out is not None:
-        write_json(out, result.as_json())
+        save_or_spare(out, lambda path: write_json(path, result.as_json()))
     return EnergyResult(result, drawn)
 
 

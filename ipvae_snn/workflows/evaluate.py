@@ -23,7 +23,13 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.workflows.images import selection_for
-from ipvae_snn.workflows.outputs import EVALUATION, check_outputs, outputs, picture_outputs
+from ipvae_snn.workflows.outputs import (
+    EVALUATION,
+    check_outputs,
+    outputs,
+    picture_outputs,
+    save_or_spare,
+)
 from ipvae_snn.workflows.progress import Progress, Steps, ignore
 from ipvae_snn.workflows.results import ReportResult
 
@@ -101,7 +107,7 @@ def evaluate(
     plan = plan_of(network, data, settings, progress)
     result = carry_out(plan, network, request, named(source), pictures, progress)
     if out is not None:
-        write_json(out, result.as_json())
+        save_or_spare(out, lambda path: write_json(path, result.as_json()))
     return result
 
 

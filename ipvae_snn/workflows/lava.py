@@ -33,6 +33,7 @@ from ipvae_snn.workflows.outputs import (
     check_outputs,
     outputs,
     remove_partial,
+    save_or_spare,
 )
 from ipvae_snn.workflows.stages import Stage, silent
 
@@ -144,7 +145,7 @@ def simulate_file(
     runs = _runs(network, images, request, lava, neurons, report)
     done = LavaRuns(network, len(images.pixels), request.steps, runs)
     if lava.out is not None:
-        save(lava.out, done.first)
+        save_or_spare(lava.out, lambda path: save(path, done.first))
         remove_partial(lava.out)
         done = replace(done, files=(lava.out,))
     if lava.raster is not None:

@@ -25,7 +25,7 @@ from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save
 from ipvae_snn.storage.names import printable
 from ipvae_snn.workflows.images import Images, load_for
-from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs
+from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs, save_or_spare
 from ipvae_snn.workflows.progress import Progress, ignore
 
 COUNTS_AT_ONCE: Final = 1 << 24  # counts per part of a run; bounds memory
@@ -125,7 +125,8 @@ def map_network(
     result = MappingResult(name, placed, _picture(placed, printable(Path(name).name), picture), out)
     if out is not None:
         cores = mapping.cores_of_neurons(placed)
-        write_json(out, {**result.as_json(), "core_of": cores})
+        data = {**result.as_json(), "core_of": cores}
+        save_or_spare(out, lambda path: write_json(path, data))
     return result
 
 

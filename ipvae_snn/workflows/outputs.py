@@ -4,14 +4,15 @@ An existing file is replaced without a question only if it is of the kind that t
 """
 
 import json
+import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ipvae_snn.backends.watcher import partial_path
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.errors import FileFormatError, OutputError
 from ipvae_snn.ir import files
 from ipvae_snn.report.plots import format_of, is_picture, picture_paths
 from ipvae_snn.storage.outputs import Kind, Output, check_folder, check_outputs
@@ -32,6 +33,7 @@ __all__ = [
     "outputs",
     "picture_outputs",
     "remove_partial",
+    "save_or_spare",
 ]
 
 JSON_BYTES: Final = 1 << 28  # of a file that is read to find out what it is
@@ -73,7 +75,7 @@ def _json(command: str, *keys: str) -> Kind:
 
 NETWORK: Final = Kind("an integer network", _is_network)
 RESULT: Final = Kind("a result of `ipvae-snn run`", partial(_has_arrays, TRACE_ARRAYS))
-PICTURE: Final = Kind("a picture of ipvae-snn", is_picture)
+PICTURE: Final = Kind("a picture of ipvae-snn", is_picture, image=True)
 CONVERSION: Final = _json("convert", "circuit", "pixels_left_out", "bounds", "certificate")
 EVALUATION: Final = _json("evaluate", "checkpoint_sha256", "trained_on", "readout")
 COMPARISON: Final = _json("compare", "checkpoint_sha256", "network", "kl_form", "attribution")
@@ -94,6 +96,26 @@ def outputs(*files: tuple[Path | None, Kind]) -> tuple[Output, ...]:
 def picture_outputs(folder: Path | None, names: Iterable[str]) -> tuple[Output, ...]:
     """Return the outputs of a folder of pictures; none without a folder."""
     return tuple(Output(path, PICTURE) for path in picture_paths(names, folder))
+
+
+def save_or_spare(path: Path, save: Callable[[Path], None]) -> None:
+    """Write a result by `save(path)`; where that fails after the work, keep it elsewhere.
+
+    Raises OutputError that names the file in the folder for temporary files, or the error of `save`
+    if nothing can be written there either.
+    """
+    try:
+        save(path)
+    except OSError as error:
+        folder = Path(tempfile.mkdtemp(prefix="ipvae-snn-"))
+        try:
+            save(folder / path.name)
+        except OSError:
+            folder.rmdir()
+            raise error from None
+        raise OutputError(
+            f"{path}: {error.strerror or error}; the result is kept in {folder / path.name}"
+        ) from error
 
 
 def remove_partial(out: Path) -> None:

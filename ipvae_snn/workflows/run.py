@@ -19,7 +19,13 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, is_checkpoint
-from ipvae_snn.workflows.outputs import RESULT, check_outputs, outputs, remove_partial
+from ipvae_snn.workflows.outputs import (
+    RESULT,
+    check_outputs,
+    outputs,
+    remove_partial,
+    save_or_spare,
+)
 
 __all__ = [
     "ImageChoice",
@@ -193,7 +199,7 @@ def _kept(result: RunResult, options: RunOptions) -> RunResult:
         saturation.require_none(result.trace, result.backend)
     if options.out is None:
         return result
-    result.trace.save(options.out)
+    save_or_spare(options.out, result.trace.save)
     remove_partial(options.out)
     return replace(result, out=options.out)
 

@@ -1,11 +1,13 @@
 """Outputs of every command: tried before any work, nothing destroyed, names of any kind."""
 
+import errno
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,13 +133,7 @@ def test_our_own_results_are_replaced(net: Path, run: Run) -> None:
             code, _, error = run(*command)
             assert error.count("\n") <= 1
             assert code == 0 or "does not fit" in error
-    for path in (
-        Path("r.npz"),
-        Path("e.json"),
-        Path("m.json"),
-        Path("m.svg"),
-        Path("e/energy.png"),
-    ):
+    for path in map(Path, ("r.npz", "m.json", "m.svg")):
         written = path.read_bytes()
         path.write_text("mine")
         path.chmod(0o604)
@@ -206,6 +202,33 @@ def test_a_picture_that_fails_is_a_warning(
         assert "estimates" in text if extra else "loihi2" in text
     assert json.loads(Path("e.json").read_text())["r2"] <= 1
     assert list(Path("p").iterdir()) == []
+
+
+def test_a_result_whose_place_fails_after_the_work_is_kept_elsewhere(
+    net: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk became full, or the folder went."""
+    spare = net.parent / "spare"
+    spare.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spare))
+    real = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if spare not in target.parents:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    message = one_line(run("map", net, "--profile", "generic", "--out", "m.json"))
+    (kept,) = spare.rglob("m.json")
+    assert f"m.json: No space left on device; the result is kept in {kept}" in message
+    assert "core_of" in json.loads(kept.read_text())
+    short = ("--data", "images.npy", "--limit", 2, "--steps", 2)
+    message = one_line(run("run", net, *short, "--out", "r.npz"))
+    (kept,) = spare.rglob("r.npz")
+    assert f"the result is kept in {kept}" in message
+    assert not list(net.parent.glob("*.json"))
+    assert not list(net.parent.glob(".*"))
 
 
 def test_a_users_matplotlibrc_changes_no_picture(

@@ -58,6 +58,13 @@ def test_a_folder_is_replaced_with_its_mode(target: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["target"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_a_folders_owner_is_kept(target: Path) -> None:
+    os.chown(target, 12345, 12346)
+    replace(target)
+    assert (target.stat().st_uid, target.stat().st_gid) == (12345, 12346)
+
+
 @pytest.mark.usefixtures("way")
 def test_the_working_folder_stays_the_same_folder(
     target: Path, monkeypatch: pytest.MonkeyPatch

@@ -171,6 +171,17 @@ def test_an_output_is_no_input(tmp_path: Path) -> None:
         check_folder(tmp_path, (network,))
 
 
+def test_a_picture_is_not_written_among_the_images(tmp_path: Path) -> None:
+    """The next run would read it as one of them; other results and deeper folders are fine."""
+    images = tmp_path / "images"
+    images.mkdir()
+    picture = Kind("a picture", lambda _: True, image=True)
+    check_outputs([Output(images / "plots" / "a.png", picture)], (images,))
+    check_outputs([Output(images / "r.json", TEXT)], (images,))
+    with pytest.raises(OutputError, match="would be one of the images in"):
+        check_outputs([Output(images / "a.png", picture)], (str(images),), overwrite=True)
+
+
 def test_two_outputs_have_two_names(tmp_path: Path) -> None:
     for first, second in (("a", "a"), ("a", "./b/../a"), ("a/b", "a"), ("a", "a/b")):
         with pytest.raises(OutputError, match="two outputs have this name"):

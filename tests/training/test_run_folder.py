@@ -18,8 +18,15 @@ from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.workflows.train import Extras, train_network
 
 Run = Callable[..., tuple[int, str, str]]
-SMALL = ("train.iterations=4", "model.n_latents=8", "train.steps=3", "train.batch_size=16",
-         "data.limit=40", "data.validation_limit=10", "train.log_interval=100")  # fmt: skip
+SMALL = (
+    "train.iterations=4",
+    "model.n_latents=8",
+    "train.steps=3",
+    "train.batch_size=16",
+    "data.limit=40",
+    "data.validation_limit=10",
+    "train.log_interval=100",
+)
 SETTINGS = [part for setting in SMALL for part in ("--set", setting)]
 
 

@@ -47,6 +47,7 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
                 "ending",
                 "files",
                 "members",
+                "output",
                 "results",
                 "rules",
                 "salvage",
