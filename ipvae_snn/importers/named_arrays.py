@@ -43,6 +43,7 @@ class NamedArrays:
             )
         if shape is not None and not _fits(array.shape, shape):
             wanted = ", ".join("any" if length is None else str(length) for length in shape)
+            wanted += "," * (len(shape) == 1)
             raise FileFormatError(
                 f"{self.path}: {name} has shape {array.shape}, but ({wanted}) is needed; the parts "
                 "of the file do not belong together"

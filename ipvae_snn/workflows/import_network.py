@@ -16,7 +16,7 @@ from ipvae_snn.data import registry
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import ConfigError, FileFormatError
-from ipvae_snn.importers import formats
+from ipvae_snn.importers import facts, formats
 from ipvae_snn.importers.draft import Draft, ImageLoader, Options, Source
 from ipvae_snn.importers.step_size import ChosenStep, choose_step
 from ipvae_snn.ir.encode import check_images
@@ -171,20 +171,21 @@ def import_network(
         raise FileFormatError(f"{out}: is the file to import; write the checkpoint to another path")
     progress(f"reading {file}", 0, 0)
     loader = None if settings.images is None else _once(settings.images)
-    name, draft = formats.read(Source(file, settings.options, loader), settings.format)
+    source = Source(file, settings.options, loader)
+    name, draft = formats.read(source, settings.format)
     imported = {
         "file": file.name,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "format": name,
     }
-    images = None if loader is None else loader(draft.n_pixels)
+    images = None if loader is None else source.images(draft.n_pixels, "the import")
     network = _completed(file, draft, settings.options, images)
     if images is not None:
         shape, kind = network.image_shape, network.input_kind
         check_images(shape, kind, images.pixels, images.kind, images.name)
     chosen: ChosenStep | None = None
     if draft.log_lr is None:
-        needed = Source(file, load_images=loader).images(draft.n_pixels, "a stable step size")
+        needed = source.images(draft.n_pixels, "a stable step size")
         progress("choosing a stable step size", 0, 0)
         chosen = choose_step(network, needed)
         network = chosen.network
@@ -212,8 +213,6 @@ def _once(given: GivenImages) -> ImageLoader:
 
 def _completed(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> FloatNetwork:
     """Return the network with image shape and kind of the file, the options or the images."""
-    shape = _image_shape(file, draft, options, images)
-    kind = _input_kind(file, draft, options, images)
     return FloatNetwork(
         phi=draft.phi,
         log_sigma=draft.log_sigma,
@@ -222,8 +221,8 @@ def _completed(file: Path, draft: Draft, options: Options, images: ImageSet | No
         log_lr=0.0 if draft.log_lr is None else draft.log_lr,
         clip=draft.clip,
         floor=draft.floor,
-        input_kind=kind,
-        image_shape=shape,
+        image_shape=facts.image_shape(file, draft, options, images),
+        input_kind=facts.input_kind(file, draft, options, images),
         source="",
         trained_on=_training_set(draft, images) or ("" if images is None else images.name),
         updates_per_step=draft.updates_per_step,
@@ -236,47 +235,6 @@ def _training_set(draft: Draft, images: ImageSet | None) -> str:
     """Return the data set that the file states, unless it is unknown here and images are named."""
     known = images is None or draft.trained_on in {source.name for source in registry.names()}
     return draft.trained_on if known else ""
-
-
-def _image_shape(
-    file: Path, draft: Draft, options: Options, images: ImageSet | None
-) -> tuple[int, int]:
-    given, stated = options.image_shape, draft.image_shape
-    if given is not None and math.prod(given) != draft.n_pixels:
-        height, width = given
-        raise ConfigError(
-            f"{file}: holds a dictionary of {draft.n_pixels} pixels, but --image-shape "
-            f"{height}x{width} has {height * width}; give HEIGHTxWIDTH of {draft.n_pixels} pixels"
-        )
-    if given is not None and stated is not None and given != stated:
-        raise ConfigError(
-            f"{file}: is for images of {stated[0]}x{stated[1]}, but --image-shape is "
-            f"{given[0]}x{given[1]}; leave --image-shape out"
-        )
-    shape = given or stated or (None if images is None else images.image_shape)
-    if shape is None:
-        side = math.isqrt(draft.n_pixels)
-        example = f"{side}x{side}" if side * side == draft.n_pixels else "HEIGHTxWIDTH"
-        raise ConfigError(
-            f"{file}: does not say how its {draft.n_pixels} pixels form an image; give "
-            f"--image-shape, such as {example}, or images with --data"
-        )
-    return shape
-
-
-def _input_kind(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> InputKind:
-    given, stated = options.input_kind, draft.input_kind
-    if given is not None and stated is not None and given != stated:
-        raise ConfigError(
-            f"{file}: takes {stated} pixels, but --input is {given}; leave --input out"
-        )
-    kind = given or stated or (None if images is None else images.kind)
-    if kind is None:
-        raise ConfigError(
-            f"{file}: does not say which pixels it takes; give --input unit (in [0, 1]) or --input "
-            "standardised (zero mean, unit variance), or images with --data"
-        )
-    return kind
 
 
 def _save(

@@ -156,8 +156,19 @@ def test_the_user_may_not_contradict_the_file(tmp_path: Path, photos: Path) -> N
         snn.import_network(file, out, image_shape=(14, 56))
     with pytest.raises(ConfigError, match="takes unit pixels, but --input is standardised; leave"):
         snn.import_network(file, out, input_kind="standardised")
-    with pytest.raises(DataError, match=r"photos\.npy: images of 16 pixels, but the network takes"):
+    with pytest.raises(
+        DataError, match=r"photos\.npy: images of 4x4 pixels, but .* is for 784 pix"
+    ):
         snn.import_network(file, out, photos)
+    assert not out.exists()
+
+
+def test_images_of_another_size_are_refused_before_writing(tmp_path: Path) -> None:
+    """Also where the file does not state a shape, which the images would then give."""
+    path, out = tmp_path / "bare.pt", tmp_path / "m.safetensors"
+    torch.save(ip_vae_state(), path)
+    with pytest.raises(DataError, match=r"images of 3x3 pixels, but .* is for 16 pixels; name im"):
+        snn.import_network(path, out, blobs()[:, :3, :3])
     assert not out.exists()
 
 
