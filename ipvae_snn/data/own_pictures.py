@@ -43,7 +43,8 @@ def from_files(path: Path, files: Listing, request: OwnRequest) -> ImageSet:
     frames, names, labels = _read_all(path, files, request)
     pixels, kind, levels = _together(path, frames, names, request.preparation.white)
     height, width = frames[0].values.shape
-    remark = f"{request.subject}: {len(frames)} of {height}x{width} from {len(files.files)} files, {levels}"
+    read = f"{len(frames)} of {height}x{width} from {len(files.files)} files"
+    remark = f"{request.subject}: {read}, {levels}"
     seen = sum(frame.on_white for frame in frames)
     transparent = (f"transparent pictures, seen on white: {seen}",) if seen else ()
     return ImageSet(
