@@ -56,7 +56,8 @@ def choose_step(network: FloatNetwork, images: ImageSet) -> ChosenStep:
         calibration = calibrate(network, images.pixels[:IMAGES], images.name, STEPS)
         gain = step * loop_gain(gram, calibration.count_mean)
         if gain > LARGEST_GAIN:
-            refusal, step = f"the loop gain is {gain:.3g}", min(step / 2, step * GAIN / gain)
+            # Not by the gain itself: rates that ran away say little about those of a smaller step.
+            refusal, step = f"the loop gain is {gain:.3g}", step / 4
             continue
         try:
             convert(network, calibration, ConversionSettings())

@@ -17,7 +17,9 @@ NEURONS = 6
 def blobs(n: int = 48, seed: int = 0) -> np.ndarray:
     """Return n images (n, 4, 4) float32 in [0, 1]: sums of a few patterns, as sparse codes have."""
     rng = np.random.default_rng(seed)
-    codes = rng.exponential(1.0, (n, NEURONS)) * (rng.random((n, NEURONS)) < 0.5)
+    active = rng.random((n, NEURONS)) < 0.5
+    active[np.arange(n), np.arange(n) % NEURONS] = True  # an empty image has no meaningful R2
+    codes = (0.5 + rng.exponential(0.5, (n, NEURONS))) * active
     images = codes @ patterns() + 0.02 * rng.random((n, PIXELS))
     return (images / images.max()).astype(np.float32).reshape(n, SIDE, SIDE)
 
