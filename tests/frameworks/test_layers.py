@@ -10,7 +10,7 @@ import torch
 
 from ipvae_snn import data
 from ipvae_snn.errors import ConfigError, DataError
-from ipvae_snn.frameworks.float_dynamics import FromCheckpoint, FromProgram, draw
+from ipvae_snn.frameworks.float_dynamics import FromCheckpoint, FromInteger, draw
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
 from ipvae_snn.frameworks.layers import FloatLayer, IntegerLayer, Layer, first_keys, make_layer
 from ipvae_snn.inference import reference
@@ -175,7 +175,7 @@ def test_program_dynamics_follow_the_integers(
     pixels = pixels_factory(network, 6)
     group = network.neurons
     unit = np.log(2.0) / (1 << group.fraction_bits)
-    layer = FromProgram(network, False).double()
+    layer = FromInteger(network, False).double()
     x = (torch.tensor(pixels).double() - network.input.zero_point) * network.input.scale
     held = interpreter.held(network, pixels)
     state = np.tile(group.initial_state.astype(np.int64), (6, 1))
