@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ipvae_snn.choices import choose
 from ipvae_snn.conversion import convert as conversion
 from ipvae_snn.conversion import report
 from ipvae_snn.conversion.calibration import calibrate
@@ -96,9 +97,7 @@ def settings_of(
 def as_circuit(name: str) -> Circuit:
     """Return the circuit called `name`; raise ConversionError for another."""
     circuits: dict[str, Circuit] = {"one-layer": "one-layer", "two-layer": "two-layer"}
-    if name not in circuits:
-        raise ConversionError(f"no circuit is called {name!r}; give one of {', '.join(circuits)}")
-    return circuits[name]
+    return circuits[choose(name, circuits, "circuit", ConversionError)]
 
 
 def convert(

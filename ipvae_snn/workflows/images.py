@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from ipvae_snn.arrays import UInt8
+from ipvae_snn.choices import suggestion
 from ipvae_snn.data import ImageSet, Split, load
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError
@@ -20,6 +23,11 @@ __all__ = [
     "load_images",
     "network_path",
 ]
+
+SPLITS: Final = ("train", "test")
+SPLIT_SYNONYMS: Final = MappingProxyType(
+    dict.fromkeys(("val", "valid", "validation", "dev", "eval", "held_out"), "test")
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ def as_split(name: str) -> Split:
         case "train" | "test":
             return name
         case _:
-            raise DataError(f"split {name!r} is not known; give train or test")
+            hint = suggestion(name, SPLITS, SPLIT_SYNONYMS)
+            raise DataError(f"split {name!r} is not known{hint}; give {' or '.join(SPLITS)}")
 
 
 def load_images(
