@@ -24,17 +24,20 @@ from ipvae_snn.cli import (
     train,
     verify,
 )
+from ipvae_snn.cli.command import examples
 from ipvae_snn.errors import IpvaeError
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 TRACE = "; its traceback follows\n"  # in a BackendError of another process
 
+EXAMPLES = examples("convert digits", "verify net.safetensors --data digits")
+
 app = typer.Typer(
     name="ipvae-snn",
     help="Train an iP-VAE, convert it to an integer spiking network, run it with equal results.",
     no_args_is_help=True,
-    add_completion=False,
+    epilog=EXAMPLES,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -55,20 +58,20 @@ def root(
     """Train an iP-VAE, convert it to an integer spiking network, run it with equal results."""
 
 
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("convert")(convert.convert)
-app.command("export", cls=export.ExportCommand)(export.export)
-app.command("run")(run.run)
-app.command("verify")(verify.verify)
-app.command("bench")(bench.bench)
-app.command("compare")(compare.compare)
-app.command("inspect")(inspect.inspect)
-app.command("energy")(energy.energy)
-app.command("map")(map.map_network)
-app.command("profiles")(profiles.profiles)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
+app.command("train", epilog=train.EXAMPLES)(train.train)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("convert", cls=convert.ConvertCommand, epilog=convert.EXAMPLES)(convert.convert)
+app.command("export", cls=export.ExportCommand, epilog=export.EXAMPLES)(export.export)
+app.command("run", epilog=run.EXAMPLES)(run.run)
+app.command("verify", epilog=verify.EXAMPLES)(verify.verify)
+app.command("bench", cls=bench.BenchCommand, epilog=bench.EXAMPLES)(bench.bench)
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
+app.command("inspect", epilog=inspect.EXAMPLES)(inspect.inspect)
+app.command("energy", epilog=energy.EXAMPLES)(energy.energy)
+app.command("map", epilog=map.EXAMPLES)(map.map_network)
+app.command("profiles", epilog=profiles.EXAMPLES)(profiles.profiles)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.add_typer(lava.app, name="lava")
 
 

@@ -15,6 +15,7 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.inference.reference import advance, dynamics, reconstruct, start
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.watcher import current_watcher
 
 CHUNK: Final = 128
 MIN_IMAGES: Final = 8
@@ -93,6 +94,7 @@ def calibrate(
     means, power = np.zeros((len(pixels), k)), np.zeros((k, k))
     largest = network.u0.astype(np.float64)
     excitation, residual, clamped = 0.0, 0.0, 0
+    report = current_watcher().progress
     for first in range(0, len(pixels), CHUNK):
         part = pixels[first : first + CHUNK]
         run = advance(d, start(d, part, seed, first), steps, n_threads(), trace=True)
@@ -107,6 +109,7 @@ def calibrate(
             error = (part - reconstruct(network, counts[:, t]))[:, active]
             residual = max(residual, float(np.abs(error).max()))
         clamped += int((states > network.clip - 0.5).sum())
+        report(first + len(part), len(pixels))
     seen = len(pixels) * steps
     return Calibration(
         pixels=pixels,

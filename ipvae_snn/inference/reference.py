@@ -18,6 +18,7 @@ from ipvae_snn.kernels.float64 import Rules
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.watcher import current_watcher
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def run_float(
     """
     d = dynamics(network, pixel_mask)
     before = start(d, pixels, request.seed, request.first_image)
-    done = advance(d, before, request.steps, n_threads(threads), request.trace)
+    report = current_watcher().progress
+    done = rows.advance(engine(d), before, request.steps, n_threads(threads), request.trace, report)
     return Trace(
         counts_sum=done.counts_sum,
         state=done.state,

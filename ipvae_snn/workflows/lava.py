@@ -5,24 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ipvae_snn.backends.watcher import partial_path
 from ipvae_snn.errors import DataError
 from ipvae_snn.hw.lava.backend import simulate
 from ipvae_snn.hw.lava.simulation import TRAFFIC, LavaOptions, LavaRun, Source
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Block, Document, Span, number, paragraph, table
 from ipvae_snn.report.plots import POTENTIALS_SIZE, page, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
+from ipvae_snn.watcher import partial_path, parts
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
-from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
 
 BOTH: Final[tuple[Source, ...]] = ("spikes", "bias")
 SHOWN_NEURONS: Final = 32  # in the picture of monitored neurons
+RASTER: Final = "raster.png"  # in a folder of pictures
 COUNTED: Final = ("messages", "operations", "operations_by_payload")
 
 
@@ -104,11 +105,11 @@ def simulate_file(
     choice: ImageChoice,
     request: RunRequest,
     lava: LavaChoice,
-    report: Stage = silent,
+    progress: Progress = ignore,
 ) -> LavaRuns:
     """Simulate the integer network in the file `path`, and write the files that `lava` names.
 
-    report: receives the run that starts. Raises DataError for unknown neurons, and as
+    progress: receives the run that starts. Raises DataError for unknown neurons, and as
     `hw.lava.backend.simulate` does.
     """
     network = load_network(path)
@@ -116,7 +117,7 @@ def simulate_file(
     if lava.raster is not None and not neurons:
         neurons = tuple(range(network.n_neurons))
     images = choice.encoded_for(network)
-    runs = _runs(network, images, request, lava, neurons, report)
+    runs = _runs(network, images, request, lava, neurons, progress)
     files = tuple(path for path in (lava.raster, lava.out) if path is not None)
     done = LavaRuns(network, len(images.pixels), request.steps, runs, files)
     if lava.raster is not None:
@@ -133,13 +134,14 @@ def _runs(
     request: RunRequest,
     lava: LavaChoice,
     neurons: tuple[int, ...],
-    report: Stage,
+    progress: Progress,
 ) -> dict[str, LavaRun]:
     runs: dict[str, LavaRun] = {}
-    for source in lava.sources:
-        report(f"image as {source}: {len(images.pixels)} images, {request.steps} steps")
-        options = LavaOptions(source, lava.fused, lava.replicas, neurons)
-        runs[source] = simulate(network, images.pixels, request, options)
+    with parts(progress) as begin:
+        for source in lava.sources:
+            begin(f"image as {source}: {len(images.pixels)} images, {request.steps} steps")
+            options = LavaOptions(source, lava.fused, lava.replicas, neurons)
+            runs[source] = simulate(network, images.pixels, request, options)
     first, *others = runs.values()
     if any((first.trace.counts_sum != run.trace.counts_sum).any() for run in others):
         raise DataError("the two inputs gave different spike counts; please report this")

@@ -20,12 +20,13 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load, named
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import format_of, save
 from ipvae_snn.workflows.images import Images, load_for
-from ipvae_snn.workflows.progress import Progress, ignore
 
+PICTURE: Final = "placement.png"  # in a folder of pictures
 COUNTS_AT_ONCE: Final = 1 << 24  # counts per part of a run; bounds memory
 
 
