@@ -3,8 +3,11 @@
 import errno
 import os
 import sys
+from collections.abc import Callable
+from typing import Final
 
 import typer
+from typer.core import TyperCommand
 
 from ipvae_snn import __version__
 from ipvae_snn.cli import (
@@ -31,7 +34,12 @@ EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 TRACE = "; its traceback follows\n"  # in a BackendError of another process
 
-EXAMPLES = examples("convert digits", "verify net.safetensors --data digits")
+# The panels of `ipvae-snn --help`.
+FLOATS: Final = "Float networks"
+INTEGERS: Final = "Integer networks"
+COSTS: Final = "Comparisons, chips and costs"
+PLACE: Final = "This installation"
+EXAMPLES: Final = examples("convert digits", "verify net.safetensors --data digits")
 
 app = typer.Typer(
     name="ipvae-snn",
@@ -58,21 +66,28 @@ def root(
     """Train an iP-VAE, convert it to an integer spiking network, run it with equal results."""
 
 
-app.command("train", epilog=train.EXAMPLES)(train.train)
-app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
-app.command("convert", cls=convert.ConvertCommand, epilog=convert.EXAMPLES)(convert.convert)
-app.command("export", cls=export.ExportCommand, epilog=export.EXAMPLES)(export.export)
-app.command("run", epilog=run.EXAMPLES)(run.run)
-app.command("verify", epilog=verify.EXAMPLES)(verify.verify)
-app.command("bench", cls=bench.BenchCommand, epilog=bench.EXAMPLES)(bench.bench)
-app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
-app.command("inspect", epilog=inspect.EXAMPLES)(inspect.inspect)
-app.command("energy", epilog=energy.EXAMPLES)(energy.energy)
-app.command("map", epilog=map.EXAMPLES)(map.map_network)
-app.command("profiles", epilog=profiles.EXAMPLES)(profiles.profiles)
-app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
-app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
-app.add_typer(lava.app, name="lava")
+def _add(
+    name: str, panel: str, shown: str, kind: type[TyperCommand] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the decorator of a command; panel: of `--help`; shown: its examples."""
+    return app.command(name, cls=kind, epilog=shown, rich_help_panel=panel)
+
+
+_add("train", FLOATS, train.EXAMPLES)(train.train)
+_add("evaluate", FLOATS, evaluate.EXAMPLES)(evaluate.evaluate)
+_add("convert", INTEGERS, convert.EXAMPLES, convert.ConvertCommand)(convert.convert)
+_add("export", INTEGERS, export.EXAMPLES, export.ExportCommand)(export.export)
+_add("run", INTEGERS, run.EXAMPLES)(run.run)
+_add("verify", INTEGERS, verify.EXAMPLES)(verify.verify)
+_add("inspect", INTEGERS, inspect.EXAMPLES)(inspect.inspect)
+_add("bench", COSTS, bench.EXAMPLES, bench.BenchCommand)(bench.bench)
+_add("compare", COSTS, compare.EXAMPLES)(compare.compare)
+_add("energy", COSTS, energy.EXAMPLES)(energy.energy)
+_add("map", COSTS, map.EXAMPLES)(map.map_network)
+_add("profiles", COSTS, profiles.EXAMPLES)(profiles.profiles)
+_add("doctor", PLACE, doctor.EXAMPLES)(doctor.doctor)
+_add("demo", PLACE, demo.EXAMPLES)(demo.demo)
+app.add_typer(lava.app, name="lava", rich_help_panel=COSTS)
 
 
 def main() -> None:
