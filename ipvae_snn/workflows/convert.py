@@ -23,7 +23,7 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.images import as_split, described
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def convert(
     """
     network = load_float(source, "convert")
     data = network.trained_on if calibration.data is None else calibration.data
-    progress(f"images of {data}" if isinstance(data, str) else "images", 0, 0)
+    progress(described(data), 0, 0)
     split, side = as_split(calibration.split), network.image_shape[0]
     chosen = Selection(split, calibration.images, calibration.data_root, side)
     images = image_set(data, chosen)

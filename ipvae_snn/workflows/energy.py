@@ -36,8 +36,8 @@ from ipvae_snn.progress import Begin, Progress, ignore, ignore_part
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.images import Images, load_for
+from ipvae_snn.watcher import current_watcher, parts
+from ipvae_snn.workflows.images import Images, described, load_for
 from ipvae_snn.workflows.results import ReportResult
 
 CHUNK_BYTES: Final = 1 << 26  # of counts and states per part of a run
@@ -90,6 +90,7 @@ def energy(
             f"{name}: a float checkpoint, but energy counts an integer network's events; convert "
             f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
+    progress(described(data), 0, 0)
     images = load_for(network, data, settings.split, settings.data_root, settings.limit)
     with parts(progress) as begin:
         begin(f"compiled: {len(images.pixels)} images, {settings.steps} steps")
@@ -138,9 +139,10 @@ def report(
     """Run `compiled` on the images and estimate the energy for every profile."""
     run = measured(network, images, steps, seed)
     placed: dict[str, Traffic | None] = {}
-    for profile in profiles:
-        begin(f"placing on {profile.name}")
+    begin("placing on the chips")
+    for done, profile in enumerate(profiles, 1):
         placed[profile.name] = _placed(network, profile, run.events)
+        current_watcher().progress(done, len(profiles))
     traffic = {name: result for name, result in placed.items() if result is not None}
     estimates = (
         each

@@ -1,5 +1,6 @@
 """Load images of a network's size and kind, and encode them for an integer network."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from ipvae_snn.models.networks import is_checkpoint, network_path
 __all__ = [
     "Images",
     "as_split",
+    "described",
     "encoded",
     "is_checkpoint",
     "load_for",
@@ -50,6 +52,11 @@ def as_split(name: str) -> Split:
         case _:
             hint = suggestion(name, SPLITS, SPLIT_SYNONYMS)
             raise DataError(f"split {name!r} is not known{hint}; give {' or '.join(SPLITS)}")
+
+
+def described(data: ImageSource) -> str:
+    """Return the part of a workflow that loads these images, for its progress."""
+    return f"images of {os.fspath(data)}" if isinstance(data, str | os.PathLike) else "images"
 
 
 def load_images(
