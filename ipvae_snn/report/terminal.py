@@ -41,10 +41,16 @@ def show(screen: Console, shown: Document) -> None:
 
     The title is not printed, since it repeats the command. Words and numbers are never cut: a
     table that is too wide for a narrow terminal, or for its words, is stacked: a row takes a line
-    per column.
+    per column. Lines in a file or a pipe have no spaces at their end.
     """
-    for block in shown.blocks:
-        _show(screen, block)
+    if screen.is_terminal:
+        for block in shown.blocks:
+            _show(screen, block)
+        return
+    with screen.capture() as captured:
+        for block in shown.blocks:
+            _show(screen, block)
+    screen.file.writelines(f"{line.rstrip(' ')}\n" for line in captured.get().split("\n")[:-1])
 
 
 def _show(screen: Console, block: Block) -> None:
