@@ -61,7 +61,6 @@ def bench(
     """Compare float inference with integer back ends on the same images and uniforms."""
     screen = Screen(as_json, quiet, verbose)
     with screen.working(Limits(threads=threads)) as progress:
-        from ipvae_snn.report.json_files import write_json
         from ipvae_snn.workflows import back_ends as workflow
 
         images = workflow.ImageChoice(data, split, limit, data_root)
@@ -69,6 +68,6 @@ def bench(
         contest = workflow.Contest(tuple(listed(backends)), profile)
         result = workflow.bench_files(checkpoint, network, images, request, contest, progress)
         if out is not None:
-            write_json(out, result.as_json())
+            workflow.write_json(out, result.as_json())
     screen.deliver(result)
     result.require_equal()

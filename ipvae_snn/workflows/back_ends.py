@@ -23,6 +23,7 @@ from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import check_pair
 from ipvae_snn.progress import Progress, ignore
+from ipvae_snn.report.json_files import write_json
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -39,6 +40,7 @@ __all__ = [
     "RunRequest",
     "bench_files",
     "compare_backends",
+    "write_json",
 ]
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.hw.chips.profile import load_profile
-from ipvae_snn.hw.cost import report
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.encode import encode
@@ -160,4 +159,4 @@ def test_nothing_sent_costs_no_message(network: IntegerNetwork) -> None:
     result = energy.report(integer, images, STEPS, 1, [load_profile("loihi1-sanafe")])
     assert result.activity.messages == 0
     assert result.estimates[0].part("messages").low is None
-    report.document(result)
+    result.document()
