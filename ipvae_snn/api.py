@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ipvae_snn.backends.registry import DEFAULT
 from ipvae_snn.config.settings import Value
 from ipvae_snn.data.given import GIVEN, ImageSource, image_set
 from ipvae_snn.errors import BackendError
@@ -22,6 +23,7 @@ from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer, network_path
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.training import train as training
 from ipvae_snn.training.run_folder import RunFolder
 from ipvae_snn.training.trainer import TrainProgress
@@ -43,7 +45,6 @@ from ipvae_snn.workflows.export import Exported
 from ipvae_snn.workflows.images import load_for, selection_for
 from ipvae_snn.workflows.import_network import GivenImages, ImportResult, ImportSettings, Options
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
-from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.run import RunResult
 from ipvae_snn.workflows.train import OwnImages, SettingsChoice
 from ipvae_snn.workflows.training_images import training_images
@@ -217,7 +218,7 @@ def run(
     loaded, request = load(network), RunRequest(steps, seed, trace=trace)
     if isinstance(loaded, IntegerNetwork):
         shown = load_for(loaded, images, split, data_root, limit)
-        return runs.run_integer(loaded, shown, request, backend or "compiled")
+        return runs.run_integer(loaded, shown, request, backend or DEFAULT)
     if backend not in (None, runs.FLOAT):
         raise BackendError(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
@@ -314,7 +315,7 @@ def verify(
     loaded = load_integer(network, "verify")
     shown = load_for(loaded, images, split, data_root, limit)
     request = RunRequest(steps, seed, trace=True)
-    return verifications.verify(loaded, shown, request, backends, lambda what: progress(what, 0, 0))
+    return verifications.verify(loaded, shown, request, backends, progress)
 
 
 def map_network(
@@ -381,6 +382,7 @@ def export(
     out: str | os.PathLike[str],
     *,
     check: bool = True,
+    progress: Progress = ignore,
 ) -> Exported:
     """Export a network to the folder `out`: target "onnx", "lava", "snntorch", "norse" or your own.
 
@@ -392,5 +394,5 @@ def export(
         return exports.export_file(network_path(network), target, Path(out), check)
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):
-        return exports.export_integer(loaded, target, Path(out), check)
-    return exports.export_float(loaded, target, Path(out), check)
+        return exports.export_integer(loaded, target, Path(out), check, progress)
+    return exports.export_float(loaded, target, Path(out), check, progress)

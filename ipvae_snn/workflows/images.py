@@ -1,9 +1,13 @@
 """Load images of a network's size and kind, and encode them for an integer network."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from ipvae_snn.arrays import UInt8
+from ipvae_snn.choices import suggestion
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data import ImageSet, Split
 from ipvae_snn.data.given import ImageSource, Selection, image_set
@@ -16,6 +20,7 @@ from ipvae_snn.models.networks import Network, is_checkpoint, network_path
 __all__ = [
     "Images",
     "as_split",
+    "described",
     "encoded",
     "is_checkpoint",
     "load_for",
@@ -23,6 +28,11 @@ __all__ = [
     "preparation_of",
     "selection_for",
 ]
+
+SPLITS: Final = ("train", "test")
+SPLIT_SYNONYMS: Final = MappingProxyType(
+    dict.fromkeys(("val", "valid", "validation", "dev", "eval", "held_out"), "test")
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,13 @@ def as_split(name: str) -> Split:
         case "train" | "test":
             return name
         case _:
-            raise DataError(f"split {name!r} is not known; give train or test")
+            hint = suggestion(name, SPLITS, SPLIT_SYNONYMS)
+            raise DataError(f"split {name!r} is not known{hint}; give {' or '.join(SPLITS)}")
+
+
+def described(data: ImageSource) -> str:
+    """Return the part of a workflow that loads these images, for its progress."""
+    return f"images of {os.fspath(data)}" if isinstance(data, str | os.PathLike) else "images"
 
 
 def preparation_of(network: Network) -> Preparation | None:

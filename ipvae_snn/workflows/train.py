@@ -1,38 +1,36 @@
 """Train a network with a user's settings, and show the progress."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ipvae_snn.config import toml
 from ipvae_snn.config.settings import Config
-from ipvae_snn.data.request import Report, silent
 from ipvae_snn.errors import ConfigError, TrainingError
-from ipvae_snn.report.training_bar import training_bar
+from ipvae_snn.progress import Begin, Progress, ignore, ignore_part
+from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.storage.names import printable
 from ipvae_snn.training.distributed import launched
 from ipvae_snn.training.run_folder import RunFolder
 from ipvae_snn.training.tensorboard import TensorBoardLog
-from ipvae_snn.training.train import TrainResult, ignore_progress, train
-from ipvae_snn.training.trainer import Progress, TrainProgress
+from ipvae_snn.training.train import TrainResult, train
+from ipvae_snn.training.trainer import Progress as Observer
+from ipvae_snn.training.trainer import TrainProgress
+from ipvae_snn.training.validation import Validation
 from ipvae_snn.workflows.images import network_path
 from ipvae_snn.workflows.training_images import advice_after, advice_on, load_training_data
 
 __all__ = [
     "Extras",
     "OwnImages",
-    "Reading",
     "SettingsChoice",
     "Trained",
+    "given",
     "load_training_data",
     "train_network",
-    "training_bar",
 ]
-
-# Opens a display for a number of iterations; its value receives the progress of each.
-Display = Callable[[int], AbstractContextManager[Progress]]
 
 
 class OwnImages(NamedTuple):
@@ -56,16 +54,15 @@ class SettingsChoice:
     """Settings as a user names them; later fields override earlier ones.
 
     config: a TOML file. preset: settings that come with the package; by default the one for the
-    data set, else "images". overrides: "table.key=value". data, device, quantise_aware: data.name,
-    train.device and train.quantise_aware. own: how the user's own images are treated.
+    data set, else "images". overrides: "table.key=value". data: data.name. short: settings of the
+    table [train] that have an option of their own. own: how the user's own images are treated.
     """
 
     config: Path | None = None
     preset: str | None = None
     overrides: tuple[str, ...] = ()
     data: str | None = None
-    device: str | None = None
-    quantise_aware: int | None = None
+    short: tuple[str, ...] = ()
     own: OwnImages = DEFAULT_IMAGES
 
     def resolve(self) -> Config:
@@ -80,11 +77,12 @@ class SettingsChoice:
         config = toml.with_overrides(config, [*self.overrides, *self.own.overrides])
         if self.data is not None:
             config = replace(config, data=replace(config.data, name=self.data))
-        if self.device is not None:
-            config = toml.with_overrides(config, [f"train.device={self.device}"])
-        if self.quantise_aware is not None:
-            config = toml.with_overrides(config, [f"train.quantise_aware={self.quantise_aware}"])
-        return config
+        return toml.with_overrides(config, self.short)
+
+
+def given(short: Mapping[str, object]) -> tuple[str, ...]:
+    """Return overrides of the table [train] for the settings that are not None."""
+    return tuple(f"train.{key}={value}" for key, value in short.items() if value is not None)
 
 
 @dataclass(frozen=True)
@@ -130,40 +128,39 @@ class Trained:
             "validation": asdict(self.result.validation),
         }
 
-
-class Reading(NamedTuple):
-    """Display of the reading of images, opened before it, and where remarks on them go.
-
-    notice: receives a line that is no remark on the images.
-    """
-
-    display: Callable[[], AbstractContextManager[Report]]
-    tell: Callable[[str], None]
-    notice: Callable[[str], None]
-
-
-def _no_reading() -> AbstractContextManager[Report]:
-    return nullcontext(silent)
+    def document(self) -> Document:
+        """Return the quality on held-out images, and the command that converts the network."""
+        result = self.result
+        line = paragraph(
+            Span(str(result.checkpoint), "strong"),
+            f": R2 {result.validation.r2:.3f} (median {result.validation.r2_median:.3f}, pooled "
+            f"{result.validation.r2_pooled:.3f}), zeros {result.validation.zeros:.3f} on held-out "
+            f"images after {result.iterations} iterations in {result.seconds:.0f} s",
+        )
+        following = paragraph(f"next: ipvae-snn convert {result.checkpoint}")
+        advice = () if self.advice is None else (paragraph(self.advice),)
+        return Document("Training", (line, *advice, following))
 
 
-def _no_remark(_: str) -> None:
-    return None
+def reported_to(progress: Progress) -> Observer:
+    """Return an observer of training that reports loss, and the latest R2 and zeros held out."""
+    latest: list[Validation] = []
+
+    def observe(now: TrainProgress) -> None:
+        if now.validation is not None:
+            latest[:] = [now.validation]
+        scores = "".join(f", R2 {each.r2:.3f}, zeros {each.zeros:.3f}" for each in latest)
+        progress(f"training, loss {now.loss:.1f}{scores}", now.iteration, now.iterations)
+
+    return observe
 
 
-READING: Final = Reading(_no_reading, _no_remark, _no_remark)
-
-
-def no_display(_: int) -> AbstractContextManager[Progress]:
-    """Show nothing."""
-    return nullcontext(ignore_progress)
-
-
-def _check_folder(config: Config, out: Path, extras: Extras, tell: Callable[[str], None]) -> None:
+def _check_folder(config: Config, out: Path, extras: Extras, report: Begin) -> None:
     """Raise an error if the folder cannot take this run, before the images are loaded."""
     folder = RunFolder(out)
     folder.check(config, extras.resume)
     if extras.resume and folder.is_new(extras.resume):
-        tell(f"{out}: holds no run to resume, so a new one starts")
+        report(f"{out}: holds no run to resume, so a new one starts")
 
 
 def train_network(
@@ -171,36 +168,37 @@ def train_network(
     out: Path,
     data_root: Path | None = None,
     extras: Extras = NONE,
-    display: Display = no_display,
-    reading: Reading = READING,
+    progress: Progress = ignore,
+    report: Begin = ignore_part,
 ) -> Trained:
     """Train with `config` into the folder `out`; raises as `training.train.train` does.
 
-    display: opened after the images are loaded, in the process that leads. reading: shows the
-    progress of loading, and receives remarks on the images and the folder.
+    progress: receives images that are read, and iterations, in the process that leads. report:
+    receives remarks on the images, and a line if there is nothing to resume, so that a new run
+    starts.
     """
     name = printable(config.data.name)  # of a file, which need not be valid text
     recorded = replace(config, data=replace(config.data, name=name))
     leads = launched().leads
     if leads:
-        _check_folder(recorded, out, extras, reading.notice)
+        _check_folder(recorded, out, extras, report)
+        progress(f"images of {name}", 0, 0)
     start_from = network_path(extras.start_from) if extras.start_from else None
-    with reading.display() if leads else nullcontext(silent) as report:
-        training, held_out = load_training_data(config, data_root, report)
+    training, held_out = load_training_data(config, data_root, progress if leads else ignore)
     advice = advice_on(training)
     remarks = dict.fromkeys((*training.remarks, *held_out.remarks, *([advice] if advice else [])))
     for remark in remarks if leads else ():
-        reading.tell(remark)
+        report(remark)
     with ExitStack() as stack:
-        observers: list[Progress] = []
+        observers: list[Observer] = []
         if leads and extras.tensorboard:
             observers.append(stack.enter_context(TensorBoardLog(out / "tensorboard")))
         if leads:
-            observers.append(stack.enter_context(display(config.train.end)))
+            observers.append(reported_to(progress))
 
-        def notify(progress: TrainProgress) -> None:
+        def notify(now: TrainProgress) -> None:
             for observe in observers:
-                observe(progress)
+                observe(now)
 
         try:
             result = train(recorded, training, held_out, out, extras.resume, notify, start_from)

@@ -37,8 +37,7 @@ def trained(folder: Path, out: Path, *overrides: str, **own):
     choice = SettingsChoice(
         overrides=SMALL + overrides, data=str(folder), own=OwnImages(**own), preset="images"
     )
-    reading = workflow.READING._replace(tell=said.append)
-    return train_network(choice.resolve(), out, reading=reading), said
+    return train_network(choice.resolve(), out, report=said.append), said
 
 
 def test_training_records_what_was_done(tmp_path):
