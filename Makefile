@@ -11,7 +11,7 @@ TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
 # The tests compare with it. Alone, for what it would bring (audio and event cameras) is not used.
 NEUROBENCH := neurobench==2.3.0
 TYPING := .typing/ipvae_snn
-# `make setup LOCKED=1` installs only files whose SHA-256 is in locks/, as PyPI serves them, torch's
+# `make setup LOCKED=1` installs only files whose SHA-256 is in .ci/locks/, as PyPI serves them, torch's
 # (with CUDA on Linux) among them. LOCKED=but-torch takes torch from where pip finds it: a machine's
 # CPU build has another hash.
 LOCKED ?=
@@ -36,7 +36,7 @@ help:
 	@echo 'make format    let ruff rewrite the files      make bench     the benchmarks'
 	@echo 'make wheel     build the wheel into dist/      make clean     remove what was built'
 	@echo 'make distclean remove $(VENV) as well'
-	@echo 'make setup LOCKED=1   the same from files of known SHA-256 only (locks/)'
+	@echo 'make setup LOCKED=1   the same from files of known SHA-256 only (.ci/locks/)'
 	@echo 'make sbom      list what is installed in $(SBOM), as CycloneDX'
 
 setup: $(STAMPS)/install $(STAMPS)/neurobench $(STAMPS)/lava
@@ -48,7 +48,7 @@ $(STAMPS)/venv:
 
 $(STAMPS)/torch: $(STAMPS)/venv constraints.txt
 ifeq ($(LOCKED),1)
-	$(PIP) install $(HASHED) -r locks/torch.txt
+	$(PIP) install $(HASHED) -r .ci/locks/torch.txt
 else
 	$(PIP) install --quiet -c constraints.txt '$(TORCH)'
 endif
@@ -58,7 +58,7 @@ $(STAMPS)/install: $(STAMPS)/torch constraints.txt pyproject.toml
 ifeq ($(LOCKED),)
 	$(PIP) install --quiet -c constraints.txt -e '.[dev,frameworks]'
 else
-	$(PIP) install $(HASHED) -r locks/requirements.txt
+	$(PIP) install $(HASHED) -r .ci/locks/requirements.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 endif
 	@touch $@
@@ -67,7 +67,7 @@ $(STAMPS)/neurobench: $(STAMPS)/install
 ifeq ($(LOCKED),)
 	$(PIP) install --quiet --no-deps '$(NEUROBENCH)'
 else
-	$(PIP) install $(HASHED) -r locks/neurobench.txt
+	$(PIP) install $(HASHED) -r .ci/locks/neurobench.txt
 endif
 	@touch $@
 
@@ -120,11 +120,11 @@ wheel: $(STAMPS)/install
 lock:
 	@mkdir -p locks
 	$(LOCK) -c constraints.txt --extra dev --extra frameworks --extra tensorboard pyproject.toml \
-	    -o locks/requirements.txt > /dev/null
-	python3 locks/split.py locks/requirements.txt locks/torch.txt
+	    -o .ci/locks/requirements.txt > /dev/null
+	python3 .ci/locks/split.py .ci/locks/requirements.txt .ci/locks/torch.txt
 	echo "$$(sed -n '/^lava-nc==/p' hw/lava/constraints.txt)" | $(LOCK) -c hw/lava/constraints.txt - \
 	    -o hw/lava/lock.txt > /dev/null
-	echo '$(NEUROBENCH)' | $(LOCK) --no-deps - -o locks/neurobench.txt > /dev/null
+	echo '$(NEUROBENCH)' | $(LOCK) --no-deps - -o .ci/locks/neurobench.txt > /dev/null
 
 $(STAMPS)/tools: $(STAMPS)/venv
 	$(PYTHON) -m venv $(TOOLS)

@@ -21,7 +21,7 @@ def pins(path: Path) -> set[tuple[str, str]]:
 @pytest.fixture
 def split() -> ModuleType:
     """The script that divides the lock."""
-    spec = importlib.util.spec_from_file_location("split", ROOT / "locks/split.py")
+    spec = importlib.util.spec_from_file_location("split", ROOT / ".ci/locks/split.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -31,18 +31,18 @@ def split() -> ModuleType:
 
 def test_the_locks_hold_the_pins_and_no_others() -> None:
     """`make lock` writes them anew after a change of constraints.txt."""
-    locked, torch = pins(ROOT / "locks/requirements.txt"), pins(ROOT / "locks/torch.txt")
+    locked, torch = pins(ROOT / ".ci/locks/requirements.txt"), pins(ROOT / ".ci/locks/torch.txt")
     assert not locked & torch
     assert locked | torch == pins(ROOT / "constraints.txt")
     assert "torch" in {pin.partition("==")[0] for pin, _ in torch}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    [(neurobench, _)] = pins(ROOT / "locks/neurobench.txt")
+    [(neurobench, _)] = pins(ROOT / ".ci/locks/neurobench.txt")
     assert f"NEUROBENCH := {neurobench}\n" in makefile
 
 
 @pytest.mark.parametrize("name", ["requirements", "torch", "neurobench"])
 def test_every_pin_has_hashes(name: str) -> None:
-    entries = ENTRY.split((ROOT / f"locks/{name}.txt").read_text(encoding="utf-8").strip())
+    entries = ENTRY.split((ROOT / f".ci/locks/{name}.txt").read_text(encoding="utf-8").strip())
     assert entries
     for entry in entries:
         first, *hashes = entry.splitlines()

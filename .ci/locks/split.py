@@ -1,6 +1,6 @@
 """Move torch and what only its builds for CUDA need from one lock file to another.
 
-    python locks/split.py FROM TO
+    python .ci/locks/split.py FROM TO
 
 A machine that has its own build of torch installs the rest from FROM.
 """
