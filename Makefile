@@ -17,7 +17,7 @@ TYPING := .typing/ipvae_snn
 LOCKED ?=
 HASHED := --quiet --no-deps --require-hashes
 UV ?= uv
-LOCK := $(UV) pip compile --no-config --index-url https://pypi.org/simple --quiet --universal \
+LOCK := $(UV) pip compile --no-config --quiet --universal \
     --python-version 3.10 --generate-hashes --no-annotate --no-header
 TOOLS := $(VENV)/tools
 CYCLONEDX := cyclonedx-bom==7.5.0
@@ -118,7 +118,7 @@ wheel: $(STAMPS)/install
 # After a change of constraints.txt; needs uv. Torch and what only it needs lie in a file of their
 # own, since not every machine takes it from PyPI.
 lock:
-	@mkdir -p locks
+	@mkdir -p .ci/locks
 	$(LOCK) -c constraints.txt --extra dev --extra frameworks --extra tensorboard pyproject.toml \
 	    -o .ci/locks/requirements.txt > /dev/null
 	python3 .ci/locks/split.py .ci/locks/requirements.txt .ci/locks/torch.txt
