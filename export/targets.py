@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
 
+from ipvae_snn.choices import choose
 from ipvae_snn.errors import BackendError, BackendUnavailableError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
@@ -96,8 +97,7 @@ def load_target(name: str) -> Target:
     BackendUnavailableError where its module cannot be loaded.
     """
     known = registered()
-    if name not in known:
-        raise BackendError(f"no target is called {name!r}; there are {', '.join(known)}")
+    choose(name, known, "target", BackendError)
     try:
         target = known[name].load()
     except Exception as error:  # the module of another package may raise anything

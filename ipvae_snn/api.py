@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ipvae_snn.backends.registry import DEFAULT
 from ipvae_snn.config.settings import Value
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import BackendError
@@ -21,6 +22,7 @@ from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.training import train as training
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.validation import Validation
@@ -41,7 +43,6 @@ from ipvae_snn.workflows.export import Exported
 from ipvae_snn.workflows.images import as_split, load_for
 from ipvae_snn.workflows.import_network import GivenImages, ImportResult, ImportSettings, Options
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
-from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.run import RunResult
 from ipvae_snn.workflows.train import SettingsChoice
 from ipvae_snn.workflows.verify import BACKENDS, Verification
@@ -205,7 +206,7 @@ def run(
     loaded, request = load(network), RunRequest(steps, seed, trace=trace)
     if isinstance(loaded, IntegerNetwork):
         shown = load_for(loaded, images, split, data_root, limit)
-        return runs.run_integer(loaded, shown, request, backend or "compiled")
+        return runs.run_integer(loaded, shown, request, backend or DEFAULT)
     if backend not in (None, runs.FLOAT):
         raise BackendError(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
@@ -303,7 +304,7 @@ def verify(
     loaded = load_integer(network, "verify")
     shown = load_for(loaded, images, split, data_root, limit)
     request = RunRequest(steps, seed, trace=True)
-    return verifications.verify(loaded, shown, request, backends, lambda what: progress(what, 0, 0))
+    return verifications.verify(loaded, shown, request, backends, progress)
 
 
 def map_network(
@@ -370,6 +371,7 @@ def export(
     out: str | os.PathLike[str],
     *,
     check: bool = True,
+    progress: Progress = ignore,
 ) -> Exported:
     """Export a network to the folder `out`: target "onnx", "lava", "snntorch", "norse" or your own.
 
@@ -379,5 +381,5 @@ def export(
     """
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):
-        return exports.export_integer(loaded, target, Path(out), check)
-    return exports.export_float(loaded, target, Path(out), check)
+        return exports.export_integer(loaded, target, Path(out), check, progress)
+    return exports.export_float(loaded, target, Path(out), check, progress)

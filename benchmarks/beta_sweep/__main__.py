@@ -10,7 +10,6 @@ docs/beta_sweep.md and docs/images/beta_sweep.png.
 import json
 import sys
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -22,9 +21,10 @@ from ipvae_snn.config.toml import load_preset, with_overrides
 from ipvae_snn.data import load
 from ipvae_snn.evaluation.evaluate import evaluate, request_of
 from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.report.progress_bar import progress_bar
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import atomic_path, write_text
-from ipvae_snn.workflows.train import Extras, train_network, training_bar
+from ipvae_snn.workflows.train import Extras, train_network
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -56,8 +56,8 @@ def point(
     )
     run = Path("runs") / f"beta-sweep-{data}-{iterations}-{beta:g}"
     resume = Extras(resume=(run / "config.toml").is_file())
-    display = partial(training_bar, console(quiet=True))
-    trained = train_network(config, run, data_root, resume, display)
+    with progress_bar(console(quiet=True)) as progress:
+        trained = train_network(config, run, data_root, resume, progress)
     network = load_float_network(trained.checkpoint)
     held_out = load(data, "test", data_root, images)
     result = evaluate(network, held_out, request_of(network, STEPS)).evaluation

@@ -9,7 +9,6 @@ network in half precision and its card into ipvae_snn/pretrained/.
 
 import json
 from datetime import date
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
@@ -25,11 +24,12 @@ from ipvae_snn.config.toml import load_config
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.half_precision import save_half
 from ipvae_snn.report.json_files import finite
+from ipvae_snn.report.progress_bar import progress_bar
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.state import load_state
 from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
-from ipvae_snn.workflows.train import Extras, train_network, training_bar
+from ipvae_snn.workflows.train import Extras, train_network
 
 HERE: Final = Path(__file__).parents[1]
 RECIPES: Final = HERE / "recipes"
@@ -75,7 +75,8 @@ def trained_by(
         start, seconds = trained_by(before, folder.with_name(f"recipe-{before}"), data_root, screen)
     if done != config.train.end:
         extras = Extras(settings.is_file(), start)
-        train_network(config, folder, data_root, extras, partial(training_bar, screen))
+        with progress_bar(screen) as progress:
+            train_network(config, folder, data_root, extras, progress)
     return checkpoint, seconds + checkpoint.stat().st_mtime - settings.stat().st_mtime
 
 

@@ -17,6 +17,7 @@ from ipvae_snn.export.onnx.onnx_runtime import onnxruntime, ort_errors
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace, check_request
 from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.watcher import current_watcher
 
 CHUNK: Final = 128  # images at a time; measured: 32 to 512 take the same time per image
 TRACE_BYTES: Final = 1 << 28  # most memory for the trace of one chunk
@@ -116,8 +117,9 @@ def _in_chunks(
     if request.trace:
         image_bytes = request.steps * network.n_neurons * BYTES_A_TRACED_COUNT
         rows = max(1, min(CHUNK, TRACE_BYTES // image_bytes))
-    parts = [
-        run_model(inference_feed(pixels[start : start + rows], request, start))
-        for start in range(0, len(pixels), rows)
-    ]
+    report = current_watcher().progress
+    parts: list[dict[str, Array]] = []
+    for start in range(0, len(pixels), rows):
+        parts.append(run_model(inference_feed(pixels[start : start + rows], request, start)))
+        report(min(start + rows, len(pixels)), len(pixels))
     return Trace(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

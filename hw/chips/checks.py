@@ -1,25 +1,17 @@
 """Typed access to a user's TOML table, with one-line errors: file, key, value, rule, remedy."""
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
+from ipvae_snn.choices import suggestion
 from ipvae_snn.errors import ConfigError, brief
-
-MAX_WORD: Final = 100  # characters of a word that is compared with known ones
 
 
 def refuse(place: str, value: str, rule: str, remedy: str) -> NoReturn:
     """Raise ConfigError: the place, the value, the rule, the remedy."""
     raise ConfigError(f"{place}: {value}, but {rule}; {remedy}")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean ...?)" if a known word is similar, else ""."""
-    close = difflib.get_close_matches(word[:MAX_WORD], list(known), 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Table:
             if key not in known:
                 refuse(
                     self.at(key),
-                    f"is not known{nearest(key, known)}",
+                    f"is not known{suggestion(key, known)}",
                     f"{self.path or 'a profile'} may have {', '.join(known)}",
                     "correct or remove it",
                 )
@@ -96,7 +88,7 @@ class Table:
         if word not in allowed:
             refuse(
                 self.at(key),
-                f"{word!r}{nearest(word, allowed)}",
+                f"{word!r}{suggestion(word, allowed)}",
                 f"it must be one of {', '.join(allowed)}",
                 "choose one",
             )

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from ipvae_snn.choices import suggestion
 from ipvae_snn.errors import ConfigError, FileFormatError, brief
-from ipvae_snn.hw.chips.checks import Table, nearest, refuse
+from ipvae_snn.hw.chips.checks import Table, refuse
 from ipvae_snn.hw.chips.keys import ENERGY_UNITS, FEATURES, LIMIT_UNITS, STATIC_UNITS, TIME_UNITS
 from ipvae_snn.storage.source_files import read_text
 from ipvae_snn.storage.text_values import parse_toml
@@ -107,9 +108,10 @@ def load_profile(name_or_path: str) -> ChipProfile:
             raise ConfigError(f"{error}; the profiles that ship are {known}") from error
         return parse_profile(text, name_or_path)
     if name_or_path not in profile_names():
+        hint = suggestion(name_or_path, profile_names())
         raise ConfigError(
-            f"no profile is called {name_or_path!r}{nearest(name_or_path, profile_names())}; there "
-            f"are {', '.join(profile_names())}, and any file whose name ends in .toml"
+            f"no profile is called {name_or_path!r}{hint}; there are "
+            f"{', '.join(profile_names())}, and any file whose name ends in .toml"
         )
     path = files("ipvae_snn.hw") / "profiles" / f"{name_or_path}.toml"
     return parse_profile(path.read_text(encoding="utf-8"), f"profile {name_or_path}")
@@ -294,7 +296,7 @@ def _origin(entry: Table, sources: Mapping[str, str]) -> tuple[str, str]:
     if key not in sources:
         refuse(
             entry.at("source"),
-            f"{key!r}{nearest(key, sources)}",
+            f"{key!r}{suggestion(key, sources)}",
             f"[sources] has {', '.join(sources) or 'nothing'}",
             "add the source's text there",
         )

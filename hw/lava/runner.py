@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from ipvae_snn.arrays import UInt8
-from ipvae_snn.backends.watcher import current_watcher
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.bundle.simulator.bundle_io import InputError, default_timeout, read_network
 from ipvae_snn.hw.lava.bundle.simulator.child import KEEP_VARIABLE, REMOVE_VARIABLE, RUN_VARIABLE
@@ -17,6 +16,7 @@ from ipvae_snn.hw.lava.guard import last_lines, run_guarded, scratch_folder
 from ipvae_snn.hw.lava.probing import clean_environment
 from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun, lava_run
 from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.watcher import current_watcher
 
 STALL_S = 60.0
 MARK = "run.py: error: "
@@ -65,7 +65,7 @@ def simulate_bundle(
 
     timeout_s: time limit, by default one that grows with the run; stall_s: the run fails after
     this many seconds without a time step, by default 60, 0 for never. temporary: the folder of the
-    bundle may be removed if this process is killed. A `backends.watcher.Watcher` receives the
+    bundle may be removed if this process is killed. A `watcher.Watcher` receives the
     progress, names the file for the finished images of a failed run, and may set other defaults.
 
     Raises BackendUnavailableError without a Lava environment; BackendError if the run fails (with

@@ -8,6 +8,7 @@ import numpy as np
 from ipvae_snn.errors import FitError
 from ipvae_snn.hw.chips.profile import ChipProfile
 from ipvae_snn.hw.cost.activity import Traffic
+from ipvae_snn.hw.cost.duration import LeastTime, least_time
 from ipvae_snn.hw.mapping.events import Events
 from ipvae_snn.hw.mapping.limits import (
     Check,
@@ -122,7 +123,15 @@ def as_json(mapping: Mapping) -> dict[str, Any]:
     }
     if mapping.placed is not None:
         data["placement"] = _placement_json(mapping.placed, events)
+        bound = time_bound(mapping, mapping.placed)
+        data["placement"]["least_time"] = None if bound is None else bound.as_json()
     return data
+
+
+def time_bound(mapping: Mapping, placed: Placed) -> LeastTime | None:
+    """Return the lower bound of the time of a step and an image; None where no time is public."""
+    fullest = max(use.neurons for use in placed.uses)
+    return least_time(mapping.profile, fullest, placed.traffic.barriers, mapping.events.steps)
 
 
 def _placement_json(placed: Placed, events: Events) -> dict[str, Any]:

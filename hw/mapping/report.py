@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from ipvae_snn.hw.cost.duration import EXCLUDED, INCLUDED
 from ipvae_snn.hw.mapping.limits import Check
-from ipvae_snn.hw.mapping.mapping import Mapping, Placed, as_json
+from ipvae_snn.hw.mapping.mapping import Mapping, Placed, as_json, time_bound
 from ipvae_snn.hw.mapping.placement import CoreUse
 from ipvae_snn.report.document import (
     Block,
@@ -90,7 +91,12 @@ def summary_table(mapping: Mapping, placed: Placed) -> Table:
     return table(
         f"{total}: {data['circuit']} circuit, image as {mapping.input_as}",
         ("", "value"),
-        [*_populations(data), *_totals(data), *_flows(data, placed)],
+        [
+            *_populations(data),
+            *_totals(data),
+            *_flows(data, placed),
+            *_times(data["least_time"]),
+        ],
     )
 
 
@@ -135,6 +141,16 @@ def _flows(data: dict[str, Any], placed: Placed) -> list[tuple[str, str]]:
     ]
 
 
+def _times(bound: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the least time per step and per image, in microseconds."""
+    if bound is None:
+        return [("time per step and per image", UNKNOWN)]
+    return [
+        ("time per step, at least", f"{number(bound['step_ns'] / 1e3, 2)} us"),
+        ("time per image, at least", f"{number(bound['image_ns'] / 1e3, 1)} us"),
+    ]
+
+
 def cores_table(placed: Placed) -> Table:
     """Return one row per core; of many, the first and last ones only."""
     known = placed.placement.room.known_words
@@ -169,6 +185,8 @@ def notes(mapping: Mapping, placed: Placed) -> list[str]:
     """Return the assumptions behind the numbers, one per line."""
     mesh = placed.placement.mesh
     lines = [f"Events: {mapping.events.description}."]
+    if time_bound(mapping, placed) is not None:
+        lines.append(f"Least time: {INCLUDED}; not included: {EXCLUDED}.")
     fullest = max(placed.uses, key=lambda use: use.utilisation)
     if fullest.shares:
         key = max(fullest.shares, key=lambda name: fullest.shares[name])

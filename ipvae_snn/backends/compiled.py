@@ -18,6 +18,7 @@ from ipvae_snn.kernels.integer import Group, Synapses
 from ipvae_snn.kernels.integer_draw import Sampling
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.watcher import current_watcher
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def run(
     check_request(network, pixels, request)
     prepared = prepare(network)
     before = start(prepared, pixels, request.seed, request.first_image)
-    done = advance(prepared, before, request.steps, n_threads(threads), request.trace)
+    report = current_watcher().progress
+    count = n_threads(threads)
+    done = rows.advance(prepared.engine, before, request.steps, count, request.trace, report)
     return Trace(
         counts_sum=done.counts_sum,
         state=done.state,

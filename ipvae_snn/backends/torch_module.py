@@ -19,6 +19,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Connection
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.watcher import current_watcher
 
 # Images x neurons at a time; bounds the memory of a run and changes no result. A CPU is fastest
 # within its caches; a GPU needs enough work per launch.
@@ -255,6 +256,7 @@ def _in_chunks(module: IntegerTorch, pixels: UInt8, request: RunRequest, element
     all_counts = np.zeros((n, t, k), np.int32) if request.trace else None
     all_states = np.zeros((n, t, k), np.int32) if request.trace else None
     device, rows_at_once = module.bias.device, max(1, elements // k)
+    report = current_watcher().progress
     for start in range(0, n, rows_at_once):
         rows = slice(start, min(start + rows_at_once, n))
         images = torch.arange(rows.start, rows.stop, device=device) + request.first_image
@@ -272,6 +274,7 @@ def _in_chunks(module: IntegerTorch, pixels: UInt8, request: RunRequest, element
             if all_counts is not None and all_states is not None:
                 all_counts[rows, step] = counts.cpu().numpy()
                 all_states[rows, step] = state.cpu().numpy()
+            report(start * t + len(images) * (step + 1), n * t)
         counts_sum[rows], per_step[rows] = total.cpu().numpy(), spikes.T.cpu().numpy()
         saturated[rows] = hits.transpose(0, 1).cpu().numpy()
         state_after[rows] = state.cpu().numpy()

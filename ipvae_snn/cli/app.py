@@ -3,8 +3,11 @@
 import errno
 import os
 import sys
+from collections.abc import Callable
+from typing import Final
 
 import typer
+from typer.core import TyperCommand
 
 from ipvae_snn import __version__
 from ipvae_snn.cli import (
@@ -25,6 +28,7 @@ from ipvae_snn.cli import (
     train,
     verify,
 )
+from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.process import Root, prepare
 from ipvae_snn.errors import TRACE, IpvaeError, one_line
 from ipvae_snn.storage.memory import allocation_failure
@@ -33,12 +37,19 @@ EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 NEAR = 40  # characters shown around one that cannot be encoded
 
+# The panels of `ipvae-snn --help`.
+FLOATS: Final = "Float networks"
+INTEGERS: Final = "Integer networks"
+COSTS: Final = "Comparisons, chips and costs"
+PLACE: Final = "This installation"
+EXAMPLES: Final = examples("convert digits", "verify net.safetensors --data digits")
+
 app = typer.Typer(
     name="ipvae-snn",
     cls=Root,
     help="Train an iP-VAE, convert it to an integer spiking network, run it with equal results.",
     no_args_is_help=True,
-    add_completion=False,
+    epilog=EXAMPLES,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -59,22 +70,29 @@ def root(
     """Train an iP-VAE, convert it to an integer spiking network, run it with equal results."""
 
 
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("import")(import_network.import_network)
-app.command("convert")(convert.convert)
-app.command("export", cls=export.ExportCommand)(export.export)
-app.command("run")(run.run)
-app.command("verify")(verify.verify)
-app.command("bench")(bench.bench)
-app.command("compare")(compare.compare)
-app.command("inspect")(inspect.inspect)
-app.command("energy")(energy.energy)
-app.command("map")(map.map_network)
-app.command("profiles")(profiles.profiles)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
-app.add_typer(lava.app, name="lava")
+def _add(
+    name: str, panel: str, shown: str, kind: type[TyperCommand] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the decorator of a command; panel: of `--help`; shown: its examples."""
+    return app.command(name, cls=kind, epilog=shown, rich_help_panel=panel)
+
+
+_add("train", FLOATS, train.EXAMPLES)(train.train)
+_add("evaluate", FLOATS, evaluate.EXAMPLES)(evaluate.evaluate)
+_add("import", FLOATS, import_network.EXAMPLES)(import_network.import_network)
+_add("convert", INTEGERS, convert.EXAMPLES, convert.ConvertCommand)(convert.convert)
+_add("export", INTEGERS, export.EXAMPLES, export.ExportCommand)(export.export)
+_add("run", INTEGERS, run.EXAMPLES)(run.run)
+_add("verify", INTEGERS, verify.EXAMPLES)(verify.verify)
+_add("inspect", INTEGERS, inspect.EXAMPLES)(inspect.inspect)
+_add("bench", COSTS, bench.EXAMPLES, bench.BenchCommand)(bench.bench)
+_add("compare", COSTS, compare.EXAMPLES)(compare.compare)
+_add("energy", COSTS, energy.EXAMPLES)(energy.energy)
+_add("map", COSTS, map.EXAMPLES)(map.map_network)
+_add("profiles", COSTS, profiles.EXAMPLES)(profiles.profiles)
+_add("doctor", PLACE, doctor.EXAMPLES)(doctor.doctor)
+_add("demo", PLACE, demo.EXAMPLES)(demo.demo)
+app.add_typer(lava.app, name="lava", rich_help_panel=COSTS)
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """`ipvae-snn bench`: quality, spikes, energy and time of float and integer inference."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples, with_old_names
 from ipvae_snn.cli.options import (
     BackendsOption,
     DataOption,
@@ -14,15 +16,23 @@ from ipvae_snn.cli.options import (
     LimitOption,
     NetworkArgument,
     OverwriteOption,
+    ProfileOption,
+    QuietOption,
     SeedOption,
     SplitOption,
     StepsOption,
+    ThreadsOption,
+    VerboseOption,
     listed,
     network_path,
 )
-from ipvae_snn.cli.rendering import deliver
-from ipvae_snn.cli.terminal import watching
-from ipvae_snn.report.terminal import console
+from ipvae_snn.cli.terminal import Limits, Screen
+
+EXAMPLES: Final = examples(
+    "bench net.safetensors --checkpoint digits --data digits",
+    "bench net.safetensors --checkpoint digits --data digits --json",
+)
+BenchCommand: Final = with_old_names({"--energy": "--profile"})
 
 
 def bench(
@@ -32,32 +42,33 @@ def bench(
         typer.Option(
             parser=network_path,
             help="Float checkpoint that the network was converted from, or its pretrained name.",
+            autocompletion=completion.networks,
         ),
     ],
     data: DataOption,
     backends: BackendsOption = "onnx",
-    energy: Annotated[
-        str, typer.Option(help="Profile with energies (see `ipvae-snn profiles`), or a .toml file.")
-    ] = "cpu-45nm",
+    profile: ProfileOption = "cpu-45nm",
     limit: LimitOption = 100,
     steps: StepsOption = 64,
     seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     split: SplitOption = "test",
+    data_root: DataRootOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
-    data_root: DataRootOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Compare float inference with integer back ends on the same images and uniforms."""
-    from ipvae_snn.workflows import back_ends as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working(Limits(threads=threads)) as progress:
+        from ipvae_snn.workflows import back_ends as workflow
 
-    images = workflow.ImageChoice(data, split, limit, data_root)
-    request = workflow.RunRequest(steps, seed)
-    contest = workflow.Contest(tuple(listed(backends)), energy)
-    with watching(console(quiet=as_json)) as line:
+        images = workflow.ImageChoice(data, split, limit, data_root)
+        request = workflow.RunRequest(steps, seed)
+        contest = workflow.Contest(tuple(listed(backends)), profile)
         file = workflow.OutputFile(out, overwrite)
-        result = workflow.bench_files(
-            checkpoint, network, images, request, contest, line.update, file
-        )
-    deliver(result, as_json)
+        result = workflow.bench_files(checkpoint, network, images, request, contest, progress, file)
+    screen.deliver(result)
     result.require_equal()

@@ -1,60 +1,81 @@
 """`ipvae-snn compare`: distance of integer from float inference on the same uniforms."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.options import (
-    DATA_HELP,
+    RUN,
+    CheckpointArgument,
+    DataOption,
     DataRootOption,
     JsonFileOption,
     JsonOption,
     LimitOption,
     OverwriteOption,
     PlotsOption,
+    QuietOption,
     SeedOption,
     SplitOption,
     StepsOption,
+    ThreadsOption,
+    VerboseOption,
     network_path,
 )
-from ipvae_snn.cli.rendering import bar, deliver
+from ipvae_snn.cli.terminal import Screen
+
+EXAMPLES: Final = examples(
+    "compare digits net.safetensors --data digits",
+    "compare digits net.safetensors --data digits --plots pictures",
+)
 
 
 def compare(
-    checkpoint: Annotated[
-        Path, typer.Argument(parser=network_path, help="Float checkpoint, or pretrained name.")
-    ],
+    checkpoint: CheckpointArgument,
     network: Annotated[
-        Path, typer.Argument(parser=network_path, help="Integer network converted from it.")
+        Path,
+        typer.Argument(
+            parser=network_path,
+            help="Integer network converted from it.",
+            autocompletion=completion.networks,
+        ),
     ],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    data: DataOption,
     limit: LimitOption = 100,
     steps: StepsOption = 64,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; intervals need two.")] = 5,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="Number of seeds; intervals need two.", rich_help_panel=RUN),
+    ] = 5,
     seed: SeedOption = 0,
     attribution: Annotated[
         bool,
-        typer.Option(help="Also attribute the difference to single tensors, one at a time."),
+        typer.Option(
+            help="Also attribute the difference to single tensors, one at a time.",
+            rich_help_panel=RUN,
+        ),
     ] = True,
+    threads: ThreadsOption = 2,
+    split: SplitOption = "test",
+    data_root: DataRootOption = None,
     plots: PlotsOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
-    threads: Annotated[
-        int,
-        typer.Option(min=1, envvar="IPVAE_SNN_THREADS", help="CPU threads; they change no figure."),
-    ] = 2,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Measure the distance of integer from float inference on the same uniforms, and its causes."""
-    from ipvae_snn.workflows import compare as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working() as progress:
+        from ipvae_snn.workflows import compare as workflow
 
-    settings = workflow.ComparisonSettings(
-        split, limit, steps, seeds, seed, attribution, threads, data_root
-    )
-    with bar(as_json) as progress:
+        settings = workflow.ComparisonSettings(
+            split, limit, steps, seeds, seed, attribution, threads or 1, data_root
+        )
         result = workflow.compare(
             checkpoint,
             network,
@@ -65,4 +86,4 @@ def compare(
             overwrite=overwrite,
             progress=progress,
         )
-    deliver(result, as_json)
+    screen.deliver(result)

@@ -1,78 +1,125 @@
 """`ipvae-snn convert`: convert a checkpoint to an integer network, with a report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples, with_old_names
 from ipvae_snn.cli.options import (
     DATA_HELP,
+    IMAGES,
+    OUT_NAMES,
+    RESULTS,
+    RUN,
+    CheckpointArgument,
     DataRootOption,
     JsonOption,
     OverwriteOption,
+    QuietOption,
     SeedOption,
     SplitOption,
-    network_path,
+    ThreadsOption,
+    VerboseOption,
     output_path,
 )
-from ipvae_snn.cli.rendering import deliver, line
+from ipvae_snn.cli.terminal import Limits, Screen
+
+EXAMPLES: Final = examples(
+    "convert digits --out net.safetensors",
+    "convert runs/run/model.safetensors --weight-bits 6",
+)
+ConvertCommand: Final = with_old_names({"--images": "--limit"})
+INTEGERS: Final = "Integer network"
 
 
 def convert(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            parser=network_path, help="Float checkpoint (model.safetensors), or pretrained name."
-        ),
-    ],
+    checkpoint: CheckpointArgument,
     calibrate: Annotated[
         str | None,
-        typer.Option(help=DATA_HELP + " Default: the training data of the checkpoint."),
+        typer.Option(
+            help=DATA_HELP + " Default: the training data of the checkpoint.",
+            rich_help_panel=IMAGES,
+            autocompletion=completion.data,
+        ),
     ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(parser=output_path, metavar="FILE", help="File of the integer network."),
-    ] = Path("net.safetensors"),
-    weight_bits: Annotated[int, typer.Option(help="Bits of both connections' weights, 2..8.")] = 8,
+    weight_bits: Annotated[
+        int,
+        typer.Option(help="Bits of both connections' weights, 2..8.", rich_help_panel=INTEGERS),
+    ] = 8,
     feedforward_bits: Annotated[
-        int | None, typer.Option(help="Bits of the feed-forward weights only.")
+        int | None,
+        typer.Option(help="Bits of the feed-forward weights only.", rich_help_panel=INTEGERS),
     ] = None,
     lateral_bits: Annotated[
         int | None,
-        typer.Option(help="Bits of the lateral (two-layer: prediction) weights only."),
+        typer.Option(
+            help="Bits of the lateral (two-layer: prediction) weights only.",
+            rich_help_panel=INTEGERS,
+        ),
     ] = None,
+    fraction_bits: Annotated[
+        int, typer.Option(help="Fraction bits of the state, 4..16.", rich_help_panel=INTEGERS)
+    ] = 12,
     circuit: Annotated[
         str,
-        typer.Option(help="one-layer (lateral competition) or two-layer (residual neurons)."),
+        typer.Option(
+            help="one-layer (lateral competition) or two-layer (residual neurons).",
+            rich_help_panel=INTEGERS,
+            autocompletion=completion.circuits,
+        ),
     ] = "one-layer",
     sparsity: Annotated[
-        float, typer.Option(help="Share of lateral weights to set to 0, the least salient ones.")
+        float,
+        typer.Option(
+            help="Share of lateral weights to set to 0, the least salient ones.",
+            rich_help_panel=INTEGERS,
+        ),
     ] = 0.0,
-    fraction_bits: Annotated[int, typer.Option(help="Fraction bits of the state, 4..16.")] = 12,
-    images: Annotated[int, typer.Option(min=8, help="Number of calibration images.")] = 2000,
-    steps: Annotated[int, typer.Option(min=1, help="Calibration steps per image.")] = 48,
+    limit: Annotated[
+        int, typer.Option(min=8, help="Number of calibration images.", rich_help_panel=IMAGES)
+    ] = 2000,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Calibration steps per image.", rich_help_panel=RUN)
+    ] = 48,
     seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     split: SplitOption = "train",
     data_root: DataRootOption = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            *OUT_NAMES,
+            parser=output_path,
+            metavar="FILE",
+            help="File of the integer network.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = Path("net.safetensors"),
     report: Annotated[
         Path | None,
         typer.Option(
             parser=output_path,
             metavar="FILE",
             help="Report file; default: OUT with .report.json.",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Convert a trained network to an integer network; report its costs and proofs."""
-    from ipvae_snn.workflows import convert as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working(Limits(threads=threads)) as progress:
+        from ipvae_snn.workflows import convert as workflow
 
-    settings = workflow.settings_of(
-        weight_bits, feedforward_bits, lateral_bits, fraction_bits, circuit, sparsity
-    )
-    calibration = workflow.CalibrationSettings(calibrate, images, steps, seed, split, data_root)
-    with line(as_json=True) as progress:
+        settings = workflow.settings_of(
+            weight_bits, feedforward_bits, lateral_bits, fraction_bits, circuit, sparsity
+        )
+        calibration = workflow.CalibrationSettings(calibrate, limit, steps, seed, split, data_root)
         result = workflow.convert(
             checkpoint,
             settings,
@@ -82,4 +129,4 @@ def convert(
             overwrite=overwrite,
             progress=progress,
         )
-    deliver(result, as_json)
+    screen.deliver(result)

@@ -1,11 +1,24 @@
 """`ipvae-snn doctor`: versions, back ends, data sets, and remedies for what is missing."""
 
-from ipvae_snn.cli.options import DataRootOption, JsonOption
-from ipvae_snn.cli.rendering import deliver
+from typing import Final
+
+from ipvae_snn.cli.command import examples
+from ipvae_snn.cli.options import DataRootOption, JsonOption, QuietOption, VerboseOption
+from ipvae_snn.cli.terminal import Screen
+
+EXAMPLES: Final = examples("doctor", "doctor --data-root ~/data --json")
 
 
-def doctor(data_root: DataRootOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    data_root: DataRootOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
     """Report versions, back ends and data sets, with a remedy for what is missing."""
-    from ipvae_snn.workflows import doctor as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working() as progress:
+        from ipvae_snn.workflows import doctor as workflow
 
-    deliver(workflow.diagnose(data_root), as_json)
+        result = workflow.diagnose(data_root, progress)
+    screen.deliver(result)

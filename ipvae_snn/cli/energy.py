@@ -1,52 +1,69 @@
 """`ipvae-snn energy`: operations of a run on chips and processors, and energy proxies."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.options import (
-    DATA_HELP,
+    CHIP,
+    PROFILE_HELP,
+    DataOption,
     DataRootOption,
     JsonFileOption,
     JsonOption,
     LimitOption,
+    NetworkArgument,
     OverwriteOption,
     PlotsOption,
+    QuietOption,
     SeedOption,
     SplitOption,
     StepsOption,
-    network_path,
+    ThreadsOption,
+    VerboseOption,
 )
-from ipvae_snn.cli.rendering import deliver, line
+from ipvae_snn.cli.terminal import Limits, Screen
+
+EXAMPLES: Final = examples(
+    "energy net.safetensors --data digits",
+    "energy net.safetensors --data digits --profile loihi1",
+)
 
 
 def energy(
-    network: Annotated[
-        Path, typer.Argument(parser=network_path, help="Integer network (from `convert`).")
-    ],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    network: NetworkArgument,
+    data: DataOption,
     profile: Annotated[
         list[str] | None,
         typer.Option(
-            help="Profile name or .toml file; may be repeated. Default: all with energies."
+            help=f"{PROFILE_HELP}; may be repeated. Default: all with energies.",
+            rich_help_panel=CHIP,
+            autocompletion=completion.profiles,
         ),
     ] = None,
     limit: LimitOption = 100,
     steps: StepsOption = 64,
     seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     split: SplitOption = "test",
+    data_root: DataRootOption = None,
     plots: PlotsOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
-    data_root: DataRootOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Count events, operations and updates of a run, and estimate energy from published figures."""
-    from ipvae_snn.workflows import energy as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working(Limits(threads=threads)) as progress:
+        from ipvae_snn.workflows import energy as workflow
 
-    settings = workflow.EnergySettings(tuple(profile or ()), split, limit, steps, seed, data_root)
-    with line(as_json) as progress:
+        settings = workflow.EnergySettings(
+            tuple(profile or ()), split, limit, steps, seed, data_root
+        )
         result = workflow.energy(
             network,
             data,
@@ -56,4 +73,4 @@ def energy(
             overwrite=overwrite,
             progress=progress,
         )
-    deliver(result, as_json)
+    screen.deliver(result)

@@ -1,36 +1,45 @@
 """`ipvae-snn evaluate`: figures of a float network by step, with intervals."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.options import (
-    DATA_HELP,
+    IMAGES,
+    CheckpointArgument,
+    DataOption,
     DataRootOption,
     JsonFileOption,
     JsonOption,
     LimitOption,
     OverwriteOption,
     PlotsOption,
+    QuietOption,
     SeedOption,
     StepsOption,
-    network_path,
+    ThreadsOption,
+    VerboseOption,
 )
-from ipvae_snn.cli.rendering import bar, deliver
+from ipvae_snn.cli.terminal import Screen
+
+EXAMPLES: Final = examples(
+    "evaluate digits --data digits --limit 100",
+    "evaluate digits --data digits --plots pictures -o digits.json",
+)
 
 
 def evaluate(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            parser=network_path, help="Float checkpoint (model.safetensors), or pretrained name."
-        ),
-    ],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    checkpoint: CheckpointArgument,
+    data: DataOption,
     split: Annotated[
         str,
-        typer.Option(help="train or test; of your own images, every tenth is in test."),
+        typer.Option(
+            help="train or test; of your own images, every tenth is in test.",
+            rich_help_panel=IMAGES,
+            autocompletion=completion.splits,
+        ),
     ] = "test",
     limit: LimitOption = 1000,
     steps: StepsOption = 1000,
@@ -38,7 +47,9 @@ def evaluate(
     readout_train: Annotated[
         int,
         typer.Option(
-            min=0, help="Training images of the linear read-out of labels; 0: no read-out."
+            min=0,
+            help="Training images of the linear read-out of labels; 0: no read-out.",
+            rich_help_panel=IMAGES,
         ),
     ] = 5000,
     generalise: Annotated[
@@ -46,22 +57,26 @@ def evaluate(
         typer.Option(
             "--generalise",
             help="Also evaluate rotated images and other 28x28 sets that are available.",
+            rich_help_panel=IMAGES,
         ),
     ] = False,
+    threads: ThreadsOption = None,
+    data_root: DataRootOption = None,
     plots: PlotsOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; they change no figure.")] = 1,
-    data_root: DataRootOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Evaluate a float network: R2, zeros, free energy, sparseness, read-out, run-aways."""
-    from ipvae_snn.workflows import evaluate as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working() as progress:
+        from ipvae_snn.workflows import evaluate as workflow
 
-    settings = workflow.EvaluationSettings(
-        split, limit, steps, seed, readout_train, generalise, threads, data_root
-    )
-    with bar(as_json) as progress:
+        settings = workflow.EvaluationSettings(
+            split, limit, steps, seed, readout_train, generalise, threads or 1, data_root
+        )
         result = workflow.evaluate(
             checkpoint,
             data,
@@ -71,4 +86,4 @@ def evaluate(
             overwrite=overwrite,
             progress=progress,
         )
-    deliver(result, as_json)
+    screen.deliver(result)

@@ -1,26 +1,40 @@
 """`ipvae-snn export`: export to Lava, ONNX, snnTorch or Norse, checked against the reference."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from ipvae_snn.cli.options import JsonOption, network_path, output_path
-from ipvae_snn.report.document import Document, Span, paragraph
-from ipvae_snn.report.json_files import emit_json
-from ipvae_snn.report.terminal import console, show
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples
+from ipvae_snn.cli.options import (
+    OUT_NAMES,
+    RESULTS,
+    JsonOption,
+    QuietOption,
+    ThreadsOption,
+    VerboseOption,
+    network_path,
+    output_path,
+)
+from ipvae_snn.cli.terminal import Limits, Screen
 
-AGAINST = {"float": "float inference", "integer": "the reference, equal bit for bit"}
+EXAMPLES: Final = examples(
+    "export net.safetensors --target onnx --out net-onnx",
+    "export digits --target onnx --out digits-onnx",
+)
 
 
 def target_name(text: str) -> str:
     """Return the name of a registered target; parser of an option, as `network_path`."""
+    from ipvae_snn.choices import suggestion
     from ipvae_snn.export.targets import registered
 
     names = registered()
     if text not in names:
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, names))}.")
+        hint = suggestion(text, names)
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, names))}{hint}.")
     return text
 
 
@@ -43,30 +57,37 @@ def export(
     network: Annotated[
         Path,
         typer.Argument(
-            parser=network_path, help="Integer network; for ONNX also a float checkpoint."
+            parser=network_path,
+            help="Integer network; for ONNX also a float checkpoint.",
+            autocompletion=completion.networks,
         ),
     ],
-    target: Annotated[str, typer.Option(parser=target_name, metavar="NAME")],
+    target: Annotated[
+        str,
+        typer.Option(parser=target_name, metavar="NAME", autocompletion=completion.targets),
+    ],
     out: Annotated[
         Path,
         typer.Option(
+            *OUT_NAMES,
             parser=output_path,
             metavar="FOLDER",
             help="Folder to write; an older export is replaced.",
+            rich_help_panel=RESULTS,
         ),
     ],
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Do not compare the export with the reference.")
     ] = False,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Export a network and check that the export gives the reference's spike counts."""
-    from ipvae_snn.workflows.export import export_file
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working(Limits(threads=threads)) as progress:
+        from ipvae_snn.workflows.export import export_file
 
-    done = export_file(network, target, out, check=not no_check)
-    if as_json:
-        emit_json(done.as_json())
-        return
-    state = f"checked against {AGAINST[done.kind]}" if done.checked else "unchecked"
-    written = paragraph(Span(str(out), "strong"), f" written ({target}, {state})")
-    show(console(), Document("Export", (written,)))
+        done = export_file(network, target, out, check=not no_check, progress=progress)
+    screen.deliver(done)

@@ -1,12 +1,31 @@
 """`ipvae-snn import`: make a checkpoint of a network or dictionary of another program."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.options import DATA_HELP, DataRootOption, JsonOption, SplitOption
-from ipvae_snn.cli.rendering import deliver, line
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples
+from ipvae_snn.cli.options import (
+    DATA_HELP,
+    IMAGES,
+    OUT_NAMES,
+    RESULTS,
+    DataRootOption,
+    JsonOption,
+    QuietOption,
+    SplitOption,
+    VerboseOption,
+    output_path,
+)
+from ipvae_snn.cli.terminal import Screen
+
+EXAMPLES: Final = examples(
+    "import model.pt --out model.safetensors",
+    "import lca.pt --data natural --penalty 0.1 --out lca.safetensors",
+)
+UNSTATED: Final = "Facts that the file leaves out"
 
 
 def import_network(
@@ -17,57 +36,83 @@ def import_network(
             "scikit-learn (.skops, .npy), LCA-PyTorch state (.pt), or arrays (.npz, .npy)."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="File of the checkpoint.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            *OUT_NAMES,
+            parser=output_path,
+            metavar="FILE",
+            help="File of the checkpoint.",
+            rich_help_panel=RESULTS,
+        ),
+    ],
     format: Annotated[
         str | None,
         typer.Option(
-            help="ip-vae, poisson-vae, scikit-learn, lca-pytorch or arrays. Default: recognised."
+            help="ip-vae, poisson-vae, scikit-learn, lca-pytorch or arrays. Default: recognised.",
+            rich_help_panel=UNSTATED,
         ),
     ] = None,
     image_shape: Annotated[
-        str | None, typer.Option(help="HEIGHTxWIDTH in pixels, if the file does not state it.")
+        str | None,
+        typer.Option(
+            help="HEIGHTxWIDTH in pixels, if the file does not state it.", rich_help_panel=UNSTATED
+        ),
     ] = None,
     input: Annotated[
         str | None,
         typer.Option(
-            help="unit (pixels in [0, 1]) or standardised, if the file does not state it."
+            help="unit (pixels in [0, 1]) or standardised, if the file does not state it.",
+            rich_help_panel=UNSTATED,
         ),
     ] = None,
     penalty: Annotated[
         float | None,
-        typer.Option(help="Dictionaries: alpha of scikit-learn, lambda of LCA."),
+        typer.Option(
+            help="Dictionaries: alpha of scikit-learn, lambda of LCA.", rich_help_panel=UNSTATED
+        ),
     ] = None,
     positive: Annotated[
         bool | None,
         typer.Option(
             "--positive/--signed",
             help="Dictionaries: sign of the code. Default: as the file or its program says.",
+            rich_help_panel=UNSTATED,
         ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Images like those that it was made for. " + DATA_HELP),
+        typer.Option(
+            help="Images like those that it was made for. " + DATA_HELP,
+            rich_help_panel=IMAGES,
+            autocompletion=completion.data,
+        ),
     ] = None,
-    images: Annotated[int, typer.Option(min=8, help="Number of these images.")] = 500,
+    limit: Annotated[
+        int, typer.Option(min=8, help="Number of these images.", rich_help_panel=IMAGES)
+    ] = 500,
     split: SplitOption = "train",
     data_root: DataRootOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Import a network or a dictionary of another program as a checkpoint; executes no code of it.
 
     The checkpoint is one like any other: run it, convert it, train from it (--start-from).
     """
-    from ipvae_snn.workflows import import_network as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working() as progress:
+        from ipvae_snn.workflows import import_network as workflow
 
-    options = workflow.Options(
-        None if image_shape is None else workflow.image_shape_of(image_shape),
-        None if input is None else workflow.input_kind_of(input),
-        penalty,
-        positive,
-    )
-    given = None if data is None else workflow.GivenImages(data, images, split, data_root)
-    with line(as_json=True) as progress:
+        options = workflow.Options(
+            None if image_shape is None else workflow.image_shape_of(image_shape),
+            None if input is None else workflow.input_kind_of(input),
+            penalty,
+            positive,
+        )
+        given = None if data is None else workflow.GivenImages(data, limit, split, data_root)
         result = workflow.import_network(
             file, out, workflow.ImportSettings(format, options, given), progress
         )
-    deliver(result, as_json)
+    screen.deliver(result)

@@ -2,27 +2,37 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.options import (
+    OUT_NAMES,
+    RESULTS,
+    RUN,
     DataOption,
     DataRootOption,
     JsonOption,
     LimitOption,
     NetworkArgument,
     OverwriteOption,
+    PlotsOption,
+    QuietOption,
     SeedOption,
     SplitOption,
     StallOption,
     StepsOption,
     TimeoutOption,
+    VerboseOption,
     output_path,
 )
-from ipvae_snn.cli.rendering import deliver
-from ipvae_snn.cli.terminal import watching
-from ipvae_snn.report.terminal import console
+from ipvae_snn.cli.terminal import Limits, Screen
+
+EXAMPLES: Final = examples(
+    "lava run net.safetensors --data digits --limit 4 --steps 16",
+    "lava run net.safetensors --data digits --plots pictures",
+)
 
 
 class SourceChoice(str, Enum):
@@ -41,48 +51,63 @@ def lava_run(
     seed: SeedOption = 0,
     source: Annotated[
         SourceChoice,
-        typer.Option(help="Image as graded spikes, as bias that the host writes, or both in turn."),
+        typer.Option(
+            help="Image as graded spikes, as bias that the host writes, or both in turn.",
+            rich_help_panel=RUN,
+        ),
     ] = SourceChoice.SPIKES,
     fused: Annotated[
         bool,
-        typer.Option("--fused", help="Simulate the network as one process: faster, same counts."),
+        typer.Option(
+            "--fused",
+            help="Simulate the network as one process: faster, same counts.",
+            rich_help_panel=RUN,
+        ),
     ] = False,
-    replicas: Annotated[int, typer.Option(help="Copies of the network that share the images.")] = 1,
+    replicas: Annotated[
+        int,
+        typer.Option(help="Copies of the network that share the images.", rich_help_panel=RUN),
+    ] = 1,
     monitor: Annotated[
-        str, typer.Option(help="Neurons whose every step is recorded: 0,5,20-29, or all.")
+        str,
+        typer.Option(
+            help="Neurons whose every step is recorded: 0,5,20-29, or all.", rich_help_panel=RUN
+        ),
     ] = "",
-    raster: Annotated[
-        Path | None,
-        typer.Option(
-            parser=output_path,
-            metavar="FILE",
-            help="Picture of the first image's spikes and potentials (PNG).",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            parser=output_path, metavar="FILE", help="Result file (npz), monitor included."
-        ),
-    ] = None,
-    overwrite: OverwriteOption = False,
     timeout: TimeoutOption = None,
     stall: StallOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    plots: PlotsOption = None,
+    raster: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            *OUT_NAMES,
+            parser=output_path,
+            metavar="FILE",
+            help="Result file (npz), monitor included.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Simulate a network in Lava: traffic per connection, monitored neurons, a raster.
 
     The counts equal those of every other back end (`ipvae-snn verify`). A run that fails saves the
     finished images and reports the cause.
     """
-    from ipvae_snn.workflows import lava as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working(Limits(out, timeout, stall)) as progress:
+        from ipvae_snn.workflows import lava as workflow
 
-    images = workflow.ImageChoice(data, split, limit, data_root)
-    request = workflow.RunRequest(steps, seed)
-    sources = workflow.BOTH if source is SourceChoice.BOTH else (source.value,)
-    choice = workflow.LavaChoice(sources, fused, replicas, monitor, raster, out, overwrite)
-    with watching(console(quiet=True), "", out, (timeout, stall)) as line:
-        result = workflow.simulate_file(network, images, request, choice, line.update)
-    deliver(result, as_json)
+        images = workflow.ImageChoice(data, split, limit, data_root)
+        request = workflow.RunRequest(steps, seed)
+        sources = workflow.BOTH if source is SourceChoice.BOTH else (source.value,)
+        picture = plots / workflow.RASTER if plots else raster
+        choice = workflow.LavaChoice(sources, fused, replicas, monitor, picture, out, overwrite)
+        result = workflow.simulate_file(network, images, request, choice, progress)
+    screen.deliver(result)

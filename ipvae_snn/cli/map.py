@@ -2,23 +2,39 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.options import (
+    CHIP,
     DATA_HELP,
+    IMAGES,
+    OUT_NAMES,
+    RESULTS,
     DataRootOption,
     JsonOption,
     LimitOption,
+    NetworkArgument,
     OverwriteOption,
+    PlotsOption,
+    ProfileOption,
+    QuietOption,
     SeedOption,
     SplitOption,
     StepsOption,
-    network_path,
+    ThreadsOption,
+    VerboseOption,
     output_path,
 )
-from ipvae_snn.cli.rendering import deliver, line
+from ipvae_snn.cli.terminal import Limits, Screen
+
+EXAMPLES: Final = examples(
+    "map net.safetensors --profile loihi2",
+    "map net.safetensors --data digits --plots pictures",
+)
 
 
 class InputAs(str, Enum):
@@ -29,60 +45,76 @@ class InputAs(str, Enum):
 
 
 def map_network(
-    network: Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")],
-    profile: Annotated[
-        str, typer.Option(help="Chip (see `ipvae-snn profiles`), or a .toml file.")
-    ] = "loihi2",
+    network: NetworkArgument,
+    profile: ProfileOption = "loihi2",
     input_as: Annotated[
         InputAs,
-        typer.Option("--source", help="Image as graded spikes, or written into the state as bias."),
+        typer.Option(
+            "--source",
+            help="Image as graded spikes, or written into the state as bias.",
+            rich_help_panel=CHIP,
+        ),
     ] = InputAs.SPIKES,
     chips: Annotated[
-        int | None, typer.Option(min=1, help="Number of chips. Default: as many as needed.")
+        int | None,
+        typer.Option(
+            min=1, help="Number of chips. Default: as many as needed.", rich_help_panel=CHIP
+        ),
     ] = None,
     rates: Annotated[
         Path | None,
-        typer.Option(help="Result of `ipvae-snn run --trace` whose events are counted."),
+        typer.Option(
+            help="Result of `ipvae-snn run --trace` whose events are counted.",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
-    data: Annotated[str | None, typer.Option(help=f"Count events on images. {DATA_HELP}")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Count events on images. {DATA_HELP}",
+            rich_help_panel=IMAGES,
+            autocompletion=completion.data,
+        ),
+    ] = None,
     limit: LimitOption = 20,
     steps: StepsOption = 64,
     seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
-    as_json: JsonOption = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            parser=output_path,
-            metavar="FILE",
-            help="File for a picture of the placement (PNG, SVG or PDF).",
-        ),
-    ] = None,
+    plots: PlotsOption = None,
+    plot: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
     out: Annotated[
         Path | None,
         typer.Option(
+            *OUT_NAMES,
             parser=output_path,
             metavar="FILE",
             help="JSON file for all figures and each neuron's core.",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Check every limit of a chip, split the network over its cores, and place the cores."""
-    from ipvae_snn.workflows import mapping as workflow
+    screen = Screen(as_json, quiet, verbose)
+    with screen.working(Limits(threads=threads)) as progress:
+        from ipvae_snn.workflows import mapping as workflow
 
-    chip = workflow.ChipSettings(profile, input_as.value, chips)
-    events = workflow.EventSettings(rates, data, split, limit, steps, seed, data_root)
-    with line(as_json=True) as progress:
+        chip = workflow.ChipSettings(profile, input_as.value, chips)
+        events = workflow.EventSettings(rates, data, split, limit, steps, seed, data_root)
+        picture = plots / workflow.PLACEMENT if plots else plot
         result = workflow.map_network(
             network,
             chip,
             events,
-            picture=plot,
+            picture=picture,
             out=out,
             overwrite=overwrite,
             progress=progress,
         )
-    deliver(result, as_json)
+    screen.deliver(result)
     result.require_fit()

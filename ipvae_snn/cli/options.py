@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share.
+"""Options and arguments that several commands share, by the panel in which `--help` shows them.
 
 Each command sets its own default: `limit: LimitOption = 100`. A command whose option needs another
 help text declares its own (`train --data`, `convert --out`).
@@ -9,7 +9,16 @@ from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import completion
+
+# The panels of `--help`. What is in none stands under "Options".
+IMAGES: Final = "Images"
+RUN: Final = "Run"
+CHIP: Final = "Chip"
+RESULTS: Final = "Results"
+
 DATA_HELP: Final = "Name of a data set (see `ipvae-snn doctor`), .npy or .npz file, or folder."
+OUT_NAMES: Final = ("--out", "-o")
 
 
 def listed(text: str) -> list[str]:
@@ -20,11 +29,11 @@ def listed(text: str) -> list[str]:
 def network_path(text: str | Path) -> Path:
     """Return a network's file, from its path or from the name of a pretrained one.
 
-    It is a parser of arguments, which imports its modules only when an argument is given.
+    It is a parser of arguments, which imports its module only when an argument is given.
     """
-    from ipvae_snn.workflows import images
+    from ipvae_snn import pretrained
 
-    return images.network_path(text)
+    return pretrained.network_path(str(text))
 
 
 def output_path(text: str | Path) -> Path:
@@ -35,62 +44,158 @@ def output_path(text: str | Path) -> Path:
 
 
 # The networks.
-NetworkArgument = Annotated[Path, typer.Argument(parser=network_path, help="Integer network.")]
+NetworkArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=network_path, help="Integer network.", autocompletion=completion.networks
+    ),
+]
 CheckpointArgument = Annotated[
     Path,
     typer.Argument(
-        parser=network_path, help="Float checkpoint (model.safetensors), or pretrained name."
+        parser=network_path,
+        help="Float checkpoint (model.safetensors), or pretrained name.",
+        autocompletion=completion.networks,
+    ),
+]
+AnyNetworkArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=network_path,
+        help="Integer network, float checkpoint, or pretrained name.",
+        autocompletion=completion.networks,
     ),
 ]
 
 # The images.
-DataOption = Annotated[str, typer.Option(help=DATA_HELP)]
-SplitOption = Annotated[str, typer.Option(help="Split of a named set: train or test.")]
-LimitOption = Annotated[int, typer.Option(min=1, help="Number of images.")]
+DataOption = Annotated[
+    str,
+    typer.Option(help=DATA_HELP, rich_help_panel=IMAGES, autocompletion=completion.data),
+]
+SplitOption = Annotated[
+    str,
+    typer.Option(
+        help="Split of a named set: train or test.",
+        rich_help_panel=IMAGES,
+        autocompletion=completion.splits,
+    ),
+]
+LimitOption = Annotated[int, typer.Option(min=1, help="Number of images.", rich_help_panel=IMAGES)]
 DataRootOption = Annotated[
     Path | None,
     typer.Option(
-        "--data-root", help="Folder of public data sets.", envvar="IPVAE_SNN_DATA", show_envvar=True
+        "--data-root",
+        help="Folder of public data sets.",
+        envvar="IPVAE_SNN_DATA",
+        show_envvar=True,
+        rich_help_panel=IMAGES,
     ),
 ]
 
 # The run.
-StepsOption = Annotated[int, typer.Option(min=1, help="Time steps T per image.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+StepsOption = Annotated[
+    int, typer.Option(min=1, help="Time steps T per image.", rich_help_panel=RUN)
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, help="Seed of the random numbers.", rich_help_panel=RUN)
+]
 BackendsOption = Annotated[
-    str, typer.Option(help="Comma-separated back ends; each is compared with the reference.")
+    str,
+    typer.Option(
+        help="Comma-separated back ends; each is compared with the reference.",
+        rich_help_panel=RUN,
+        autocompletion=completion.back_end_lists,
+    ),
 ]
 ThreadsOption = Annotated[
-    int, typer.Option(min=1, envvar="IPVAE_SNN_THREADS", help="CPU threads; they change no figure.")
+    int | None,
+    typer.Option(
+        min=1,
+        envvar="IPVAE_SNN_THREADS",
+        help="CPU threads (1); they change no figure.",
+        rich_help_panel=RUN,
+    ),
 ]
 TimeoutOption = Annotated[
     float | None,
-    typer.Option(min=1, help="Lava: end the run after so many seconds. Default: by its size."),
+    typer.Option(
+        min=1,
+        help="Lava: end the run after so many seconds. Default: by its size.",
+        rich_help_panel=RUN,
+    ),
 ]
 StallOption = Annotated[
     float | None,
     typer.Option(
-        min=0, help="Lava: end the run after so many seconds without a time step (60; 0: never)."
+        min=0,
+        help="Lava: end the run after so many seconds without a time step (60; 0: never).",
+        rich_help_panel=RUN,
     ),
 ]
 
 # The chips. `--profile` may be repeated where costs are compared.
 PROFILE_HELP: Final = "Profile name (see `ipvae-snn profiles`), or a .toml file"
-ProfileOption = Annotated[str, typer.Option(help=f"{PROFILE_HELP}.")]
+ProfileOption = Annotated[
+    str,
+    typer.Option(help=f"{PROFILE_HELP}.", rich_help_panel=CHIP, autocompletion=completion.profiles),
+]
 ProfilesOption = Annotated[
-    list[str] | None, typer.Option("--profile", help=f"{PROFILE_HELP}; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        help=f"{PROFILE_HELP}; may be repeated.",
+        rich_help_panel=CHIP,
+        autocompletion=completion.profiles,
+    ),
 ]
 
 # The results.
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=RESULTS),
+]
 JsonFileOption = Annotated[
     Path | None,
-    typer.Option(parser=output_path, metavar="FILE", help="Also write the result as JSON."),
+    typer.Option(
+        *OUT_NAMES,
+        parser=output_path,
+        metavar="FILE",
+        help="Also write the result as JSON.",
+        rich_help_panel=RESULTS,
+    ),
 ]
 PlotsOption = Annotated[
-    Path | None, typer.Option(parser=output_path, metavar="FOLDER", help="Folder for pictures.")
+    Path | None,
+    typer.Option(
+        parser=output_path,
+        metavar="FOLDER",
+        help="Folder for pictures.",
+        rich_help_panel=RESULTS,
+    ),
 ]
 OverwriteOption = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace existing files that this command did not write."),
+    typer.Option(
+        "--overwrite",
+        help="Replace existing files that this command did not write.",
+        rich_help_panel=RESULTS,
+    ),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Show neither progress nor tables; --json is still printed.",
+        rich_help_panel=RESULTS,
+    ),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Log each part of the work with its time, and tracebacks of errors.",
+        rich_help_panel=RESULTS,
+    ),
 ]

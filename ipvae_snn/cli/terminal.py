@@ -1,86 +1,104 @@
-"""Progress line on the terminal while a back end runs."""
+"""Progress on the terminal, and the result of a command."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
+import typer
 
-from ipvae_snn.backends.watcher import Watcher, partial_path, watched
-from ipvae_snn.report.terminal import plain_line
+from ipvae_snn.errors import IpvaeError
+from ipvae_snn.watcher import Watcher, partial_path, watched
+
+if TYPE_CHECKING:
+    from ipvae_snn.report.document import Document
+    from ipvae_snn.report.progress_bar import Display
 
 
-class Counted(ProgressColumn):
-    """Bar, units done and time left; empty while the total is unknown."""
+class Result(Protocol):
+    """Result of a workflow."""
 
-    parts = (BarColumn(24), TextColumn("{task.completed}/{task.total} {task.fields[unit]}"))
-    left = TimeRemainingColumn()
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
 
-    def render(self, task: Task) -> Table | Text:
-        """Return the column's cell."""
-        if task.total is None:
-            return Text()
-        row = Table.grid(padding=(0, 1))
-        row.add_row(*(part(task) for part in (*self.parts, self.left)))
-        return row
+    def document(self) -> "Document":
+        """Return tables and text."""
 
 
-class Shown:
-    """Progress line; `update` changes its text, as in rich's status."""
+@dataclass(frozen=True)
+class Limits:
+    """A run's file, beside which a failed run saves its finished images, and time limits.
 
-    def __init__(self, bar: Progress, text: str) -> None:
-        self.bar, self.task = bar, bar.add_task(plain_line(text).plain, total=None, unit="images")
-
-    def update(self, text: str) -> None:
-        """Start another part of the work."""
-        self.bar.reset(self.task, description=plain_line(text).plain, total=None)
-
-    def progress(
-        self, done: int, total: int, unit: str = "images", text: str | None = None
-    ) -> None:
-        """Show units done as a bar; text: the new text of the line."""
-        self.bar.update(
-            self.task,
-            completed=done,
-            total=total,
-            unit=unit,
-            description=None if text is None else plain_line(text).plain,
-        )
-
-
-@contextmanager
-def watching(
-    screen: Console,
-    text: str = "",
-    out: Path | None = None,
-    limits: tuple[float | None, float | None] = (None, None),
-) -> Iterator[Shown]:
-    """Show a progress line, on a terminal only, during the block; back ends report to it.
-
-    out: the result's file; a run that fails saves its finished images beside it. limits: seconds of
-    a run, and of a run without progress, for back ends that support them.
+    timeout, stall: seconds of a run, and of a run without progress, for back ends that have them.
+    threads: of compiled code and ONNX Runtime, None for the default.
     """
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        Counted(),
-        console=screen,
-        transient=True,
-        disable=not screen.is_terminal,
+
+    out: Path | None = None
+    timeout: float | None = None
+    stall: float | None = None
+    threads: int | None = None
+
+
+NO_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The form of a command's output.
+
+    as_json: the result is one JSON object. quiet: neither progress nor a result, unless as_json.
+    verbose: each part of the work in a line with its time, and the traceback of an error.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    @contextmanager
+    def working(self, limits: Limits = NO_LIMITS) -> Iterator["Display"]:
+        """Show progress on stderr during the block, which a command begins with its late imports.
+
+        It yields a `progress.Progress`. `cli.process` ends the block at a signal.
+        """
+        # Rich loads here, since `--help` needs none of it.
+        from ipvae_snn.report.progress_bar import progress_bar
+        from ipvae_snn.report.terminal import console
+
+        screen = console(quiet=True, silent=self.quiet)
+        try:
+            with progress_bar(screen, self.verbose) as display, watched(_watcher(limits)):
+                yield display
+        except IpvaeError:
+            if self.verbose:
+                traceback.print_exc()
+            raise
+
+    def deliver(self, result: Result) -> None:
+        """Print a result, and on stderr a line for each picture that failed."""
+        from ipvae_snn.report.document import faults
+
+        document = result.document()
+        if self.as_json:
+            from ipvae_snn.report.json_files import emit_json
+
+            emit_json(result.as_json())
+        elif not self.quiet:
+            from ipvae_snn.report.terminal import console, show
+
+            show(console(), document)
+        for fault in faults(document):
+            notice(f"warning: {fault}")
+
+
+def notice(text: str) -> None:
+    """Print a line that is no result."""
+    typer.echo(f"ipvae-snn: {text}", err=True)
+
+
+def _watcher(limits: Limits) -> Watcher:
+    keep = None if limits.out is None else partial_path(limits.out)
+    return Watcher(
+        keep=keep, timeout_s=limits.timeout, stall_s=limits.stall, threads=limits.threads
     )
-    with bar:
-        shown = Shown(bar, text)
-        keep = None if out is None else partial_path(out)
-        with watched(Watcher(shown.progress, keep, *limits)):
-            yield shown

@@ -1,46 +1,72 @@
 """`ipvae-snn train`: train a network on images, with a progress bar and exact resume."""
 
-from functools import partial
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from ipvae_snn.cli.options import DATA_HELP, DataRootOption, JsonOption, output_path
-from ipvae_snn.report.document import Document, Span, paragraph
-from ipvae_snn.report.json_files import emit_json
-from ipvae_snn.report.terminal import console, show
+from ipvae_snn.cli import completion
+from ipvae_snn.cli.command import examples
+from ipvae_snn.cli.options import (
+    DATA_HELP,
+    IMAGES,
+    OUT_NAMES,
+    RESULTS,
+    DataRootOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    network_path,
+    output_path,
+)
+from ipvae_snn.cli.terminal import Screen, notice
 
-
-def notice(text: str) -> None:
-    """Print a line that is no result."""
-    typer.echo(f"ipvae-snn: {text}", err=True)
+EXAMPLES: Final = examples(
+    "train --data digits --out runs/digits",
+    "train --data photos/ --set train.iterations=2000 --seed 1",
+)
+SETTINGS: Final = "Settings"
 
 
 def train(
     data: Annotated[
-        str | None, typer.Option(help=DATA_HELP + " Default: the one in the preset or config.")
+        str | None,
+        typer.Option(
+            help=DATA_HELP + " Default: the one in the preset or config.",
+            rich_help_panel=IMAGES,
+            autocompletion=completion.data,
+        ),
     ] = None,
-    out: Annotated[
-        Path, typer.Option(parser=output_path, metavar="FOLDER", help="Folder of the run.")
-    ] = Path("runs/run"),
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=SETTINGS)
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
             help="Packaged settings: demo, patches, mnist, digits, images. "
-            "Default: those for the data set, else images."
+            "Default: those for the data set, else images.",
+            rich_help_panel=SETTINGS,
+            autocompletion=completion.presets,
         ),
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="table.key=value; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="table.key=value; may be repeated.", rich_help_panel=SETTINGS),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Short for --set train.seed=...", rich_help_panel=SETTINGS),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Short for --set train.threads=...", rich_help_panel=SETTINGS),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; short for --set train.device=...")
-    ] = None,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoint or pretrained name that gives initial parameters."),
+        str | None,
+        typer.Option(
+            help="cpu or cuda; short for --set train.device=...", rich_help_panel=SETTINGS
+        ),
     ] = None,
     quantise_aware: Annotated[
         int | None,
@@ -48,41 +74,63 @@ def train(
             metavar="BITS",
             help="Train with inference weights rounded to 2..8 bits, 0 for off; short for --set "
             "train.quantise_aware=BITS.",
+            rich_help_panel=SETTINGS,
         ),
     ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard events to OUT/tensorboard.")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue where the run in OUT stopped.")
-    ] = False,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            parser=network_path,
+            help="Checkpoint or pretrained name that gives initial parameters.",
+            rich_help_panel=SETTINGS,
+            autocompletion=completion.networks,
+        ),
+    ] = None,
     data_root: DataRootOption = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            *OUT_NAMES,
+            parser=output_path,
+            metavar="FOLDER",
+            help="Folder of the run.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = Path("runs/run"),
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Continue where the run in OUT stopped.", rich_help_panel=RESULTS
+        ),
+    ] = False,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard",
+            help="Write TensorBoard events to OUT/tensorboard.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = False,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Train an iP-VAE; write model.safetensors, config.toml and metrics.jsonl into OUT.
 
     Several processes share every batch under PyTorch's launcher:
     torchrun --nproc-per-node 2 -m ipvae_snn train ...
     """
-    from ipvae_snn.workflows import train as workflow
+    follows = os.environ.get("RANK", "0") != "0"  # under torchrun, the first process reports
+    screen = Screen(as_json, quiet or follows, verbose)
+    with screen.working() as progress:
+        from ipvae_snn.workflows import train as workflow
 
-    settings = workflow.SettingsChoice(
-        config, preset, tuple(overrides or ()), data, device, quantise_aware
-    )
-    extras = workflow.Extras(resume, start_from, tensorboard)
-    display = partial(workflow.training_bar, console(quiet=as_json))
-    config_now = settings.resolve()
-    done = workflow.train_network(config_now, out, data_root, extras, display, notice)
-    if not done.leads:
-        return
-    if as_json:
-        emit_json(done.as_json())
-        return
-    result = done.result
-    figures = (
-        f": R2 {result.validation.r2:.3f}, zeros {result.validation.zeros:.3f} on held-out "
-        f"images after {result.iterations} iterations in {result.seconds:.0f} s"
-    )
-    next_step = f"next: ipvae-snn convert {result.checkpoint}"
-    blocks = (paragraph(Span(str(result.checkpoint), "strong"), figures), paragraph(next_step))
-    show(console(), Document("Training", blocks))
+        short = {"seed": seed, "threads": threads, "device": device}
+        short["quantise_aware"] = quantise_aware
+        choice = workflow.SettingsChoice(
+            config, preset, tuple(overrides or ()), data, workflow.given(short)
+        )
+        extras = workflow.Extras(resume, start_from, tensorboard)
+        done = workflow.train_network(choice.resolve(), out, data_root, extras, progress, notice)
+    if done.leads:
+        screen.deliver(done)

@@ -1,6 +1,5 @@
 """Settings read from and written to TOML; overrides and presets."""
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -10,8 +9,10 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_
 
 import tomli_w
 
+from ipvae_snn.choices import choose, nearest, suggestion
 from ipvae_snn.config.renamed import old_dynamics, renamed_key, translated
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig, Value
+from ipvae_snn.config.synonyms import nearest_setting
 from ipvae_snn.errors import ConfigError, FileFormatError, brief
 from ipvae_snn.storage.source_files import read_text
 from ipvae_snn.storage.text_values import parse_toml
@@ -32,7 +33,6 @@ PATCHES_PRESET: Final = "patches"
 
 
 MAX_TOML: Final = 1 << 20  # bytes of a file
-MAX_NAME: Final = 100  # characters of a name that is compared with known ones
 
 
 PATCH_SETS: Final = ("natural", "vanhateren")
@@ -52,9 +52,7 @@ def load_config(path: Path) -> Config:
 
 def load_preset(name: str) -> Config:
     """Return the preset `name` that comes with the package."""
-    known = preset_names()
-    if name not in known:
-        raise ConfigError(f"there is no preset {name!r}; known ones are {', '.join(known)}")
+    choose(name, preset_names(), "preset")
     file = resources.files(PRESET_PACKAGE) / PRESET_FOLDER / f"{name}.toml"
     return from_toml(file.read_text(encoding="utf-8"), f"preset {name}")
 
@@ -107,7 +105,9 @@ def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
         key, equals, text = override.partition("=")
         table_name, dot, name = key.strip().partition(".")
         if not (equals and dot and table_name and name):
-            raise ConfigError(f"--set {override!r} is not of the form table.key=value")
+            meant = nearest_setting("", table_name) if equals and not dot else None
+            hint = f"; did you mean {meant}={text.strip()}?" if meant else ""
+            raise ConfigError(f"--set {override!r} is not of the form table.key=value{hint}")
         table_name, name = renamed_key(table_name, name)
         table.setdefault(table_name, {})[name] = _parse_value(text.strip())
     return _from_table(table, "--set")
@@ -170,9 +170,18 @@ def _settings(kind: type[Settings], table: Any, source: str, table_name: str) ->
 def _check_names(table: Mapping[str, Any], known: list[str], source: str, prefix: str) -> None:
     for name in table:
         if name not in known:
-            close = difflib.get_close_matches(name[:MAX_NAME], known, n=3, cutoff=0.5) or known
-            listed = ", ".join(f"{prefix}{other}" for other in close)
-            raise ConfigError(f"{source}: unknown setting {prefix}{name}; closest known: {listed}")
+            raise ConfigError(
+                f"{source}: unknown setting {prefix}{name}{_hint(name, known, prefix)}"
+            )
+
+
+def _hint(name: str, known: list[str], prefix: str) -> str:
+    """Return the setting or table that was probably meant; else all that there are."""
+    meant = nearest_setting(prefix.rstrip("."), name) if prefix else nearest(name, known)
+    if meant is not None:
+        return f"; did you mean {meant}?"
+    listed = ", ".join(f"{prefix}{other}" for other in known)
+    return f"; there are {listed}"
 
 
 def _checked(value: Any, hint: Any, limits: Mapping[str, Any], subject: str) -> Value:
@@ -180,8 +189,9 @@ def _checked(value: Any, hint: Any, limits: Mapping[str, Any], subject: str) -> 
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         if value not in choices:
+            hint = suggestion(value, choices) if isinstance(value, str) else ""
             raise ConfigError(
-                f"{subject} is {brief(value)}; it must be one of {', '.join(choices)}"
+                f"{subject} is {brief(value)}{hint}; it must be one of {', '.join(choices)}"
             )
         return str(value)
     if hint is float and type(value) is int:

@@ -16,6 +16,7 @@ from ipvae_snn.inference.reference import advance, dynamics, reconstruct, start
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage import memory
+from ipvae_snn.watcher import current_watcher
 
 CHUNK: Final = 128
 MIN_IMAGES: Final = 8
@@ -85,7 +86,7 @@ def _require_memory(images: int, steps: int, network: FloatNetwork) -> None:
     memory.require(
         run + rounding + 8 * images * (k + m),
         f"converting {k} neurons and {m} pixels with {images} images and {steps} steps",
-        "give fewer calibration steps (--steps) or images (--images)",
+        "give fewer calibration steps (--steps) or images (--limit)",
     )
 
 
@@ -112,6 +113,7 @@ def calibrate(
     means, power = np.zeros((len(pixels), k)), np.zeros((k, k))
     largest = network.u0.astype(np.float64)
     excitation, residual, clamped = 0.0, 0.0, 0
+    report = current_watcher().progress
     for first in range(0, len(pixels), CHUNK):
         part = pixels[first : first + CHUNK]
         run = advance(d, start(d, part, seed, first), steps, n_threads(), trace=True)
@@ -126,6 +128,7 @@ def calibrate(
             error = (part - reconstruct(network, counts[:, t]))[:, active]
             residual = max(residual, float(np.abs(error).max()))
         clamped += int((states > network.clip - 0.5).sum())
+        report(first + len(part), len(pixels))
     seen = len(pixels) * steps
     return Calibration(
         pixels=pixels,

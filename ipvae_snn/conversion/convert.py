@@ -8,7 +8,7 @@ from scipy.stats import poisson
 
 from ipvae_snn import __version__
 from ipvae_snn.arrays import Float64, Int32
-from ipvae_snn.backends.compiled import advance, prepare, start
+from ipvae_snn.backends.compiled import prepare, start
 from ipvae_snn.conversion.calibration import Calibration
 from ipvae_snn.conversion.circuits import (
     LOG2E,
@@ -47,8 +47,11 @@ from ipvae_snn.ir.parts import (
     Residual,
 )
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
+from ipvae_snn.kernels import rows
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.progress import Begin, ignore_part
+from ipvae_snn.watcher import current_watcher
 
 MIN_WEIGHT_BITS: Final = 2
 MAX_WEIGHT_BITS: Final = 8
@@ -103,9 +106,12 @@ class ConversionSettings:
 
 
 def convert(
-    network: FloatNetwork, calibration: Calibration, settings: ConversionSettings
+    network: FloatNetwork,
+    calibration: Calibration,
+    settings: ConversionSettings,
+    begin: Begin = ignore_part,
 ) -> tuple[IntegerNetwork, ConversionReport]:
-    """Return the integer network and its report.
+    """Return the integer network and its report; `begin` receives each part of the work.
 
     A step of the integer network is one update. If the float network takes n updates per step
     without a leak, n steps of the integer network are one of its steps. Raises ConversionError
@@ -120,6 +126,7 @@ def convert(
     rounding = Rounding(
         settings.feedforward_bits, settings.lateral_bits, settings.sparsity, limits.max_count
     )
+    begin("rounding the weights")
     circuit = build(target, calibration, second_moments(calibration), code, rounding, required)
     gain = loop_gain(circuit.competition / target.unit, calibration.count_mean)
     if gain >= LARGEST_GAIN:
@@ -130,7 +137,9 @@ def convert(
         )
     extra = _extra_bits(circuit, limits, code, network, target)
     integer = _assemble(network, calibration, settings, target, code, limits, circuit, extra)
+    begin("fitting the read-out")
     integer = _fit_decoder(integer, network, calibration)
+    begin("proving the bounds")
     return integer, build_report(integer, calibration, target, circuit)
 
 
@@ -264,7 +273,9 @@ def _fit_decoder(
     """
     prepared = prepare(integer)
     first = start(prepared, levels(integer.input, calibration.pixels))
-    counts = advance(prepared, first, calibration.steps, n_threads()).counts_sum
+    report = current_watcher().progress
+    steps = calibration.steps
+    counts = rows.advance(prepared.engine, first, steps, n_threads(), report=report).counts_sum
     mean = counts / calibration.steps
     phi = network.phi.astype(np.float64)
     missed = (calibration.mean_counts - mean) @ phi.T

@@ -17,6 +17,7 @@ from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, signed_limit
 from ipvae_snn.ir.parts import MAX_SHIFT, Connection
 from ipvae_snn.kernels.rounding import round_with_feedback
+from ipvae_snn.watcher import current_watcher
 
 CLIP_RATIOS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 DAMPING: Final = 0.01  # of the mean diagonal, added to a Hessian's
@@ -95,11 +96,13 @@ def quantise_rows(
     peak = np.abs(rows).max(axis=1)
     feedback = _Feedback.of(rows, hessian, levels, keep_diagonal, pruned)
     best, chosen = np.full(len(rows), np.inf), peak / levels
-    for ratio in CLIP_RATIOS:
+    report = current_watcher().progress
+    for passes, ratio in enumerate(CLIP_RATIOS, 1):
         scale = as_multiplier(peak * ratio / levels, what)[2]
         power = feedback.error_power(*feedback.round(scale), scale)
         better = power < best * (1 - 1e-9)
         best, chosen = np.where(better, power, best), np.where(better, scale, chosen)
+        report(passes, len(CLIP_RATIOS))
     limit = signed_limit(ACCUMULATOR_BITS)
     for _ in range(64):
         multiplier, shift, scale = as_multiplier(chosen, what)

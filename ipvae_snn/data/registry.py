@@ -1,12 +1,12 @@
 """Catalogue of data sets by name, and the function that loads any of them."""
 
-import difflib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from ipvae_snn.choices import nearest
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.request import Request, resolve_download, resolve_root
 from ipvae_snn.errors import DataError
@@ -178,8 +178,8 @@ def _load_own(
 ) -> ImageSet:
     path = home_path(text)
     if not text or not path.exists():
-        close = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        name = nearest(text, known)
+        hint = f"did you mean {name}? " if name else ""
         raise DataError(
             f"{text!r} is neither a data set nor an existing path; {hint}"
             f"known sets: {', '.join(known)}; or give a .npy or .npz file or a folder of images"

@@ -19,6 +19,7 @@ from ipvae_snn.metrics import estimates, sparseness
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
 
+PIECE: Final = 32  # steps between two reports of progress
 CHUNK: Final = 1000  # images at a time; each of five arrays takes 2 MB at K = 512
 CLIP_MARGIN: Final = 1.0  # nats; this close to it, the clip determines the potential
 # A neuron is silent if its rate is below one spike in 100 steps on every image.
@@ -203,9 +204,11 @@ def final_rates(
 def _advance(
     c: GramNetwork, p: Progress, step: int, request: EvaluationRequest, report: Report
 ) -> Progress:
-    if step > p.step:
-        report(len(p) * (step - p.step))
-        p = fast.advance(c, p, step - p.step, request.threads)
+    """Return the images at `step`; the division into pieces changes no result."""
+    while p.step < step:
+        steps = min(PIECE, step - p.step)
+        p = fast.advance(c, p, steps, request.threads)
+        report(len(p) * steps)
     return p
 
 

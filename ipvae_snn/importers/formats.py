@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from ipvae_snn.choices import choose
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.importers import dictionaries, iterative_vae, plain_arrays, poisson_vae
 from ipvae_snn.importers.draft import Draft, Source
@@ -63,8 +64,8 @@ def read(source: Source, name: str | None = None) -> tuple[str, Draft]:
     name: the format, by default recognised from the file's content. Raises ConfigError for an
     unknown format, FileFormatError if the file is of none or of several, and the reader's errors.
     """
-    if name is not None and name not in FORMATS:
-        raise ConfigError(f"there is no format {name!r}; known ones are {', '.join(FORMATS)}")
+    if name is not None:
+        choose(name, FORMATS, "format", ConfigError)
     path = source.path
     if not path.is_file():
         what = "a folder; name the file in it" if path.is_dir() else "no such file; check the path"

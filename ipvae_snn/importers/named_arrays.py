@@ -1,6 +1,5 @@
 """Arrays of a foreign file by name, with checks of names, shapes and values."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from ipvae_snn.arrays import Array, Float32
+from ipvae_snn.choices import nearest
 from ipvae_snn.errors import FileFormatError
 
 LISTED: Final = 8  # names that a message lists at most
@@ -78,8 +78,8 @@ class NamedArrays:
         known = list(names)
         for name in self.arrays:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {close[0]}?" if close else ""
+                meant = nearest(name, known)
+                hint = f"; did you mean {meant}?" if meant else ""
                 raise FileFormatError(
                     f"{self.path}: holds {name[:80]!r}, which is not known in this format "
                     f"({', '.join(known)}){hint}; remove or rename it"

@@ -19,6 +19,7 @@ from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage import memory
+from ipvae_snn.watcher import current_watcher
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def run_float(
     require_memory(len(pixels), (network.n_neurons, network.n_pixels), request, state=8)
     d = dynamics(network, pixel_mask)
     before = start(d, pixels, request.seed, request.first_image)
-    done = advance(d, before, request.steps, n_threads(threads), request.trace)
+    report = current_watcher().progress
+    done = rows.advance(engine(d), before, request.steps, n_threads(threads), request.trace, report)
     return Trace(
         counts_sum=done.counts_sum,
         state=done.state,

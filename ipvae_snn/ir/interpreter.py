@@ -15,6 +15,7 @@ from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import spike_counts
 from ipvae_snn.ir.shapes import FloatImages, Held, Images, PerImage, PerNeuron, PerPixel, Saturated
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
+from ipvae_snn.watcher import current_watcher
 
 CHUNK = 64  # images at a time; bounds the memory of a run, changes no result
 
@@ -118,6 +119,7 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     """Run `pixels` (N, M) uint8 through the network and return the trace."""
     check_request(network, pixels, request)
     n, t, k = len(pixels), request.steps, network.n_neurons
+    report = current_watcher().progress
     counts_sum = np.zeros((n, k), np.int64)
     state = np.zeros((n, k), np.int32)
     per_step = np.zeros((n, t), np.int64)
@@ -134,6 +136,7 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
             saturated[rows, step] = hits
             if all_counts is not None and all_states is not None:
                 all_counts[rows, step], all_states[rows, step] = counts, after
+            report(start * t + len(images) * (step + 1), n * t)
         state[rows] = after
         reconstruction[rows] = decode(network, counts)
     return Trace(counts_sum, state, per_step, reconstruction, all_counts, all_states, saturated)

@@ -14,7 +14,7 @@ from ipvae_snn.arrays import Array, Int32, Int64
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.prng import MAX_STEPS
 from ipvae_snn.kernels.compiled import kernel
-from ipvae_snn.kernels.threads import in_threads
+from ipvae_snn.kernels.threads import in_blocks, in_threads
 
 UNLIMITED: Final = 1 << 62  # updates; for keys of 64 bits
 
@@ -179,13 +179,19 @@ def start(engine: Engine, drive: Array, seed: int = 0, first_image: int = 0) -> 
 
 
 def advance(
-    engine: Engine, progress: Progress, steps: int, threads: int = 1, trace: bool = False
+    engine: Engine,
+    progress: Progress,
+    steps: int,
+    threads: int = 1,
+    trace: bool = False,
+    report: Callable[[int, int], None] | None = None,
 ) -> Progress:
     """Return the images `steps` >= 1 steps later; `progress` is unchanged.
 
     The result does not depend on `threads`, nor on the division of images and steps into calls.
-    With `trace`, trace_counts and trace_states hold every step of this call. Raises DataError
-    beyond update 2**20 if keys have 32 bits: from there on they would collide with keys of parts.
+    With `trace`, trace_counts and trace_states hold every step of this call. `report` receives the
+    images done, from time to time, and all images. Raises DataError beyond update 2**20 if keys
+    have 32 bits: from there on they would collide with keys of parts.
     """
     limit = engine.max_updates // engine.updates
     if not 1 <= steps <= limit - progress.step:
@@ -200,7 +206,10 @@ def advance(
         share = Share(first, last, progress.step, steps, seed)
         engine.advance_rows(share, rows, record, *engine.network)
 
-    in_threads(part, n, threads)
+    if report is None:
+        in_threads(part, n, threads)
+    else:
+        in_blocks(part, n, threads, report)
     return Progress(progress.step + steps, progress.seed, rows, record)
 
 

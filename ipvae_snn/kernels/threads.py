@@ -8,23 +8,43 @@ from typing import Any, Final
 import numpy as np
 
 from ipvae_snn.errors import ConfigError
+from ipvae_snn.watcher import current_watcher
 
 THREADS_VARIABLE: Final = "IPVAE_SNN_THREADS"
+BLOCK: Final = 32  # rows per thread between two reports of progress
 
 
 def n_threads(asked: int | None = None) -> int:
-    """Return the number of threads: as asked, else $IPVAE_SNN_THREADS, else 1.
+    """Return the number of threads: as asked, else the watcher's, else $IPVAE_SNN_THREADS, else 1.
 
     One is the default because a second thread costs much on a busy machine. Raises ConfigError
     unless it is a whole number above 0.
     """
-    text = str(asked) if asked is not None else os.environ.get(THREADS_VARIABLE, "1")
+    wanted = asked if asked is not None else current_watcher().threads
+    text = str(wanted) if wanted is not None else os.environ.get(THREADS_VARIABLE, "1")
     if not text.isdecimal() or int(text) < 1:
         raise ConfigError(
             f"number of threads {text!r} is not a whole number from 1 up; "
             f"correct it, or unset {THREADS_VARIABLE}"
         )
     return int(text)
+
+
+def in_blocks(
+    part: Callable[[int, int], Any], n: int, threads: int, report: Callable[[int, int], None]
+) -> None:
+    """Call part(first, last) as `in_threads` does, a block of rows at a time.
+
+    report: receives the rows done and n after each block.
+    """
+    for start in range(0, n, BLOCK * threads):
+        rows = min(BLOCK * threads, n - start)
+
+        def shifted(first: int, last: int, start: int = start) -> None:
+            part(start + first, start + last)
+
+        in_threads(shifted, rows, threads)
+        report(start + rows, n)
 
 
 def in_threads(part: Callable[[int, int], Any], n: int, threads: int) -> None:

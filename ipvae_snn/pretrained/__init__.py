@@ -1,10 +1,10 @@
 """Pretrained networks of the package: found by name, each with a model card."""
 
-import difflib
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from ipvae_snn.choices import nearest
 from ipvae_snn.errors import FileFormatError
 
 SUFFIX: Final = ".safetensors"
@@ -37,8 +37,8 @@ def network_path(text: str) -> Path:
     known = names()
     if text in known:
         return folder() / f"{text}{SUFFIX}"
-    close = difflib.get_close_matches(text, known, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    name = nearest(text, known)
+    hint = f"; did you mean {name}?" if name else ""
     listed = ", ".join(known) or "none"
     raise FileFormatError(
         f"{text}: no such file, nor a pretrained network (there are {listed}){hint}; check the "

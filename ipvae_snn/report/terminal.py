@@ -4,6 +4,7 @@ Texts may hold names and values from files. None of their characters reaches the
 control or as markup.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -23,13 +24,22 @@ from ipvae_snn.report.document import number as number  # re-exported
 STYLES: Final = MappingProxyType(
     {"plain": "", "strong": "bold", "good": "green", "warning": "yellow", "bad": "red"}
 )
+PAIR: Final = 2  # columns of a table of names and values
 PADDING: Final = 2  # a space on each side of a cell
 MAX_LINE: Final = 200  # characters of a progress line
+UNLIMITED: Final = 100_000  # columns
+NARROW: Final = 60  # columns; below, a table that is wider than the terminal is stacked
 
 
-def console(quiet: bool = False) -> Console:
-    """Return the console for tables; with `quiet` (for JSON output) it writes to stderr."""
-    return Console(stderr=quiet)
+def console(quiet: bool = False, silent: bool = False) -> Console:
+    """Return the console for tables; with `quiet` (for JSON output) it writes to stderr.
+
+    silent: it shows nothing. A file or a pipe gets lines of any length, unless COLUMNS is set.
+    """
+    screen = Console(stderr=quiet, quiet=silent)
+    if not screen.is_terminal and "COLUMNS" not in os.environ:
+        screen.width = UNLIMITED
+    return screen
 
 
 def plain_line(text: str) -> Text:
@@ -40,17 +50,26 @@ def plain_line(text: str) -> Text:
 def show(screen: Console, shown: Document) -> None:
     """Print the blocks; of pictures, their paths.
 
-    The title is not printed, since it repeats the command. Words and numbers are never cut: on a
-    narrow terminal, lines are longer than its width.
+    The title is not printed, since it repeats the command. Words and numbers are never cut: a
+    table that is too wide for a narrow terminal, or for its words, is stacked: a row takes a line
+    per column. Lines in a file or a pipe have no spaces at their end.
     """
-    for block in shown.blocks:
-        _show(screen, block)
+    if screen.is_terminal:
+        for block in shown.blocks:
+            _show(screen, block)
+        return
+    with screen.capture() as captured:
+        for block in shown.blocks:
+            _show(screen, block)
+    screen.file.writelines(f"{line.rstrip(' ')}\n" for line in captured.get().split("\n")[:-1])
 
 
 def _show(screen: Console, block: Block) -> None:
     match block:
         case document.Table():
-            screen.print(_WholeTable(_printable_table(block)), crop=False)
+            shown = _printable_table(block)
+            drawn = _StackedTable if is_stacked(shown, screen.width) else _WholeTable
+            screen.print(drawn(shown), crop=False)
         case document.Text():
             screen.print(_WholeText(Text.assemble(*map(_styled, block.spans))), crop=False)
         case document.Picture():
@@ -66,7 +85,10 @@ class _WholeText:
     width: int | None = None
 
     def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
-        width = max(self.width or options.max_width, _longest([self.text.plain]))
+        plain = self.text.plain
+        indent = len(plain) - len(plain.lstrip())  # Rich counts it as part of the first word
+        least = _longest([plain[:indent].replace(" ", "_") + plain[indent:]])
+        width = max(self.width or options.max_width, least)
         yield from screen.render(self.text, options.update(width=width, highlight=False))
 
 
@@ -92,17 +114,54 @@ class _WholeTable:
         yield from screen.render(drawn, options.update(width=whole))
 
 
+@dataclass(frozen=True)
+class _StackedTable:
+    """A table for a narrow terminal: each row as its first cell, and a line per further column."""
+
+    table: document.Table
+
+    def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
+        if self.table.title:
+            yield _WholeText(Text(self.table.title, style="table.title"))
+        names = [column.name for column in self.table.columns]
+        for row in self.table.rows:
+            first, *others = map(_styled, row)
+            cells = [(name, cell) for name, cell in zip(names[1:], others, strict=True) if cell]
+            if len(names) == PAIR:
+                yield _WholeText(
+                    Text.assemble(first, *(part for _, c in cells for part in (": ", c)))
+                )
+                continue
+            yield _WholeText(first)
+            for name, cell in cells:
+                yield _WholeText(Text.assemble("  ", f"{name}: " if name else "", cell))
+        yield Text()
+
+
+def is_stacked(shown: document.Table, available: int) -> bool:
+    """Return whether a terminal of `available` columns is too narrow for the table's lines."""
+    whole, words = _natural_widths(shown)
+    frame = _frame(len(whole))
+    return sum(words) + frame > available or (available < NARROW and sum(whole) + frame > available)
+
+
+def _natural_widths(shown: document.Table) -> tuple[list[int], list[int]]:
+    """Return the widths of each column's longest cell, and of its longest word, its name's too."""
+    whole, words = [], []
+    for index, column in enumerate(shown.columns):
+        cells = [column.name, *(row[index].text for row in shown.rows)]
+        whole.append(max(map(cell_len, cells)))
+        words.append(_longest(cells))
+    return whole, words
+
+
 def column_widths(shown: document.Table, available: int) -> list[int]:
     """Return the columns' widths in characters, within `available` if words allow it.
 
     Columns that wrap are narrowed first, the widest before the others, then the rest; none becomes
     narrower than its longest word.
     """
-    widths, words = [], []
-    for index, column in enumerate(shown.columns):
-        cells = [row[index].text for row in shown.rows]
-        widths.append(max(map(cell_len, [column.name, *cells])))
-        words.append(_longest([column.name, *cells]))
+    widths, words = _natural_widths(shown)
     # At first, only names and cells of text take several lines.
     first = [
         word if column.wraps else max(cells, word)

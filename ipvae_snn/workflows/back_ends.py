@@ -22,12 +22,13 @@ from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import check_pair
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.json_files import write_json
+from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
 from ipvae_snn.workflows.outputs import BENCH, check_outputs, outputs
-from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
     "FLOAT",
@@ -97,7 +98,7 @@ def bench_files(
     choice: ImageChoice,
     request: RunRequest,
     contest: Contest,
-    report: Stage = silent,
+    progress: Progress = ignore,
     out: OutputFile = NO_OUTPUT,
 ) -> Comparison:
     """Compare float inference of `checkpoint` with back ends that run the file `network`.
@@ -111,8 +112,9 @@ def bench_files(
     networks = Networks(load_float_network(checkpoint), load_network(network))
     wanted = networks.integer.provenance.get("checkpoint_sha256", "")
     check_pair(networks.floats.source, wanted, str(checkpoint), str(network))
+    progress(f"images of {choice.data}", 0, 0)
     images = choice.encoded_for(networks.integer)
-    result = compare_backends(networks, images, request, contest, report).comparison
+    result = compare_backends(networks, images, request, contest, progress).comparison
     if out.path is not None:
         write_json(out.path, result.as_json())
     return result
@@ -123,12 +125,12 @@ def compare_backends(
     images: Images,
     request: RunRequest,
     contest: Contest = DEFAULT,
-    report: Stage = silent,
+    progress: Progress = ignore,
 ) -> Measured:
     """Run float inference, the reference and the contest's back ends on the same uniforms.
 
-    report: receives the back end that runs next. Raises as `load_backend`, `load_profile` and back
-    ends do. A divergence is part of the result.
+    progress: receives the back end that runs next. Raises as `load_backend`, `load_profile` and
+    back ends do. A divergence is part of the result.
     """
     # A step of the integer network is one update, so the float network takes one per step too.
     floats, network = networks.floats.with_single_updates(), networks.integer
@@ -142,11 +144,13 @@ def compare_backends(
     sizes = network.n_neurons, network.n_pixels
     require_memory(len(images.pixels), sizes, traced, traces=len(runs), state=8)
     finished: dict[str, Finished] = {}
-    for name, execute_now in runs.items():
-        report(f"{name}: {len(images.pixels)} images, {request.steps} steps")
-        start = time.perf_counter()
-        trace = execute_now()
-        finished[name] = Finished(name, trace, time.perf_counter() - start)
+    with parts(progress) as begin:
+        for name, execute_now in runs.items():
+            begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
+            start = time.perf_counter()
+            trace = execute_now()
+            finished[name] = Finished(name, trace, time.perf_counter() - start)
+    progress("comparison", 0, 0)
     traces = {name: run.trace for name, run in finished.items()}
     match = agreement(traces[FLOAT], traces[REFERENCE], network)
     comparison = Comparison(

@@ -18,12 +18,12 @@ from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.networks import NetworkSource, check_pair, load, load_integer, named
+from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import load_for
+from ipvae_snn.workflows.images import described, load_for
 from ipvae_snn.workflows.outputs import COMPARISON, check_outputs, outputs, picture_outputs
-from ipvae_snn.workflows.progress import Progress, Steps, ignore
 from ipvae_snn.workflows.results import ReportResult
 
 # A pair of runs with its single steps takes about as long as this many float runs.
@@ -85,6 +85,7 @@ def compare(
     integer = load_integer(integer_source, "compare")
     wanted = integer.provenance.get("checkpoint_sha256", "")
     check_pair(floats.source, wanted, named(source), named(integer_source))
+    progress(described(data), 0, 0)
     images = load_for(integer, data, settings.split, settings.data_root, settings.limit)
     pair = Pair(floats, integer, images.floats.pixels, images.pixels)
     start = time.perf_counter()

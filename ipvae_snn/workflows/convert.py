@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ipvae_snn.choices import choose
 from ipvae_snn.conversion import convert as conversion
 from ipvae_snn.conversion import report
 from ipvae_snn.conversion.calibration import calibrate
@@ -19,11 +20,12 @@ from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load_float
 from ipvae_snn.models.training_data import training_data
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.workflows.images import as_split
+from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.images import as_split, described
 from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs
-from ipvae_snn.workflows.progress import Progress, ignore
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,7 @@ def settings_of(
 def as_circuit(name: str) -> Circuit:
     """Return the circuit called `name`; raise ConversionError for another."""
     circuits: dict[str, Circuit] = {"one-layer": "one-layer", "two-layer": "two-layer"}
-    if name not in circuits:
-        raise ConversionError(f"no circuit is called {name!r}; give one of {', '.join(circuits)}")
-    return circuits[name]
+    return circuits[choose(name, circuits, "circuit", ConversionError)]
 
 
 def convert(
@@ -128,14 +128,18 @@ def convert(
     data = calibration.data
     if data is None:
         data = training_data(network.trained_on, network.data_paths)
+    progress(described(data), 0, 0)
     split, side = as_split(calibration.split), network.image_shape[0]
     chosen = Selection(split, calibration.images, calibration.data_root, side)
     images = image_set(data, chosen)
     check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
-    what = f"{len(images.pixels)} images, {calibration.steps} steps; then rounding"
-    progress(what, 0, 0)
     integer, report = convert_network(
-        network, images, settings, steps=calibration.steps, seed=calibration.seed
+        network,
+        images,
+        settings,
+        steps=calibration.steps,
+        seed=calibration.seed,
+        progress=progress,
     )
     if out is not None:
         save_network(integer, out)
@@ -152,10 +156,13 @@ def convert_network(
     *,
     steps: int = CALIBRATION.steps,
     seed: int = 0,
+    progress: Progress = ignore,
 ) -> tuple[IntegerNetwork, ConversionReport]:
     """Calibrate a float network on images, and return the integer network with its report."""
-    calibration = calibrate(network, images.pixels, images.name, steps, seed)
-    return conversion.convert(network, calibration, settings)
+    with parts(progress) as begin:
+        begin(f"calibrating on {len(images.pixels)} images, {steps} steps")
+        calibration = calibrate(network, images.pixels, images.name, steps, seed)
+        return conversion.convert(network, calibration, settings, begin)
 
 
 def convert_and_save(
@@ -166,9 +173,12 @@ def convert_and_save(
     *,
     steps: int,
     seed: int,
+    progress: Progress = ignore,
 ) -> tuple[IntegerNetwork, ConversionReport]:
     """Calibrate, convert, and write the network to `out` and its report beside it."""
-    integer, report = convert_network(network, images, settings, steps=steps, seed=seed)
+    integer, report = convert_network(
+        network, images, settings, steps=steps, seed=seed, progress=progress
+    )
     save_network(integer, out)
     write_json(out.with_suffix(".report.json"), report.as_json())
     return integer, report

@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +17,13 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report import plots, rasters
 from ipvae_snn.report.document import Block, Document, Picture, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.storage.outputs import check_folder
-from ipvae_snn.training.train import ignore_progress
-from ipvae_snn.training.trainer import Progress
 from ipvae_snn.workflows.back_ends import (
     FLOAT,
     REFERENCE,
@@ -40,7 +38,6 @@ from ipvae_snn.workflows.convert import convert_and_save
 from ipvae_snn.workflows.export import Exported, export_integer
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
-from ipvae_snn.workflows.stages import Stage
 from ipvae_snn.workflows.train import train_network
 
 PRETRAINED: Final = "vanhateren-512"
@@ -80,11 +77,10 @@ class DemoSettings:
 class Listener:
     """Callbacks that report the progress of the demo.
 
-    stage: the stage that starts. training: every iteration. converted, exported: finished results.
+    progress: of the current part. converted, exported: finished results.
     """
 
-    stage: Stage
-    training: Progress
+    progress: Progress
     converted: Callable[[Path, ConversionReport], None]
     exported: Callable[[Exported], None]
 
@@ -93,7 +89,7 @@ def _ignore(*_: object) -> None:
     """Show nothing."""
 
 
-SILENT: Final = Listener(_ignore, ignore_progress, _ignore, _ignore)
+SILENT: Final = Listener(ignore, _ignore, _ignore)
 
 
 @dataclass(frozen=True)
@@ -172,12 +168,12 @@ def _demo(out: Path, settings: DemoSettings, listener: Listener) -> DemoResult:
     listener.converted(network, report)
     targets = ("onnx", "lava") if with_lava else ("onnx",)
     for target in targets:
-        listener.stage(f"export to {target}, checked against the interpreter")
-        listener.exported(export_integer(networks.integer, target, out / target))
+        done = export_integer(networks.integer, target, out / target, progress=listener.progress)
+        listener.exported(done)
     images = settings.patches.encoded_for(networks.integer)
     contest = Contest(("compiled", *targets))
-    measured = compare_backends(networks, images, settings.request, contest, listener.stage)
-    listener.stage("pictures")
+    measured = compare_backends(networks, images, settings.request, contest, listener.progress)
+    listener.progress("pictures", 0, 0)
     drawn = _pictures(networks, images, measured, settings)
     pictures = (plots.save(each, out / name) for name, each in zip(PICTURES, drawn, strict=True))
     result = DemoResult(
@@ -207,8 +203,7 @@ def _train(out: Path, settings: DemoSettings, listener: Listener) -> Path:
     run = out / "run"
     shutil.rmtree(run, ignore_errors=True)  # of an earlier demo, as `claim` checked
     config = toml.with_overrides(toml.load_preset("demo"), [f"train.seed={settings.seed}"])
-    listener.stage("training")
-    trained = train_network(config, run, display=lambda _: nullcontext(listener.training))
+    trained = train_network(config, run, progress=listener.progress)
     return trained.checkpoint
 
 
@@ -216,7 +211,7 @@ def _convert(
     checkpoint: Path, network: Path, settings: DemoSettings, listener: Listener
 ) -> tuple[Networks, ConversionReport]:
     """Convert a checkpoint to 8 bits, calibrated on training patches, into the file `network`."""
-    listener.stage(f"convert {checkpoint.name} to 8 bits, calibrated on training patches")
+    listener.progress(f"convert {checkpoint.name} to 8 bits, calibrated on training patches", 0, 0)
     floats = load_float_network(checkpoint)
     integer, report = convert_and_save(
         floats,
@@ -225,6 +220,7 @@ def _convert(
         network,
         steps=settings.steps,
         seed=settings.seed,
+        progress=listener.progress,
     )
     return Networks(floats, integer), report
 
@@ -235,7 +231,7 @@ def _pretrained(out: Path, settings: DemoSettings, listener: Listener) -> Compar
     networks, _ = _convert(network_path(PRETRAINED), file, settings, listener)
     images = settings.patches.encoded_for(networks.integer)
     contest = Contest(("compiled", "onnx"))
-    result = compare_backends(networks, images, settings.request, contest, listener.stage)
+    result = compare_backends(networks, images, settings.request, contest, listener.progress)
     return result.comparison
 
 

@@ -2,17 +2,17 @@
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from ipvae_snn.backends.registry import load_backend, registered
-from ipvae_snn.backends.torch_module import cuda_advice
-from ipvae_snn.data import load, names
+from ipvae_snn.data import Source, load, names
 from ipvae_snn.errors import BackendUnavailableError, DataError
 from ipvae_snn.hw.lava.environment import describe
+from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 
 PACKAGES: Final = ("numpy", "torch", "onnx", "onnxruntime", "safetensors", "scipy", "scikit-learn")
@@ -95,14 +95,16 @@ class Diagnosis:
         return Document("Installation", tuple(blocks))
 
 
-def diagnose(data_root: Path | None = None) -> Diagnosis:
+def diagnose(data_root: Path | None = None, progress: Progress = ignore) -> Diagnosis:
     """Load every back end and the first image of every data set, without downloads."""
+    back_ends, sources = sorted(registered()), names()
+    steps = Steps(progress, len(back_ends) + len(sources) + 1)
     return Diagnosis(
         python=sys.version.split()[0],
         platform=platform.platform(),
         packages={name: _version(name) for name in (*PACKAGES, *OPTIONAL)},
-        backends=_backends(),
-        data=_data(data_root),
+        backends=_backends(back_ends, steps),
+        data=_data(sources, data_root, steps),
     )
 
 
@@ -113,12 +115,21 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _backends() -> dict[str, BackendState]:
-    states = {name: _backend(name) for name in sorted(registered())}
+def _backends(back_ends: Sequence[str], steps: Steps) -> dict[str, BackendState]:
+    states: dict[str, BackendState] = {}
+    for name in back_ends:
+        steps.begin(f"back end {name}")
+        states[name] = _backend(name)
+        steps.add(1)
+    # Torch loads here, when the line above already says so.
+    from ipvae_snn.backends.torch_module import cuda_advice
+
     advice = cuda_advice()
     states["torch-cuda"] = BackendState(not advice, advice)
+    steps.begin("Lava's environment")
     lava = describe()
     remedy = lava["remedy"]
+    steps.add(1)
     ready = BackendState(lava["state"] == "ready", None if remedy is None else str(remedy), lava)
     return {**states, "lava": ready, "lava-fused": ready}
 
@@ -131,9 +142,10 @@ def _backend(name: str) -> BackendState:
     return BackendState(True, "")
 
 
-def _data(root: Path | None) -> tuple[DataState, ...]:
+def _data(sources: Sequence[Source], root: Path | None, steps: Steps) -> tuple[DataState, ...]:
     states = []
-    for source in names():
+    for source in sources:
+        steps.begin(f"data set {source.name}")
         advice = ""
         try:
             load(source.name, "test", root, limit=1, download=False)
@@ -141,4 +153,5 @@ def _data(root: Path | None) -> tuple[DataState, ...]:
             advice = str(error)
         here = not advice
         states.append(DataState(source.name, source.summary, here, source.citation, advice))
+        steps.add(1)
     return tuple(states)

@@ -32,12 +32,13 @@ from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load, named
+from ipvae_snn.progress import Begin, Progress, ignore, ignore_part
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import Images, load_for
+from ipvae_snn.watcher import current_watcher, parts
+from ipvae_snn.workflows.images import Images, described, load_for
 from ipvae_snn.workflows.outputs import ENERGY, check_outputs, outputs, picture_outputs
-from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.results import ReportResult
 
 CHUNK_BYTES: Final = 1 << 26  # of counts and states per part of a run
@@ -94,9 +95,11 @@ def energy(
             f"{name}: a float checkpoint, but energy counts an integer network's events; convert "
             f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
+    progress(described(data), 0, 0)
     images = load_for(network, data, settings.split, settings.data_root, settings.limit)
-    progress(f"compiled: {len(images.pixels)} images, {settings.steps} steps", 0, 0)
-    result = report(network, images, settings.steps, settings.seed, profiles)
+    with parts(progress) as begin:
+        begin(f"compiled: {len(images.pixels)} images, {settings.steps} steps")
+        result = report(network, images, settings.steps, settings.seed, profiles, begin)
     drawn: tuple[Picture, ...] = (reports.picture(result.as_json()["estimates"]),)
     if pictures is not None:
         drawn = save_all(drawn, pictures)
@@ -136,10 +139,15 @@ def report(
     steps: int,
     seed: int,
     profiles: Sequence[ChipProfile],
+    begin: Begin = ignore_part,
 ) -> Report:
     """Run `compiled` on the images and estimate the energy for every profile."""
     run = measured(network, images, steps, seed)
-    placed = {profile.name: _placed(network, profile, run.events) for profile in profiles}
+    placed: dict[str, Traffic | None] = {}
+    begin("placing on the chips")
+    for done, profile in enumerate(profiles, 1):
+        placed[profile.name] = _placed(network, profile, run.events)
+        current_watcher().progress(done, len(profiles))
     traffic = {name: result for name, result in placed.items() if result is not None}
     estimates = (
         each

@@ -19,12 +19,12 @@ from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load, named
+from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.images import as_split, described
 from ipvae_snn.workflows.outputs import EVALUATION, check_outputs, outputs, picture_outputs
-from ipvae_snn.workflows.progress import Progress, Steps, ignore
 from ipvae_snn.workflows.results import ReportResult
 
 SHOWN: Final = 4  # images in the picture of reconstructions
@@ -98,6 +98,7 @@ def evaluate(
             "(model.safetensors); use ipvae-snn bench for the integer network"
         )
     request = evaluation.request_of(network, settings.steps, settings.seed, settings.threads)
+    progress(described(data), 0, 0)
     plan = plan_of(network, data, settings)
     result = carry_out(plan, network, request, named(source), pictures, progress)
     if out is not None:

@@ -1,17 +1,26 @@
 """Export a network to a registered target, checked against the reference."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.export.targets import Kind, Network, Target, Writer, load_target, registered
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.progress import Progress, ignore
+from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.storage.atomic import atomic_folder
 from ipvae_snn.storage.outputs import check_folder
+from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.images import is_checkpoint
+
+AGAINST: Final[Mapping[Kind, str]] = MappingProxyType(
+    {"float": "float inference", "integer": "the reference, equal bit for bit"}
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,23 @@ class Exported:
         """Return plain data."""
         return {**asdict(self), "out": str(self.out)}
 
+    def document(self) -> Document:
+        """Return one line: the folder, the target, and what the export was compared with."""
+        state = f"checked against {AGAINST[self.kind]}" if self.checked else "unchecked"
+        line = paragraph(Span(str(self.out), "strong"), f" written ({self.target}, {state})")
+        return Document("Export", (line,))
 
-def export_file(path: Path, target: str, out: Path, check: bool = True) -> Exported:
+
+class Place(NamedTuple):
+    """The folder of an export, and whether the export is checked before it is put there."""
+
+    out: Path
+    check: bool
+
+
+def export_file(
+    path: Path, target: str, out: Path, check: bool = True, progress: Progress = ignore
+) -> Exported:
     """Export the network in the file `path` to the folder `out`; an older export is replaced.
 
     target: a name from the registry (`export.targets`). check: compare the export with the
@@ -39,26 +63,47 @@ def export_file(path: Path, target: str, out: Path, check: bool = True) -> Expor
     written or holds the network itself, DivergedError if the export is wrong. After an error `out`
     is unchanged.
     """
+    progress(f"loading the target {target}", 0, 0)
     result = load_target(target)
     _require_replaceable(result, out)
     check_folder(out, (path,))
     if is_checkpoint(path):
         floats = _taken(result.floating, result, str(path), "float")
-        return _export(load_float_network(path), result, floats, out, check)
+        return _export(load_float_network(path), result, floats, Place(out, check), progress)
     integers = _taken(result.integer, result, str(path), "integer")
-    return _export(load_network(path), result, integers, out, check)
+    return _export(load_network(path), result, integers, Place(out, check), progress)
 
 
-def export_integer(network: IntegerNetwork, target: str, out: Path, check: bool = True) -> Exported:
+def export_integer(
+    network: IntegerNetwork,
+    target: str,
+    out: Path,
+    check: bool = True,
+    progress: Progress = ignore,
+) -> Exported:
     """Export an integer network; arguments and errors are those of `export_file`."""
     result = load_target(target)
-    return _export(network, result, _taken(result.integer, result, "it", "integer"), out, check)
+    return _export(
+        network,
+        result,
+        _taken(result.integer, result, "it", "integer"),
+        Place(out, check),
+        progress,
+    )
 
 
-def export_float(network: FloatNetwork, target: str, out: Path, check: bool = True) -> Exported:
+def export_float(
+    network: FloatNetwork,
+    target: str,
+    out: Path,
+    check: bool = True,
+    progress: Progress = ignore,
+) -> Exported:
     """Export a float network; arguments and errors are those of `export_file`."""
     result = load_target(target)
-    return _export(network, result, _taken(result.floating, result, "it", "float"), out, check)
+    return _export(
+        network, result, _taken(result.floating, result, "it", "float"), Place(out, check), progress
+    )
 
 
 def target_help() -> dict[str, str]:
@@ -97,13 +142,15 @@ def _require_replaceable(target: Target, out: Path) -> None:
 
 
 def _export(
-    network: Network, target: Target, writer: Writer[Network], out: Path, check: bool
+    network: Network, target: Target, writer: Writer[Network], place: Place, progress: Progress
 ) -> Exported:
+    out, check = place
     _require_replaceable(target, out)
     check_folder(out)
     if check:
         target.ready()
-    with atomic_folder(out) as folder:
+    with parts(progress) as begin, atomic_folder(out) as folder:
+        begin(f"writing the files for {target.name}")
         writer.write(network, folder)
         unnamed = target.foreign(folder)
         if unnamed:  # the next export would refuse to replace this file
@@ -112,6 +159,7 @@ def _export(
                 "add it there"
             )
         if check:
+            begin("comparing the export with the reference")
             writer.check(network, folder)
     kind: Kind = "integer" if writer is target.integer else "float"
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())

@@ -1,9 +1,13 @@
 """Load images of a network's size and kind, and encode them for an integer network."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from ipvae_snn.arrays import UInt8
+from ipvae_snn.choices import suggestion
 from ipvae_snn.data import ImageSet, Split, load
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError
@@ -14,12 +18,18 @@ from ipvae_snn.models.networks import is_checkpoint, network_path
 __all__ = [
     "Images",
     "as_split",
+    "described",
     "encoded",
     "is_checkpoint",
     "load_for",
     "load_images",
     "network_path",
 ]
+
+SPLITS: Final = ("train", "test")
+SPLIT_SYNONYMS: Final = MappingProxyType(
+    dict.fromkeys(("val", "valid", "validation", "dev", "eval", "held_out"), "test")
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,13 @@ def as_split(name: str) -> Split:
         case "train" | "test":
             return name
         case _:
-            raise DataError(f"split {name!r} is not known; give train or test")
+            hint = suggestion(name, SPLITS, SPLIT_SYNONYMS)
+            raise DataError(f"split {name!r} is not known{hint}; give {' or '.join(SPLITS)}")
+
+
+def described(data: ImageSource) -> str:
+    """Return the part of a workflow that loads these images, for its progress."""
+    return f"images of {os.fspath(data)}" if isinstance(data, str | os.PathLike) else "images"
 
 
 def load_images(

@@ -25,9 +25,9 @@ from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import Origin, save_parameters
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, number, paragraph, table
 from ipvae_snn.workflows.images import as_split
-from ipvae_snn.workflows.progress import Progress, ignore
 from ipvae_snn.workflows.run import run_float
 
 __all__ = [

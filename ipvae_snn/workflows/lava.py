@@ -13,6 +13,7 @@ from ipvae_snn.hw.lava.simulation import TRAFFIC, LavaOptions, LavaRun, Source
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import (
     Block,
     Document,
@@ -25,6 +26,7 @@ from ipvae_snn.report.document import (
 from ipvae_snn.report.plots import save as save_picture
 from ipvae_snn.report.rasters import potentials_size, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
+from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
 from ipvae_snn.workflows.outputs import (
@@ -34,11 +36,11 @@ from ipvae_snn.workflows.outputs import (
     outputs,
     remove_partial,
 )
-from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
 
 BOTH: Final[tuple[Source, ...]] = ("spikes", "bias")
+RASTER: Final = "raster.png"  # in a folder of pictures
 COUNTED: Final = ("messages", "operations", "operations_by_payload")
 
 
@@ -127,11 +129,11 @@ def simulate_file(
     choice: ImageChoice,
     request: RunRequest,
     lava: LavaChoice,
-    report: Stage = silent,
+    progress: Progress = ignore,
 ) -> LavaRuns:
     """Simulate the integer network in the file `path`, and write the files that `lava` names.
 
-    report: receives the run that starts. Raises DataError for unknown neurons, OutputError for
+    progress: receives the run that starts. Raises DataError for unknown neurons, OutputError for
     files that cannot be written, and as `hw.lava.backend.simulate` does.
     """
     written = outputs((lava.raster, PICTURE), (lava.out, RESULT))
@@ -141,7 +143,7 @@ def simulate_file(
     if lava.raster is not None and not neurons:
         neurons = tuple(range(network.n_neurons))
     images = choice.encoded_for(network)
-    runs = _runs(network, images, request, lava, neurons, report)
+    runs = _runs(network, images, request, lava, neurons, progress)
     done = LavaRuns(network, len(images.pixels), request.steps, runs)
     if lava.out is not None:
         save(lava.out, done.first)
@@ -158,13 +160,14 @@ def _runs(
     request: RunRequest,
     lava: LavaChoice,
     neurons: tuple[int, ...],
-    report: Stage,
+    progress: Progress,
 ) -> dict[str, LavaRun]:
     runs: dict[str, LavaRun] = {}
-    for source in lava.sources:
-        report(f"image as {source}: {len(images.pixels)} images, {request.steps} steps")
-        options = LavaOptions(source, lava.fused, lava.replicas, neurons)
-        runs[source] = simulate(network, images.pixels, request, options)
+    with parts(progress) as begin:
+        for source in lava.sources:
+            begin(f"image as {source}: {len(images.pixels)} images, {request.steps} steps")
+            options = LavaOptions(source, lava.fused, lava.replicas, neurons)
+            runs[source] = simulate(network, images.pixels, request, options)
     first, *others = runs.values()
     if any((first.trace.counts_sum != run.trace.counts_sum).any() for run in others):
         raise DataError("the two inputs gave different spike counts; please report this")

@@ -20,14 +20,15 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load, named
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save
 from ipvae_snn.storage.names import printable
-from ipvae_snn.workflows.images import Images, load_for
+from ipvae_snn.workflows.images import Images, described, load_for
 from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs
-from ipvae_snn.workflows.progress import Progress, ignore
 
+PLACEMENT: Final = "placement.png"  # in a folder of pictures
 COUNTS_AT_ONCE: Final = 1 << 24  # counts per part of a run; bounds memory
 
 
@@ -142,6 +143,7 @@ def events_of(
 ) -> Events:
     """Return the events of the settings: counted in images or in a result, or assumed."""
     if settings.data is not None:
+        progress(described(settings.data), 0, 0)
         images = load_for(
             network, settings.data, settings.split, settings.data_root, settings.limit
         )

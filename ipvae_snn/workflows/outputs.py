@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ipvae_snn.backends.watcher import partial_path
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir import files
 from ipvae_snn.report.plots import format_of, is_picture, picture_paths
 from ipvae_snn.storage.outputs import Kind, Output, check_folder, check_outputs
 from ipvae_snn.storage.tensor_files import read_format
+from ipvae_snn.watcher import partial_path
 
 __all__ = [
     "BENCH",

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ipvae_snn.errors import ConfigError
 from ipvae_snn.hw.chips import report
 from ipvae_snn.hw.chips.profile import ChipProfile, Figure, load_profile, profile_names
+from ipvae_snn.hw.chips.template import toml_text
 from ipvae_snn.report.document import Document
 
-__all__ = ["ChipProfile", "Profiles", "load_profiles", "profile_json"]
+__all__ = ["ChipProfile", "Profiles", "as_toml", "load_profiles", "profile_json"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,19 @@ def load_profiles(names: Sequence[str] = ()) -> Profiles:
     """
     profiles = tuple(load_profile(name) for name in names or profile_names())
     return Profiles(profiles, whole=bool(names))
+
+
+def as_toml(profiles: Profiles) -> str:
+    """Return one profile as a TOML file that `load_profile` reads back equal.
+
+    Raises ConfigError unless it is one profile.
+    """
+    if not profiles.whole or len(profiles.profiles) != 1:
+        raise ConfigError(
+            "--toml prints one profile; give its name: ipvae-snn profiles "
+            f"{profile_names()[0]} --toml"
+        )
+    return toml_text(profiles.profiles[0])
 
 
 def profile_json(profile: ChipProfile) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.progress import Begin, Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
+from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, is_checkpoint
 from ipvae_snn.workflows.outputs import RESULT, check_outputs, outputs, remove_partial
@@ -32,7 +34,6 @@ __all__ = [
 ]
 
 FLOAT: Final = "float"
-REFERENCE: Final = "reference"
 # Back ends known to count no saturations; of others, a missing count is detected after the run.
 WITHOUT_SATURATIONS: Final = (FLOAT,)
 
@@ -41,7 +42,8 @@ WITHOUT_SATURATIONS: Final = (FLOAT,)
 class RunOptions:
     """Options of a run besides the request.
 
-    backend: name, by default "reference", for a checkpoint "float". out: npz file of the result.
+    backend: name, by default the fastest one on a CPU whose counts equal the reference's
+    (`registry.DEFAULT`), for a checkpoint "float". out: npz file of the result.
     forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates. overwrite:
     replace a file at `out` that is no result of a run.
     """
@@ -57,7 +59,8 @@ class RunResult:
     """A run: its trace, its images, and R2 of the last step's reconstructions.
 
     saturated_pixels: number of pixels beyond the range of the input code. seconds: wall-clock time
-    of the back end, including its start. out: file of the trace.
+    of the back end, including its start. out: file of the trace. by_default: whether the back end
+    is the default, and not the user's choice.
     """
 
     backend: str
@@ -67,6 +70,7 @@ class RunResult:
     saturated_pixels: int
     seconds: float
     out: Path | None = None
+    by_default: bool = False
 
     def __repr__(self) -> str:
         """Return back end, images, steps, R2 and spikes in one line."""
@@ -101,6 +105,7 @@ class RunResult:
         return {
             "out": None if self.out is None else str(self.out),
             "backend": self.backend,
+            "backend_by_default": self.by_default,
             "images": len(self.images),
             "steps": self.steps,
             "seconds": self.seconds,
@@ -116,7 +121,7 @@ class RunResult:
         quality, saturated = self.quality, self.saturation_summary
         text = (
             f"{len(self.images)} images of {self.images.name}, {self.steps} steps on "
-            f"{self.backend} in {self.seconds:.2f} s; "
+            f"{self.backend}{' (default)' if self.by_default else ''} in {self.seconds:.2f} s; "
             f"R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
             f"{self.spikes_per_image:.0f} spikes per image"
             + (f"; {self.saturated_pixels} pixels saturated" if self.saturated_pixels else "")
@@ -127,7 +132,11 @@ class RunResult:
 
 
 def run_file(
-    path: Path, choice: ImageChoice, request: RunRequest, options: RunOptions
+    path: Path,
+    choice: ImageChoice,
+    request: RunRequest,
+    options: RunOptions,
+    progress: Progress = ignore,
 ) -> RunResult:
     """Run the network in the file `path`, integer or float, and write the result.
 
@@ -139,11 +148,13 @@ def run_file(
     if options.forbid_saturation:
         _require_counted(FLOAT if floating else options.backend)
     run = _run_float_file if floating else _run_integer_file
-    return _kept(run(path, choice, request, options.backend), options)
+    with parts(progress) as begin:
+        result = run(path, choice, request, options.backend, begin)
+        return _kept(replace(result, by_default=options.backend is None), options)
 
 
 def run_integer(
-    network: IntegerNetwork, images: Images, request: RunRequest, backend: str = REFERENCE
+    network: IntegerNetwork, images: Images, request: RunRequest, backend: str = registry.DEFAULT
 ) -> RunResult:
     """Run encoded images through an integer network; raises as the back end does."""
     execute = registry.load_backend(backend)
@@ -163,7 +174,7 @@ def run_float(network: FloatNetwork, images: ImageSet, request: RunRequest) -> R
 
 
 def _run_float_file(
-    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None
+    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None, begin: Begin
 ) -> RunResult:
     if backend not in (None, FLOAT):
         raise BackendError(
@@ -171,20 +182,27 @@ def _run_float_file(
             "--backend float, or convert it first"
         )
     network = load_float_network(path)
-    return run_float(network, choice.loaded_for(network), request)
+    begin(f"images of {choice.data}")
+    images = choice.loaded_for(network)
+    begin(f"{FLOAT}: {len(images)} images, {request.steps} steps")
+    return run_float(network, images, request)
 
 
 def _run_integer_file(
-    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None
+    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None, begin: Begin
 ) -> RunResult:
     if backend == FLOAT:
         raise BackendError(
             f"{path} is an integer network; --backend float runs a checkpoint (model.safetensors)"
         )
-    name = backend or REFERENCE
+    name = backend or registry.DEFAULT
+    begin(f"loading the back end {name}")
     registry.load_backend(name)  # before the images, so that a wrong name costs no time
     network = load_network(path)
-    return run_integer(network, choice.encoded_for(network), request, name)
+    begin(f"images of {choice.data}")
+    images = choice.encoded_for(network)
+    begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
+    return run_integer(network, images, request, name)
 
 
 def _kept(result: RunResult, options: RunOptions) -> RunResult:

@@ -12,10 +12,11 @@ from ipvae_snn.ir.equality import Divergence, first_divergence
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
+from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Block, Document, Span, paragraph, table
+from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images
-from ipvae_snn.workflows.stages import Stage, silent
 
 __all__ = [
     "BACKENDS",
@@ -113,18 +114,20 @@ def verify_file(
     choice: ImageChoice,
     request: RunRequest,
     backends: Sequence[str] = BACKENDS,
-    report: Stage = silent,
+    progress: Progress = ignore,
 ) -> Verification:
     """Run the integer network in the file `path` on the reference and on `backends`.
 
-    report: receives the back end that runs next. Raises BackendError for an unknown name before
+    progress: receives the back end that runs next. Raises BackendError for an unknown name before
     anything runs, and the errors of back ends. A divergence is part of the result.
     """
     network = load_network(path)
     for name in backends:
+        progress(f"loading the back end {name}", 0, 0)
         registry.load_backend(name)  # before the images, so that a wrong name costs no time
+    progress(f"images of {choice.data}", 0, 0)
     images = choice.encoded_for(network)
-    result = verify(network, images, request, backends, report)
+    result = verify(network, images, request, backends, progress)
     return replace(result, network=str(path))
 
 
@@ -133,7 +136,7 @@ def verify(
     images: Images,
     request: RunRequest,
     backends: Sequence[str] = BACKENDS,
-    report: Stage = silent,
+    progress: Progress = ignore,
 ) -> Verification:
     """Run encoded images on the reference and on `backends`, as `verify_file` does."""
     traced = replace(request, trace=True)
@@ -144,13 +147,14 @@ def verify(
     require_memory(len(images.pixels), sizes, traced, traces=min(2, len(run_of)))
     rows: list[VerifiedBackend] = []
     expected: Trace | None = None  # the reference's, which runs first
-    for name, execute in run_of.items():
-        report(f"{name}: {len(images.pixels)} images, {request.steps} steps")
-        start = time.perf_counter()
-        trace = execute(network, images.pixels, traced)
-        divergence = None if expected is None else first_divergence(expected, trace)
-        rows.append(VerifiedBackend(name, time.perf_counter() - start, divergence))
-        expected = trace if expected is None else expected
+    with parts(progress) as begin:
+        for name, execute in run_of.items():
+            begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
+            start = time.perf_counter()
+            trace = execute(network, images.pixels, traced)
+            divergence = None if expected is None else first_divergence(expected, trace)
+            rows.append(VerifiedBackend(name, time.perf_counter() - start, divergence))
+            expected = trace if expected is None else expected
     return Verification(
         backends=tuple(rows),
         data=images.floats.name,

@@ -11,11 +11,10 @@ from rich.console import Console
 
 from ipvae_snn.cli.app import main
 from ipvae_snn.cli.demo import DemoDisplay
-from ipvae_snn.cli.terminal import watching
 from ipvae_snn.config import toml
 from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.ir.files import load_network
-from ipvae_snn.training.trainer import TrainProgress
+from ipvae_snn.report.progress_bar import progress_bar
 from ipvae_snn.workflows import demo
 from ipvae_snn.workflows.export import Exported
 
@@ -92,15 +91,15 @@ def test_demo_leaves_other_folders_alone(
 
 def test_a_terminal_sees_what_is_done_and_what_is_being_done() -> None:
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with watching(screen) as line:
-        shown = DemoDisplay(screen, line)
-        shown.training(TrainProgress(3, 30, 12.34, None))
-        line.bar.refresh()
-        line.update("export to onnx")
+    with progress_bar(screen) as progress:
+        shown = DemoDisplay(progress.print)
+        progress("training, loss 12.3", 3, 30)
+        progress.bar.refresh()
+        progress("export to onnx", 0, 0)
         shown.exported(Exported(Path("out/onnx"), "onnx", "integer", True, ()))
-        line.bar.refresh()
+        progress.bar.refresh()
     text = screen.file.getvalue()
     assert "training, loss 12.3" in text
-    assert "3/30 iterations" in text
-    assert text.rindex("export to onnx") > text.rindex("3/30 iterations")
-    assert "equal to the reference" in text
+    assert "10%" in text
+    assert text.rindex("export to onnx") > text.rindex("10%")
+    assert "exported to out/onnx, equal to the reference" in text

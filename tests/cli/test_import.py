@@ -22,7 +22,7 @@ def test_from_a_dictionary_to_equal_counts(run: Run, tmp_path: Path) -> None:
     code, out, err = run("import", file, "--out", model, *given)
     assert (code, err) == (0, "")
     assert "next: ipvae-snn convert" in out.replace("\n", " ")
-    code, out, _ = run("convert", model, "--images", 40, "--steps", 8, "--out", net, "--json")
+    code, out, _ = run("convert", model, "--limit", 40, "--steps", 8, "--out", net, "--json")
     assert code == 0
     assert json.loads(out)["network"] == str(net)
     verify = ("--backends", "compiled,torch", "--limit", 4, "--steps", 6, "--json")
@@ -41,7 +41,7 @@ def test_facts_that_the_file_leaves_out(run: Run, tmp_path: Path) -> None:
         (("--image-shape", "4by4"), "an image shape of '4by4' is not known; give HEIGHTxWIDTH"),
         (("--image-shape", "0x16"), "an image shape of '0x16' is not known"),
         (("--image-shape", "4x4", "--input", "grey"), "an input of 'grey' is not known; give uni"),
-        (("--format", "onnx"), "there is no format 'onnx'"),
+        (("--format", "onnx"), "no format is called 'onnx'; there are ip-vae, "),
     ):
         code, printed, err = run("import", file, "--out", out, *given)
         assert (code, printed) == (1, "")

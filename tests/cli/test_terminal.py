@@ -1,6 +1,7 @@
 """Progress line while a back end runs, and the message of an interrupted run."""
 
 import io
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -9,17 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from ipvae_snn.backends import registry
-from ipvae_snn.backends.watcher import Watcher, current_watcher, watched
 from ipvae_snn.cli import app
 from ipvae_snn.cli.process import ended_by_signals
-from ipvae_snn.cli.terminal import partial_path, watching
+from ipvae_snn.cli.terminal import Limits, Screen
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.bundle.simulator.ending import Interrupted
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.report.progress_bar import progress_bar
+from ipvae_snn.watcher import Watcher, current_watcher, partial_path, parts, watched
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -35,28 +40,78 @@ def test_nobody_watches_unless_he_says_so() -> None:
     assert current_watcher() == Watcher()
 
 
-def test_a_terminal_sees_a_bar() -> None:
+def test_the_limits_of_a_command_reach_the_back_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with Screen().working(Limits(Path("r.npz"), 5.0, 0.0, 3)):
+        now = current_watcher()
+        assert (now.keep, now.timeout_s, now.stall_s) == (Path("r.partial.npz"), 5.0, 0.0)
+        assert n_threads() == 3
+        assert n_threads(2) == 2
+    assert n_threads() == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_sees_a_line_at_once_and_then_a_bar() -> None:
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with watching(screen, "lava: 8 images", Path("r.npz"), (5.0, 0.0)) as shown:
-        shown.bar.refresh()
+    with progress_bar(screen) as display, parts(display) as begin:
+        display.bar.refresh()
+        begin("lava: 8 images")
+        display.bar.refresh()
         current_watcher().progress(2, 8)
-        shown.bar.refresh()
-        shown.update("onnx: 8 images")
-        shown.bar.refresh()
-        assert current_watcher().keep == Path("r.partial.npz")
-        assert (current_watcher().timeout_s, current_watcher().stall_s) == (5.0, 0.0)
+        display.bar.refresh()
+        begin("onnx: [8] images")
+        display.bar.refresh()
     text = screen.file.getvalue()
-    assert "lava: 8 images" in text
-    assert "2/8 images" in text
-    assert text.rindex("onnx: 8 images") > text.rindex("2/8 images")
+    places = [text.index(part) for part in ("starting", "lava: 8 images", "25%", "onnx: [8] im")]
+    assert places == sorted(places)
+    assert "left" in text[places[2] : places[3]]
+    assert "left" not in text[places[3] :]
 
 
-def test_a_file_sees_nothing() -> None:
-    screen = Console(file=io.StringIO())
-    with watching(screen, "lava: 8 images") as shown:
-        current_watcher().progress(2, 8)
-        shown.update("onnx: 8 images")
-    assert screen.file.getvalue().strip() == ""
+def test_a_file_sees_nothing_unless_a_log_is_asked_for() -> None:
+    for log, expected in ((False, []), (True, ["training", "export to onnx"])):
+        screen = Console(file=io.StringIO(), width=100)
+        with progress_bar(screen, log) as display:
+            for done in (1, 2):
+                display(f"training, loss {done}.5", done, 2)
+            display("export to onnx", 0, 0)
+        lines = screen.file.getvalue().splitlines()
+        assert [line.partition(" s  ")[2] for line in lines if line] == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.sampled_from([0, 9, 5]))))
+def test_any_order_of_reports_ends_at_the_last(reports: list[tuple[str, int, int]]) -> None:
+    with progress_bar(Console(file=io.StringIO(), force_terminal=True, width=60)) as display:
+        for report in reports:
+            display(*report)
+        (task,) = display.bar.tasks
+        if reports:
+            what, done, total = reports[-1]
+            assert (task.description, task.completed, task.total) == (what, done, total or None)
+
+
+def test_quiet_shows_nothing_and_verbose_the_traceback(
+    network: IntegerNetwork, run: Run, tmp_path: Path
+) -> None:
+    save_network(network, tmp_path / "net.safetensors")
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).standard_normal((2, 4, 3)))
+    common = ("run", tmp_path / "net.safetensors", "--data", tmp_path / "images.npy", "--steps", 2)
+    assert run(*common, "-q", "-o", tmp_path / "r.npz") == (0, "", "")
+    assert (tmp_path / "r.npz").exists()
+    code, text, error = run(*common, "--json", "-q", "-o", tmp_path / "r.npz")
+    assert (code, json.loads(text)["backend"], error) == (0, "compiled", "")
+    code, _, error = run(*common, "-v", "-o", tmp_path / "r.npz")
+    assert code == 0
+    assert "s  compiled: 2 images" in error
+    code, _, error = run(*common, "-v", "--backend", "complied")
+    assert code == 1
+    assert "Traceback" in error
+    assert error.endswith(
+        "ipvae-snn: error: no back end is called 'complied' (did you mean 'compiled'?); there are "
+        "compiled, lava, lava-fused, onnx, onnx-reference, reference, torch, torch-cuda\n"
+    )
+    code, _, error = run(*common, "--backend", "complied")
+    assert (code, error.count("\n")) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +125,7 @@ def test_a_file_sees_nothing() -> None:
 def test_an_interrupt_is_one_line(
     error: KeyboardInterrupt, status: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as caught, ended_by_signals():
+    with pytest.raises(typer.Exit) as caught, ended_by_signals(), Screen().working():
         raise error
     assert caught.value.exit_code == status
     assert capsys.readouterr().err == line

@@ -1,5 +1,6 @@
 """Settings: TOML written and read, overrides, presets, and a one-line error per bad setting."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
+from ipvae_snn.config.synonyms import SYNONYMS, TABLES
 from ipvae_snn.config.toml import (
     differing_keys,
     from_toml,
@@ -52,8 +54,8 @@ def test_overrides_in_order() -> None:
 
 
 BAD = {
-    "[train]\nbetta = 1": r"t: unknown setting train\.betta; closest known: train\.beta.*",
-    "[modle]": r"t: unknown setting modle; closest known: model",
+    "[train]\nbetta = 1": r"t: unknown setting train\.betta; did you mean train\.beta\?",
+    "[modle]": r"t: unknown setting modle; did you mean model\?",
     "[train]\nsteps = 1.5": r"t: train\.steps is 1\.5 of type float; it must be of type int",
     "[train]\nsteps = true": r"t: train\.steps is True of type bool; it must be of type int",
     "[train]\nsteps = 0": r"t: train\.steps is 0; it must lie in \[1, 1024\]",
@@ -73,7 +75,7 @@ BAD = {
     "[model]\nupdates_per_step = 65": r"t: model\.updates_per_step is 65; .* \[1, 64\]",
     "[train]\ninner_steps = 65": r"t: model\.updates_per_step is 65; .* \[1, 64\]",
     "[model]\nleak = -0.1": r"t: model\.leak is -0\.1; it must lie in \[0, 1000\]",
-    "[train]\nleak = 'much'": r"t: unknown setting train\.leak; closest known: .*",
+    "[train]\nleak = 'much'": r"t: unknown setting train\.leak; did you mean model\.leak\?",
     "train = ": r"t: not valid TOML \(.*\); correct that line",
 }
 
@@ -121,10 +123,55 @@ def test_an_old_and_a_new_name_that_differ_are_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("override", ["beta=1", "train.beta", "=1", "train.=1"])
-def test_bad_overrides(override: str) -> None:
-    with pytest.raises(ConfigError, match=r"^--set .* is not of the form table\.key=value$"):
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("beta=1", "; did you mean train.beta=1?"),
+        ("lr=0.1", "; did you mean train.learning_rate=0.1?"),
+        ("neurons = 32", "; did you mean model.n_latents=32?"),
+        ("train.beta", ""),
+        ("=1", ""),
+        ("train.=1", ""),
+    ],
+)
+def test_bad_overrides(override: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         with_overrides(Config(), [override])
+    assert str(caught.value) == f"--set {override!r} is not of the form table.key=value{hint}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("train.lr", "train.learning_rate"),
+        ("train.LR", "train.learning_rate"),
+        ("train.learning-rate", "train.learning_rate"),
+        ("train.epochs", "train.iterations"),
+        ("train.n_latents", "model.n_latents"),
+        ("train.neurons", "model.n_latents"),
+        ("model.batch_size", "train.batch_size"),
+        ("model.steps", "train.steps"),
+        ("data.dataset", "data.name"),
+        ("train.wd", "train.weight_decay"),
+        ("train.warmup", "train.warm_up_fraction"),
+        ("train.iteration", "train.iterations"),
+    ],
+)
+def test_an_unknown_setting_names_the_one_that_was_meant(wrong: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        with_overrides(Config(), [f"{wrong}=1"])
+    assert str(caught.value) == f"--set: unknown setting {wrong}; did you mean {meant}?"
+
+
+def test_a_setting_like_no_other_gets_the_whole_list() -> None:
+    with pytest.raises(ConfigError, match=r"unknown setting data\.zzz; there are data\.name, data"):
+        with_overrides(Config(), ["data.zzz=1"])
+
+
+def test_each_synonym_stands_for_a_setting() -> None:
+    known = {field.name for kind in TABLES.values() for field in fields(kind)}
+    assert set(SYNONYMS.values()) <= known
+    assert not set(SYNONYMS) & known
 
 
 def test_unreadable_file(tmp_path: Path) -> None:
@@ -136,7 +183,10 @@ def test_presets() -> None:
     assert preset_names() == ["demo", "digits", "images", "mnist", "patches"]
     for name in preset_names():
         assert load_preset(name) != Config()
-    with pytest.raises(ConfigError, match=r"^there is no preset 'demmo'; known ones are demo, "):
+    with pytest.raises(
+        ConfigError,
+        match=r"^no preset is called 'demmo' \(did you mean 'demo'\?\); there are demo, ",
+    ):
         load_preset("demmo")
 
 

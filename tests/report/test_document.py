@@ -122,24 +122,77 @@ def test_a_row_with_too_many_cells_is_refused() -> None:
 
 
 def test_text_columns_give_way_before_numbers() -> None:
-    """In 30 columns the words wrap, and the widest column first; all words and numbers stay."""
+    """On a narrow line the words wrap, the widest column first; all words and numbers stay."""
     shown = Table(
         "",
         (Column("check", "left"), Column("who", "left", wraps=True), Column("needs")),
         ((Span("weight bits"), Span("the lateral connection of neurons"), Span("1,234,567")),),
     )
     assert terminal.column_widths(shown, 80) == [11, 33, 9]
-    widths = terminal.column_widths(shown, 45)
-    assert widths == [11, 15, 9]
+    assert terminal.column_widths(shown, 62) == [11, 32, 9]
+    assert terminal.column_widths(shown, 45) == [11, 15, 9]
     assert terminal.column_widths(shown, 10) == [6, 10, 9]
-    assert max(map(len, on_terminal(of(shown), 45).splitlines())) == 45
+    # The last column of the line is the right edge of the box, a space that a file does not get.
+    assert max(map(len, on_terminal(of(shown), 62).splitlines())) == 61
 
 
 def test_an_interval_goes_to_the_next_line_before_a_line_is_too_long() -> None:
-    shown = table("", ("step", "delta"), [("1", "+0.0005 ±0.0043")])
-    lines = on_terminal(of(shown), 20).splitlines()
-    assert [line.split() for line in lines if line.strip()][2:] == [["1", "+0.0005"], ["±0.0043"]]
-    assert max(map(len, lines)) <= 20
+    step = "1" * 40
+    shown = table("", ("step", "delta"), [(step, "+0.0005 ±0.0043")])
+    lines = on_terminal(of(shown), 61).splitlines()
+    assert [line.split() for line in lines if line.strip()][2:] == [[step, "+0.0005"], ["±0.0043"]]
+    assert max(map(len, lines)) <= 61
+
+
+def test_a_table_wider_than_a_narrow_terminal_is_stacked() -> None:
+    shown = table(
+        "After 1,000 steps",
+        ("run", "R2", "95 % interval", "verdict"),
+        [("float", "0.9532", "0.9512 .. 0.9551"), ("onnx", "0.9532", "0.95 .. 0.96", "equal")],
+    )
+    assert on_terminal(of(shown), 40).splitlines() == [
+        "After 1,000 steps",
+        "float",
+        "  R2: 0.9532",
+        "  95 % interval: 0.9512 .. 0.9551",
+        "onnx",
+        "  R2: 0.9532",
+        "  95 % interval: 0.95 .. 0.96",
+        "  verdict: equal",
+        "",
+    ]
+    assert "─" in on_terminal(of(shown), 60)
+    assert on_terminal(of(FIGURES), 30).splitlines()[1:3] == [
+        "R2 of one sample",
+        "  mean: 0.9532",
+    ]
+
+
+def test_a_pair_takes_one_line_and_a_table_that_fits_stays_one() -> None:
+    pairs = table(
+        "", ("", "value"), [("synapse words per core", "16,384"), ("cores", "not public")]
+    )
+    assert on_terminal(of(pairs), 30).splitlines()[:2] == [
+        "synapse words per core: 16,384",
+        "cores: not public",
+    ]
+    assert "─" in on_terminal(of(pairs), 45)
+
+
+def test_a_file_gets_lines_of_any_length(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = " ".join(["word"] * 100)
+    wide = Document("", (paragraph(words), table("", ("a", "b"), [(words, "1")], text=True)))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    terminal.show(terminal.console(), wide)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == words
+    assert any(line.strip().startswith(words) and line.endswith("1") for line in lines)
+    assert not [line for line in lines if line.endswith(" ")]
+    monkeypatch.setenv("COLUMNS", "70")
+    terminal.show(terminal.console(), wide)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 70
 
 
 FEW = settings(max_examples=50, deadline=None)
@@ -157,13 +210,30 @@ def tables(draw: st.DrawFn) -> Table:
     return table(title, names, rows, text=draw(st.booleans()))
 
 
+def stacked(names: list[str], rows: list[list[str]]) -> list[str]:
+    """Return the words of a stacked table: of two columns, name: value; else a line per column."""
+    if len(names) == 2:
+        return [word for first, second in rows for word in (f"{first}:", second)]
+    return [
+        word
+        for first, *others in rows
+        for word in (first, *(part for pair in zip(names[1:], others, strict=True)
+                              for part in (f"{pair[0]}:", pair[1])))
+    ]  # fmt: skip
+
+
 @FEW
 @given(tables(), st.integers(1, 200), st.booleans())
 def test_no_number_is_ever_cut(shown: Table, width: int, colour: bool) -> None:
-    """However narrow the terminal: each row stands in a line of its own, with all its numbers."""
+    """However narrow the terminal: each row stands in lines of its own, with all its numbers."""
     text = ESCAPES.sub("", on_terminal(of(shown), width, colour))
-    lines = [line.split() for line in text.splitlines()]
     rows = [[cell.text for cell in row] for row in shown.rows]
+    if terminal.is_stacked(shown, width):
+        names = [column.name for column in shown.columns]
+        assert text.split() == [*shown.title.split(), *stacked(names, rows)]
+        return
+    lines = [line.split() for line in text.splitlines()]
+    assert max(map(len, text.splitlines())) <= max(width, len(shown.title))
     rule = next(index for index, line in enumerate(lines) if line and set(line[0]) == {"─"})
     assert [line for line in lines[rule + 1 :] if line] == rows
     for word in [*shown.title.split(), *(column.name for column in shown.columns)]:

@@ -14,7 +14,6 @@ from ipvae_snn.config.toml import load_preset, to_toml, with_overrides
 from ipvae_snn.errors import FileFormatError, IpvaeError, OutputError
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.storage.locks import locked
-from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.workflows.train import Extras, train_network
 
 Run = Callable[..., tuple[int, str, str]]
@@ -35,19 +34,12 @@ class KilledError(Exception):
 def killed(config: Config, out: Path, at: int, extras: Extras) -> None:
     """Train until iteration `at`, of which no checkpoint is written."""
 
-    def kill(progress: TrainProgress) -> None:
-        if progress.iteration == at:
+    def kill(what: str, iteration: int, iterations: int) -> None:
+        if iteration == at:
             raise KilledError
 
-    class Display:
-        def __enter__(self) -> Callable[[TrainProgress], None]:
-            return kill
-
-        def __exit__(self, *_: object) -> None:
-            return None
-
     with pytest.raises(KilledError):
-        train_network(config, out, extras=extras, display=lambda _: Display())
+        train_network(config, out, extras=extras, progress=kill)
 
 
 def test_a_run_that_ended_before_its_first_checkpoint_keeps_its_beginning(

@@ -27,6 +27,7 @@ from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.networks import check_pair
 from ipvae_snn.models.parameters import IterativePoissonVAE
 from ipvae_snn.pretrained import network_path
+from ipvae_snn.progress import Steps
 from ipvae_snn.report import markdown
 from ipvae_snn.report.document import Table
 from ipvae_snn.workflows.compare import ComparisonSettings, compare
@@ -34,7 +35,6 @@ from ipvae_snn.workflows.convert import CalibrationSettings, as_circuit, convert
 from ipvae_snn.workflows.energy import EnergySettings, energy, priced_profiles
 from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, map_network
-from ipvae_snn.workflows.progress import Steps
 
 Heard = list[tuple[str, int, int]]
 

@@ -132,7 +132,7 @@ def test_a_conversion_is_refused_before_it_runs(monkeypatch: pytest.MonkeyPatch)
     assert str(caught.value).startswith(
         "converting 9 neurons and 12 pixels with 9 images and 1000000000 steps: needs 2.95 TiB"
     )
-    assert "; give fewer calibration steps (--steps) or images (--images), or" in str(caught.value)
+    assert "; give fewer calibration steps (--steps) or images (--limit), or" in str(caught.value)
 
 
 def test_training_is_refused_before_it_writes(tmp_path: Path) -> None:

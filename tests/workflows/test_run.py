@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipvae_snn.backends.watcher import partial_path
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import BackendError, SaturatedError
 from ipvae_snn.ir import interpreter
@@ -15,6 +14,7 @@ from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.pretrained import network_path
+from ipvae_snn.watcher import partial_path
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.run import RunOptions, run_file, run_integer
 
@@ -32,7 +32,7 @@ def test_an_integer_run_is_the_interpreters(network: IntegerNetwork, choice: Ima
     result = run_integer(network, images, request)
     expected = interpreter.run(network, images.pixels, request)
     np.testing.assert_array_equal(result.trace.counts, expected.counts)
-    assert (result.backend, result.steps, len(result.images)) == ("reference", 5, 3)
+    assert (result.backend, result.steps, len(result.images)) == ("compiled", 5, 3)
     assert result.spikes_per_image == expected.counts_sum.sum() / 3
     assert result.saturations is not None
     assert result.as_json()["out"] is None
@@ -45,6 +45,8 @@ def test_a_file_is_written_only_where_a_path_is_given(
     save_network(network, path)
     before = set(tmp_path.iterdir())
     plain = run_file(path, choice, RunRequest(4), RunOptions())
+    assert (plain.backend, plain.as_json()["backend_by_default"]) == ("compiled", True)
+    assert "steps on compiled (default) in" in plain.document().blocks[0].plain
     assert set(tmp_path.iterdir()) == before
     done = {"counts_sum": np.zeros((1, 7), np.int64), "images_done": np.array(1)}
     np.savez(partial_path(out), **done)  # of an earlier run that failed
@@ -53,6 +55,29 @@ def test_a_file_is_written_only_where_a_path_is_given(
     with np.load(out) as arrays:
         np.testing.assert_array_equal(arrays["counts_sum"], plain.trace.counts_sum)
     assert json.loads(json.dumps(kept.as_json()))["out"] == str(out)
+    assert kept.as_json()["backend_by_default"] is False
+    assert "(default)" not in kept.document().blocks[0].plain
+
+
+@pytest.mark.parametrize(
+    ("backend", "units"),
+    [("reference", [(3, 12), (6, 12), (9, 12), (12, 12)]), (None, [(3, 3)])],
+)
+def test_a_run_names_its_part_and_counts_its_units(
+    network: IntegerNetwork,
+    choice: ImageChoice,
+    tmp_path: Path,
+    backend: str | None,
+    units: list[tuple[int, int]],
+) -> None:
+    path, seen = tmp_path / "net.safetensors", list[tuple[str, int, int]]()
+    save_network(network, path)
+    run_file(path, choice, RunRequest(4), RunOptions(backend), lambda *new: seen.append(new))
+    name = backend or "compiled"
+    parts = [f"loading the back end {name}", f"images of {choice.data}"]
+    counted = f"{name}: 3 images, 4 steps"
+    expected = [(part, 0, 0) for part in (*parts, counted)]
+    assert seen == [*expected, *((counted, *done) for done in units)]
 
 
 def test_images_of_a_float_run_are_those_of_the_network(tmp_path: Path) -> None:

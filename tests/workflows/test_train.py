@@ -1,7 +1,5 @@
 """Settings as a user names them, and the input and output of training."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,8 +7,7 @@ import pytest
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import load_preset, to_toml, with_overrides
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.training.trainer import Progress, TrainProgress
-from ipvae_snn.workflows.train import Extras, SettingsChoice, train_network
+from ipvae_snn.workflows.train import Extras, SettingsChoice, given, train_network
 
 SMALL = ["train.iterations=6", "model.n_latents=8", "train.steps=4", "train.batch_size=16",
          "data.limit=64", "data.validation_limit=16"]  # fmt: skip
@@ -23,12 +20,12 @@ def test_what_is_named_last_wins(tmp_path: Path) -> None:
         config=file,
         overrides=("train.beta=8", "data.name=mnist", "train.quantise_aware=4"),
         data="digits",
-        device="cpu",
-        quantise_aware=0,
+        short=given({"device": "cpu", "quantise_aware": 0, "seed": None, "threads": 2}),
     )
     result = choice.resolve()
     assert (result.train.beta, result.train.device) == (8, "cpu")
     assert (result.data.name, result.train.quantise_aware) == ("digits", 0)
+    assert (result.train.threads, result.train.seed) == (2, Config().train.seed)
 
 
 def test_the_preset_is_that_of_the_data_set() -> None:
@@ -38,26 +35,21 @@ def test_the_preset_is_that_of_the_data_set() -> None:
         SettingsChoice(config=Path("a.toml"), preset="demo").resolve()
 
 
-def test_a_display_opens_after_the_images_and_hears_every_iteration(tmp_path: Path) -> None:
-    reported: list[TrainProgress] = []
-    opened: list[int] = []
-
-    @contextmanager
-    def display(iterations: int) -> Iterator[Progress]:
-        opened.append(iterations)
-        yield reported.append
-        opened.append(-1)
-
+def test_progress_hears_every_iteration(tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
     config = with_overrides(load_preset("digits"), SMALL)
-    done = train_network(config, tmp_path / "run", display=display)
-    assert opened == [config.train.end, -1]
-    assert [progress.iteration for progress in reported] == list(range(1, config.train.end + 1))
+    end = config.train.end
+    done = train_network(config, tmp_path / "run", progress=lambda *new: seen.append(new))
+    assert seen[0] == ("images of digits", 0, 0)
+    assert [now[1:] for now in seen[1:]] == [(iteration, end) for iteration in range(1, end + 1)]
+    assert all(what.startswith("training, loss ") for what, _, _ in seen[1:])
+    assert ", R2 " in seen[-1][0]
     assert done.leads
     assert done.checkpoint.is_file()
     assert done.trained_on == "digits"
     assert list(done.as_json()) == ["model", "iterations", "seconds", "validation"]
-    opened.clear()
+    assert done.document().blocks[1].plain == f"next: ipvae-snn convert {done.checkpoint}"
     missing = with_overrides(config, ["data.name=nowhere"])
     with pytest.raises(Exception, match="neither a data set nor an existing path"):
-        train_network(missing, tmp_path / "other", None, Extras(), display)
-    assert opened == []
+        train_network(missing, tmp_path / "other", None, Extras())
+    assert not (tmp_path / "other").exists()

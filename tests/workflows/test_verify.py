@@ -25,17 +25,19 @@ def images(network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]) -
 
 
 def test_equal_back_ends(network: IntegerNetwork, images: Images) -> None:
-    reported: list[str] = []
+    seen: list[tuple[str, int, int]] = []
     result = workflow.verify(
         network,
         images,
         RunRequest(4, seed=1),
         ["reference", "compiled", "compiled"],
-        reported.append,
+        lambda *new: seen.append(new),
     )
     assert [each.backend for each in result.backends] == ["reference", "compiled"]
     assert all(each.equal for each in result.backends)
-    assert reported == ["reference: 2 images, 4 steps", "compiled: 2 images, 4 steps"]
+    first, second = "reference: 2 images, 4 steps", "compiled: 2 images, 4 steps"
+    steps = [(first, done, 8) for done in (2, 4, 6, 8)]
+    assert seen == [(first, 0, 0), *steps, (second, 0, 0), (second, 2, 2)]
     assert result.compared == 2 * 4 * 7
     result.require_equal()
     shown = result.as_json()
@@ -64,10 +66,10 @@ def test_a_divergence_is_data_first_and_an_error_when_asked(
 
 
 def test_an_unknown_name_costs_no_run(network: IntegerNetwork, images: Images) -> None:
-    reported: list[str] = []
+    seen: list[tuple[str, int, int]] = []
     with pytest.raises(BackendError, match="no back end is called 'loihi3'"):
-        workflow.verify(network, images, RunRequest(4), ["loihi3"], reported.append)
-    assert reported == []
+        workflow.verify(network, images, RunRequest(4), ["loihi3"], lambda *new: seen.append(new))
+    assert seen == []
 
 
 def test_the_command_line_has_the_same_default() -> None:

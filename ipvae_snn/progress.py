@@ -1,12 +1,19 @@
-"""Progress of a workflow, reported to a callback."""
+"""Progress of long work, reported to a callback: one protocol for all workflows."""
 
 from collections.abc import Callable
 
-# Description of the work, units done, and total units; the total is 0 if it is unknown.
+# Description of the work, units done, and total units; the total is 0 if it is unknown. Another
+# description starts another part of the work.
 Progress = Callable[[str, int, int], None]
+# Receives the name of the next part of the work.
+Begin = Callable[[str], None]
 
 
 def ignore(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def ignore_part(what: str) -> None:
     """Show nothing."""
 
 
