@@ -31,7 +31,9 @@ def _table(name: str, entries: Mapping[str, Entry]) -> Iterator[str]:
     """Yield the lines of a table with one inline table per entry."""
     yield f"[{name}]"
     for key, entry in entries.items():
-        yield f"{key} = {{ {', '.join(tomli_w.dumps(entry).splitlines())} }}"
+        # Not splitlines, which also splits at separators that a note may hold, such as U+2028.
+        pairs = tomli_w.dumps(entry).rstrip("\n").split("\n")
+        yield f"{key} = {{ {', '.join(pairs)} }}"
 
 
 def _figures(figures: Mapping[str, Figure], keys: Mapping[str, str]) -> dict[str, Entry]:

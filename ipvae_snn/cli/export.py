@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from ipvae_snn.choices import suggestion
 from ipvae_snn.cli import completion
 from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.options import (
@@ -28,7 +29,6 @@ EXAMPLES: Final = examples(
 
 def target_name(text: str) -> str:
     """Return the name of a registered target; parser of an option, as `network_path`."""
-    from ipvae_snn.choices import suggestion
     from ipvae_snn.export.targets import registered
 
     names = registered()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ipvae_snn.backends.registry import load_backend, registered
+from ipvae_snn.backends.torch_module import cuda_advice
 from ipvae_snn.data import Source, load, names
 from ipvae_snn.errors import BackendUnavailableError, DataError
 from ipvae_snn.hw.lava.environment import describe
@@ -121,9 +122,6 @@ def _backends(back_ends: Sequence[str], steps: Steps) -> dict[str, BackendState]
         steps.begin(f"back end {name}")
         states[name] = _backend(name)
         steps.add(1)
-    # Torch loads here, when the line above already says so.
-    from ipvae_snn.backends.torch_module import cuda_advice
-
     advice = cuda_advice()
     states["torch-cuda"] = BackendState(not advice, advice)
     steps.begin("Lava's environment")

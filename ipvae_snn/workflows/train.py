@@ -175,6 +175,7 @@ def train_network(
             observers.append(stack.enter_context(TensorBoardLog(out / "tensorboard")))
         if leads:
             observers.append(reported_to(progress))
+            progress("training", 0, config.train.end)  # the first iteration may compile for long
 
         def notify(now: TrainProgress) -> None:
             for observe in observers:

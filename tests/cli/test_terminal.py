@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -169,8 +168,12 @@ def test_ctrl_c_ends_a_run_with_status_130(
     network: IntegerNetwork, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        signal.pause()
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+        try:
+            signal.raise_signal(signal.SIGINT)
+            signal.pause()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     save_network(network, tmp_path / "net.safetensors")
     np.save(tmp_path / "images.npy", np.random.default_rng(0).standard_normal((1, 4, 3)))

@@ -112,7 +112,16 @@ def test_convert_and_compare(tmp_path: Path, silent: Callable[[Heard], None]) ->
     few = CalibrationSettings(images=40, steps=4)
     report = convert(checkpoint, settings_of(6), few, progress=listener(heard))
     silent(heard)
-    assert heard == [("40 images, 4 steps; then rounding", 0, 0)]
+    assert list(dict.fromkeys(what for what, _, _ in heard)) == [
+        "images of digits",
+        "calibrating on 40 images, 4 steps",
+        "rounding the weights",
+        "fitting the read-out",
+        "proving the bounds",
+    ]
+    assert ("calibrating on 40 images, 4 steps", 40, 40) in heard
+    assert heard.count(("rounding the weights", 8, 8)) == 2  # of two connections
+    assert ("fitting the read-out", 40, 40) in heard
     assert report.as_json() == {"network": None, "report": report.report.as_json()}
     out = tmp_path / "models" / "net.safetensors"
     out.parent.mkdir()
@@ -141,7 +150,11 @@ def test_map_and_energy(integer: tuple[Path, str], silent: Callable[[Heard], Non
     events = EventSettings(data=data, steps=3)
     result = map_network(path, ChipSettings("loihi1"), events, progress=listener(heard))
     silent(heard)
-    assert heard == [("5 images, 3 steps", 0, 5), ("placing net.safetensors on loihi1", 0, 0)]
+    assert heard == [
+        (f"images of {data}", 0, 0),
+        ("5 images, 3 steps", 0, 5),
+        ("placing net.safetensors on loihi1", 0, 0),
+    ]
     assert result.as_json()["hypothetical"] is True
     assert result.picture is not None
     assert result.picture.path is None
@@ -188,7 +201,7 @@ def test_documents_hold_every_table_in_both_formats(integer: tuple[Path, str]) -
 
 
 def test_settings_that_are_wrong_are_one_line() -> None:
-    with pytest.raises(ConversionError, match="is called 'three'; give one of one-layer, two-"):
+    with pytest.raises(ConversionError, match="is called 'three'; there are one-layer, two-layer"):
         as_circuit("three")
     with pytest.raises(DataError, match=r"n was converted from a checkpoint with SHA-256 unknown"):
         check_pair("ab" * 32, "", "c", "n")

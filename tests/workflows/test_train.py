@@ -41,8 +41,9 @@ def test_progress_hears_every_iteration(tmp_path: Path) -> None:
     end = config.train.end
     done = train_network(config, tmp_path / "run", progress=lambda *new: seen.append(new))
     assert seen[0] == ("images of digits", 0, 0)
-    assert [now[1:] for now in seen[1:]] == [(iteration, end) for iteration in range(1, end + 1)]
-    assert all(what.startswith("training, loss ") for what, _, _ in seen[1:])
+    assert seen[1] == ("training", 0, end)
+    assert [now[1:] for now in seen[2:]] == [(iteration, end) for iteration in range(1, end + 1)]
+    assert all(what.startswith("training, loss ") for what, _, _ in seen[2:])
     assert ", R2 " in seen[-1][0]
     assert done.leads
     assert done.checkpoint.is_file()

@@ -1,7 +1,9 @@
 """A profile's template: TOML that reads back equal, for every packaged profile and others."""
 
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipvae_snn.hw.chips.keys import ENERGY_UNITS, TIME_UNITS
@@ -46,6 +48,14 @@ def figures(draw: st.DrawFn, unit: str, sources: list[str]) -> Figure:
     return Figure(*ends, unit, *origin, note)
 
 
+def test_a_note_may_hold_any_character() -> None:
+    loihi1 = load_profile("loihi1")
+    figure = replace(loihi1.time["barrier"], note='a\nb\u2028c\x85d "e" \\ f')
+    profile = replace(loihi1, time={"barrier": figure})
+    assert parse_profile(toml_text(profile), "template") == profile
+
+
+@settings(deadline=None)
 @given(st.data())
 def test_any_profile_of_energies_and_times_reads_back_equal(data: st.DataObject) -> None:
     sources = {f"s{i}": text for i, text in enumerate(data.draw(st.sets(TEXT, min_size=1)))}
