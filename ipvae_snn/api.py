@@ -142,6 +142,7 @@ def import_network(
     penalty: float | None = None,
     positive: bool | None = None,
     limit: int = 500,
+    overwrite: bool = False,
     data_root: Path | None = None,
     progress: Progress = ignore,
 ) -> ImportResult:
@@ -150,14 +151,15 @@ def import_network(
     images: images like those it was made for, of which `limit` are used; dictionaries and P-VAEs
     need them. format: by default recognised (docs/importing.md). image_shape (height, width),
     input_kind, penalty (alpha, lambda) and positive (the code has no negative values): what the
-    file does not state. No code of the file is executed. Raises FileFormatError, ConversionError,
-    DataError or ConfigError.
+    file does not state. overwrite: replace a file that is no imported checkpoint. No code of the
+    file is executed. Raises OutputError, FileFormatError, ConversionError, DataError or
+    ConfigError.
     """
     kind = None if input_kind is None else imports.input_kind_of(input_kind)
     given = None if images is None else GivenImages(images, limit, data_root=data_root)
     options = Options(image_shape, kind, penalty, positive)
     settings = ImportSettings(format, options, given)
-    return imports.import_network(Path(file), Path(out), settings, progress)
+    return imports.import_network(Path(file), Path(out), settings, progress, overwrite)
 
 
 def convert(

@@ -14,6 +14,7 @@ from ipvae_snn.cli.options import (
     RESULTS,
     DataRootOption,
     JsonOption,
+    OverwriteOption,
     QuietOption,
     SplitOption,
     VerboseOption,
@@ -93,6 +94,7 @@ def import_network(
     ] = 500,
     split: SplitOption = "train",
     data_root: DataRootOption = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -113,6 +115,6 @@ def import_network(
         )
         given = None if data is None else workflow.GivenImages(data, limit, split, data_root)
         result = workflow.import_network(
-            file, out, workflow.ImportSettings(format, options, given), progress
+            file, out, workflow.ImportSettings(format, options, given), progress, overwrite
         )
     screen.deliver(result)

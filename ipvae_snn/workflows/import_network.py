@@ -28,6 +28,7 @@ from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, number, paragraph, table
 from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.outputs import IMPORTED, check_outputs, outputs
 from ipvae_snn.workflows.run import run_float
 
 __all__ = [
@@ -160,15 +161,19 @@ def import_network(
     out: Path,
     settings: ImportSettings = DEFAULT,
     progress: Progress = ignore,
+    overwrite: bool = False,
 ) -> ImportResult:
     """Read a network or dictionary of another program and write it as a checkpoint to `out`.
 
-    No code of the file is executed. Raises FileFormatError for a file that cannot be read,
-    ConversionError for a network that an iP-VAE cannot express, DataError for images that are
-    missing or do not fit, ConfigError for facts that are missing or contradict the file.
+    overwrite: replace a file that is no imported checkpoint there. No code of the file is executed.
+    Raises OutputError for an `out` that cannot be written, FileFormatError for a file that cannot
+    be read, ConversionError for a network that an iP-VAE cannot express, DataError for images that
+    are missing or do not fit, ConfigError for facts that are missing or contradict the file.
     """
     if out.exists() and file.exists() and out.samefile(file):
         raise FileFormatError(f"{out}: is the file to import; write the checkpoint to another path")
+    data = None if settings.images is None else settings.images.data
+    check_outputs(outputs((out, IMPORTED)), (data,), overwrite)
     progress(f"reading {file}", 0, 0)
     loader = None if settings.images is None else _once(settings.images)
     source = Source(file, settings.options, loader)

@@ -13,6 +13,7 @@ from typing import Final
 
 from ipvae_snn.errors import FileFormatError, OutputError
 from ipvae_snn.ir import files
+from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.report.plots import format_of, is_picture, picture_paths
 from ipvae_snn.storage.outputs import Kind, Output, check_folder, check_outputs
 from ipvae_snn.storage.tensor_files import read_format
@@ -24,6 +25,7 @@ __all__ = [
     "CONVERSION",
     "ENERGY",
     "EVALUATION",
+    "IMPORTED",
     "MAPPING",
     "NETWORK",
     "PICTURE",
@@ -45,6 +47,13 @@ def _is_network(path: Path) -> bool:
     try:
         return read_format(path) == files.FORMAT
     except FileFormatError:
+        return False
+
+
+def _is_imported(path: Path) -> bool:
+    try:
+        return bool(load_float_network(path).imported)
+    except (FileFormatError, OSError):
         return False
 
 
@@ -74,6 +83,7 @@ def _json(command: str, *keys: str) -> Kind:
 
 
 NETWORK: Final = Kind("an integer network", _is_network)
+IMPORTED: Final = Kind("an imported checkpoint", _is_imported)
 RESULT: Final = Kind("a result of `ipvae-snn run`", partial(_has_arrays, TRACE_ARRAYS))
 PICTURE: Final = Kind("a picture of ipvae-snn", is_picture, image=True)
 CONVERSION: Final = _json("convert", "circuit", "pixels_left_out", "bounds", "certificate")

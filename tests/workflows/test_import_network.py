@@ -22,7 +22,7 @@ from foreign_files import (
     write_p_vae,
 )
 from ipvae_snn.config.settings import Config, ModelConfig
-from ipvae_snn.errors import ConfigError, ConversionError, DataError, FileFormatError
+from ipvae_snn.errors import ConfigError, ConversionError, DataError, FileFormatError, OutputError
 from ipvae_snn.metrics.quality import r2_per_image
 from ipvae_snn.models.checkpoint import load_checkpoint_config
 from ipvae_snn.training.warm_start import initial_parameters
@@ -182,6 +182,20 @@ def test_nothing_is_written_over_the_file(tmp_path: Path, photos: Path) -> None:
     with pytest.raises(FileFormatError, match="is the file to import; write the checkpoint to ano"):
         snn.import_network(file, tmp_path / "." / file.name, photos)
     assert file.read_bytes() == before
+
+
+def test_a_foreign_file_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    file, _ = arrays(tmp_path)
+    out = tmp_path / "notes.safetensors"
+    out.write_text("mine")
+    with pytest.raises(OutputError, match="overwrite"):
+        snn.import_network(file, out, image_shape=(SIDE, SIDE), input_kind="unit")
+    assert out.read_text() == "mine"
+    for overwrite in (True, False):  # the second replaces an imported checkpoint
+        snn.import_network(
+            file, out, blobs(), image_shape=(SIDE, SIDE), input_kind="unit", overwrite=overwrite
+        )
+        assert snn.load(out).imported["file"] == file.name
 
 
 def test_a_dictionary_of_zeros(tmp_path: Path, photos: Path) -> None:
