@@ -84,7 +84,7 @@ def uniforms(keys: Keys, n_neurons: int) -> Tensor:
     blocks = torch.arange((n_neurons + 1) // 2, dtype=torch.int32, device=keys.image.device)
     seed, image, step = (_bits(part).unsqueeze(1) for part in (keys.seed, keys.image, keys.step))
     words = torch.stack(threefry2x32((seed, image), (step, blocks.unsqueeze(0))), dim=-1)
-    return _upper(words.view(len(words), -1)[:, :n_neurons])
+    return _upper(words.flatten(1)[:, :n_neurons])
 
 
 def part_uniforms(keys: Keys, row: Tensor, neuron: Tensor, part: Tensor) -> Tensor:

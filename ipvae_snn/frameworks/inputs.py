@@ -1,5 +1,6 @@
 """Input of a layer at one step: an image, or one step of an encoder's spike train, as tensors."""
 
+import math
 from typing import Final
 
 import torch
@@ -22,7 +23,7 @@ def missing(package: str) -> str:
 
 def flat(input_: Tensor, n_pixels: int) -> Tensor:
     """Return `input_` (N, ...) as (N, M); DataError unless a row holds the network's M values."""
-    if input_.ndim < 2 or input_[0].numel() != n_pixels:
+    if input_.ndim < 2 or math.prod(input_.shape[1:]) != n_pixels:
         raise DataError(
             f"the network takes N images of {n_pixels} values at a step, as (N, {n_pixels}) or in "
             f"any shape of that size, not {tuple(input_.shape)}; give one step of a spike train "
@@ -42,7 +43,9 @@ def to_levels(code: InputCode, input_: Tensor) -> Tensor:
     if input_.dtype == torch.uint8:
         return input_
     levels = (input_.detach().double() / code.scale).round_().add_(code.zero_point)
-    inside = ((levels >= 0) & (levels <= 255)).sum().item() / max(1, levels.numel())
+    inside = 1.0 - ((levels < 0) | (levels > 255) | levels.isnan()).sum().item() / max(
+        1, levels.numel()
+    )
     if inside < 1.0 and not bool(levels.isfinite().all()):
         raise DataError("an input value is not finite; check the layers before the network")
     if 1.0 - inside > MAX_SATURATED:

@@ -129,11 +129,12 @@ def save_network(network: IntegerNetwork, path: Path) -> None:
         temporary.write_bytes(sorted_metadata(save(arrays, metadata=metadata)))
 
 
-def load_network(path: Path) -> IntegerNetwork:
+def load_network(path: str | Path) -> IntegerNetwork:
     """Read a network from `path`; executes no code from the file.
 
     Raises FileFormatError if it is missing, truncated, foreign, older, newer, or breaks a rule.
     """
+    path = Path(path)
     metadata = read_header(path, FORMAT, VERSION)
     if int(metadata["version"]) < VERSION:
         raise FileFormatError(

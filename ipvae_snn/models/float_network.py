@@ -119,8 +119,9 @@ class FloatNetwork:
         return replace(self, updates_per_step=1, leak=0.0)
 
 
-def load_float_network(path: Path) -> FloatNetwork:
+def load_float_network(path: str | Path) -> FloatNetwork:
     """Read the network of a checkpoint (`model.safetensors`); executes no code from the file."""
+    path = Path(path)
     metadata = read_header(path, FORMAT, VERSION)
     try:
         given = read_tensors(path)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,3 +130,16 @@ def test_images_that_do_not_fit_are_refused(images: object, message: str) -> Non
     assert isinstance(network, FloatNetwork)
     with pytest.raises(DataError, match=message):
         from_checkpoint(network, "integer", bits=8, circuit="one-layer", images=images)  # type: ignore[arg-type]  # faults
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("mode", ["integer", "float"])
+def test_an_empty_batch_gives_no_counts(
+    network: IntegerNetwork,
+    layer: type[IterativePoisson] | type[IterativePoissonCell],
+    mode: Any,
+) -> None:
+    for input_ in (torch.zeros(0, 12), torch.zeros(0, 12, dtype=torch.uint8)):
+        assert layer(network, mode)(input_)[0].shape == (0, 7)
+    with pytest.raises(DataError, match="the network takes N images of 12 values"):
+        layer(network, mode)(torch.zeros(0, 11))

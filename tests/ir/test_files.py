@@ -25,7 +25,7 @@ def test_round_trip(circuit: str, request: pytest.FixtureRequest, tmp_path: Path
     """Every tensor, scalar and text of either circuit comes back."""
     network: IntegerNetwork = request.getfixturevalue(circuit)
     save_network(network, tmp_path / "net.safetensors")
-    result = load_network(tmp_path / "net.safetensors")
+    result = load_network(str(tmp_path / "net.safetensors"))
     assert to_scalars(result) == to_scalars(network)
     assert result.provenance == network.provenance
     assert result.circuit == network.circuit
