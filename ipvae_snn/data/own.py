@@ -15,7 +15,7 @@ from ipvae_snn.data.levels import Values, scaled
 from ipvae_snn.data.own_pictures import from_files
 from ipvae_snn.data.own_request import PLAIN, OwnRequest
 from ipvae_snn.data.part import require_pixels
-from ipvae_snn.data.photographs import Source, cut_patches
+from ipvae_snn.data.photograph_source import Source
 from ipvae_snn.data.pictures import Frame
 from ipvae_snn.errors import DataError
 from ipvae_snn.storage.names import printable
@@ -124,6 +124,9 @@ def _one(image: Array) -> tuple[Frame, ...]:
 
 
 def _cut(sources: Sequence[Source], name: str, request: OwnRequest) -> ImageSet:
+    # Imported here: whitening needs SciPy, for which other images should not wait.
+    from ipvae_snn.data.photographs import cut_patches
+
     cut = cut_patches(sources, request.preparation, name, request.split, request.report)
     return cut.first(request.limit)
 

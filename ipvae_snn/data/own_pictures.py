@@ -14,7 +14,7 @@ from ipvae_snn.data.folder import Listing
 from ipvae_snn.data.levels import Scaled, Values, scaled
 from ipvae_snn.data.own_request import OwnRequest
 from ipvae_snn.data.part import require_pixels
-from ipvae_snn.data.photographs import Source, cut_patches
+from ipvae_snn.data.photograph_source import Source
 from ipvae_snn.data.pictures import Frame, read_frames
 from ipvae_snn.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from ipvae_snn.data.videos import read_video
@@ -143,6 +143,9 @@ def _patches(path: Path, files: Listing, request: OwnRequest) -> ImageSet:
             for file, label in zip(files.files, labels, strict=True)
         ]
     name = path.name or str(path)
+    # Imported here: whitening needs SciPy, for which other images should not wait.
+    from ipvae_snn.data.photographs import cut_patches
+
     cut = cut_patches(sources, request.preparation, name, request.split, request.report)
     return cut.first(request.limit)
 

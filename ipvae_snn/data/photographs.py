@@ -1,6 +1,6 @@
 """Patches of a user's own photographs: of any size and depth, whitened, whole ones held out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -10,6 +10,7 @@ from ipvae_snn.arrays import Float32, Int64
 from ipvae_snn.config.preparation import Constants, Preparation
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.levels import Values, scaled
+from ipvae_snn.data.photograph_source import Source
 from ipvae_snn.data.pictures import Frame
 from ipvae_snn.data.request import Report
 from ipvae_snn.data.whitening import (
@@ -31,14 +32,6 @@ HELD_OUT: Final = 5  # every fifth photograph is in the test split
 # Brightness of white before the logarithm of whitening, as of 8-bit photographs.
 _WHITE: Final = 255.0
 _STREAM: Final[dict[Split, int]] = {"train": 0, "test": 1}  # no split shares a random stream
-
-
-class Source(NamedTuple):
-    """One file of photographs, or one photograph of an array; `read` returns its pictures."""
-
-    name: str
-    read: Callable[[], Sequence[Frame]]
-    label: int | None = None
 
 
 class _Cut(NamedTuple):

@@ -11,12 +11,12 @@ from ipvae_snn.export.targets import Kind, Network, Target, Writer, load_target,
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.networks import is_checkpoint
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.storage.atomic import atomic_folder
 from ipvae_snn.storage.outputs import check_folder
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.images import is_checkpoint
 
 AGAINST: Final[Mapping[Kind, str]] = MappingProxyType(
     {"float": "float inference", "integer": "the reference, equal bit for bit"}

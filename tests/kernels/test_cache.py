@@ -84,7 +84,9 @@ def test_all_sources_of_compiled_code_are_in_its_name() -> None:
     for path in cache.KERNELS.glob("*.py"):
         for module in imported(path):
             package = ".".join(module.split(".")[:2])
-            assert package in named | {"ipvae_snn.errors", "ipvae_snn.arrays"}, (path, module)
+            # of the others nothing is compiled: classes, types, and the number of threads
+            others = {"ipvae_snn.errors", "ipvae_snn.arrays", "ipvae_snn.watcher"}
+            assert package in named | others, (path, module)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_progress_hears_every_iteration(tmp_path: Path) -> None:
     assert done.checkpoint.is_file()
     assert done.trained_on == "digits"
     assert list(done.as_json()) == ["model", "iterations", "seconds", "validation"]
-    assert done.document().blocks[1].plain == f"next: ipvae-snn convert {done.checkpoint}"
+    assert done.document().blocks[-1].plain == f"next: ipvae-snn convert {done.checkpoint}"
     missing = with_overrides(config, ["data.name=nowhere"])
     with pytest.raises(Exception, match="neither a data set nor an existing path"):
         train_network(missing, tmp_path / "other", None, Extras())
