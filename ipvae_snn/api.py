@@ -112,7 +112,7 @@ def train(
     config = SettingsChoice(
         preset=preset,
         overrides=overrides,
-        data=named or (GIVEN if patches else None),
+        data=named or GIVEN,
         own=own,
     ).resolve()
     seen, held_out = training_images(images, config, report=progress)

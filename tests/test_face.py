@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 import ipvae_snn as snn
 from ipvae_snn.errors import BackendError, ConversionError, DataError, FileFormatError
+from ipvae_snn.models.checkpoint import load_checkpoint_config
 
 FUNCTIONS = (
     *("compare", "convert", "energy", "evaluate", "export"),
@@ -129,6 +130,8 @@ def test_training_keeps_nothing_without_a_folder(
     kept = snn.train(images, settings=settings, out=tmp_path / "run")
     assert kept.checkpoint == tmp_path / "run" / "model.safetensors"
     np.testing.assert_array_equal(kept.network.phi, result.network.phi)
+    # the preset for images of a user's own, not that for patches of the packaged photographs
+    assert load_checkpoint_config(kept.checkpoint).train.beta == 16.0
 
 
 def test_export_writes_a_checked_folder(digits: snn.IntegerNetwork, tmp_path: Path) -> None:
