@@ -12,7 +12,7 @@ from ipvae_snn.data.arrays import npz_keys, read_npy, read_npz
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.folder import READABLE, Listing, listing
 from ipvae_snn.data.levels import Values, scaled
-from ipvae_snn.data.own_pictures import from_files
+from ipvae_snn.data.own_pictures import from_files, patches_of
 from ipvae_snn.data.own_request import PLAIN, OwnRequest
 from ipvae_snn.data.part import require_pixels
 from ipvae_snn.data.photograph_source import Source
@@ -84,7 +84,7 @@ def from_arrays(
             )
             for index, image in enumerate(stack)
         ]
-        return _cut(sources, name, request)
+        return patches_of(sources, name, request)
     chosen = request.part.rows(subject, len(stack))
     stack, known = stack[chosen], None if known is None else known[chosen]
     require_pixels(subject, len(stack), stack.shape[1:], each=_WORK[stack.dtype.kind == "u"])
@@ -116,19 +116,11 @@ def from_photographs(
         )
         for index, image in enumerate(images)
     ]
-    return _cut(sources, name, request)
+    return patches_of(sources, name, request)
 
 
 def _one(image: Array) -> tuple[Frame, ...]:
     return (Frame(image, None),)
-
-
-def _cut(sources: Sequence[Source], name: str, request: OwnRequest) -> ImageSet:
-    # Imported here: whitening needs SciPy, for which other images should not wait.
-    from ipvae_snn.data.photographs import cut_patches
-
-    cut = cut_patches(sources, request.preparation, name, request.split, request.report)
-    return cut.first(request.limit)
 
 
 def _read_npy(path: Path, request: OwnRequest) -> _Raw:

@@ -142,7 +142,11 @@ def _patches(path: Path, files: Listing, request: OwnRequest) -> ImageSet:
             Source(str(file), partial(_frames, file, VIDEO_FRAMES), label)
             for file, label in zip(files.files, labels, strict=True)
         ]
-    name = path.name or str(path)
+    return patches_of(sources, path.name or str(path), request)
+
+
+def patches_of(sources: Sequence[Source], name: str, request: OwnRequest) -> ImageSet:
+    """Return the patches of photographs that `request` asks for, as the set `name`."""
     # Imported here: whitening needs SciPy, for which other images should not wait.
     from ipvae_snn.data.photographs import cut_patches
 

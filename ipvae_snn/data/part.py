@@ -1,7 +1,6 @@
 """Part of a user's own images: split and limit, chosen before pixels are read and converted."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -39,9 +38,6 @@ class Part:
             return slice(self.limit)
         chosen = np.flatnonzero(held_out(subject, count) == (self.split == "test"))
         return chosen[: self.limit]
-
-
-WHOLE: Final = Part()
 
 
 def held_out(subject: str, count: int) -> Bool:

@@ -12,9 +12,13 @@ from ipvae_snn.errors import DataError
 # The container of each suffix is named to FFmpeg, which would otherwise guess it from the content;
 # some formats that it guesses open further files.
 _CONTAINERS: Final = {
-    ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".avi": "avi", ".mkv": "matroska",
+    ".mp4": "mov",
+    ".m4v": "mov",
+    ".mov": "mov",
+    ".avi": "avi",
+    ".mkv": "matroska",
     ".webm": "matroska",
-}  # fmt: skip
+}
 SUFFIXES: Final = frozenset(_CONTAINERS)
 
 

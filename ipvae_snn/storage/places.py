@@ -78,7 +78,7 @@ def file_target(path: Path) -> Path:
             raise OutputError(f"{path}: is {name}, which cannot hold this; give the name of a file")
     if _own(status) is not None:
         raise OutputError(f"{path}: is this command's own output; give the name of another file")
-    # Root may write to every file, but whoever took the permission away meant it.
+    # Root may write to every file, but the permission was taken away on purpose.
     if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
         mode = stat.S_IMODE(status.st_mode)
         raise OutputError(

@@ -66,10 +66,20 @@ def test_options_have_the_same_names_and_panels_everywhere(name: str) -> None:
         assert shown["out"].opts == ["--out", "-o"]
     assert not {"plot", "raster", "images", "energy"} & set(shown)
     panels = {key: one.rich_help_panel for key, one in shown.items()}
-    expected = {"data_root": "Images", "limit": "Images", "split": "Images", "data": "Images",
-                "steps": "Run", "profile": "Chip", "out": "Results", "plots": "Results",
-                "overwrite": "Results", "as_json": "Results", "quiet": "Results",
-                "verbose": "Results"}  # fmt: skip
+    expected = {
+        "data_root": "Images",
+        "limit": "Images",
+        "split": "Images",
+        "data": "Images",
+        "steps": "Run",
+        "profile": "Chip",
+        "out": "Results",
+        "plots": "Results",
+        "overwrite": "Results",
+        "as_json": "Results",
+        "quiet": "Results",
+        "verbose": "Results",
+    }
     assert {key: panels[key] for key in expected if key in panels} == {
         key: panel for key, panel in expected.items() if key in panels
     }
@@ -130,8 +140,15 @@ def test_old_names_are_read(network: IntegerNetwork, run: Run, tmp_path: Path) -
     code, _, error = run("convert", "digits", "--images", 3)
     assert code == 2
     assert "--limit" in error
-    code, _, error = run("bench", tmp_path / "net.safetensors", "--checkpoint", "digits",
-                         "--data", "digits", "--energy=loihi9")  # fmt: skip
+    code, _, error = run(
+        "bench",
+        tmp_path / "net.safetensors",
+        "--checkpoint",
+        "digits",
+        "--data",
+        "digits",
+        "--energy=loihi9",
+    )
     assert code == 1
     picture = tmp_path / "p.svg"
     assert run("map", tmp_path / "net.safetensors", "--plot", picture, "-q") == (0, "", "")

@@ -146,10 +146,17 @@ def tiff(values, bits: int, photometric: int = 1, sample: int = 1, width: int = 
     """Return a little-endian TIFF of one strip of rows of `width` pixels."""
     data = values.tobytes()
     entries = [
-        (256, 4, width), (257, 4, values.shape[0]), (258, 3, bits), (259, 3, 1),
-        (262, 3, photometric), (273, 4, 8), (277, 3, 1), (278, 4, values.shape[0]),
-        (279, 4, len(data)), (339, 3, sample),
-    ]  # fmt: skip
+        (256, 4, width),
+        (257, 4, values.shape[0]),
+        (258, 3, bits),
+        (259, 3, 1),
+        (262, 3, photometric),
+        (273, 4, 8),
+        (277, 3, 1),
+        (278, 4, values.shape[0]),
+        (279, 4, len(data)),
+        (339, 3, sample),
+    ]
     table = b"".join(
         tag.to_bytes(2, "little")
         + kind.to_bytes(2, "little")

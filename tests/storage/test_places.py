@@ -105,7 +105,7 @@ def test_a_folder_and_no_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_protected_file_is_not_replaced(tmp_path: Path) -> None:
-    """Root could; whoever took the permission away meant it."""
+    """Root could, but the permission was taken away on purpose."""
     kept = tmp_path / "kept"
     kept.write_text("ours")
     kept.chmod(0o400)

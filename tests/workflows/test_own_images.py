@@ -21,8 +21,11 @@ from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.train import OwnImages, SettingsChoice, train_network
 
 SMALL = (
-    "train.iterations=4", "model.n_latents=8", "train.steps=3", "train.batch_size=20",
-)  # fmt: skip
+    "train.iterations=4",
+    "model.n_latents=8",
+    "train.steps=3",
+    "train.batch_size=20",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -93,8 +96,11 @@ def test_plain_images_leave_no_record(tmp_path):
 
 def test_from_python(tmp_path):
     settings = {
-        "train.iterations": 4, "model.n_latents": 8, "train.steps": 3, "train.batch_size": 20
-    }  # fmt: skip
+        "train.iterations": 4,
+        "model.n_latents": 8,
+        "train.steps": 3,
+        "train.batch_size": 20,
+    }
     seen = []
     result = snn.train(
         [photograph(0), photograph(1, 90, 60), photograph(2)],

@@ -11,7 +11,7 @@ import pytest
 from ipvae_snn.export.onnx import onnx_runtime
 
 ROOT = Path(__file__).parents[3]
-# Runs a model, as whoever imports the back end does, and reports the variable.
+# Runs a model, as a user of the back end does, and reports the variable.
 PROGRAM = """
 import os
 from onnx import TensorProto, helper

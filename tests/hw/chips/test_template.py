@@ -61,10 +61,12 @@ def test_any_profile_of_energies_and_times_reads_back_equal(data: st.DataObject)
     sources = {f"s{i}": text for i, text in enumerate(data.draw(st.sets(TEXT, min_size=1)))}
     texts = list(sources.values())
     tables = [
-        {key: data.draw(figures(units[key], texts)) for key in data.draw(st.sets(
-            st.sampled_from(sorted(units)), max_size=4))}
+        {
+            key: data.draw(figures(units[key], texts))
+            for key in data.draw(st.sets(st.sampled_from(sorted(units)), max_size=4))
+        }
         for units in (ENERGY_UNITS, TIME_UNITS)
-    ]  # fmt: skip
+    ]
     name, title, caveat = (data.draw(TEXT) for _ in range(3))
     profile = ChipProfile(name, title, caveat, sources, {}, {}, *tables, {})
     assert parse_profile(toml_text(profile), "template") == profile

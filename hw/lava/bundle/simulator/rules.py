@@ -1,7 +1,7 @@
 """Rules of an integer network (docs/ir.md), checked on its plain arrays and scalars.
 
-A SHA-256 tells that files belong together, not that they are right: whoever alters one can alter
-both. An exported bundle contains a copy, so this module imports only modules of the bundle; the
+A SHA-256 tells that files belong together, not that they are right: who alters one can alter both.
+An exported bundle contains a copy, so this module imports only modules of the bundle; the
 toolkit holds the same rules in ipvae_snn/ir (parts.py, network.py).
 """
 
