@@ -1,39 +1,27 @@
 """Safe decoding of picture files to grey values with Pillow, with one-line errors."""
 
-import struct
+import os
 import warnings
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from ipvae_snn.arrays import Array, Float32
+from ipvae_snn.data import deep_colour, tiff
+from ipvae_snn.data.decoding import opened, stream_of
 from ipvae_snn.data.request import MAX_BYTES
-from ipvae_snn.errors import DataError
+from ipvae_snn.errors import DataError, DataWarning
 
 SUFFIXES: Final = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
     | {".pgm", ".ppm", ".pbm", ".pnm"}
 )
-# Named, since Pillow would otherwise try all formats it knows on any file, and starts Ghostscript
-# for PostScript. A JPEG of several pictures opens as MPO.
-FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 # In these the first picture is the photograph; others are previews or depth maps.
 _ONE_PICTURE: Final = frozenset({"JPEG", "MPO"})
-_DAMAGE: Final = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
-    OverflowError, ZeroDivisionError, RuntimeError, MemoryError, struct.error, zlib.error,
-    Image.DecompressionBombWarning, Image.DecompressionBombError,
-)  # fmt: skip
-_BITS_PER_SAMPLE: Final = 258  # TIFF tags
-_PHOTOMETRIC: Final = 262
-_ORIENTATION: Final = 274
-_WHITE_IS_ZERO: Final = 0
 _FULL_16: Final = 65535.0
 
 
@@ -42,12 +30,14 @@ class Frame:
     """One picture: grey values (H, W) as stored, and the value that is white.
 
     white: None where the format does not say (32-bit integers and floats). on_white: whether it
-    has transparent pixels, which are seen on a white ground.
+    has transparent pixels, which are seen on a white ground. reduced: whether lower bits are
+    left out.
     """
 
     values: Array
     white: float | None
     on_white: bool = False
+    reduced: bool = False
 
 
 def read_frames(path: Path) -> tuple[Frame, ...]:
@@ -58,7 +48,7 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
     """
     # A stream, not the path: Pillow 13 reads a turned TIFF's rows at a wrong width if it maps the
     # file.
-    with _stream(path) as stream, _opened(stream, str(path)) as image:
+    with stream_of(path, str(path)) as stream, opened(stream, str(path)) as image:
         count = 1 if image.format in _ONE_PICTURE else getattr(image, "n_frames", 1)
         needed = count * image.width * image.height
         if needed > MAX_BYTES:
@@ -66,7 +56,28 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
                 f"{path}: {count} pictures of {image.height}x{image.width} pixels need {needed} "
                 f"bytes; at most {MAX_BYTES}, give fewer or smaller ones"
             )
-        return tuple(_at(image, index, count, str(path)) for index in range(count))
+        shown = _pictures_of(image, count)
+        frames = tuple(_at(image, index, stream, _named(path, index, count)) for index in shown)
+    if any(frame.reduced for frame in frames):
+        warnings.warn(
+            f"{path}: 16-bit colour of which the upper 8 bits are read; save it as 16-bit grey or "
+            "plain RGB to keep all",
+            DataWarning,
+            stacklevel=2,
+        )
+    return frames
+
+
+def _pictures_of(image: Image.Image, count: int) -> Sequence[int]:
+    """Return the places of pictures that are no smaller copies or masks of others in the file."""
+    if image.format != "TIFF":
+        return range(count)
+    shown: list[int] = []
+    for index in range(count):
+        image.seek(index)
+        if not tiff.is_copy(tiff.tags_of(image)):
+            shown.append(index)
+    return shown or range(count)
 
 
 def read_grey(source: Path | IO[bytes], subject: str) -> Float32:
@@ -84,13 +95,30 @@ def read_picture(
     decode: Callable[[Image.Image, str], Float32],
 ) -> Float32:
     """Return decode(image, subject) of an opened image; DataError names `subject`."""
-    with _opened(source, subject) as image:
+    if isinstance(source, Path):
+        with stream_of(source, subject) as stream:
+            return read_picture(stream, subject, decode)
+    with opened(source, subject) as image:
         return decode(image, subject)
 
 
-def _at(image: Image.Image, index: int, count: int, name: str) -> Frame:
+def _named(path: Path, index: int, count: int) -> str:
+    return str(path) if count == 1 else f"{path}, picture {index + 1} of {count}"
+
+
+def _at(image: ImageFile.ImageFile, index: int, stream: IO[bytes], subject: str) -> Frame:
     image.seek(index)
-    return frame_of(image, name if count == 1 else f"{name}, picture {index + 1} of {count}")
+    if image.format == "TIFF":
+        tiff.check_samples(tiff.tags_of(image))
+        tiff.check_whole(tiff.tags_of(image), stream.seek(0, os.SEEK_END))
+    form = deep_colour.form_of(image)
+    if form is None:
+        return frame_of(image, subject)
+    if not form.readable:
+        return replace(frame_of(image, subject), reduced=True)
+    deep = deep_colour.deep_colours(image, form, stream)
+    values, on_white = deep_colour.luminance(deep)
+    return Frame(values, float(deep.white), on_white)
 
 
 def frame_of(image: Image.Image, subject: str) -> Frame:
@@ -102,32 +130,6 @@ def frame_of(image: Image.Image, subject: str) -> Frame:
             "colour"
         )
     return decode(image, subject)
-
-
-@contextmanager
-def _stream(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading; DataError if that fails."""
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); fix or remove it") from error
-    with stream:
-        yield stream
-
-
-@contextmanager
-def _opened(source: Path | IO[bytes], subject: str) -> Iterator[Image.Image]:
-    """Yield the opened image; every fault of the file within the block becomes a DataError."""
-    try:
-        with warnings.catch_warnings():
-            # Pillow's remarks on odd metadata say nothing about the pixels.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source, formats=FORMATS) as image:
-                yield image
-    except _DAMAGE as error:
-        detail = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{subject}: not a readable image ({detail}); fix or remove it") from error
 
 
 def _eight_bit(image: Image.Image, subject: str) -> Frame:
@@ -144,7 +146,7 @@ def _eight_bit(image: Image.Image, subject: str) -> Frame:
 def _upright(image: Image.Image) -> Image.Image:
     """Return the picture turned as the camera was held; of TIFF files Pillow does so itself."""
     image.load()
-    if image.format == "TIFF" and _ORIENTATION not in getattr(image, "tag_v2", {}):
+    if image.format == "TIFF" and tiff.ORIENTATION not in tiff.tags_of(image):
         return image
     return ImageOps.exif_transpose(image)
 
@@ -164,10 +166,10 @@ def _on_white(ink: Image.Image, subject: str) -> Array:
 
 def _deep(image: Image.Image, subject: str) -> Frame:
     """Decode 16-bit grey; of TIFF files, as many bits as the file states."""
-    tags = getattr(image, "tag_v2", {})
-    white = float((1 << tags.get(_BITS_PER_SAMPLE, (16,))[0]) - 1)
+    tags = tiff.tags_of(image)
+    white = float((1 << tags.get(tiff.BITS_PER_SAMPLE, (16,))[0]) - 1)
     values = np.asarray(_upright(image)).astype(np.uint16)
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+    if tags.get(tiff.PHOTOMETRIC) == tiff.WHITE_IS_ZERO:
         values = (int(white) - values.astype(np.int64)).astype(np.uint16)
     transparent = image.info.get("transparency")
     if transparent is not None and (values == transparent).any():
@@ -183,7 +185,7 @@ def _wide(image: Image.Image, subject: str) -> Frame:
 
 
 def _float(image: Image.Image, subject: str) -> Frame:
-    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+    if tiff.tags_of(image).get(tiff.PHOTOMETRIC) == tiff.WHITE_IS_ZERO:
         raise DataError(
             f"{subject}: floats of which the smallest is white (WhiteIsZero); save it so that the "
             "smallest is black"
