@@ -42,6 +42,8 @@ def training_images(
     size = settings.patches
     if isinstance(source, str) and is_named(source):
         _check_named(source, settings)
+    else:
+        _check_still(settings)
     chosen = Selection(
         "train", settings.limit or None, data_root, size or 16, True, settings.preparation, report
     )
@@ -65,6 +67,16 @@ def _check_named(name: str, settings: DataConfig) -> None:
         raise DataError(
             f"{name}: a named set, which is read and whitened in its own way; leave out --white "
             f"({settings.white:g}) and --whiten ({settings.whiten}), which are for your own images"
+        )
+
+
+def _check_still(settings: DataConfig) -> None:
+    """Raise DataError where patches, which are drawn from anywhere, are to be frames of a video."""
+    if settings.patches and settings.frames > 1:
+        raise DataError(
+            f"{settings.name}: patches of {settings.patches}x{settings.patches} (data.patches) as "
+            f"{settings.frames} frames of a moving input (data.frames): patches lie anywhere and "
+            "do not move; set data.frames=1, or leave out the patches"
         )
 
 

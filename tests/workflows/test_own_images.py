@@ -144,6 +144,17 @@ def test_named_sets_keep_their_treatment(own):
         training_images.load_training_data(config, None)
 
 
+@pytest.mark.parametrize("motion", ["video", "drift"])
+def test_patches_are_no_frames(motion):
+    overrides = ("data.frames=4", f"data.motion={motion}")
+    config = SettingsChoice(data="photos", overrides=overrides, own=OwnImages(patches=8)).resolve()
+    for source in ("photos", [photograph(0), photograph(1)]):
+        with pytest.raises(
+            DataError, match=r"^photos: patches of 8x8 \(data.patches\) as 4 frames"
+        ):
+            training_images.training_images(source, config)
+
+
 def test_large_whole_images_are_refused_at_once(tmp_path):
     for index in range(9):
         Image.new("L", (1280, 1000), 20 * index + 60).save(tmp_path / f"{index}.png")
