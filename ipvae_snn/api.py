@@ -16,9 +16,8 @@ from pathlib import Path
 
 from ipvae_snn.backends.registry import DEFAULT
 from ipvae_snn.config.settings import Value
-from ipvae_snn.data.given import GIVEN, ImageSource, image_set
+from ipvae_snn.data.given import GIVEN, ImageSource
 from ipvae_snn.errors import BackendError
-from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
@@ -42,7 +41,7 @@ from ipvae_snn.workflows.convert import CalibrationSettings, ConversionResult
 from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
 from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
 from ipvae_snn.workflows.export import Exported
-from ipvae_snn.workflows.images import load_for, selection_for
+from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.import_network import GivenImages, ImportResult, ImportSettings, Options
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
 from ipvae_snn.workflows.run import RunResult
@@ -219,14 +218,13 @@ def run(
     """
     loaded, request = load(network), RunRequest(steps, seed, trace=trace)
     if isinstance(loaded, IntegerNetwork):
-        shown = load_for(loaded, images, split, data_root, limit)
+        shown = ImageChoice(images, split, limit, data_root).encoded_for(loaded)
         return runs.run_integer(loaded, shown, request, backend or DEFAULT)
     if backend not in (None, runs.FLOAT):
         raise BackendError(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
         )
-    given = image_set(images, selection_for(loaded, split, data_root, limit))
-    check_images(loaded.image_shape, loaded.input_kind, given.pixels, given.kind, given.name)
+    given = ImageChoice(images, split, limit, data_root).loaded_for(loaded)
     return runs.run_float(loaded, given, request)
 
 
@@ -315,7 +313,7 @@ def verify(
     then. Raises BackendUnavailableError if a back end cannot run here.
     """
     loaded = load_integer(network, "verify")
-    shown = load_for(loaded, images, split, data_root, limit)
+    shown = ImageChoice(images, split, limit, data_root, report=progress).encoded_for(loaded)
     request = RunRequest(steps, seed, trace=True)
     return verifications.verify(loaded, shown, request, backends, progress)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ipvae_snn.progress import Begin, Progress
+from ipvae_snn.progress import Begin, Progress, ignore_part
 
 
 def _ignore(done: int, total: int) -> None:
@@ -28,6 +28,7 @@ class Watcher:
     trace and an int `images_done`; None keeps nothing. timeout_s: seconds after which a run is
     stopped. stall_s: seconds without progress after which it is stopped, 0 for never. None leaves
     either to the back end. threads: of compiled code and ONNX Runtime, None for their default.
+    note: receives a line on what was read, such as the number and size of a user's pictures.
     """
 
     progress: Callable[[int, int], None] = _ignore
@@ -35,6 +36,7 @@ class Watcher:
     timeout_s: float | None = None
     stall_s: float | None = None
     threads: int | None = None
+    note: Begin = ignore_part
 
 
 _WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("watcher", default=None)

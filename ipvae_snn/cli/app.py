@@ -32,7 +32,7 @@ from ipvae_snn.cli import (
 )
 from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.process import Root, prepare
-from ipvae_snn.errors import TRACE, DataWarning, IpvaeError, one_line
+from ipvae_snn.errors import TRACE, DataWarning, IpvaeError, one_line, printable
 from ipvae_snn.storage.memory import allocation_failure
 
 EXIT_ERROR = 1
@@ -135,7 +135,7 @@ def _show_warning(
         otherwise(message, category, *place)
     elif str(message) not in shown:
         shown.add(str(message))
-        typer.echo(f"ipvae-snn: warning: {message}", err=True)
+        typer.echo(f"ipvae-snn: warning: {printable(str(message))}", err=True)
 
 
 def _fail(message: str) -> None:

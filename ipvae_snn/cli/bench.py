@@ -23,6 +23,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    WhiteOption,
     listed,
     network_path,
 )
@@ -54,6 +55,7 @@ def bench(
     threads: ThreadsOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -65,7 +67,7 @@ def bench(
     with screen.working(Limits(threads=threads)) as progress:
         from ipvae_snn.workflows import back_ends as workflow
 
-        images = workflow.ImageChoice(data, split, limit, data_root)
+        images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
         contest = workflow.Contest(tuple(listed(backends)), profile)
         file = workflow.OutputFile(out, overwrite)

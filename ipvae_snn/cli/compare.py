@@ -23,6 +23,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    WhiteOption,
     network_path,
 )
 from ipvae_snn.cli.terminal import Screen
@@ -61,6 +62,7 @@ def compare(
     threads: ThreadsOption = 2,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     plots: PlotsOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
@@ -74,7 +76,7 @@ def compare(
         from ipvae_snn.workflows import compare as workflow
 
         settings = workflow.ComparisonSettings(
-            split, limit, steps, seeds, seed, attribution, threads or 1, data_root
+            split, limit, steps, seeds, seed, attribution, threads or 1, data_root, white
         )
         result = workflow.compare(
             checkpoint,

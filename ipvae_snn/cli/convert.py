@@ -22,6 +22,7 @@ from ipvae_snn.cli.options import (
     SplitOption,
     ThreadsOption,
     VerboseOption,
+    WhiteOption,
     output_path,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
@@ -87,6 +88,7 @@ def convert(
     threads: ThreadsOption = None,
     split: SplitOption = "train",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -119,7 +121,9 @@ def convert(
         settings = workflow.settings_of(
             weight_bits, feedforward_bits, lateral_bits, fraction_bits, circuit, sparsity
         )
-        calibration = workflow.CalibrationSettings(calibrate, limit, steps, seed, split, data_root)
+        calibration = workflow.CalibrationSettings(
+            calibrate, limit, steps, seed, split, data_root, white
+        )
         result = workflow.convert(
             checkpoint,
             settings,

@@ -23,6 +23,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    WhiteOption,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
 
@@ -49,6 +50,7 @@ def energy(
     threads: ThreadsOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     plots: PlotsOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
@@ -62,7 +64,7 @@ def energy(
         from ipvae_snn.workflows import energy as workflow
 
         settings = workflow.EnergySettings(
-            tuple(profile or ()), split, limit, steps, seed, data_root
+            tuple(profile or ()), split, limit, steps, seed, data_root, white
         )
         result = workflow.energy(
             network,

@@ -21,6 +21,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    WhiteOption,
 )
 from ipvae_snn.cli.terminal import Screen
 
@@ -62,6 +63,7 @@ def evaluate(
     ] = False,
     threads: ThreadsOption = None,
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     plots: PlotsOption = None,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
@@ -75,7 +77,7 @@ def evaluate(
         from ipvae_snn.workflows import evaluate as workflow
 
         settings = workflow.EvaluationSettings(
-            split, limit, steps, seed, readout_train, generalise, threads or 1, data_root
+            split, limit, steps, seed, readout_train, generalise, threads or 1, data_root, white
         )
         result = workflow.evaluate(
             checkpoint,

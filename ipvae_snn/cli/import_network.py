@@ -18,6 +18,7 @@ from ipvae_snn.cli.options import (
     QuietOption,
     SplitOption,
     VerboseOption,
+    WhiteOption,
     output_path,
 )
 from ipvae_snn.cli.terminal import Screen
@@ -94,6 +95,7 @@ def import_network(
     ] = 500,
     split: SplitOption = "train",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -113,7 +115,7 @@ def import_network(
             penalty,
             positive,
         )
-        given = None if data is None else workflow.GivenImages(data, limit, split, data_root)
+        given = None if data is None else workflow.GivenImages(data, limit, split, data_root, white)
         result = workflow.import_network(
             file, out, workflow.ImportSettings(format, options, given), progress, overwrite
         )

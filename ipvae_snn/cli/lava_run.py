@@ -25,6 +25,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     TimeoutOption,
     VerboseOption,
+    WhiteOption,
     output_path,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
@@ -78,6 +79,7 @@ def lava_run(
     stall: StallOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     plots: PlotsOption = None,
     raster: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
     out: Annotated[
@@ -104,7 +106,7 @@ def lava_run(
     with screen.working(Limits(out, timeout, stall)) as progress:
         from ipvae_snn.workflows import lava as workflow
 
-        images = workflow.ImageChoice(data, split, limit, data_root)
+        images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
         sources = workflow.BOTH if source is SourceChoice.BOTH else (source.value,)
         picture = plots / workflow.RASTER if plots else raster

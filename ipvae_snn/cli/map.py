@@ -27,6 +27,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    WhiteOption,
     output_path,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
@@ -82,6 +83,7 @@ def map_network(
     threads: ThreadsOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     plots: PlotsOption = None,
     plot: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
     out: Annotated[
@@ -105,7 +107,7 @@ def map_network(
         from ipvae_snn.workflows import mapping as workflow
 
         chip = workflow.ChipSettings(profile, input_as.value, chips)
-        events = workflow.EventSettings(rates, data, split, limit, steps, seed, data_root)
+        events = workflow.EventSettings(rates, data, split, limit, steps, seed, data_root, white)
         picture = plots / workflow.PLACEMENT if plots else plot
         result = workflow.map_network(
             network,

@@ -81,6 +81,15 @@ SplitOption = Annotated[
     ),
 ]
 LimitOption = Annotated[int, typer.Option(min=1, help="Number of images.", rich_help_panel=IMAGES)]
+WhiteOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="VALUE",
+        help="Stored value that is white in your own images, 0: that of their number type. "
+        "Default: as the network was trained.",
+        rich_help_panel=IMAGES,
+    ),
+]
 DataRootOption = Annotated[
     Path | None,
     typer.Option(

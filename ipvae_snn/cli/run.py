@@ -26,6 +26,7 @@ from ipvae_snn.cli.options import (
     ThreadsOption,
     TimeoutOption,
     VerboseOption,
+    WhiteOption,
     output_path,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
@@ -77,6 +78,7 @@ def run(
     stall: StallOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -105,7 +107,7 @@ def run(
     with screen.working(Limits(out, timeout, stall, threads)) as progress:
         from ipvae_snn.workflows import run as workflow
 
-        images = workflow.ImageChoice(data, split, limit, data_root)
+        images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed, first_image, trace)
         options = workflow.RunOptions(backend, out, on_overflow is OnOverflow.ERROR, overwrite)
         result = workflow.run_file(network, images, request, options, progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import typer
 
-from ipvae_snn.errors import IpvaeError
+from ipvae_snn.errors import IpvaeError, printable
 from ipvae_snn.watcher import Watcher, partial_path, watched
 
 if TYPE_CHECKING:
@@ -68,12 +68,27 @@ class Screen:
 
         screen = console(quiet=True, silent=self.quiet)
         try:
-            with progress_bar(screen, self.verbose) as display, watched(_watcher(limits)):
+            with progress_bar(screen, self.verbose) as display, watched(self._watcher(limits)):
                 yield display
         except IpvaeError:
             if self.verbose:
                 traceback.print_exc()
             raise
+
+    def note(self, text: str) -> None:
+        """Print a line on what was read, on stderr; --quiet and --json leave it out."""
+        if not (self.quiet or self.as_json):
+            notice(text)
+
+    def _watcher(self, limits: Limits) -> Watcher:
+        keep = None if limits.out is None else partial_path(limits.out)
+        return Watcher(
+            keep=keep,
+            timeout_s=limits.timeout,
+            stall_s=limits.stall,
+            threads=limits.threads,
+            note=self.note,
+        )
 
     def deliver(self, result: Result) -> None:
         """Print a result, and on stderr a line for each picture that failed."""
@@ -94,11 +109,4 @@ class Screen:
 
 def notice(text: str) -> None:
     """Print a line that is no result."""
-    typer.echo(f"ipvae-snn: {text}", err=True)
-
-
-def _watcher(limits: Limits) -> Watcher:
-    keep = None if limits.out is None else partial_path(limits.out)
-    return Watcher(
-        keep=keep, timeout_s=limits.timeout, stall_s=limits.stall, threads=limits.threads
-    )
+    typer.echo(f"ipvae-snn: {printable(text)}", err=True)

@@ -20,7 +20,7 @@ from ipvae_snn.cli.options import (
     network_path,
     output_path,
 )
-from ipvae_snn.cli.terminal import Screen, notice
+from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
     "train --data digits --out runs/digits",
@@ -163,6 +163,8 @@ def train(
             workflow.OwnImages(patches, whiten, white),
         )
         extras = workflow.Extras(resume, start_from, tensorboard)
-        done = workflow.train_network(choice.resolve(), out, data_root, extras, progress, notice)
+        done = workflow.train_network(
+            choice.resolve(), out, data_root, extras, progress, screen.note
+        )
     if done.leads:
         screen.deliver(done)

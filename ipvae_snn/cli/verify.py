@@ -16,6 +16,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    WhiteOption,
     listed,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
@@ -36,6 +37,7 @@ def verify(
     threads: ThreadsOption = None,
     split: SplitOption = "test",
     data_root: DataRootOption = None,
+    white: WhiteOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -45,7 +47,7 @@ def verify(
     with screen.working(Limits(threads=threads)) as progress:
         from ipvae_snn.workflows import verify as workflow
 
-        images = workflow.ImageChoice(data, split, limit, data_root)
+        images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
         result = workflow.verify_file(network, images, request, listed(backends), progress)
     screen.deliver(result)

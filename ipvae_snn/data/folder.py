@@ -29,14 +29,19 @@ def listing(folder: Path) -> Listing:
 
     Where all of them lie in sub-folders, each sub-folder (with those in it) is a class, numbered in
     the order of the names. A file labels.csv of lines "file name,label" gives labels instead.
-    Hidden files are left out; other files that are no pictures are named in the remarks. Raises
-    DataError if there is no picture, if some lie beside sub-folders with more, or for a label file
-    that does not fit.
+    Hidden files are left out, and links to folders around this one; other files that are no
+    pictures are named in the remarks. Raises DataError if there is no picture, if some lie beside
+    sub-folders with more, if a folder or a picture's link leads nowhere or cannot be read, or for a
+    label file that does not fit.
     """
-    visible = [path for path in sorted(folder.iterdir()) if not _is_hidden(path.name)]
-    here = [path for path in visible if path.is_file()]
+    visible = [path for path in _inside(folder) if not _is_hidden(path.name)]
+    here = [path for path in visible if not path.is_dir()]
     files = [path for path in here if _is_readable(path)]
-    inside = {path.name: _all_below(path) for path in visible if path.is_dir()}
+    inside = {
+        path.name: _all_below(path)
+        for path in visible
+        if path.is_dir() and not folder.resolve().is_relative_to(path.resolve())
+    }
     below = {name: [p for p in paths if _is_readable(p)] for name, paths in inside.items()}
     classes = {name: paths for name, paths in below.items() if paths}
     if files and classes:
@@ -47,6 +52,7 @@ def listing(folder: Path) -> Listing:
     files = files or [path for paths in classes.values() for path in paths]
     if not files:
         raise DataError(f"{folder}: holds no image file ({', '.join(sorted(READABLE))})")
+    _check_files(files)
     everything = [*here, *(path for paths in inside.values() for path in paths)]
     labels: tuple[int, ...] | None
     table = folder / LABELS_FILE
@@ -71,10 +77,40 @@ def _is_readable(path: Path) -> bool:
     return path.suffix.lower() in READABLE
 
 
+def _inside(folder: Path) -> list[Path]:
+    """Return what lies in `folder`, in order; DataError if it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(
+        f"{error.filename}: cannot be read ({error.strerror}); allow it, or remove the folder"
+    )
+
+
+def _check_files(paths: Sequence[Path]) -> None:
+    """Raise DataError for a picture that is no file; reading a pipe would wait for ever."""
+    for path in paths:
+        if not path.is_file():
+            raise DataError(
+                f"{path}: no file, but a link that leads nowhere, a pipe or a device; remove it"
+            )
+
+
 def _all_below(folder: Path) -> list[Path]:
-    """Return all visible files under `folder` in order; links to folders are not followed."""
+    """Return all visible files under `folder` in order; links to folders are not followed.
+
+    Raises DataError for a folder that cannot be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise _unreadable(error) from error
+
     result: list[Path] = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         result.extend(Path(place, name) for name in sorted(names) if not _is_hidden(name))
     return result

@@ -83,7 +83,7 @@ def scaled(values: Values, white: float = 0.0) -> Scaled:
     if full is None:
         raise DataError(
             f"{name}: pixels of type {rows.dtype} from {low:g} to {high:g}, and no value is known "
-            f"to be white; train with --white {_likely_white(high):g} (data.white), or {FORMS}"
+            f"to be white; give --white {_likely_white(high):g} (data.white), or {FORMS}"
         )
     _check_within(values, full)
     if full > 1:
@@ -155,7 +155,7 @@ def _check_within(values: Values, white: float) -> None:
         row = values.rows[index]
         raise DataError(
             f"{values.name(index)}: pixels from {float(row.min()):g} to {float(row.max()):g}, "
-            f"outside 0 (black) to {white:g} (white); train with another --white "
+            f"outside 0 (black) to {white:g} (white); give another --white "
             "(data.white), or correct them"
         )
 
@@ -167,13 +167,13 @@ def _check_used(values: Values, high: float, full: float) -> None:
     if 0 < high <= _OTHER_SCALE.get(full, full / 8):
         raise DataError(
             f"{where}: the largest value of all is {high:g}, nearly black where {full:g} is white; "
-            f"divide by {likely:g} and save floats in [0, 1], or train with --white {likely:g} "
+            f"divide by {likely:g} and save floats in [0, 1], or give --white {likely:g} "
             f"(data.white; {full:g} if they are that dark)"
         )
     if full > _EIGHT_BITS and 0 < high < USUALLY_USED * full:
         warnings.warn(
             f"{where}: the largest value of all is {high:g}, and {full:g} is taken as white; "
-            f"train with --white {likely:g} (data.white) if they have fewer bits",
+            f"give --white {likely:g} (data.white) if they have fewer bits",
             DataWarning,
             stacklevel=2,
         )

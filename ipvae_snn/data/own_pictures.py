@@ -77,7 +77,7 @@ def _read_all(
     labels: list[int] = []
     most = request.part.most
     for index, file in enumerate(files.files):
-        request.report(f"reading {file.name}", index, len(files.files))
+        request.report(f"reading pictures, {file.name}", index, len(files.files))
         held = _frames(file)
         frames += held
         names += [str(file)] * len(held)

@@ -95,7 +95,7 @@ def _cut(sources: Sequence[Source], preparation: Preparation, split: Split, repo
     sizes: set[tuple[int, ...]] = set()
     reduced = 1
     for index, source in enumerate(sources):
-        report(f"reading {source.name}", index, len(sources))
+        report(f"reading photographs, {source.name}", index, len(sources))
         frames = source.read()
         share = -(-wanted // (len(sources) * len(frames)))
         for place, frame in enumerate(frames):

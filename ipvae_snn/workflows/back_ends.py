@@ -27,7 +27,7 @@ from ipvae_snn.report.json_files import write_json
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
-from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.images import Images, described
 from ipvae_snn.workflows.outputs import BENCH, check_outputs, outputs, save_or_spare
 
 __all__ = [
@@ -112,8 +112,8 @@ def bench_files(
     networks = Networks(load_float_network(checkpoint), load_network(network))
     wanted = networks.integer.provenance.get("checkpoint_sha256", "")
     check_pair(networks.floats.source, wanted, str(checkpoint), str(network))
-    progress(f"images of {choice.data}", 0, 0)
-    images = choice.encoded_for(networks.integer)
+    progress(described(choice.data), 0, 0)
+    images = replace(choice, report=progress).encoded_for(networks.integer)
     result = compare_backends(networks, images, request, contest, progress).comparison
     if out.path is not None:
         save_or_spare(out.path, lambda path: write_json(path, result.as_json()))

@@ -22,7 +22,8 @@ from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import described, load_for
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.outputs import (
     COMPARISON,
     check_outputs,
@@ -43,6 +44,7 @@ class ComparisonSettings:
 
     seeds: their number, counted from `seed`. attribution: also replace each tensor of the float
     network by the integer one's, one at a time. threads: CPU threads; they change no figure.
+    white: of the user's own images, as in `ImageChoice`.
     """
 
     split: str = "test"
@@ -53,6 +55,7 @@ class ComparisonSettings:
     attribution: bool = True
     threads: int = 2
     data_root: Path | None = None
+    white: float | None = None
 
 
 DEFAULT: Final = ComparisonSettings()
@@ -92,7 +95,10 @@ def compare(
     wanted = integer.provenance.get("checkpoint_sha256", "")
     check_pair(floats.source, wanted, named(source), named(integer_source))
     progress(described(data), 0, 0)
-    images = load_for(integer, data, settings.split, settings.data_root, settings.limit)
+    choice = ImageChoice(
+        data, settings.split, settings.limit, settings.data_root, settings.white, progress
+    )
+    images = choice.encoded_for(integer)
     pair = Pair(floats, integer, images.floats.pixels, images.pixels)
     start = time.perf_counter()
     fidelity, causes = compare_pair(pair, floats.kl, settings, progress)

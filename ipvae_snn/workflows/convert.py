@@ -1,7 +1,7 @@
 """Convert a float network to an integer network: calibrate, round, write."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +12,8 @@ from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.conversion.figures import ConversionReport
 from ipvae_snn.data import ImageSet
-from ipvae_snn.data.given import ImageSource, image_set
+from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConversionError
-from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import Circuit, IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
@@ -24,7 +23,8 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.images import described, selection_for
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs, save_or_spare
 
 
@@ -32,7 +32,8 @@ from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outp
 class CalibrationSettings:
     """Images and steps of calibration.
 
-    data: None for the set that the network was trained on.
+    data: None for the set that the network was trained on. white: of the user's own images, as in
+    `ImageChoice`.
     """
 
     data: ImageSource | None = None
@@ -41,6 +42,7 @@ class CalibrationSettings:
     seed: int = 0
     split: str = "train"
     data_root: Path | None = None
+    white: float | None = None
 
 
 DEFAULT: Final = ConversionSettings()
@@ -129,9 +131,15 @@ def convert(
     if data is None:
         data = training_data(network.trained_on, network.data_paths)
     progress(described(data), 0, 0)
-    chosen = selection_for(network, calibration.split, calibration.data_root, calibration.images)
-    images = image_set(data, replace(chosen, report=progress))
-    check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
+    choice = ImageChoice(
+        data,
+        calibration.split,
+        calibration.images,
+        calibration.data_root,
+        calibration.white,
+        progress,
+    )
+    images = choice.loaded_for(network)
     integer, report = convert_network(
         network,
         images,

@@ -37,7 +37,8 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
 from ipvae_snn.watcher import current_watcher, parts
-from ipvae_snn.workflows.images import Images, described, load_for
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import Images, described
 from ipvae_snn.workflows.outputs import (
     ENERGY,
     check_outputs,
@@ -57,6 +58,7 @@ class EnergySettings:
     """Images, steps and profiles of an energy estimate.
 
     profiles: names or .toml files; by default all packaged profiles with energies.
+    white: of the user's own images, as in `ImageChoice`.
     """
 
     profiles: tuple[str, ...] = ()
@@ -65,6 +67,7 @@ class EnergySettings:
     steps: int = 64
     seed: int = 0
     data_root: Path | None = None
+    white: float | None = None
 
 
 DEFAULT: Final = EnergySettings()
@@ -102,7 +105,10 @@ def energy(
             f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
     progress(described(data), 0, 0)
-    images = load_for(network, data, settings.split, settings.data_root, settings.limit)
+    choice = ImageChoice(
+        data, settings.split, settings.limit, settings.data_root, settings.white, progress
+    )
+    images = choice.encoded_for(network)
     with parts(progress) as begin:
         begin(f"compiled: {len(images.pixels)} images, {settings.steps} steps")
         result = report(network, images, settings.steps, settings.seed, profiles, begin)

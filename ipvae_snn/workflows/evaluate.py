@@ -23,7 +23,8 @@ from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save_all
-from ipvae_snn.workflows.images import described, selection_for
+from ipvae_snn.workflows.image_choice import ImageChoice, noted
+from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.outputs import (
     EVALUATION,
     check_outputs,
@@ -43,7 +44,7 @@ class EvaluationSettings:
 
     readout_train: training images for the linear read-out of labels, 0 for none. generalise: also
     evaluate rotated images and the other 28x28 sets that are available. threads: CPU threads; they
-    change no figure.
+    change no figure. white: of the user's own images, as in `ImageChoice`.
     """
 
     split: str = "test"
@@ -54,6 +55,7 @@ class EvaluationSettings:
     generalise: bool = False
     threads: int = 1
     data_root: Path | None = None
+    white: float | None = None
 
 
 DEFAULT: Final = EvaluationSettings()
@@ -122,10 +124,13 @@ def plan_of(
 
     Raises DataError for images that are missing or do not fit the network.
     """
-    chosen = selection_for(network, settings.split, settings.data_root, settings.limit)
-    chosen = replace(chosen, report=progress)
+    choice = ImageChoice(
+        data, settings.split, settings.limit, settings.data_root, settings.white, progress
+    )
+    chosen = choice.selection_for(network)
     images = _load(data, chosen)
     check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
+    noted(images)
     others = None
     if settings.generalise:
 
@@ -161,7 +166,7 @@ def _training_images(
         training = _load(data, replace(chosen, split="train", limit=settings.readout_train))
     except DataError as error:
         return str(error)
-    return unfit_reason(training.labels, images.labels) or training
+    return unfit_reason(training.labels, images.labels) or noted(training)
 
 
 def carry_out(

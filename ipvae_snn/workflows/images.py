@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -10,7 +9,7 @@ from ipvae_snn.arrays import UInt8
 from ipvae_snn.choices import suggestion
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data import ImageSet, Split
-from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
@@ -23,10 +22,8 @@ __all__ = [
     "described",
     "encoded",
     "is_checkpoint",
-    "load_for",
     "network_path",
     "preparation_of",
-    "selection_for",
 ]
 
 SPLITS: Final = ("train", "test")
@@ -71,27 +68,6 @@ def preparation_of(network: Network) -> Preparation | None:
         return network.preparation
     text = network.provenance.get(PREPARATION)
     return None if text is None else Preparation.from_text(text, "integer network")
-
-
-def selection_for(
-    network: Network, split: str, data_root: Path | None, limit: int | None
-) -> Selection:
-    """Return the selection of images that are treated as the network's training images were."""
-    owner = network if isinstance(network, FloatNetwork) else network.input
-    side, prepared = owner.image_shape[0], preparation_of(network)
-    return Selection(as_split(split), limit, data_root, side, preparation=prepared)
-
-
-def load_for(
-    network: IntegerNetwork,
-    data: ImageSource,
-    split: str,
-    data_root: Path | None,
-    limit: int | None,
-) -> Images:
-    """Load images and encode them as `network` takes them; DataError where they do not fit."""
-    chosen = selection_for(network, split, data_root, limit)
-    return encoded(network, image_set(data, chosen))
 
 
 def encoded(network: IntegerNetwork, images: ImageSet) -> Images:

@@ -14,7 +14,7 @@ from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConf
 from ipvae_snn.config.toml import from_toml, to_toml
 from ipvae_snn.data import registry
 from ipvae_snn.data.base import ImageSet
-from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.importers import facts, formats
 from ipvae_snn.importers.draft import Draft, ImageLoader, Options, Source
@@ -27,7 +27,7 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, number, paragraph, table
-from ipvae_snn.workflows.images import as_split
+from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.outputs import IMPORTED, check_outputs, outputs
 from ipvae_snn.workflows.run import run_float
 
@@ -49,18 +49,23 @@ _SHAPE: Final = re.compile(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})")
 
 @dataclass(frozen=True)
 class GivenImages:
-    """Images like those that a network was made for, and at most how many of them are used."""
+    """Images like those that a network was made for, and at most how many of them are used.
+
+    white: of the user's own images, as in `ImageChoice`.
+    """
 
     data: ImageSource
     limit: int = 500
     split: str = "train"
     data_root: Path | None = None
+    white: float | None = None
 
-    def load(self, n_pixels: int) -> ImageSet:
+    def load(self, n_pixels: int, progress: Progress = ignore) -> ImageSet:
         """Return the images; sets of patches are cut in the size of n_pixels pixels."""
-        side = math.isqrt(n_pixels)
-        chosen = Selection(as_split(self.split), self.limit, self.data_root, side)
-        return image_set(self.data, chosen)
+        choice = ImageChoice(
+            self.data, self.split, self.limit, self.data_root, self.white, progress
+        )
+        return choice.read(math.isqrt(n_pixels))
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ def import_network(
     data = None if settings.images is None else settings.images.data
     check_outputs(outputs((out, IMPORTED)), (data,), overwrite)
     progress(f"reading {file}", 0, 0)
-    loader = None if settings.images is None else _once(settings.images)
+    loader = None if settings.images is None else _once(settings.images, progress)
     source = Source(file, settings.options, loader)
     name, draft = formats.read(source, settings.format)
     imported = {
@@ -204,13 +209,13 @@ def import_network(
     return replace(result, r2=shown.quality.mean, lasso_r2=lasso)
 
 
-def _once(given: GivenImages) -> ImageLoader:
+def _once(given: GivenImages, progress: Progress) -> ImageLoader:
     """Return a loader that reads the images at its first call only."""
     loaded: dict[int, ImageSet] = {}
 
     def load(n_pixels: int) -> ImageSet:
         if n_pixels not in loaded:
-            loaded[n_pixels] = given.load(n_pixels)
+            loaded[n_pixels] = given.load(n_pixels, progress)
         return loaded[n_pixels]
 
     return load

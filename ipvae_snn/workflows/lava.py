@@ -28,7 +28,7 @@ from ipvae_snn.report.rasters import potentials_size, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice
-from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.images import Images, described
 from ipvae_snn.workflows.outputs import (
     PICTURE,
     RESULT,
@@ -143,7 +143,8 @@ def simulate_file(
     neurons = neurons_of(lava.monitor, network.n_neurons)
     if lava.raster is not None and not neurons:
         neurons = tuple(range(network.n_neurons))
-    images = choice.encoded_for(network)
+    progress(described(choice.data), 0, 0)
+    images = replace(choice, report=progress).encoded_for(network)
     runs = _runs(network, images, request, lava, neurons, progress)
     done = LavaRuns(network, len(images.pixels), request.steps, runs)
     if lava.out is not None:

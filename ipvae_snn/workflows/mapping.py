@@ -25,7 +25,8 @@ from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.plots import save
 from ipvae_snn.storage.names import printable
-from ipvae_snn.workflows.images import Images, described, load_for
+from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.images import Images, described
 from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs, save_or_spare
 
 PLACEMENT: Final = "placement.png"  # in a folder of pictures
@@ -48,7 +49,8 @@ class ChipSettings:
 class EventSettings:
     """Source of event counts: a result of `ipvae-snn run` (rates), or a run of images (data).
 
-    With neither, every neuron is assumed to send one event per step.
+    With neither, every neuron is assumed to send one event per step. white: of the user's own
+    images, as in `ImageChoice`.
     """
 
     rates: Path | None = None
@@ -58,6 +60,7 @@ class EventSettings:
     steps: int = 64
     seed: int = 0
     data_root: Path | None = None
+    white: float | None = None
 
 
 CHIP: Final = ChipSettings()
@@ -145,9 +148,15 @@ def events_of(
     """Return the events of the settings: counted in images or in a result, or assumed."""
     if settings.data is not None:
         progress(described(settings.data), 0, 0)
-        images = load_for(
-            network, settings.data, settings.split, settings.data_root, settings.limit
+        choice = ImageChoice(
+            settings.data,
+            settings.split,
+            settings.limit,
+            settings.data_root,
+            settings.white,
+            progress,
         )
+        images = choice.encoded_for(network)
         return count_events(network, images, settings.steps, settings.seed, progress)
     if settings.rates is not None:
         return counting.from_trace(network, settings.rates)

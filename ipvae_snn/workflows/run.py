@@ -20,7 +20,7 @@ from ipvae_snn.progress import Begin, Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice
-from ipvae_snn.workflows.images import Images, is_checkpoint
+from ipvae_snn.workflows.images import Images, described, is_checkpoint
 from ipvae_snn.workflows.outputs import (
     RESULT,
     check_outputs,
@@ -154,6 +154,7 @@ def run_file(
     if options.forbid_saturation:
         _require_counted(FLOAT if floating else options.backend)
     run = _run_float_file if floating else _run_integer_file
+    choice = replace(choice, report=progress)
     with parts(progress) as begin:
         result = run(path, choice, request, options.backend, begin)
         return _kept(replace(result, by_default=options.backend is None), options)
@@ -188,7 +189,7 @@ def _run_float_file(
             "--backend float, or convert it first"
         )
     network = load_float_network(path)
-    begin(f"images of {choice.data}")
+    begin(described(choice.data))
     images = choice.loaded_for(network)
     begin(f"{FLOAT}: {len(images)} images, {request.steps} steps")
     return run_float(network, images, request)
@@ -205,7 +206,7 @@ def _run_integer_file(
     begin(f"loading the back end {name}")
     registry.load_backend(name)  # before the images, so that a wrong name costs no time
     network = load_network(path)
-    begin(f"images of {choice.data}")
+    begin(described(choice.data))
     images = choice.encoded_for(network)
     begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
     return run_integer(network, images, request, name)

@@ -16,7 +16,7 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice
-from ipvae_snn.workflows.images import Images
+from ipvae_snn.workflows.images import Images, described
 
 __all__ = [
     "BACKENDS",
@@ -125,8 +125,8 @@ def verify_file(
     for name in backends:
         progress(f"loading the back end {name}", 0, 0)
         registry.load_backend(name)  # before the images, so that a wrong name costs no time
-    progress(f"images of {choice.data}", 0, 0)
-    images = choice.encoded_for(network)
+    progress(described(choice.data), 0, 0)
+    images = replace(choice, report=progress).encoded_for(network)
     result = verify(network, images, request, backends, progress)
     return replace(result, network=str(path))
 

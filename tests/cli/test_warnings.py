@@ -26,5 +26,6 @@ def test_the_command_line_shows_it(tmp_path):
     )
     assert done.stderr.splitlines() == [
         "ipvae-snn: warning: a.npy: image 0: the largest value of all is 9000, and 65535 is taken "
-        "as white; train with --white 16383 (data.white) if they have fewer bits"
+        "as white; give --white 16383 (data.white) if they have fewer bits",
+        "ipvae-snn: images: 2 of 8x8, levels 9000..9000 of 65535",
     ]

@@ -1,6 +1,9 @@
 """Folders of pictures: order, labels from sub-folders and labels.csv, nothing left out unsaid."""
 
+import os
 import re
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +42,73 @@ def test_pictures_beside_folders_of_pictures_are_refused(tmp_path):
         f"{tmp_path}: holds 1 pictures and also folders with pictures (more); keep all in the "
         "folder itself or all in sub-folders"
     ):
+        load(str(tmp_path))
+
+
+def test_links_to_folders_around_are_left_out(tmp_path):
+    folder = tmp_path / "here"
+    picture(folder / "a.png")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "self").symlink_to(folder)
+    assert len(load(str(folder))) == 1
+
+
+def test_folders_elsewhere_are_classes_by_their_links(tmp_path):
+    picture(tmp_path / "far" / "a.png")
+    picture(tmp_path / "here" / "near" / "b.png")
+    (tmp_path / "here" / "linked").symlink_to(tmp_path / "far")
+    assert load(str(tmp_path / "here")).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("place", ["a.png", "below/a.png"])
+@pytest.mark.parametrize("kind", ["link", "loop", "pipe"])
+def test_pictures_that_are_no_files_are_refused_at_once(tmp_path, place, kind):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("a.png" if kind == "loop" else "nowhere.png")
+    with fails(f"{path}: no file, but a link that leads nowhere, a pipe or a device; remove it"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize("place", [".", "below"])
+def test_folders_that_cannot_be_read_are_named(tmp_path, monkeypatch, place):
+    # The user who runs the tests may read all folders.
+    picture(tmp_path / ("a.png" if place == "." else "seen/a.png"))
+    (tmp_path / "below").mkdir()
+    closed, scan, inside = tmp_path / place, os.scandir, Path.iterdir
+
+    def refuse(otherwise, path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return otherwise(path)
+
+    monkeypatch.setattr(os, "scandir", partial(refuse, scan))
+    monkeypatch.setattr(Path, "iterdir", lambda path: refuse(inside, path))
+    with fails(f"{closed}: cannot be read (Permission denied); allow it, or remove the folder"):
+        load(str(tmp_path))
+
+
+def test_litter_of_other_systems_is_left_out(tmp_path):
+    picture(tmp_path / "a.png")
+    for name in ("Thumbs.db", "._a.png", ".DS_Store", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"no picture")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "b.png").write_bytes(b"no picture")
+    assert load(str(tmp_path)).remarks == ("images: 1 of 2x3 from 1 files, levels 200..200 of 255",)
+
+
+def test_names_that_are_no_text(tmp_path):
+    names = (b"caf\xe9.png", b"\x1b[31m.png", b"a\nb.png")
+    for name in names:
+        picture(tmp_path / os.fsdecode(name))
+    (tmp_path / os.fsdecode(b"\x1b[2J.txt")).write_text("no picture")
+    images = load(str(tmp_path))
+    assert len(images) == 3
+    (tmp_path / os.fsdecode(names[0])).write_bytes(b"damaged")
+    with pytest.raises(DataError, match=r"caf\\udce9\.png: not a readable image"):
         load(str(tmp_path))
 
 

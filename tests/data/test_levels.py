@@ -40,7 +40,7 @@ def test_values_of_another_scale_are_refused_with_the_likely_one(dtype, high, wh
     rows = np.array([[0, 0], [high, 0], [0, 0]], dtype)
     with fails(
         f"a.npy: image 1: the largest value of all is {high}, nearly black where {full} is white; "
-        f"divide by {white} and save floats in [0, 1], or train with --white {white} (data.white; "
+        f"divide by {white} and save floats in [0, 1], or give --white {white} (data.white; "
         f"{full} if they are that dark)"
     ):
         of(rows)

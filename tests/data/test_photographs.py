@@ -162,7 +162,7 @@ def test_progress_names_each_photograph(tmp_path):
     seen = []
     folder_of(tmp_path, 3)
     load(str(tmp_path), preparation=PATCHES, report=lambda *now: seen.append(now))
-    assert seen[0] == (f"reading {tmp_path / '00.png'}", 0, 2)
+    assert seen[0] == (f"reading photographs, {tmp_path / '00.png'}", 0, 2)
     assert seen[-1] == ("photographs read", 2, 2)
 
 

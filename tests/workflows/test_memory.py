@@ -176,7 +176,7 @@ def test_the_command_line_refuses_in_one_line(
     np.save(tmp_path / "a.npy", np.random.default_rng(0).standard_normal((99, 4, 3), np.float32))
     out = tmp_path / "r.npz"
     arguments = ("run", tmp_path / "net.safetensors", "--data", tmp_path / "a.npy", "--out", out)
-    code, _, said = run(*arguments, "--steps", 2**20, "--trace")
+    code, _, said = run(*arguments, "--steps", 2**20, "--trace", "--quiet")
     assert code == 1
     assert said.startswith("ipvae-snn: error: a run of 99 images, 1048576 steps and 7 neurons (")
     assert said.count("\n") == 1

@@ -87,6 +87,30 @@ def test_the_named_white_is_the_same_in_every_later_command(tmp_path):
     np.testing.assert_array_equal(shown.pixels, digits.reshape(40, 64) / np.float32(16))
 
 
+def test_a_white_that_is_given_goes_before_the_one_remembered(tmp_path):
+    digits = np.random.default_rng(0).integers(0, 17, (40, 8, 8)).astype(np.uint8)
+    network = replace(snn.load("digits"), preparation=Preparation(white=16.0))
+    wide = (digits * 15.9375).astype(np.uint8)
+    for given, white in ((digits, None), (wide, 255.0), (wide, 0.0)):
+        choice = ImageChoice(given, white=white)
+        expected = given.reshape(40, 64) / np.float32(16 if white is None else 255)
+        np.testing.assert_array_equal(choice.loaded_for(network).pixels, expected)
+        assert choice.selection_for(network).preparation.white == (16 if white is None else white)
+
+
+def test_whitened_photographs_take_a_white_too(tmp_path):
+    folder = folder_of(tmp_path / "photos", 6)
+    constants = Constants(0.0, 1.0, 0.01)
+    network = replace(
+        snn.load("digits"),
+        input_kind="standardised",
+        preparation=Preparation(8, constants=constants),
+    )
+    chosen = ImageChoice(str(folder), white=500.0).loaded_for(network)
+    assert chosen.preparation == Preparation(8, white=500.0, constants=constants)
+    assert not np.array_equal(chosen.pixels, ImageChoice(str(folder)).loaded_for(network).pixels)
+
+
 def test_plain_images_leave_no_record(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).random((40, 8, 8)))
     done, _ = trained(tmp_path / "a.npy", tmp_path / "run")
@@ -110,7 +134,7 @@ def test_from_python(tmp_path):
     )
     assert result.network.preparation.patches == 8
     assert result.network.input_kind == "standardised"
-    assert seen[0] == "reading list: image 0"
+    assert seen[0] == "reading photographs, list: image 0"
 
 
 def test_photographs_have_their_preset():
