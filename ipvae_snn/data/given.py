@@ -15,7 +15,7 @@ from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data.array_images import check_labels
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.own import from_arrays, from_photographs
-from ipvae_snn.data.own_request import OwnRequest
+from ipvae_snn.data.own_request import Fits, OwnRequest, any_size
 from ipvae_snn.data.pictures import frame_of
 from ipvae_snn.data.registry import load
 from ipvae_snn.data.request import Report, silent
@@ -42,7 +42,7 @@ class Selection:
     holdout: of the user's own images every tenth is "test" and the others are "train"; without
     it either split has all of them. patch_size applies to sets of patches only. preparation: how
     the user's own images are treated, None for plain ones. report: receives the progress of
-    reading files.
+    reading files. fits: as in `OwnRequest`.
     """
 
     split: Split = "test"
@@ -52,12 +52,13 @@ class Selection:
     holdout: bool = False
     preparation: Preparation | None = None
     report: Report = silent
+    fits: Fits = any_size
 
     @property
     def own(self) -> OwnRequest:
         """The request for the user's own images."""
         preparation = self.preparation or Preparation()
-        return OwnRequest(self.split, self.holdout, preparation, self.report, self.limit)
+        return OwnRequest(self.split, self.holdout, preparation, self.report, self.limit, self.fits)
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _read_named(source: str | os.PathLike[str], selection: Selection) -> ImageSe
         holdout=selection.holdout,
         preparation=selection.preparation,
         report=selection.report,
+        fits=selection.fits,
     )
 
 

@@ -85,6 +85,7 @@ def from_arrays(
             for index, image in enumerate(stack)
         ]
         return patches_of(sources, name, request)
+    request.fits(name, stack.shape[1:])
     chosen = request.part.rows(subject, len(stack))
     stack, known = stack[chosen], None if known is None else known[chosen]
     require_pixels(subject, len(stack), stack.shape[1:], each=_WORK[stack.dtype.kind == "u"])

@@ -83,14 +83,25 @@ def _read_all(
         names += [str(file)] * len(held)
         labels += [] if files.labels is None else [files.labels[index]] * len(held)
         _check_sizes(held, str(file), frames[0].values.shape, names[0])
+        height, width = frames[0].values.shape
+        request.fits(path.name or str(path), (height, width))
         # Files of one picture each, as a rule; a stack shows its size when it is read.
         expected = len(frames) + len(files.files) - index - 1
-        require_pixels(str(path), min(expected, most or expected), frames[0].values.shape, each=4)
+        each = _work(frames[0].values.dtype.itemsize)
+        require_pixels(str(path), min(expected, most or expected), (height, width), each)
         if most is not None and len(frames) >= most:
             break
     chosen = np.arange(len(frames))[request.part.rows(str(path), len(frames))].tolist()
     known = None if files.labels is None else np.array([labels[i] for i in chosen], dtype=np.int64)
     return [frames[i] for i in chosen], [names[i] for i in chosen], known
+
+
+def _work(size: int) -> int:
+    """Return bytes per pixel for numbers of `size` bytes: read, stacked, and as float32.
+
+    Numbers of more than a byte are divided as float64.
+    """
+    return 2 * size + (4 if size == 1 else 12)
 
 
 def _check_sizes(held: Sequence[Frame], file: str, first: tuple[int, ...], name: str) -> None:
@@ -119,10 +130,13 @@ def _together(path: Path, frames: Sequence[Frame], names: Sequence[str], white: 
     kinds = {part.kind for part in parts.values()}
     if len(kinds) > 1:
         raise DataError(f"{path}: pictures in [0, 1] and standardised ones together; give one kind")
+    levels = " and ".join(sorted({f"levels {part.levels}" for part in parts.values()}))
+    if len(parts) == 1:
+        (part,) = parts.values()
+        return Scaled(part.pixels, part.kind, levels)
     pixels = np.empty((len(frames), frames[0].values.size), dtype=np.float32)
     for key, part in parts.items():
         pixels[groups[key].places] = part.pixels
-    levels = " and ".join(sorted({f"levels {part.levels}" for part in parts.values()}))
     return Scaled(pixels, kinds.pop(), levels)
 
 

@@ -1,5 +1,6 @@
 """Part of a user's own images, and what to do to them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,13 @@ from ipvae_snn.data.base import Split
 from ipvae_snn.data.part import Part
 from ipvae_snn.data.request import Report, silent
 
+# Raises DataError if whole images of a name and a shape (H, W) cannot be used.
+Fits = Callable[[str, tuple[int, int]], None]
+
+
+def any_size(name: str, shape: tuple[int, int]) -> None:
+    """Take images of any size."""
+
 
 @dataclass(frozen=True)
 class OwnRequest:
@@ -16,7 +24,8 @@ class OwnRequest:
 
     split: with holdout, and of patches always, the part that is returned. preparation: how the
     images are treated. report: receives the progress of reading. limit: of the part, only so many
-    first images are read and converted.
+    first images are read and converted. fits: is asked when the size of whole images is known, and
+    before more of them are read.
     """
 
     split: Split = "train"
@@ -24,6 +33,7 @@ class OwnRequest:
     preparation: Preparation = preparations.PLAIN
     report: Report = silent
     limit: int | None = None
+    fits: Fits = any_size
 
     def is_cut(self, shape: tuple[int, ...]) -> bool:
         """Return whether images of this shape are patches already, and are taken whole.

@@ -9,7 +9,7 @@ from typing import Final, cast
 from ipvae_snn.choices import nearest
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data.base import ImageSet, Split
-from ipvae_snn.data.own_request import OwnRequest
+from ipvae_snn.data.own_request import Fits, OwnRequest, any_size
 from ipvae_snn.data.request import Report, Request, resolve_download, resolve_root, silent
 from ipvae_snn.errors import DataError
 from ipvae_snn.storage.names import home_path
@@ -139,6 +139,7 @@ def load(
     holdout: bool = False,
     preparation: Preparation | None = None,
     report: Report = silent,
+    fits: Fits = any_size,
 ) -> ImageSet:
     """Load a named data set, or the user's own .npy file, .npz file or folder of images.
 
@@ -150,7 +151,8 @@ def load(
     user's own images are all returned for either split, unless holdout is set: then every tenth
     image is "test" and the others are "train". preparation applies to the user's own images only:
     photographs are cut into patches, of which each split has its own photographs. report receives
-    the progress of reading them.
+    the progress of reading them. fits: raises DataError, before all of the user's own images are
+    read, for a size (height, width) that is of no use.
 
     Raises DataError (one line) for unknown names, missing or damaged files and impossible values.
     """
@@ -163,7 +165,7 @@ def load(
     known = {source.name: source for source in _SOURCES}
     source = known.get(name_or_path)
     if source is None:
-        own = OwnRequest(split, holdout, preparation or Preparation(), report, limit)
+        own = OwnRequest(split, holdout, preparation or Preparation(), report, limit, fits)
         return _load_own(name_or_path, own, tuple(known)).first(limit)
     root = resolve_root(data_root)
     request = Request(

@@ -19,6 +19,16 @@ def input_code(kind: InputKind, image_shape: tuple[int, int], largest: float = 1
     return InputCode(image_shape, kind, largest / 127.0, 128)
 
 
+def check_size(image_shape: tuple[int, int], n_pixels: int, name: str) -> None:
+    """Raise DataError if images of n_pixels pixels do not have the network's size."""
+    height, width = image_shape
+    if n_pixels != height * width:
+        raise DataError(
+            f"{name}: images of {n_pixels} pixels, but the network takes {height}x{width} = "
+            f"{height * width}; choose the data that it was trained on, or resize"
+        )
+
+
 def check_images(
     image_shape: tuple[int, int],
     network_kind: InputKind,
@@ -27,12 +37,7 @@ def check_images(
     name: str,
 ) -> None:
     """Raise DataError if images of `kind` do not have the network's size or kind."""
-    height, width = image_shape
-    if pixels.shape[1] != height * width:
-        raise DataError(
-            f"{name}: images of {pixels.shape[1]} pixels, but the network takes {height}x{width} = "
-            f"{height * width}; choose the data that it was trained on, or resize"
-        )
+    check_size(image_shape, pixels.shape[1], name)
     if kind != network_kind:
         raise DataError(
             f"{name}: {kind} pixels, but the network takes {network_kind} ones; choose data like "

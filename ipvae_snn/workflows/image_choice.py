@@ -8,11 +8,12 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.data.registry import is_named
 from ipvae_snn.errors import DataError
-from ipvae_snn.ir.encode import check_images
+from ipvae_snn.ir.encode import check_images, check_size
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import Network
 from ipvae_snn.progress import Progress, ignore
+from ipvae_snn.storage.names import printable
 from ipvae_snn.watcher import current_watcher
 from ipvae_snn.workflows.images import Images, as_split, encoded, preparation_of
 
@@ -54,7 +55,12 @@ class ImageChoice:
         Raises DataError for a white value that is out of range, or of a named set.
         """
         owner = network if isinstance(network, FloatNetwork) else network.input
-        return self.selection(owner.image_shape[0], preparation_of(network))
+
+        def fits(name: str, shape: tuple[int, int]) -> None:
+            check_size(owner.image_shape, shape[0] * shape[1], printable(name))
+
+        chosen = self.selection(owner.image_shape[0], preparation_of(network))
+        return replace(chosen, fits=fits)
 
     def selection(self, side: int, preparation: Preparation | None = None) -> Selection:
         """Return the selection of images; side: of patches in pixels, of named sets of patches."""

@@ -45,10 +45,17 @@ def training_images(
     else:
         _check_still(settings)
     chosen = Selection(
-        "train", settings.limit or None, data_root, size or 16, True, settings.preparation, report
+        "train",
+        settings.limit or None,
+        data_root,
+        size or 16,
+        holdout=True,
+        preparation=settings.preparation,
+        report=report,
+        fits=_check_size,
     )
     seen = image_set(source, chosen)
-    _check_size(seen)
+    _check_size(seen.name, seen.image_shape)
     limit = settings.validation_limit or None
     prepared = seen.preparation or settings.preparation
     held_out = image_set(source, replace(chosen, split="test", limit=limit, preparation=prepared))
@@ -80,11 +87,11 @@ def _check_still(settings: DataConfig) -> None:
         )
 
 
-def _check_size(images: ImageSet) -> None:
-    height, width = images.image_shape
+def _check_size(name: str, shape: tuple[int, int]) -> None:
+    height, width = shape
     if height * width > MOST_PIXELS:
         raise DataError(
-            f"{images.name}: images of {height}x{width} pixels, but a network takes whole images "
+            f"{name}: images of {height}x{width} pixels, but a network takes whole images "
             f"of at most {MOST_PIXELS:,} pixels (256x256); {ADVICE}"
         )
 

@@ -1,6 +1,7 @@
 """The user's own images: arrays and folders, their kinds, and one-line errors."""
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from ipvae_snn.data import load, pictures
 from ipvae_snn.data.part import held_out
 from ipvae_snn.errors import DataError, MemoryLimitError
+from ipvae_snn.storage import memory
 
 FORMS = (
     "give uint8, floats in [0, 1], or standardised floats (|mean| <= 1, standard deviation "
@@ -274,13 +276,29 @@ def test_decompression_bomb(tmp_path, monkeypatch, limit):
 def test_folder_that_needs_too_much_memory(tmp_path, monkeypatch):
     picture(tmp_path / "a.png", np.zeros((2, 3)))
     picture(tmp_path / "b.png", np.zeros((2, 3)))
-    monkeypatch.setenv("IPVAE_SNN_MEMORY", "47")
+    monkeypatch.setenv("IPVAE_SNN_MEMORY", "71")
     message = (
-        f"{tmp_path}: 2 images of 2x3: needs 48 B of memory, but 47 B is allowed; give fewer "
+        f"{tmp_path}: 2 images of 2x3: needs 72 B of memory, but 71 B is allowed; give fewer "
         "images (--limit; of train, --set data.limit=N), or set IPVAE_SNN_MEMORY (as 16G, or off)"
     )
     with pytest.raises(MemoryLimitError, match=f"^{re.escape(message)}$"):
         load(str(tmp_path))
+
+
+@pytest.mark.parametrize(("dtype", "each"), [(np.uint8, 6), (np.uint16, 16)])
+def test_the_memory_that_is_required_is_what_reading_takes(tmp_path, monkeypatch, dtype, each):
+    level = np.iinfo(dtype).max
+    for index in range(6):
+        Image.fromarray(np.full((400, 500), level - index, dtype)).save(tmp_path / f"{index}.png")
+    asked: list[int] = []
+    monkeypatch.setattr(memory, "require", lambda needed, *_: asked.append(needed))
+    load(str(tmp_path))  # imports
+    tracemalloc.start()
+    load(str(tmp_path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert set(asked) == {6 * 400 * 500 * each}
+    assert 0.6 * asked[0] < peak < 1.2 * asked[0]
 
 
 def test_reader_reports_the_name_it_was_given(tmp_path):

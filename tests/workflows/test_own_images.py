@@ -10,7 +10,7 @@ from PIL import Image
 
 import ipvae_snn as snn
 from ipvae_snn.config.preparation import Constants, Preparation
-from ipvae_snn.data import ImageSet, photographs
+from ipvae_snn.data import ImageSet, own_pictures, photographs
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
 from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.models.float_network import load_float_network
@@ -185,6 +185,26 @@ def test_large_whole_images_are_refused_at_once(tmp_path):
     config = SettingsChoice(data=str(tmp_path)).resolve()
     with pytest.raises(DataError, match=r"images of 1000x1280 pixels, .*: --patches 16$"):
         training_images.load_training_data(config, None)
+
+
+def test_a_wrong_size_is_refused_after_one_picture(tmp_path, monkeypatch):
+    read: list[Path] = []
+    frames = own_pictures.read_frames
+
+    def counted(path):
+        read.append(path)
+        return frames(path)
+
+    monkeypatch.setattr(own_pictures, "read_frames", counted)
+    folder = folder_of(tmp_path / "photos", 12, height=300, width=300)
+    with pytest.raises(
+        DataError, match="photos: images of 90000 pixels, but the network takes 8x8"
+    ):
+        ImageChoice(str(folder)).loaded_for(snn.load("digits"))
+    config = SettingsChoice(data=str(folder)).resolve()
+    with pytest.raises(DataError, match="photos: images of 300x300 pixels, but a network takes"):
+        training_images.load_training_data(config, None)
+    assert [path.name for path in read] == ["00.png", "00.png"]
 
 
 def unit_set(count: int, side: int, citation: str = "") -> ImageSet:
