@@ -31,6 +31,16 @@ _NO_ANIMATION: Final = "Invalid APNG"
 
 
 @contextmanager
+def damage_named(subject: str) -> Iterator[None]:
+    """Turn every fault of a picture within the block into a DataError."""
+    try:
+        yield
+    except _DAMAGE as error:
+        detail = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{subject}: not a readable image ({detail}); fix or remove it") from error
+
+
+@contextmanager
 def stream_of(path: Path, subject: str) -> Iterator[IO[bytes]]:
     """Open a file for reading; DataError naming `subject` if that fails."""
     try:
@@ -49,20 +59,19 @@ def opened(source: IO[bytes], subject: str) -> Iterator[ImageFile.ImageFile]:
     Pillow and libtiff decode some damaged files in part, and only say so: that is a fault too.
     """
     said: list[str] = []
-    try:
-        with _remarks() as remarks, _sound(source) as image:
-            is_tiff = image.format == "TIFF"
-            with errors_of_libtiff() if is_tiff else nullcontext(said) as said:
-                yield image
-            said += _serious(remarks, is_tiff)
-            if said:
-                raise ValueError(said[0])
-    except UnidentifiedImageError as error:
-        raise DataError(_foreign(source, subject)) from error
-    except _DAMAGE as error:
-        text = said[0] if said else str(error)
-        detail = " ".join(text.split())[:200] or type(error).__name__
-        raise DataError(f"{subject}: not a readable image ({detail}); fix or remove it") from error
+    with damage_named(subject):
+        try:
+            with _remarks() as remarks, _sound(source) as image:
+                is_tiff = image.format == "TIFF"
+                with errors_of_libtiff() if is_tiff else nullcontext(said) as said:
+                    yield image
+                said += _serious(remarks, is_tiff)
+        except UnidentifiedImageError as error:
+            raise DataError(_foreign(source, subject)) from error
+        except _DAMAGE as error:
+            raise ValueError(said[0] if said else str(error) or type(error).__name__) from error
+        if said:
+            raise ValueError(said[0])
 
 
 def _foreign(source: IO[bytes], subject: str) -> str:

@@ -14,6 +14,7 @@ from ipvae_snn.arrays import Array
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data.array_images import check_labels
 from ipvae_snn.data.base import ImageSet, Split
+from ipvae_snn.data.decoding import damage_named
 from ipvae_snn.data.own import from_arrays, from_photographs
 from ipvae_snn.data.own_request import Fits, OwnRequest, any_size
 from ipvae_snn.data.pictures import frame_of
@@ -156,7 +157,9 @@ def _items(source: Any) -> Iterator[Any]:
 def _to_numpy(values: Any) -> Array:
     """Return an array, tensor or picture as a NumPy array, detached and on the CPU."""
     if isinstance(values, Image.Image):
-        return frame_of(values, f"a picture of mode {values.mode}").values
+        subject = f"a picture of mode {values.mode}"
+        with damage_named(subject):  # Pillow decodes at the first use
+            return frame_of(values, subject).values
     values = values.detach().cpu() if hasattr(values, "detach") else values
     try:
         return np.asarray(values)

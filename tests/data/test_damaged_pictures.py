@@ -10,6 +10,7 @@ import pytest
 from picture_files import Tiff, chunk, png, tiff
 from PIL import Image
 
+from ipvae_snn.data.given import image_set
 from ipvae_snn.data.libtiff import errors_of_libtiff
 from ipvae_snn.data.pictures import read_frames
 from ipvae_snn.errors import DataError
@@ -171,6 +172,16 @@ def test_damaged_metadata_of_a_photograph_do_no_harm(tmp_path):
     GREY.save(path, exif=exif.tobytes()[:-20])
     (frame,) = read_frames(path)
     assert frame.values.shape == (20, 14)
+
+
+def test_a_damaged_picture_that_the_caller_opened(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(FILES["grey.jpg"][:-200])
+    with (
+        Image.open(path) as image,
+        pytest.raises(DataError, match=r"^a picture of mode L: not a readable image \(image file"),
+    ):
+        image_set([image])
 
 
 def test_an_empty_file(tmp_path):
