@@ -94,5 +94,6 @@ def test_too_many_replicas_are_one_line_before_lava_is_looked_for(files, run, tm
         tmp_path / "images.npy",
         "--replicas",
         "65",
+        "--quiet",
     )
     assert (code, text, error) == (1, "", "ipvae-snn: error: replicas 65 are not in 1..64\n")
