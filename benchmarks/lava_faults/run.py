@@ -158,6 +158,7 @@ class Case:
             str(IMAGES),
             "--steps",
             str(STEPS),
+            "--quiet",
             *self.kind.options,
         ]
         return argv, environment

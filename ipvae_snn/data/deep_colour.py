@@ -15,6 +15,7 @@ from ipvae_snn.data.array_images import LUMINANCE
 from ipvae_snn.data.tiff import is_separate, tags_of
 
 FULL: Final = 65535
+_ROWS: Final = 256  # converted at once, which bounds the memory
 # Ends of Pillow's names of raw modes: samples of 16 bits, big-endian, little-endian or native.
 _DEEP: Final = (";16B", ";16L", ";16N")
 _OTHER_BYTE: Final = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
@@ -82,12 +83,15 @@ def deep_colours(image: ImageFile.ImageFile, form: Form, stream: IO[bytes]) -> D
 
 def luminance(deep: Deep) -> tuple[UInt16, bool]:
     """Return the grey values (H, W), transparent parts on white, and whether there are any."""
-    light = deep.colours.astype(np.float64) @ np.array(LUMINANCE)
-    clear = deep.alpha is not None and bool((deep.alpha < FULL).any())
-    if clear and deep.alpha is not None:
-        opaque = deep.alpha / FULL
-        light = light * opaque + deep.white * (1 - opaque)
-    return np.rint(light).astype(np.uint16), clear
+    grey = np.empty(deep.colours.shape[:2], np.uint16)
+    for start in range(0, len(grey), _ROWS):
+        rows = slice(start, start + _ROWS)
+        light = deep.colours[rows].astype(np.float64) @ np.array(LUMINANCE)
+        if deep.alpha is not None:
+            opaque = deep.alpha[rows] / FULL
+            light = light * opaque + deep.white * (1 - opaque)
+        grey[rows] = np.rint(light)
+    return grey, deep.alpha is not None and bool((deep.alpha < FULL).any())
 
 
 def _samples(image: ImageFile.ImageFile) -> Array:

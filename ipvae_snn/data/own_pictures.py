@@ -15,7 +15,7 @@ from ipvae_snn.data.levels import Scaled, Values, scaled
 from ipvae_snn.data.own_request import OwnRequest
 from ipvae_snn.data.part import require_pixels
 from ipvae_snn.data.photograph_source import Source
-from ipvae_snn.data.pictures import Frame, read_frames
+from ipvae_snn.data.pictures import Frame, read_frames, warn_of_reduced
 from ipvae_snn.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from ipvae_snn.data.videos import read_video
 from ipvae_snn.errors import DataError
@@ -91,6 +91,7 @@ def _read_all(
         require_pixels(str(path), min(expected, most or expected), (height, width), each)
         if most is not None and len(frames) >= most:
             break
+    warn_of_reduced([name for frame, name in zip(frames, names, strict=True) if frame.reduced])
     chosen = np.arange(len(frames))[request.part.rows(str(path), len(frames))].tolist()
     known = None if files.labels is None else np.array([labels[i] for i in chosen], dtype=np.int64)
     return [frames[i] for i in chosen], [names[i] for i in chosen], known

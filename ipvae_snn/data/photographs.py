@@ -11,7 +11,7 @@ from ipvae_snn.config.preparation import Constants, Preparation
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.levels import Values, scaled
 from ipvae_snn.data.photograph_source import Source
-from ipvae_snn.data.pictures import Frame
+from ipvae_snn.data.pictures import Frame, warn_of_reduced
 from ipvae_snn.data.request import Report
 from ipvae_snn.data.whitening import (
     BORDER,
@@ -93,6 +93,7 @@ def _cut(sources: Sequence[Source], preparation: Preparation, split: Split, repo
     patches: list[Float32] = []
     labels: list[int | None] = []
     sizes: set[tuple[int, ...]] = set()
+    shallow: list[str] = []
     reduced = 1
     for index, source in enumerate(sources):
         report(f"reading photographs, {source.name}", index, len(sources))
@@ -105,7 +106,9 @@ def _cut(sources: Sequence[Source], preparation: Preparation, split: Split, repo
             rng = np.random.default_rng([_STREAM[split], index, place])
             patches.append(draw_anywhere([image], size, share, rng))
             labels += [source.label] * share
+            shallow += [source.name] if frame.reduced else []
     report("photographs read", len(sources), len(sources))
+    warn_of_reduced(shallow)
     order = np.random.default_rng([_STREAM[split]]).permutation(len(labels))
     known = None if None in labels else np.array(labels, dtype=np.int64)[order]
     whole = np.concatenate(patches)[order]

@@ -57,15 +57,19 @@ def read_frames(path: Path) -> tuple[Frame, ...]:
                 f"bytes; at most {MAX_BYTES}, give fewer or smaller ones"
             )
         shown = _pictures_of(image, count)
-        frames = tuple(_at(image, index, stream, _named(path, index, count)) for index in shown)
-    if any(frame.reduced for frame in frames):
+        return tuple(_at(image, index, stream, _named(path, index, count)) for index in shown)
+
+
+def warn_of_reduced(names: Sequence[str]) -> None:
+    """Give one DataWarning on the files `names`, whose pictures are `reduced`, if there are any."""
+    if names:
+        more = len(set(names)) - 1
         warnings.warn(
-            f"{path}: 16-bit colour of which the upper 8 bits are read; save it as 16-bit grey or "
-            "plain RGB to keep all",
+            f"{names[0]}{f' and {more} more' if more else ''}: 16-bit colour of which the upper 8 "
+            "bits are read; save it as 16-bit grey or plain RGB to keep all",
             DataWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return frames
 
 
 def _pictures_of(image: Image.Image, count: int) -> Sequence[int]:

@@ -7,6 +7,7 @@ import pytest
 from picture_files import Tiff, chunk, png, tiff
 from PIL import Image
 
+from ipvae_snn.config.preparation import Constants, Preparation
 from ipvae_snn.data import load
 from ipvae_snn.data.array_images import LUMINANCE
 from ipvae_snn.data.pictures import read_frames
@@ -16,6 +17,9 @@ from small_sets import fails
 DEEP = np.random.default_rng(0).integers(0, 65536, (21, 35, 4)).astype(np.uint16)
 COLOUR = DEEP[..., :3]
 GREY = (DEEP[..., 0] >> 8).astype(np.uint8)
+
+
+CONSTANTS = Constants(0.0, 1.0, 0.0)
 
 
 def light(values, white: int = 65535):
@@ -102,14 +106,26 @@ def test_deep_colour_is_turned_as_the_camera_was(tmp_path):
     ],
 )
 def test_bits_that_are_left_out_are_warned_of(tmp_path, name, data):
-    with pytest.warns(DataWarning, match=rf"{name}: 16-bit colour of which the upper 8 bits are"):
-        frame = only(tmp_path / name, data)
+    frame = only(tmp_path / name, data)
     assert (frame.values.dtype, frame.reduced) == (np.uint8, True)
+    text = rf"{name}: 16-bit colour of which the upper 8 bits are"
+    with pytest.warns(DataWarning, match=text) as said:
+        load(str(tmp_path))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(("patches", "more"), [(0, 5), (8, 4)])
+def test_many_files_make_one_warning(tmp_path, patches, more):
+    for index in range(6):
+        (tmp_path / f"{index}.png").write_bytes(png(np.roll(DEEP[..., :2], index, 0)))
+    (tmp_path / "6.png").write_bytes(png(GREY))
+    with pytest.warns(DataWarning, match=rf"0\.png and {more} more: 16-bit colour") as said:
+        load(str(tmp_path), preparation=Preparation(patches, "none", constants=CONSTANTS))
+    assert len(said) == 1
 
 
 def test_upper_bits_of_planes(tmp_path):
-    with pytest.warns(DataWarning):
-        frame = only(tmp_path / "a.tif", tiff(COLOUR, Tiff(planar=True, deflate=True)))
+    frame = only(tmp_path / "a.tif", tiff(COLOUR, Tiff(planar=True, deflate=True)))
     shallow = only(tmp_path / "b.png", png((COLOUR >> 8).astype(np.uint8)))
     np.testing.assert_array_equal(frame.values, shallow.values)
 
