@@ -20,10 +20,23 @@ from ipvae_snn.errors import DataError
 # for PostScript. A JPEG of several pictures opens as MPO.
 FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 _DAMAGE: Final = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
-    OverflowError, ZeroDivisionError, RuntimeError, MemoryError, struct.error, zlib.error,
-    Image.DecompressionBombWarning, Image.DecompressionBombError,
-)  # fmt: skip
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombWarning,
+    Image.DecompressionBombError,
+)
 # Pillow's warnings are about metadata, with these exceptions: a TIFF file's metadata describe its
 # pixels (a tag with too many values does no harm), and an animation would become one picture.
 _HARMLESS_IN_TIFF: Final = "Metadata Warning"
