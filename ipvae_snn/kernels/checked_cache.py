@@ -19,7 +19,7 @@ from typing import IO, Any, Final
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-POSIX: Final = os.name == "posix"
+POSIX: Final = hasattr(os, "geteuid")
 DIGEST: Final = 32  # bytes of a SHA-256
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ipvae_snn.errors import OutputError
+from ipvae_snn.storage.handle_locks import POSIX
 from ipvae_snn.storage.places import status_of
 from ipvae_snn.storage.temporary import (
     is_temporary,
@@ -80,7 +81,7 @@ def is_fixed(folder: Path) -> bool:
 
 def exchange(first: Path, second: Path) -> bool:
     """Exchange two files or folders in one step; return False where that cannot be done."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if POSIX else None
     if rename is None:
         return False
     names = os.fsencode(first), os.fsencode(second)
