@@ -16,6 +16,8 @@ from ipvae_snn.cli.options import (
     JsonOption,
     LimitOption,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     QuietOption,
     SeedOption,
@@ -24,6 +26,7 @@ from ipvae_snn.cli.options import (
     ThreadsOption,
     VerboseOption,
     network_path,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Screen
 
@@ -62,6 +65,7 @@ def compare(
     split: SplitOption = "test",
     data_root: DataRootOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -81,7 +85,7 @@ def compare(
             network,
             data,
             settings,
-            pictures=plots,
+            pictures=picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

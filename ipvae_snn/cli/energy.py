@@ -16,6 +16,8 @@ from ipvae_snn.cli.options import (
     LimitOption,
     NetworkArgument,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     QuietOption,
     SeedOption,
@@ -23,6 +25,7 @@ from ipvae_snn.cli.options import (
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
 
@@ -50,6 +53,7 @@ def energy(
     split: SplitOption = "test",
     data_root: DataRootOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -68,7 +72,7 @@ def energy(
             network,
             data,
             settings,
-            pictures=plots,
+            pictures=picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -15,12 +15,15 @@ from ipvae_snn.cli.options import (
     JsonOption,
     LimitOption,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     QuietOption,
     SeedOption,
     StepsOption,
     ThreadsOption,
     VerboseOption,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Screen
 
@@ -63,6 +66,7 @@ def evaluate(
     threads: ThreadsOption = None,
     data_root: DataRootOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -81,7 +85,7 @@ def evaluate(
             checkpoint,
             data,
             settings,
-            pictures=plots,
+            pictures=picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -21,7 +21,7 @@ from ipvae_snn.models.networks import NetworkSource, check_pair, load, load_inte
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save_all
+from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.workflows.images import described, load_for
 from ipvae_snn.workflows.outputs import (
     COMPARISON,
@@ -68,7 +68,7 @@ def compare(
     data: ImageSource,
     settings: ComparisonSettings = DEFAULT,
     *,
-    pictures: Path | None = None,
+    pictures: PictureFolder | None = None,
     out: Path | None = None,
     overwrite: bool = False,
     progress: Progress = ignore,

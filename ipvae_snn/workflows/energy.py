@@ -35,7 +35,7 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.progress import Begin, Progress, ignore, ignore_part
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save_all
+from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.watcher import current_watcher, parts
 from ipvae_snn.workflows.images import Images, described, load_for
 from ipvae_snn.workflows.outputs import (
@@ -79,7 +79,7 @@ def energy(
     data: ImageSource,
     settings: EnergySettings = DEFAULT,
     *,
-    pictures: Path | None = None,
+    pictures: PictureFolder | None = None,
     out: Path | None = None,
     overwrite: bool = False,
     progress: Progress = ignore,

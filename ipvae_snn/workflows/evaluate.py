@@ -22,7 +22,7 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save_all
+from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.workflows.images import described, selection_for
 from ipvae_snn.workflows.outputs import (
     EVALUATION,
@@ -84,7 +84,7 @@ def evaluate(
     data: ImageSource,
     settings: EvaluationSettings = DEFAULT,
     *,
-    pictures: Path | None = None,
+    pictures: PictureFolder | None = None,
     out: Path | None = None,
     overwrite: bool = False,
     progress: Progress = ignore,
@@ -169,7 +169,7 @@ def carry_out(
     network: FloatNetwork,
     request: EvaluationRequest,
     name: str,
-    folder: Path | None = None,
+    folder: PictureFolder | None = None,
     progress: Progress = ignore,
 ) -> EvaluationResult:
     """Run all images of the plan, fit the read-out and draw.

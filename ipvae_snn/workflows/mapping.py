@@ -23,12 +23,18 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save
+from ipvae_snn.report.picture_files import save
 from ipvae_snn.storage.names import printable
 from ipvae_snn.workflows.images import Images, described, load_for
-from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs, save_or_spare
+from ipvae_snn.workflows.outputs import (
+    MAPPING,
+    PICTURE,
+    check_outputs,
+    outputs,
+    save_or_spare,
+)
 
-PLACEMENT: Final = "placement.png"  # in a folder of pictures
+PLACEMENT: Final = "placement"  # in a folder of pictures
 COUNTS_AT_ONCE: Final = 1 << 24  # counts per part of a run; bounds memory
 
 

@@ -14,7 +14,11 @@ from typing import Final
 from ipvae_snn.errors import FileFormatError, OutputError
 from ipvae_snn.ir import files
 from ipvae_snn.models.float_network import load_float_network
-from ipvae_snn.report.plots import format_of, is_picture, picture_paths
+from ipvae_snn.report.picture_files import (
+    PictureFolder,
+    format_of,
+    is_picture,
+)
 from ipvae_snn.storage.outputs import Kind, Output, check_folder, check_outputs
 from ipvae_snn.storage.tensor_files import read_format
 from ipvae_snn.watcher import partial_path
@@ -103,9 +107,9 @@ def outputs(*files: tuple[Path | None, Kind]) -> tuple[Output, ...]:
     return given
 
 
-def picture_outputs(folder: Path | None, names: Iterable[str]) -> tuple[Output, ...]:
+def picture_outputs(folder: PictureFolder | None, names: Iterable[str]) -> tuple[Output, ...]:
     """Return the outputs of a folder of pictures; none without a folder."""
-    return tuple(Output(path, PICTURE) for path in picture_paths(names, folder))
+    return () if folder is None else tuple(Output(folder.file(name), PICTURE) for name in names)
 
 
 def save_or_spare(path: Path, save: Callable[[Path], None]) -> None:

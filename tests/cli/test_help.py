@@ -65,6 +65,7 @@ def test_options_have_the_same_names_and_panels_everywhere(name: str) -> None:
     if "out" in shown:
         assert shown["out"].opts == ["--out", "-o"]
     assert not {"plot", "raster", "images", "energy"} & set(shown)
+    assert ("plots" in shown) == ("plots_format" in shown)
     panels = {key: one.rich_help_panel for key, one in shown.items()}
     expected = {
         "data_root": "Images",
@@ -75,6 +76,7 @@ def test_options_have_the_same_names_and_panels_everywhere(name: str) -> None:
         "profile": "Chip",
         "out": "Results",
         "plots": "Results",
+        "plots_format": "Results",
         "overwrite": "Results",
         "as_json": "Results",
         "quiet": "Results",

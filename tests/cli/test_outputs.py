@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 import ipvae_snn
 from ipvae_snn.cli import process
-from ipvae_snn.errors import OutputError
+from ipvae_snn.errors import ConfigError, OutputError
 from ipvae_snn.hw.mapping import mapping
 from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -110,6 +110,36 @@ def test_a_picture_is_tried_before_any_work(name: str, net: Path, run: Run) -> N
     (net.parent / "file").touch()
     option = (PICTURES[name], "file" if folder else "file/x.png")
     assert "is a file, not a folder" in one_line(run(*COMMANDS[name], *option))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_format_of_pictures_is_the_same_option_everywhere(
+    name: str, net: Path, run: Run
+) -> None:
+    """The files that are tried before any work have its suffix."""
+    first = {"evaluate": "convergence", "compare": "quality", "energy": "energy", "lava": "raster"}
+    for form in ("svg", "pdf"):
+        own = net.parent / f"{first.get(name, 'placement')}.{form}"
+        own.write_text("mine")
+        message = one_line(run(*COMMANDS[name], "--plots", ".", "--plots-format", form))
+        assert message.startswith(f"ipvae-snn: error: {own.name}: exists and is not a picture of")
+    code, _, error = run(*COMMANDS[name], "--plots", ".", "--plots-format", "pfd")
+    assert code == 2
+    assert "'pfd' (did you mean 'pdf'?); there are png, svg, pdf" in error
+
+
+def test_pictures_of_each_format_lie_side_by_side(net: Path, run: Run) -> None:
+    """And are replaced by the next run of their command."""
+    command = ("energy", net, "--data", "images.npy", "--steps", 2, "--plots", "p")
+    for form in ("png", "svg", "pdf", "pdf"):
+        code, _, error = run(*command, "--plots-format", form, "-q")
+        assert (code, error) == (0, "")
+    for form, begins in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        assert Path(f"p/energy.{form}").read_bytes().startswith(begins)
+    with pytest.raises(ConfigError, match=r"no format of pictures is called 'sgv' \(did you mean"):
+        ipvae_snn.energy(net, "images.npy", steps=2, pictures="p", picture_format="sgv")
+    ipvae_snn.energy(net, "images.npy", steps=2, pictures="p", picture_format="eps")
+    assert len(list(Path("p").iterdir())) == 4
 
 
 def test_the_names_of_the_pictures_are_known_before(net: Path, tmp_path: Path) -> None:
