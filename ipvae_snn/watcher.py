@@ -19,6 +19,10 @@ def _ignore(done: int, total: int) -> None:
     """Ignore progress."""
 
 
+def _ignore_text(text: str) -> None:
+    """Ignore a notice."""
+
+
 @dataclass(frozen=True)
 class Watcher:
     """Requests of a caller for the time that a back end runs.
@@ -28,6 +32,8 @@ class Watcher:
     trace and an int `images_done`; None keeps nothing. timeout_s: seconds after which a run is
     stopped. stall_s: seconds without progress after which it is stopped, 0 for never. None leaves
     either to the back end. threads: of compiled code and ONNX Runtime, None for their default.
+    notice(text) is called for what the user should know at once, perhaps more than once with the
+    same text.
     """
 
     progress: Callable[[int, int], None] = _ignore
@@ -35,6 +41,7 @@ class Watcher:
     timeout_s: float | None = None
     stall_s: float | None = None
     threads: int | None = None
+    notice: Callable[[str], None] = _ignore_text
 
 
 _WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("watcher", default=None)

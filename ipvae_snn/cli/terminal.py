@@ -1,7 +1,7 @@
 """Progress on the terminal, and the result of a command."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,10 @@ class Screen:
 
         screen = console(quiet=True, silent=self.quiet)
         try:
-            with progress_bar(screen, self.verbose) as display, watched(_watcher(limits)):
+            with (
+                progress_bar(screen, self.verbose) as display,
+                watched(_watcher(limits, display.print)),
+            ):
                 yield display
         except IpvaeError:
             if self.verbose:
@@ -97,8 +100,19 @@ def notice(text: str) -> None:
     typer.echo(f"ipvae-snn: {text}", err=True)
 
 
-def _watcher(limits: Limits) -> Watcher:
+def _watcher(limits: Limits, show: Callable[[str], None]) -> Watcher:
+    shown: set[str] = set()
+
+    def once(text: str) -> None:
+        if text not in shown:
+            shown.add(text)
+            show(f"ipvae-snn: {text}")
+
     keep = None if limits.out is None else partial_path(limits.out)
     return Watcher(
-        keep=keep, timeout_s=limits.timeout, stall_s=limits.stall, threads=limits.threads
+        notice=once,
+        keep=keep,
+        timeout_s=limits.timeout,
+        stall_s=limits.stall,
+        threads=limits.threads,
     )

@@ -186,6 +186,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert not loaded & (heavy | unneeded)
 
 
+def test_commands_load_matplotlib_only_to_draw() -> None:
+    code = "import sys; from ipvae_snn.workflows import {}; print(*sys.modules)".format(
+        "convert, mapping, run, verify"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "ipvae_snn.report.picture_files" in loaded
+    assert not loaded & {"matplotlib", "ipvae_snn.report.plots", "torch"}
+    assert "ipvae_snn.hw.mapping.assign_slots" in loaded
+
+
 def test_a_template_of_a_profile_reads_back_equal(run: Run, tmp_path: Path) -> None:
     code, text, error = run("profiles", "loihi1", "--toml")
     assert (code, error) == (0, "")
