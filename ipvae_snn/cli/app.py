@@ -32,7 +32,7 @@ from ipvae_snn.cli import (
 from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.process import Root, prepare
 from ipvae_snn.cli.usage import Command, UsageError
-from ipvae_snn.errors import TRACE, DataWarning, IpvaeError, one_line
+from ipvae_snn.errors import TRACE, IpvaeError, IpvaeWarning, one_line
 from ipvae_snn.storage.memory import allocation_failure
 
 NAME: Final = "ipvae-snn"
@@ -134,8 +134,8 @@ def _show_warning(
     category: type[Warning],
     *place: Any,
 ) -> None:
-    """Show a warning about the user's images as one line, once; others as Python shows them."""
-    if not issubclass(category, DataWarning):
+    """Show a warning of ours as one line, once; others as Python shows them."""
+    if not issubclass(category, IpvaeWarning):
         otherwise(message, category, *place)
     elif str(message) not in shown:
         shown.add(str(message))

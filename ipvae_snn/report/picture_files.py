@@ -6,7 +6,7 @@ Matplotlib is imported only where something is drawn.
 import gzip
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from PIL.Image import Exif
 from ipvae_snn.choices import choose
 from ipvae_snn.errors import ConfigError, OutputError
 from ipvae_snn.report.document import Picture
-from ipvae_snn.storage.atomic import atomic_path
+from ipvae_snn.storage.atomic import atomic_path, new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,11 +78,12 @@ def format_of(path: Path) -> str:
 
 
 @contextmanager
-def page(path: Path, width: float, height: float) -> Iterator["Figure"]:
+def page(path: Path, width: float, height: float, new: bool = False) -> Iterator["Figure"]:
     """Yield a figure of (width, height) inches without a display, then write it to `path`.
 
-    The suffix gives the format. The file is written atomically. A user's matplotlibrc changes
-    nothing. Raises ConfigError for a suffix that is not in FORMATS, before anything is drawn.
+    The suffix gives the format. The file is written atomically; new: only where nothing lies. A
+    user's matplotlibrc changes nothing. Raises ConfigError for a suffix that is not in FORMATS,
+    before anything is drawn.
     """
     # Imported here, since Matplotlib loads slowly and most commands draw nothing.
     from matplotlib import style
@@ -94,7 +95,7 @@ def page(path: Path, width: float, height: float) -> Iterator["Figure"]:
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
-        with atomic_path(path) as temporary:
+        with (new_file if new else atomic_path)(path) as temporary:
             figure.savefig(temporary, dpi=_dpi(form), format=form, **FORMATS[f".{form}"])
 
 
@@ -112,28 +113,36 @@ def is_picture(path: Path) -> bool:
         return False
 
 
-def save(picture: Picture, path: Path) -> Picture:
+def save(picture: Picture, path: Path, free: Collection[Path] = ()) -> Picture:
     """Write a picture to `path` and return it with this path, or with its fault.
 
     A result that took hours must not be lost for a picture of it, so whatever fails while it is
-    drawn or written becomes its `fault`. Raises ConfigError for an unknown suffix.
+    drawn or written becomes its `fault`. free: paths where nothing is replaced. Raises ConfigError
+    for an unknown suffix.
     """
     format_of(path)
     try:
-        with page(path, *picture.size) as figure:
+        with page(path, *picture.size, path in free) as figure:
             picture.draw(figure)
     except Exception as error:  # a user's Matplotlib, fonts and figures may raise anything
-        reason = " ".join(str(error).split())[:FAULT_CHARACTERS]
+        text = str(error)
+        if isinstance(error, OSError) and error.filename == str(path):
+            text = error.strerror or text
+        reason = " ".join(text.split())[:FAULT_CHARACTERS]
         what = "" if isinstance(error, OSError | OutputError) else f"{type(error).__name__}: "
         return replace(picture, fault=f"{path} was not drawn ({what}{reason})")
     return replace(picture, path=path)
 
 
 class PictureFolder(NamedTuple):
-    """Folder for a command's pictures, and their format: png, svg, pdf or another of FORMATS."""
+    """Folder for a command's pictures, and their format: png, svg, pdf or another of FORMATS.
+
+    free: paths where nothing is replaced (`storage.outputs.check_outputs`).
+    """
 
     folder: Path
     form: str = "png"
+    free: Collection[Path] = ()
 
     def file(self, name: str) -> Path:
         """Return the file of the picture called `name`."""
@@ -150,8 +159,8 @@ def picture_folder(
 
 
 def save_all(pictures: Iterable[Picture], folder: PictureFolder) -> tuple[Picture, ...]:
-    """Write pictures into `folder` and return them with their paths or faults."""
-    return tuple(save(picture, folder.file(picture.name)) for picture in pictures)
+    """Write pictures into `folder` as `save` does; return them with their paths or faults."""
+    return tuple(save(picture, folder.file(picture.name), folder.free) for picture in pictures)
 
 
 def _dpi(form: str) -> int:

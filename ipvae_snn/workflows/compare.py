@@ -81,7 +81,7 @@ def compare(
     checkpoint, OutputError for files that cannot be written.
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, COMPARISON)))
-    check_outputs(written, (source, integer_source, data), overwrite)
+    free = check_outputs(written, (source, integer_source, data), overwrite)
     floats = load(source)
     if isinstance(floats, IntegerNetwork):
         raise FileFormatError(
@@ -98,7 +98,7 @@ def compare(
     fidelity, causes = compare_pair(pair, floats.kl, settings, progress)
     drawn: tuple[Picture, ...] = plots.pictures(fidelity, causes, images.floats.name)
     if pictures is not None:
-        drawn = save_all(drawn, pictures)
+        drawn = save_all(drawn, pictures._replace(free=free))
     report = Report(
         checkpoint=named(source),
         checkpoint_sha256=floats.source,
@@ -118,7 +118,7 @@ def compare(
     )
     result = ComparisonResult(report, drawn)
     if out is not None:
-        save_or_spare(out, lambda path: write_json(path, result.as_json()))
+        save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return result
 
 

@@ -91,7 +91,7 @@ def energy(
     energies, FileFormatError for a float checkpoint, OutputError for files that cannot be written.
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, ENERGY)))
-    check_outputs(written, (source, data, *settings.profiles), overwrite)
+    free = check_outputs(written, (source, data, *settings.profiles), overwrite)
     # Profiles first, so that a wrong name costs no time.
     profiles = priced_profiles(settings.profiles)
     network = load(source)
@@ -108,9 +108,9 @@ def energy(
         result = report(network, images, settings.steps, settings.seed, profiles, begin)
     drawn: tuple[Picture, ...] = (reports.picture(result.as_json()["estimates"]),)
     if pictures is not None:
-        drawn = save_all(drawn, pictures)
+        drawn = save_all(drawn, pictures._replace(free=free))
     if out is not None:
-        save_or_spare(out, lambda path: write_json(path, result.as_json()))
+        save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return EnergyResult(result, drawn)
 
 

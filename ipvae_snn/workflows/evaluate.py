@@ -96,7 +96,7 @@ def evaluate(
     network, DataError for images that do not fit, OutputError for files that cannot be written.
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, EVALUATION)))
-    check_outputs(written, (source, data), overwrite)
+    free = check_outputs(written, (source, data), overwrite)
     network = load(source)
     if isinstance(network, IntegerNetwork):
         raise FileFormatError(
@@ -106,9 +106,10 @@ def evaluate(
     request = evaluation.request_of(network, settings.steps, settings.seed, settings.threads)
     progress(described(data), 0, 0)
     plan = plan_of(network, data, settings, progress)
-    result = carry_out(plan, network, request, named(source), pictures, progress)
+    folder = None if pictures is None else pictures._replace(free=free)
+    result = carry_out(plan, network, request, named(source), folder, progress)
     if out is not None:
-        save_or_spare(out, lambda path: write_json(path, result.as_json()))
+        save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return result
 
 

@@ -145,7 +145,7 @@ def simulate_file(
     files that cannot be written, and as `hw.lava.backend.simulate` does.
     """
     written = outputs((lava.raster, PICTURE), (lava.out, RESULT))
-    check_outputs(written, (path, choice.data), lava.overwrite)
+    free = check_outputs(written, (path, choice.data), lava.overwrite)
     network = load_network(path)
     neurons = neurons_of(lava.monitor, network.n_neurons)
     if lava.raster is not None and not neurons:
@@ -154,11 +154,11 @@ def simulate_file(
     runs = _runs(network, images, request, lava, neurons, progress)
     done = LavaRuns(network, len(images.pixels), request.steps, runs)
     if lava.out is not None:
-        save_or_spare(lava.out, lambda path: save(path, done.first))
+        save_or_spare(lava.out, lambda path: save(path, done.first), free)
         remove_partial(lava.out)
         done = replace(done, files=(lava.out,))
     if lava.raster is not None:
-        done = replace(done, raster=save_picture(raster(done.first, network), lava.raster))
+        done = replace(done, raster=save_picture(raster(done.first, network), lava.raster, free))
     return done
 
 

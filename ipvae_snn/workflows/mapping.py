@@ -117,7 +117,7 @@ def map_network(
     if events.rates is not None and events.data is not None:
         raise ConfigError("--rates and --data both define the events; give one of them")
     written = outputs((picture, PICTURE), (out, MAPPING))
-    check_outputs(written, (source, events.rates, events.data, chip.profile), overwrite)
+    free = check_outputs(written, (source, events.rates, events.data, chip.profile), overwrite)
     profile = load_profile(chip.profile)
     require_limits(profile)
     network, name = load(source), named(source)
@@ -129,20 +129,20 @@ def map_network(
     counted = events_of(network, events, progress)
     progress(f"placing {Path(name).name} on {profile.name}", 0, 0)
     placed = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)
-    result = MappingResult(name, placed, _picture(placed, printable(Path(name).name), picture), out)
+    drawn = _picture(placed, printable(Path(name).name))
+    if drawn is not None and picture is not None:
+        drawn = save(drawn, picture, free)
+    result = MappingResult(name, placed, drawn, out)
     if out is not None:
         cores = mapping.cores_of_neurons(placed)
         data = {**result.as_json(), "core_of": cores}
-        save_or_spare(out, lambda path: write_json(path, data))
+        save_or_spare(out, lambda path: write_json(path, data), free)
     return result
 
 
-def _picture(result: Mapping, name: str, path: Path | None) -> Picture | None:
-    """Return the picture of the placement, if there is one; it is written if `path` is given."""
-    if result.placed is None:
-        return None
-    drawn = plot.picture(result, result.placed, name)
-    return drawn if path is None else save(drawn, path)
+def _picture(result: Mapping, name: str) -> Picture | None:
+    """Return the picture of the placement, if there is one."""
+    return None if result.placed is None else plot.picture(result, result.placed, name)
 
 
 def events_of(

@@ -1,6 +1,7 @@
 """Run images through one network on one back end, and save the result."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -149,14 +150,15 @@ def run_file(
     Raises BackendError if the back end does not run this kind of network, SaturatedError as
     `options` request, OutputError if the result cannot be written, and the errors of the back end.
     """
-    check_outputs(outputs((options.out, RESULT)), (path, choice.data), options.overwrite)
+    written = outputs((options.out, RESULT))
+    free = check_outputs(written, (path, choice.data), options.overwrite)
     floating = is_checkpoint(path)
     if options.forbid_saturation:
         _require_counted(FLOAT if floating else options.backend)
     run = _run_float_file if floating else _run_integer_file
     with parts(progress) as begin:
         result = run(path, choice, request, options.backend, begin)
-        return _kept(replace(result, by_default=options.backend is None), options)
+        return _kept(replace(result, by_default=options.backend is None), options, free)
 
 
 def run_integer(
@@ -211,13 +213,13 @@ def _run_integer_file(
     return run_integer(network, images, request, name)
 
 
-def _kept(result: RunResult, options: RunOptions) -> RunResult:
+def _kept(result: RunResult, options: RunOptions, free: Collection[Path]) -> RunResult:
     """Check for saturations if the options forbid them, and write the result to their file."""
     if options.forbid_saturation:
         saturation.require_none(result.trace, result.backend)
     if options.out is None:
         return result
-    save_or_spare(options.out, result.trace.save)
+    save_or_spare(options.out, result.trace.save, free)
     remove_partial(options.out)
     return replace(result, out=options.out)
 
