@@ -8,9 +8,9 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 
 from ipvae_snn.comparison import plots
-from ipvae_snn.comparison.attribution import Attribution, attribute, runs
+from ipvae_snn.comparison.attribution import TEXTS, Attribution, attribute, runs
 from ipvae_snn.comparison.figures import Fidelity
-from ipvae_snn.comparison.measure import measure
+from ipvae_snn.comparison.measure import measure, recorded_steps
 from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.comparison.report import Report
 from ipvae_snn.config.settings import KlForm
@@ -22,6 +22,7 @@ from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
+from ipvae_snn.workflows.estimates import Shape, require_comparison
 from ipvae_snn.workflows.images import described, load_for
 from ipvae_snn.workflows.outputs import (
     COMPARISON,
@@ -134,6 +135,12 @@ def compare_pair(
     """
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     pair.check(settings.steps, seeds)
+    require_comparison(
+        Shape(len(pair.images), settings.steps, pair.network.n_neurons, pair.network.n_pixels),
+        seeds=settings.seeds,
+        changes=len(TEXTS) if settings.attribution else 0,
+        recorded=len(recorded_steps(settings.steps)),
+    )
     of_each = len(pair.images) * settings.steps * settings.seeds
     in_all = of_each * (PAIR_RUNS + (runs(pair) if settings.attribution else 0))
     steps = Steps(progress, in_all)

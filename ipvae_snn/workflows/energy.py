@@ -37,6 +37,7 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.watcher import current_watcher, parts
+from ipvae_snn.workflows.estimates import Shape, require_energy
 from ipvae_snn.workflows.images import Images, described, load_for
 from ipvae_snn.workflows.outputs import (
     ENERGY,
@@ -103,6 +104,8 @@ def energy(
         )
     progress(described(data), 0, 0)
     images = load_for(network, data, settings.split, settings.data_root, settings.limit)
+    shape = Shape(len(images.pixels), settings.steps, network.n_neurons, network.n_pixels)
+    require_energy(shape, CHUNK_BYTES)
     with parts(progress) as begin:
         begin(f"compiled: {len(images.pixels)} images, {settings.steps} steps")
         result = report(network, images, settings.steps, settings.seed, profiles, begin)

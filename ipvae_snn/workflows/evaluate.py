@@ -11,7 +11,7 @@ from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError, FileFormatError
 from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.evaluation import plots
-from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation, EvaluationRequest, final_rates
+from ipvae_snn.evaluation.evaluate import Evaluated, EvaluationRequest, final_rates
 from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
 from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
 from ipvae_snn.evaluation.report import Report
@@ -23,6 +23,7 @@ from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
+from ipvae_snn.workflows.estimates import Shape, require_evaluation
 from ipvae_snn.workflows.images import described, selection_for
 from ipvae_snn.workflows.outputs import (
     EVALUATION,
@@ -178,6 +179,13 @@ def carry_out(
     name: of the network in the report. folder: for the pictures, if given.
     """
     steps = Steps(progress, plan.total * request.steps)
+    others = plan.others.found if plan.others else ()
+    largest = max(map(len, (plan.images, *others)))
+    require_evaluation(
+        Shape(largest, request.steps, network.n_neurons, network.n_pixels),
+        training=0 if isinstance(plan.training, str) else len(plan.training),
+        recorded=len(evaluation.recorded_steps(request.steps, request.training_steps)),
+    )
 
     def judge(images: ImageSet, shown: int = 0) -> Evaluated:
         steps.begin(f"{len(images)} images of {images.name}")
@@ -186,9 +194,7 @@ def carry_out(
     start = time.perf_counter()
     judged = judge(plan.images, SHOWN)
     seconds = time.perf_counter() - start
-    others: dict[str, Evaluation] | None = None
-    if plan.others is not None:
-        others = {images.name: judge(images).evaluation for images in plan.others.found}
+    judged_others = {images.name: judge(images).evaluation for images in others}
     readout = _readout(plan, judged, network, request, steps)
     steps.begin("done")
     pictures: tuple[Picture, ...] = plots.pictures(network, plan.images, judged)
@@ -200,7 +206,7 @@ def carry_out(
         trained_on=network.trained_on,
         evaluation=judged.evaluation,
         readout=readout,
-        others=others,
+        others=judged_others if plan.others else None,
         left_out=plan.others.left_out if plan.others else None,
         plots=tuple(str(picture.path) for picture in pictures if picture.path is not None),
         seconds=seconds,
