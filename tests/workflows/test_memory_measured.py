@@ -21,6 +21,7 @@ from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.pretrained import network_path
 from ipvae_snn.storage import memory
 from ipvae_snn.workflows import compare, evaluate, run
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -39,8 +40,8 @@ def floats(k):
     parts = dict(log_sigma=np.zeros(64, np.float32), u0=zero - 3, log_bias=zero - 4)
     return float_network(phi=phi, image_shape=(8, 8), **parts)
 
-def run_file(path, n, t, trace):
-    np.save("images.npy", images(n))
+def run_file(path, n, t, trace, shown=None):
+    np.save("images.npy", images(n) if shown is None else shown)
     options = run.RunOptions(out=Path("r.npz"), overwrite=True)
     run.run_file(Path(path), ImageChoice("images.npy"), RunRequest(t, trace=trace), options)
 
@@ -53,7 +54,8 @@ def run_untraced(n, t):
     run_file("net.safetensors", n, t, False)
 
 def run_float(n, t):
-    run_file(ipvae_snn.pretrained.network_path("digits"), n, t, True)
+    shown = rng.random((n, 8, 8), np.float32)
+    run_file(network_path("digits"), n, t, True, shown)
 
 def verify(n, t):
     ipvae_snn.verify(integers(64), images(n), backends=("compiled",), steps=t, limit=n)
@@ -102,7 +104,7 @@ WORK = {
     "run_float": ((2, 2), (1000, 128)),
     "verify": ((2, 2), (300, 256)),
     "evaluate_many": ((30, 16), (20000, 256)),
-    "compare_pair": ((2, 2, 16), (500, 32, 512)),
+    "compare_pair": ((2, 2, 16), (16, 4, 1200)),
     "energy": ((2, 2, 16), (4, 4, 2000)),
     "convert": ((20, 4), (2000, 256)),
     "train": ((20, 4), (1000, 64)),
