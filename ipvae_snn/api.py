@@ -23,6 +23,7 @@ from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer, network_path
 from ipvae_snn.progress import Progress, ignore
+from ipvae_snn.report.picture_files import picture_folder
 from ipvae_snn.training import train as training
 from ipvae_snn.training.run_folder import RunFolder
 from ipvae_snn.training.trainer import TrainProgress
@@ -108,12 +109,8 @@ def train(
     named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
     own = OwnImages(patches=patches)
     overrides = tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items())
-    config = SettingsChoice(
-        preset=preset,
-        overrides=overrides,
-        data=named or GIVEN,
-        own=own,
-    ).resolve()
+    chosen = SettingsChoice(preset=preset, overrides=overrides, data=named or GIVEN, own=own)
+    config = chosen.resolve()
     seen, held_out = training_images(images, config, report=progress)
     config = replace(config, data=replace(config.data, name=seen.name))
 
@@ -181,10 +178,9 @@ def convert(
     """Convert a float network to integers of `bits` bits, calibrated on images.
 
     calibrate: by default the training split of the set on which the network was trained. images,
-    steps: numbers of images and steps for it. out: file for the integer
-    network, with its report beside it. overwrite: replace files of other kinds there. Raises
-    ConversionError if integers cannot express the network, DataError for images that do not fit,
-    OutputError if a file cannot be written.
+    steps: numbers of images and steps for it. out: file for the integer network, with its report
+    beside it. Raises ConversionError if integers cannot express the network, DataError for images
+    that do not fit, OutputError if a file cannot be written.
     """
     return conversions.convert(
         network,
@@ -240,13 +236,15 @@ def evaluate(
     threads: int = 1,
     data_root: Path | None = None,
     pictures: str | os.PathLike[str] | None = None,
+    picture_format: str = "png",
     overwrite: bool = False,
     progress: Progress = ignore,
 ) -> EvaluationResult:
     """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
 
-    readout_train: training images of a named set for the read-out, 0 for none. pictures: folder.
-    Raises ConversionError for an integer network, DataError for images that do not fit.
+    readout_train: training images of a named set for the read-out, 0 for none. pictures: folder;
+    picture_format: png, svg, pdf or another of Matplotlib's. Raises ConversionError for an integer
+    network, DataError for images that do not fit.
     """
     settings = EvaluationSettings(
         split, limit, steps, seed, readout_train, threads=threads, data_root=data_root
@@ -255,7 +253,7 @@ def evaluate(
         load_float(network, "evaluate"),
         images,
         settings,
-        pictures=None if pictures is None else Path(pictures),
+        pictures=picture_folder(pictures, picture_format),
         overwrite=overwrite,
         progress=progress,
     )
@@ -275,13 +273,14 @@ def compare(
     threads: int = 2,
     data_root: Path | None = None,
     pictures: str | os.PathLike[str] | None = None,
+    picture_format: str = "png",
     overwrite: bool = False,
     progress: Progress = ignore,
 ) -> ComparisonResult:
     """Compare an integer network with the float network it came from, on the same uniforms.
 
     attribution: also replace each tensor of the float network by the integer one's, one at a time.
-    pictures: folder. Raises DataError if the two do not belong together or images do not fit.
+    pictures, picture_format: as in `evaluate`. Raises DataError if networks or images do not fit.
     """
     settings = ComparisonSettings(split, limit, steps, seeds, seed, attribution, threads, data_root)
     return comparisons.compare(
@@ -289,7 +288,7 @@ def compare(
         load_integer(integer, "compare"),
         images,
         settings,
-        pictures=None if pictures is None else Path(pictures),
+        pictures=picture_folder(pictures, picture_format),
         overwrite=overwrite,
         progress=progress,
     )
@@ -358,19 +357,20 @@ def energy(
     split: str = "test",
     data_root: Path | None = None,
     pictures: str | os.PathLike[str] | None = None,
+    picture_format: str = "png",
     overwrite: bool = False,
     progress: Progress = ignore,
 ) -> EnergyResult:
     """Count the operations of a run and estimate its energy by published figures (proxies).
 
-    profiles: names or .toml files, by default all of the package with energies. Raises
-    ConfigError for a profile without energies.
+    profiles: names or .toml files, by default all of the package with energies. pictures,
+    picture_format: as in `evaluate`. Raises ConfigError for a profile without energies.
     """
     return energies.energy(
         load_integer(network, "energy"),
         images,
         EnergySettings(tuple(profiles), split, limit, steps, seed, data_root),
-        pictures=None if pictures is None else Path(pictures),
+        pictures=picture_folder(pictures, picture_format),
         overwrite=overwrite,
         progress=progress,
     )

@@ -76,7 +76,15 @@ class MissingDataError(DataError):
     most = 2000
 
 
-class DataWarning(UserWarning):
+class IpvaeWarning(UserWarning):
+    """Base of all warnings that the command line shows as one clear line, once."""
+
+
+class OutputWarning(IpvaeWarning):
+    """A result is written, but not everywhere where the user may expect it."""
+
+
+class DataWarning(IpvaeWarning):
     """Images can be read in two ways; the warning says which one was taken."""
 
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ipvae_snn.progress import Begin, Progress, ignore_part
+from ipvae_snn.progress import Begin, Progress
 
 
 def _ignore(done: int, total: int) -> None:
     """Ignore progress."""
+
+
+def _ignore_text(text: str) -> None:
+    """Ignore a notice."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Watcher:
     stopped. stall_s: seconds without progress after which it is stopped, 0 for never. None leaves
     either to the back end. threads: of compiled code and ONNX Runtime, None for their default.
     note: receives a line on what was read, such as the number and size of a user's pictures.
+    notice(text) is called for what the user should know at once, perhaps more than once with the
+    same text.
     """
 
     progress: Callable[[int, int], None] = _ignore
@@ -36,7 +42,8 @@ class Watcher:
     timeout_s: float | None = None
     stall_s: float | None = None
     threads: int | None = None
-    note: Begin = ignore_part
+    note: Callable[[str], None] = _ignore_text
+    notice: Callable[[str], None] = _ignore_text
 
 
 _WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("watcher", default=None)

@@ -16,7 +16,7 @@ from ipvae_snn.hw.cost.report import (
 )
 from ipvae_snn.hw.cost.report import picture as picture_of
 from ipvae_snn.report.document import number
-from ipvae_snn.report.plots import save
+from ipvae_snn.report.picture_files import save
 
 BEGIN: Final = "<!-- results: written by python -m benchmarks.energy -->"
 END: Final = "<!-- end of results -->"

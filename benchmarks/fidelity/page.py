@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.report import table, wrapped
-from ipvae_snn.report.plots import page as sheet
+from ipvae_snn.report.picture_files import page as sheet
 
 COLOURS: Final = {"mnist-512": "tab:blue", "vanhateren-512": "tab:orange"}
 GOALS: Final = {8: 0.002, 4: 0.01}

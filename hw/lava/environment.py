@@ -1,6 +1,5 @@
 """The environment of Lava 0.10: find or create a Python 3.10 with lava-nc."""
 
-import fcntl
 import os
 import shutil
 import sys
@@ -30,6 +29,7 @@ from ipvae_snn.hw.lava.probing import (
     probe,
     versions,
 )
+from ipvae_snn.storage.handle_locks import lock
 
 HOW_TO_GET_PYTHON = (
     "get a Python 3.10 by `pyenv install 3.10`, `uv python install 3.10` or, where the system "
@@ -219,8 +219,8 @@ def _lock(target: Path, report: Callable[[str], None]) -> Iterator[None]:
         ) from error
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle.fileno())
         except BlockingIOError:
             report(f"another set-up is at work in {target}; waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle.fileno(), wait=True)
         yield

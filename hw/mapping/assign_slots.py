@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from scipy.optimize import quadratic_assignment
 
 from ipvae_snn.arrays import Float64, Int64
 from ipvae_snn.hw.mapping.mesh import Mesh
@@ -30,6 +29,9 @@ def place(flow: Float64, mesh: Mesh) -> Int64:
     distance = mesh.hops(every[:, None], every[None, :]).astype(np.float64)
     starts = [_snake(mesh)]
     if slots <= MOST_RELAXED and both.any():
+        # Imported here: it loads slowly, and large or silent networks do not need it.
+        from scipy.optimize import quadratic_assignment
+
         relaxed = quadratic_assignment(
             both, distance, method="faq", options={"rng": np.random.default_rng(0)}
         )

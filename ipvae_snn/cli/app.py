@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Final
 
 import typer
-from typer.core import TyperCommand
 
 from ipvae_snn import __version__
 from ipvae_snn.cli import (
@@ -32,10 +31,13 @@ from ipvae_snn.cli import (
 )
 from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.process import Root, prepare
-from ipvae_snn.errors import TRACE, DataWarning, IpvaeError, one_line, printable
+from ipvae_snn.cli.usage import Command, UsageError
+from ipvae_snn.errors import TRACE, IpvaeError, IpvaeWarning, one_line, printable
 from ipvae_snn.storage.memory import allocation_failure
 
+NAME: Final = "ipvae-snn"
 EXIT_ERROR = 1
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 NEAR = 40  # characters shown around one that cannot be encoded
 
@@ -47,7 +49,7 @@ PLACE: Final = "This installation"
 EXAMPLES: Final = examples("convert digits", "verify net.safetensors --data digits")
 
 app = typer.Typer(
-    name="ipvae-snn",
+    name=NAME,
     cls=Root,
     help="Train an iP-VAE, convert it to an integer spiking network, run it with equal results.",
     no_args_is_help=True,
@@ -73,7 +75,7 @@ def root(
 
 
 def _add(
-    name: str, panel: str, shown: str, kind: type[TyperCommand] | None = None
+    name: str, panel: str, shown: str, kind: type[Command] = Command
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return the decorator of a command; panel: of `--help`; shown: its examples."""
     return app.command(name, cls=kind, epilog=shown, rich_help_panel=panel)
@@ -102,7 +104,9 @@ def main() -> None:
     prepare()
     warnings.showwarning = partial(_show_warning, warnings.showwarning, set())
     try:
-        app()
+        app(prog_name=NAME)  # also under python -m and torchrun
+    except UsageError as error:
+        _fail(str(error), EXIT_USAGE)
     except IpvaeError as error:
         _fail(str(error))
     except OSError as error:
@@ -130,20 +134,20 @@ def _show_warning(
     category: type[Warning],
     *place: Any,
 ) -> None:
-    """Show a warning about the user's images as one line, once; others as Python shows them."""
-    if not issubclass(category, DataWarning):
+    """Show a warning of ours as one line, once; others as Python shows them."""
+    if not issubclass(category, IpvaeWarning):
         otherwise(message, category, *place)
     elif str(message) not in shown:
         shown.add(str(message))
         typer.echo(f"ipvae-snn: warning: {printable(str(message))}", err=True)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = EXIT_ERROR) -> None:
     first, _, trace = message.partition(TRACE)
     typer.echo(f"ipvae-snn: error: {first}", err=True)
     if trace:
         typer.echo(trace, err=True)
-    sys.exit(EXIT_ERROR)
+    sys.exit(code)
 
 
 def _describe(error: OSError) -> str:

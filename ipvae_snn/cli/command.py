@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from typer.core import TyperCommand
+from ipvae_snn.cli.usage import Command
 
 
 def examples(*lines: str) -> str:
@@ -11,13 +11,13 @@ def examples(*lines: str) -> str:
     return "\n".join(["Examples:", *(f"  ipvae-snn {line}" for line in lines)])
 
 
-def with_old_names(old: Mapping[str, str]) -> type[TyperCommand]:
+def with_old_names(old: Mapping[str, str]) -> type[Command]:
     """Return a class of commands that read old names of options for one more version.
 
     old: old names, such as --images, and the names that replace them. `--help` does not show them.
     """
 
-    class Renamed(TyperCommand):
+    class Renamed(Command):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             """Replace old names before a `--`, and parse."""
             end = args.index("--") if "--" in args else len(args)

@@ -16,6 +16,8 @@ from ipvae_snn.cli.options import (
     JsonOption,
     LimitOption,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     QuietOption,
     SeedOption,
@@ -25,6 +27,7 @@ from ipvae_snn.cli.options import (
     VerboseOption,
     WhiteOption,
     network_path,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Screen
 
@@ -64,6 +67,7 @@ def compare(
     data_root: DataRootOption = None,
     white: WhiteOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -83,7 +87,7 @@ def compare(
             network,
             data,
             settings,
-            pictures=plots,
+            pictures=picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -16,6 +16,8 @@ from ipvae_snn.cli.options import (
     LimitOption,
     NetworkArgument,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     QuietOption,
     SeedOption,
@@ -24,6 +26,7 @@ from ipvae_snn.cli.options import (
     ThreadsOption,
     VerboseOption,
     WhiteOption,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
 
@@ -52,6 +55,7 @@ def energy(
     data_root: DataRootOption = None,
     white: WhiteOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -70,7 +74,7 @@ def energy(
             network,
             data,
             settings,
-            pictures=plots,
+            pictures=picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -15,6 +15,8 @@ from ipvae_snn.cli.options import (
     JsonOption,
     LimitOption,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     QuietOption,
     SeedOption,
@@ -22,6 +24,7 @@ from ipvae_snn.cli.options import (
     ThreadsOption,
     VerboseOption,
     WhiteOption,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Screen
 
@@ -65,6 +68,7 @@ def evaluate(
     data_root: DataRootOption = None,
     white: WhiteOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     out: JsonFileOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -83,7 +87,7 @@ def evaluate(
             checkpoint,
             data,
             settings,
-            pictures=plots,
+            pictures=picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperOption
 
 from ipvae_snn.choices import suggestion
 from ipvae_snn.cli import completion
@@ -20,6 +20,7 @@ from ipvae_snn.cli.options import (
     output_path,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
+from ipvae_snn.cli.usage import Command
 
 EXAMPLES: Final = examples(
     "export net.safetensors --target onnx --out net-onnx",
@@ -38,7 +39,7 @@ def target_name(text: str) -> str:
     return text
 
 
-class ExportCommand(TyperCommand):
+class ExportCommand(Command):
     """Export command whose `--help` lists the targets of the registry."""
 
     def format_help(self, ctx, formatter) -> None:  # type: ignore[no-untyped-def]  # click's or typer's own

@@ -8,11 +8,12 @@ from ipvae_snn.cli import lava_run
 from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.options import JsonOption, QuietOption, VerboseOption
 from ipvae_snn.cli.terminal import Screen
+from ipvae_snn.cli.usage import Command, Group
 
 SETUP_EXAMPLES: Final = examples("lava setup", "lava setup --json")
 
-app = typer.Typer(no_args_is_help=True, help="Lava's CPU simulator of Loihi.")
-app.command("run", epilog=lava_run.EXAMPLES)(lava_run.lava_run)
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Lava's CPU simulator of Loihi.")
+app.command("run", cls=Command, epilog=lava_run.EXAMPLES)(lava_run.lava_run)
 
 
 @app.callback()
@@ -20,7 +21,7 @@ def root() -> None:
     """Lava's CPU simulator of Loihi: its environment, and runs with traffic and monitors."""
 
 
-@app.command("setup", epilog=SETUP_EXAMPLES)
+@app.command("setup", cls=Command, epilog=SETUP_EXAMPLES)
 def setup(
     as_json: JsonOption = False, quiet: QuietOption = False, verbose: VerboseOption = False
 ) -> None:

@@ -17,6 +17,8 @@ from ipvae_snn.cli.options import (
     LimitOption,
     NetworkArgument,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     QuietOption,
     SeedOption,
@@ -27,6 +29,7 @@ from ipvae_snn.cli.options import (
     VerboseOption,
     WhiteOption,
     output_path,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
 
@@ -81,6 +84,7 @@ def lava_run(
     data_root: DataRootOption = None,
     white: WhiteOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     raster: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
     out: Annotated[
         Path | None,
@@ -109,7 +113,8 @@ def lava_run(
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
         sources = workflow.BOTH if source is SourceChoice.BOTH else (source.value,)
-        picture = plots / workflow.RASTER if plots else raster
+        folder = picture_folder(plots, plots_format)
+        picture = folder.file(workflow.RASTER) if folder else raster
         choice = workflow.LavaChoice(sources, fused, replicas, monitor, picture, out, overwrite)
         result = workflow.simulate_file(network, images, request, choice, progress)
     screen.deliver(result)

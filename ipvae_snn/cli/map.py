@@ -19,6 +19,8 @@ from ipvae_snn.cli.options import (
     LimitOption,
     NetworkArgument,
     OverwriteOption,
+    PlotsFormat,
+    PlotsFormatOption,
     PlotsOption,
     ProfileOption,
     QuietOption,
@@ -29,6 +31,7 @@ from ipvae_snn.cli.options import (
     VerboseOption,
     WhiteOption,
     output_path,
+    picture_folder,
 )
 from ipvae_snn.cli.terminal import Limits, Screen
 
@@ -85,6 +88,7 @@ def map_network(
     data_root: DataRootOption = None,
     white: WhiteOption = None,
     plots: PlotsOption = None,
+    plots_format: PlotsFormatOption = PlotsFormat.PNG,
     plot: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
     out: Annotated[
         Path | None,
@@ -108,7 +112,8 @@ def map_network(
 
         chip = workflow.ChipSettings(profile, input_as.value, chips)
         events = workflow.EventSettings(rates, data, split, limit, steps, seed, data_root, white)
-        picture = plots / workflow.PLACEMENT if plots else plot
+        folder = picture_folder(plots, plots_format)
+        picture = folder.file(workflow.PLACEMENT) if folder else plot
         result = workflow.map_network(
             network,
             chip,

@@ -4,12 +4,16 @@ Each command sets its own default: `limit: LimitOption = 100`. A command whose o
 help text declares its own (`train --data`, `convert --out`).
 """
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ipvae_snn.cli import completion
+
+if TYPE_CHECKING:
+    from ipvae_snn.report.picture_files import PictureFolder
 
 # The panels of `--help`. What is in none stands under "Options".
 IMAGES: Final = "Images"
@@ -41,6 +45,21 @@ def output_path(text: str | Path) -> Path:
     from ipvae_snn.storage import outputs
 
     return outputs.output_path(text)
+
+
+class PlotsFormat(str, Enum):
+    """Format of pictures: pixels, or lines and letters that stay sharp at every size."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
+def picture_folder(folder: Path | None, form: PlotsFormat) -> "PictureFolder | None":
+    """Return the folder of `--plots` with the format of its pictures, None without a folder."""
+    from ipvae_snn.report import picture_files
+
+    return picture_files.picture_folder(folder, form.value)
 
 
 # The networks.
@@ -179,6 +198,14 @@ PlotsOption = Annotated[
         parser=output_path,
         metavar="FOLDER",
         help="Folder for pictures.",
+        rich_help_panel=RESULTS,
+    ),
+]
+PlotsFormatOption = Annotated[
+    PlotsFormat,
+    typer.Option(
+        "--plots-format",
+        help="Format of the pictures.",
         rich_help_panel=RESULTS,
     ),
 ]

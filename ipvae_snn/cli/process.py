@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
+from ipvae_snn.cli.usage import Group
 from ipvae_snn.hw.lava.bundle.simulator.ending import handled, interrupt
 
 ESCAPED = "backslashreplace"  # for characters that the terminal's encoding has not
@@ -19,7 +19,7 @@ PLAIN, BY_CTRL_C = "interrupted", " by SIGINT"
 REPEAT_S = 0.05  # until a lost signal is sent again
 
 
-class Root(TyperGroup):
+class Root(Group):
     """Group of all commands; each of them ends at a signal as it does at Ctrl-C."""
 
     def invoke(self, ctx: Any) -> object:

@@ -1,7 +1,7 @@
 """Progress on the terminal, and the result of a command."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,10 @@ class Screen:
 
         screen = console(quiet=True, silent=self.quiet)
         try:
-            with progress_bar(screen, self.verbose) as display, watched(self._watcher(limits)):
+            with (
+                progress_bar(screen, self.verbose) as display,
+                watched(self._watcher(limits, display.print)),
+            ):
                 yield display
         except IpvaeError:
             if self.verbose:
@@ -80,9 +83,17 @@ class Screen:
         if not (self.quiet or self.as_json):
             notice(text)
 
-    def _watcher(self, limits: Limits) -> Watcher:
+    def _watcher(self, limits: Limits, show: Callable[[str], None]) -> Watcher:
+        shown: set[str] = set()
+
+        def once(text: str) -> None:
+            if text not in shown:
+                shown.add(text)
+                show(f"ipvae-snn: {text}")
+
         keep = None if limits.out is None else partial_path(limits.out)
         return Watcher(
+            notice=once,
             keep=keep,
             timeout_s=limits.timeout,
             stall_s=limits.stall,

@@ -141,23 +141,23 @@ def evaluate(
     figures: list[list[dict[str, Float64]]] = [[] for _ in steps]
     samples: dict[int, list[Float32]] = {t: [] for t in steps}
     maps: dict[int, list[Float32]] = {t: [] for t in steps}
-    rates, peaks, spikes = [], [], []
+    rate = np.empty((len(images.pixels), network.n_neurons), np.float32)
+    peaks, spikes = [], []
     for first, pixels in _chunks(images.pixels):
         p = fast.start(c, pixels, images.kind, images.name, request.seed, first)
         keep = max(0, shown - first)
         for index, t in enumerate(steps):
             p = _advance(c, p, t, request, report)
-            z, rate = fast.counts(c, p), np.exp(p.state)
-            sample, mean = z @ c.phi.T, rate @ c.phi.T
+            z = fast.counts(c, p)
+            sample, mean = z @ c.phi.T, np.exp(p.state) @ c.phi.T
             figures[index].append(judge(pixels, p, z, sample, mean))
             # Copies: a view would keep the whole array in memory.
             samples[t].append(sample[:keep].copy())
             maps[t].append(mean[:keep].copy())
-        rates.append(np.exp(p.state))
+        np.exp(p.state, out=rate[first : first + len(p)])
         peaks.append(p.peak.max(axis=1))
         spikes.append(p.counts_sum.sum(axis=1))
     moments, worst = gather(steps, figures)
-    rate = np.concatenate(rates)
     peak = np.concatenate(peaks)
     evaluation = Evaluation(
         data=images.name,
@@ -193,12 +193,13 @@ def final_rates(
 ) -> Float32:
     """Return the rates (N, K) after all steps, for fitting a read-out on these images."""
     c = fast.gram_network(network)
-    rates = []
+    rates = np.empty((len(images.pixels), network.n_neurons), np.float32)
     for first, pixels in _chunks(images.pixels):
         key = TRAINING_KEY + first
         p = fast.start(c, pixels, images.kind, images.name, request.seed, key)
-        rates.append(np.exp(_advance(c, p, request.steps, request, report).state))
-    return np.concatenate(rates)
+        state = _advance(c, p, request.steps, request, report).state
+        np.exp(state, out=rates[first : first + len(p)])
+    return rates
 
 
 def _advance(

@@ -75,12 +75,19 @@ class Trace:
 
 
 def require_memory(
-    images: int, sizes: tuple[int, int], request: RunRequest, *, traces: int = 1, state: int = 4
+    images: int,
+    sizes: tuple[int, int],
+    request: RunRequest,
+    *,
+    traces: int = 1,
+    state: int = 4,
+    extra: int = 0,
 ) -> None:
     """Raise MemoryLimitError if the results of a run would not fit into memory.
 
     images: N. sizes: neurons K and pixels M. traces: runs that are kept at once. state: bytes of a
-    membrane potential, 4 in integer runs, 8 in float ones.
+    membrane potential, 4 in integer runs, 8 in float ones. extra: further bytes per image, of what
+    the caller computes from the results.
     """
     (k, m), t = sizes, request.steps
     every_step = t * k * (4 + state) if request.trace else 0
@@ -89,7 +96,7 @@ def require_memory(
     without = ", or in `run` leave out --trace" if request.trace else ""
     times = f", kept {traces} times" if traces > 1 else ""
     memory.require(
-        traces * images * per_image,
+        images * (traces * per_image + extra),
         f"a run of {images} images, {t} steps and {k} neurons{kept}{times}",
         f"give fewer images (--limit) or steps (--steps){without}",
     )

@@ -17,10 +17,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 
-POSIX: Final = os.name == "posix"
+from ipvae_snn.watcher import current_watcher
+
+POSIX: Final = hasattr(os, "geteuid")
 DIGEST: Final = 32  # bytes of a SHA-256
+SECONDS: Final = "10 to 40 s"  # all loops of a command, on a desktop's processor and on a busy one
+COMPILING: Final = f"compiling the loops for this machine, once: about {SECONDS}"
+COMPILING_ALWAYS: Final = (
+    f"compiling the loops for this machine, at every start: about {SECONDS}; set NUMBA_CACHE_DIR "
+    "to a folder of yours that can be written, to do it once"
+)
 
 
 def owned(status: os.stat_result) -> bool:
@@ -64,6 +72,14 @@ class CheckedFile(IndexDataCacheFile):
             file.write(hashlib.sha256(body).digest() + body)
 
 
+class NoCache(NullCache):
+    """Cache of a function where no folder can be written."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> None:
+        """Return None: the function is to be compiled."""
+        current_watcher().notice(COMPILING_ALWAYS)
+
+
 class CheckedCache(FunctionCache):
     """Cache of one function; it never ends a program."""
 
@@ -77,6 +93,12 @@ class CheckedCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled function, or None if it is to be compiled."""
+        found = self._load(sig, target_context)
+        if found is None:
+            current_watcher().notice(COMPILING)
+        return found
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         # A whole file may still not fit: it was written beside another NumPy or llvmlite, whose

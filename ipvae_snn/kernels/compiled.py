@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, cast
 from numba import njit
 
 from ipvae_snn.kernels.cache import NUMBA, cache_folder
-from ipvae_snn.kernels.checked_cache import CheckedCache
+from ipvae_snn.kernels.checked_cache import CheckedCache, NoCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _CONFIG: Final = Lock()
@@ -41,6 +41,7 @@ def _cached(function: Function, **options: Any) -> Function:
     Numba takes the folder from its configuration when a function is decorated.
     """
     dispatcher: Any = njit(**options)(function)
+    dispatcher._cache = NoCache()
     folder = cache_folder()
     if folder is not None:
         with _CONFIG:

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -54,4 +56,9 @@ def in_threads(part: Callable[[int, int], Any], n: int, threads: int) -> None:
         return
     bounds = np.linspace(0, n, threads + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(part, bounds[:-1], bounds[1:]))
+        # In this thread's context, of which the watcher is a part; one context runs in one thread.
+        shares = [
+            pool.submit(copy_context().run, part, first, last) for first, last in pairwise(bounds)
+        ]
+        for share in shares:
+            share.result()

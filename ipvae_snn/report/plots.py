@@ -1,70 +1,20 @@
-"""Draw dictionaries, reconstructions, R2 over steps and ranges; write pictures to files.
+"""Draw dictionaries, reconstructions, R2 over steps and ranges.
 
 Drawing functions take and return axes, or a figure if they need several axes.
 """
 
-import gzip
 import textwrap
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps, style
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import ExifTags
-from PIL.Image import Exif
 
 from ipvae_snn.arrays import Float32, Float64, Floats
-from ipvae_snn.errors import ConfigError, OutputError
-from ipvae_snn.report.document import Picture
-from ipvae_snn.storage.atomic import atomic_path
 
-# hashsalt: a picture always gives the same SVG.
-STYLE: Final[Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "ipvae-snn",
-}
-CREATOR: Final = "ipvae-snn"  # in every file, so that a later run knows that it may replace it
-
-
-def _exif() -> bytes:
-    """Return EXIF data that name the creator."""
-    data = Exif()
-    data[ExifTags.Base.Software] = CREATOR
-    return data.tobytes()
-
-
-# By suffix, what makes savefig name the creator. None omits the date.
-FORMATS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        ".png": {"metadata": {"Software": CREATOR}},
-        ".svg": {"metadata": {"Creator": CREATOR, "Date": None}},
-        ".svgz": {"metadata": {"Creator": CREATOR, "Date": None}},
-        ".pdf": {"metadata": {"Creator": CREATOR, "CreationDate": None}},
-        ".eps": {"metadata": {"Creator": CREATOR}},
-        ".ps": {"metadata": {"Creator": CREATOR}},
-        ".jpg": {"pil_kwargs": {"comment": CREATOR}},
-        ".jpeg": {"pil_kwargs": {"comment": CREATOR}},
-        ".tif": {"pil_kwargs": {"software": CREATOR}},
-        ".tiff": {"pil_kwargs": {"software": CREATOR}},
-        ".webp": {"pil_kwargs": {"exif": _exif()}},
-    }
-)
-GZIP: Final = b"\x1f\x8b"
-BEGINNINGS: Final = (b"\x89PNG", b"<?xml", b"%PDF", b"%!PS", b"\xff\xd8", b"II*", b"MM", b"RIFF")
-FAULT_CHARACTERS: Final = 200  # of an error's text, in a warning
-MARKED_BYTES: Final = 1 << 16  # at either end of a file, where the creator is named
-DPI: Final = 140
 GAP: Final = 1  # pixels between tiles
 FRAME: Final = "#33475b"
 MAX_TILES: Final = 144
@@ -80,74 +30,6 @@ class Bar(NamedTuple):
     name: str
     low: float | None
     high: float | None
-
-
-def format_of(path: Path) -> str:
-    """Return the format of the suffix of `path`; raise ConfigError for an unknown suffix."""
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise ConfigError(
-            f"{path}: no picture can be written with the suffix {suffix!r}; end the name in one "
-            f"of {', '.join(FORMATS)}"
-        )
-    return suffix.removeprefix(".")
-
-
-@contextmanager
-def page(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure of (width, height) inches without a display, then write it to `path`.
-
-    The suffix gives the format. The file is written atomically. A user's matplotlibrc changes
-    nothing. Raises ConfigError for a suffix that is not in FORMATS, before anything is drawn.
-    """
-    form = format_of(path)
-    with style.context(["default", STYLE]):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=DPI, format=form, **FORMATS[f".{form}"])
-
-
-def is_picture(path: Path) -> bool:
-    """Return whether the file at `path` is a picture that this module wrote."""
-    try:
-        with path.open("rb") as handle:
-            if handle.read(2) == GZIP:
-                return CREATOR.encode() in gzip.open(path).read(MARKED_BYTES)
-            handle.seek(0)
-            start = handle.read(MARKED_BYTES)
-            handle.seek(max(path.stat().st_size - MARKED_BYTES, 0))
-            return start.startswith(BEGINNINGS) and CREATOR.encode() in start + handle.read()
-    except (OSError, EOFError, zlib.error):
-        return False
-
-
-def save(picture: Picture, path: Path) -> Picture:
-    """Write a picture to `path` and return it with this path, or with its fault.
-
-    A result that took hours must not be lost for a picture of it, so whatever fails while it is
-    drawn or written becomes its `fault`. Raises ConfigError for an unknown suffix.
-    """
-    format_of(path)
-    try:
-        with page(path, *picture.size) as figure:
-            picture.draw(figure)
-    except Exception as error:  # a user's Matplotlib, fonts and figures may raise anything
-        reason = " ".join(str(error).split())[:FAULT_CHARACTERS]
-        what = "" if isinstance(error, OSError | OutputError) else f"{type(error).__name__}: "
-        return replace(picture, fault=f"{path} was not drawn ({what}{reason})")
-    return replace(picture, path=path)
-
-
-def picture_paths(names: Iterable[str], folder: Path | None) -> tuple[Path, ...]:
-    """Return the files of `save_all` for pictures of these names; none without a folder."""
-    return () if folder is None else tuple(folder / f"{name}.png" for name in names)
-
-
-def save_all(pictures: Iterable[Picture], folder: Path) -> tuple[Picture, ...]:
-    """Write pictures into `folder` as PNG files and return them with their paths or faults."""
-    return tuple(save(picture, folder / f"{picture.name}.png") for picture in pictures)
 
 
 def tiles(rows: Floats, shape: tuple[int, int], columns: int) -> Float64:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ipvae_snn.storage.folders import appeared, put
 from ipvae_snn.storage.folders import atomic_folder as atomic_folder  # re-exported
 from ipvae_snn.storage.places import file_target, is_stream, own_stream
-from ipvae_snn.storage.temporary import keep_owner_and_mode, temporary_file, tidy
+from ipvae_snn.storage.temporary import keep_owner_and_mode, temporary_file, temporary_folder, tidy
 
 
 @contextmanager
@@ -37,6 +38,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a path in a temporary folder beside `path`, for a file that takes its place.
+
+    Unlike `atomic_path` it replaces nothing: raises FileExistsError if something lies at `path` by
+    the end of the block, and as `atomic_path` does.
+    """
+    path = Path(path)
+    target = file_target(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tidy(target.parent)
+    try:
+        with temporary_folder(target.parent, target.name) as folder:
+            temporary = folder / target.name
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            _put(temporary, target)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` (UTF-8) to `path`, whole or not at all; to a device or a pipe as it is."""
     path = Path(path)
@@ -60,6 +84,16 @@ def _write_stream(path: Path, data: bytes) -> None:
     # Opening our own output again would begin at its start, over what was printed before.
     with os.fdopen(os.dup(own), "wb") as handle:
         handle.write(data)
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Give `temporary` the name `target`; raise FileExistsError if that name is taken."""
+    try:
+        os.link(temporary, target)  # in one step; `rename` would replace what is there
+    except FileExistsError:
+        raise appeared(target) from None
+    except OSError:  # a file system without hard links
+        put(temporary, target)
 
 
 def _take_place(temporary: Path, target: Path) -> None:

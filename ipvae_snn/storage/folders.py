@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ipvae_snn.errors import OutputError
+from ipvae_snn.storage.handle_locks import POSIX
 from ipvae_snn.storage.places import status_of
 from ipvae_snn.storage.temporary import (
     is_temporary,
@@ -22,10 +23,12 @@ from ipvae_snn.storage.temporary import (
 )
 
 AT_FDCWD: Final = -100
+RENAME_NOREPLACE: Final = 1
 RENAME_EXCHANGE: Final = 2
-# The system, or this file system, has no exchange.
-NO_EXCHANGE: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
+# The system, or this file system, has no such flag.
+NO_FLAG: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
 SYSTEM_ENTRIES: Final = frozenset(("lost+found",))  # of the root of a file system
+APPEARED: Final = "another program wrote there meanwhile, and that stays"
 MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
@@ -37,7 +40,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     the system can do that, else by two renames that are undone on an error; its permissions are
     kept. Of a folder that cannot be renamed (the working folder, a mount, one in a folder that is
     write-protected) the entries are exchanged one by one, which is undone on an error. On any error
-    `path` is unchanged. Raises OutputError where `path` is a file.
+    `path` is unchanged. Raises OutputError where `path` is a file, and FileExistsError where
+    nothing lay at the beginning and something does at the end.
     """
     path = Path(path)
     status = status_of(path)
@@ -55,8 +59,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield new
             if status is not None:
                 keep_owner_and_mode(new, status)
-            replace = _replace_entries if fixed else _replace
-            replace(new, target)
+                replace = _replace_entries if fixed else _replace
+                replace(new, target)
+            else:
+                put(new, target)
     except OSError as error:
         # A failed write() names no file; users know the target's name, not the temporary one's.
         error.filename = _named(error, path, beside)
@@ -80,23 +86,51 @@ def is_fixed(folder: Path) -> bool:
 
 def exchange(first: Path, second: Path) -> bool:
     """Exchange two files or folders in one step; return False where that cannot be done."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return _rename(first, second, RENAME_EXCHANGE)
+
+
+def rename_new(path: Path, new: Path) -> bool:
+    """Rename a file or folder in one step; return False where that cannot be done.
+
+    Raises FileExistsError if something lies at `new`.
+    """
+    return _rename(path, new, RENAME_NOREPLACE)
+
+
+def _rename(first: Path, second: Path, flag: int) -> bool:
+    """Call renameat2 with one flag; return False where the system or file system has it not."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if POSIX else None
     if rename is None:
         return False
     names = os.fsencode(first), os.fsencode(second)
-    if rename(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0:
+    if rename(AT_FDCWD, names[0], AT_FDCWD, names[1], flag) == 0:
         return True
     number = ctypes.get_errno()
-    if number in NO_EXCHANGE:
+    if number in NO_FLAG:
         return False
     raise OSError(number, os.strerror(number), str(second))
 
 
+def put(new: Path, target: Path) -> None:
+    """Rename a file or folder to `target`, where nothing lay; FileExistsError for what does now."""
+    try:
+        if rename_new(new, target):
+            return
+    except FileExistsError:
+        raise appeared(target) from None
+    if os.path.lexists(target):
+        raise appeared(target)
+    new.rename(target)
+
+
+def appeared(path: Path) -> FileExistsError:
+    """Return the error for what lies at `path` now, where nothing lay before the work."""
+    return FileExistsError(errno.EEXIST, APPEARED, str(path))
+
+
 def _replace(new: Path, target: Path) -> None:
-    """Put the folder `new` in the place of `target`, which need not exist."""
-    if not os.path.lexists(target):
-        new.rename(target)
-    elif not exchange(new, target):
+    """Put the folder `new` in the place of the folder `target`."""
+    if not exchange(new, target):
         with moved_away(target.parent, target.name) as old:
             target.rename(old / target.name)
             new.rename(target)

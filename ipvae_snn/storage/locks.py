@@ -1,6 +1,5 @@
 """Lock of a folder: one run writes there at a time."""
 
-import fcntl
 import os
 import socket
 import warnings
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ipvae_snn.errors import OutputError
+from ipvae_snn.storage.handle_locks import lock
 
 LOCK: Final = ".ipvae-snn.lock"
 HOLDER_BYTES: Final = 200
@@ -28,7 +28,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held, so that nobody else's is removed
+        # While it is held, so that nobody else's is removed. Windows keeps a file that is open.
+        with suppress(PermissionError):
+            path.unlink(missing_ok=True)
         os.close(handle)
         for one in made:
             with suppress(OSError):  # it holds files
@@ -38,11 +40,11 @@ def locked(folder: Path) -> Iterator[None]:
 def require_free(folder: Path) -> None:
     """Raise OutputError if another run holds the lock of `folder`; changes nothing."""
     try:
-        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(folder / LOCK, os.O_RDONLY)
     except OSError:
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock(handle, shared=True)
     except BlockingIOError:
         raise _held(folder / LOCK, handle) from None
     except OSError:
@@ -64,9 +66,9 @@ def _make(folder: Path) -> list[Path]:
 
 def _acquire(path: Path) -> int:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle)
         except BlockingIOError:
             error = _held(path, handle)
             os.close(handle)
@@ -92,7 +94,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _held(path: Path, handle: int) -> OutputError:
-    holder = os.pread(handle, HOLDER_BYTES, 0).decode("utf-8", "replace").strip()
+    holder = os.read(handle, HOLDER_BYTES).decode("utf-8", "replace").strip()
     return OutputError(
         f"{path.parent}: another run writes there ({holder or 'a process that just began'}); wait "
         "for it, or choose another folder"

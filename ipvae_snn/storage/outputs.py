@@ -1,12 +1,13 @@
 """Outputs of a command: all are tried before any work is done."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ipvae_snn.errors import OutputError
+from ipvae_snn.errors import OutputError, OutputWarning
 from ipvae_snn.storage.places import file_target, is_stream, status_of, try_to_write
 
 
@@ -52,12 +53,15 @@ def output_path(text: str | os.PathLike[str]) -> Path:
 
 def check_outputs(
     outputs: Iterable[Output], inputs: Iterable[Any] = (), overwrite: bool = False
-) -> None:
+) -> frozenset[Path]:
     """Raise OutputError for the first output that could not be written, or would destroy a file.
 
     inputs: what the command reads; paths among them are compared with the outputs, all else is
-    ignored. overwrite: replace existing files of other kinds too. Nothing is changed.
+    ignored. overwrite: replace existing files of other kinds too. Nothing is changed. Returns the
+    paths where nothing lies, for `atomic.new_file`: what lies there after the work is another's
+    (none with `overwrite`). Warns (OutputWarning) of a file with several hard links.
     """
+    free: list[Path] = []
     read = [Path(each) for each in inputs if isinstance(each, str | os.PathLike)]
     before: list[Path] = []
     for output in outputs:
@@ -68,8 +72,12 @@ def check_outputs(
             if output.kind.image:
                 _check_beside_images(path, target, read)
             _check_ours(output, target, overwrite)
+            _warn_of_links(path)
+            if not overwrite and not os.path.lexists(target):
+                free.append(path)
             try_to_write(target if os.path.lexists(path) else path)
             before.append(target)
+    return frozenset(free)
 
 
 def check_folder(folder: Path, inputs: Iterable[Any] = ()) -> None:
@@ -119,6 +127,18 @@ def _status_or_none(path: Path) -> os.stat_result | None:
         return path.stat()
     except (OSError, ValueError):
         return None
+
+
+def _warn_of_links(path: Path) -> None:
+    """Warn of a file with several hard links: a file that is replaced whole leaves them behind."""
+    status = status_of(path)
+    if status is not None and status.st_nlink > 1:
+        warnings.warn(
+            f"{path}: has {status.st_nlink} hard links; this one is replaced, and the others keep "
+            "the old content",
+            OutputWarning,
+            stacklevel=4,
+        )
 
 
 def _check_ours(output: Output, target: Path, overwrite: bool) -> None:

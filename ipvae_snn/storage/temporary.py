@@ -4,7 +4,6 @@ A name tells whose it is: `.NAME.ipvae-PID-HOST-RANDOM`. As long as its maker li
 folder is locked, so a run in another container that shares the folder is not taken for dead.
 """
 
-import fcntl
 import hashlib
 import os
 import re
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from ipvae_snn.storage.handle_locks import POSIX, lock
 
 NAME_BYTES: Final = 100  # at most kept of the target's name; a name may have 255 bytes in all
 SUFFIX_BYTES: Final = 20
@@ -38,13 +39,12 @@ def temporary_file(folder: Path, name: str, mode: int = 0o666) -> Iterator[Path]
     """
     suffix = Path(name).suffix
     path = folder / _new_name(name, suffix if len(os.fsencode(suffix)) <= SUFFIX_BYTES else "")
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        _lock(handle)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    with _locked(path, flags, mode):
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def moved_away(folder: Path, name: str) -> Iterator[Path]:
 
 def keep_owner_and_mode(path: Path, status: os.stat_result) -> None:
     """Give `path` the owner, if this process may, and the permissions of what it replaces."""
-    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+    if POSIX and (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
         with suppress(PermissionError):  # only root may give files away
             os.chown(path, status.st_uid, status.st_gid)
     path.chmod(status.st_mode & 0o7777)
@@ -112,12 +112,8 @@ def put_back(old: Path) -> None:
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
     path.mkdir()
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _lock(handle)
+    with _locked(path, os.O_RDONLY):
         yield path
-    finally:
-        os.close(handle)
 
 
 def _new_name(name: str, end: str) -> str:
@@ -129,22 +125,43 @@ def _host() -> str:
     return hashlib.sha256(socket.gethostname().encode("utf-8", "replace")).hexdigest()[:8]
 
 
-def _lock(handle: int) -> None:
-    with suppress(OSError):  # a file system without locks; the process id in the name still counts
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+@contextmanager
+def _locked(path: Path, flags: int, mode: int = 0o777) -> Iterator[None]:
+    """Open a file or folder and hold its lock in the block.
+
+    Not on Windows, which opens no folders and renames no open file.
+    """
+    if not POSIX:
+        if flags & os.O_CREAT:
+            os.close(os.open(path, flags, mode))
+        yield
+        return
+    handle = os.open(path, flags, mode)
+    try:
+        # Where the file system has no locks, the process id in the name still counts.
+        with suppress(OSError):
+            lock(handle)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _is_dead(path: Path, pid: int, host: str) -> bool:
-    """Return whether the maker has surely ended: its process is gone, and its lock is free."""
+    """Return whether the maker has surely ended: its process is gone, and its lock is free.
+
+    Without locks nobody knows: the processes of another machine may write here.
+    """
+    if not POSIX:
+        return False
     here = host == _host()
     if here and is_running(pid):
         return False
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(handle)
     except BlockingIOError:
         return False
     except OSError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -24,7 +25,8 @@ def for_rows(function: Callable[[int, int], None], n_rows: int, threads: int) ->
     inner = [n_rows * i // threads // GRAIN * GRAIN for i in range(1, threads)]
     edges = [0, *inner, n_rows]
     shares = [
-        _pool(threads - 1).submit(function, first, last) for first, last in pairwise(edges[1:])
+        _pool(threads - 1).submit(copy_context().run, function, first, last)  # with the watcher
+        for first, last in pairwise(edges[1:])
     ]
     function(0, edges[1])
     for share in shares:

@@ -108,7 +108,7 @@ def bench_files(
     file cannot be written. A divergence is part of the result.
     """
     read = (checkpoint, network, choice.data, contest.energy)
-    check_outputs(outputs((out.path, BENCH)), read, out.overwrite)
+    free = check_outputs(outputs((out.path, BENCH)), read, out.overwrite)
     networks = Networks(load_float_network(checkpoint), load_network(network))
     wanted = networks.integer.provenance.get("checkpoint_sha256", "")
     check_pair(networks.floats.source, wanted, str(checkpoint), str(network))
@@ -116,7 +116,7 @@ def bench_files(
     images = replace(choice, report=progress).encoded_for(networks.integer)
     result = compare_backends(networks, images, request, contest, progress).comparison
     if out.path is not None:
-        save_or_spare(out.path, lambda path: write_json(path, result.as_json()))
+        save_or_spare(out.path, lambda path: write_json(path, result.as_json()), free)
     return result
 
 

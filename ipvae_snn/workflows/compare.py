@@ -8,9 +8,9 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 
 from ipvae_snn.comparison import plots
-from ipvae_snn.comparison.attribution import Attribution, attribute, runs
+from ipvae_snn.comparison.attribution import TEXTS, Attribution, attribute, runs
 from ipvae_snn.comparison.figures import Fidelity
-from ipvae_snn.comparison.measure import measure
+from ipvae_snn.comparison.measure import measure, recorded_steps
 from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.comparison.report import Report
 from ipvae_snn.config.settings import KlForm
@@ -21,7 +21,8 @@ from ipvae_snn.models.networks import NetworkSource, check_pair, load, load_inte
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save_all
+from ipvae_snn.report.picture_files import PictureFolder, save_all
+from ipvae_snn.workflows.estimates import Shape, require_comparison
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.outputs import (
@@ -71,7 +72,7 @@ def compare(
     data: ImageSource,
     settings: ComparisonSettings = DEFAULT,
     *,
-    pictures: Path | None = None,
+    pictures: PictureFolder | None = None,
     out: Path | None = None,
     overwrite: bool = False,
     progress: Progress = ignore,
@@ -84,7 +85,7 @@ def compare(
     checkpoint, OutputError for files that cannot be written.
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, COMPARISON)))
-    check_outputs(written, (source, integer_source, data), overwrite)
+    free = check_outputs(written, (source, integer_source, data), overwrite)
     floats = load(source)
     if isinstance(floats, IntegerNetwork):
         raise FileFormatError(
@@ -104,7 +105,7 @@ def compare(
     fidelity, causes = compare_pair(pair, floats.kl, settings, progress)
     drawn: tuple[Picture, ...] = plots.pictures(fidelity, causes, images.floats.name)
     if pictures is not None:
-        drawn = save_all(drawn, pictures)
+        drawn = save_all(drawn, pictures._replace(free=free))
     report = Report(
         checkpoint=named(source),
         checkpoint_sha256=floats.source,
@@ -124,7 +125,7 @@ def compare(
     )
     result = ComparisonResult(report, drawn)
     if out is not None:
-        save_or_spare(out, lambda path: write_json(path, result.as_json()))
+        save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return result
 
 
@@ -140,6 +141,12 @@ def compare_pair(
     """
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     pair.check(settings.steps, seeds)
+    require_comparison(
+        Shape(len(pair.images), settings.steps, pair.network.n_neurons, pair.network.n_pixels),
+        seeds=settings.seeds,
+        changes=len(TEXTS) if settings.attribution else 0,
+        recorded=len(recorded_steps(settings.steps)),
+    )
     of_each = len(pair.images) * settings.steps * settings.seeds
     in_all = of_each * (PAIR_RUNS + (runs(pair) if settings.attribution else 0))
     steps = Steps(progress, in_all)

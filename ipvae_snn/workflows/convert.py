@@ -125,7 +125,7 @@ def convert(
     if out is not None and report_file is None:
         report_file = out.parent / f"{out.stem}.report.json"
     written = outputs((out, NETWORK), (report_file, CONVERSION))
-    check_outputs(written, (source, calibration.data), overwrite)
+    free = check_outputs(written, (source, calibration.data), overwrite)
     network = load_float(source, "convert")
     data = calibration.data
     if data is None:
@@ -149,9 +149,9 @@ def convert(
         progress=progress,
     )
     if out is not None:
-        save_or_spare(out, lambda path: save_network(integer, path))
+        save_or_spare(out, lambda path: save_network(integer, path), free)
     if report_file is not None:
-        write_json(report_file, report.as_json())
+        save_or_spare(report_file, lambda path: write_json(path, report.as_json()), free)
     called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name
     return ConversionResult(integer, report, called, out)
 

@@ -18,7 +18,7 @@ from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.progress import Progress, ignore
-from ipvae_snn.report import plots, rasters
+from ipvae_snn.report import picture_files, plots, rasters
 from ipvae_snn.report.document import Block, Document, Picture, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.atomic import write_text
@@ -175,7 +175,9 @@ def _demo(out: Path, settings: DemoSettings, listener: Listener) -> DemoResult:
     measured = compare_backends(networks, images, settings.request, contest, listener.progress)
     listener.progress("pictures", 0, 0)
     drawn = _pictures(networks, images, measured, settings)
-    pictures = (plots.save(each, out / name) for name, each in zip(PICTURES, drawn, strict=True))
+    pictures = (
+        picture_files.save(each, out / name) for name, each in zip(PICTURES, drawn, strict=True)
+    )
     result = DemoResult(
         out=out,
         comparison=measured.comparison,

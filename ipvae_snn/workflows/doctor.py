@@ -3,6 +3,7 @@
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -100,12 +101,17 @@ def diagnose(data_root: Path | None = None, progress: Progress = ignore) -> Diag
     """Load every back end and the first image of every data set, without downloads."""
     back_ends, sources = sorted(registered()), names()
     steps = Steps(progress, len(back_ends) + len(sources) + 1)
+    # Lava's environment answers from processes of its own while the back ends load here.
+    with ThreadPoolExecutor(1) as pool:
+        lava = pool.submit(describe)
+        states = _backends(back_ends, lava, steps)
+        data = _data(sources, data_root, steps)
     return Diagnosis(
         python=sys.version.split()[0],
         platform=platform.platform(),
         packages={name: _version(name) for name in (*PACKAGES, *OPTIONAL)},
-        backends=_backends(back_ends, steps),
-        data=_data(sources, data_root, steps),
+        backends=states,
+        data=data,
     )
 
 
@@ -116,7 +122,9 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _backends(back_ends: Sequence[str], steps: Steps) -> dict[str, BackendState]:
+def _backends(
+    back_ends: Sequence[str], asked: Future[dict[str, object]], steps: Steps
+) -> dict[str, BackendState]:
     states: dict[str, BackendState] = {}
     for name in back_ends:
         steps.begin(f"back end {name}")
@@ -125,7 +133,7 @@ def _backends(back_ends: Sequence[str], steps: Steps) -> dict[str, BackendState]
     advice = cuda_advice()
     states["torch-cuda"] = BackendState(not advice, advice)
     steps.begin("Lava's environment")
-    lava = describe()
+    lava = asked.result()
     remedy = lava["remedy"]
     steps.add(1)
     ready = BackendState(lava["state"] == "ready", None if remedy is None else str(remedy), lava)

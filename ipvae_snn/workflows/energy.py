@@ -35,8 +35,9 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.progress import Begin, Progress, ignore, ignore_part
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save_all
+from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.watcher import current_watcher, parts
+from ipvae_snn.workflows.estimates import Shape, require_energy
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
 from ipvae_snn.workflows.outputs import (
@@ -82,7 +83,7 @@ def energy(
     data: ImageSource,
     settings: EnergySettings = DEFAULT,
     *,
-    pictures: Path | None = None,
+    pictures: PictureFolder | None = None,
     out: Path | None = None,
     overwrite: bool = False,
     progress: Progress = ignore,
@@ -94,7 +95,7 @@ def energy(
     energies, FileFormatError for a float checkpoint, OutputError for files that cannot be written.
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, ENERGY)))
-    check_outputs(written, (source, data, *settings.profiles), overwrite)
+    free = check_outputs(written, (source, data, *settings.profiles), overwrite)
     # Profiles first, so that a wrong name costs no time.
     profiles = priced_profiles(settings.profiles)
     network = load(source)
@@ -109,14 +110,16 @@ def energy(
         data, settings.split, settings.limit, settings.data_root, settings.white, progress
     )
     images = choice.encoded_for(network)
+    shape = Shape(len(images.pixels), settings.steps, network.n_neurons, network.n_pixels)
+    require_energy(shape, CHUNK_BYTES)
     with parts(progress) as begin:
         begin(f"compiled: {len(images.pixels)} images, {settings.steps} steps")
         result = report(network, images, settings.steps, settings.seed, profiles, begin)
     drawn: tuple[Picture, ...] = (reports.picture(result.as_json()["estimates"]),)
     if pictures is not None:
-        drawn = save_all(drawn, pictures)
+        drawn = save_all(drawn, pictures._replace(free=free))
     if out is not None:
-        save_or_spare(out, lambda path: write_json(path, result.as_json()))
+        save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return EnergyResult(result, drawn)
 
 

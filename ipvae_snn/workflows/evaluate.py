@@ -11,7 +11,7 @@ from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError, FileFormatError
 from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.evaluation import plots
-from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation, EvaluationRequest, final_rates
+from ipvae_snn.evaluation.evaluate import Evaluated, EvaluationRequest, final_rates
 from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
 from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
 from ipvae_snn.evaluation.report import Report
@@ -22,7 +22,8 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save_all
+from ipvae_snn.report.picture_files import PictureFolder, save_all
+from ipvae_snn.workflows.estimates import Shape, require_evaluation
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.outputs import (
@@ -86,7 +87,7 @@ def evaluate(
     data: ImageSource,
     settings: EvaluationSettings = DEFAULT,
     *,
-    pictures: Path | None = None,
+    pictures: PictureFolder | None = None,
     out: Path | None = None,
     overwrite: bool = False,
     progress: Progress = ignore,
@@ -98,7 +99,7 @@ def evaluate(
     network, DataError for images that do not fit, OutputError for files that cannot be written.
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, EVALUATION)))
-    check_outputs(written, (source, data), overwrite)
+    free = check_outputs(written, (source, data), overwrite)
     network = load(source)
     if isinstance(network, IntegerNetwork):
         raise FileFormatError(
@@ -108,9 +109,10 @@ def evaluate(
     request = evaluation.request_of(network, settings.steps, settings.seed, settings.threads)
     progress(described(data), 0, 0)
     plan = plan_of(network, data, settings, progress)
-    result = carry_out(plan, network, request, named(source), pictures, progress)
+    folder = None if pictures is None else pictures._replace(free=free)
+    result = carry_out(plan, network, request, named(source), folder, progress)
     if out is not None:
-        save_or_spare(out, lambda path: write_json(path, result.as_json()))
+        save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return result
 
 
@@ -174,7 +176,7 @@ def carry_out(
     network: FloatNetwork,
     request: EvaluationRequest,
     name: str,
-    folder: Path | None = None,
+    folder: PictureFolder | None = None,
     progress: Progress = ignore,
 ) -> EvaluationResult:
     """Run all images of the plan, fit the read-out and draw.
@@ -182,6 +184,13 @@ def carry_out(
     name: of the network in the report. folder: for the pictures, if given.
     """
     steps = Steps(progress, plan.total * request.steps)
+    others = plan.others.found if plan.others else ()
+    largest = max(map(len, (plan.images, *others)))
+    require_evaluation(
+        Shape(largest, request.steps, network.n_neurons, network.n_pixels),
+        training=0 if isinstance(plan.training, str) else len(plan.training),
+        recorded=len(evaluation.recorded_steps(request.steps, request.training_steps)),
+    )
 
     def judge(images: ImageSet, shown: int = 0) -> Evaluated:
         steps.begin(f"{len(images)} images of {images.name}")
@@ -190,9 +199,7 @@ def carry_out(
     start = time.perf_counter()
     judged = judge(plan.images, SHOWN)
     seconds = time.perf_counter() - start
-    others: dict[str, Evaluation] | None = None
-    if plan.others is not None:
-        others = {images.name: judge(images).evaluation for images in plan.others.found}
+    judged_others = {images.name: judge(images).evaluation for images in others}
     readout = _readout(plan, judged, network, request, steps)
     steps.begin("done")
     pictures: tuple[Picture, ...] = plots.pictures(network, plan.images, judged)
@@ -204,7 +211,7 @@ def carry_out(
         trained_on=network.trained_on,
         evaluation=judged.evaluation,
         readout=readout,
-        others=others,
+        others=judged_others if plan.others else None,
         left_out=plan.others.left_out if plan.others else None,
         plots=tuple(str(picture.path) for picture in pictures if picture.path is not None),
         seconds=seconds,

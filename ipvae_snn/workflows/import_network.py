@@ -28,7 +28,7 @@ from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, number, paragraph, table
 from ipvae_snn.workflows.image_choice import ImageChoice
-from ipvae_snn.workflows.outputs import IMPORTED, check_outputs, outputs
+from ipvae_snn.workflows.outputs import IMPORTED, check_outputs, outputs, save_or_spare
 from ipvae_snn.workflows.run import run_float
 
 __all__ = [
@@ -178,7 +178,7 @@ def import_network(
     if out.exists() and file.exists() and out.samefile(file):
         raise FileFormatError(f"{out}: is the file to import; write the checkpoint to another path")
     data = None if settings.images is None else settings.images.data
-    check_outputs(outputs((out, IMPORTED)), (data,), overwrite)
+    free = check_outputs(outputs((out, IMPORTED)), (data,), overwrite)
     progress(f"reading {file}", 0, 0)
     loader = None if settings.images is None else _once(settings.images, progress)
     source = Source(file, settings.options, loader)
@@ -199,7 +199,7 @@ def import_network(
         progress("choosing a stable step size", 0, 0)
         chosen = choose_step(network, needed)
         network = chosen.network
-    _save(out, network, draft, imported, images)
+    save_or_spare(out, lambda path: _save(path, network, draft, imported, images), free)
     network = load_float_network(out)
     result = ImportResult(network, out, draft.remarks, None if chosen is None else chosen.gain)
     if images is None:

@@ -23,7 +23,7 @@ from ipvae_snn.report.document import (
     paragraph,
     table,
 )
-from ipvae_snn.report.plots import save as save_picture
+from ipvae_snn.report.picture_files import save as save_picture
 from ipvae_snn.report.rasters import potentials_size, raster_and_potentials
 from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.watcher import parts
@@ -38,10 +38,17 @@ from ipvae_snn.workflows.outputs import (
     save_or_spare,
 )
 
-__all__ = ["BOTH", "ImageChoice", "LavaChoice", "LavaRuns", "RunRequest", "simulate_file"]
+__all__ = [
+    "BOTH",
+    "ImageChoice",
+    "LavaChoice",
+    "LavaRuns",
+    "RunRequest",
+    "simulate_file",
+]
 
 BOTH: Final[tuple[Source, ...]] = ("spikes", "bias")
-RASTER: Final = "raster.png"  # in a folder of pictures
+RASTER: Final = "raster"  # in a folder of pictures
 COUNTED: Final = ("messages", "operations", "operations_by_payload")
 
 
@@ -51,7 +58,7 @@ class LavaChoice:
 
     sources: the image as graded "spikes", as "bias" that the host writes, or both in turn. fused,
     replicas: as in LavaOptions. monitor: neurons whose every step is recorded, as 0,5,20-29 or
-    "all". raster: PNG of the first image's spikes and potentials, of all neurons if monitor is
+    "all". raster: picture of the first image's spikes and potentials, of all neurons if monitor is
     empty. out: npz file of the result, including the monitored neurons. overwrite: replace files of
     other kinds there.
     """
@@ -138,7 +145,7 @@ def simulate_file(
     files that cannot be written, and as `hw.lava.backend.simulate` does.
     """
     written = outputs((lava.raster, PICTURE), (lava.out, RESULT))
-    check_outputs(written, (path, choice.data), lava.overwrite)
+    free = check_outputs(written, (path, choice.data), lava.overwrite)
     network = load_network(path)
     neurons = neurons_of(lava.monitor, network.n_neurons)
     if lava.raster is not None and not neurons:
@@ -148,11 +155,11 @@ def simulate_file(
     runs = _runs(network, images, request, lava, neurons, progress)
     done = LavaRuns(network, len(images.pixels), request.steps, runs)
     if lava.out is not None:
-        save_or_spare(lava.out, lambda path: save(path, done.first))
+        save_or_spare(lava.out, lambda path: save(path, done.first), free)
         remove_partial(lava.out)
         done = replace(done, files=(lava.out,))
     if lava.raster is not None:
-        done = replace(done, raster=save_picture(raster(done.first, network), lava.raster))
+        done = replace(done, raster=save_picture(raster(done.first, network), lava.raster, free))
     return done
 
 

@@ -23,13 +23,13 @@ from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Picture, paragraph
 from ipvae_snn.report.json_files import write_json
-from ipvae_snn.report.plots import save
+from ipvae_snn.report.picture_files import save
 from ipvae_snn.storage.names import printable
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
 from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs, save_or_spare
 
-PLACEMENT: Final = "placement.png"  # in a folder of pictures
+PLACEMENT: Final = "placement"  # in a folder of pictures
 COUNTS_AT_ONCE: Final = 1 << 24  # counts per part of a run; bounds memory
 
 
@@ -114,7 +114,7 @@ def map_network(
     if events.rates is not None and events.data is not None:
         raise ConfigError("--rates and --data both define the events; give one of them")
     written = outputs((picture, PICTURE), (out, MAPPING))
-    check_outputs(written, (source, events.rates, events.data, chip.profile), overwrite)
+    free = check_outputs(written, (source, events.rates, events.data, chip.profile), overwrite)
     profile = load_profile(chip.profile)
     require_limits(profile)
     network, name = load(source), named(source)
@@ -126,20 +126,20 @@ def map_network(
     counted = events_of(network, events, progress)
     progress(f"placing {Path(name).name} on {profile.name}", 0, 0)
     placed = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)
-    result = MappingResult(name, placed, _picture(placed, printable(Path(name).name), picture), out)
+    drawn = _picture(placed, printable(Path(name).name))
+    if drawn is not None and picture is not None:
+        drawn = save(drawn, picture, free)
+    result = MappingResult(name, placed, drawn, out)
     if out is not None:
         cores = mapping.cores_of_neurons(placed)
         data = {**result.as_json(), "core_of": cores}
-        save_or_spare(out, lambda path: write_json(path, data))
+        save_or_spare(out, lambda path: write_json(path, data), free)
     return result
 
 
-def _picture(result: Mapping, name: str, path: Path | None) -> Picture | None:
-    """Return the picture of the placement, if there is one; it is written if `path` is given."""
-    if result.placed is None:
-        return None
-    drawn = plot.picture(result, result.placed, name)
-    return drawn if path is None else save(drawn, path)
+def _picture(result: Mapping, name: str) -> Picture | None:
+    """Return the picture of the placement, if there is one."""
+    return None if result.placed is None else plot.picture(result, result.placed, name)
 
 
 def events_of(

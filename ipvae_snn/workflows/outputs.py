@@ -6,7 +6,7 @@ An existing file is replaced without a question only if it is of the kind that t
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,12 @@ from typing import Final
 from ipvae_snn.errors import FileFormatError, OutputError
 from ipvae_snn.ir import files
 from ipvae_snn.models.float_network import load_float_network
-from ipvae_snn.report.plots import format_of, is_picture, picture_paths
+from ipvae_snn.report.picture_files import (
+    PictureFolder,
+    format_of,
+    is_picture,
+)
+from ipvae_snn.storage.atomic import new_file
 from ipvae_snn.storage.outputs import Kind, Output, check_folder, check_outputs
 from ipvae_snn.storage.tensor_files import read_format
 from ipvae_snn.watcher import partial_path
@@ -103,28 +108,35 @@ def outputs(*files: tuple[Path | None, Kind]) -> tuple[Output, ...]:
     return given
 
 
-def picture_outputs(folder: Path | None, names: Iterable[str]) -> tuple[Output, ...]:
+def picture_outputs(folder: PictureFolder | None, names: Iterable[str]) -> tuple[Output, ...]:
     """Return the outputs of a folder of pictures; none without a folder."""
-    return tuple(Output(path, PICTURE) for path in picture_paths(names, folder))
+    return () if folder is None else tuple(Output(folder.file(name), PICTURE) for name in names)
 
 
-def save_or_spare(path: Path, save: Callable[[Path], None]) -> None:
+def save_or_spare(path: Path, save: Callable[[Path], None], free: Collection[Path] = ()) -> None:
     """Write a result by `save(path)`; where that fails after the work, keep it elsewhere.
 
+    free: paths where nothing lay (`check_outputs`), so that what lies there now is not replaced.
     Raises OutputError that names the file in the folder for temporary files, or the error of `save`
     if nothing can be written there either.
     """
     try:
-        save(path)
-    except OSError as error:
+        if path in free:
+            with new_file(path) as temporary:
+                save(temporary)
+        else:
+            save(path)
+    except (OSError, OutputError) as error:
         folder = Path(tempfile.mkdtemp(prefix="ipvae-snn-"))
         try:
             save(folder / path.name)
         except OSError:
             folder.rmdir()
             raise error from None
+        reason = str(error).removeprefix(f"{path}: ")
+        reason = getattr(error, "strerror", None) or reason
         raise OutputError(
-            f"{path}: {error.strerror or error}; the result is kept in {folder / path.name}"
+            f"{path}: {reason}; the result is kept in {folder / path.name}"
         ) from error
 
 

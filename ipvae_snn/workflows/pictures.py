@@ -20,7 +20,7 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import Trace, counts_of
 from ipvae_snn.models.networks import NetworkSource, load
-from ipvae_snn.report import plots, rasters
+from ipvae_snn.report import picture_files, plots, rasters
 
 
 def raster(
@@ -110,12 +110,12 @@ def _traced(trace: Trace) -> Int32:
 
 def _figure(size: tuple[float, float]) -> Figure:
     """Return an empty figure in the toolkit's style, without a display."""
-    with matplotlib.rc_context(plots.STYLE):
-        figure = Figure(figsize=size, layout="constrained", dpi=plots.DPI)
+    with matplotlib.rc_context(picture_files.STYLE):
+        figure = Figure(figsize=size, layout="constrained", dpi=picture_files.DPI)
         FigureCanvasAgg(figure)
         return figure
 
 
 def _axes(size: tuple[float, float]) -> Axes:
-    with matplotlib.rc_context(plots.STYLE):
+    with matplotlib.rc_context(picture_files.STYLE):
         return _figure(size).add_subplot()

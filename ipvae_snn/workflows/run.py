@@ -1,6 +1,7 @@
 """Run images through one network on one back end, and save the result."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.progress import Begin, Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.estimates import Shape, require_run
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described, is_checkpoint
 from ipvae_snn.workflows.outputs import (
@@ -149,22 +151,32 @@ def run_file(
     Raises BackendError if the back end does not run this kind of network, SaturatedError as
     `options` request, OutputError if the result cannot be written, and the errors of the back end.
     """
-    check_outputs(outputs((options.out, RESULT)), (path, choice.data), options.overwrite)
+    written = outputs((options.out, RESULT))
+    free = check_outputs(written, (path, choice.data), options.overwrite)
     floating = is_checkpoint(path)
     if options.forbid_saturation:
         _require_counted(FLOAT if floating else options.backend)
     run = _run_float_file if floating else _run_integer_file
     choice = replace(choice, report=progress)
     with parts(progress) as begin:
-        result = run(path, choice, request, options.backend, begin)
-        return _kept(replace(result, by_default=options.backend is None), options)
+        result = run(path, choice, request, options, begin)
+        return _kept(replace(result, by_default=options.backend is None), options, free)
 
 
 def run_integer(
-    network: IntegerNetwork, images: Images, request: RunRequest, backend: str = registry.DEFAULT
+    network: IntegerNetwork,
+    images: Images,
+    request: RunRequest,
+    backend: str = registry.DEFAULT,
+    saved: bool = False,
 ) -> RunResult:
-    """Run encoded images through an integer network; raises as the back end does."""
+    """Run encoded images through an integer network; raises as the back end does.
+
+    saved: the result will be written, which takes memory too.
+    """
     execute = registry.load_backend(backend)
+    shape = Shape(len(images.pixels), request.steps, network.n_neurons, network.n_pixels)
+    require_run(shape, request, floating=False, saved=saved)
     start = time.perf_counter()
     trace = execute(network, images.pixels, request)
     seconds = time.perf_counter() - start
@@ -172,8 +184,15 @@ def run_integer(
     return RunResult(backend, images.floats, trace, quality, images.saturated, seconds)
 
 
-def run_float(network: FloatNetwork, images: ImageSet, request: RunRequest) -> RunResult:
-    """Run images through a float network on the keyed uniforms of an integer run."""
+def run_float(
+    network: FloatNetwork, images: ImageSet, request: RunRequest, saved: bool = False
+) -> RunResult:
+    """Run images through a float network on the keyed uniforms of an integer run.
+
+    saved: as in `run_integer`.
+    """
+    shape = Shape(len(images), request.steps, network.n_neurons, network.n_pixels)
+    require_run(shape, request, floating=True, saved=saved)
     start = time.perf_counter()
     trace = reference.run_float(network, images.pixels, request)
     seconds = time.perf_counter() - start
@@ -181,44 +200,44 @@ def run_float(network: FloatNetwork, images: ImageSet, request: RunRequest) -> R
 
 
 def _run_float_file(
-    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None, begin: Begin
+    path: Path, choice: ImageChoice, request: RunRequest, options: RunOptions, begin: Begin
 ) -> RunResult:
-    if backend not in (None, FLOAT):
+    if options.backend not in (None, FLOAT):
         raise BackendError(
-            f"{path} is a float checkpoint, which the back end {backend!r} does not run; use "
-            "--backend float, or convert it first"
+            f"{path} is a float checkpoint, which the back end {options.backend!r} does not run; "
+            "use --backend float, or convert it first"
         )
     network = load_float_network(path)
     begin(described(choice.data))
     images = choice.loaded_for(network)
     begin(f"{FLOAT}: {len(images)} images, {request.steps} steps")
-    return run_float(network, images, request)
+    return run_float(network, images, request, options.out is not None)
 
 
 def _run_integer_file(
-    path: Path, choice: ImageChoice, request: RunRequest, backend: str | None, begin: Begin
+    path: Path, choice: ImageChoice, request: RunRequest, options: RunOptions, begin: Begin
 ) -> RunResult:
-    if backend == FLOAT:
+    if options.backend == FLOAT:
         raise BackendError(
             f"{path} is an integer network; --backend float runs a checkpoint (model.safetensors)"
         )
-    name = backend or registry.DEFAULT
+    name = options.backend or registry.DEFAULT
     begin(f"loading the back end {name}")
     registry.load_backend(name)  # before the images, so that a wrong name costs no time
     network = load_network(path)
     begin(described(choice.data))
     images = choice.encoded_for(network)
     begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
-    return run_integer(network, images, request, name)
+    return run_integer(network, images, request, name, options.out is not None)
 
 
-def _kept(result: RunResult, options: RunOptions) -> RunResult:
+def _kept(result: RunResult, options: RunOptions, free: Collection[Path]) -> RunResult:
     """Check for saturations if the options forbid them, and write the result to their file."""
     if options.forbid_saturation:
         saturation.require_none(result.trace, result.backend)
     if options.out is None:
         return result
-    save_or_spare(options.out, result.trace.save)
+    save_or_spare(options.out, result.trace.save, free)
     remove_partial(options.out)
     return replace(result, out=options.out)
 

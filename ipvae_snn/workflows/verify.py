@@ -11,10 +11,11 @@ from ipvae_snn.errors import DivergedError
 from ipvae_snn.ir.equality import Divergence, first_divergence
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
+from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.estimates import Shape, require_verify
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
 
@@ -142,9 +143,9 @@ def verify(
     traced = replace(request, trace=True)
     others = [name for name in dict.fromkeys(backends) if name != REFERENCE]
     run_of = {name: registry.load_backend(name) for name in (REFERENCE, *others)}
-    sizes = network.n_neurons, network.n_pixels
+    shape = Shape(len(images.pixels), request.steps, network.n_neurons, network.n_pixels)
     # The reference's trace, and that of the back end which is compared with it.
-    require_memory(len(images.pixels), sizes, traced, traces=min(2, len(run_of)))
+    require_verify(shape, traced, traces=min(2, len(run_of)))
     rows: list[VerifiedBackend] = []
     expected: Trace | None = None  # the reference's, which runs first
     with parts(progress) as begin:

@@ -65,6 +65,7 @@ def test_options_have_the_same_names_and_panels_everywhere(name: str) -> None:
     if "out" in shown:
         assert shown["out"].opts == ["--out", "-o"]
     assert not {"plot", "raster", "images", "energy"} & set(shown)
+    assert ("plots" in shown) == ("plots_format" in shown)
     panels = {key: one.rich_help_panel for key, one in shown.items()}
     expected = {
         "data_root": "Images",
@@ -75,6 +76,7 @@ def test_options_have_the_same_names_and_panels_everywhere(name: str) -> None:
         "profile": "Chip",
         "out": "Results",
         "plots": "Results",
+        "plots_format": "Results",
         "overwrite": "Results",
         "as_json": "Results",
         "quiet": "Results",
@@ -182,6 +184,19 @@ def test_help_imports_nothing_heavy() -> None:
     loaded = set(done.stdout.split())
     assert "typer" in loaded
     assert not loaded & (heavy | unneeded)
+
+
+def test_commands_load_matplotlib_only_to_draw() -> None:
+    code = "import sys; from ipvae_snn.workflows import {}; print(*sys.modules)".format(
+        "convert, mapping, run, verify"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "ipvae_snn.report.picture_files" in loaded
+    assert not loaded & {"matplotlib", "ipvae_snn.report.plots", "torch"}
+    assert "ipvae_snn.hw.mapping.assign_slots" in loaded
 
 
 def test_a_template_of_a_profile_reads_back_equal(run: Run, tmp_path: Path) -> None:

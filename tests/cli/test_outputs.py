@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 
 import ipvae_snn
 from ipvae_snn.cli import process
-from ipvae_snn.errors import OutputError
+from ipvae_snn.errors import ConfigError, OutputError
 from ipvae_snn.hw.mapping import mapping
 from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -111,6 +112,36 @@ def test_a_picture_is_tried_before_any_work(name: str, net: Path, run: Run) -> N
     (net.parent / "file").touch()
     option = (PICTURES[name], "file" if folder else "file/x.png")
     assert "is a file, not a folder" in one_line(run(*COMMANDS[name], *option))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_format_of_pictures_is_the_same_option_everywhere(
+    name: str, net: Path, run: Run
+) -> None:
+    """The files that are tried before any work have its suffix."""
+    first = {"evaluate": "convergence", "compare": "quality", "energy": "energy", "lava": "raster"}
+    for form in ("svg", "pdf"):
+        own = net.parent / f"{first.get(name, 'placement')}.{form}"
+        own.write_text("mine")
+        message = one_line(run(*COMMANDS[name], "--plots", ".", "--plots-format", form))
+        assert message.startswith(f"ipvae-snn: error: {own.name}: exists and is not a picture of")
+    code, _, error = run(*COMMANDS[name], "--plots", ".", "--plots-format", "pfd")
+    assert code == 2
+    assert "'pfd' (did you mean 'pdf'?); there are png, svg, pdf" in error
+
+
+def test_pictures_of_each_format_lie_side_by_side(net: Path, run: Run) -> None:
+    """And are replaced by the next run of their command."""
+    command = ("energy", net, "--data", "images.npy", "--steps", 2, "--plots", "p")
+    for form in ("png", "svg", "pdf", "pdf"):
+        code, _, error = run(*command, "--plots-format", form, "-q")
+        assert (code, error) == (0, "")
+    for form, begins in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        assert Path(f"p/energy.{form}").read_bytes().startswith(begins)
+    with pytest.raises(ConfigError, match=r"no format of pictures is called 'sgv' \(did you mean"):
+        ipvae_snn.energy(net, "images.npy", steps=2, pictures="p", picture_format="sgv")
+    ipvae_snn.energy(net, "images.npy", steps=2, pictures="p", picture_format="eps")
+    assert len(list(Path("p").iterdir())) == 4
 
 
 def test_the_names_of_the_pictures_are_known_before(net: Path, tmp_path: Path) -> None:
@@ -230,6 +261,65 @@ def test_a_result_whose_place_fails_after_the_work_is_kept_elsewhere(
     assert f"the result is kept in {kept}" in message
     assert not list(net.parent.glob("*.json"))
     assert not list(net.parent.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["m.json", "energy.png", "energy.json"])
+def test_a_file_that_appears_during_the_work_stays(
+    name: str, net: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result is kept elsewhere; of a picture there is a warning. --overwrite replaces it."""
+    spare = net.parent / "spare"
+    spare.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spare))
+    module, step = (mapping, "check_and_place") if name == "m.json" else (energy, "report")
+    real = getattr(module, step)
+
+    def slow(*arguments: object, **more: object) -> object:
+        Path(name).write_text("another program's")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(module, step, slow)
+    more = ("--profile", "generic", "--out", name)
+    if module is energy:
+        target = ("--out", name) if name.endswith("json") else ("--plots", ".")
+        more = ("--profile", "loihi1", "--data", "images.npy", "--steps", 2, *target)
+    command = ("map" if module is mapping else "energy", net, *more, "-q")
+    if name.endswith("png"):
+        code, _, error = run(*command)
+        assert code == 0
+        assert error == (
+            "ipvae-snn: warning: energy.png was not drawn (another program wrote there "
+            "meanwhile, and that stays)\n"
+        )
+    else:
+        message = one_line(run(*command))
+        (kept,) = spare.rglob(name)
+        assert f"{name}: another program wrote there meanwhile, and that stays; the" in message
+        assert str(kept) in message
+        assert json.loads(kept.read_text())
+    assert Path(name).read_text() == "another program's"
+    assert run(*command, "--overwrite")[::2] == (0, "")
+    assert Path(name).read_bytes()[:1] in (b"{", b"\x89")
+    assert not list(net.parent.glob(".*"))
+
+
+def test_of_several_hard_links_one_is_replaced_with_a_warning(net: Path, run: Run) -> None:
+    command = ("map", net, "--profile", "generic", "--out", "m.json", "-q")
+    assert run(*command) == (0, "", "")
+    Path("other.json").hardlink_to("m.json")
+    before = Path("other.json").read_text()
+    Path("m.json").write_text(before.replace("{", '{"old": 1, ', 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, _, error = run(*command)
+    assert (code, error) == (
+        0,
+        "ipvae-snn: warning: m.json: has 2 hard links; this one is replaced, and the others keep "
+        "the old content\n",
+    )
+    assert Path("m.json").read_text() == before
+    assert Path("other.json").read_text() != before
+    assert run(*command) == (0, "", "")
 
 
 def test_a_users_matplotlibrc_changes_no_picture(

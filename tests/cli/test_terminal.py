@@ -152,7 +152,7 @@ def test_a_result_takes_the_place_of_an_older_partial_one(
 def test_a_traceback_from_elsewhere_keeps_its_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail() -> None:
+    def fail(prog_name: str) -> None:
         raise BackendError("lava: a\n  b: 3; its traceback follows\nTraceback\n  File x\nError: 3")
 
     monkeypatch.setattr(app, "app", fail)

@@ -36,7 +36,7 @@ from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
-from ipvae_snn.report.plots import page
+from ipvae_snn.report.picture_files import page
 
 M, K = 12, 20
 

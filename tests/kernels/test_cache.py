@@ -35,7 +35,7 @@ def copy(tmp_path: Path) -> Path:
     for name in ("kernels", "ir", "storage", "config", "metrics"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PACKAGE / name, tmp_path / "ipvae_snn" / name, ignore=ignored)
-    for name in ("__init__.py", "arrays.py", "errors.py"):
+    for name in ("__init__.py", "arrays.py", "errors.py", "progress.py", "watcher.py"):
         shutil.copy(PACKAGE / name, tmp_path / "ipvae_snn")
     return tmp_path
 

@@ -1,7 +1,10 @@
 """Pictures: complete files of the right size that show their data."""
 
+import base64
+import io
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.report import plots, rasters
+from ipvae_snn.report import picture_files, plots, rasters
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.plots import Bar
 
@@ -53,8 +56,9 @@ def test_all_pictures_are_drawn(tmp_path: Path) -> None:
         "r2": lambda f: plots.r2_over_steps(f.add_subplot(), {"a": curve, "b": curve}, "Title"),
         "ranges": lambda f: plots.ranges(f.add_subplot(), bars, "Title", "microjoule"),
     }
-    report = plots.save_all(
-        (Picture(name, "Title", draw, (6.0, 4.0)) for name, draw in drawn.items()), tmp_path
+    folder = picture_files.PictureFolder(tmp_path)
+    report = picture_files.save_all(
+        (Picture(name, "Title", draw, (6.0, 4.0)) for name, draw in drawn.items()), folder
     )
     names = {p.name for p in tmp_path.iterdir()}
     assert names == {picture.path.name for picture in report if picture.path}
@@ -69,7 +73,7 @@ def test_a_raster_shows_more_ink_for_more_spikes(tmp_path: Path) -> None:
     few[3, 4] = 1
     many[:, :] = 3
     for name, counts in (("few", few), ("many", many)):
-        with plots.page(tmp_path / f"{name}.png", *rasters.RASTER_SIZE) as figure:
+        with picture_files.page(tmp_path / f"{name}.png", *rasters.RASTER_SIZE) as figure:
             rasters.raster(figure.add_subplot(), counts, "x")
     assert ink(tmp_path / "many.png") > 2 * ink(tmp_path / "few.png")
 
@@ -78,7 +82,7 @@ def test_a_picture_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """A wrong shape raises before anything is written."""
     with (
         pytest.raises(ValueError, match="reshape"),
-        plots.page(tmp_path / "d.png", *plots.DICTIONARY_SIZE) as figure,
+        picture_files.page(tmp_path / "d.png", *plots.DICTIONARY_SIZE) as figure,
     ):
         plots.dictionary(figure.add_subplot(), np.ones((5, 2), np.float32), (4, 4), np.ones(2))
     assert list(tmp_path.iterdir()) == []
@@ -107,18 +111,49 @@ def curve(figure: Figure) -> Axes:
 )
 def test_the_suffix_gives_the_format(tmp_path: Path, suffix: str, begins: bytes) -> None:
     path = tmp_path / f"curve{suffix}"
-    report = plots.save(Picture("curve", "A curve", curve, plots.CURVES_SIZE), path)
+    report = picture_files.save(Picture("curve", "A curve", curve, plots.CURVES_SIZE), path)
     assert report.path == path
     assert path.read_bytes().startswith(begins)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_a_picture_drawn_again_is_the_same_file(tmp_path: Path, suffix: str) -> None:
-    picture = Picture("curve", "A curve", curve, plots.CURVES_SIZE)
-    first, second = (plots.save(picture, tmp_path / f"{name}{suffix}") for name in "ab")
-    assert first.path is not None
-    assert second.path is not None
-    assert first.path.read_bytes() == second.path.read_bytes()
+def elements(figure: Figure) -> Axes:
+    """Draw 4 elements of 4x4 pixels, 6 inches wide."""
+    phi = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
+    return plots.dictionary(figure.add_subplot(), phi, (4, 4), np.arange(4))
+
+
+@pytest.mark.parametrize("draw", [curve, elements])
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_a_picture_drawn_again_is_the_same_file(
+    tmp_path: Path, form: str, draw: Callable[[Figure], Axes]
+) -> None:
+    picture = Picture("it", "A picture", draw, plots.DICTIONARY_SIZE)
+    folders = [picture_files.picture_folder(tmp_path / name, form) for name in "ab"]
+    written = [
+        path.read_bytes()
+        for folder in folders
+        if folder
+        for (path,) in [[one.path for one in picture_files.save_all([picture], folder) if one.path]]
+    ]
+    assert len(written) == 2
+    assert written[0] == written[1]
+    assert picture_files.is_picture(tmp_path / "a" / f"it.{form}")
+    assert b"Date" not in written[0]
+
+
+def test_an_image_in_an_svg_has_enough_pixels_and_its_text_is_sharp(tmp_path: Path) -> None:
+    """A pixel of an element is many in the file, so that its edges stay where they belong."""
+    picture = Picture("it", "A picture", elements, plots.DICTIONARY_SIZE)
+    path = picture_files.save(picture, tmp_path / "it.svg").path
+    assert path is not None
+    root = ElementTree.parse(path).getroot()
+    image = next(root.iter("{http://www.w3.org/2000/svg}image"))
+    data = image.attrib["{http://www.w3.org/1999/xlink}href"].partition("base64,")[2]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as drawn:
+        assert min(drawn.size) > picture_files.VECTOR_DPI * 4
+        columns = np.asarray(drawn.convert("L"))[drawn.height // 2]
+    assert (np.diff(columns.astype(int)) != 0).sum() <= 11  # nothing between two pixels is blurred
+    assert sum(1 for _ in root.iter("{http://www.w3.org/2000/svg}path")) > 10
 
 
 @pytest.mark.parametrize("name", ["curve.bmp9", "curve.txt", "curve"])
@@ -128,7 +163,7 @@ def test_an_unknown_suffix_is_one_line_and_draws_nothing(tmp_path: Path, name: s
 
     path = tmp_path / name
     with pytest.raises(ConfigError) as caught:
-        plots.save(Picture("curve", "A curve", never, (1.0, 1.0)), path)
+        picture_files.save(Picture("curve", "A curve", never, (1.0, 1.0)), path)
     assert str(caught.value) == (
         f"{path}: no picture can be written with the suffix {path.suffix!r}; end the name in one "
         "of .png, .svg, .svgz, .pdf, .eps, .ps, .jpg, .jpeg, .tif, .tiff, .webp"

@@ -2,11 +2,14 @@
 
 import errno
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ipvae_snn.storage.atomic import atomic_folder, atomic_path, write_text
+from ipvae_snn.storage import folders
+from ipvae_snn.storage.atomic import atomic_folder, atomic_path, new_file, write_text
 
 
 def fail_after_writing(path: Path, text: str) -> None:
@@ -93,3 +96,53 @@ def fail_with_full_disk(path: Path) -> None:
     """Write a part, then raise as write() does."""
     path.write_text("part")
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def appear(ours: Path, other: Callable[[], object]) -> None:
+    """Write our file; meanwhile another program writes its own."""
+    ours.write_text("two")
+    other()
+
+
+@pytest.mark.parametrize("system", ["links", "renameat2", "neither"])
+def test_a_new_file_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    """Whatever the file system can: hard links, renaming without replacing, or neither."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if system != "links":
+        monkeypatch.setattr(os, "link", refuse)
+    if system == "neither":
+        monkeypatch.setattr(folders, "rename_new", lambda *_: False)
+    target = tmp_path / "deep" / "file.txt"
+    with new_file(target) as path:
+        path.write_text("one")
+        assert path.name == "file.txt"
+        assert not target.exists()
+    assert target.read_text() == "one"
+    assert target.stat().st_nlink == 1
+    with pytest.raises(FileExistsError) as caught, new_file(target) as path:
+        path.write_text("two")
+    assert caught.value.filename == str(target)
+    target.unlink()
+    with pytest.raises(FileExistsError), new_file(target) as path:
+        appear(path, lambda: target.symlink_to("nowhere"))
+    assert [one.name for one in target.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_folder_that_appears_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can: bool
+) -> None:
+    if not can:
+        monkeypatch.setattr(folders, "rename_new", lambda *_: False)
+    for make in (Path.mkdir, Path.touch):
+        target = tmp_path / make.__name__
+        with pytest.raises(FileExistsError) as caught, atomic_folder(target) as new:
+            appear(new / "mine", partial(make, target))
+        assert caught.value.filename == str(target)
+        assert not (target / "mine").exists()
+    assert len(list(tmp_path.iterdir())) == 2

@@ -114,9 +114,10 @@ def test_a_comparison_counts_all_traces_that_it_keeps(
 ) -> None:
     images, request = given_images(network, 4), RunRequest(3)
     one = 4 * (7 * 12 + 3 * 28 + 4 * 12 + 3 * 7 * 8)
-    monkeypatch.setenv(memory.VARIABLE, str(2 * one))
+    two = 2 * one + 4 * 10 * 3 * 7  # and what compares them
+    monkeypatch.setenv(memory.VARIABLE, str(two))
     assert len(verify(network, images, request, ["compiled", "torch"]).backends) == 3
-    monkeypatch.setenv(memory.VARIABLE, str(2 * one - 1))
+    monkeypatch.setenv(memory.VARIABLE, str(two - 1))
     monkeypatch.setattr("ipvae_snn.backends.registry.load_backend", nothing_runs)
     with pytest.raises(MemoryLimitError, match=r"^a run of 4 images, 3 steps and 7 neurons \(c"):
         verify(network, images, request, ["compiled", "torch"])

@@ -21,7 +21,10 @@ KILL_GRACE_S = 2.0  # for the kernel to deliver SIGKILL
 STOPPED_S = 2.0  # a stopped process may be continued within this time
 POLL_S = 0.02
 LOOK_S = 0.1  # between two checks of a running command
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # requests to end
+# Requests to end; Windows has no SIGHUP.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 FULL = "/dev/shm or the disk is full"
 HINTS = {
     "SIGKILL": " (if nobody did that, memory ran out)",
