@@ -18,7 +18,8 @@ from ipvae_snn.backends.registry import DEFAULT
 from ipvae_snn.config.settings import Value
 from ipvae_snn.data.given import GIVEN, ImageSource
 from ipvae_snn.errors import BackendError
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.circuits import Circuit
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import NetworkSource, load, load_float, load_integer, network_path

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,13 @@ from shape_checks import Calls, install
 
 install("ipvae_snn.ir", "ipvae_snn.models")  # before the first import of theirs
 
+from circuits import circuit, replace
+
 from ipvae_snn.cli.app import main
 from ipvae_snn.hw.lava.environment import find
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.kernels.checked_cache import COMPILING
 
 
@@ -33,14 +35,14 @@ def make_network(
     m, k, bits = height * width, neurons, 12
     lateral = rng.integers(-127, 40, (k, k)).astype(np.int8)
     np.fill_diagonal(lateral, 0)
-    return IntegerNetwork(
+    return circuit(
         input=InputCode((height, width), "standardised", 0.05, zero_point),
-        feedforward=Connection(
+        feedforward=Synapses.dense(
             rng.integers(-127, 128, (k, m)).astype(np.int8),
             rng.integers(1 << 13, 1 << 15, k).astype(np.int32),
             rng.integers(12, 16, k).astype(np.int32),
         ),
-        lateral=Connection(
+        lateral=Synapses.dense(
             lateral,
             rng.integers(1 << 13, 1 << 15, k).astype(np.int32),
             rng.integers(10, 14, k).astype(np.int32),
@@ -85,12 +87,12 @@ def make_two_layer(
     rng = np.random.default_rng(seed + 1)
     m, k = height * width, neurons
     weights = rng.integers(-largest_weight, largest_weight + 1, (k, m)).astype(np.int8)
-    prediction = Connection(
+    prediction = Synapses.dense(
         weights.T.copy(),
         rng.integers(1 << 13, 1 << 15, m).astype(np.int32),
         rng.integers(prediction_shift, prediction_shift + 2, m).astype(np.int32),
     )
-    feedforward = Connection(
+    feedforward = Synapses.dense(
         weights, base.feedforward.multiplier, rng.integers(14, 17, k).astype(np.int32)
     )
     scale = prediction.multiplier * 2.0**-prediction.shift

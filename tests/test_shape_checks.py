@@ -8,7 +8,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from ipvae_snn.ir.bounds import scale_sum, worst_sums
+from ipvae_snn.ir.bounds import scale_sum
 from ipvae_snn.ir.float_sampler import poisson_from_uniforms
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.trace import Trace
@@ -43,8 +43,14 @@ def test_what_is_right_passes() -> None:
 @pytest.mark.parametrize(
     ("breach", "parameter"),
     [
-        (lambda: worst_sums(zeros(np.int16, 2, 3), 0, 1), "weights"),
-        (lambda: worst_sums(zeros(np.int8, 3), 0, 1), "weights"),
+        (
+            lambda: scale_sum(zeros(np.int16, 2, 3), zeros(np.int32, 3), zeros(np.int32, 3)),
+            "total",
+        ),
+        (
+            lambda: scale_sum(zeros(np.int64, 2, 3), zeros(np.int32, 1, 3), zeros(np.int32, 3)),
+            "multiplier",
+        ),
         (
             lambda: scale_sum(zeros(np.int64, 2, 3), zeros(np.int32, 3), zeros(np.int32, 4)),
             "shift",

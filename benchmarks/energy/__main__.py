@@ -25,8 +25,9 @@ from ipvae_snn.data import load
 from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.cost.processor import Format, feed_forward, processor_energy
 from ipvae_snn.hw.cost.report import Report
+from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import encode
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console

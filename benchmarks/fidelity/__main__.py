@@ -27,8 +27,9 @@ from ipvae_snn.data import ImageSet, load
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.inference import reference
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import encode
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest
 from ipvae_snn.metrics.estimates import estimate
 from ipvae_snn.metrics.quality import r2_per_image
@@ -154,10 +155,10 @@ def cost(network: IntegerNetwork, data: ImageSet, settings: ConversionSettings) 
     back = network.residual.prediction if network.residual else network.lateral
     assert back is not None
     bits = (
-        network.feedforward.weights.size * settings.feedforward_bits
-        + back.weights.size * settings.lateral_bits
+        network.feedforward.matrix.size * settings.feedforward_bits
+        + back.matrix.size * settings.lateral_bits
     )
-    nonzero = np.count_nonzero(network.feedforward.weights) + np.count_nonzero(back.weights)
+    nonzero = np.count_nonzero(network.feedforward.matrix) + np.count_nonzero(back.matrix)
     return {
         "weight_bytes": bits / 8,
         "synapses": float(nonzero),

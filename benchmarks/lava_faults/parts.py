@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup
+from ipvae_snn.ir.circuits import Parts
+from ipvae_snn.ir.network import IntegerNetwork, circuit_network
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 
 IMAGES: Final = 400
 SLOW_S: Final = 0.02  # least duration of a time step
@@ -72,25 +73,27 @@ def small_network() -> IntegerNetwork:
     lateral = rng.integers(-127, 40, (k, k)).astype(np.int8)
     np.fill_diagonal(lateral, 0)
 
-    def connection(weights: Any, low: int, high: int) -> Connection:
+    def connection(weights: Any, low: int, high: int) -> Synapses:
         multiplier = rng.integers(1 << 13, 1 << 15, k).astype(np.int32)
-        return Connection(weights, multiplier, rng.integers(low, high, k).astype(np.int32))
+        return Synapses.dense(weights, multiplier, rng.integers(low, high, k).astype(np.int32))
 
-    return IntegerNetwork(
+    return circuit_network(
         input=InputCode((4, 3), "unit", 1 / 255, 0),
-        feedforward=connection(rng.integers(-127, 128, (k, m)).astype(np.int8), 12, 16),
-        lateral=connection(lateral, 10, 14),
-        neurons=NeuronGroup(
-            bias=rng.integers(-24000, 24000, k).astype(np.int32),
-            self_inhibition=rng.integers(0, 72000, k).astype(np.int32),
-            initial_state=rng.integers(-8 << bits, 2 << bits, k).astype(np.int32),
-            fraction_bits=bits,
-            extra_bits=3,
-            state_min=-11 << bits,
-            state_max=6 << bits,
-            update_min=-9 << bits,
-            excitation_max=5 << bits,
-            max_count=40,
+        parts=Parts(
+            feedforward=connection(rng.integers(-127, 128, (k, m)).astype(np.int8), 12, 16),
+            lateral=connection(lateral, 10, 14),
+            neurons=NeuronGroup(
+                bias=rng.integers(-24000, 24000, k).astype(np.int32),
+                self_inhibition=rng.integers(0, 72000, k).astype(np.int32),
+                initial_state=rng.integers(-8 << bits, 2 << bits, k).astype(np.int32),
+                fraction_bits=bits,
+                extra_bits=3,
+                state_min=-11 << bits,
+                state_max=6 << bits,
+                update_min=-9 << bits,
+                excitation_max=5 << bits,
+                max_count=40,
+            ),
         ),
         decoder=Decoder(
             rng.integers(-32767, 32768, (m, k)).astype(np.int16),

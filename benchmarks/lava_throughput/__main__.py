@@ -34,8 +34,9 @@ from ipvae_snn.hw.lava.environment import require
 from ipvae_snn.hw.lava.guard import run_guarded
 from ipvae_snn.hw.lava.probing import clean_environment
 from ipvae_snn.hw.lava.runner import bundle_sources
+from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import encode
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.plain_files import write_bundle_files
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import load_float_network

@@ -22,9 +22,10 @@ import typer
 
 from benchmarks.report import machine, number, table, wrapped
 from ipvae_snn.arrays import Int8
+from ipvae_snn.ir.circuits import Parts
 from ipvae_snn.ir.files import save_network
-from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup
+from ipvae_snn.ir.network import IntegerNetwork, circuit_network
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.workflows.convert import CalibrationSettings, convert, settings_of
@@ -80,27 +81,29 @@ def synthetic(neurons: int, local: bool, seed: int = 0) -> IntegerNetwork:
         forward[row, pixels] = rng.integers(1, LARGEST_WEIGHT, len(pixels))
     np.fill_diagonal(lateral, 0)
 
-    def scaled(weights: Int8) -> Connection:
-        return Connection(
+    def scaled(weights: Int8) -> Synapses:
+        return Synapses.dense(
             weights, np.full(neurons, 1 << 14, np.int32), np.full(neurons, 14, np.int32)
         )
 
     constant = np.zeros(neurons, np.int32)
-    return IntegerNetwork(
+    return circuit_network(
         input=InputCode((SIDE, SIDE), "unit", 1 / 255, 0),
-        feedforward=scaled(forward),
-        lateral=scaled(lateral),
-        neurons=NeuronGroup(
-            constant,
-            constant + 1000,
-            constant - (4 << 12),
-            fraction_bits=12,
-            extra_bits=3,
-            state_min=-11 << 12,
-            state_max=6 << 12,
-            update_min=-9 << 12,
-            excitation_max=5 << 12,
-            max_count=40,
+        parts=Parts(
+            feedforward=scaled(forward),
+            lateral=scaled(lateral),
+            neurons=NeuronGroup(
+                constant,
+                constant + 1000,
+                constant - (4 << 12),
+                fraction_bits=12,
+                extra_bits=3,
+                state_min=-11 << 12,
+                state_max=6 << 12,
+                update_min=-9 << 12,
+                excitation_max=5 << 12,
+                max_count=40,
+            ),
         ),
         decoder=Decoder(np.zeros((SIDE**2, neurons), np.int16), np.ones(SIDE**2, np.float32)),
         provenance={"made_by": "benchmarks/mapping/__main__.py"},

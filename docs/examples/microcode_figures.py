@@ -39,7 +39,7 @@ from ipvae_snn.ir.fixed_point import (
     STATE_BITS,
 )
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import MAX_COUNT_LIMIT, Connection
+from ipvae_snn.ir.parts import MAX_COUNT_LIMIT, Synapses
 from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables
 
 
@@ -185,7 +185,7 @@ def fit(network: IntegerNetwork) -> dict[str, int]:
     The constants: the multipliers of a connection, all at its largest shift, and the width of the
     clamps.
     """
-    connections: dict[str, Connection | None] = {
+    connections: dict[str, Synapses | None] = {
         "feedforward": network.feedforward,
         "lateral": network.lateral,
         "prediction": None if network.residual is None else network.residual.prediction,
@@ -200,7 +200,7 @@ def fit(network: IntegerNetwork) -> dict[str, int]:
     return {**bits, "width of the clamps": width.bit_length() + 1}
 
 
-def common_multiplier(connection: Connection) -> Int64:
+def common_multiplier(connection: Synapses) -> Int64:
     """Return the multipliers of a connection whose neurons all use its largest shift."""
     missing = int(connection.shift.max()) - connection.shift.astype(np.int64)
     return connection.multiplier.astype(np.int64) << missing

@@ -6,7 +6,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, NeuronGroup
+from ipvae_snn.ir.parts import NeuronGroup, Synapses
 from ipvae_snn.ir.trace import SATURATIONS
 
 
@@ -40,12 +40,12 @@ def _circuit_metadata(network: IntegerNetwork) -> dict[str, str]:
     return texts
 
 
-def _octaves(connection: Connection, group: NeuronGroup) -> Array:
+def _octaves(connection: Synapses, group: NeuronGroup) -> Array:
     """Return octaves per unit of the synaptic sum, per neuron."""
     return np.asarray(_scale(connection) * 2.0 ** -(group.fraction_bits + group.extra_bits))
 
 
-def _scale(connection: Connection) -> Array:
+def _scale(connection: Synapses) -> Array:
     """Return units of the connection's target per unit of its sum."""
     return np.asarray(connection.multiplier * np.exp2(-connection.shift.astype(np.float64)))
 

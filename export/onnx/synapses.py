@@ -16,7 +16,7 @@ import numpy as np
 from ipvae_snn.errors import BackendError
 from ipvae_snn.export.onnx.graph import INT32, INT64, UINT8, Graph, Value
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 
 BYTE: Final = 256
 SIGNED_DIGIT: Final = 128  # zero point of the digits -128..127 of signed payloads
@@ -24,7 +24,7 @@ LIFT_BITS: Final = 25  # payloads lie within 24 bits, so adding 2**25 makes them
 Product = Callable[[Graph, Value], Value]
 
 
-def scale_sum(g: Graph, total: Value, connection: Connection) -> Value:
+def scale_sum(g: Graph, total: Value, connection: Synapses) -> Value:
     """Return (total * multiplier + half) >> shift as int64, for int32 sums (N, targets)."""
     shift = connection.shift.astype(np.int64)
     product = g.op("Mul", g.cast(total, INT64), g.constant(connection.multiplier.astype(np.int64)))
@@ -33,18 +33,18 @@ def scale_sum(g: Graph, total: Value, connection: Connection) -> Value:
     return g.floor_shift(rounded, g.constant(shift.astype(np.uint64), "shift"), lifted)
 
 
-def byte_product(g: Graph, connection: Connection, zero_point: int) -> Product:
+def byte_product(g: Graph, connection: Synapses, zero_point: int) -> Product:
     """Return the function bytes uint8 (N, sources) -> sums int32 (N, targets) of weight times
     (byte - zero_point); it may be used in subgraphs of `g` too.
     """
-    stored = (connection.weights.astype(np.int16).T + 128).astype(np.uint8)
+    stored = (connection.matrix.astype(np.int16).T + 128).astype(np.uint8)
     weights, middle = g.constant(stored, "weights"), g.scalar(128, UINT8)
     zero = g.scalar(zero_point, UINT8)
     return lambda h, byte: h.raw("MatMulInteger", [byte, weights, zero, middle], [INT32])[0]
 
 
 def payload_sum(
-    g: Graph, connection: Connection, payload: Value, largest: int, signed: bool
+    g: Graph, connection: Synapses, payload: Value, largest: int, signed: bool
 ) -> Value:
     """Return the sums (N, targets) int32 of int32 payloads (N, sources) up to `largest`.
 
@@ -103,7 +103,7 @@ def residual_current(g: Graph, network: IntegerNetwork, error: Value) -> Value:
     return _with_bias(g, network, total)
 
 
-def lateral_current(g: Graph, network: IntegerNetwork, lateral: Connection, counts: Value) -> Value:
+def lateral_current(g: Graph, network: IntegerNetwork, lateral: Synapses, counts: Value) -> Value:
     """Return the scaled lateral sums (N, K) int64 of counts (N, K) int32."""
     total = payload_sum(g, lateral, counts, network.neurons.max_count, signed=False)
     return scale_sum(g, total, lateral)

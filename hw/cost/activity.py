@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from ipvae_snn.arrays import Int8, Int64, Integers, UInt8
-from ipvae_snn.ir.network import IntegerNetwork, lateral_of
+from ipvae_snn.arrays import Int64, Integers, UInt8
+from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
+from ipvae_snn.ir.graph import IMAGE
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,14 @@ class _Sent:
     events: Int64
     sizes: Int64
 
-    def operations(self, weights: Int8) -> tuple[float, float, float]:
-        """Return synaptic operations over weights (targets, sources): by event, by payload, by row.
+    def operations(self, weights: Weights) -> tuple[float, float, float]:
+        """Return synaptic operations over weights: by event, by payload, by row.
 
         The third number counts all weights of the rows that are read, zeros included. A source
         without synapses has no row.
         """
-        fan_out = (weights != 0).sum(axis=0)
-        rows = float(self.events @ (fan_out > 0)) * len(weights)
+        fan_out = weights.fan_out()
+        rows = float(self.events @ (fan_out > 0)) * weights.n_targets
         return float(self.events @ fan_out), float(self.sizes @ fan_out), rows
 
 
@@ -116,35 +119,38 @@ def activity(
     A trace does not store the residuals of a two-layer circuit, so they are recomputed from the
     counts.
     """
-    n, steps, k = counts.shape
-    m = network.n_pixels
+    n, steps, _ = counts.shape
     payload = pixels.astype(np.int64) - network.input.zero_point
     shown = (payload != 0).sum(axis=0)
     spikes = _Sent((counts > 0).sum(axis=(0, 1)), counts.sum(axis=(0, 1), dtype=np.int64))
     errors = _residuals(network, payload, counts)
-    if network.residual is None:
-        inputs, _, rows = _Sent(shown, shown).operations(network.feedforward.weights)
-        passed = [spikes.operations(lateral_of(network, "activity").weights)]
-        updates, dense = k, m * k + steps * k * k
-    else:
-        inputs, rows = float(shown.sum()), 0.0
-        passed = [
-            spikes.operations(network.residual.prediction.weights),
-            errors.operations(network.feedforward.weights),
-        ]
-        updates, dense = k + m, 2 * steps * m * k
+    sent = {IMAGE: _Sent(shown, shown), NEURONS: spikes, RESIDUAL: errors}
+    inputs = operations = by_payload = rows = 0.0
+    dense = 0
+    if network.residual is not None:
+        inputs += float(shown.sum())  # each pixel reaches its own residual neuron
+    for connection in network.connections:
+        weights = connection.synapses.weights
+        by_event, payloads, row_weights = sent[connection.source].operations(weights)
+        once = network.once(connection)
+        inputs += by_event if once else 0.0
+        operations += 0.0 if once else by_event
+        by_payload += 0.0 if once else payloads
+        rows += row_weights
+        dense += weights.n_targets * weights.n_sources * (1 if once else steps)
+    updates = sum(one.size for one in network.populations)
     active = float(spikes.events.sum() + errors.events.sum())
     return Activity(
         spikes=float(spikes.sizes.sum()) / n,
         messages=active / n,
-        synaptic_operations=(inputs + sum(part[0] for part in passed)) / n,
-        synaptic_operations_by_payload=(inputs + sum(part[1] for part in passed)) / n,
+        synaptic_operations=(inputs + operations) / n,
+        synaptic_operations_by_payload=(inputs + by_payload) / n,
         input_operations=inputs / n,
         updates_active=active / n,
         updates_inactive=steps * updates - active / n,
         dense_operations=float(dense),
         binary_messages=float(spikes.sizes.sum() + errors.sizes.sum()) / n,
-        row_weights=(rows + sum(part[2] for part in passed)) / n,
+        row_weights=rows / n,
         steps=float(steps),
     )
 
@@ -159,7 +165,7 @@ def residual_messages(network: IntegerNetwork, payload: Int64, counts: Integers)
     layer = network.residual
     if layer is None:
         return
-    weights = layer.prediction.weights.T.astype(np.float32)
+    weights = layer.prediction.matrix.T.astype(np.float32)
     for step in range(counts.shape[1]):
         sent = np.minimum(counts[:, step], network.neurons.max_count).astype(np.float32)
         total = (sent @ weights).astype(np.int64)

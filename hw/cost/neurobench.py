@@ -10,10 +10,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ipvae_snn.arrays import Int8, Int32, Integers, UInt8
+from ipvae_snn.arrays import Int32, Integers, UInt8
 from ipvae_snn.hw.cost.activity import residual_messages
+from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
 from ipvae_snn.ir.files import to_arrays
-from ipvae_snn.ir.network import IntegerNetwork, lateral_of
+from ipvae_snn.ir.graph import IMAGE
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -64,23 +67,20 @@ def tally(
     """
     n = len(counts)
     payload = pixels.astype(np.int64) - network.input.zero_point
-    feedforward = network.feedforward.weights
-    outputs, zeros = counts.size, int((counts == 0).sum())
-    calls = []
-    if network.residual is None:
-        lateral = lateral_of(network, "neurobench_metrics").weights
-        calls.append(_operations(payload[:, None], feedforward, batch))
-        calls.append(_operations(counts, lateral, batch))
-    else:
-        errors = np.stack(list(residual_messages(network, payload, counts)), axis=1)
-        outputs, zeros = outputs + errors.size, zeros + int((errors == 0).sum())
-        calls.append(_operations(counts, network.residual.prediction.weights, batch))
-        calls.append(_operations(errors, feedforward, batch))
+    sent: dict[str, Integers] = {IMAGE: payload[:, None], NEURONS: counts}
+    if network.residual is not None:
+        errors = residual_messages(network, payload, counts)
+        sent[RESIDUAL] = np.stack(list(errors), axis=1)
+    layers = [sent[population.name] for population in network.populations]
+    calls = [
+        _operations(sent[connection.source], connection.synapses.weights, batch)
+        for connection in network.connections
+    ]
     changed = int((states[:, 1:] != states[:, :-1]).sum())
     return Tally(
         images=n,
-        outputs=outputs,
-        zero_outputs=zeros,
+        outputs=sum(each.size for each in layers),
+        zero_outputs=sum(int((each == 0).sum()) for each in layers),
         dense=sum(call[0] for call in calls),
         macs=sum(call[1] for call in calls),
         acs=sum(call[2] for call in calls),
@@ -90,13 +90,13 @@ def tally(
 
 def metrics(network: IntegerNetwork, parts: Sequence[Tally]) -> NeuroBenchMetrics:
     """Return NeuroBench's metrics from the tallies of all parts of a run."""
-    weights = _weights(network)
-    size = sum(each.size for each in weights)
+    weights = [connection.synapses.weights for connection in network.connections]
+    size = sum(each.n_targets * each.n_sources for each in weights)
     images = sum(part.images for part in parts)
     outputs = sum(part.outputs for part in parts)
     return NeuroBenchMetrics(
         footprint_bytes=sum(array.nbytes for array in to_arrays(network).values()),
-        connection_sparsity=1 - sum(np.count_nonzero(each) for each in weights) / size,
+        connection_sparsity=1 - sum(int(each.fan_out().sum()) for each in weights) / size,
         activation_sparsity=sum(part.zero_outputs for part in parts) / outputs,
         dense_operations=sum(part.dense for part in parts) / images,
         effective_macs=sum(part.macs for part in parts) / images,
@@ -105,20 +105,14 @@ def metrics(network: IntegerNetwork, parts: Sequence[Tally]) -> NeuroBenchMetric
     )
 
 
-def _weights(network: IntegerNetwork) -> tuple[Int8, ...]:
-    if network.residual is None:
-        return network.feedforward.weights, lateral_of(network, "neurobench_metrics").weights
-    return network.feedforward.weights, network.residual.prediction.weights
-
-
-def _operations(inputs: Integers, weights: Int8, batch: int) -> tuple[int, int, int]:
+def _operations(inputs: Integers, weights: Weights, batch: int) -> tuple[int, int, int]:
     """Return (dense, multiply-accumulates, accumulates) of inputs (N, calls, sources)."""
     n, calls, _ = inputs.shape
-    fan_out = (weights != 0).sum(axis=0)
+    fan_out = weights.fan_out()
     effective = (inputs != 0) @ fan_out  # (N, calls)
     graded = (np.abs(inputs) > 1).any(axis=2)
     together = np.repeat(
         np.logical_or.reduceat(graded, np.arange(0, n, batch), axis=0), batch, axis=0
     )[:n]
     macs = int(effective[together].sum())
-    return n * calls * weights.size, macs, int(effective.sum()) - macs
+    return n * calls * weights.n_targets * weights.n_sources, macs, int(effective.sum()) - macs

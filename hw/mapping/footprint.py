@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-import numpy as np
-
-from ipvae_snn.arrays import AnyArray, Int8, Int64
+from ipvae_snn.arrays import AnyArray
 from ipvae_snn.hw.mapping.populations import populations_of
 from ipvae_snn.hw.mapping.state import StateWord
-from ipvae_snn.ir.bounds import row_blocks
 from ipvae_snn.ir.files import to_arrays
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS
 from ipvae_snn.ir.network import IntegerNetwork
@@ -155,23 +152,15 @@ def _part(name: str) -> Part:
 
 def _work(network: IntegerNetwork) -> Iterator[Work]:
     """Yield the work of each connection, in the order of a step."""
-    for name, connection in network.connections.items():
-        once = name == "feedforward" and network.residual is None
-        fan_out = _fan_out(connection.weights)
+    for connection in network.connections:
+        weights = connection.synapses.weights
+        fan_out = weights.fan_out()
         yield Work(
-            connection=name,
-            when="once per image" if once else "every step",
-            dense_operations=connection.weights.size,
-            dense_bytes=connection.weights.nbytes,
+            connection=connection.name,
+            when="once per image" if network.once(connection) else "every step",
+            dense_operations=weights.n_targets * weights.n_sources,
+            dense_bytes=weights.n_bytes,
             operations_per_event_mean=float(fan_out.mean()),
             operations_per_event_max=int(fan_out.max()),
-            bytes_per_event=connection.n_targets,
+            bytes_per_event=weights.n_targets,
         )
-
-
-def _fan_out(weights: Int8) -> Int64:
-    """Return the nonzero weights (sources,) of each source; a block of rows at a time."""
-    total = np.zeros(weights.shape[1], np.int64)
-    for rows in row_blocks(weights):
-        total += np.count_nonzero(weights[rows], axis=0)
-    return total

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -10,14 +11,17 @@ from ipvae_snn.errors import ConfigError
 from ipvae_snn.hw.chips.profile import ChipProfile
 from ipvae_snn.hw.mapping.core_capacity import limit, room_of
 from ipvae_snn.hw.mapping.placement import Placement
-from ipvae_snn.hw.mapping.populations import NEURONS, FanIn, InputAs, Population
+from ipvae_snn.hw.mapping.populations import FanIn, InputAs, Population
 from ipvae_snn.hw.mapping.state import signed_bits
 from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.circuits import NEURONS
+from ipvae_snn.ir.graph import IMAGE, Connection
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
 from ipvae_snn.ir.prng import UNIFORM_BITS
 
 Verdict = Literal["pass", "fail", "not public"]
+# What the neurons of each kind send, in a user's words.
+SENDERS: Final = MappingProxyType({"poisson": "spike counts", "residual": "residuals"})
 SYNAPSE_STEPS: Final = 1  # delay of a synapse, in steps
 
 
@@ -172,13 +176,13 @@ def arithmetic_checks(
             "fewer bits bias the counts: combine several draws of the chip into one",
         ),
     ]
-    for name, connection in _connections(network, input_as).items():
-        weights = connection.weights
+    for connection in _on_chip(network, input_as):
+        weights = connection.synapses.matrix
         bits = signed_bits(int(weights.min()), int(weights.max()))
         checks.append(
             check.number(
                 "weight_bits",
-                f"{name} weights",
+                f"{connection.name} weights",
                 bits,
                 "signed, the largest one",
                 "convert with fewer --weight-bits",
@@ -197,25 +201,16 @@ def arithmetic_checks(
     return checks
 
 
-def _connections(network: IntegerNetwork, input_as: InputAs) -> dict[str, Connection]:
-    """Return the connections on the chip, by name."""
-    connections = {}
-    if input_as == "spikes" or network.residual is not None:
-        connections["feedforward"] = network.feedforward
-    if network.lateral is not None:
-        connections["lateral"] = network.lateral
-    if network.residual is not None:
-        connections["prediction"] = network.residual.prediction
-    return connections
+def _on_chip(network: IntegerNetwork, input_as: InputAs) -> list[Connection]:
+    """Return the connections on the chip; the host forms an image's sums where it writes them."""
+    return [c for c in network.connections if input_as == "spikes" or c.source != IMAGE]
 
 
 def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, int, str]:
     """Return the sender of the widest payload, its bits, and its range."""
-    sent = {"spike counts": (0, network.neurons.max_count)}
+    sent = {SENDERS[one.neurons.kind]: one.neurons.sends for one in network.populations}
     if input_as == "spikes":
         sent["pixels"] = network.input.payload_range
-    if network.residual is not None:
-        sent["residuals"] = (-network.residual.limit, network.residual.limit)
     subject = max(sent, key=lambda name: signed_bits(*sent[name]))
     low, high = sent[subject]
     return subject, signed_bits(low, high), f"signed, {low:,}..{high:,}"
@@ -223,17 +218,14 @@ def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, in
 
 def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Check]:
     checks = []
-    for name, connection in _connections(network, input_as).items():
-        low, high = 0, network.neurons.max_count
-        if name == "feedforward":
-            low, high = network.feedforward_range
-        bound = worst_partial_sum(connection.weights, low, high)
+    for connection in _on_chip(network, input_as):
+        bound = worst_partial_sum(connection.synapses.weights, *network.payloads(connection))
         worst = int(bound.argmax())
         reach = int(bound[worst])
         checks.append(
             check.number(
                 "accumulator_bits",
-                f"{name} sum {worst}",
+                f"{connection.name} sum {worst}",
                 signed_bits(-reach, reach),
                 f"proved to stay within +-{reach:,}",
                 "convert with fewer --weight-bits",

@@ -13,7 +13,8 @@ from ipvae_snn.hw.mapping.core_capacity import Room, room_of
 from ipvae_snn.hw.mapping.events import Events
 from ipvae_snn.hw.mapping.mesh import Mesh, mesh_of
 from ipvae_snn.hw.mapping.partition import Partition, partition
-from ipvae_snn.hw.mapping.populations import IMAGE, InputAs, Layout, layout_of
+from ipvae_snn.hw.mapping.populations import InputAs, Layout, layout_of
+from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
 
 

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 
-from ipvae_snn.arrays import Int8, Int64
-from ipvae_snn.hw.mapping.state import StateWord, neuron_state, residual_state
-from ipvae_snn.ir.bounds import row_blocks
+from ipvae_snn.arrays import Int64
+from ipvae_snn.hw.mapping.state import StateWord, population_state
+from ipvae_snn.ir.circuits import RESIDUAL
+from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.weights import Weights
+from ipvae_snn.ir.weights.dense import row_blocks
 
 InputAs = Literal["spikes", "bias"]
 Pattern = Any  # scipy.sparse.csr_array of bool; SciPy has no type hints
-NEURONS: Final = "neurons"
-RESIDUAL: Final = "residual"
-IMAGE: Final = "image"  # sent by the host, on no core
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class FanIn:
 
 def populations_of(network: IntegerNetwork, input_as: InputAs) -> tuple[Population, ...]:
     """Return the populations of the circuit, with the state of each neuron."""
-    neurons = Population(NEURONS, network.n_neurons, neuron_state(network, input_as))
-    if network.residual is None:
-        return (neurons,)
-    return neurons, Population(RESIDUAL, network.n_pixels, residual_state(network))
+    return tuple(
+        Population(one.name, one.size, population_state(network, one, input_as))
+        for one in network.populations
+    )
 
 
 def fan_ins(network: IntegerNetwork, input_as: InputAs) -> tuple[FanIn, ...]:
@@ -83,7 +83,7 @@ def fan_ins(network: IntegerNetwork, input_as: InputAs) -> tuple[FanIn, ...]:
         total = np.zeros(population.size, np.int64)
         for _, _, target, weights in _weights(network, input_as):
             if target == population.name:
-                total += 1 if weights is None else _nonzeros(weights)
+                total += 1 if weights is None else weights.fan_in()
         fan_in.append(FanIn(population.name, total))
     return tuple(fan_in)
 
@@ -98,7 +98,7 @@ def layout_of(network: IntegerNetwork, input_as: InputAs) -> Layout:
     current (or payload) into the state, and the image has no synapses.
     """
     projections = tuple(
-        Projection(name, source, target, _identity(network) if weights is None else _csr(weights))
+        Projection(name, source, target, _identity(network) if weights is None else csr(weights))
         for name, source, target, weights in _weights(network, input_as)
     )
     return Layout(network.circuit, input_as, populations_of(network, input_as), projections)
@@ -106,35 +106,26 @@ def layout_of(network: IntegerNetwork, input_as: InputAs) -> Layout:
 
 def _weights(
     network: IntegerNetwork, input_as: InputAs
-) -> Iterator[tuple[str, str, str, Int8 | None]]:
+) -> Iterator[tuple[str, str, str, Weights | None]]:
     """Yield name, source, target and weights of each projection; None means one to one."""
-    if network.residual is not None:
-        if input_as == "spikes":
-            yield IMAGE, IMAGE, RESIDUAL, None
-        yield "prediction", NEURONS, RESIDUAL, network.residual.prediction.weights
-        yield "feedforward", RESIDUAL, NEURONS, network.feedforward.weights
-        return
-    if input_as == "spikes":
-        yield "feedforward", IMAGE, NEURONS, network.feedforward.weights
-    if network.lateral is not None:
-        yield "lateral", NEURONS, NEURONS, network.lateral.weights
+    if network.residual is not None and input_as == "spikes":
+        yield IMAGE, IMAGE, RESIDUAL, None
+    for one in reversed(network.connections) if network.residual else network.connections:
+        if input_as == "spikes" or one.source != IMAGE:
+            yield one.name, one.source, one.target, one.synapses.weights
 
 
-def _nonzeros(weights: Int8) -> Int64:
-    blocks = [np.count_nonzero(weights[rows], axis=1) for rows in row_blocks(weights)]
-    return np.concatenate(blocks).astype(np.int64)
-
-
-def _csr(weights: Int8) -> Pattern:
+def csr(weights: Weights) -> Pattern:
     """Return where weights (targets, sources) are nonzero, computed block by block."""
-    ends = np.concatenate([[0], np.cumsum(_nonzeros(weights))])
+    matrix = weights.dense()
+    ends = np.concatenate([[0], np.cumsum(weights.fan_in())])
     columns = np.empty(int(ends[-1]), np.int32)
-    for rows in row_blocks(weights):
-        last = min(rows.stop, len(weights))
-        columns[ends[rows.start] : ends[last]] = np.nonzero(weights[rows])[1]
+    for rows in row_blocks(matrix):
+        last = min(rows.stop, len(matrix))
+        columns[ends[rows.start] : ends[last]] = np.nonzero(matrix[rows])[1]
     values = np.ones(len(columns), bool)
     index = np.int32 if ends[-1] < np.iinfo(np.int32).max else np.int64
-    return sparse.csr_array((values, columns, ends.astype(index)), shape=weights.shape)
+    return sparse.csr_array((values, columns, ends.astype(index)), shape=matrix.shape)
 
 
 def _identity(network: IntegerNetwork) -> Pattern:

@@ -1,8 +1,12 @@
 """Words of state of a neuron of either population, and their widths."""
 
 from dataclasses import dataclass
+from itertools import chain
+from types import MappingProxyType
+from typing import Final
 
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS
+from ipvae_snn.ir.graph import Population
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import MAX_SHIFT
 
@@ -28,35 +32,48 @@ def signed_bits(low: int, high: int) -> int:
     return SIGN + max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length())
 
 
-def neuron_state(network: IntegerNetwork, input_as: str) -> tuple[StateWord, ...]:
-    """Return the words of state of each of the K neurons.
+def population_state(
+    network: IntegerNetwork, population: Population, input_as: str
+) -> tuple[StateWord, ...]:
+    """Return the words of state of each neuron of a population.
 
     Data common to all neurons (limits, tables, seed, image, step) are not counted: they are stored
-    once per core. With input_as "bias" the host writes the input current, bias included.
+    once per core. With input_as "bias" the host writes what the image sends: the Poisson neurons'
+    input current, bias included, or the residual neurons' payload.
     """
+    return WORDS[population.neurons.kind](network, population.name, input_as)
+
+
+def _poisson(network: IntegerNetwork, name: str, input_as: str) -> tuple[StateWord, ...]:
+    group = network.neurons
     words = [
         StateWord("membrane potential", STATE_BITS, True),
-        StateWord("spike count last sent", network.neurons.max_count.bit_length(), True),
+        StateWord("spike count last sent", group.max_count.bit_length(), True),
         StateWord("initial potential", STATE_BITS, False),
         StateWord("self-inhibition", STATE_BITS, False),
     ]
-    if network.residual is None:
-        words += [StateWord("input current", STATE_BITS, True), *_scale("lateral")]
-        if input_as == "spikes":
-            words += [StateWord("bias", STATE_BITS, False), *_scale("feedforward")]
-        return tuple(words)
-    return (
-        *words,
-        StateWord("own inhibition, the loop's included", STATE_BITS, False),
-        StateWord("bias", STATE_BITS, False),
-        *_scale("feedforward"),
-    )
+    if group.loop_inhibition is not None:
+        words.append(StateWord("own inhibition, the loop's included", STATE_BITS, False))
+    into = [one for one in network.connections if one.target == name]
+    kept = any(network.once(one) for one in into)
+    if kept:
+        words.append(StateWord("input current", STATE_BITS, True))
+    scales = [_scale(one.name) for one in into if not network.once(one)]
+    once = [_scale(one.name) for one in into if network.once(one)]
+    bias = (StateWord("bias", STATE_BITS, False),)
+    if not kept:
+        return (*words, *bias, *chain(*scales))
+    return (*words, *chain(*scales), *(chain(bias, *once) if input_as == "spikes" else ()))
 
 
-def residual_state(network: IntegerNetwork) -> tuple[StateWord, ...]:
-    """Return the words of state of each of the M residual neurons: the payload, and its scale."""
+def _residual(network: IntegerNetwork, name: str, _input_as: str) -> tuple[StateWord, ...]:
     payload = StateWord("payload shown", signed_bits(*network.input.payload_range), True)
-    return payload, *_scale("prediction")
+    into = [one for one in network.connections if one.target == name]
+    return payload, *chain(*(_scale(one.name) for one in into))
+
+
+# The words of each kind of neurons.
+WORDS: Final = MappingProxyType({"poisson": _poisson, "residual": _residual})
 
 
 def _scale(name: str) -> tuple[StateWord, StateWord]:

@@ -10,7 +10,7 @@ import numpy as np
 from ipvae_snn.arrays import Int32, UInt8
 from ipvae_snn.ir.interpreter import decode, held
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses as IntegerSynapses
 from ipvae_snn.ir.sampler import BUCKETS_LOG2, SPLIT_OCTAVES, least_spiking_uniforms
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.kernels import integer, rows
@@ -127,11 +127,11 @@ def run(
     )
 
 
-def _synapses(connection: Connection) -> Synapses:
-    shift = connection.shift.astype(np.int64)
+def _synapses(synapses: IntegerSynapses) -> Synapses:
+    shift = synapses.shift.astype(np.int64)
     return Synapses(
-        np.ascontiguousarray(connection.weights.T),
-        connection.multiplier.astype(np.int64),
+        np.ascontiguousarray(synapses.matrix.T),
+        synapses.multiplier.astype(np.int64),
         shift,
         np.left_shift(np.int64(1), shift - 1),
     )

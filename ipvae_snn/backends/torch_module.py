@@ -16,7 +16,7 @@ from ipvae_snn.backends.torch_sampler import Keys, Tables, spike_counts
 from ipvae_snn.backends.torch_state import names, replacement, take_tensors, to_tensors
 from ipvae_snn.errors import BackendUnavailableError, DataError, FileFormatError
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.watcher import current_watcher
@@ -283,10 +283,10 @@ def _in_chunks(module: IntegerTorch, pixels: UInt8, request: RunRequest, element
     return Trace(counts_sum, state_after, per_step, reconstruction, *traced, saturated)
 
 
-def _connection(name: str, connection: Connection) -> dict[str, Array]:
+def _connection(name: str, connection: Synapses) -> dict[str, Array]:
     shift = connection.shift.astype(np.int64)
     return {
-        name: connection.weights.T.astype(np.float64),
+        name: connection.matrix.T.astype(np.float64),
         f"{name}_multiplier": connection.multiplier.astype(np.int64),
         f"{name}_shift": shift,
         f"{name}_half": np.left_shift(np.int64(1), shift - 1),

@@ -32,9 +32,10 @@ from ipvae_snn.conversion.stability import (
 )
 from ipvae_snn.errors import ConversionError, ProgramError
 from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.circuits import Circuit, Parts, Residual
 from ipvae_snn.ir.encode import input_code, levels
 from ipvae_snn.ir.fixed_point import STATE_BITS, signed_limit
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork, circuit_network
 from ipvae_snn.ir.parts import (
     MAX_COUNT_LIMIT,
     MAX_EXTRA_BITS,
@@ -44,7 +45,6 @@ from ipvae_snn.ir.parts import (
     Decoder,
     InputCode,
     NeuronGroup,
-    Residual,
 )
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
 from ipvae_snn.kernels import rows
@@ -245,16 +245,15 @@ def _assemble(
         max_count=limits.max_count,
     )
     try:
-        return IntegerNetwork(
+        loop = Residual(back, circuit.residual_limit, whole(circuit.loop_inhibition))
+        return circuit_network(
             input=code,
-            feedforward=finer(circuit.feedforward, extra).connection,
-            lateral=None if two_layers else back,
-            residual=(
-                Residual(back, circuit.residual_limit, whole(circuit.loop_inhibition))
-                if two_layers
-                else None
+            parts=Parts(
+                neurons=group,
+                feedforward=finer(circuit.feedforward, extra).connection,
+                lateral=None if two_layers else back,
+                residual=loop if two_layers else None,
             ),
-            neurons=group,
             decoder=_decoder(network.phi.astype(np.float64)),
             provenance=_provenance(network, calibration, settings),
         )

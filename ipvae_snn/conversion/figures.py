@@ -21,8 +21,9 @@ from ipvae_snn.conversion.stability import (
     smallest_eigenvalue,
 )
 from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -135,16 +136,12 @@ def build_report(
     """Return the report of `network`, the integers of `circuit`, which approximates `target`."""
     group = network.neurons
     octave = 1 << group.fraction_bits
-    low, high = network.feedforward_range
-    sums = worst_partial_sum(network.feedforward.weights, low, high)
-    name, back = "lateral", network.lateral
-    if network.residual is not None:
-        name, back = "prediction", network.residual.prediction
-    bounds = [_bound("feedforward sum", sums, ACCUMULATOR_BITS)]
-    if back is not None:
-        worst = worst_partial_sum(back.weights, 0, group.max_count)
-        bounds.append(_bound(f"{name} sum", worst, ACCUMULATOR_BITS))
+    bounds = []
+    for one in network.connections:
+        worst = worst_partial_sum(one.synapses.weights, *network.payloads(one))
+        bounds.append(_bound(f"{one.name} sum", worst, ACCUMULATOR_BITS))
     bounds.append(_bound("current", network.worst_current, STATE_BITS))
+    name = network.connections[-1].name
     back_unit = 1.0 / network.input.scale if network.residual else target.unit
     return ConversionReport(
         circuit=network.circuit,
@@ -243,7 +240,7 @@ def _connection(name: str, rows: QuantisedRows, unit: float) -> ConnectionReport
         clipped_share=rows.clipped,
         bits_used_min=int(used.min()),
         bits_used_median=float(np.median(used)),
-        zero_share=float((rows.connection.weights == 0).mean()),
+        zero_share=float((rows.connection.matrix == 0).mean()),
         relative_error_median=float(np.median(rows.error)),
         relative_error_max=float(rows.error.max()),
     )

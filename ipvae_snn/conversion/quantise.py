@@ -15,7 +15,8 @@ from ipvae_snn.arrays import Bool, Float64, Int8, Int32, Int64
 from ipvae_snn.errors import ConversionError
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, signed_limit
-from ipvae_snn.ir.parts import MAX_SHIFT, Connection
+from ipvae_snn.ir.parts import MAX_SHIFT, Synapses
+from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels.rounding import round_with_feedback
 from ipvae_snn.watcher import current_watcher
 
@@ -33,7 +34,7 @@ class QuantisedRows:
     row's own. bits_used (K,): bits that the largest weight needs, sign included.
     """
 
-    connection: Connection
+    connection: Synapses
     scale: Float64
     kept: Float64
     clipped: float
@@ -43,7 +44,7 @@ class QuantisedRows:
     @property
     def real(self) -> Float64:
         """Real values (K, J) of the integers, without the kept diagonal."""
-        return self.connection.weights * self.scale[:, None]
+        return self.connection.matrix * self.scale[:, None]
 
 
 def as_multiplier(scale: Float64, what: str) -> tuple[Int32, Int32, Float64]:
@@ -107,7 +108,7 @@ def quantise_rows(
     for _ in range(64):
         multiplier, shift, scale = as_multiplier(chosen, what)
         weights, kept = feedback.round(scale)
-        over = worst_partial_sum(weights, low, high) / limit
+        over = worst_partial_sum(Dense(weights), low, high) / limit
         if (over <= 1).all():
             break
         chosen = np.where(over > 1, scale * np.maximum(over, 1.001), scale)
@@ -120,7 +121,7 @@ def quantise_rows(
     own = np.einsum("ij,jk,ik->i", rows, hessian, rows, optimize=True)
     magnitude = np.abs(weights.astype(np.int64)).max(axis=1)
     return QuantisedRows(
-        Connection(weights, multiplier, shift),
+        Synapses.dense(weights, multiplier, shift),
         scale,
         kept,
         float((np.abs(rows) > (levels + 0.5) * scale[:, None]).mean()),

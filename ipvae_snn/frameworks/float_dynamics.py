@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ipvae_snn.arrays import Float64
 from ipvae_snn.errors import FileFormatError, brief
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.poisson import PoissonLatents
@@ -184,10 +184,10 @@ class FromInteger(Dynamics):
         return error @ self.feedforward.T + self.bias - self.self_inhibition * z
 
 
-def _real(connection: Connection) -> Float64:
+def _real(connection: Synapses) -> Float64:
     """Return the weights (K, sources) in units of the input current."""
     scale = np.ldexp(connection.multiplier.astype(np.float64), -connection.shift)
-    return connection.weights.astype(np.float64) * scale[:, None]
+    return connection.matrix.astype(np.float64) * scale[:, None]
 
 
 def _generator(device: torch.device) -> torch.Generator:

@@ -213,7 +213,7 @@ def make_layer(
 
 def weight_bits(network: IntegerNetwork) -> int:
     """Return the bits, sign included, that the largest weight of any connection needs."""
-    weights = [connection.weights for connection in network.connections.values()]
+    weights = [connection.synapses.matrix for connection in network.connections]
     return 1 + max(int(w.max(initial=0)).bit_length() for w in weights + [~w for w in weights])
 
 

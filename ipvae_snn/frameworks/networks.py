@@ -12,8 +12,8 @@ from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import check_images
-from ipvae_snn.ir.network import Circuit
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import Network, load
 from ipvae_snn.models.training_data import training_data

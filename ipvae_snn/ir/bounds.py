@@ -1,40 +1,21 @@
-"""Worst-case bounds of synaptic sums, from arrays and numbers alone."""
+"""The scale of synaptic sums, and the bounds of all partial ones."""
 
-from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Annotated
 
 import numpy as np
 
-from ipvae_snn.arrays import AnyArray, Int8, Int32, Int64
+from ipvae_snn.arrays import Int32, Int64
 from ipvae_snn.ir.shapes import OfTargets
-
-Weights = Annotated[Int8, "targets sources"]
-BLOCK_ELEMENTS: Final = 1 << 22  # weights that a check looks at together; bounds its memory
-
-
-def row_blocks(weights: Annotated[AnyArray, "targets sources"]) -> Iterator[slice]:
-    """Yield the rows of weights in blocks whose temporaries stay small."""
-    rows = max(1, BLOCK_ELEMENTS // max(1, weights.shape[1]))
-    for start in range(0, len(weights), rows):
-        yield slice(start, start + rows)
-
-
-def worst_sums(weights: Weights, low: int, high: int) -> tuple[OfTargets, OfTargets]:
-    """Return per neuron the least and largest sum over all inputs with payloads in [low, high]."""
-    positive, negative = np.zeros((2, len(weights)), np.int64)
-    for rows in row_blocks(weights):
-        block = weights[rows]
-        positive[rows] = np.maximum(block, 0).sum(axis=1, dtype=np.int64)
-        negative[rows] = np.minimum(block, 0).sum(axis=1, dtype=np.int64)
-    return positive * low + negative * high, positive * high + negative * low
+from ipvae_snn.ir.weights import Weights
 
 
 def worst_partial_sum(weights: Weights, low: int, high: int) -> OfTargets:
-    """Return per neuron a bound on the magnitude of every partial sum, in any order of arrival.
+    """Return per target a bound on the magnitude of every partial sum, in any order of arrival.
 
-    A partial sum takes each input or not, so payload 0 is always among the possible ones.
+    low, high: least and largest payload. A partial sum takes each input or not, so payload 0 is
+    always among the possible ones.
     """
-    least, most = worst_sums(weights, min(low, 0), max(high, 0))
+    least, most = weights.worst_sums(min(low, 0), max(high, 0))
     return np.maximum(-least, most)
 
 

@@ -9,8 +9,9 @@ from safetensors.numpy import save
 
 from ipvae_snn.arrays import AnyArray
 from ipvae_snn.errors import FileFormatError, ProgramError
-from ipvae_snn.ir.network import VERSION, IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.circuits import Parts, Residual
+from ipvae_snn.ir.network import VERSION, IntegerNetwork, circuit_network
+from ipvae_snn.ir.parts import PER_NEURON, Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.source_files import MALFORMED, reason
@@ -18,15 +19,18 @@ from ipvae_snn.storage.tensor_files import read_header, read_tensors, sorted_met
 from ipvae_snn.storage.text_values import number, parse_json_object, text, whole
 
 FORMAT: Final = "ipvae-snn/integer-network"
-_CONNECTION_PARTS: Final = ("weights", "multiplier", "shift")
+_SYNAPSES: Final = ("weights", "multiplier", "shift")
 
 
 def to_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
     """Return the network's tensors by name (docs/ir.md lists them)."""
     return {
-        **_connection_arrays("feedforward", network.feedforward),
-        **_connection_arrays("lateral", network.lateral),
-        **_residual_arrays(network.residual),
+        **{
+            f"{connection.name}.{name}": array
+            for connection in network.connections
+            for name, array in connection.synapses.arrays().items()
+        },
+        **_loop(network.neurons),
         **{f"neurons.{name}": array for name, array in network.neurons.per_neuron().items()},
         "decoder.weights": network.decoder.weights,
         "decoder.scale": network.decoder.scale,
@@ -36,19 +40,9 @@ def to_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
     }
 
 
-def _connection_arrays(name: str, connection: Connection | None) -> dict[str, AnyArray]:
-    if connection is None:
-        return {}
-    return {f"{name}.{part}": getattr(connection, part) for part in _CONNECTION_PARTS}
-
-
-def _residual_arrays(residual: Residual | None) -> dict[str, AnyArray]:
-    if residual is None:
-        return {}
-    return {
-        **_connection_arrays("prediction", residual.prediction),
-        "residual.loop_inhibition": residual.loop_inhibition,
-    }
+def _loop(group: NeuronGroup) -> dict[str, AnyArray]:
+    loop = group.loop_inhibition
+    return {} if loop is None else {"residual.loop_inhibition": loop}
 
 
 def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
@@ -77,7 +71,7 @@ def from_parts(
     height, width = scalars["input"]["image_shape"]
     table: Any = arrays
     limit = scalars["residual_limit"]
-    return IntegerNetwork(
+    return circuit_network(
         version=whole(scalars["version"], "version"),
         input=InputCode(
             image_shape=(whole(height, "height"), whole(width, "width")),
@@ -85,10 +79,12 @@ def from_parts(
             scale=number(scalars["input"]["scale"], "input scale"),
             zero_point=whole(scalars["input"]["zero_point"], "zero point"),
         ),
-        feedforward=_connection(arrays, "feedforward"),
-        lateral=_connection(arrays, "lateral") if limit is None else None,
-        residual=None if limit is None else _residual(arrays, whole(limit, "residual limit")),
-        neurons=_neurons(table, scalars["neurons"]),
+        parts=Parts(
+            feedforward=_synapses(arrays, "feedforward"),
+            lateral=_synapses(arrays, "lateral") if limit is None else None,
+            residual=None if limit is None else _residual(arrays, whole(limit, "residual limit")),
+            neurons=_neurons(table, scalars["neurons"]),
+        ),
         decoder=Decoder(table["decoder.weights"], table["decoder.scale"]),
         tables=SamplerTables(
             *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
@@ -99,21 +95,21 @@ def from_parts(
 
 def _neurons(table: Any, scalars: dict[str, Any]) -> NeuronGroup:
     constants: dict[str, Any] = {name: whole(value, name) for name, value in scalars.items()}
-    constants |= {name: table[f"neurons.{name}"] for name in NeuronGroup.names_per_neuron()}
+    constants |= {name: table[f"neurons.{name}"] for name in PER_NEURON}
     return NeuronGroup(**constants)
 
 
-def _connection(arrays: dict[str, AnyArray], name: str) -> Connection:
+def _synapses(arrays: dict[str, AnyArray], name: str) -> Synapses:
     table: Any = arrays
     try:
-        return Connection(*(table[f"{name}.{part}"] for part in _CONNECTION_PARTS))
-    except ProgramError as error:  # a connection does not know its own name
+        return Synapses.dense(*(table[f"{name}.{part}"] for part in _SYNAPSES))
+    except ProgramError as error:  # synapses do not know their name
         raise ProgramError(f"{name} {error}") from error
 
 
 def _residual(arrays: dict[str, AnyArray], limit: int) -> Residual:
     table: Any = arrays
-    return Residual(_connection(arrays, "prediction"), limit, table["residual.loop_inhibition"])
+    return Residual(_synapses(arrays, "prediction"), limit, table["residual.loop_inhibition"])
 
 
 def save_network(network: IntegerNetwork, path: Path) -> None:

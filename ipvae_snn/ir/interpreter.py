@@ -10,7 +10,7 @@ from ipvae_snn.arrays import Int64, Integers, UInt8
 from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, round_shift, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import spike_counts
 from ipvae_snn.ir.shapes import FloatImages, Held, Images, PerImage, PerNeuron, PerPixel, Saturated
@@ -143,14 +143,14 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
 
 
 def _synapses(
-    payload: Annotated[Int64, "N sources"], connection: Connection, name: str
+    payload: Annotated[Int64, "N sources"], synapses: Synapses, name: str
 ) -> Annotated[Int64, "N targets"]:
     """Return the scaled sums of a connection; its sums fit the accumulator."""
-    total = payload @ connection.weights.astype(np.int64).T
+    total = synapses.weights.sums(payload)
     limit = signed_limit(ACCUMULATOR_BITS)
     if np.abs(total).max(initial=0) > limit:
         raise BackendError(
             f"interpreter: a {name} sum left the {ACCUMULATOR_BITS}-bit accumulator's {limit}, "
             "which conversion proved to be impossible; please report this"
         )
-    return connection.scaled(total)
+    return synapses.scaled(total)

@@ -1,52 +1,49 @@
 """The integer network: immutable and versioned (docs/ir.md).
 
 This module does not depend on how a network is stored, exported or run. The parts check their own
-rules (parts.py); the rules that relate parts to one another are here.
+rules (parts.py, weights/, graph.py); the rules that relate parts to one another are here.
 """
 
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
 from ipvae_snn.arrays import Array
-from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.bounds import worst_partial_sum
-from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
-from ipvae_snn.ir.parts import (
-    Connection,
-    Decoder,
-    InputCode,
-    NeuronGroup,
+from ipvae_snn.ir.circuits import (
+    NEURONS,
+    Circuit,
+    Parts,
     Residual,
-    require,
-    require_type,
+    check_circuit,
+    graph_of,
+    parts_of,
 )
+from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
+from ipvae_snn.ir.graph import IMAGE, Connection, Population, check_graph
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.rules import require, require_type
 from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.ir.shapes import OfNeurons
 
 VERSION: Final = 2
 
-Circuit = Literal["one-layer", "two-layer"]
-
 
 @dataclass(frozen=True, repr=False)
 class IntegerNetwork:
-    """An iP-VAE as a network of integers with M pixels and K neurons, in one of two circuits.
+    """An iP-VAE as a graph of integers: populations, and connections between them.
 
-    One-layer: feedforward carries pixels once per image. lateral carries counts and is inhibitory
-    where negative; its diagonal is 0, since self-inhibition is a constant of the neuron. Two-layer:
-    lateral is None. Residual neurons compare the image with the prediction from the counts, and
-    feedforward carries the difference at every step. provenance holds text about the origin of the
-    network; no result depends on it.
+    M pixels reach the graph as the source "image"; the K Poisson neurons' counts leave it through
+    the decoder. Version 2 has two graphs, the circuits (ir/circuits.py builds them). provenance
+    holds text about the origin of the network; no result depends on it.
     """
 
     input: InputCode
-    feedforward: Connection
-    lateral: Connection | None
-    neurons: NeuronGroup
+    populations: tuple[Population, ...]
+    connections: tuple[Connection, ...]
     decoder: Decoder
-    residual: Residual | None = None
     tables: SamplerTables = field(default_factory=SamplerTables)
     provenance: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
@@ -57,15 +54,15 @@ class IntegerNetwork:
             self.version == VERSION,
             f"network version {self.version} is not {VERSION}, the one that this installation runs",
         )
+        height, width = self.input.image_shape
+        parts = self.parts
         require(
-            (self.lateral is None) != (self.residual is None),
-            "a network has either a lateral connection (one-layer) or residual neurons (two-layer)",
+            height * width == self.n_pixels,
+            f"image shape {height}x{width} does not give {self.n_pixels} pixels",
         )
         self._check_shapes()
-        require(
-            self.lateral is None or not np.diagonal(self.lateral.weights).any(),
-            "the lateral diagonal must be 0: self-inhibition is a constant of the neuron",
-        )
+        check_graph(self.populations, self.connections, self.n_pixels)
+        check_circuit(parts)
         limit = signed_limit(STATE_BITS)
         require(
             self.own_inhibition.max() <= limit,
@@ -77,34 +74,29 @@ class IntegerNetwork:
     def __repr__(self) -> str:
         """Return shape, circuit, bits of each connection's weights, and bytes."""
         height, width = self.input.image_shape
-        bits = ", ".join(f"{name} {c.weight_bits} bits" for name, c in self.connections.items())
+        bits = ", ".join(f"{c.name} {c.synapses.weight_bits} bits" for c in self.connections)
         return (
             f"IntegerNetwork({height}x{width} pixels, {self.n_neurons} neurons, {self.circuit}, "
             f"{bits}, {self.n_bytes:,} bytes)"
         )
 
     def _check_shapes(self) -> None:
-        """Check that all parts are of M pixels and K neurons."""
+        """Check that the constants of neurons and decoder are of M pixels and K neurons."""
         k, m = self.n_neurons, self.n_pixels
-        height, width = self.input.image_shape
-        require(height * width == m, f"image shape {height}x{width} does not give {m} pixels")
-        group, residual = self.neurons, self.residual
-        wanted: list[tuple[str, Array, tuple[int, ...]]] = [
+        group = self.neurons
+        wanted: list[tuple[str, Array | None, tuple[int, ...]]] = [
             ("bias", group.bias, (k,)),
             ("self-inhibition", group.self_inhibition, (k,)),
             ("initial state", group.initial_state, (k,)),
+            ("loop inhibition", group.loop_inhibition, (k,)),
             ("decoder weights", self.decoder.weights, (m, k)),
             ("decoder scale", self.decoder.scale, (m,)),
         ]
-        if self.lateral is not None:
-            wanted.append(("lateral weights", self.lateral.weights, (k, k)))
-        if residual is not None:
-            wanted.append(("loop inhibition", residual.loop_inhibition, (k,)))
-            wanted.append(("prediction weights", residual.prediction.weights, (m, k)))
         for name, array, shape in wanted:
             require(
-                array.shape == shape,
-                f"{name} is {array.dtype}{array.shape}, but K={k}, M={m} need {array.dtype}{shape}",
+                array is None or array.shape == shape,
+                f"{name} is {'' if array is None else f'{array.dtype}{array.shape}'}, but K={k}, "
+                f"M={m} need {'' if array is None else array.dtype}{shape}",
             )
 
     def _check_tables(self) -> None:
@@ -121,12 +113,12 @@ class IntegerNetwork:
     def _check_sums(self) -> None:
         """Check that no sum can leave its accumulator, and no current the state's format."""
         limit = signed_limit(ACCUMULATOR_BITS)
-        for name, (connection, low, high) in self.payloads.items():
-            bound = worst_partial_sum(connection.weights, low, high)
+        for connection in self.connections:
+            bound = worst_partial_sum(connection.synapses.weights, *self.payloads(connection))
             worst = int(bound.argmax())
             require(
                 bound[worst] <= limit,
-                f"the {name} sum of neuron {worst} can reach {bound[worst]}, beyond the "
+                f"the {connection.name} sum of neuron {worst} can reach {bound[worst]}, beyond the "
                 f"{ACCUMULATOR_BITS}-bit accumulator's {limit}; convert with smaller weights or "
                 "counts",
             )
@@ -138,21 +130,60 @@ class IntegerNetwork:
             f"{STATE_BITS}-bit {signed_limit(STATE_BITS)}; convert with fewer extra bits",
         )
 
-    @property
-    def connections(self) -> dict[str, Connection]:
-        """The connections by name, in the order in which a step uses them first."""
-        return {name: connection for name, (connection, _, _) in self.payloads.items()}
+    def payloads(self, connection: Connection) -> tuple[int, int]:
+        """Return the least and the largest payload that a connection carries."""
+        if connection.source == IMAGE:
+            return self.input.payload_range
+        return self.population(connection.source).neurons.sends
+
+    def population(self, name: str) -> Population:
+        """Return the population called `name`; KeyError if there is none."""
+        return {one.name: one for one in self.populations}[name]
+
+    def once(self, connection: Connection) -> bool:
+        """Return whether a connection's sum is formed once per image, not in every step."""
+        return connection.source == IMAGE
 
     @property
-    def payloads(self) -> dict[str, tuple[Connection, int, int]]:
-        """Connections by name, each with the least and the largest payload that it carries."""
-        low, high = self.feedforward_range
-        result = {"feedforward": (self.feedforward, low, high)}
-        if self.lateral is not None:
-            result["lateral"] = (self.lateral, 0, self.neurons.max_count)
-        if self.residual is not None:
-            result["prediction"] = (self.residual.prediction, 0, self.neurons.max_count)
-        return result
+    def worst_current(self) -> OfNeurons:
+        """Largest magnitude that each neuron's input current can take."""
+        total = np.abs(self.neurons.bias.astype(np.int64))
+        for connection in self.connections:
+            if connection.target == NEURONS and not self._recurrent(connection):
+                synapses = connection.synapses
+                bound = worst_partial_sum(synapses.weights, *self.payloads(connection))
+                total = total + synapses.scaled(bound) + 1
+        return total
+
+    def _recurrent(self, connection: Connection) -> bool:
+        """Return whether a connection carries what neurons with a state send."""
+        source = connection.source
+        return source != IMAGE and self.population(source).neurons.keeps_state
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The parts of the circuit that the graph is."""
+        return parts_of(self.populations, self.connections)
+
+    @property
+    def neurons(self) -> NeuronGroup:
+        """The Poisson neurons' constants."""
+        return self.parts.neurons
+
+    @property
+    def feedforward(self) -> Synapses:
+        """Synapses that carry the image's pixels, or the residual neurons' differences."""
+        return self.parts.feedforward
+
+    @property
+    def lateral(self) -> Synapses | None:
+        """Synapses between the Poisson neurons; None in a two-layer circuit."""
+        return self.parts.lateral
+
+    @property
+    def residual(self) -> Residual | None:
+        """The residual neurons and what reaches them; None in a one-layer circuit."""
+        return self.parts.residual
 
     @property
     def feedforward_range(self) -> tuple[int, int]:
@@ -162,14 +193,6 @@ class IntegerNetwork:
         return -self.residual.limit, self.residual.limit
 
     @property
-    def worst_current(self) -> OfNeurons:
-        """Largest magnitude that each neuron's input current can take."""
-        low, high = self.feedforward_range
-        bound = worst_partial_sum(self.feedforward.weights, low, high)
-        scaled = self.feedforward.scaled(bound) + 1
-        return scaled + np.abs(self.neurons.bias.astype(np.int64))
-
-    @property
     def circuit(self) -> Circuit:
         """Kind of circuit."""
         return "one-layer" if self.residual is None else "two-layer"
@@ -177,33 +200,45 @@ class IntegerNetwork:
     @property
     def own_inhibition(self) -> OfNeurons:
         """Self-inhibition per spike (K,), the residual loop included."""
-        own = self.neurons.self_inhibition.astype(np.int64)
-        return own if self.residual is None else own + self.residual.loop_inhibition
+        return self.neurons.own_inhibition
 
     @property
     def n_bytes(self) -> int:
         """Bytes of all parameters, without the sampler's tables, which every network shares."""
-        parts: list[object] = [*self.connections.values(), self.neurons, self.decoder]
-        parts += [self.residual] if self.residual else []
-        values = [value for part in parts for value in vars(part).values()]
-        return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+        total = sum(one.synapses.n_bytes for one in self.connections)
+        total += sum(one.neurons.n_bytes for one in self.populations)
+        return total + self.decoder.weights.nbytes + self.decoder.scale.nbytes
 
     @property
     def n_pixels(self) -> int:
         """Number of pixels M."""
-        return int(self.feedforward.weights.shape[1])
+        return self.feedforward.n_sources
 
     @property
     def n_neurons(self) -> int:
         """Number of neurons K."""
-        return int(self.feedforward.weights.shape[0])
+        return self.feedforward.n_targets
 
 
-def lateral_of(network: IntegerNetwork, subject: str) -> Connection:
-    """Return the lateral connection; a two-layer circuit raises BackendError naming `subject`."""
-    if network.lateral is None:
-        raise BackendError(
-            f"{subject} takes one-layer circuits only, and this network is a two-layer one; "
-            "convert with --circuit one-layer"
-        )
-    return network.lateral
+def circuit_network(
+    input: InputCode,
+    parts: Parts,
+    decoder: Decoder,
+    **others: Any,
+) -> IntegerNetwork:
+    """Return the network of a circuit; `others` are further fields of IntegerNetwork.
+
+    Raises ProgramError if a rule is broken.
+    """
+    populations, connections = graph_of(parts)
+    return IntegerNetwork(input, populations, connections, decoder, **others)
+
+
+def with_parts(network: IntegerNetwork, **changes: Any) -> IntegerNetwork:
+    """Return the network with some parts of its circuit replaced, by the names of `Parts`.
+
+    Raises ProgramError if a rule is broken.
+    """
+    given = {field.name: getattr(network.parts, field.name) for field in fields(Parts)}
+    populations, connections = graph_of(Parts(**given | changes))
+    return replace(network, populations=populations, connections=connections)

@@ -1,15 +1,17 @@
 """Parts of an integer network (docs/ir.md); each checks its own rules when constructed."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, get_args
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, get_args
 
 import numpy as np
 
-from ipvae_snn.arrays import Array, Float32, Int8, Int16, Int32, Int64
-from ipvae_snn.errors import ProgramError, brief
+from ipvae_snn.arrays import AnyArray, Float32, Int8, Int16, Int32, Int64
+from ipvae_snn.errors import brief
 from ipvae_snn.ir.bounds import scale_sum
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS, signed_limit
+from ipvae_snn.ir.rules import require, require_range, require_type
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
+from ipvae_snn.ir.weights import Dense, Weights
 
 MIN_FRACTION_BITS: Final = 4
 MAX_FRACTION_BITS: Final = 16
@@ -17,32 +19,15 @@ MIN_OCTAVES: Final = 15  # potentials lie above -15 + SPLIT_OCTAVES octaves (exp
 MAX_SHIFT: Final = 40
 MAX_EXTRA_BITS: Final = 8
 MAX_COUNT_LIMIT: Final = 1 << 15
-WEIGHT_MIN: Final = -127  # a symmetric int8
 # Scales in float32 stay far from its limits, so that no pixel and no reconstruction overflows.
 MIN_INPUT_SCALE: Final = 2.0**-32
 MAX_INPUT_SCALE: Final = 2.0**32
 MAX_DECODER_SCALE: Final = 2.0**32
 
+# Constants of each Poisson neuron, as they are stored.
+PER_NEURON: Final = ("bias", "self_inhibition", "initial_state")
+
 InputKind = Literal["unit", "standardised"]
-
-
-def require(holds: bool | np.bool_, message: str) -> None:
-    """Raise ProgramError with `message` unless the rule holds."""
-    if not holds:
-        raise ProgramError(message)
-
-
-def require_type(name: str, array: Array, dtype: type[np.generic], axes: int) -> None:
-    """Raise ProgramError unless `array` has the type and the number of axes."""
-    require(
-        isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == axes,
-        f"{name} is {array.dtype}{array.shape}, but must be {np.dtype(dtype)} of {axes} axes",
-    )
-
-
-def require_range(name: str, low: Any, high: Any, least: int, most: int) -> None:
-    """Raise ProgramError unless least <= low and high <= most."""
-    require(least <= low and high <= most, f"{name} {low}..{high} leave {least}..{most}")
 
 
 @dataclass(frozen=True)
@@ -76,70 +61,88 @@ class InputCode:
 
 
 @dataclass(frozen=True, repr=False)
-class Connection:
-    """Weights (K, sources) int8; the sum is scaled by multiplier (K,) and shift (K,).
+class Synapses:
+    """Weights and the scale of their sums: multiplier and shift, int32 (targets,).
 
-    scaled = (sum * multiplier + 2**(shift - 1)) >> shift, in units of the input current.
+    scaled = (sum * multiplier + 2**(shift - 1)) >> shift, in units of the target.
     """
 
-    weights: Int8
+    weights: Weights
     multiplier: Int32
     shift: Int32
 
     def __post_init__(self) -> None:
-        """Check the rules of a connection."""
-        require_type("weights", self.weights, np.int8, 2)
-        targets, sources = self.weights.shape
-        require(targets >= 1 and sources >= 1, f"weights {targets}x{sources} connect nothing")
+        """Check the rules of a scale; weights check themselves."""
+        targets = self.weights.n_targets
         for name, array in (("multiplier", self.multiplier), ("shift", self.shift)):
             require_type(name, array, np.int32, 1)
             require(
                 array.shape == (targets,),
                 f"{name} has {len(array)} values for {targets} targets",
             )
-        lowest = int(self.weights.min())
-        require(
-            lowest >= WEIGHT_MIN, f"weights reach {lowest}; a symmetric int8 stops at {WEIGHT_MIN}"
-        )
         largest = (1 << MULTIPLIER_BITS) - 1
         require_range("multipliers", self.multiplier.min(), self.multiplier.max(), 0, largest)
         require_range("shifts", self.shift.min(), self.shift.max(), 1, MAX_SHIFT)
 
+    @classmethod
+    def dense(cls, matrix: Int8, multiplier: Int32, shift: Int32) -> "Synapses":
+        """Return synapses whose weights are a matrix (targets, sources)."""
+        return cls(Dense(matrix), multiplier, shift)
+
     def __repr__(self) -> str:
         """Return sizes and bits."""
-        return f"Connection({self.n_sources} -> {self.n_targets}, {self.weight_bits} bits)"
+        return f"Synapses({self.n_sources} -> {self.n_targets}, {self.weight_bits} bits)"
+
+    @property
+    def matrix(self) -> Int8:
+        """The weights as a matrix (targets, sources)."""
+        return self.weights.dense()
 
     @property
     def weight_bits(self) -> int:
         """Bits that the largest weight needs, its sign included."""
-        return int(np.abs(self.weights.astype(np.int16)).max()).bit_length() + 1
+        return self.weights.bits
 
     @property
     def n_targets(self) -> int:
         """Number of targets."""
-        return int(self.weights.shape[0])
+        return self.weights.n_targets
 
     @property
     def n_sources(self) -> int:
         """Number of sources."""
-        return int(self.weights.shape[1])
+        return self.weights.n_sources
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of weights and scale."""
+        return self.weights.n_bytes + self.multiplier.nbytes + self.shift.nbytes
 
     def scaled(self, total: Int64) -> Int64:
         """Return sums (..., targets) int64 in units of the target."""
         return scale_sum(total, self.multiplier, self.shift)
 
+    def arrays(self) -> dict[str, AnyArray]:
+        """Return what is stored, by name."""
+        return {**self.weights.arrays(), "multiplier": self.multiplier, "shift": self.shift}
+
 
 @dataclass(frozen=True, repr=False)
 class NeuronGroup:
-    """Per-neuron constants (K,) int32 and the limits that all neurons share.
+    """Poisson neurons: constants (K,) int32 of each, and the limits that all share.
 
     bias is in units of the input current, 2**-(fraction_bits + extra_bits) octaves; so is
     self_inhibition, per spike. initial_state, state_min, state_max, update_min and excitation_max
     are in units of the membrane potential, 2**-fraction_bits octaves. Counts saturate at max_count.
     excitation_max bounds what a neuron receives apart from its own self-inhibition. Then no
     activity of the others can lift it above the level at which its own spikes hold it
-    (docs/numerics.md).
+    (docs/numerics.md). loop_inhibition: what a spike of the neuron takes from its own total through
+    residual neurons, in the unit of self_inhibition; None where there are none. It serves only to
+    bound excitation.
     """
+
+    kind: ClassVar[str] = "poisson"
+    keeps_state: ClassVar[bool] = True
 
     bias: Int32
     self_inhibition: Int32
@@ -151,6 +154,7 @@ class NeuronGroup:
     update_min: int
     excitation_max: int
     max_count: int
+    loop_inhibition: Int32 | None = None
 
     def __post_init__(self) -> None:
         """Check the rules of a neuron group."""
@@ -176,6 +180,9 @@ class NeuronGroup:
             self.self_inhibition.min() >= 0 and self.self_inhibition.max() <= limit,
             f"self-inhibition must lie in 0..{limit}",
         )
+        if self.loop_inhibition is not None:
+            require_type("loop inhibition", self.loop_inhibition, np.int32, 1)
+            require(self.loop_inhibition.min() >= 0, "the loop's inhibition must not be negative")
 
     def __repr__(self) -> str:
         """Return size and limits, in octaves."""
@@ -186,19 +193,36 @@ class NeuronGroup:
             f"{self.max_count})"
         )
 
+    @property
+    def size(self) -> int:
+        """Number of neurons K."""
+        return len(self.bias)
+
+    @property
+    def sends(self) -> tuple[int, int]:
+        """Least and largest spike count."""
+        return 0, self.max_count
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the constants of the single neurons."""
+        loop = 0 if self.loop_inhibition is None else self.loop_inhibition.nbytes
+        return loop + sum(array.nbytes for array in self.per_neuron().values())
+
+    @property
+    def own_inhibition(self) -> Int64:
+        """Self-inhibition per spike (K,), the residual loop included."""
+        own = self.self_inhibition.astype(np.int64)
+        return own if self.loop_inhibition is None else own + self.loop_inhibition
+
     def shared(self) -> dict[str, int]:
         """Return the constants that all neurons share, by name, in the order of the fields."""
-        own = self.names_per_neuron()
+        own = {*PER_NEURON, "loop_inhibition"}
         return {name: int(value) for name, value in vars(self).items() if name not in own}
 
     def per_neuron(self) -> dict[str, Int32]:
         """Return the constants (K,) of the single neurons, by name."""
-        return {name: getattr(self, name) for name in self.names_per_neuron()}
-
-    @classmethod
-    def names_per_neuron(cls) -> tuple[str, ...]:
-        """Return the names of the constants of the single neurons."""
-        return tuple(field.name for field in fields(cls) if field.type is not int)
+        return {name: getattr(self, name) for name in PER_NEURON}
 
     def _require_limits(self) -> None:
         """Check the limits of the state and of its update against their formats."""
@@ -217,29 +241,33 @@ class NeuronGroup:
         )
 
 
-@dataclass(frozen=True, repr=False)
-class Residual:
-    """The residual neurons of a two-layer circuit: e = clip(payload - prediction, +-limit).
+@dataclass(frozen=True)
+class ResidualNeurons:
+    """`size` neurons that send e = clip(payload - what reaches them, +-limit) in every step.
 
-    prediction: weights (M, K), neurons to pixels, scaled into units of the payload.
-    loop_inhibition (K,) int32: inhibition per spike that a neuron causes to itself through the
-    loop, in units of the input current; it serves only to bound excitation.
+    payload: of the pixel with the same index, kept while the image is shown.
     """
 
-    prediction: Connection
-    limit: int
-    loop_inhibition: Int32
+    kind: ClassVar[str] = "residual"
+    keeps_state: ClassVar[bool] = False
 
-    def __repr__(self) -> str:
-        """Return sizes and limit."""
-        return f"Residual({self.prediction}, limit {self.limit})"
+    size: int
+    limit: int
 
     def __post_init__(self) -> None:
         """Check the rules of residual neurons."""
         largest = signed_limit(ACCUMULATOR_BITS)
         require(1 <= self.limit <= largest, f"the residual's limit is not in 1..{largest}")
-        require_type("loop inhibition", self.loop_inhibition, np.int32, 1)
-        require(self.loop_inhibition.min() >= 0, "the loop's inhibition must not be negative")
+
+    @property
+    def sends(self) -> tuple[int, int]:
+        """Least and largest difference."""
+        return -self.limit, self.limit
+
+    @property
+    def n_bytes(self) -> int:
+        """They have no constants of their own."""
+        return 0
 
 
 @dataclass(frozen=True, repr=False)

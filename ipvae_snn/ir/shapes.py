@@ -17,5 +17,6 @@ Held = Annotated[Int64, "N _"]  # one-layer: currents (N, K); two-layer: payload
 Saturated = Annotated[Int64, "N 5"]  # by trace.SATURATIONS
 OfNeurons = Annotated[Int64, "K"]
 OfTargets = Annotated[Int64, "targets"]
+OfSources = Annotated[Int64, "sources"]
 Elements = Annotated[Int64, "*shape"]
 Table = Annotated[Int64, "256"]

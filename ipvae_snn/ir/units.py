@@ -10,7 +10,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Bool, Float64, Int64
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.shapes import Images
 
 LN2: Final = float(np.log(2.0))
@@ -59,14 +59,14 @@ def real_network(network: IntegerNetwork, step_size: float) -> RealNetwork:
         decoder=network.decoder.weights * network.decoder.scale.astype(np.float64)[:, None],
         state_unit=state_unit,
         drive_unit=drive_unit,
-        kept=(network.feedforward.weights != 0).any(axis=0),
+        kept=network.feedforward.weights.fan_out() > 0,
     )
 
 
-def real(connection: Connection) -> Annotated[Float64, "targets sources"]:
-    """Return a connection's weights in units of its target: weights * multiplier * 2**-shift."""
-    scale = connection.multiplier * np.exp2(-connection.shift.astype(np.float64))
-    return np.asarray(connection.weights * scale[:, None])
+def real(synapses: Synapses) -> Annotated[Float64, "targets sources"]:
+    """Return weights in units of their target: weights * multiplier * 2**-shift."""
+    scale = synapses.multiplier * np.exp2(-synapses.shift.astype(np.float64))
+    return np.asarray(synapses.matrix * scale[:, None])
 
 
 def pixel_values(network: IntegerNetwork, pixels: Images) -> Annotated[Float64, "N M"]:

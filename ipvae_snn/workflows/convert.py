@@ -14,8 +14,9 @@ from ipvae_snn.conversion.figures import ConversionReport
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConversionError
+from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.files import save_network
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load_float
 from ipvae_snn.models.training_data import training_data

@@ -184,8 +184,10 @@ def _worst_case(network: IntegerNetwork) -> dict[str, dict[str, int]]:
     """Return the worst case of every sum, over all images and counts, with its limit."""
     limit = signed_limit(ACCUMULATOR_BITS)
     worst = {
-        f"{name} sum": int(worst_partial_sum(connection.weights, low, high).max())
-        for name, (connection, low, high) in network.payloads.items()
+        f"{one.name} sum": int(
+            worst_partial_sum(one.synapses.weights, *network.payloads(one)).max()
+        )
+        for one in network.connections
     }
     current = {"worst": int(network.worst_current.max()), "limit": signed_limit(STATE_BITS)}
     sums = {name: {"worst": value, "limit": limit} for name, value in worst.items()}

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from circuits import circuit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,10 +25,11 @@ from ipvae_snn.export.onnx.models import step_model
 from ipvae_snn.hw.lava import backend as lava
 from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace
 
@@ -80,7 +82,7 @@ class Case:
 
 def connection_of(
     rng: np.random.Generator, pattern: Pattern, shape: tuple[int, int], payload: int, current: bool
-) -> Connection:
+) -> Synapses:
     """Return a connection (targets, sources) as strong as its bounds allow, or up to 40 bits less.
 
     Payloads reach `payload` in magnitude; a `current` must fit its register besides the sum.
@@ -99,7 +101,9 @@ def connection_of(
     fits = np.ceil(np.log2(np.maximum(worst, 1) / (SUM_LIMIT / 4))).astype(int)
     least = np.clip(fits, 1, 40) if current else np.full(shape[0], 6)
     shift = np.minimum(least + rng.choice([0, 0, 1, 2, 5, 10, 34], shape[0]), 40)
-    return Connection(weights.astype(np.int8), multiplier.astype(np.int32), shift.astype(np.int32))
+    return Synapses.dense(
+        weights.astype(np.int8), multiplier.astype(np.int32), shift.astype(np.int32)
+    )
 
 
 def make(case: Case) -> IntegerNetwork:
@@ -111,7 +115,7 @@ def make(case: Case) -> IntegerNetwork:
         rng, case.back, (k if case.limit is None else m, k), case.max_count, current=False
     )
     if case.limit is None:
-        np.fill_diagonal(back.weights, 0)
+        np.fill_diagonal(back.matrix, 0)
     low = (-12 << bits) + (case.below_octave << bits >> 3)
     high = (case.octaves << bits) - (case.below_octave << bits >> 3)
     widest = SUM_LIMIT >> extra
@@ -128,7 +132,7 @@ def make(case: Case) -> IntegerNetwork:
         bias = np.full(k, lift if lifted else -lift, np.int32)
         initial = np.full(k, high if lifted else low, np.int32)
     own = 0 if case.resting == "cap" else min(2 * lift, SUM_LIMIT // 2)
-    return IntegerNetwork(
+    return circuit(
         input=InputCode((case.height, case.width), "unit", 1 / 255, case.zero_point),
         feedforward=forward,
         lateral=back if case.limit is None else None,
@@ -287,7 +291,7 @@ def test_the_sample_reaches_what_it_is_named_after() -> None:
     assert traces["never active"].counts_sum.sum() == 0
     assert hits["extreme weights, excitation at its bound"][SATURATIONS.index("excitation")] > 5
     lateral = make(SAMPLE["extreme weights, excitation at its bound"]).lateral
-    assert lateral.weights.min() == -127
+    assert lateral.matrix.min() == -127
 
 
 @pytest.mark.parametrize("subject", [*FAST, "onnx-reference", "lava", "lava-fused"])

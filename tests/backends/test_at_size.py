@@ -4,11 +4,11 @@ The dictionary is that of the pretrained mnist-512; drawn strokes stand for its 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from circuits import replace
 from scipy.ndimage import gaussian_filter
 
 from ipvae_snn.arrays import Float32, UInt8
@@ -18,10 +18,11 @@ from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.export.onnx import backend
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Residual
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.saturation import saturations
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace
 from ipvae_snn.metrics.quality import r2
@@ -71,13 +72,13 @@ def as_two_layers(one: IntegerNetwork, phi: Float32) -> IntegerNetwork:
     multiplier = np.minimum(np.rint(np.ldexp(step, shift)), (1 << 15) - 1).astype(np.int32)
     real = np.ldexp(multiplier.astype(np.float64), -shift)
     weights = np.clip(np.rint(payload / real[:, None]), -127, 127).astype(np.int8)
-    halves = np.rint(forward.weights / 2).astype(np.int8)
+    halves = np.rint(forward.matrix / 2).astype(np.int8)
     loop = group.self_inhibition >> 2
     return replace(
         one,
-        feedforward=Connection(halves, forward.multiplier, forward.shift + 1),
+        feedforward=Synapses.dense(halves, forward.multiplier, forward.shift + 1),
         lateral=None,
-        residual=Residual(Connection(weights, multiplier, shift), 255, loop),
+        residual=Residual(Synapses.dense(weights, multiplier, shift), 255, loop),
         neurons=replace(
             group,
             extra_bits=group.extra_bits - 2,
@@ -121,7 +122,7 @@ def test_long_runs_are_equal(networks: dict[str, IntegerNetwork], circuit: str, 
 def adversaries(network: IntegerNetwork) -> dict[str, UInt8]:
     """Return images (784,) that no calibration shows."""
     forward = network.feedforward
-    gain = forward.weights * np.ldexp(forward.multiplier.astype(float), -forward.shift)[:, None]
+    gain = forward.matrix * np.ldexp(forward.multiplier.astype(float), -forward.shift)[:, None]
     hardest = gain[np.maximum(gain, 0).sum(axis=1).argmax()]
     row, column = np.mgrid[:28, :28]
     return {

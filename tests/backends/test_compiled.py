@@ -1,10 +1,10 @@
 """The compiled back end equals the reference for any division of the work."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from circuits import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,9 +12,10 @@ from ipvae_snn.backends import compiled
 from ipvae_snn.backends.compiled import advance, prepare, start
 from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Residual
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.prng import MAX_SEED
 from ipvae_snn.ir.trace import RunRequest
 
@@ -26,7 +27,7 @@ def two_layer(network: IntegerNetwork, seed: int, limit: int) -> IntegerNetwork:
     """Return the two-layer circuit of the same sizes with random predictions."""
     rng = np.random.default_rng(seed)
     m, k = network.n_pixels, network.n_neurons
-    prediction = Connection(
+    prediction = Synapses.dense(
         rng.integers(-127, 128, (m, k)).astype(np.int8),
         rng.integers(1 << 13, 1 << 15, m).astype(np.int32),
         rng.integers(14, 18, m).astype(np.int32),

@@ -5,13 +5,13 @@ next probability is 0 decides. So each back end's sampler runs here on uniforms 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import FunctionType
 from typing import Protocol
 
 import numpy as np
 import pytest
 import torch
+from circuits import replace
 from numba import njit
 from onnx.reference import ReferenceEvaluator
 
@@ -27,6 +27,7 @@ from ipvae_snn.hw.lava.bundle.simulator.processes import arithmetic
 from ipvae_snn.ir import sampler
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.sampler import SamplerTables, parts_log2
+from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels import integer_draw
 
 TABLES = SamplerTables()
@@ -176,8 +177,8 @@ def draw_at(
             initial_state=np.zeros(7, np.int32),
             max_count=max_count,
         )
-        small = replace(network.feedforward, weights=np.zeros((7, 12), np.int8))
-        lateral = replace(network.lateral, weights=np.zeros((7, 7), np.int8))
+        small = replace(network.feedforward, weights=Dense(np.zeros((7, 12), np.int8)))
+        lateral = replace(network.lateral, weights=Dense(np.zeros((7, 7), np.int8)))
         integer = replace(network, neurons=group, feedforward=small, lateral=lateral)
         return DRAWS[request.param](integer, monkeypatch)
 

@@ -18,6 +18,7 @@ from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels.integer import advance_rows
 
 Run = Callable[[IntegerNetwork, np.ndarray, RunRequest], Trace]
@@ -119,8 +120,8 @@ def test_a_weight_of_minus_128_is_refused(
     integer = two_layer if which == "prediction" else network
     layer = integer.residual
     connection = layer.prediction if layer else getattr(integer, which)
-    weights = connection.weights.copy()
+    weights = connection.matrix.copy()
     weights[1, 0] = -128
     message = "^weights reach -128; a symmetric int8 stops at -127$"
     with pytest.raises(ProgramError, match=message):
-        replace(connection, weights=weights)
+        replace(connection, weights=Dense(weights))

@@ -1,11 +1,11 @@
 """The torch module gives the reference's arrays, by equality, under any setting of torch."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from circuits import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,12 +15,14 @@ from ipvae_snn.backends.torch_module import IntegerTorch
 from ipvae_snn.backends.torch_sampler import Keys, Tables
 from ipvae_snn.errors import BackendUnavailableError, DataError
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.fixed_point import exp2_tables, reciprocals
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Residual
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.prng import UNIFORM_BITS, uniforms
 from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables, part_count, part_rate
 from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.ir.weights import Dense
 
 Networks = Callable[..., IntegerNetwork]
 Pixels = Callable[..., np.ndarray]
@@ -32,7 +34,7 @@ def two_layer(network: IntegerNetwork, limit: int) -> IntegerNetwork:
     """Return a two-layer circuit of the same size, with residuals up to `limit`."""
     rng = np.random.default_rng(network.n_neurons)
     m, k = network.n_pixels, network.n_neurons
-    prediction = Connection(
+    prediction = Synapses.dense(
         rng.integers(-127, 128, (m, k)).astype(np.int8),
         rng.integers(1 << 13, 1 << 15, m).astype(np.int32),
         rng.integers(14, 18, m).astype(np.int32),
@@ -45,13 +47,13 @@ def patterned(network: IntegerNetwork, pattern: str) -> IntegerNetwork:
     """Return `network` with every weight, or the potentials, at an extreme."""
     value = {"all positive": 127, "all zero": 0, "most negative": -127}.get(pattern)
     if value is not None:
-        weights = np.full_like(network.feedforward.weights, value)
-        network = replace(network, feedforward=replace(network.feedforward, weights=weights))
+        weights = np.full_like(network.feedforward.matrix, value)
+        network = replace(network, feedforward=replace(network.feedforward, weights=Dense(weights)))
         if network.lateral is None:
             return network
-        lateral = np.full_like(network.lateral.weights, value)
+        lateral = np.full_like(network.lateral.matrix, value)
         np.fill_diagonal(lateral, 0)
-        return replace(network, lateral=replace(network.lateral, weights=lateral))
+        return replace(network, lateral=replace(network.lateral, weights=Dense(lateral)))
     group = network.neurons
     start = {"silent": group.state_min, "from the top": group.state_max}.get(pattern)
     if start is None:
@@ -209,7 +211,7 @@ def test_k_512_over_1000_steps(network_factory: Networks, pixels_factory: Pixels
         network,
         input=replace(network.input, image_shape=(28, 28)),
         feedforward=replace(
-            network.feedforward, weights=rng.integers(-3, 4, (512, 784)).astype(np.int8)
+            network.feedforward, weights=Dense(rng.integers(-3, 4, (512, 784)).astype(np.int8))
         ),
         decoder=replace(
             network.decoder,

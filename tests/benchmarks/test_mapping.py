@@ -14,11 +14,11 @@ def test_synthetic_networks_are_sparse(local: bool) -> None:
     """About 1 % of the lateral weights; the same seed gives the same network."""
     network = __main__.synthetic(1024, local)
     assert network.lateral is not None
-    share = np.count_nonzero(network.lateral.weights) / 1024**2
+    share = np.count_nonzero(network.lateral.matrix) / 1024**2
     assert 0.005 < share < 0.012
     again = __main__.synthetic(1024, local)
     assert again.lateral is not None
-    np.testing.assert_array_equal(network.lateral.weights, again.lateral.weights)
+    np.testing.assert_array_equal(network.lateral.matrix, again.lateral.matrix)
 
 
 def test_a_case_is_measured_in_its_own_process(tmp_path: Path) -> None:

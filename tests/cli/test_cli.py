@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from circuits import circuit
 from safetensors.numpy import save_file
 
 from ipvae_snn import __version__
@@ -297,15 +298,14 @@ def test_bench_compares_and_names_its_source(example: Path, run: Run, tmp_path: 
 def test_bench_refuses_a_foreign_checkpoint(example: Path, run: Run, tmp_path: Path) -> None:
     """The pair is checked by SHA-256."""
     from ipvae_snn.ir.files import load_network, save_network
-    from ipvae_snn.ir.network import IntegerNetwork
 
     network = load_network(example / "net.safetensors")
-    other = IntegerNetwork(
-        network.input,
-        network.feedforward,
-        network.lateral,
-        network.neurons,
-        network.decoder,
+    other = circuit(
+        input=network.input,
+        feedforward=network.feedforward,
+        lateral=network.lateral,
+        neurons=network.neurons,
+        decoder=network.decoder,
         provenance={"checkpoint_sha256": "ab" * 32},
     )
     save_network(other, tmp_path / "other.safetensors")

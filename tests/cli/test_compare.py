@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from circuits import circuit, replace
 from PIL import Image
 
 from ipvae_snn.config.settings import Config, ModelConfig, TrainConfig
 from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE
@@ -33,13 +33,13 @@ def no_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "140")
 
 
-def rounded(rows: np.ndarray) -> Connection:
+def rounded(rows: np.ndarray) -> Synapses:
     """Rows as int8 at a scale each: 2**14 + something over a power of 2."""
     mantissa, exponent = np.frexp(np.abs(rows).max(axis=1) / 127)
     multiplier = np.ceil(mantissa * (1 << 15)).astype(np.int32) - 1
     shift = (15 - exponent).astype(np.int32)
     weights = np.rint(rows / (multiplier * 2.0**-shift)[:, None]).clip(-127, 127)
-    return Connection(weights.astype(np.int8), multiplier, shift)
+    return Synapses.dense(weights.astype(np.int8), multiplier, shift)
 
 
 def make_integer(checkpoint: Path) -> IntegerNetwork:
@@ -64,7 +64,7 @@ def make_integer(checkpoint: Path) -> IntegerNetwork:
         excitation_max=10 * octave,
         max_count=400,
     )
-    return IntegerNetwork(
+    return circuit(
         input=InputCode(network.image_shape, network.input_kind, 1 / 255, 0),
         feedforward=rounded(forward * unit / 255),
         lateral=rounded(np.diag(own) - gram),

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from circuits import replace
 
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.hw.chips.profile import load_profile

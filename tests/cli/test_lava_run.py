@@ -1,10 +1,10 @@
 """`ipvae-snn lava run`: tables, files, and one line for wrong input."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from circuits import replace
 
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir import interpreter

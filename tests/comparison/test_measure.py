@@ -1,11 +1,11 @@
 """Comparison with integer networks that equal the float network exactly or but for one fault."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from circuits import circuit, replace
 
 import small
 from ipvae_snn.backends import compiled
@@ -20,10 +20,11 @@ from ipvae_snn.comparison.variants import Variant, last_step, variants
 from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.inference import reference
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.float_sampler import poisson_from_uniforms
 from ipvae_snn.ir.interpreter import integrate, sample
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.ir.units import pixel_values, real_network
 from ipvae_snn.metrics.estimates import over_seeds
@@ -59,10 +60,10 @@ def make_float() -> FloatNetwork:
     )
 
 
-def scaled(weights: np.ndarray, power: int) -> Connection:
+def scaled(weights: np.ndarray, power: int) -> Synapses:
     """Weights times 2**power, as an integer network holds a scale: 2**14 / 2**(14 - power)."""
     n = len(weights)
-    return Connection(
+    return Synapses.dense(
         weights.astype(np.int8), np.full(n, 1 << 14, np.int32), np.full(n, 14 - power, np.int32)
     )
 
@@ -89,7 +90,7 @@ def make_integer(two_layer: bool = False) -> IntegerNetwork:
         excitation_max=12 << 12,
         max_count=255,
     )
-    return IntegerNetwork(
+    return circuit(
         input=InputCode((2, 3), "standardised", 2.0**-5, 128),
         feedforward=scaled(A.T, 1),
         lateral=None if two_layer else scaled(-(gram - np.diag(own)), 5),
@@ -179,7 +180,7 @@ def test_lateral_weights_of_two_bits_are_found() -> None:
     """Weights -1, 0, 1 at one scale for all: 32 x 16 units per spike."""
     network = make_integer()
     assert network.lateral is not None
-    coarse = np.clip(np.rint(network.lateral.weights / 16), -1, 1)
+    coarse = np.clip(np.rint(network.lateral.matrix / 16), -1, 1)
     effects = attribute(make_pair(replace(network, lateral=scaled(coarse, 9))), 16, (0,))
     assert effects.largest.name == "lateral"
     # Without the others' inhibition, inhibited neurons are wrong; self-inhibition is as it was.
@@ -188,7 +189,7 @@ def test_lateral_weights_of_two_bits_are_found() -> None:
 
 
 FAULTS: dict[str, Callable[[IntegerNetwork], IntegerNetwork]] = {
-    "feedforward": lambda p: replace(p, feedforward=scaled(np.rint(p.feedforward.weights / 2), 2)),
+    "feedforward": lambda p: replace(p, feedforward=scaled(np.rint(p.feedforward.matrix / 2), 2)),
     "self_inhibition": lambda p: replace(
         p, neurons=replace(p.neurons, self_inhibition=p.neurons.self_inhibition + 500)
     ),
@@ -199,7 +200,7 @@ FAULTS: dict[str, Callable[[IntegerNetwork], IntegerNetwork]] = {
     "prediction": lambda p: replace(
         p,
         residual=replace(
-            p.residual, prediction=scaled(np.rint(p.residual.prediction.weights / 3), 5)
+            p.residual, prediction=scaled(np.rint(p.residual.prediction.matrix / 3), 5)
         ),
     ),
     "residual": lambda p: replace(p, residual=replace(p.residual, limit=40)),

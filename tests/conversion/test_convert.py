@@ -16,10 +16,11 @@ from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import encode, input_code, levels
 from ipvae_snn.ir.files import to_arrays, to_scalars
 from ipvae_snn.ir.fixed_point import signed_limit
-from ipvae_snn.ir.network import Circuit, IntegerNetwork
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
 
@@ -142,7 +143,7 @@ def test_report_tells_the_truth(calibration: Calibration) -> None:
     group = network.neurons
     nat = np.log2(np.e) * 2.0 ** (group.fraction_bits + group.extra_bits)
     scale = network.lateral.multiplier * 2.0 ** -network.lateral.shift.astype(float)
-    integer = (np.diag(group.self_inhibition) - network.lateral.weights * scale[:, None]) / nat
+    integer = (np.diag(group.self_inhibition) - network.lateral.matrix * scale[:, None]) / nat
     symmetric = (integer + integer.T) / 2
     proof = report.certificate
     assert proof.smallest_eigenvalue == pytest.approx(np.linalg.eigvalsh(symmetric)[0], abs=1e-6)
@@ -222,7 +223,7 @@ def test_sparsity_sets_the_least_salient_weights_to_zero(calibration: Calibratio
     network, _ = convert(floats, calibration, ConversionSettings(sparsity=0.6))
     assert network.lateral is not None
     off = ~np.eye(NEURONS, dtype=bool)
-    assert (network.lateral.weights[off] == 0).sum() >= round(0.6 * off.sum())
+    assert (network.lateral.matrix[off] == 0).sum() >= round(0.6 * off.sum())
     with pytest.raises(ConversionError, match=r"a sparsity of 1\.0 is not possible; give a share"):
         ConversionSettings(sparsity=1.0)
     with pytest.raises(ConversionError, match="two-layer circuit has no lateral weights"):
@@ -301,7 +302,7 @@ def test_rows_never_pass_level_or_accumulator(seed: int, bits: int, high: int) -
     rows = rng.normal(0, 10.0 ** rng.integers(-4, 3), (4, 40)) * (rng.random((4, 40)) < 0.7)
     report = quantise_rows(rows, np.diag(rng.random(40)), bits, 0, high, "test")
     weights = report.connection.weights
-    assert np.abs(weights.astype(int)).max() <= signed_limit(bits)
+    assert np.abs(weights.dense().astype(int)).max() <= signed_limit(bits)
     assert worst_partial_sum(weights, 0, high).max() <= signed_limit(24)
     assert report.bits_used.max() <= bits
 
@@ -309,7 +310,7 @@ def test_rows_never_pass_level_or_accumulator(seed: int, bits: int, high: int) -
 def test_a_row_of_zeros_stays_silent() -> None:
     """Scale 0 gives multiplier 0 and no weight."""
     report = quantise_rows(np.zeros((2, 3)), np.eye(3), 8, 0, 9, "test")
-    assert not report.connection.weights.any()
+    assert not report.connection.matrix.any()
     assert not report.connection.multiplier.any()
 
 
@@ -324,7 +325,7 @@ def test_feedback_by_hand() -> None:
     moments[1, 2] = moments[2, 1] = 1 - 1e-9
     report = quantise_rows(np.array([[7.0, 3.4, 2.4]]), moments, 4, 0, 1, "test")
     assert report.scale.tolist() == [1.0]
-    assert report.connection.weights.tolist() == [[7, 3, 3]]
+    assert report.connection.matrix.tolist() == [[7, 3, 3]]
 
 
 def test_the_diagonal_takes_what_it_can() -> None:
@@ -334,7 +335,7 @@ def test_the_diagonal_takes_what_it_can() -> None:
     rows = np.array([[0.0, 7.0, 3.4], [7.0, 0.0, 3.4], [7.0, 3.4, 0.0]])
     kept = quantise_rows(rows, moments, 4, 0, 1, "test", keep_diagonal=True)
     plain = quantise_rows(rows, moments, 4, 0, 1, "test")
-    assert not np.diagonal(kept.connection.weights).any()
+    assert not np.diagonal(kept.connection.matrix).any()
     assert (kept.kept[1:] != 0).any()
     assert kept.error.sum() < plain.error.sum()
 

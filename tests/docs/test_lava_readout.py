@@ -280,7 +280,7 @@ def test_payloads_beyond_24_bits_are_held_and_counted(
             return dict(arrays)
 
     # One layer: the sums and then the currents are clipped.
-    sums = payload @ network.feedforward.weights.T.astype(np.int64)
+    sums = payload @ network.feedforward.matrix.T.astype(np.int64)
     inside = np.clip(sums, -RANGE_MAX, RANGE_MAX)
     half = 1 << (network.feedforward.shift.astype(np.int64) - 1)
     scaled = (inside * network.feedforward.multiplier + half) >> network.feedforward.shift

@@ -4,12 +4,12 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from circuits import replace
 
 from ipvae_snn import data
 from ipvae_snn.conversion.calibration import calibrate
@@ -17,7 +17,7 @@ from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.ir import fixed_point, interpreter
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.prng import threefry2x32
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import load_float_network
@@ -193,12 +193,12 @@ def test_a_real_network_stays_within_words(
 
 
 def scaled(
-    micro: ModuleType, machine: object, connection: Connection, payload: np.ndarray
+    micro: ModuleType, machine: object, connection: Synapses, payload: np.ndarray
 ) -> np.ndarray:
     """Return the output of a connection, by the pseudo-microcode; one shift for all neurons."""
     largest = int(connection.shift.max())
     multiplier = connection.multiplier.astype(np.int64) << (largest - connection.shift)
-    total = payload @ connection.weights.astype(np.int64).T
+    total = payload @ connection.matrix.astype(np.int64).T
     result: np.ndarray = micro.scale(machine, total, multiplier, largest)
     return result
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from circuits import replace
 
 from ipvae_snn import data
 from ipvae_snn.errors import ConfigError, DataError
@@ -15,9 +15,10 @@ from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
 from ipvae_snn.frameworks.layers import FloatLayer, IntegerLayer, Layer, first_keys, make_layer
 from ipvae_snn.inference import reference
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, InputCode, Residual
+from ipvae_snn.ir.parts import InputCode, Synapses
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
 
@@ -162,14 +163,14 @@ def test_program_dynamics_follow_the_integers(
     if circuit == "two-layer":
         rng = np.random.default_rng(1)
         m, k = network.n_pixels, network.n_neurons
-        prediction = Connection(
+        prediction = Synapses.dense(
             rng.integers(0, 128, (m, k)).astype(np.int8),
             np.full(m, 1 << 14, np.int32),
             np.full(m, 18, np.int32),
         )
         loop = network.neurons.self_inhibition
         network = replace(network, lateral=None, residual=Residual(prediction, 150, loop))
-        weights = np.abs(network.feedforward.weights.astype(np.int64)).sum(axis=1)
+        weights = np.abs(network.feedforward.matrix.astype(np.int64)).sum(axis=1)
         gain = weights * network.feedforward.multiplier / 2.0**network.feedforward.shift
         tolerance += 0.5 * float(gain.max())
     pixels = pixels_factory(network, 6)

@@ -5,13 +5,13 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from circuits import replace
 
 from ipvae_snn.frameworks.norse_cell import (
     IterativePoissonCell,

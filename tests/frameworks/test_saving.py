@@ -7,13 +7,13 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import snntorch as snn
 import torch
+from circuits import replace
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 

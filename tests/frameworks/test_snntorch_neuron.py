@@ -5,7 +5,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import snntorch as snn
 import torch
+from circuits import replace
 from snntorch import functional, spikegen, utils
 
 from ipvae_snn.errors import DataError

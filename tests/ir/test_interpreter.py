@@ -1,28 +1,30 @@
 """The reference: one neuron by hand, independence of batch and chunk, limits, and its checks."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from circuits import circuit, replace
 
 from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest
+from ipvae_snn.ir.weights import Dense
 
 
 def by_hand() -> IntegerNetwork:
     """Two neurons, two pixels; every constant chosen so that the sums can be done on paper."""
-    return IntegerNetwork(
+    return circuit(
         input=InputCode((1, 2), "unit", 1 / 255, 10),
-        feedforward=Connection(
+        feedforward=Synapses.dense(
             np.array([[1, 2], [-3, 0]], np.int8),
             np.array([16384, 16384], np.int32),
             np.array([14, 13], np.int32),
         ),
-        lateral=Connection(
+        lateral=Synapses.dense(
             np.array([[0, -5], [-7, 0]], np.int8),
             np.array([16384, 16384], np.int32),
             np.array([4, 15], np.int32),
@@ -45,7 +47,7 @@ def by_hand() -> IntegerNetwork:
 
 def two_layer_by_hand() -> IntegerNetwork:
     """The same neurons with residual neurons: predictions are A and A / 2, rounded half up."""
-    prediction = Connection(
+    prediction = Synapses.dense(
         np.array([[3, 1], [0, 2]], np.int8),
         np.array([16384, 16384], np.int32),
         np.array([14, 15], np.int32),
@@ -129,7 +131,7 @@ def test_a_two_layer_neuron_stops_where_a_one_layer_one_does_by_hand() -> None:
     network = two_layer_by_hand()
     strong = replace(
         network.feedforward,
-        weights=np.array([[127, 0], [127, 0]], np.int8),
+        weights=Dense(np.array([[127, 0], [127, 0]], np.int8)),
         shift=np.array([7, 7], np.int32),
     )
     network = replace(network, feedforward=strong)

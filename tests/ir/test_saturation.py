@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from circuits import replace
 
 from ipvae_snn.errors import SaturatedError
 from ipvae_snn.ir import saturation
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import SATURATIONS, Trace
+from ipvae_snn.ir.weights import Dense
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -143,7 +144,7 @@ def test_on_overflow_error_fails_and_writes_nothing(
 def test_on_overflow_error_passes_a_run_within_its_limits(
     network: IntegerNetwork, run: Run, tmp_path: Path
 ) -> None:
-    feedforward = replace(network.feedforward, weights=np.zeros((7, 12), np.int8))
+    feedforward = replace(network.feedforward, weights=Dense(np.zeros((7, 12), np.int8)))
     zeros, low = np.zeros(7, np.int32), np.full(7, -4096, np.int32)
     neurons = replace(network.neurons, bias=zeros, self_inhibition=zeros, initial_state=low)
     quiet = replace(network, feedforward=feedforward, neurons=neurons)

@@ -58,7 +58,7 @@ def test_convert_needs_no_images_while_they_are_there(project: Path, tmp_path: P
     found = snn.convert(checkpoint, images=30, steps=4)
     assert found.data == str(project / "photos.npy")
     np.testing.assert_array_equal(
-        found.network.feedforward.weights, named.network.feedforward.weights
+        found.network.feedforward.matrix, named.network.feedforward.matrix
     )
 
 

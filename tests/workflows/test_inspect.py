@@ -1,9 +1,9 @@
 """Contents of files: exact integers in JSON and on the terminal."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from circuits import replace
 
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork

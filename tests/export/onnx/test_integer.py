@@ -1,12 +1,12 @@
 """ONNX Runtime and ONNX's reference evaluator give the interpreter's arrays, by equality."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from circuits import circuit, replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +18,9 @@ from ipvae_snn.export.onnx.graph import FLOAT32, FLOAT64
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import encode_model, inference_model, step_model
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection, Decoder, InputCode, NeuronGroup, Residual
+from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
 from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.kernels import threads
 
@@ -179,12 +180,12 @@ def weights_of(rng: np.random.Generator, pattern: str, largest: int, shape: tupl
 
 def connection_of(
     rng: np.random.Generator, pattern: str, largest: int, shape: tuple[int, int], shift: int
-) -> Connection:
+) -> Synapses:
     """Return a connection of random scales; a few of its targets receive nothing (multiplier 0)."""
     multiplier = rng.integers(0, 1 << 15, shape[0]).astype(np.int32)
     multiplier[rng.random(shape[0]) < 0.1] = 0
     shifts = rng.integers(shift, shift + 4, shape[0]).astype(np.int32)
-    return Connection(weights_of(rng, pattern, largest, shape), multiplier, shifts)
+    return Synapses.dense(weights_of(rng, pattern, largest, shape), multiplier, shifts)
 
 
 PATTERNS = st.sampled_from(["random", "positive", "negative", "zero", "extreme"])
@@ -210,14 +211,14 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
     by_count = max(1, min(127, (1 << 23) // (k * max_count) - 1))
     other = connection_of(rng, draw(PATTERNS), by_count, (m if two_layers else k, k), 14)
     if not two_layers:
-        np.fill_diagonal(other.weights, 0)
+        np.fill_diagonal(other.matrix, 0)
 
     def within(low: int, high: int) -> Int32:
         return rng.integers(low, high + 1, k).astype(np.int32)
 
     widest = ((1 << 23) - 1) >> extra
     low, high = -(11 << bits), octaves << bits
-    return IntegerNetwork(
+    return circuit(
         input=InputCode((height, width), "unit", 1 / 255, zero_point),
         feedforward=forward,
         lateral=None if two_layers else other,

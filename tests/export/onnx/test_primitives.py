@@ -1,11 +1,11 @@
 """The ONNX subgraphs by themselves: builder, Threefry, exponential, counts, update."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+from circuits import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
@@ -28,7 +28,7 @@ from ipvae_snn.export.onnx.synapses import payload_sum, residual
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.fixed_point import exp2_negative
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import SamplerTables, part_count, part_rate
 
@@ -240,7 +240,7 @@ def test_sums_of_payloads_of_any_width_are_exact(limit: int, signed: bool) -> No
     weights = rng.integers(-1, 2, (5, 4)).astype(np.int8)
     weights[0] = 0
     weights[0, :1] = min(127, ((1 << 23) - 1) // limit)
-    connection = Connection(weights, np.ones(5, np.int32), np.ones(5, np.int32))
+    connection = Synapses.dense(weights, np.ones(5, np.int32), np.ones(5, np.int32))
     edges = np.array([0, 1, 127, 128, 129, 255, 256, 32639, 32640, 32768, limit - 1, limit])
     payload = rng.choice(np.unique(edges[edges <= limit]), (60, 4))
     payload[0], payload[1] = limit, 0

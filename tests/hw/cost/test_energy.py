@@ -64,12 +64,12 @@ def test_activity_counts_what_a_loop_counts(
     for image in range(3):
         for m, pixel in enumerate(pixels[image]):
             if pixel != network.input.zero_point:
-                fan_out = int((network.feedforward.weights[:, m] != 0).sum())
+                fan_out = int((network.feedforward.matrix[:, m] != 0).sum())
                 inputs += fan_out
                 rows += 7 if fan_out else 0
         for step in range(4):
             for j, z in enumerate(counts[image, step]):
-                fan_out = int((network.lateral.weights[:, j] != 0).sum())
+                fan_out = int((network.lateral.matrix[:, j] != 0).sum())
                 by_event += fan_out if z else 0
                 by_payload += fan_out * int(z)
                 rows += 7 if z and fan_out else 0
@@ -96,7 +96,7 @@ def test_activity_of_two_layers_counts_what_a_loop_counts(
     counts = np.random.default_rng(0).poisson(0.6, (3, 4, two_layer.n_neurons))
     layer = two_layer.residual
     assert layer is not None
-    weights, forward = layer.prediction.weights.astype(int), two_layer.feedforward.weights
+    weights, forward = layer.prediction.matrix.astype(int), two_layer.feedforward.matrix
     by_event = by_payload = messages = binary = rows = 0
     for image in range(3):
         payload = pixels[image].astype(int) - two_layer.input.zero_point

@@ -1,12 +1,12 @@
 """NeuroBench's metrics: by hand, and equal to the neurobench package on one model."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import snntorch
 import torch
+from circuits import replace
 from neurobench.metrics.static import ConnectionSparsity, Footprint
 from neurobench.metrics.workload import ActivationSparsity, MembraneUpdates, SynapticOperations
 from neurobench.models import TorchModel
@@ -18,8 +18,9 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.files import to_arrays
 from ipvae_snn.ir.fixed_point import round_shift
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Connection
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.ir.weights import Dense
 
 STEPS = 6
 IMAGES = 5
@@ -28,9 +29,9 @@ IMAGES = 5
 class Synapses(nn.Linear):
     """A connection as NeuroBench reads one: int8 weights, exact sums in float64."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(*connection.weights.shape[::-1], bias=False)
-        self.weight = nn.Parameter(torch.from_numpy(connection.weights.copy()), requires_grad=False)
+    def __init__(self, connection: Synapses) -> None:
+        super().__init__(*connection.matrix.shape[::-1], bias=False)
+        self.weight = nn.Parameter(torch.from_numpy(connection.matrix.copy()), requires_grad=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.linear(x, self.weight.to(torch.float64))
@@ -167,9 +168,9 @@ def test_the_package_counts_the_same(
 ) -> None:
     """Every metric, on the same layers; the layers end at the reference's potentials."""
     integer = {"one-layer": network, "two-layer": two_layer}[circuit]
-    weights = integer.feedforward.weights.copy()
+    weights = integer.feedforward.matrix.copy()
     weights[::3, ::2] = 0
-    integer = replace(integer, feedforward=replace(integer.feedforward, weights=weights))
+    integer = replace(integer, feedforward=replace(integer.feedforward, weights=Dense(weights)))
     integer = integer if lively else quiet(integer)
     pixels = pixels_factory(integer, IMAGES)
     pixels[0, :5] = integer.input.zero_point
@@ -206,8 +207,8 @@ def by_hand(network: IntegerNetwork) -> tuple[IntegerNetwork, np.ndarray]:
         lateral[neuron + 1, neuron] = -1
     integer = replace(
         network,
-        feedforward=replace(network.feedforward, weights=forward),
-        lateral=replace(network.lateral, weights=lateral),
+        feedforward=replace(network.feedforward, weights=Dense(forward)),
+        lateral=replace(network.lateral, weights=Dense(lateral)),
     )
     pixels = np.full((2, 12), integer.input.zero_point, np.uint8)
     pixels[0, :3] += 1

@@ -147,7 +147,7 @@ def test_updates_equal_the_interpreters(network_factory, extra_bits):
     counts[:40] = 0  # with spikes, self-inhibition dominates
     wanted, saturated = integrate(network, state, current, counts)
     for row in range(n):
-        total = (network.lateral.weights.astype(np.int64) @ counts[row]).astype(np.int32)
+        total = (network.lateral.matrix.astype(np.int64) @ counts[row]).astype(np.int32)
         scaled = arithmetic.scale(
             total.astype(np.int64),
             network.lateral.multiplier.astype(np.int64),

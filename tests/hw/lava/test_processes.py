@@ -1,15 +1,16 @@
 """Single Processes in Lava: refused and discarded input, and our Dense model against Lava's."""
 
 import subprocess
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from circuits import replace
 
 from ipvae_snn.export.lava.bundle import write_bundle
 from ipvae_snn.hw.lava import runner
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.ir.weights import Dense
 
 START = """
 import sys, warnings
@@ -127,14 +128,14 @@ def test_the_neuron_drops_stray_input_and_refuses_wrong_parameters(
     rng = np.random.default_rng(0)
     feedforward = rng.integers(-9999, 9999, (7, 12))  # T = 4: 6 time steps per image
     lateral = rng.integers(-9999, 9999, (7, 12))
-    feedforward[:, [1, 7]] = (payload @ network.feedforward.weights.T.astype(np.int32)).T
+    feedforward[:, [1, 7]] = (payload @ network.feedforward.matrix.T.astype(np.int32)).T
     for image in range(2):
         lateral[:, image * 6 + 2 : image * 6 + 6] = 0
     np.save(tmp_path / "files" / "sums.npy", feedforward)
     np.save(tmp_path / "files" / "lateral.npy", lateral)
     silent = replace(
         network,
-        lateral=replace(network.lateral, weights=np.zeros_like(network.lateral.weights)),
+        lateral=replace(network.lateral, weights=Dense(np.zeros_like(network.lateral.matrix))),
     )
     wanted = interpreter.run(silent, pixels, RunRequest(4, 6, 0, trace=True))
     folder, lines = in_lava(STRAY)

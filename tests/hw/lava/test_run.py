@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from circuits import replace
 
 from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.export.lava.bundle import write_bundle
@@ -17,6 +17,7 @@ from ipvae_snn.hw.lava.bundle.simulator.child import SHARED_MEMORY
 from ipvae_snn.hw.lava.simulation import LavaOptions
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.ir.weights import Dense
 
 SOON = 20.0  # seconds within which a failed run must end, start-up included
 NEURON = "simulator/processes/neuron/__init__.py"
@@ -118,16 +119,16 @@ def expected_traffic(network, pixels, trace, source):
 
     counts = trace.counts.astype(np.int64)
     if network.residual is None:
-        wanted = {"lateral": cost(counts, network.lateral.weights)}
+        wanted = {"lateral": cost(counts, network.lateral.matrix)}
         if source == "spikes":
-            wanted["feedforward"] = cost(payload, network.feedforward.weights)
+            wanted["feedforward"] = cost(payload, network.feedforward.matrix)
         return wanted
     errors = np.stack(
         [interpreter.residual(network, payload, counts[:, t])[0] for t in range(counts.shape[1])], 1
     )
     wanted = {
-        "prediction": cost(counts, network.residual.prediction.weights),
-        "feedforward": cost(errors, network.feedforward.weights),
+        "prediction": cost(counts, network.residual.prediction.matrix),
+        "feedforward": cost(errors, network.feedforward.matrix),
     }
     if source == "spikes":
         shown = (payload != 0).sum(axis=1)
@@ -257,8 +258,8 @@ def test_dense_is_exact_for_one_sign_and_the_largest_weights(
     feedforward[0] = -sign * 127
     network = replace(
         network,
-        lateral=replace(network.lateral, weights=lateral),
-        feedforward=replace(network.feedforward, weights=feedforward),
+        lateral=replace(network.lateral, weights=Dense(lateral)),
+        feedforward=replace(network.feedforward, weights=Dense(feedforward)),
     )
     pixels, request = pixels_factory(network, 3), RunRequest(7, 1, 0, trace=True)
     pixels[0], pixels[1] = 255, 0

@@ -47,9 +47,9 @@ def test_the_work_is_that_of_a_run(either: IntegerNetwork) -> None:
     """One event of every source: the operations that `activity` counts in such a run."""
     m, k = either.n_pixels, either.n_neurons
     work = {each.connection: each for each in footprint(either).work}
-    assert list(work) == list(either.connections)
-    for name, connection in either.connections.items():
-        weights = connection.weights
+    assert list(work) == [connection.name for connection in either.connections]
+    for name, connection in ((one.name, one.synapses) for one in either.connections):
+        weights = connection.matrix
         fan_out = [int(np.count_nonzero(weights[:, source])) for source in range(weights.shape[1])]
         assert work[name].dense_operations == work[name].dense_bytes == weights.size
         assert work[name].operations_per_event_max == max(fan_out)

@@ -1,11 +1,11 @@
 """The checks against a chip's limits: each passed, failed and not public, with its message."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from circuits import replace
 
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, FitError
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
@@ -13,11 +13,13 @@ from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.hw.mapping.events import assumed, counted, from_trace
 from ipvae_snn.hw.mapping.limits import Check
 from ipvae_snn.hw.mapping.mapping import check_and_place, require_fit
-from ipvae_snn.hw.mapping.populations import IMAGE, NEURONS, RESIDUAL
-from ipvae_snn.hw.mapping.state import neuron_state, residual_state, signed_bits
+from ipvae_snn.hw.mapping.state import population_state, signed_bits
+from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
+from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.interpreter import run
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.ir.weights import Dense
 
 Factory = Callable[..., IntegerNetwork]
 
@@ -152,12 +154,12 @@ def every_weight(network: IntegerNetwork) -> IntegerNetwork:
     def lively(weights: np.ndarray) -> np.ndarray:
         return np.where(weights == 0, 1, weights).astype(np.int8)
 
-    lateral = lively(network.lateral.weights)
+    lateral = lively(network.lateral.matrix)
     np.fill_diagonal(lateral, 0)
     return replace(
         network,
-        feedforward=replace(network.feedforward, weights=lively(network.feedforward.weights)),
-        lateral=replace(network.lateral, weights=lateral),
+        feedforward=replace(network.feedforward, weights=Dense(lively(network.feedforward.matrix))),
+        lateral=replace(network.lateral, weights=Dense(lateral)),
     )
 
 
@@ -197,15 +199,22 @@ def test_profiles_of_energies_alone_are_refused(network: IntegerNetwork) -> None
 
 def test_state_words_by_hand(network: IntegerNetwork, two_layer: IntegerNetwork) -> None:
     """As a bias the host writes the input current; neither bias nor scale are stored for it."""
-    names = {word.name for word in neuron_state(network, "spikes")}
-    assert names - {word.name for word in neuron_state(network, "bias")} == {
+    names = {word.name for word in population_state(network, network.population(NEURONS), "spikes")}
+    assert names - {
+        word.name for word in population_state(network, network.population(NEURONS), "bias")
+    } == {
         "bias",
         "feedforward multiplier",
         "feedforward shift",
     }
-    assert "input current" not in {word.name for word in neuron_state(two_layer, "spikes")}
+    assert "input current" not in {
+        word.name for word in population_state(two_layer, two_layer.population(NEURONS), "spikes")
+    }
     # Payloads -100..155 take 9 bits; 15 and 6 bits of scale: 2 + 2 + 1 bytes.
-    assert [(word.bits, word.bytes) for word in residual_state(two_layer)] == [
+    assert [
+        (word.bits, word.bytes)
+        for word in population_state(two_layer, two_layer.population(RESIDUAL), "spikes")
+    ] == [
         (9, 2),
         (15, 2),
         (6, 1),

@@ -1,9 +1,9 @@
 """Partition over cores: cases by hand, and properties for any network on any chip."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
+from circuits import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -16,9 +16,12 @@ from ipvae_snn.hw.mapping.fill import Task, best_fit, in_order
 from ipvae_snn.hw.mapping.mapping import check_and_place
 from ipvae_snn.hw.mapping.partition import partition
 from ipvae_snn.hw.mapping.placement import core_uses, map_network, routes, traffic
-from ipvae_snn.hw.mapping.populations import IMAGE, NEURONS, RESIDUAL, fan_ins, layout_of
+from ipvae_snn.hw.mapping.populations import fan_ins, layout_of
 from ipvae_snn.hw.mapping.refine import Tally, Traffic, dissolve, reduce_traffic
+from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
+from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.weights import Dense
 
 Factory = Callable[..., IntegerNetwork]
 FACTORIES = [HealthCheck.function_scoped_fixture]  # the fixtures are functions without state
@@ -51,7 +54,7 @@ def with_lateral(network: IntegerNetwork, weights: np.ndarray) -> IntegerNetwork
     assert network.lateral is not None
     weights = weights.astype(np.int8)
     np.fill_diagonal(weights, 0)
-    return replace(network, lateral=replace(network.lateral, weights=weights))
+    return replace(network, lateral=replace(network.lateral, weights=Dense(weights)))
 
 
 def test_words_of_an_axon_by_hand() -> None:
@@ -255,11 +258,13 @@ def sparse_network(
     """Return a network of 18 neurons, 12 pixels, with more than half of the weights 0."""
     rng = np.random.default_rng(seed)
     base = (two_layer_factory if two else network_factory)(seed=seed, neurons=18)
-    forward = base.feedforward.weights * (rng.random((18, 12)) < 0.5)
-    network = replace(base, feedforward=replace(base.feedforward, weights=forward.astype(np.int8)))
+    forward = base.feedforward.matrix * (rng.random((18, 12)) < 0.5)
+    network = replace(
+        base, feedforward=replace(base.feedforward, weights=Dense(forward.astype(np.int8)))
+    )
     if network.lateral is None:
         return network
-    return with_lateral(network, network.lateral.weights * (rng.random((18, 18)) < 0.4))
+    return with_lateral(network, network.lateral.matrix * (rng.random((18, 18)) < 0.4))
 
 
 @given(cases())
@@ -320,12 +325,12 @@ def dense_projections(network: IntegerNetwork, input_as: str) -> list[tuple[str,
     result: list[tuple[str, str, np.ndarray]] = []
     if network.residual is None:
         assert network.lateral is not None
-        result.append((NEURONS, NEURONS, network.lateral.weights))
+        result.append((NEURONS, NEURONS, network.lateral.matrix))
         if input_as == "spikes":
-            result.append((IMAGE, NEURONS, network.feedforward.weights))
+            result.append((IMAGE, NEURONS, network.feedforward.matrix))
         return result
-    result.append((NEURONS, RESIDUAL, network.residual.prediction.weights))
-    result.append((RESIDUAL, NEURONS, network.feedforward.weights))
+    result.append((NEURONS, RESIDUAL, network.residual.prediction.matrix))
+    result.append((RESIDUAL, NEURONS, network.feedforward.matrix))
     if input_as == "spikes":
         result.append((IMAGE, RESIDUAL, np.eye(network.n_pixels)))
     return result
@@ -343,7 +348,7 @@ def test_a_core_by_hand(network_factory: Factory) -> None:
     lateral[0, 1] = lateral[1, 0] = lateral[1, 2] = -5
     forward[0, 0] = forward[1, 0] = 9
     network = with_lateral(network, lateral)
-    network = replace(network, feedforward=replace(network.feedforward, weights=forward))
+    network = replace(network, feedforward=replace(network.feedforward, weights=Dense(forward)))
     profile = chip(neurons_per_core=2, synapses_per_word=4)
     placement = map_network(network, profile, "spikes", assumed(network, 10))
     one, two = sorted(core_uses(placement), key=lambda use: -use.neurons)
@@ -359,15 +364,15 @@ def test_a_core_by_hand(network_factory: Factory) -> None:
 def test_silent_sources_make_no_axon_and_bias_no_image(network_factory: Factory) -> None:
     """Fan-ins count nonzero weights; with the bias the image has no projection."""
     network = network_factory(neurons=4)
-    weights = network.feedforward.weights.copy()
+    weights = network.feedforward.matrix.copy()
     weights[:, 3] = 0
-    network = replace(network, feedforward=replace(network.feedforward, weights=weights))
+    network = replace(network, feedforward=replace(network.feedforward, weights=Dense(weights)))
     spikes, bias = layout_of(network, "spikes"), layout_of(network, "bias")
     assert [p.name for p in spikes.projections] == ["feedforward", "lateral"]
     assert [p.name for p in bias.projections] == ["lateral"]
-    both = (network.feedforward.weights != 0).sum(axis=1)
+    both = (network.feedforward.matrix != 0).sum(axis=1)
     assert network.lateral is not None
-    own = (network.lateral.weights != 0).sum(axis=1)
+    own = (network.lateral.matrix != 0).sum(axis=1)
     np.testing.assert_array_equal(fan_ins(network, "spikes")[0].sources, both + own)
     np.testing.assert_array_equal(fan_ins(network, "bias")[0].sources, own)
     result = partition(spikes, room(), assumed(network).rates())

@@ -1,0 +1,105 @@
+"""The two graphs of version 2: the circuits in which the same inference is computed.
+
+One-layer: "feedforward" carries pixels from the image to the neurons, once per image; "lateral"
+carries counts between the neurons and is inhibitory where negative. Two-layer: "prediction" carries
+counts to residual neurons, and "feedforward" their differences back, at every step.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from ipvae_snn.arrays import Int32
+from ipvae_snn.ir.graph import IMAGE, Connection, Population
+from ipvae_snn.ir.parts import NeuronGroup, ResidualNeurons, Synapses
+from ipvae_snn.ir.rules import require
+
+NEURONS: Final = "neurons"
+RESIDUAL: Final = "residual"
+FEEDFORWARD: Final = "feedforward"
+LATERAL: Final = "lateral"
+PREDICTION: Final = "prediction"
+
+Circuit = Literal["one-layer", "two-layer"]
+Graph = tuple[tuple[Population, ...], tuple[Connection, ...]]
+
+
+@dataclass(frozen=True, repr=False)
+class Residual:
+    """The residual neurons of a two-layer circuit: e = clip(payload - prediction, +-limit).
+
+    prediction: synapses (M, K), neurons to pixels, scaled into units of the payload.
+    loop_inhibition (K,) int32: inhibition per spike that a neuron causes to itself through the
+    loop, in units of the input current; it serves only to bound excitation.
+    """
+
+    prediction: Synapses
+    limit: int
+    loop_inhibition: Int32
+
+    def __repr__(self) -> str:
+        """Return sizes and limit."""
+        return f"Residual({self.prediction}, limit {self.limit})"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a circuit: lateral synapses, or residual neurons."""
+
+    neurons: NeuronGroup
+    feedforward: Synapses
+    lateral: Synapses | None = None
+    residual: Residual | None = None
+
+
+def graph_of(parts: Parts) -> Graph:
+    """Return populations and connections of a circuit, in the order in which a step uses them.
+
+    Raises ProgramError unless the parts are those of one circuit.
+    """
+    lateral, residual = parts.lateral, parts.residual
+    require(
+        (lateral is None) != (residual is None),
+        "a network has either a lateral connection (one-layer) or residual neurons (two-layer)",
+    )
+    if residual is None:
+        assert lateral is not None  # by the rule above
+        neurons = Population(NEURONS, replace(parts.neurons, loop_inhibition=None))
+        return (neurons,), (
+            Connection(FEEDFORWARD, IMAGE, NEURONS, parts.feedforward),
+            Connection(LATERAL, NEURONS, NEURONS, lateral),
+        )
+    group = replace(parts.neurons, loop_inhibition=residual.loop_inhibition)
+    differences = ResidualNeurons(parts.feedforward.n_sources, residual.limit)
+    return (Population(NEURONS, group), Population(RESIDUAL, differences)), (
+        Connection(FEEDFORWARD, RESIDUAL, NEURONS, parts.feedforward),
+        Connection(PREDICTION, NEURONS, RESIDUAL, residual.prediction),
+    )
+
+
+def parts_of(populations: tuple[Population, ...], connections: tuple[Connection, ...]) -> Parts:
+    """Return the parts of a circuit; ProgramError if the graph is neither of the two."""
+    groups = [one.neurons for one in populations if isinstance(one.neurons, NeuronGroup)]
+    limits = [one.neurons for one in populations if isinstance(one.neurons, ResidualNeurons)]
+    by_name = {one.name: one.synapses for one in connections}
+    wanted = {FEEDFORWARD, PREDICTION if limits else LATERAL}
+    require(
+        len(groups) == 1 and len(populations) == 1 + len(limits) and by_name.keys() == wanted,
+        f"the graph of {', '.join(map(str, populations))} with the connections "
+        f"{', '.join(by_name) or 'none'} is neither a one-layer nor a two-layer circuit",
+    )
+    (group,), residual = groups, None
+    for one in limits:
+        loop = group.loop_inhibition
+        none = np.zeros(group.size, np.int32)
+        residual = Residual(by_name[PREDICTION], one.limit, none if loop is None else loop)
+    return Parts(group, by_name[FEEDFORWARD], by_name.get(LATERAL), residual)
+
+
+def check_circuit(parts: Parts) -> None:
+    """Raise ProgramError where a neuron's own weight stands among the lateral ones."""
+    require(
+        parts.lateral is None or not np.diagonal(parts.lateral.matrix).any(),
+        "the lateral diagonal must be 0: self-inhibition is a constant of the neuron",
+    )

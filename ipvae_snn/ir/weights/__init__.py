@@ -1,0 +1,10 @@
+"""Weights of a connection: what each kind answers for itself.
+
+Nothing outside asks how they are stored: sums, bounds, fan-in and fan-out are methods, and a dense
+matrix is made only where a back end wants one.
+"""
+
+from ipvae_snn.ir.weights.dense import Dense
+from ipvae_snn.ir.weights.protocol import Weights
+
+__all__ = ["Dense", "Weights"]
