@@ -12,6 +12,7 @@ QUESTIONS = {
     "lava_throughput": "time steps per second in Lava against a stock LIF - Dense - LIF network",
     "quantise_aware": "does quantisation-aware fine-tuning help conversion to 4 and 3 bits?",
     "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
+    "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
     "beta_sweep": "reconstruction against sparsity on patches, with published points",
 }
 

@@ -7,6 +7,7 @@ from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whit
 
 KlForm = Literal["code", "exact"]
 Motion = Literal["video", "drift"]
+DictionaryStart = Literal["noise", "sparse-coding"]
 Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
@@ -47,7 +48,9 @@ class ModelConfig:
 
     n_latents: neurons K. clip, floor: soft upper and hard lower bound of u and du, in nats.
     log_sigma_limit: bound c of the pixel noise, log sigma = c tanh(raw / c); 0 for no bound.
-    phi_std: standard deviation of the initial dictionary. u0_low, u0_high: initial log rates
+    phi_std: standard deviation of the initial dictionary's entries. phi_start: where it comes from,
+    Gaussian noise as in the paper, or a dictionary that codes the training images sparsely
+    (`training.dictionary_start`). u0_low, u0_high: initial log rates
     are uniform between them. log_bias, log_lr: initial values. updates_per_step: updates of the
     potential in one inference step (n_iters_inner of the paper's code). leak: how strongly an
     update pulls the potential u back to u_prior, where its step started: u changes by exp(log_lr)
@@ -61,6 +64,7 @@ class ModelConfig:
     floor: float = _limited(-8.0, -16.0, -1.0)
     log_sigma_limit: float = _limited(3.45, 0.0, 10.0)
     phi_std: float = _limited(1e-4, 0.0, 1.0, above=True)
+    phi_start: DictionaryStart = "noise"
     u0_low: float = _limited(-6.0, -8.0, 4.0)
     u0_high: float = _limited(-4.0, -8.0, 4.0)
     log_bias: float = _limited(-3.0, -20.0, 5.0)

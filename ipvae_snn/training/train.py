@@ -76,6 +76,8 @@ def train(
         is_new = folder.is_new(resume)
         if is_new and start_from is not None:
             trainer.start_from(initial_parameters(start_from, config, trainer.x.shape[-1]))
+        elif is_new and config.model.phi_start == "sparse-coding":
+            trainer.start_sparse()
         processes.wait()  # before the first one writes, so that all find the same
         if processes.leads:
             stack.enter_context(locked(folder.path))

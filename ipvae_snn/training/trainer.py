@@ -104,10 +104,28 @@ class Trainer:
         )
 
     def start_from(self, parameters: Mapping[str, Tensor]) -> None:
-        """Replace the initial parameters by the named ones."""
+        """Replace initial parameters by the named ones."""
+        named = dict(self.model.named_parameters())
         with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(parameters[name].reshape(parameter.shape))
+            for name, values in parameters.items():
+                named[name].copy_(values.reshape(named[name].shape))
+
+    def start_sparse(self) -> None:
+        """Replace the initial dictionary by one that codes the images sparsely.
+
+        The process that leads computes it, so that all processes hold the same numbers.
+        """
+        # scikit-learn takes a second to import, and most runs start from noise.
+        from ipvae_snn.training.dictionary_start import sparse_dictionary
+
+        config, phi = self.config, torch.zeros_like(self.model.phi)
+        if self.processes.leads:
+            images = self.x.reshape(-1, self.x.shape[-1]).cpu().numpy()
+            start = sparse_dictionary(
+                images, config.model.n_latents, config.model.phi_std, config.train.seed
+            )
+            phi = torch.from_numpy(start).to(self.device)
+        self.start_from({"phi": self.processes.total([phi])[0]})
 
     def save_initial_state(self) -> None:
         """Write the state before the first iteration.

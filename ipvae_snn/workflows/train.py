@@ -19,6 +19,7 @@ from ipvae_snn.training.train import TrainResult, train
 from ipvae_snn.training.trainer import Progress as Observer
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.validation import Validation
+from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.images import network_path
 from ipvae_snn.workflows.training_images import advice_after, advice_on, load_training_data
 
@@ -195,7 +196,11 @@ def train_network(
             observers.append(stack.enter_context(TensorBoardLog(out / "tensorboard")))
         if leads:
             observers.append(reported_to(progress))
-            progress("training", 0, config.train.end)  # the first iteration may compile for long
+            if config.model.phi_start == "sparse-coding":
+                stack.enter_context(parts(progress))("first dictionary")
+            else:
+                # the first iteration may compile for long
+                progress("training", 0, config.train.end)
 
         def notify(now: TrainProgress) -> None:
             for observe in observers:

@@ -1,0 +1,1 @@
+"""Dictionaries of photographs: how soon their elements are localised and oriented."""
