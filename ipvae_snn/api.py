@@ -138,6 +138,7 @@ def import_network(
     input_kind: str | None = None,
     penalty: float | None = None,
     positive: bool | None = None,
+    patches: int | None = None,
     limit: int = 500,
     overwrite: bool = False,
     data_root: Path | None = None,
@@ -145,15 +146,15 @@ def import_network(
 ) -> ImportResult:
     """Import a network or dictionary of another program as the checkpoint `out`.
 
-    images: images like those it was made for, of which `limit` are used; dictionaries and P-VAEs
-    need them. format: by default recognised (docs/importing.md). image_shape (height, width),
-    input_kind, penalty (alpha, lambda) and positive (the code has no negative values): what the
-    file does not state. overwrite: replace a file that is no imported checkpoint. No code of the
-    file is executed. Raises OutputError, FileFormatError, ConversionError, DataError or
-    ConfigError.
+    images: images like those it was made for (patches: photographs, to be whitened and cut), of
+    which `limit` are used; dictionaries and P-VAEs need them. format: by default recognised
+    (docs/importing.md). image_shape (height, width), input_kind, penalty (alpha, lambda), positive
+    (no negative codes): what the file does not state. overwrite: replace a file that is no imported
+    checkpoint. Raises OutputError, FileFormatError, ConversionError, DataError or ConfigError.
     """
     kind = None if input_kind is None else imports.input_kind_of(input_kind)
-    given = None if images is None else GivenImages(images, limit, data_root=data_root)
+    cut = imports.cut_of(patches, None)
+    given = None if images is None else GivenImages(images, limit, "train", data_root, None, cut)
     options = Options(image_shape, kind, penalty, positive)
     settings = ImportSettings(format, options, given)
     return imports.import_network(Path(file), Path(out), settings, progress, overwrite)

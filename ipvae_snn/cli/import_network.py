@@ -95,6 +95,22 @@ def import_network(
     ] = 500,
     split: SplitOption = "train",
     data_root: DataRootOption = None,
+    patches: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Cut whitened patches of so many pixels at a side from photographs.",
+            rich_help_panel=IMAGES,
+        ),
+    ] = None,
+    whiten: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Before patches are cut: olshausen (default), or none.",
+            rich_help_panel=IMAGES,
+        ),
+    ] = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -115,7 +131,12 @@ def import_network(
             penalty,
             positive,
         )
-        given = None if data is None else workflow.GivenImages(data, limit, split, data_root, white)
+        cut = workflow.cut_of(patches, whiten)
+        given = (
+            None
+            if data is None
+            else workflow.GivenImages(data, limit, split, data_root, white, cut)
+        )
         result = workflow.import_network(
             file, out, workflow.ImportSettings(format, options, given), progress, overwrite
         )

@@ -70,9 +70,9 @@ class ImageChoice:
             split, self.limit, self.data_root, side, preparation=prepared, report=self.report
         )
 
-    def read(self, side: int) -> ImageSet:
+    def read(self, side: int, preparation: Preparation | None = None) -> ImageSet:
         """Return the images for a network that is yet to be made, as `selection` does."""
-        return noted(self._read(self.selection(side)))
+        return noted(self._read(self.selection(side, preparation)))
 
     def _read(self, selection: Selection) -> ImageSet:
         return image_set(self.data, selection)

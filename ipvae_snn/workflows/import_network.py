@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from ipvae_snn.config import toml
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
 from ipvae_snn.config.toml import from_toml, to_toml
 from ipvae_snn.data import registry
@@ -30,12 +32,14 @@ from ipvae_snn.report.document import Document, Span, number, paragraph, table
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.outputs import IMPORTED, check_outputs, outputs, save_or_spare
 from ipvae_snn.workflows.run import run_float
+from ipvae_snn.workflows.train import OwnImages
 
 __all__ = [
     "GivenImages",
     "ImportResult",
     "ImportSettings",
     "Options",
+    "cut_of",
     "image_shape_of",
     "import_network",
     "input_kind_of",
@@ -51,7 +55,8 @@ _SHAPE: Final = re.compile(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})")
 class GivenImages:
     """Images like those that a network was made for, and at most how many of them are used.
 
-    white: of the user's own images, as in `ImageChoice`.
+    white: of the user's own images, as in `ImageChoice`. preparation: what is done to photographs;
+    None takes images whole.
     """
 
     data: ImageSource
@@ -59,13 +64,14 @@ class GivenImages:
     split: str = "train"
     data_root: Path | None = None
     white: float | None = None
+    preparation: Preparation | None = None
 
     def load(self, n_pixels: int, progress: Progress = ignore) -> ImageSet:
         """Return the images; sets of patches are cut in the size of n_pixels pixels."""
         choice = ImageChoice(
             self.data, self.split, self.limit, self.data_root, self.white, progress
         )
-        return choice.read(math.isqrt(n_pixels))
+        return choice.read(math.isqrt(n_pixels), self.preparation)
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,20 @@ class ImportResult:
         remarks = (paragraph(remark) for remark in self.remarks)
         title = f"{self.out}: imported network"
         return Document(title, (table(title, ("", "value"), rows, text=True), *remarks, written))
+
+
+def cut_of(patches: int | None, whiten: str | None) -> Preparation | None:
+    """Return how photographs are cut and whitened, None where neither is asked for.
+
+    Raises ConfigError for a size that is out of range, or an unknown whitening.
+    """
+    if patches is None and whiten is None:
+        return None
+    given = OwnImages(patches, whiten).overrides
+    cut = toml.with_overrides(Config(), given).data.preparation
+    if not cut.patches:
+        raise ConfigError("--whiten is for photographs of which patches are cut; give --patches")
+    return cut
 
 
 def image_shape_of(text: str) -> tuple[int, int]:
@@ -254,7 +274,9 @@ def _save(
     imported: dict[str, str],
     images: ImageSet | None,
 ) -> None:
-    own = None if images is None or _training_set(draft, images) else images.path
+    own, prepared = None, None
+    if images is not None and not _training_set(draft, images):
+        own, prepared = images.path, images.preparation
     parameters = Parameters(
         phi=torch.from_numpy(network.phi),
         log_sigma=torch.from_numpy(network.log_sigma[None]),
@@ -262,7 +284,9 @@ def _save(
         log_bias=torch.from_numpy(network.log_bias[None]),
         log_lr=torch.from_numpy(np.array(network.log_lr, np.float32)),
     )
-    origin = Origin(network.trained_on, network.input_kind, network.image_shape, own, imported)
+    origin = Origin(
+        network.trained_on, network.input_kind, network.image_shape, own, imported, prepared
+    )
     save_parameters(out, parameters, _config(network, draft), origin, network.clip)
 
 

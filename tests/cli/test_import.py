@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from photographs import folder_of
 
 from foreign_files import blobs, patterns, write_ip_vae
+from ipvae_snn.models.float_network import load_float_network
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -85,3 +87,28 @@ def test_other_commands_point_to_it(
     assert "a pickle of Python objects, which is never loaded" in err
     assert err.count("\n") == 1
     assert [file.name for file in tmp_path.iterdir()] == ["theirs"]
+
+
+def test_patches_of_photographs_are_remembered(run: Run, tmp_path: Path) -> None:
+    """A dictionary of whitened patches: later commands cut photographs by themselves."""
+    photos, file = folder_of(tmp_path / "photos", 5), tmp_path / "model.safetensors"
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "components.npy", rng.standard_normal((10, 64)).astype(np.float32) / 8)
+    given = ("import", tmp_path / "components.npy", "--format", "scikit-learn", "--penalty", "0.5")
+    given += ("--data", photos, "--limit", "60", "--out", file)
+    code, _, error = run(*given, "--patches", "8", "--whiten", "none", "--quiet")
+    assert (code, error) == (0, "")
+    prepared = load_float_network(file).preparation
+    assert prepared is not None
+    assert (prepared.patches, prepared.whiten) == (8, "none")
+    code, out, _ = run("run", file, "--data", photos, "--limit", "3", "--steps", "2", "--json")
+    assert code == 0, out
+    assert json.loads(out)["images"] == 3
+    for more, message in (
+        (("--whiten", "none"), "--whiten is for photographs of which patches are cut; give"),
+        (("--patches", "8", "--whiten", "nothing"), "data.whiten is 'nothing'"),
+        (("--patches", "9"), "images of 9x9 pixels, but"),
+    ):
+        code, _, error = run(*given, *more, "--quiet", "--overwrite")
+        assert code == 1
+        assert message in error
