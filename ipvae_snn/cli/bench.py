@@ -6,27 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples, with_old_names
-from ipvae_snn.cli.options import (
-    BackendsOption,
-    DataOption,
-    DataRootOption,
-    JsonFileOption,
-    JsonOption,
-    LimitOption,
-    NetworkArgument,
-    OverwriteOption,
-    ProfileOption,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    StepsOption,
-    ThreadsOption,
-    VerboseOption,
-    WhiteOption,
-    listed,
-    network_path,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
@@ -37,30 +18,30 @@ BenchCommand: Final = with_old_names({"--energy": "--profile"})
 
 
 def bench(
-    network: NetworkArgument,
+    network: opt.NetworkArgument,
     checkpoint: Annotated[
         Path,
         typer.Option(
-            parser=network_path,
+            parser=opt.network_path,
             help="Float checkpoint that the network was converted from, or its pretrained name.",
             autocompletion=completion.networks,
         ),
     ],
-    data: DataOption,
-    backends: BackendsOption = "onnx",
-    profile: ProfileOption = "cpu-45nm",
-    limit: LimitOption = 100,
-    steps: StepsOption = 64,
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
-    out: JsonFileOption = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    data: opt.DataOption,
+    backends: opt.BackendsOption = "onnx",
+    profile: opt.ProfileOption = "cpu-45nm",
+    limit: opt.LimitOption = 100,
+    steps: opt.StepsOption = 64,
+    seed: opt.SeedOption = 0,
+    threads: opt.ThreadsOption = None,
+    split: opt.SplitOption = "test",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
+    out: opt.JsonFileOption = None,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Compare float inference with integer back ends on the same images and uniforms."""
     screen = Screen(as_json, quiet, verbose)
@@ -69,7 +50,7 @@ def bench(
 
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
-        contest = workflow.Contest(tuple(listed(backends)), profile)
+        contest = workflow.Contest(tuple(opt.listed(backends)), profile)
         file = workflow.OutputFile(out, overwrite)
         result = workflow.bench_files(checkpoint, network, images, request, contest, progress, file)
     screen.deliver(result)

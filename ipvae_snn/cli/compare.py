@@ -6,29 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    RUN,
-    CheckpointArgument,
-    DataOption,
-    DataRootOption,
-    JsonFileOption,
-    JsonOption,
-    LimitOption,
-    OverwriteOption,
-    PlotsFormat,
-    PlotsFormatOption,
-    PlotsOption,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    StepsOption,
-    ThreadsOption,
-    VerboseOption,
-    WhiteOption,
-    network_path,
-    picture_folder,
-)
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
@@ -38,41 +17,41 @@ EXAMPLES: Final = examples(
 
 
 def compare(
-    checkpoint: CheckpointArgument,
+    checkpoint: opt.CheckpointArgument,
     network: Annotated[
         Path,
         typer.Argument(
-            parser=network_path,
+            parser=opt.network_path,
             help="Integer network converted from it.",
             autocompletion=completion.networks,
         ),
     ],
-    data: DataOption,
-    limit: LimitOption = 100,
-    steps: StepsOption = 64,
+    data: opt.DataOption,
+    limit: opt.LimitOption = 100,
+    steps: opt.StepsOption = 64,
     seeds: Annotated[
         int,
-        typer.Option(min=1, help="Number of seeds; intervals need two.", rich_help_panel=RUN),
+        typer.Option(min=1, help="Number of seeds; intervals need two.", rich_help_panel=opt.RUN),
     ] = 5,
-    seed: SeedOption = 0,
+    seed: opt.SeedOption = 0,
     attribution: Annotated[
         bool,
         typer.Option(
             help="Also attribute the difference to single tensors, one at a time.",
-            rich_help_panel=RUN,
+            rich_help_panel=opt.RUN,
         ),
     ] = True,
-    threads: ThreadsOption = 2,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
-    plots: PlotsOption = None,
-    plots_format: PlotsFormatOption = PlotsFormat.PNG,
-    out: JsonFileOption = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    threads: opt.ThreadsOption = 2,
+    split: opt.SplitOption = "test",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
+    plots: opt.PlotsOption = None,
+    plots_format: opt.PlotsFormatOption = opt.PlotsFormat.PNG,
+    out: opt.JsonFileOption = None,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Measure the distance of integer from float inference on the same uniforms, and its causes."""
     screen = Screen(as_json, quiet, verbose)
@@ -87,7 +66,7 @@ def compare(
             network,
             data,
             settings,
-            pictures=picture_folder(plots, plots_format),
+            pictures=opt.picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

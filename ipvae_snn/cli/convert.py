@@ -6,25 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples, with_old_names
-from ipvae_snn.cli.options import (
-    DATA_HELP,
-    IMAGES,
-    OUT_NAMES,
-    RESULTS,
-    RUN,
-    CheckpointArgument,
-    DataRootOption,
-    JsonOption,
-    OverwriteOption,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    ThreadsOption,
-    VerboseOption,
-    WhiteOption,
-    output_path,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
@@ -36,12 +19,12 @@ INTEGERS: Final = "Integer network"
 
 
 def convert(
-    checkpoint: CheckpointArgument,
+    checkpoint: opt.CheckpointArgument,
     calibrate: Annotated[
         str | None,
         typer.Option(
-            help=DATA_HELP + " Default: the training data of the checkpoint.",
-            rich_help_panel=IMAGES,
+            help=opt.DATA_HELP + " Default: the training data of the checkpoint.",
+            rich_help_panel=opt.IMAGES,
             autocompletion=completion.data,
         ),
     ] = None,
@@ -79,39 +62,39 @@ def convert(
         ),
     ] = 0.0,
     limit: Annotated[
-        int, typer.Option(min=8, help="Number of calibration images.", rich_help_panel=IMAGES)
+        int, typer.Option(min=8, help="Number of calibration images.", rich_help_panel=opt.IMAGES)
     ] = 2000,
     steps: Annotated[
-        int, typer.Option(min=1, help="Calibration steps per image.", rich_help_panel=RUN)
+        int, typer.Option(min=1, help="Calibration steps per image.", rich_help_panel=opt.RUN)
     ] = 48,
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    split: SplitOption = "train",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
+    seed: opt.SeedOption = 0,
+    threads: opt.ThreadsOption = None,
+    split: opt.SplitOption = "train",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
     out: Annotated[
         Path,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FILE",
             help="File of the integer network.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = Path("net.safetensors"),
     report: Annotated[
         Path | None,
         typer.Option(
-            parser=output_path,
+            parser=opt.output_path,
             metavar="FILE",
             help="Report file; default: OUT with .report.json.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Convert a trained network to an integer network; report its costs and proofs."""
     screen = Screen(as_json, quiet, verbose)

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    OUT_NAMES,
-    RESULTS,
-    JsonOption,
-    QuietOption,
-    SeedOption,
-    VerboseOption,
-    output_path,
-)
 from ipvae_snn.cli.terminal import Screen
 
 if TYPE_CHECKING:
@@ -30,17 +22,17 @@ def demo(
     out: Annotated[
         Path,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FOLDER",
             help="Folder for all files of the demo.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = Path("demo-out"),
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    seed: opt.SeedOption = 0,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Train, convert, export and compare on natural image patches; draw pictures."""
     screen = Screen(as_json, quiet, verbose)

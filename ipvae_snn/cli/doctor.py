@@ -2,18 +2,18 @@
 
 from typing import Final
 
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import DataRootOption, JsonOption, QuietOption, VerboseOption
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples("doctor", "doctor --data-root ~/data --json")
 
 
 def doctor(
-    data_root: DataRootOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    data_root: opt.DataRootOption = None,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Report versions, back ends and data sets, with a remedy for what is missing."""
     screen = Screen(as_json, quiet, verbose)

@@ -5,29 +5,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    CHIP,
-    PROFILE_HELP,
-    DataOption,
-    DataRootOption,
-    JsonFileOption,
-    JsonOption,
-    LimitOption,
-    NetworkArgument,
-    OverwriteOption,
-    PlotsFormat,
-    PlotsFormatOption,
-    PlotsOption,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    StepsOption,
-    ThreadsOption,
-    VerboseOption,
-    WhiteOption,
-    picture_folder,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
@@ -37,30 +16,30 @@ EXAMPLES: Final = examples(
 
 
 def energy(
-    network: NetworkArgument,
-    data: DataOption,
+    network: opt.NetworkArgument,
+    data: opt.DataOption,
     profile: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"{PROFILE_HELP}; may be repeated. Default: all with energies.",
-            rich_help_panel=CHIP,
+            help=f"{opt.PROFILE_HELP}; may be repeated. Default: all with energies.",
+            rich_help_panel=opt.CHIP,
             autocompletion=completion.profiles,
         ),
     ] = None,
-    limit: LimitOption = 100,
-    steps: StepsOption = 64,
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
-    plots: PlotsOption = None,
-    plots_format: PlotsFormatOption = PlotsFormat.PNG,
-    out: JsonFileOption = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    limit: opt.LimitOption = 100,
+    steps: opt.StepsOption = 64,
+    seed: opt.SeedOption = 0,
+    threads: opt.ThreadsOption = None,
+    split: opt.SplitOption = "test",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
+    plots: opt.PlotsOption = None,
+    plots_format: opt.PlotsFormatOption = opt.PlotsFormat.PNG,
+    out: opt.JsonFileOption = None,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Count events, operations and updates of a run, and estimate energy from published figures."""
     screen = Screen(as_json, quiet, verbose)
@@ -74,7 +53,7 @@ def energy(
             network,
             data,
             settings,
-            pictures=picture_folder(plots, plots_format),
+            pictures=opt.picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -5,27 +5,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    IMAGES,
-    CheckpointArgument,
-    DataOption,
-    DataRootOption,
-    JsonFileOption,
-    JsonOption,
-    LimitOption,
-    OverwriteOption,
-    PlotsFormat,
-    PlotsFormatOption,
-    PlotsOption,
-    QuietOption,
-    SeedOption,
-    StepsOption,
-    ThreadsOption,
-    VerboseOption,
-    WhiteOption,
-    picture_folder,
-)
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
@@ -35,25 +16,25 @@ EXAMPLES: Final = examples(
 
 
 def evaluate(
-    checkpoint: CheckpointArgument,
-    data: DataOption,
+    checkpoint: opt.CheckpointArgument,
+    data: opt.DataOption,
     split: Annotated[
         str,
         typer.Option(
             help="train or test; of your own images, every tenth is in test.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
             autocompletion=completion.splits,
         ),
     ] = "test",
-    limit: LimitOption = 1000,
-    steps: StepsOption = 1000,
-    seed: SeedOption = 0,
+    limit: opt.LimitOption = 1000,
+    steps: opt.StepsOption = 1000,
+    seed: opt.SeedOption = 0,
     readout_train: Annotated[
         int,
         typer.Option(
             min=0,
             help="Training images of the linear read-out of labels; 0: no read-out.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = 5000,
     generalise: Annotated[
@@ -61,19 +42,19 @@ def evaluate(
         typer.Option(
             "--generalise",
             help="Also evaluate rotated images and other 28x28 sets that are available.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = False,
-    threads: ThreadsOption = None,
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
-    plots: PlotsOption = None,
-    plots_format: PlotsFormatOption = PlotsFormat.PNG,
-    out: JsonFileOption = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    threads: opt.ThreadsOption = None,
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
+    plots: opt.PlotsOption = None,
+    plots_format: opt.PlotsFormatOption = opt.PlotsFormat.PNG,
+    out: opt.JsonFileOption = None,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Evaluate a float network: R2, zeros, free energy, sparseness, read-out, run-aways."""
     screen = Screen(as_json, quiet, verbose)
@@ -87,7 +68,7 @@ def evaluate(
             checkpoint,
             data,
             settings,
-            pictures=picture_folder(plots, plots_format),
+            pictures=opt.picture_folder(plots, plots_format),
             out=out,
             overwrite=overwrite,
             progress=progress,

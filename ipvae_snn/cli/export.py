@@ -8,17 +8,8 @@ from typer.core import TyperOption
 
 from ipvae_snn.choices import suggestion
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    OUT_NAMES,
-    RESULTS,
-    JsonOption,
-    QuietOption,
-    ThreadsOption,
-    VerboseOption,
-    network_path,
-    output_path,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 from ipvae_snn.cli.usage import Command
 
@@ -29,7 +20,7 @@ EXAMPLES: Final = examples(
 
 
 def target_name(text: str) -> str:
-    """Return the name of a registered target; parser of an option, as `network_path`."""
+    """Return the name of a registered target; parser of an option, as `opt.network_path`."""
     from ipvae_snn.export.targets import registered
 
     names = registered()
@@ -58,7 +49,7 @@ def export(
     network: Annotated[
         Path,
         typer.Argument(
-            parser=network_path,
+            parser=opt.network_path,
             help="Integer network; for ONNX also a float checkpoint.",
             autocompletion=completion.networks,
         ),
@@ -70,20 +61,20 @@ def export(
     out: Annotated[
         Path,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FOLDER",
             help="Folder to write; an older export is replaced.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ],
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Do not compare the export with the reference.")
     ] = False,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    threads: opt.ThreadsOption = None,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Export a network and check that the export gives the reference's spike counts."""
     screen = Screen(as_json, quiet, verbose)

@@ -6,21 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    DATA_HELP,
-    IMAGES,
-    OUT_NAMES,
-    RESULTS,
-    DataRootOption,
-    JsonOption,
-    OverwriteOption,
-    QuietOption,
-    SplitOption,
-    VerboseOption,
-    WhiteOption,
-    output_path,
-)
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
@@ -41,11 +28,11 @@ def import_network(
     out: Annotated[
         Path,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FILE",
             help="File of the checkpoint.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ],
     format: Annotated[
@@ -85,22 +72,22 @@ def import_network(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Images like those that it was made for. " + DATA_HELP,
-            rich_help_panel=IMAGES,
+            help="Images like those that it was made for. " + opt.DATA_HELP,
+            rich_help_panel=opt.IMAGES,
             autocompletion=completion.data,
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=8, help="Number of these images.", rich_help_panel=IMAGES)
+        int, typer.Option(min=8, help="Number of these images.", rich_help_panel=opt.IMAGES)
     ] = 500,
-    split: SplitOption = "train",
-    data_root: DataRootOption = None,
+    split: opt.SplitOption = "train",
+    data_root: opt.DataRootOption = None,
     patches: Annotated[
         int | None,
         typer.Option(
             metavar="PIXELS",
             help="Cut whitened patches of so many pixels at a side from photographs.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = None,
     whiten: Annotated[
@@ -108,14 +95,14 @@ def import_network(
         typer.Option(
             metavar="NAME",
             help="Before patches are cut: olshausen (default), or none.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = None,
-    white: WhiteOption = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    white: opt.WhiteOption = None,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Import a network or a dictionary of another program as a checkpoint; executes no code of it.
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import JsonOption, QuietOption, VerboseOption, network_path
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples("inspect net.safetensors", "inspect digits --json")
@@ -17,14 +17,14 @@ def inspect(
     file: Annotated[
         Path,
         typer.Argument(
-            parser=network_path,
+            parser=opt.network_path,
             help="Checkpoint, pretrained name, integer network or result.",
             autocompletion=completion.networks,
         ),
     ],
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Show the contents of a checkpoint, an integer network or a result.npz."""
     screen = Screen(as_json, quiet, verbose)

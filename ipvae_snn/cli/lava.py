@@ -5,8 +5,8 @@ from typing import Final
 import typer
 
 from ipvae_snn.cli import lava_run
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import JsonOption, QuietOption, VerboseOption
 from ipvae_snn.cli.terminal import Screen
 from ipvae_snn.cli.usage import Command, Group
 
@@ -23,7 +23,9 @@ def root() -> None:
 
 @app.command("setup", cls=Command, epilog=SETUP_EXAMPLES)
 def setup(
-    as_json: JsonOption = False, quiet: QuietOption = False, verbose: VerboseOption = False
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Find a Python 3.10 and install lava-nc 0.10.0 for it (about 300 MB), if not yet done."""
     screen = Screen(as_json, quiet, verbose)

@@ -6,31 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    OUT_NAMES,
-    RESULTS,
-    RUN,
-    DataOption,
-    DataRootOption,
-    JsonOption,
-    LimitOption,
-    NetworkArgument,
-    OverwriteOption,
-    PlotsFormat,
-    PlotsFormatOption,
-    PlotsOption,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    StallOption,
-    StepsOption,
-    TimeoutOption,
-    VerboseOption,
-    WhiteOption,
-    output_path,
-    picture_folder,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
@@ -48,16 +25,16 @@ class SourceChoice(str, Enum):
 
 
 def lava_run(
-    network: NetworkArgument,
-    data: DataOption,
-    limit: LimitOption = 20,
-    steps: StepsOption = 64,
-    seed: SeedOption = 0,
+    network: opt.NetworkArgument,
+    data: opt.DataOption,
+    limit: opt.LimitOption = 20,
+    steps: opt.StepsOption = 64,
+    seed: opt.SeedOption = 0,
     source: Annotated[
         SourceChoice,
         typer.Option(
             help="Image as graded spikes, as bias that the host writes, or both in turn.",
-            rich_help_panel=RUN,
+            rich_help_panel=opt.RUN,
         ),
     ] = SourceChoice.SPIKES,
     fused: Annotated[
@@ -65,41 +42,41 @@ def lava_run(
         typer.Option(
             "--fused",
             help="Simulate the network as one process: faster, same counts.",
-            rich_help_panel=RUN,
+            rich_help_panel=opt.RUN,
         ),
     ] = False,
     replicas: Annotated[
         int,
-        typer.Option(help="Copies of the network that share the images.", rich_help_panel=RUN),
+        typer.Option(help="Copies of the network that share the images.", rich_help_panel=opt.RUN),
     ] = 1,
     monitor: Annotated[
         str,
         typer.Option(
-            help="Neurons whose every step is recorded: 0,5,20-29, or all.", rich_help_panel=RUN
+            help="Neurons whose every step is recorded: 0,5,20-29, or all.", rich_help_panel=opt.RUN
         ),
     ] = "",
-    timeout: TimeoutOption = None,
-    stall: StallOption = None,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
-    plots: PlotsOption = None,
-    plots_format: PlotsFormatOption = PlotsFormat.PNG,
-    raster: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
+    timeout: opt.TimeoutOption = None,
+    stall: opt.StallOption = None,
+    split: opt.SplitOption = "test",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
+    plots: opt.PlotsOption = None,
+    plots_format: opt.PlotsFormatOption = opt.PlotsFormat.PNG,
+    raster: Annotated[Path | None, typer.Option(parser=opt.output_path, hidden=True)] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FILE",
             help="Result file (npz), monitor included.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Simulate a network in Lava: traffic per connection, monitored neurons, a raster.
 
@@ -113,7 +90,7 @@ def lava_run(
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
         sources = workflow.BOTH if source is SourceChoice.BOTH else (source.value,)
-        folder = picture_folder(plots, plots_format)
+        folder = opt.picture_folder(plots, plots_format)
         picture = folder.file(workflow.RASTER) if folder else raster
         choice = workflow.LavaChoice(sources, fused, replicas, monitor, picture, out, overwrite)
         result = workflow.simulate_file(network, images, request, choice, progress)

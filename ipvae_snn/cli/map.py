@@ -7,32 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    CHIP,
-    DATA_HELP,
-    IMAGES,
-    OUT_NAMES,
-    RESULTS,
-    DataRootOption,
-    JsonOption,
-    LimitOption,
-    NetworkArgument,
-    OverwriteOption,
-    PlotsFormat,
-    PlotsFormatOption,
-    PlotsOption,
-    ProfileOption,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    StepsOption,
-    ThreadsOption,
-    VerboseOption,
-    WhiteOption,
-    output_path,
-    picture_folder,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
@@ -49,61 +25,61 @@ class InputAs(str, Enum):
 
 
 def map_network(
-    network: NetworkArgument,
-    profile: ProfileOption = "loihi2",
+    network: opt.NetworkArgument,
+    profile: opt.ProfileOption = "loihi2",
     input_as: Annotated[
         InputAs,
         typer.Option(
             "--source",
             help="Image as graded spikes, or written into the state as bias.",
-            rich_help_panel=CHIP,
+            rich_help_panel=opt.CHIP,
         ),
     ] = InputAs.SPIKES,
     chips: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Number of chips. Default: as many as needed.", rich_help_panel=CHIP
+            min=1, help="Number of chips. Default: as many as needed.", rich_help_panel=opt.CHIP
         ),
     ] = None,
     rates: Annotated[
         Path | None,
         typer.Option(
             help="Result of `ipvae-snn run --trace` whose events are counted.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            help=f"Count events on images. {DATA_HELP}",
-            rich_help_panel=IMAGES,
+            help=f"Count events on images. {opt.DATA_HELP}",
+            rich_help_panel=opt.IMAGES,
             autocompletion=completion.data,
         ),
     ] = None,
-    limit: LimitOption = 20,
-    steps: StepsOption = 64,
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
-    plots: PlotsOption = None,
-    plots_format: PlotsFormatOption = PlotsFormat.PNG,
-    plot: Annotated[Path | None, typer.Option(parser=output_path, hidden=True)] = None,
+    limit: opt.LimitOption = 20,
+    steps: opt.StepsOption = 64,
+    seed: opt.SeedOption = 0,
+    threads: opt.ThreadsOption = None,
+    split: opt.SplitOption = "test",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
+    plots: opt.PlotsOption = None,
+    plots_format: opt.PlotsFormatOption = opt.PlotsFormat.PNG,
+    plot: Annotated[Path | None, typer.Option(parser=opt.output_path, hidden=True)] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FILE",
             help="JSON file for all figures and each neuron's core.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    overwrite: opt.OverwriteOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Check every limit of a chip, split the network over its cores, and place the cores."""
     screen = Screen(as_json, quiet, verbose)
@@ -112,7 +88,7 @@ def map_network(
 
         chip = workflow.ChipSettings(profile, input_as.value, chips)
         events = workflow.EventSettings(rates, data, split, limit, steps, seed, data_root, white)
-        folder = picture_folder(plots, plots_format)
+        folder = opt.picture_folder(plots, plots_format)
         picture = folder.file(workflow.PLACEMENT) if folder else plot
         result = workflow.map_network(
             network,

@@ -5,14 +5,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    RESULTS,
-    JsonOption,
-    ProfilesOption,
-    QuietOption,
-    VerboseOption,
-)
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples("profiles loihi1", "profiles generic --toml > mine.toml")
@@ -23,18 +17,18 @@ def profiles(
         str | None,
         typer.Argument(help="Profile name, or a .toml file.", autocompletion=completion.profiles),
     ] = None,
-    profile: ProfilesOption = None,
+    profile: opt.ProfilesOption = None,
     toml: Annotated[
         bool,
         typer.Option(
             "--toml",
             help="Print the profile as a file that --profile FILE.toml reads.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """List the chip profiles, or show every number of one: unit, source, confidence."""
     screen = Screen(as_json, quiet, verbose)

@@ -7,28 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    OUT_NAMES,
-    RESULTS,
-    RUN,
-    AnyNetworkArgument,
-    DataOption,
-    DataRootOption,
-    JsonOption,
-    LimitOption,
-    OverwriteOption,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    StallOption,
-    StepsOption,
-    ThreadsOption,
-    TimeoutOption,
-    VerboseOption,
-    WhiteOption,
-    output_path,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
@@ -45,62 +25,63 @@ class OnOverflow(str, Enum):
 
 
 def run(
-    network: AnyNetworkArgument,
-    data: DataOption,
+    network: opt.AnyNetworkArgument,
+    data: opt.DataOption,
     backend: Annotated[
         str | None,
         typer.Option(
             help="compiled (the fastest on a CPU, and the default), reference, onnx, "
             "onnx-reference, torch, torch-cuda, lava or lava-fused; float for a checkpoint.",
-            rich_help_panel=RUN,
+            rich_help_panel=opt.RUN,
             autocompletion=completion.back_ends,
         ),
     ] = None,
-    limit: LimitOption = 100,
-    steps: StepsOption = 64,
-    seed: SeedOption = 0,
+    limit: opt.LimitOption = 100,
+    steps: opt.StepsOption = 64,
+    seed: opt.SeedOption = 0,
     first_image: Annotated[
         int,
         typer.Option(
             min=0,
             help="Index that keys the first image's random draws.",
-            rich_help_panel=RUN,
+            rich_help_panel=opt.RUN,
         ),
     ] = 0,
     on_overflow: Annotated[
         OnOverflow,
         typer.Option(
-            help="error: fail, and write no result, if any neuron saturates.", rich_help_panel=RUN
+            help="error: fail, and write no result, if any neuron saturates.",
+            rich_help_panel=opt.RUN,
         ),
     ] = OnOverflow.SATURATE,
-    threads: ThreadsOption = None,
-    timeout: TimeoutOption = None,
-    stall: StallOption = None,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
+    threads: opt.ThreadsOption = None,
+    timeout: opt.TimeoutOption = None,
+    stall: opt.StallOption = None,
+    split: opt.SplitOption = "test",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
     out: Annotated[
         Path,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FILE",
             help="Result file.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = Path("result.npz"),
-    overwrite: OverwriteOption = False,
+    overwrite: opt.OverwriteOption = False,
     trace: Annotated[
         bool,
         typer.Option(
             "--trace",
             help="Also write counts and states of every step.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Run images through a network and write spike counts, states and reconstructions."""
     screen = Screen(as_json, quiet, verbose)

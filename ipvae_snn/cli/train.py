@@ -7,19 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from ipvae_snn.cli import completion
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    DATA_HELP,
-    IMAGES,
-    OUT_NAMES,
-    RESULTS,
-    DataRootOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    network_path,
-    output_path,
-)
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
@@ -33,8 +22,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help=DATA_HELP + " Default: the one in the preset or config.",
-            rich_help_panel=IMAGES,
+            help=opt.DATA_HELP + " Default: the one in the preset or config.",
+            rich_help_panel=opt.IMAGES,
             autocompletion=completion.data,
         ),
     ] = None,
@@ -44,7 +33,7 @@ def train(
             metavar="PIXELS",
             help="Cut whitened patches of so many pixels at a side from photographs of any size; "
             "whole photographs are held out. Short for --set data.patches=PIXELS.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = None,
     whiten: Annotated[
@@ -53,7 +42,7 @@ def train(
             metavar="NAME",
             help="Before patches are cut: olshausen (default), or none; short for --set "
             "data.whiten=NAME.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = None,
     white: Annotated[
@@ -62,7 +51,7 @@ def train(
             metavar="VALUE",
             help="Stored value that is white, such as 16 or 4095, where it is not that of the "
             "number type; short for --set data.white=VALUE.",
-            rich_help_panel=IMAGES,
+            rich_help_panel=opt.IMAGES,
         ),
     ] = None,
     config: Annotated[
@@ -107,27 +96,27 @@ def train(
     start_from: Annotated[
         Path | None,
         typer.Option(
-            parser=network_path,
+            parser=opt.network_path,
             help="Checkpoint or pretrained name that gives initial parameters.",
             rich_help_panel=SETTINGS,
             autocompletion=completion.networks,
         ),
     ] = None,
-    data_root: DataRootOption = None,
+    data_root: opt.DataRootOption = None,
     out: Annotated[
         Path,
         typer.Option(
-            *OUT_NAMES,
-            parser=output_path,
+            *opt.OUT_NAMES,
+            parser=opt.output_path,
             metavar="FOLDER",
             help="Folder of the run.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = Path("runs/run"),
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Continue where the run in OUT stopped.", rich_help_panel=RESULTS
+            "--resume", help="Continue where the run in OUT stopped.", rich_help_panel=opt.RESULTS
         ),
     ] = False,
     tensorboard: Annotated[
@@ -135,12 +124,12 @@ def train(
         typer.Option(
             "--tensorboard",
             help="Write TensorBoard events to OUT/tensorboard.",
-            rich_help_panel=RESULTS,
+            rich_help_panel=opt.RESULTS,
         ),
     ] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Train an iP-VAE; write model.safetensors, config.toml and metrics.jsonl into OUT.
 

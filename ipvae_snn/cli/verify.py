@@ -2,23 +2,8 @@
 
 from typing import Final
 
+from ipvae_snn.cli import options as opt
 from ipvae_snn.cli.command import examples
-from ipvae_snn.cli.options import (
-    BackendsOption,
-    DataOption,
-    DataRootOption,
-    JsonOption,
-    LimitOption,
-    NetworkArgument,
-    QuietOption,
-    SeedOption,
-    SplitOption,
-    StepsOption,
-    ThreadsOption,
-    VerboseOption,
-    WhiteOption,
-    listed,
-)
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
@@ -28,19 +13,19 @@ EXAMPLES: Final = examples(
 
 
 def verify(
-    network: NetworkArgument,
-    data: DataOption,
-    backends: BackendsOption = "compiled,torch,onnx,lava",
-    limit: LimitOption = 20,
-    steps: StepsOption = 64,
-    seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    split: SplitOption = "test",
-    data_root: DataRootOption = None,
-    white: WhiteOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    network: opt.NetworkArgument,
+    data: opt.DataOption,
+    backends: opt.BackendsOption = "compiled,torch,onnx,lava",
+    limit: opt.LimitOption = 20,
+    steps: opt.StepsOption = 64,
+    seed: opt.SeedOption = 0,
+    threads: opt.ThreadsOption = None,
+    split: opt.SplitOption = "test",
+    data_root: opt.DataRootOption = None,
+    white: opt.WhiteOption = None,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Compare back ends spike by spike; report the first image, step and neuron that differ."""
     screen = Screen(as_json, quiet, verbose)
@@ -49,6 +34,6 @@ def verify(
 
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
-        result = workflow.verify_file(network, images, request, listed(backends), progress)
+        result = workflow.verify_file(network, images, request, opt.listed(backends), progress)
     screen.deliver(result)
     result.require_equal()
