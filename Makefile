@@ -80,11 +80,15 @@ $(STAMPS)/lava: $(STAMPS)/install hw/lava/lock.txt
 demo: setup
 	$(BIN)/ipvae-snn demo
 
+# A page's code blocks build on each other, and fixtures of a file are made once: a file stays in
+# one process.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+
 test: setup
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
 
 test-all: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 lint: $(STAMPS)/install typing-links
 	$(BIN)/ruff check .
