@@ -25,7 +25,8 @@ from benchmarks.report import machine, table, wrapped
 from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.config.settings import Value
 from ipvae_snn.metrics.gabor import gabor_r2
-from ipvae_snn.report.plots import dictionary, page
+from ipvae_snn.report.picture_files import page
+from ipvae_snn.report.plots import dictionary
 from ipvae_snn.storage.atomic import write_text
 
 HERE: Final = Path(__file__).parents[1]

@@ -6,8 +6,6 @@ the peak that the system measures. N images, T steps, K neurons, M pixels.
 
 from typing import Final, NamedTuple
 
-from ipvae_snn.comparison import attribution, paired_runs
-from ipvae_snn.evaluation import evaluate
 from ipvae_snn.ir.trace import RunRequest, require_memory
 from ipvae_snn.storage import memory
 
@@ -56,6 +54,9 @@ def require_evaluation(shape: Shape, training: int, recorded: int) -> None:
     training: images of the read-out, whose rates are standardised. The rest is one chunk's run, and
     the network in Gram form.
     """
+    # Loads torch, which takes seconds and which runs and verification do without.
+    from ipvae_snn.evaluation import evaluate
+
     n, _, k, m = shape
     chunk = min(max(n, training), evaluate.CHUNK)
     needed = (
@@ -75,6 +76,9 @@ def require_comparison(shape: Shape, seeds: int, changes: int, recorded: int) ->
     chunk; two thirds of them have weights of their own. Figures of each image, side, seed and
     recorded step are kept.
     """
+    # Loads torch, as above.
+    from ipvae_snn.comparison import attribution, paired_runs
+
     n, t, k, m = shape
     block = min(paired_runs.IMAGES, n) * k
     entries = max(block, min(block * t, paired_runs.ENTRIES))

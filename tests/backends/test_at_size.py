@@ -195,7 +195,7 @@ def test_the_command_line_stops_or_goes_on_where_a_run_saturates(
             "--out",
             tmp_path / f"{name}.npz",
         )
-        code, text, error = run(*common, "--on-overflow", "error")
+        code, text, error = run(*common, "--on-overflow", "error", "--quiet")
         assert (code, text) == (1, "")
         assert not (tmp_path / f"{name}.npz").exists()
         messages.add(error)

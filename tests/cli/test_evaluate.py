@@ -268,7 +268,7 @@ def test_images_of_another_size_are_refused(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--data", "digits", "--steps", "0"), 2, "Invalid value for '--steps'"),
+        (("--data", "digits", "--steps", "0"), 2, "--steps is '0', but should be greater"),
         (("--data", "digits", "--steps", "2000000"), 1, "steps is 2000000; give 1 to 1048575"),
         (("--data", "digits", "--split", "both"), 1, "split 'both' is not known"),
         (("--data", "nothing"), 1, "'nothing' is neither a data set nor an existing path"),

@@ -132,7 +132,7 @@ def test_on_overflow_error_fails_and_writes_nothing(
     net, images = files
     out = tmp_path / "r.npz"
     code, text, error = run(
-        "run", net, "--data", images, "--steps", 12, "--out", out, "--on-overflow", "error"
+        "run", net, "--data", images, "--steps", 12, "--out", out, "--on-overflow", "error", "-q"
     )
     assert (code, text) == (1, "")
     assert error.startswith("ipvae-snn: error: the run saturated: ")
@@ -161,6 +161,7 @@ def test_on_overflow_error_passes_a_run_within_its_limits(
         tmp_path / "r.npz",
         "--on-overflow",
         "error",
+        "--quiet",
     )
     assert (code, error) == (0, "")
     assert (tmp_path / "r.npz").exists()

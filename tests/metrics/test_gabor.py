@@ -17,7 +17,7 @@ def wave(direction: float, frequency: float, phase: float, width: float, x0: flo
     return np.asarray(envelope * np.cos(2 * np.pi * frequency * along + phase))
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(
     st.floats(0, np.pi),
     st.floats(0.1, 0.35),
