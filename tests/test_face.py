@@ -177,3 +177,30 @@ def test_a_picture_without_a_trace_says_how_to_keep_one(
         snn.plots.raster(snn.run(digits, images, steps=2).trace)
     with pytest.raises(DataError, match=r"there is no image 6; the run has 0\.\.5"):
         snn.plots.raster(snn.run(digits, images, steps=2, trace=True).trace, image=6)
+
+
+def test_running_loads_nothing_of_training(tmp_path: Path) -> None:
+    """A network's first result from Python comes without torch, and without what only draws."""
+    code = (
+        "import sys, numpy, ipvae_snn as snn; from ipvae_snn.api import run; "
+        "print(*sorted({'torch', 'matplotlib', 'scipy.optimize', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "\n"
+
+
+def test_training_from_python_takes_what_the_command_takes(tmp_path: Path) -> None:
+    """White values and first parameters, as --white and --start-from."""
+    images = np.random.default_rng(0).integers(0, 17, (40, 4, 4)).astype(np.uint8)
+    images[0] = 16
+    small = {"train.iterations": 2, "train.steps": 2, "model.n_latents": 5}
+    first = snn.train(images, white=16, settings=small, out=tmp_path / "first")
+    assert first.network.preparation is not None
+    assert first.network.preparation.white == 16
+    again = snn.train(images, white=16, settings=small, start_from=first.checkpoint)
+    other = snn.train(images, white=16, settings=small)
+    apart = [np.abs(each.network.phi - first.network.phi).max() for each in (again, other)]
+    assert apart[0] < 0.05
+    assert apart[0] != apart[1]

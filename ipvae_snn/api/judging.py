@@ -1,0 +1,116 @@
+"""Judge a float network, an integer one beside it, and what a run costs."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ipvae_snn.data.given import ImageSource
+from ipvae_snn.models.networks import NetworkSource, load_float, load_integer
+from ipvae_snn.progress import Progress, ignore
+from ipvae_snn.report.picture_files import picture_folder
+from ipvae_snn.workflows import compare as comparisons
+from ipvae_snn.workflows import energy as energies
+from ipvae_snn.workflows import evaluate as evaluations
+from ipvae_snn.workflows.compare import ComparisonResult, ComparisonSettings
+from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
+from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
+
+
+def evaluate(
+    network: NetworkSource,
+    images: ImageSource,
+    *,
+    steps: int = 1000,
+    seed: int = 0,
+    limit: int = 1000,
+    readout_train: int = 5000,
+    split: str = "test",
+    threads: int = 1,
+    data_root: Path | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    picture_format: str = "png",
+    overwrite: bool = False,
+    progress: Progress = ignore,
+) -> EvaluationResult:
+    """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
+
+    readout_train: training images of a named set for the read-out, 0 for none. pictures: folder;
+    picture_format: png, svg, pdf or another of Matplotlib's. Raises ConversionError for an integer
+    network, DataError for images that do not fit.
+    """
+    settings = EvaluationSettings(
+        split, limit, steps, seed, readout_train, threads=threads, data_root=data_root
+    )
+    return evaluations.evaluate(
+        load_float(network, "evaluate"),
+        images,
+        settings,
+        pictures=picture_folder(pictures, picture_format),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def compare(
+    network: NetworkSource,
+    integer: NetworkSource,
+    images: ImageSource,
+    *,
+    steps: int = 64,
+    seeds: int = 5,
+    seed: int = 0,
+    limit: int = 100,
+    attribution: bool = True,
+    split: str = "test",
+    threads: int = 2,
+    data_root: Path | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    picture_format: str = "png",
+    overwrite: bool = False,
+    progress: Progress = ignore,
+) -> ComparisonResult:
+    """Compare an integer network with the float network it came from, on the same uniforms.
+
+    attribution: also replace each tensor of the float network by the integer one's, one at a time.
+    pictures, picture_format: as in `evaluate`. Raises DataError if networks or images do not fit.
+    """
+    settings = ComparisonSettings(split, limit, steps, seeds, seed, attribution, threads, data_root)
+    return comparisons.compare(
+        load_float(network, "compare"),
+        load_integer(integer, "compare"),
+        images,
+        settings,
+        pictures=picture_folder(pictures, picture_format),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def energy(
+    network: NetworkSource,
+    images: ImageSource,
+    profiles: Sequence[str] = (),
+    *,
+    steps: int = 64,
+    seed: int = 0,
+    limit: int = 100,
+    split: str = "test",
+    data_root: Path | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    picture_format: str = "png",
+    overwrite: bool = False,
+    progress: Progress = ignore,
+) -> EnergyResult:
+    """Count the operations of a run and estimate its energy by published figures (proxies).
+
+    profiles: names or .toml files, by default all of the package with energies. pictures,
+    picture_format: as in `evaluate`. Raises ConfigError for a profile without energies.
+    """
+    return energies.energy(
+        load_integer(network, "energy"),
+        images,
+        EnergySettings(tuple(profiles), split, limit, steps, seed, data_root),
+        pictures=picture_folder(pictures, picture_format),
+        overwrite=overwrite,
+        progress=progress,
+    )
