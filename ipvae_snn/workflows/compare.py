@@ -7,7 +7,7 @@ from typing import Final
 
 from threadpoolctl import threadpool_limits
 
-from ipvae_snn.comparison import plots
+from ipvae_snn.comparison import attribution, paired_runs, plots
 from ipvae_snn.comparison.attribution import TEXTS, Attribution, attribute, runs
 from ipvae_snn.comparison.figures import Fidelity
 from ipvae_snn.comparison.measure import measure, recorded_steps
@@ -22,7 +22,7 @@ from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
-from ipvae_snn.workflows.estimates import Shape, require_comparison
+from ipvae_snn.workflows.estimates import Blocks, Shape, require_comparison
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.outputs import (
@@ -146,6 +146,7 @@ def compare_pair(
         seeds=settings.seeds,
         changes=len(TEXTS) if settings.attribution else 0,
         recorded=len(recorded_steps(settings.steps)),
+        blocks=Blocks(paired_runs.IMAGES, paired_runs.ENTRIES, attribution.CHUNK),
     )
     of_each = len(pair.images) * settings.steps * settings.seeds
     in_all = of_each * (PAIR_RUNS + (runs(pair) if settings.attribution else 0))

@@ -47,18 +47,15 @@ def require_verify(shape: Shape, request: RunRequest, traces: int) -> None:
     require_memory(shape.images, sizes, request, traces=traces, extra=extra)
 
 
-def require_evaluation(shape: Shape, training: int, recorded: int) -> None:
+def require_evaluation(shape: Shape, training: int, recorded: int, chunk: int) -> None:
     """Raise MemoryLimitError if an evaluation does not fit.
 
     All images keep rates, of which sparseness makes float64, and their figures at `recorded` steps.
-    training: images of the read-out, whose rates are standardised. The rest is one chunk's run, and
-    the network in Gram form.
+    training: images of the read-out, whose rates are standardised. The rest is the run of a chunk,
+    images that are run together, and the network in Gram form.
     """
-    # Loads torch, which takes seconds and which runs and verification do without.
-    from ipvae_snn.evaluation import evaluate
-
     n, _, k, m = shape
-    chunk = min(max(n, training), evaluate.CHUNK)
+    chunk = min(max(n, training), chunk)
     needed = (
         n * (44 * k + 240 * recorded)
         + training * 40 * k
@@ -69,22 +66,29 @@ def require_evaluation(shape: Shape, training: int, recorded: int) -> None:
     memory.require(needed, f"evaluating {k} neurons on {n + training} images", FEWER)
 
 
-def require_comparison(shape: Shape, seeds: int, changes: int, recorded: int) -> None:
+class Blocks(NamedTuple):
+    """Division of a comparison: images and entries of a block, and images of an attribution."""
+
+    images: int
+    entries: int
+    attributed: int
+
+
+def require_comparison(
+    shape: Shape, seeds: int, changes: int, recorded: int, blocks: Blocks
+) -> None:
     """Raise MemoryLimitError if a comparison does not fit.
 
     A block of both runs takes 140 bytes per entry. Each of the `changes` keeps the last step of a
     chunk; two thirds of them have weights of their own. Figures of each image, side, seed and
     recorded step are kept.
     """
-    # Loads torch, as above.
-    from ipvae_snn.comparison import attribution, paired_runs
-
     n, t, k, m = shape
-    block = min(paired_runs.IMAGES, n) * k
-    entries = max(block, min(block * t, paired_runs.ENTRIES))
+    block = min(blocks.images, n) * k
+    entries = max(block, min(block * t, blocks.entries))
     needed = (
         140 * entries
-        + changes * 12 * min(n, attribution.CHUNK) * k
+        + changes * 12 * min(n, blocks.attributed) * k
         + 8 * max(3, changes * 2 // 3) * k * (k + m)
         + 64 * n * seeds * recorded
     )

@@ -190,6 +190,7 @@ def carry_out(
         Shape(largest, request.steps, network.n_neurons, network.n_pixels),
         training=0 if isinstance(plan.training, str) else len(plan.training),
         recorded=len(evaluation.recorded_steps(request.steps, request.training_steps)),
+        chunk=evaluation.CHUNK,
     )
 
     def judge(images: ImageSet, shown: int = 0) -> Evaluated:
