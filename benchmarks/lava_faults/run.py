@@ -133,9 +133,11 @@ class Case:
         save_network(self.network, network)
         path = environment.pop("PYTHONPATH", "")
         python = self.python
-        if path:  # the toolkit removes that variable for Lava's interpreter
+        if path:  # the toolkit removes that variable for Lava's interpreter, and isolates it
             python = self.folder / "python"
-            python.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {self.python} "$@"\n')
+            python.write_text(
+                f'#!/bin/sh\n[ "$1" = -I ] && shift\nPYTHONPATH={path} exec {self.python} "$@"\n'
+            )
             python.chmod(0o755)
         environment |= {"HOME": str(self.folder), "IPVAE_SNN_LAVA_PYTHON": str(python)}
         if self.kind.setting == "no-environment":
