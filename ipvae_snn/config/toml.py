@@ -101,9 +101,10 @@ def to_toml(config: Config) -> str:
     return tomli_w.dumps(asdict(config))
 
 
-def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
+def with_overrides(config: Config, overrides: Sequence[str], source: str = "--set") -> Config:
     """Return `config` with overrides such as "train.beta=8" applied in order.
 
+    source: what an error names as their origin.
     A value is read as TOML and, where that fails, as a bare string ("data.name=mnist").
     """
     table: dict[str, dict[str, Any]] = asdict(config)
@@ -116,7 +117,7 @@ def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
             raise ConfigError(f"--set {override!r} is not of the form table.key=value{hint}")
         table_name, name = renamed_key(table_name, name)
         table.setdefault(table_name, {})[name] = _parse_value(text.strip())
-    return _from_table(table, "--set")
+    return _from_table(table, source)
 
 
 def differing_keys(first: Config, second: Config) -> list[str]:

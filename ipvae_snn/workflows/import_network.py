@@ -157,7 +157,7 @@ def cut_of(patches: int | None, whiten: str | None) -> Preparation | None:
     if patches is None and whiten is None:
         return None
     given = OwnImages(patches, whiten).overrides
-    cut = toml.with_overrides(Config(), given).data.preparation
+    cut = toml.with_overrides(Config(), given, "the images").data.preparation
     if not cut.patches:
         raise ConfigError("--whiten is for photographs of which patches are cut; give --patches")
     return cut

@@ -75,7 +75,8 @@ class SettingsChoice:
         else:
             preset = self.preset or toml.preset_for(self.data, self.own.patches or 0)
             config = toml.load_preset(preset)
-        config = toml.with_overrides(config, [*self.overrides, *self.own.overrides])
+        config = toml.with_overrides(config, self.overrides)
+        config = toml.with_overrides(config, self.own.overrides, "the images")
         if self.data is not None:
             config = replace(config, data=replace(config.data, name=self.data))
         return toml.with_overrides(config, self.short)

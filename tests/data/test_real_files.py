@@ -43,7 +43,9 @@ def test_real_files_have_the_published_checksums(folder):
     result = sorted((Path(REAL) / folder).glob("*.gz"))
     assert result
     for path in result:
-        assert hashlib.md5(path.read_bytes()).hexdigest() == family.md5[path.name]
+        content = family.files[path.name]
+        assert path.stat().st_size == content.size
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == content.sha256
 
 
 @needs_files
