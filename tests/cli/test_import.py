@@ -101,7 +101,8 @@ def test_patches_of_photographs_are_remembered(run: Run, tmp_path: Path) -> None
     prepared = load_float_network(file).preparation
     assert prepared is not None
     assert (prepared.patches, prepared.whiten) == (8, "none")
-    code, out, _ = run("run", file, "--data", photos, "--limit", "3", "--steps", "2", "--json")
+    shown = ("run", file, "--data", photos, "--limit", "3", "--steps", "2")
+    code, out, _ = run(*shown, "--out", tmp_path / "r.npz", "--json")
     assert code == 0, out
     assert json.loads(out)["images"] == 3
     for more, message in (
