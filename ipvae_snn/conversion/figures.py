@@ -21,7 +21,7 @@ from ipvae_snn.conversion.stability import (
     smallest_eigenvalue,
 )
 from ipvae_snn.ir.bounds import worst_partial_sum
-from ipvae_snn.ir.circuits import Circuit
+from ipvae_snn.ir.circuits import LATERAL, PREDICTION, Circuit
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 
@@ -141,7 +141,7 @@ def build_report(
         worst = worst_partial_sum(one.synapses.weights, *network.payloads(one))
         bounds.append(_bound(f"{one.name} sum", worst, ACCUMULATOR_BITS))
     bounds.append(_bound("current", network.worst_current, STATE_BITS))
-    name = network.connections[-1].name
+    name = PREDICTION if network.residual else LATERAL
     back_unit = 1.0 / network.input.scale if network.residual else target.unit
     return ConversionReport(
         circuit=network.circuit,

@@ -21,6 +21,18 @@ FEEDFORWARD: Final = "feedforward"
 LATERAL: Final = "lateral"
 PREDICTION: Final = "prediction"
 
+# Populations with their kind, and connections with their ends, of each circuit.
+_GRAPHS: Final = (
+    (
+        [(NEURONS, NeuronGroup.kind)],
+        [(FEEDFORWARD, IMAGE, NEURONS), (LATERAL, NEURONS, NEURONS)],
+    ),
+    (
+        [(NEURONS, NeuronGroup.kind), (RESIDUAL, ResidualNeurons.kind)],
+        [(FEEDFORWARD, RESIDUAL, NEURONS), (PREDICTION, NEURONS, RESIDUAL)],
+    ),
+)
+
 Circuit = Literal["one-layer", "two-layer"]
 Graph = tuple[tuple[Population, ...], tuple[Connection, ...]]
 
@@ -80,20 +92,22 @@ def graph_of(parts: Parts) -> Graph:
 
 def parts_of(populations: tuple[Population, ...], connections: tuple[Connection, ...]) -> Parts:
     """Return the parts of a circuit; ProgramError if the graph is neither of the two."""
-    groups = [one.neurons for one in populations if isinstance(one.neurons, NeuronGroup)]
-    limits = [one.neurons for one in populations if isinstance(one.neurons, ResidualNeurons)]
-    by_name = {one.name: one.synapses for one in connections}
-    wanted = {FEEDFORWARD, PREDICTION if limits else LATERAL}
+    nodes = sorted((one.name, one.neurons.kind) for one in populations)
+    edges = sorted((one.name, one.source, one.target) for one in connections)
     require(
-        len(groups) == 1 and len(populations) == 1 + len(limits) and by_name.keys() == wanted,
+        (nodes, edges) in _GRAPHS,
         f"the graph of {', '.join(map(str, populations))} with the connections "
-        f"{', '.join(by_name) or 'none'} is neither a one-layer nor a two-layer circuit",
+        f"{', '.join(one.name for one in connections) or 'none'} is neither a one-layer nor a "
+        "two-layer circuit",
     )
-    (group,), residual = groups, None
-    for one in limits:
-        loop = group.loop_inhibition
-        none = np.zeros(group.size, np.int32)
-        residual = Residual(by_name[PREDICTION], one.limit, none if loop is None else loop)
+    (group,) = (one.neurons for one in populations if isinstance(one.neurons, NeuronGroup))
+    limits = [one.neurons.limit for one in populations if isinstance(one.neurons, ResidualNeurons)]
+    loop, by_name = group.loop_inhibition, {one.name: one.synapses for one in connections}
+    require(
+        (loop is None) != bool(limits),
+        "the loop's inhibition belongs to the neurons of a two-layer circuit, and to no other",
+    )
+    residual = None if loop is None else Residual(by_name[PREDICTION], limits[0], loop)
     return Parts(group, by_name[FEEDFORWARD], by_name.get(LATERAL), residual)
 
 

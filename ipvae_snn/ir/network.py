@@ -13,6 +13,7 @@ import numpy as np
 from ipvae_snn.arrays import Array
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import (
+    FEEDFORWARD,
     NEURONS,
     Circuit,
     Parts,
@@ -84,19 +85,19 @@ class IntegerNetwork:
         """Check that the constants of neurons and decoder are of M pixels and K neurons."""
         k, m = self.n_neurons, self.n_pixels
         group = self.neurons
-        wanted: list[tuple[str, Array | None, tuple[int, ...]]] = [
+        wanted: list[tuple[str, Array, tuple[int, ...]]] = [
             ("bias", group.bias, (k,)),
             ("self-inhibition", group.self_inhibition, (k,)),
             ("initial state", group.initial_state, (k,)),
-            ("loop inhibition", group.loop_inhibition, (k,)),
             ("decoder weights", self.decoder.weights, (m, k)),
             ("decoder scale", self.decoder.scale, (m,)),
         ]
+        if group.loop_inhibition is not None:
+            wanted.append(("loop inhibition", group.loop_inhibition, (k,)))
         for name, array, shape in wanted:
             require(
-                array is None or array.shape == shape,
-                f"{name} is {'' if array is None else f'{array.dtype}{array.shape}'}, but K={k}, "
-                f"M={m} need {'' if array is None else array.dtype}{shape}",
+                array.shape == shape,
+                f"{name} is {array.dtype}{array.shape}, but K={k}, M={m} need {array.dtype}{shape}",
             )
 
     def _check_tables(self) -> None:
@@ -139,6 +140,10 @@ class IntegerNetwork:
     def population(self, name: str) -> Population:
         """Return the population called `name`; KeyError if there is none."""
         return {one.name: one for one in self.populations}[name]
+
+    def connection(self, name: str) -> Connection:
+        """Return the connection called `name`; KeyError if there is none."""
+        return {one.name: one for one in self.connections}[name]
 
     def once(self, connection: Connection) -> bool:
         """Return whether a connection's sum is formed once per image, not in every step."""
@@ -188,9 +193,7 @@ class IntegerNetwork:
     @property
     def feedforward_range(self) -> tuple[int, int]:
         """Least and largest payload that the feed-forward connection carries."""
-        if self.residual is None:
-            return self.input.payload_range
-        return -self.residual.limit, self.residual.limit
+        return self.payloads(self.connection(FEEDFORWARD))
 
     @property
     def circuit(self) -> Circuit:

@@ -61,10 +61,23 @@ def test_another_graph_is_refused_by_version_2(network: IntegerNetwork) -> None:
         ((*populations, relay("spare", 12)), connections),
         (populations, connections[:1]),
         (populations, (connections[0], replace(connections[1], name="sideways"))),
+        (populations, (connections[0], replace(connections[1], source=IMAGE))),
+        ((replace(populations[0], name="cells"),), connections),
         ((), connections),
     ):
         with pytest.raises(ProgramError, match="is neither a one-layer nor a two-layer circuit"):
             replace(network, populations=nodes, connections=edges)
+
+
+def test_the_loops_inhibition_is_of_two_layers(
+    network: IntegerNetwork, two_layer: IntegerNetwork
+) -> None:
+    """Without it a neuron's own inhibition would be unknown; in one layer there is no loop."""
+    for one, loop in ((network, np.ones(7, np.int32)), (two_layer, None)):
+        neurons = replace(one.neurons, loop_inhibition=loop)
+        populations = (replace(one.populations[0], neurons=neurons), *one.populations[1:])
+        with pytest.raises(ProgramError, match="the loop's inhibition belongs to the neurons of"):
+            replace(one, populations=populations)
 
 
 def test_a_network_is_one_circuit(network: IntegerNetwork, two_layer: IntegerNetwork) -> None:
