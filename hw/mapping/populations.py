@@ -110,6 +110,7 @@ def _weights(
     """Yield name, source, target and weights of each projection; None means one to one."""
     if network.residual is not None and input_as == "spikes":
         yield IMAGE, IMAGE, RESIDUAL, None
+    # In the order in which a spike passes them: residual neurons come between two connections.
     for one in reversed(network.connections) if network.residual else network.connections:
         if input_as == "spikes" or one.source != IMAGE:
             yield one.name, one.source, one.target, one.synapses.weights

@@ -43,20 +43,7 @@ _HOMES: Final = MappingProxyType(
         "verify": "ipvae_snn.api.running",
     }
 )
-__all__ = [
-    "TrainingResult",
-    "compare",
-    "convert",
-    "energy",
-    "evaluate",
-    "export",
-    "import_network",
-    "load",
-    "map_network",
-    "run",
-    "train",
-    "verify",
-]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,6 @@ def test_dense_weights_answer_as_their_matrix(seed: int, zeros: float) -> None:
     np.testing.assert_array_equal(weights.sums(payload), payload @ wide.T, strict=True)
     np.testing.assert_array_equal(weights.fan_in(), (wide != 0).sum(axis=1), strict=True)
     np.testing.assert_array_equal(weights.fan_out(), (wide != 0).sum(axis=0), strict=True)
-    np.testing.assert_array_equal(weights.links(), wide != 0, strict=True)
     assert (weights.n_targets, weights.n_sources, weights.n_bytes) == (7, 12, 84)
     assert 2 ** (weights.bits - 1) - 1 >= abs(wide).max() > 2 ** (weights.bits - 2) - 1
     assert weights.dense() is values

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import AnyArray, Bool, Int8, Int64
+from ipvae_snn.arrays import AnyArray, Int8, Int64
 from ipvae_snn.ir.rules import require, require_type
 from ipvae_snn.ir.shapes import OfSources, OfTargets
 
@@ -80,10 +80,6 @@ class Dense:
         for rows in row_blocks(self.matrix):
             total += np.count_nonzero(self.matrix[rows], axis=0)
         return total
-
-    def links(self) -> Annotated[Bool, "targets sources"]:
-        """Return where weights are not 0."""
-        return np.asarray(self.matrix != 0)
 
     def dense(self) -> Annotated[Int8, "targets sources"]:
         """Return the matrix itself."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Protocol
 
-from ipvae_snn.arrays import AnyArray, Bool, Int8, Int64
+from ipvae_snn.arrays import AnyArray, Int8, Int64
 from ipvae_snn.ir.shapes import OfSources, OfTargets
 
 
@@ -38,9 +38,6 @@ class Weights(Protocol):
 
     def fan_out(self) -> OfSources:
         """Return the number of weights of each source that are not 0."""
-
-    def links(self) -> Annotated[Bool, "targets sources"]:
-        """Return where weights are not 0."""
 
     def dense(self) -> Annotated[Int8, "targets sources"]:
         """Return all weights as a matrix."""
