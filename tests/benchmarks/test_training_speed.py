@@ -140,7 +140,9 @@ def test_unknown_setting() -> None:
 
 def test_memory_growth_sees_what_a_block_allocates() -> None:
     with memory.measured_growth() as growth:
-        held = np.ones(20_000_000 // 8)
+        # glibc may answer up to 32 MiB from memory that an earlier test freed but that the
+        # process still holds; a larger block is always mapped anew.
+        held = np.ones(80_000_000 // 8)
     if growth.bytes is not None:  # only Linux reports it
-        assert 18e6 < growth.bytes < 40e6
-    assert held.sum() == 2_500_000
+        assert 78e6 < growth.bytes < 100e6
+    assert held.sum() == 10_000_000
