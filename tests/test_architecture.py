@@ -39,7 +39,7 @@ class Rule:
 ALL_FILES = ("ipvae_snn/**/*.py", "hw/**/*.py", "export/**/*.py", "benchmarks/**/*.py")
 # From bottom to top; a layer may import those before it, never those after it.
 LAYERS = (
-    ("ipvae_snn.errors", "ipvae_snn.arrays", "ipvae_snn.callable_module"),
+    ("ipvae_snn.errors", "ipvae_snn.arrays", "ipvae_snn.image_shape", "ipvae_snn.callable_module"),
     ("ipvae_snn.storage", "ipvae_snn.config", "ipvae_snn.metrics"),
     ("ipvae_snn.ir",),
     ("ipvae_snn.models", "ipvae_snn.data", "ipvae_snn.kernels", "ipvae_snn.pretrained"),

@@ -6,31 +6,34 @@ import numpy as np
 
 from ipvae_snn.arrays import Float64
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape, shape_text
+from ipvae_snn.image_shape import n_pixels as pixels_of
 from ipvae_snn.ir.parts import InputCode, InputKind
 from ipvae_snn.ir.shapes import FloatImages, Images
 
 MAX_SATURATED: Final = 0.01  # a larger share of saturated pixels shows another scaling of the data
 
 
-def input_code(kind: InputKind, image_shape: tuple[int, int], largest: float = 1.0) -> InputCode:
+def input_code(kind: InputKind, image_shape: ImageShape, largest: float = 1.0) -> InputCode:
     """Return the code for pixels in [0, 1] ("unit") or in [-largest, largest] ("standardised")."""
     if kind == "unit":
         return InputCode(image_shape, kind, 1.0 / 255.0, 0)
     return InputCode(image_shape, kind, largest / 127.0, 128)
 
 
-def check_size(image_shape: tuple[int, int], n_pixels: int, name: str) -> None:
+def check_size(image_shape: ImageShape, n_pixels: int, name: str) -> None:
     """Raise DataError if images of n_pixels pixels do not have the network's size."""
-    height, width = image_shape
-    if n_pixels != height * width:
+    wanted = pixels_of(image_shape)
+    if n_pixels != wanted:
         raise DataError(
-            f"{name}: images of {n_pixels} pixels, but the network takes {height}x{width} = "
-            f"{height * width}; choose the data that it was trained on, or resize"
+            f"{name}: images of {n_pixels} pixels, but the network takes "
+            f"{shape_text(image_shape)} = {wanted}; choose the data that it was trained on, or "
+            "resize"
         )
 
 
 def check_images(
-    image_shape: tuple[int, int],
+    image_shape: ImageShape,
     network_kind: InputKind,
     pixels: FloatImages,
     kind: InputKind,

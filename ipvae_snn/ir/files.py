@@ -9,6 +9,7 @@ from safetensors.numpy import save
 
 from ipvae_snn.arrays import AnyArray
 from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.image_shape import image_shape
 from ipvae_snn.ir.circuits import Parts, Residual
 from ipvae_snn.ir.network import VERSION, IntegerNetwork, circuit_network
 from ipvae_snn.ir.parts import PER_NEURON, Decoder, InputCode, NeuronGroup, Synapses
@@ -68,13 +69,14 @@ def from_parts(
     Raises ProgramError if it breaks a rule; ValueError, LookupError or TypeError where a part is
     missing or of another kind.
     """
-    height, width = scalars["input"]["image_shape"]
     table: Any = arrays
     limit = scalars["residual_limit"]
     return circuit_network(
         version=whole(scalars["version"], "version"),
         input=InputCode(
-            image_shape=(whole(height, "height"), whole(width, "width")),
+            image_shape=image_shape(
+                whole(size, "image_shape") for size in scalars["input"]["image_shape"]
+            ),
             kind=scalars["input"]["kind"],
             scale=number(scalars["input"]["scale"], "input scale"),
             zero_point=whole(scalars["input"]["zero_point"], "zero point"),

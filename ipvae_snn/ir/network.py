@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from ipvae_snn.arrays import Array
+from ipvae_snn.image_shape import n_pixels, shape_text
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import (
     FEEDFORWARD,
@@ -55,11 +56,11 @@ class IntegerNetwork:
             self.version == VERSION,
             f"network version {self.version} is not {VERSION}, the one that this installation runs",
         )
-        height, width = self.input.image_shape
         parts = self.parts
+        shape = self.input.image_shape
         require(
-            height * width == self.n_pixels,
-            f"image shape {height}x{width} does not give {self.n_pixels} pixels",
+            n_pixels(shape) == self.n_pixels,
+            f"image shape {shape_text(shape)} does not give {self.n_pixels} pixels",
         )
         self._check_shapes()
         check_graph(self.populations, self.connections, self.n_pixels)
@@ -74,10 +75,10 @@ class IntegerNetwork:
 
     def __repr__(self) -> str:
         """Return shape, circuit, bits of each connection's weights, and bytes."""
-        height, width = self.input.image_shape
         bits = ", ".join(f"{c.name} {c.synapses.weight_bits} bits" for c in self.connections)
+        shape = shape_text(self.input.image_shape)
         return (
-            f"IntegerNetwork({height}x{width} pixels, {self.n_neurons} neurons, {self.circuit}, "
+            f"IntegerNetwork({shape} pixels, {self.n_neurons} neurons, {self.circuit}, "
             f"{bits}, {self.n_bytes:,} bytes)"
         )
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ipvae_snn.arrays import AnyArray, Float32, Int8, Int16, Int32, Int64
 from ipvae_snn.errors import brief
+from ipvae_snn.image_shape import ImageShape, shape_text
 from ipvae_snn.ir.bounds import scale_sum
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.rules import require, require_range, require_type
@@ -37,7 +38,7 @@ class InputCode:
     pixel is uint8; pixel - zero_point is the payload that is sent (0 is not sent).
     """
 
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     kind: InputKind
     scale: float
     zero_point: int
@@ -45,8 +46,11 @@ class InputCode:
     def __post_init__(self) -> None:
         """Check the rules of an input code."""
         require(0 <= self.zero_point <= 255, f"zero point {self.zero_point} is not in 0..255")
-        height, width = self.image_shape
-        require(height >= 1 and width >= 1, f"image shape {height}x{width} holds no pixel")
+        shape = shape_text(self.image_shape)
+        require(
+            len(self.image_shape) in (2, 3) and min(self.image_shape) >= 1,
+            f"image shape {shape} holds no pixel, or is not height x width (x channels)",
+        )
         require(
             MIN_INPUT_SCALE <= self.scale <= MAX_INPUT_SCALE,  # false for NaN too
             f"input scale {self.scale} must be finite and above 0, "

@@ -8,6 +8,7 @@ import numpy as np
 
 from ipvae_snn.arrays import AnyArray, Float32, Float64, Int32, Int64
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import shape_text
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.storage import memory
@@ -108,9 +109,9 @@ def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest
     Raises MemoryLimitError if the results would not fit into memory.
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
-        height, width = network.input.image_shape
         raise DataError(
-            f"the network takes uint8 images of {height}x{width} as (N, {network.n_pixels}), "
+            f"the network takes uint8 images of {shape_text(network.input.image_shape)} as "
+            f"(N, {network.n_pixels}), "
             f"not {pixels.dtype}{pixels.shape}"
         )
     if not 1 <= request.steps <= MAX_STEPS:
