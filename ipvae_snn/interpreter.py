@@ -1,17 +1,7 @@
 """Old path of `ipvae_snn.ir.interpreter`, kept for one version."""
 
-from ipvae_snn.ir.interpreter import (
-    CHUNK,
-    decode,
-    drive,
-    forward,
-    held,
-    integrate,
-    residual,
-    run,
-    sample,
-    steps,
-)
+from ipvae_snn.ir.circuit_steps import drive, forward, held, integrate, residual, sample
+from ipvae_snn.ir.interpreter import CHUNK, decode, run, steps
 from ipvae_snn.ir.trace import check_request
 
 __all__ = [

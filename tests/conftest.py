@@ -16,7 +16,8 @@ from ipvae_snn.cli.app import main
 from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.kernels.checked_cache import COMPILING
 
 
@@ -47,7 +48,7 @@ def make_network(
             rng.integers(1 << 13, 1 << 15, k).astype(np.int32),
             rng.integers(10, 14, k).astype(np.int32),
         ),
-        neurons=NeuronGroup(
+        neurons=PoissonNeurons(
             bias=rng.integers(-3000, 3000, k).astype(np.int32) << extra_bits,
             self_inhibition=rng.integers(0, 9000, k).astype(np.int32) << extra_bits,
             initial_state=rng.integers(-8 << bits, 2 << bits, k).astype(np.int32),
@@ -59,7 +60,7 @@ def make_network(
             excitation_max=5 << bits,
             max_count=max_count,
         ),
-        decoder=Decoder(
+        decoder=Decoder.dense(
             rng.integers(-32767, 32768, (m, k)).astype(np.int16),
             rng.uniform(1e-5, 1e-4, m).astype(np.float32),
         ),

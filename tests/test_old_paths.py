@@ -25,7 +25,7 @@ NAMED = {
     "float_network": ("load_float_network", "FloatNetwork"),
     "integer_torch": ("IntegerTorch",),
     "interpreter": ("run", "check_request"),
-    "ir": ("IntegerNetwork", "Connection", "InputCode", "NeuronGroup", "Residual", "Decoder"),
+    "ir": ("IntegerNetwork", "Connection", "InputCode", "PoissonNeurons", "Residual", "Decoder"),
     "serialize": ("load_network", "save_network"),
     "trace": ("RunRequest", "Trace"),
 }

@@ -6,7 +6,8 @@ import numpy as np
 
 from ipvae_snn.ir.circuits import Parts
 from ipvae_snn.ir.network import IntegerNetwork, circuit_network
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 
 IMAGES: Final = 400
 SLOW_S: Final = 0.02  # least duration of a time step
@@ -82,7 +83,7 @@ def small_network() -> IntegerNetwork:
         parts=Parts(
             feedforward=connection(rng.integers(-127, 128, (k, m)).astype(np.int8), 12, 16),
             lateral=connection(lateral, 10, 14),
-            neurons=NeuronGroup(
+            neurons=PoissonNeurons(
                 bias=rng.integers(-24000, 24000, k).astype(np.int32),
                 self_inhibition=rng.integers(0, 72000, k).astype(np.int32),
                 initial_state=rng.integers(-8 << bits, 2 << bits, k).astype(np.int32),
@@ -95,7 +96,7 @@ def small_network() -> IntegerNetwork:
                 max_count=40,
             ),
         ),
-        decoder=Decoder(
+        decoder=Decoder.dense(
             rng.integers(-32767, 32768, (m, k)).astype(np.int16),
             rng.uniform(1e-5, 1e-4, m).astype(np.float32),
         ),

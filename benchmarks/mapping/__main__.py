@@ -25,7 +25,8 @@ from ipvae_snn.arrays import Int8
 from ipvae_snn.ir.circuits import Parts
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork, circuit_network
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.workflows.convert import CalibrationSettings, convert, settings_of
@@ -92,7 +93,7 @@ def synthetic(neurons: int, local: bool, seed: int = 0) -> IntegerNetwork:
         parts=Parts(
             feedforward=scaled(forward),
             lateral=scaled(lateral),
-            neurons=NeuronGroup(
+            neurons=PoissonNeurons(
                 constant,
                 constant + 1000,
                 constant - (4 << 12),
@@ -105,7 +106,7 @@ def synthetic(neurons: int, local: bool, seed: int = 0) -> IntegerNetwork:
                 max_count=40,
             ),
         ),
-        decoder=Decoder(np.zeros((SIDE**2, neurons), np.int16), np.ones(SIDE**2, np.float32)),
+        decoder=Decoder.dense(np.zeros((SIDE**2, neurons), np.int16), np.ones(SIDE**2, np.float32)),
         provenance={"made_by": "benchmarks/mapping/__main__.py"},
     )
 

@@ -39,7 +39,8 @@ from ipvae_snn.ir.fixed_point import (
     STATE_BITS,
 )
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import MAX_COUNT_LIMIT, Synapses
+from ipvae_snn.ir.neurons.poisson import MAX_COUNT_LIMIT
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES, SamplerTables
 
 

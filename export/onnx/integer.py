@@ -34,7 +34,7 @@ from ipvae_snn.ir.fixed_point import (
     TABLE_BITS,
 )
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import NeuronGroup
+from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.sampler import (
     BUCKETS_LOG2,
     MAX_PART_COUNT,
@@ -71,7 +71,7 @@ def exp2_negative_graph(g: Graph, exponent: Value, tables: SamplerTables) -> Val
 class IntegerSampling:
     """The Poisson sampler of the integer network (docs/ir.md, Poisson counts): a `Sampling`."""
 
-    group: NeuronGroup
+    group: PoissonNeurons
     tables: SamplerTables
     max_part_count: int = MAX_PART_COUNT
 
@@ -189,7 +189,7 @@ def _received(
 
 def decode(g: Graph, network: IntegerNetwork, counts: Value) -> Value:
     """Return the reconstruction (N, M) float32: an exact integer sum and one float product."""
-    weights = network.decoder.weights.astype(np.int64).T
+    weights = network.decoder.matrix.astype(np.int64).T
     bound = int(np.abs(weights).sum(axis=0).max()) * network.neurons.max_count
     narrow = bound <= INT32_MAX
     stored = weights.astype(np.int32 if narrow else np.int64)

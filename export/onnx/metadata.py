@@ -6,7 +6,8 @@ import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.trace import SATURATIONS
 
 
@@ -40,7 +41,7 @@ def _circuit_metadata(network: IntegerNetwork) -> dict[str, str]:
     return texts
 
 
-def _octaves(connection: Synapses, group: NeuronGroup) -> Array:
+def _octaves(connection: Synapses, group: PoissonNeurons) -> Array:
     """Return octaves per unit of the synaptic sum, per neuron."""
     return np.asarray(_scale(connection) * 2.0 ** -(group.fraction_bits + group.extra_bits))
 

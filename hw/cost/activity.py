@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from ipvae_snn.arrays import Int64, Integers, UInt8
-from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
+from ipvae_snn.ir.circuits import RESIDUAL
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.weights import Weights
 
 

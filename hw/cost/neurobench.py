@@ -12,10 +12,11 @@ import numpy as np
 
 from ipvae_snn.arrays import Int32, Integers, UInt8
 from ipvae_snn.hw.cost.activity import residual_messages
-from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
+from ipvae_snn.ir.circuits import RESIDUAL
 from ipvae_snn.ir.files import to_arrays
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.weights import Weights
 
 

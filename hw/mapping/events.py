@@ -10,9 +10,10 @@ import numpy as np
 from ipvae_snn.arrays import Float64, Integers, UInt8
 from ipvae_snn.errors import DataError
 from ipvae_snn.hw.cost.activity import residual_messages
-from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
+from ipvae_snn.ir.circuits import RESIDUAL
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.result_files import read_result
 
 ASSUMED_STEPS: Final = 64

@@ -14,9 +14,9 @@ from ipvae_snn.hw.mapping.placement import Placement
 from ipvae_snn.hw.mapping.populations import FanIn, InputAs, Population
 from ipvae_snn.hw.mapping.state import signed_bits
 from ipvae_snn.ir.bounds import worst_partial_sum
-from ipvae_snn.ir.circuits import NEURONS
 from ipvae_snn.ir.graph import IMAGE, Connection
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.prng import UNIFORM_BITS
 
 Verdict = Literal["pass", "fail", "not public"]

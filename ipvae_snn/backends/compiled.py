@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ipvae_snn.arrays import Int32, UInt8
-from ipvae_snn.ir.interpreter import decode, held
+from ipvae_snn.ir.circuit_steps import held
+from ipvae_snn.ir.interpreter import decode
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Synapses as IntegerSynapses
 from ipvae_snn.ir.sampler import BUCKETS_LOG2, SPLIT_OCTAVES, least_spiking_uniforms

@@ -191,7 +191,7 @@ class IntegerTorch(nn.Module):
         network = self.network
         group = network.neurons
         tensors: dict[str, Array] = {
-            "decoder": network.decoder.weights.T.astype(np.float64),
+            "decoder": network.decoder.matrix.T.astype(np.float64),
             "decoder_scale": network.decoder.scale,
             "bias": group.bias.astype(np.int64),
             "self_inhibition": group.self_inhibition.astype(np.int64),

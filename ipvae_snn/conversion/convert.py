@@ -36,16 +36,15 @@ from ipvae_snn.ir.circuits import Circuit, Parts, Residual
 from ipvae_snn.ir.encode import input_code, levels
 from ipvae_snn.ir.fixed_point import STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork, circuit_network
-from ipvae_snn.ir.parts import (
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.neurons.poisson import (
     MAX_COUNT_LIMIT,
     MAX_EXTRA_BITS,
     MAX_FRACTION_BITS,
     MIN_FRACTION_BITS,
     MIN_OCTAVES,
-    Decoder,
-    InputCode,
-    NeuronGroup,
 )
+from ipvae_snn.ir.parts import Decoder, InputCode
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
 from ipvae_snn.kernels import rows
 from ipvae_snn.kernels.threads import n_threads
@@ -231,7 +230,7 @@ def _assemble(
     def whole(values: Float64) -> Int32:
         return np.asarray(np.rint(values * fine), dtype=np.int32)
 
-    group = NeuronGroup(
+    group = PoissonNeurons(
         bias=whole(circuit.bias),
         # Rounded up: the rate bound needs at least this much.
         self_inhibition=np.ceil(np.maximum(circuit.self_inhibition, 0.0) * fine).astype(np.int32),
@@ -287,7 +286,7 @@ def _fit_decoder(
 def _decoder(phi: Float64) -> Decoder:
     scale = np.abs(phi).max(axis=1) / DECODER_LEVELS
     rounded = np.rint(phi / np.where(scale > 0, scale, 1.0)[:, None])
-    return Decoder(rounded.astype(np.int16), scale.astype(np.float32))
+    return Decoder.dense(rounded.astype(np.int16), scale.astype(np.float32))
 
 
 def _rate(limits: Limits) -> float:

@@ -1,4 +1,4 @@
-"""The two graphs of version 2: the circuits in which the same inference is computed.
+"""The two graphs of `convert`: the circuits in which the same inference is computed.
 
 One-layer: "feedforward" carries pixels from the image to the neurons, once per image; "lateral"
 carries counts between the neurons and is inhibitory where negative. Two-layer: "prediction" carries
@@ -8,14 +8,12 @@ counts to residual neurons, and "feedforward" their differences back, at every s
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import numpy as np
-
 from ipvae_snn.arrays import Int32
 from ipvae_snn.ir.graph import IMAGE, Connection, Population
-from ipvae_snn.ir.parts import NeuronGroup, ResidualNeurons, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons, ResidualNeurons
+from ipvae_snn.ir.parts import NEURONS, Synapses
 from ipvae_snn.ir.rules import require
 
-NEURONS: Final = "neurons"
 RESIDUAL: Final = "residual"
 FEEDFORWARD: Final = "feedforward"
 LATERAL: Final = "lateral"
@@ -24,16 +22,16 @@ PREDICTION: Final = "prediction"
 # Populations with their kind, and connections with their ends, of each circuit.
 _GRAPHS: Final = (
     (
-        [(NEURONS, NeuronGroup.kind)],
+        [(NEURONS, PoissonNeurons.kind)],
         [(FEEDFORWARD, IMAGE, NEURONS), (LATERAL, NEURONS, NEURONS)],
     ),
     (
-        [(NEURONS, NeuronGroup.kind), (RESIDUAL, ResidualNeurons.kind)],
+        [(NEURONS, PoissonNeurons.kind), (RESIDUAL, ResidualNeurons.kind)],
         [(FEEDFORWARD, RESIDUAL, NEURONS), (PREDICTION, NEURONS, RESIDUAL)],
     ),
 )
 
-Circuit = Literal["one-layer", "two-layer"]
+Circuit = Literal["one-layer", "two-layer", "graph"]
 Graph = tuple[tuple[Population, ...], tuple[Connection, ...]]
 
 
@@ -59,7 +57,7 @@ class Residual:
 class Parts:
     """The parts of a circuit: lateral synapses, or residual neurons."""
 
-    neurons: NeuronGroup
+    neurons: PoissonNeurons
     feedforward: Synapses
     lateral: Synapses | None = None
     residual: Residual | None = None
@@ -90,30 +88,35 @@ def graph_of(parts: Parts) -> Graph:
     )
 
 
+def is_circuit(populations: tuple[Population, ...], connections: tuple[Connection, ...]) -> bool:
+    """Return whether the graph, without accumulators and what reaches them, is a circuit."""
+    nodes, edges = _circuit(populations, connections)
+    kinds = sorted((one.name, one.neurons.kind) for one in nodes)
+    ends = sorted((one.name, one.source, one.target) for one in edges)
+    looped = any("loop_inhibition" in one.neurons.per_neuron() for one in nodes)
+    return (kinds, ends) in _GRAPHS and looped == (len(nodes) == 2)
+
+
+def _circuit(
+    populations: tuple[Population, ...], connections: tuple[Connection, ...]
+) -> tuple[tuple[Population, ...], tuple[Connection, ...]]:
+    """Return the graph without accumulators and what reaches them."""
+    kept = tuple(one for one in populations if one.neurons.role != "accumulates")
+    names = {one.name for one in kept}
+    return kept, tuple(one for one in connections if one.target in names)
+
+
 def parts_of(populations: tuple[Population, ...], connections: tuple[Connection, ...]) -> Parts:
     """Return the parts of a circuit; ProgramError if the graph is neither of the two."""
-    nodes = sorted((one.name, one.neurons.kind) for one in populations)
-    edges = sorted((one.name, one.source, one.target) for one in connections)
+    nodes, edges = _circuit(populations, connections)
     require(
-        (nodes, edges) in _GRAPHS,
-        f"the graph of {', '.join(map(str, populations))} with the connections "
-        f"{', '.join(one.name for one in connections) or 'none'} is neither a one-layer nor a "
+        is_circuit(nodes, edges),
+        f"the graph of {', '.join(map(str, nodes))} with the connections "
+        f"{', '.join(one.name for one in edges) or 'none'} is neither a one-layer nor a "
         "two-layer circuit",
     )
-    (group,) = (one.neurons for one in populations if isinstance(one.neurons, NeuronGroup))
-    limits = [one.neurons.limit for one in populations if isinstance(one.neurons, ResidualNeurons)]
-    loop, by_name = group.loop_inhibition, {one.name: one.synapses for one in connections}
-    require(
-        (loop is None) != bool(limits),
-        "the loop's inhibition belongs to the neurons of a two-layer circuit, and to no other",
-    )
+    (group,) = (one.neurons for one in nodes if isinstance(one.neurons, PoissonNeurons))
+    limits = [one.neurons.limit for one in nodes if isinstance(one.neurons, ResidualNeurons)]
+    loop, by_name = group.loop_inhibition, {one.name: one.synapses for one in edges}
     residual = None if loop is None else Residual(by_name[PREDICTION], limits[0], loop)
     return Parts(group, by_name[FEEDFORWARD], by_name.get(LATERAL), residual)
-
-
-def check_circuit(parts: Parts) -> None:
-    """Raise ProgramError where a neuron's own weight stands among the lateral ones."""
-    require(
-        parts.lateral is None or not np.diagonal(parts.lateral.matrix).any(),
-        "the lateral diagonal must be 0: self-inhibition is a constant of the neuron",
-    )

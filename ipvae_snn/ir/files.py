@@ -1,6 +1,7 @@
-"""Integer networks as one safetensors file, and as plain NumPy arrays for bundles."""
+"""Integer networks as one safetensors file, and as named arrays and plain data."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,40 +11,45 @@ from safetensors.numpy import save
 from ipvae_snn.arrays import AnyArray
 from ipvae_snn.errors import FileFormatError, ProgramError
 from ipvae_snn.image_shape import image_shape
-from ipvae_snn.ir.circuits import Parts, Residual
-from ipvae_snn.ir.network import VERSION, IntegerNetwork, circuit_network
-from ipvae_snn.ir.parts import PER_NEURON, Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.graph import Connection, Population
+from ipvae_snn.ir.network import VERSION, IntegerNetwork
+from ipvae_snn.ir.neurons.registry import neurons_of
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.sampler import SamplerTables
+from ipvae_snn.ir.version_2 import VERSION as CIRCUITS_VERSION
+from ipvae_snn.ir.version_2 import modern
+from ipvae_snn.ir.weights import Weights
+from ipvae_snn.ir.weights.registry import weights_of
 from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.tensor_files import read_header, read_tensors, sorted_metadata
 from ipvae_snn.storage.text_values import number, parse_json_object, text, whole
 
 FORMAT: Final = "ipvae-snn/integer-network"
-_SYNAPSES: Final = ("weights", "multiplier", "shift")
+MAX_PARTS: Final = 1000  # populations or connections of a file
+_SCALE: Final = ("multiplier", "shift")
 
 
 def to_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
     """Return the network's tensors by name (docs/ir.md lists them)."""
+    decoder = network.decoder
     return {
         **{
             f"{connection.name}.{name}": array
             for connection in network.connections
             for name, array in connection.synapses.arrays().items()
         },
-        **_loop(network.neurons),
-        **{f"neurons.{name}": array for name, array in network.neurons.per_neuron().items()},
-        "decoder.weights": network.decoder.weights,
-        "decoder.scale": network.decoder.scale,
+        **{
+            f"{population.name}.{name}": array
+            for population in network.populations
+            for name, array in population.neurons.per_neuron().items()
+        },
+        **{f"decoder.{name}": array for name, array in decoder.weights.arrays().items()},
+        "decoder.scale": decoder.scale,
         "tables.coarse": network.tables.coarse,
         "tables.fine": network.tables.fine,
         "tables.reciprocal": network.tables.reciprocal,
     }
-
-
-def _loop(group: NeuronGroup) -> dict[str, AnyArray]:
-    loop = group.loop_inhibition
-    return {} if loop is None else {"residual.loop_inhibition": loop}
 
 
 def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
@@ -56,38 +62,62 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
             "scale": network.input.scale,
             "zero_point": network.input.zero_point,
         },
-        "neurons": network.neurons.shared(),
-        "residual_limit": network.residual.limit if network.residual else None,
+        "populations": [
+            {
+                "name": one.name,
+                "kind": one.neurons.kind,
+                "grid": list(one.grid),
+                "constants": one.neurons.shared(),
+            }
+            for one in network.populations
+        ],
+        "connections": [
+            {
+                "name": one.name,
+                "source": one.source,
+                "target": one.target,
+                "weights": _weights_scalars(one.synapses.weights),
+            }
+            for one in network.connections
+        ],
+        "decoder": {
+            "source": network.decoder.source,
+            "weights": _weights_scalars(network.decoder.weights),
+        },
     }
 
 
+def _weights_scalars(weights: Weights) -> dict[str, Any]:
+    return {"kind": weights.kind, "constants": weights.shared()}
+
+
 def from_parts(
-    arrays: dict[str, AnyArray], scalars: dict[str, Any], provenance: dict[str, str]
+    arrays: Mapping[str, AnyArray], scalars: dict[str, Any], provenance: dict[str, str]
 ) -> IntegerNetwork:
-    """Build the network from its parts.
+    """Build the network from its parts, of this version or of version 2.
 
     Raises ProgramError if it breaks a rule; ValueError, LookupError or TypeError where a part is
     missing or of another kind.
     """
+    if scalars["version"] == CIRCUITS_VERSION:
+        arrays, scalars = modern(arrays, scalars)
     table: Any = arrays
-    limit = scalars["residual_limit"]
-    return circuit_network(
+    given = scalars["input"]
+    return IntegerNetwork(
         version=whole(scalars["version"], "version"),
         input=InputCode(
-            image_shape=image_shape(
-                whole(size, "image_shape") for size in scalars["input"]["image_shape"]
-            ),
-            kind=scalars["input"]["kind"],
-            scale=number(scalars["input"]["scale"], "input scale"),
-            zero_point=whole(scalars["input"]["zero_point"], "zero point"),
+            image_shape=image_shape(whole(size, "image_shape") for size in given["image_shape"]),
+            kind=given["kind"],
+            scale=number(given["scale"], "input scale"),
+            zero_point=whole(given["zero_point"], "zero point"),
         ),
-        parts=Parts(
-            feedforward=_synapses(arrays, "feedforward"),
-            lateral=_synapses(arrays, "lateral") if limit is None else None,
-            residual=None if limit is None else _residual(arrays, whole(limit, "residual limit")),
-            neurons=_neurons(table, scalars["neurons"]),
+        populations=tuple(_population(arrays, one) for one in _listed(scalars, "populations")),
+        connections=tuple(_connection(arrays, one) for one in _listed(scalars, "connections")),
+        decoder=Decoder(
+            _weights(_tensors(arrays, "decoder"), scalars["decoder"]["weights"]),
+            table["decoder.scale"],
+            text(scalars["decoder"]["source"], "decoder source"),
         ),
-        decoder=Decoder(table["decoder.weights"], table["decoder.scale"]),
         tables=SamplerTables(
             *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
         ),
@@ -95,23 +125,44 @@ def from_parts(
     )
 
 
-def _neurons(table: Any, scalars: dict[str, Any]) -> NeuronGroup:
-    constants: dict[str, Any] = {name: whole(value, name) for name, value in scalars.items()}
-    constants |= {name: table[f"neurons.{name}"] for name in PER_NEURON}
-    return NeuronGroup(**constants)
+def _listed(scalars: dict[str, Any], name: str) -> list[Any]:
+    given = scalars[name]
+    if not isinstance(given, list) or len(given) > MAX_PARTS:
+        raise ValueError(f"{name} are no list of at most {MAX_PARTS}")
+    return given
 
 
-def _synapses(arrays: dict[str, AnyArray], name: str) -> Synapses:
-    table: Any = arrays
+def _population(arrays: Mapping[str, AnyArray], given: dict[str, Any]) -> Population:
+    name = text(given["name"], "population name")
+    grid = tuple(whole(size, "grid") for size in given["grid"])
+    constants = _numbers(given["constants"])
+    return Population(name, neurons_of(given["kind"], constants, _tensors(arrays, name)), grid)
+
+
+def _connection(arrays: Mapping[str, AnyArray], given: dict[str, Any]) -> Connection:
+    name = text(given["name"], "connection name")
+    tensors: Any = _tensors(arrays, name)
     try:
-        return Synapses.dense(*(table[f"{name}.{part}"] for part in _SYNAPSES))
+        scale = [tensors[part] for part in _SCALE]
+        synapses = Synapses(_weights(tensors, given["weights"]), *scale)
     except ProgramError as error:  # synapses do not know their name
         raise ProgramError(f"{name} {error}") from error
+    source, target = (text(given[end], end) for end in ("source", "target"))
+    return Connection(name, source, target, synapses)
 
 
-def _residual(arrays: dict[str, AnyArray], limit: int) -> Residual:
-    table: Any = arrays
-    return Residual(_synapses(arrays, "prediction"), limit, table["residual.loop_inhibition"])
+def _weights(tensors: Mapping[str, AnyArray], given: dict[str, Any]) -> Weights:
+    return weights_of(given["kind"], tensors, _numbers(given["constants"]))
+
+
+def _tensors(arrays: Mapping[str, AnyArray], part: str) -> dict[str, AnyArray]:
+    """Return the tensors of a population, of a connection or of the decoder, by their own names."""
+    start = f"{part}."
+    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
+
+
+def _numbers(given: dict[str, Any]) -> dict[str, int]:
+    return {str(name): whole(value, str(name)) for name, value in given.items()}
 
 
 def save_network(network: IntegerNetwork, path: Path) -> None:
@@ -134,10 +185,10 @@ def load_network(path: str | Path) -> IntegerNetwork:
     """
     path = Path(path)
     metadata = read_header(path, FORMAT, VERSION)
-    if int(metadata["version"]) < VERSION:
+    if int(metadata["version"]) < CIRCUITS_VERSION:
         raise FileFormatError(
-            f"{path}: version {metadata['version']} is older than {VERSION}, which draws from "
-            "other uniforms; convert it again"
+            f"{path}: version {metadata['version']} is older than {CIRCUITS_VERSION}, which draws "
+            "from other uniforms; convert it again"
         )
     try:
         scalars = parse_json_object(metadata["program"])

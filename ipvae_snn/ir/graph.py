@@ -2,40 +2,34 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from math import prod
+from typing import Final
 
+from ipvae_snn.ir.neurons import Neurons
 from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.rules import require
 
 IMAGE: Final = "image"  # the source that is no population: payloads from outside
-
-
-class Neurons(Protocol):
-    """The constants of a population's neurons, of one kind."""
-
-    kind: ClassVar[str]
-    # Whether a step starts from what the step before left; others only pass on what reaches them.
-    keeps_state: ClassVar[bool]
-
-    @property
-    def size(self) -> int:
-        """Number of neurons."""
-
-    @property
-    def sends(self) -> tuple[int, int]:
-        """Least and largest payload of a spike."""
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all constants of the single neurons."""
+RESERVED: Final = (IMAGE, "decoder", "tables")
 
 
 @dataclass(frozen=True, repr=False)
 class Population:
-    """Neurons of one kind under one name."""
+    """Neurons of one kind under one name.
+
+    grid: (features, rows, columns) of neurons that see parts of an image; empty for others.
+    """
 
     name: str
     neurons: Neurons
+    grid: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the grid holds the neurons."""
+        require(
+            self.grid == () or (len(self.grid) == 3 and prod(self.grid) == self.size),
+            f"population {self.name!r} has {self.size} neurons, but the grid {self.grid}",
+        )
 
     def __repr__(self) -> str:
         """Return name, kind and size."""
@@ -66,11 +60,29 @@ def check_graph(
 ) -> None:
     """Raise ProgramError unless names are unique, ends exist, sizes fit and no cycle is without
     delay.
+
+    A file names tensors after populations and connections, so that no two may share a name.
     """
-    _require_unique("population", [one.name for one in populations])
-    _require_unique("connection", [one.name for one in connections])
+    names = [one.name for one in populations], [one.name for one in connections]
+    for subject, some in zip(("population", "connection"), names, strict=True):
+        _require_unique(subject, some)
+        for name in some:
+            require(
+                name.isidentifier() and name not in RESERVED,
+                f"no {subject} may be called {name!r}: names are letters, digits and underscores, "
+                f"and none of {', '.join(RESERVED)}",
+            )
+    both = sorted(set(names[0]) & set(names[1]))
+    require(not both, f"a population and a connection are both called {', '.join(both)}")
     sizes = {one.name: one.size for one in populations}
-    require(IMAGE not in sizes, f"no population may be called {IMAGE!r}: that is the input")
+    roles = {one.name: one.neurons.role for one in populations}
+    require("computes" in roles.values(), "the graph has no population that computes")
+    for population in populations:
+        require(
+            population.neurons.role != "relays" or population.size == n_pixels,
+            f"population {population.name!r} has {population.size} neurons that relay, but there "
+            f"is one for each of {n_pixels} pixels",
+        )
     for one in connections:
         require(
             one.source in sizes or one.source == IMAGE,
@@ -79,6 +91,10 @@ def check_graph(
         require(
             one.target in sizes,
             f"connection {one.name!r} leads to {one.target!r}, which is no population",
+        )
+        require(
+            roles.get(one.source) != "accumulates",
+            f"connection {one.name!r} comes from {one.source!r}, whose neurons send nothing",
         )
         wanted = (sizes[one.target], sizes.get(one.source, n_pixels))
         given = (one.synapses.n_targets, one.synapses.n_sources)
@@ -98,7 +114,7 @@ def relay_order(
     Raises ProgramError where some of them reach each other in a circle: nothing in it could be
     computed first.
     """
-    waiting = {one.name: one for one in populations if not one.neurons.keeps_state}
+    waiting = {one.name: one for one in populations if one.neurons.role == "relays"}
     ordered: list[Population] = []
     while waiting:
         ready = [

@@ -1,156 +1,195 @@
 """The reference: executes an integer network slowly and readably, as docs/ir.md specifies."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ipvae_snn.arrays import Int64, Integers, UInt8
 from ipvae_snn.errors import BackendError
-from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, round_shift, signed_limit
+from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, signed_limit
+from ipvae_snn.ir.graph import IMAGE, Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Synapses
+from ipvae_snn.ir.neurons import Relaying, Stateful
+from ipvae_snn.ir.neurons.protocol import Draw, OfPopulation
 from ipvae_snn.ir.prng import uniforms
-from ipvae_snn.ir.sampler import spike_counts
-from ipvae_snn.ir.shapes import FloatImages, Held, Images, PerImage, PerNeuron, PerPixel, Saturated
-from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
+from ipvae_snn.ir.shapes import FloatImages, Images, PerImage, PerPixel, Saturated
+from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request, frames_of
 from ipvae_snn.watcher import current_watcher
 
 CHUNK = 64  # images at a time; bounds the memory of a run, changes no result
 
+# Of every population, by name: its neurons' states, or the payloads that they send.
+Values = Mapping[str, OfPopulation]
 
-def held(network: IntegerNetwork, pixels: Images) -> Held:
-    """Return what the circuit keeps of images while they are shown.
 
-    One-layer: the input current (N, K) in 2**-(fraction_bits + extra_bits) octaves per step.
-    Two-layer: the payload (N, M) that the residual neurons compare with the prediction.
+@dataclass(frozen=True)
+class Shown:
+    """What the network keeps of an image while it is shown: payloads (N, M), and scaled sums.
+
+    sums: of each connection that comes from the image, by its name.
     """
+
+    payload: PerPixel
+    sums: Values
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a draw is keyed by: the run's seed, the images' indices (N,), and the step."""
+
+    seed: int
+    images: npt.ArrayLike
+    step: int
+
+
+def show(network: IntegerNetwork, pixels: Images) -> Shown:
+    """Return what the network keeps of images while they are shown."""
     payload = pixels.astype(np.int64) - network.input.zero_point
-    return payload if network.residual else forward(network, payload)
+    once = [one for one in network.connections if network.once(one)]
+    return Shown(payload, {one.name: scaled_sums(one, payload) for one in once})
 
 
-def forward(network: IntegerNetwork, payload: PerPixel) -> PerNeuron:
-    """Return the current (N, K) that a payload (N, M) causes through the feed-forward weights."""
-    return _synapses(payload, network.feedforward, "feedforward") + network.neurons.bias
+def initial(network: IntegerNetwork, n_images: int) -> Values:
+    """Return the states of all populations with a state when images appear."""
+    return {one.name: _stateful(one).initial(n_images) for one in _with_state(network)}
 
 
-def sample(
-    network: IntegerNetwork, state: PerNeuron, seed: int, images: npt.ArrayLike, step: int
-) -> PerNeuron:
-    """Return the spike counts of one step, drawn at membrane potentials `state`."""
+def send(network: IntegerNetwork, states: Values, keys: Keys) -> Values:
+    """Return the payloads that the populations with a state send in a step."""
+    first = network.drawn()
 
-    def of_part(part: int) -> PerNeuron:
-        return uniforms(seed, images, step, network.n_neurons, part).astype(np.int64)
+    def draw_of(population: Population) -> Draw:
+        start = first.get(population.name, 0)
 
-    group = network.neurons
-    return spike_counts(state, of_part, group.fraction_bits, group.max_count, network.tables)
+        def of_part(part: int) -> OfPopulation:
+            stop = start + population.size
+            drawn = uniforms(keys.seed, keys.images, keys.step, stop, part)
+            return drawn[:, start:].astype(np.int64)
 
+        return of_part
 
-def residual(
-    network: IntegerNetwork, payload: PerPixel, counts: PerNeuron
-) -> tuple[PerPixel, PerImage]:
-    """Return the residual neurons' graded spikes, and how many saturated."""
-    layer = network.residual
-    if layer is None:
-        raise BackendError("interpreter: a one-layer circuit has no residual neurons")
-    error = payload - _synapses(counts, layer.prediction, "prediction")
-    clipped = np.clip(error, -layer.limit, layer.limit)
-    return clipped, (clipped != error).sum(axis=1)
+    return {
+        one.name: _stateful(one).send(states[one.name], draw_of(one))
+        for one in _with_state(network)
+    }
 
 
-def drive(network: IntegerNetwork, held: Held, counts: PerNeuron) -> tuple[PerNeuron, PerImage]:
-    """Return the change of the potentials before any clamp, and how many residuals saturated.
+def relay(network: IntegerNetwork, shown: Shown, sent: Values) -> tuple[Values, PerImage]:
+    """Return the payloads of all populations, and how many neurons without a state saturated.
 
-    On a chip, sums leave their synapses after the counts were sent. Nothing happens to a neuron in
-    between, so the update counts as part of the same step (docs/ir.md, Timing).
+    sent: payloads of the populations with a state.
     """
-    own = network.neurons.self_inhibition * counts
-    if network.lateral is None:
-        error, saturated = residual(network, held, counts)
-        return forward(network, error) - own, saturated
-    lateral = _synapses(counts, network.lateral, "lateral")
-    return held + lateral - own, np.zeros(len(counts), np.int64)
+    result = dict(sent)
+    saturated = np.zeros(len(shown.payload), np.int64)
+    for one in network.relays:
+        total = total_of(network, one, shown, result)
+        result[one.name], hits = cast(Relaying, one.neurons).relay(shown.payload, total)
+        saturated += hits
+    return result, saturated
 
 
 def integrate(
-    network: IntegerNetwork, state: PerNeuron, held: Held, counts: PerNeuron
-) -> tuple[PerNeuron, Saturated]:
-    """Return the membrane potentials after the counts of this step have competed.
+    network: IntegerNetwork, states: Values, shown: Shown, sent: Values
+) -> tuple[Values, Saturated]:
+    """Return the states after the payloads of this step, and what saturated, by SATURATIONS.
 
-    The second result is how many neurons saturated, by trace.SATURATIONS.
+    On a chip, sums leave their synapses after the payloads were sent. Nothing happens to a neuron
+    in between, so the update counts as part of the same step (docs/ir.md, Timing).
     """
-    group = network.neurons
-    extra = group.extra_bits
-    total, residuals = drive(network, held, counts)
-    highest = (group.excitation_max << extra) - network.own_inhibition * counts
-    bounded = np.minimum(total, highest)
-    update = np.maximum(bounded, group.update_min << extra)
-    moved = state + (round_shift(update, extra) if extra else update)
-    saturated = (
-        (counts >= group.max_count).sum(axis=1),
-        (total > highest).sum(axis=1),
-        (bounded < group.update_min << extra).sum(axis=1),
-        (moved > group.state_max).sum(axis=1),
-        residuals,
-    )
-    return np.clip(moved, group.state_min, group.state_max), np.stack(saturated, axis=1)
+    payloads, residuals = relay(network, shown, sent)
+    saturated = np.zeros((len(residuals), len(SATURATIONS)), np.int64)
+    saturated[:, SATURATIONS.index("residual")] = residuals
+    after = {}
+    for one in _with_state(network):
+        total = total_of(network, one, shown, payloads)
+        after[one.name], hits = _stateful(one).integrate(states[one.name], total, sent[one.name])
+        saturated += hits
+    return after, saturated
 
 
-def decode(network: IntegerNetwork, counts: Annotated[Integers, "N K"]) -> FloatImages:
-    """Return the reconstruction of spike counts."""
-    total = counts.astype(np.int64) @ network.decoder.weights.astype(np.int64).T
-    return total.astype(np.float32) * network.decoder.scale
+def total_of(
+    network: IntegerNetwork, population: Population, shown: Shown, payloads: Values
+) -> OfPopulation:
+    """Return the scaled sums that reach a population, all connections together."""
+    total = np.zeros((len(shown.payload), population.size), np.int64)
+    for one in network.into(population.name):
+        held = one.source == IMAGE
+        total += shown.sums[one.name] if held else scaled_sums(one, payloads[one.source])
+    return total
 
 
-def steps(
-    network: IntegerNetwork, pixels: Images, request: RunRequest, images: PerImage
-) -> Iterator[tuple[PerNeuron, PerNeuron, Saturated]]:
-    """Yield counts, state after the update and saturations of every step."""
-    shown = held(network, pixels)
-    state = np.tile(network.neurons.initial_state.astype(np.int64), (len(pixels), 1))
-    for step in range(request.steps):
-        counts = sample(network, state, request.seed, images, step)
-        state, saturated = integrate(network, state, shown, counts)
-        yield counts, state, saturated
-
-
-def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
-    """Run `pixels` (N, M) uint8 through the network and return the trace."""
-    check_request(network, pixels, request)
-    n, t, k = len(pixels), request.steps, network.n_neurons
-    report = current_watcher().progress
-    counts_sum = np.zeros((n, k), np.int64)
-    state = np.zeros((n, k), np.int32)
-    per_step = np.zeros((n, t), np.int64)
-    reconstruction = np.zeros((n, network.n_pixels), np.float32)
-    saturated = np.zeros((n, t, len(SATURATIONS)), np.int32)
-    all_counts = np.zeros((n, t, k), np.int32) if request.trace else None
-    all_states = np.zeros((n, t, k), np.int32) if request.trace else None
-    for start in range(0, n, CHUNK):
-        rows = slice(start, min(start + CHUNK, n))
-        images = request.first_image + np.arange(rows.start, rows.stop, dtype=np.int64)
-        for step, (counts, after, hits) in enumerate(steps(network, pixels[rows], request, images)):
-            counts_sum[rows] += counts
-            per_step[rows, step] = counts.sum(axis=1)
-            saturated[rows, step] = hits
-            if all_counts is not None and all_states is not None:
-                all_counts[rows, step], all_states[rows, step] = counts, after
-            report(start * t + len(images) * (step + 1), n * t)
-        state[rows] = after
-        reconstruction[rows] = decode(network, counts)
-    return Trace(counts_sum, state, per_step, reconstruction, all_counts, all_states, saturated)
-
-
-def _synapses(
-    payload: Annotated[Int64, "N sources"], synapses: Synapses, name: str
+def scaled_sums(
+    connection: Connection, payload: Annotated[Int64, "N sources"]
 ) -> Annotated[Int64, "N targets"]:
     """Return the scaled sums of a connection; its sums fit the accumulator."""
-    total = synapses.weights.sums(payload)
+    total = connection.synapses.weights.sums(payload)
     limit = signed_limit(ACCUMULATOR_BITS)
     if np.abs(total).max(initial=0) > limit:
         raise BackendError(
-            f"interpreter: a {name} sum left the {ACCUMULATOR_BITS}-bit accumulator's {limit}, "
-            "which conversion proved to be impossible; please report this"
+            f"interpreter: a {connection.name} sum left the {ACCUMULATOR_BITS}-bit accumulator's "
+            f"{limit}, which conversion proved to be impossible; please report this"
         )
-    return synapses.scaled(total)
+    return connection.synapses.scaled(total)
+
+
+def decode(network: IntegerNetwork, counts: Annotated[Integers, "N K"]) -> FloatImages:
+    """Return the reconstruction of the counts of all computing neurons."""
+    where = network.slices(network.computing)[network.decoder.source]
+    return network.decoder.decode(counts[:, where])
+
+
+def steps(
+    network: IntegerNetwork, frames: Annotated[UInt8, "N F M"], request: RunRequest, first: int
+) -> Iterator[tuple[Values, Values, Saturated]]:
+    """Yield payloads, states after the update and saturations of every step of every frame.
+
+    The states go on from frame to frame. first: index of the first image.
+    """
+    states = initial(network, len(frames))
+    images = first + np.arange(len(frames), dtype=np.int64)
+    for step in range(frames.shape[1] * request.steps):
+        if step % request.steps == 0:
+            shown = show(network, frames[:, step // request.steps])
+        sent = send(network, states, Keys(request.seed, images, step))
+        states, saturated = integrate(network, states, shown, sent)
+        yield sent, states, saturated
+
+
+def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
+    """Run `pixels` (N, M) or (N, F, M) uint8 through the network and return the trace."""
+    check_request(network, pixels, request)
+    frames = frames_of(pixels)
+    n, t = len(frames), frames.shape[1] * request.steps
+    trace = Trace.empty(network, pixels.shape, request)
+    report = current_watcher().progress
+    for start in range(0, n, CHUNK):
+        rows = slice(start, min(start + CHUNK, n))
+        result = steps(network, frames[rows], request, request.first_image + start)
+        for step, (sent, states, hits) in enumerate(result):
+            counts = _side_by_side(network.computing, sent)
+            after = _side_by_side(network.computing, states)
+            trace.keep(rows, step, counts, after)
+            trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
+            assert trace.saturated is not None  # Trace.empty makes it
+            trace.saturated[rows, step] = hits
+            if (step + 1) % request.steps == 0:
+                decoded = decode(network, counts)
+                trace.keep_image(rows, step // request.steps, decoded)
+            report(start * t + (rows.stop - start) * (step + 1), n * t)
+    return trace
+
+
+def _with_state(network: IntegerNetwork) -> tuple[Population, ...]:
+    return tuple(one for one in network.populations if one.neurons.role != "relays")
+
+
+def _stateful(population: Population) -> Stateful:
+    return cast(Stateful, population.neurons)
+
+
+def _side_by_side(populations: tuple[Population, ...], values: Values) -> Int64:
+    """Return the values of some populations as one array (N, sizes added)."""
+    return np.concatenate([values[one.name] for one in populations], axis=1)

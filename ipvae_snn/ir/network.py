@@ -1,45 +1,47 @@
 """The integer network: immutable and versioned (docs/ir.md).
 
 This module does not depend on how a network is stored, exported or run. The parts check their own
-rules (parts.py, weights/, graph.py); the rules that relate parts to one another are here.
+rules (parts.py, neurons/, weights/, graph.py); the rules that relate parts to one another are here.
 """
 
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Annotated, Any, Final, cast
 
 import numpy as np
 
-from ipvae_snn.arrays import Array
+from ipvae_snn.arrays import Array, Int64
 from ipvae_snn.image_shape import n_pixels, shape_text
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import (
     FEEDFORWARD,
-    NEURONS,
     Circuit,
     Parts,
     Residual,
-    check_circuit,
     graph_of,
+    is_circuit,
     parts_of,
 )
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
-from ipvae_snn.ir.graph import IMAGE, Connection, Population, check_graph
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.graph import IMAGE, Connection, Population, check_graph, relay_order
+from ipvae_snn.ir.neurons import PoissonNeurons, Stateful
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.rules import require, require_type
 from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.ir.shapes import OfNeurons
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 @dataclass(frozen=True, repr=False)
 class IntegerNetwork:
     """An iP-VAE as a graph of integers: populations, and connections between them.
 
-    M pixels reach the graph as the source "image"; the K Poisson neurons' counts leave it through
-    the decoder. Version 2 has two graphs, the circuits (ir/circuits.py builds them). provenance
-    holds text about the origin of the network; no result depends on it.
+    M pixels reach the graph as the source "image". The K computing neurons, of all populations that
+    compute, one after another, send counts, of which the decoder reads one population's. The states
+    of accumulators, one population after another, are scores. The graphs of `convert` are circuits
+    (ir/circuits.py builds them). provenance holds text about the origin of the network; no result
+    depends on it.
     """
 
     input: InputCode
@@ -56,20 +58,9 @@ class IntegerNetwork:
             self.version == VERSION,
             f"network version {self.version} is not {VERSION}, the one that this installation runs",
         )
-        parts = self.parts
-        shape = self.input.image_shape
-        require(
-            n_pixels(shape) == self.n_pixels,
-            f"image shape {shape_text(shape)} does not give {self.n_pixels} pixels",
-        )
-        self._check_shapes()
         check_graph(self.populations, self.connections, self.n_pixels)
-        check_circuit(parts)
-        limit = signed_limit(STATE_BITS)
-        require(
-            self.own_inhibition.max() <= limit,
-            f"self-inhibition, the loop's included, must lie in 0..{limit}",
-        )
+        self._check_own_weights()
+        self._check_decoder()
         self._check_tables()
         self._check_sums()
 
@@ -82,24 +73,30 @@ class IntegerNetwork:
             f"{bits}, {self.n_bytes:,} bytes)"
         )
 
-    def _check_shapes(self) -> None:
-        """Check that the constants of neurons and decoder are of M pixels and K neurons."""
-        k, m = self.n_neurons, self.n_pixels
-        group = self.neurons
-        wanted: list[tuple[str, Array, tuple[int, ...]]] = [
-            ("bias", group.bias, (k,)),
-            ("self-inhibition", group.self_inhibition, (k,)),
-            ("initial state", group.initial_state, (k,)),
-            ("decoder weights", self.decoder.weights, (m, k)),
-            ("decoder scale", self.decoder.scale, (m,)),
-        ]
-        if group.loop_inhibition is not None:
-            wanted.append(("loop inhibition", group.loop_inhibition, (k,)))
-        for name, array, shape in wanted:
-            require(
-                array.shape == shape,
-                f"{name} is {array.dtype}{array.shape}, but K={k}, M={m} need {array.dtype}{shape}",
-            )
+    def _check_own_weights(self) -> None:
+        """Check that no Poisson neuron has a weight to itself."""
+        for one in self.connections:
+            if one.source == one.target and self.population(one.target).neurons.draws:
+                require(
+                    not one.synapses.weights.diagonal().any(),
+                    f"the {one.name} diagonal must be 0: self-inhibition is a constant of the "
+                    "neuron",
+                )
+
+    def _check_decoder(self) -> None:
+        """Check that the decoder reads a population that computes, and gives the image's pixels."""
+        decoder = self.decoder
+        sizes = {one.name: one.size for one in self.computing}
+        require(
+            decoder.source in sizes,
+            f"the decoder reads {decoder.source!r}, but only {', '.join(sizes)} compute",
+        )
+        given, wanted = decoder.weights, (self.n_pixels, sizes[decoder.source])
+        require(
+            (given.n_targets, given.n_sources) == wanted,
+            f"decoder weights are {given.n_targets}x{given.n_sources}, but M={wanted[0]}, "
+            f"K={wanted[1]} need {wanted[0]}x{wanted[1]}",
+        )
 
     def _check_tables(self) -> None:
         """Check that the sampler's tables are those of this version."""
@@ -124,13 +121,48 @@ class IntegerNetwork:
                 f"{ACCUMULATOR_BITS}-bit accumulator's {limit}; convert with smaller weights or "
                 "counts",
             )
-        current = self.worst_current
-        worst = int(current.argmax())
-        require(
-            current[worst] <= signed_limit(STATE_BITS),
-            f"the input current of neuron {worst} can reach {current[worst]}, beyond the "
-            f"{STATE_BITS}-bit {signed_limit(STATE_BITS)}; convert with fewer extra bits",
-        )
+        for population in (*self.computing, *self.accumulating):
+            current = self.worst_current_of(population)
+            worst = int(current.argmax())
+            require(
+                current[worst] <= signed_limit(STATE_BITS),
+                f"the input current of neuron {worst} can reach {current[worst]}, beyond the "
+                f"{STATE_BITS}-bit {signed_limit(STATE_BITS)}; convert with fewer extra bits",
+            )
+
+    @cached_property
+    def computing(self) -> tuple[Population, ...]:
+        """The populations that compute, in the order in which results hold their neurons."""
+        return tuple(one for one in self.populations if one.neurons.role == "computes")
+
+    @cached_property
+    def accumulating(self) -> tuple[Population, ...]:
+        """The populations whose states are scores, in the order in which results hold them."""
+        return tuple(one for one in self.populations if one.neurons.role == "accumulates")
+
+    @cached_property
+    def relays(self) -> tuple[Population, ...]:
+        """The populations without a state, each after those that reach it."""
+        return relay_order(self.populations, self.connections)
+
+    def slices(self, populations: tuple[Population, ...]) -> dict[str, slice]:
+        """Return where the neurons of each of some populations lie in results, by name."""
+        ends = np.cumsum([0, *(one.size for one in populations)])
+        return {
+            one.name: slice(int(ends[i]), int(ends[i + 1])) for i, one in enumerate(populations)
+        }
+
+    def drawn(self) -> dict[str, int]:
+        """Return the index of the first uniform of each population that draws, by name.
+
+        The neuron index of uniforms goes on from one population to the next.
+        """
+        drawing = tuple(one for one in self.computing if one.neurons.draws)
+        return {name: where.start for name, where in self.slices(drawing).items()}
+
+    def into(self, name: str) -> tuple[Connection, ...]:
+        """Return the connections that lead to a population."""
+        return tuple(one for one in self.connections if one.target == name)
 
     def payloads(self, connection: Connection) -> tuple[int, int]:
         """Return the least and the largest payload that a connection carries."""
@@ -150,30 +182,39 @@ class IntegerNetwork:
         """Return whether a connection's sum is formed once per image, not in every step."""
         return connection.source == IMAGE
 
-    @property
-    def worst_current(self) -> OfNeurons:
-        """Largest magnitude that each neuron's input current can take."""
-        total = np.abs(self.neurons.bias.astype(np.int64))
-        for connection in self.connections:
-            if connection.target == NEURONS and not self._recurrent(connection):
+    def worst_current_of(self, population: Population) -> Annotated[Int64, "size"]:
+        """Return the largest magnitude that the input current of each neuron can take."""
+        total = np.zeros(population.size, np.int64)
+        for connection in self.into(population.name):
+            if not self._recurrent(connection):
                 synapses = connection.synapses
                 bound = worst_partial_sum(synapses.weights, *self.payloads(connection))
                 total = total + synapses.scaled(bound) + 1
-        return total
+        return cast(Stateful, population.neurons).worst_current(total)
+
+    @property
+    def worst_current(self) -> OfNeurons:
+        """Largest magnitude that the input current of each computing neuron can take."""
+        return np.concatenate([self.worst_current_of(one) for one in self.computing])
 
     def _recurrent(self, connection: Connection) -> bool:
         """Return whether a connection carries what neurons with a state send."""
         source = connection.source
-        return source != IMAGE and self.population(source).neurons.keeps_state
+        return source != IMAGE and self.population(source).neurons.role != "relays"
+
+    @property
+    def is_circuit(self) -> bool:
+        """Whether the graph, without accumulators, is one of the two circuits."""
+        return is_circuit(self.populations, self.connections)
 
     @cached_property
     def parts(self) -> Parts:
-        """The parts of the circuit that the graph is."""
+        """The parts of the circuit that the graph is; ProgramError if it is none."""
         return parts_of(self.populations, self.connections)
 
     @property
-    def neurons(self) -> NeuronGroup:
-        """The Poisson neurons' constants."""
+    def neurons(self) -> PoissonNeurons:
+        """The constants of a circuit's Poisson neurons."""
         return self.parts.neurons
 
     @property
@@ -198,7 +239,9 @@ class IntegerNetwork:
 
     @property
     def circuit(self) -> Circuit:
-        """Kind of circuit."""
+        """Kind of circuit: "graph" where it is neither of the two."""
+        if not self.is_circuit:
+            return "graph"
         return "one-layer" if self.residual is None else "two-layer"
 
     @property
@@ -211,17 +254,28 @@ class IntegerNetwork:
         """Bytes of all parameters, without the sampler's tables, which every network shares."""
         total = sum(one.synapses.n_bytes for one in self.connections)
         total += sum(one.neurons.n_bytes for one in self.populations)
-        return total + self.decoder.weights.nbytes + self.decoder.scale.nbytes
+        return total + self.decoder.n_bytes
 
     @property
     def n_pixels(self) -> int:
         """Number of pixels M."""
-        return self.feedforward.n_sources
+        return n_pixels(self.input.image_shape)
 
     @property
     def n_neurons(self) -> int:
-        """Number of neurons K."""
-        return self.feedforward.n_targets
+        """Number of computing neurons K."""
+        return sum(one.size for one in self.computing)
+
+    @property
+    def n_scores(self) -> int:
+        """Number of accumulators."""
+        return sum(one.size for one in self.accumulating)
+
+    @property
+    def labels(self) -> Annotated[Int64, "scores"]:
+        """The class that each score stands for."""
+        found = [one.neurons.per_neuron()["label"] for one in self.accumulating]
+        return np.concatenate([np.zeros(0, np.int64), *found]).astype(np.int64)
 
 
 def circuit_network(
@@ -245,4 +299,9 @@ def with_parts(network: IntegerNetwork, **changes: Any) -> IntegerNetwork:
     """
     given = {field.name: getattr(network.parts, field.name) for field in fields(Parts)}
     populations, connections = graph_of(Parts(**given | changes))
-    return replace(network, populations=populations, connections=connections)
+    extra = {one.name for one in network.accumulating}
+    return replace(
+        network,
+        populations=(*populations, *network.accumulating),
+        connections=(*connections, *(one for one in network.connections if one.target in extra)),
+    )

@@ -1,12 +1,13 @@
 """Request of a run and its trace: spike counts, states and reconstructions."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import AnyArray, Float32, Float64, Int32, Int64
+from ipvae_snn.arrays import AnyArray, Float32, Float64, Int32, Int64, Integers, UInt8
 from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import shape_text
 from ipvae_snn.ir.network import IntegerNetwork
@@ -24,6 +25,8 @@ SATURATIONS: Final = ("count", "excitation", "inhibition", "potential", "residua
 class RunRequest:
     """Settings of a run: `steps` T >= 1, `seed` and `first_image` in [0, 2**32), trace.
 
+    Of moving images, (N, F, M), every frame is shown for `steps` steps; T is then F * steps.
+
     trace: keep counts and states of every step. Image n of a run draws its uniforms under the index
     first_image + n. A part of a data set therefore gives the same counts as the whole.
     """
@@ -36,26 +39,71 @@ class RunRequest:
 
 @dataclass(frozen=True, repr=False)
 class Trace:
-    """Result of N images over T steps with K neurons and M pixels.
+    """Result of N images over T steps with K computing neurons and M pixels.
 
     counts_sum: spike counts summed over the steps.
     state: membrane potential after the last step's update; int32 in units of
         2**-fraction_bits octaves for integer back ends, floats in nats for float ones.
     spikes_per_step: spikes of all neurons in each step.
-    reconstruction: the decoder applied to the last step's spike counts.
+    reconstruction: the decoder applied to the last step's spike counts; of moving images, to the
+        last step's of every frame, (N, F, M).
     saturated: neurons that saturated in each step, by SATURATIONS; None where a
         back end does not count them, as the float one.
     counts and states: with `--trace` only; states[:, t] is the
         membrane potential after the update of step t, counts[:, t] was drawn before it.
+    scores: states of accumulators after every step; None where the network has none.
     """
 
     counts_sum: Annotated[Int64, "N K"]
     state: Annotated[Int32 | Float64 | Float32, "N K"]
     spikes_per_step: Annotated[Int64, "N T"]
-    reconstruction: Annotated[Float32, "N M"]
+    reconstruction: Annotated[Float32, "N *M"]
     counts: Annotated[Int32, "N T K"] | None = None
     states: Annotated[Int32 | Float64 | Float32, "N T K"] | None = None
     saturated: Annotated[Int32, "N T 5"] | None = None
+    scores: Annotated[Int32, "N T S"] | None = None
+
+    @classmethod
+    def empty(cls, network: IntegerNetwork, shape: tuple[int, ...], request: RunRequest) -> "Trace":
+        """Return a trace of zeros for pixels of `shape`, to be filled by `keep` and the others."""
+        n, frames = shape[0], shape[1:-1]
+        t, k, scores = math.prod(frames) * request.steps, network.n_neurons, network.n_scores
+        every = (n, t, k) if request.trace else None
+        return cls(
+            counts_sum=np.zeros((n, k), np.int64),
+            state=np.zeros((n, k), np.int32),
+            spikes_per_step=np.zeros((n, t), np.int64),
+            reconstruction=np.zeros((n, *frames, network.n_pixels), np.float32),
+            counts=None if every is None else np.zeros(every, np.int32),
+            states=None if every is None else np.zeros(every, np.int32),
+            saturated=np.zeros((n, t, len(SATURATIONS)), np.int32),
+            scores=np.zeros((n, t, scores), np.int32) if scores else None,
+        )
+
+    def keep(
+        self,
+        rows: slice,
+        step: int,
+        counts: Annotated[Integers, "N K"],
+        state: Annotated[Integers, "N K"],
+    ) -> None:
+        """Fill in the counts of a step of some images, and their states after it."""
+        self.counts_sum[rows] += counts
+        self.spikes_per_step[rows, step] = counts.sum(axis=1)
+        self.state[rows] = state
+        if self.counts is not None and self.states is not None:
+            self.counts[rows, step], self.states[rows, step] = counts, state
+
+    def keep_scores(self, rows: slice, step: int, scores: Annotated[Integers, "N S"]) -> None:
+        """Fill in the scores of some images after a step."""
+        if self.scores is not None:
+            self.scores[rows, step] = scores
+
+    def keep_image(self, rows: slice, frame: int, image: Annotated[Float32, "N M"]) -> None:
+        """Fill in the reconstruction of a frame of some images; frame 0 of still ones."""
+        moving = self.reconstruction.ndim == 3
+        target = self.reconstruction[:, frame] if moving else self.reconstruction
+        target[rows] = image
 
     def __repr__(self) -> str:
         """Return sizes and activity without the arrays."""
@@ -108,14 +156,21 @@ def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest
 
     Raises MemoryLimitError if the results would not fit into memory.
     """
-    if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != network.n_pixels:
+    fits = pixels.ndim in (2, 3) and pixels.shape[-1] == network.n_pixels and pixels.size > 0
+    if pixels.dtype != np.uint8 or not (fits or pixels.shape == (0, network.n_pixels)):
         raise DataError(
             f"the network takes uint8 images of {shape_text(network.input.image_shape)} as "
-            f"(N, {network.n_pixels}), "
+            f"(N, {network.n_pixels}), or (N, frames, {network.n_pixels}), "
             f"not {pixels.dtype}{pixels.shape}"
         )
     if not 1 <= request.steps <= MAX_STEPS:
         raise DataError(f"steps {request.steps} are not in 1..{MAX_STEPS}")
+    frames = pixels.shape[1] if pixels.ndim == 3 else 1
+    if frames * request.steps > MAX_STEPS:
+        raise DataError(
+            f"{frames} frames of {request.steps} steps are {frames * request.steps} steps, but at "
+            f"most {MAX_STEPS} are possible; give fewer frames or steps"
+        )
     if not 0 <= request.seed <= MAX_SEED:
         raise DataError(f"seed {request.seed} is not in 0..{MAX_SEED}")
     if len(pixels) < 1:
@@ -125,7 +180,22 @@ def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest
             f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not all in "
             f"0..{MAX_SEED}; their draws are keyed by 32 bits"
         )
-    require_memory(len(pixels), (network.n_neurons, network.n_pixels), request)
+    whole = replace(request, steps=frames * request.steps)
+    require_memory(len(pixels), (network.n_neurons, frames * network.n_pixels), whole)
+
+
+def frames_of(pixels: UInt8) -> Annotated[UInt8, "N F M"]:
+    """Return still images (N, M) as sequences of one frame; moving ones as they are."""
+    return pixels[:, None] if pixels.ndim == 2 else pixels
+
+
+def require_still(pixels: AnyArray, subject: str) -> None:
+    """Raise DataError for moving images, which `subject`, a back end, does not run."""
+    if pixels.ndim != 2:
+        raise DataError(
+            f"{subject} runs still images, not sequences of shape {pixels.shape}; use the back end "
+            "reference or compiled"
+        )
 
 
 def counts_of(trace: Trace) -> Annotated[Int32, "N T K"]:

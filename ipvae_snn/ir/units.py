@@ -56,7 +56,7 @@ def real_network(network: IntegerNetwork, step_size: float) -> RealNetwork:
         self_inhibition=group.self_inhibition.astype(np.float64) * drive_unit,
         bias=group.bias.astype(np.float64) * -drive_unit,
         initial_state=group.initial_state.astype(np.float64) * state_unit,
-        decoder=network.decoder.weights * network.decoder.scale.astype(np.float64)[:, None],
+        decoder=network.decoder.matrix * network.decoder.scale.astype(np.float64)[:, None],
         state_unit=state_unit,
         drive_unit=drive_unit,
         kept=network.feedforward.weights.fan_out() > 0,

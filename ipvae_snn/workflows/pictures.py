@@ -53,7 +53,7 @@ def dictionary(network: NetworkSource, use: Floats | None = None, axes: Axes | N
     """
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):
-        phi = (loaded.decoder.weights * loaded.decoder.scale[:, None]).astype(np.float32)
+        phi = (loaded.decoder.matrix * loaded.decoder.scale[:, None]).astype(np.float32)
         shape = loaded.input.image_shape
     else:
         phi, shape = loaded.phi, loaded.image_shape

@@ -24,12 +24,13 @@ from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import step_model
 from ipvae_snn.hw.lava import backend as lava
 from ipvae_snn.hw.lava.environment import find
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace
 
@@ -137,7 +138,7 @@ def make(case: Case) -> IntegerNetwork:
         feedforward=forward,
         lateral=back if case.limit is None else None,
         residual=None if case.limit is None else Residual(back, case.limit, within(0, own)),
-        neurons=NeuronGroup(
+        neurons=PoissonNeurons(
             bias=bias,
             self_inhibition=within(0, own),
             initial_state=initial,
@@ -149,7 +150,7 @@ def make(case: Case) -> IntegerNetwork:
             excitation_max=bound,
             max_count=case.max_count,
         ),
-        decoder=Decoder(
+        decoder=Decoder.dense(
             rng.integers(-32767, 32768, (m, k)).astype(np.int16),
             rng.uniform(0, 1e-3, m).astype(np.float32),
         ),
@@ -366,9 +367,9 @@ def test_one_step_anywhere_in_a_run_is_the_interpreters(step: int, limit: int | 
     group, n = network.neurons, len(pixels)
     images = MAX_SEED - np.arange(n, dtype=np.int64)[::-1]  # the last ones
     state = np.random.default_rng(3).integers(group.state_min, group.state_max, (n, 15))
-    held = interpreter.held(network, pixels)
-    counts = interpreter.sample(network, state, MAX_SEED, images, step)
-    after, saturated = interpreter.integrate(network, state, held, counts)
+    held = circuit_steps.held(network, pixels)
+    counts = circuit_steps.sample(network, state, MAX_SEED, images, step)
+    after, saturated = circuit_steps.integrate(network, state, held, counts)
     assert counts.max() > 3
     prepared = compiled.prepare(network)
     before = compiled.start(prepared, pixels, MAX_SEED, int(images[0]))

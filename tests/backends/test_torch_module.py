@@ -14,7 +14,7 @@ from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.backends.torch_module import IntegerTorch
 from ipvae_snn.backends.torch_sampler import Keys, Tables
 from ipvae_snn.errors import BackendUnavailableError, DataError
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.fixed_point import exp2_tables, reciprocals
 from ipvae_snn.ir.network import IntegerNetwork
@@ -334,7 +334,7 @@ def test_rows_at_different_steps_share_a_batch(
     keys = Keys(torch.tensor([4, 5, 6]), torch.tensor([0, 9, 2]), torch.tensor([1, 7, 100]))
     together = module.sample(state, keys)
     for row in range(3):
-        alone = interpreter.sample(
+        alone = circuit_steps.sample(
             network,
             state[row : row + 1].numpy(),
             int(keys.seed[row]),

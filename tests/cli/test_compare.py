@@ -14,7 +14,8 @@ from PIL import Image
 from ipvae_snn.config.settings import Config, ModelConfig, TrainConfig
 from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE
@@ -52,7 +53,7 @@ def make_integer(checkpoint: Path) -> IntegerNetwork:
     gram = forward @ phi * unit
     own = np.diagonal(gram).copy()
     scale = np.abs(phi).max(axis=1) / 32767
-    group = NeuronGroup(
+    group = PoissonNeurons(
         bias=np.rint(-unit * np.exp(network.log_bias)).astype(np.int32),
         self_inhibition=np.rint(own).astype(np.int32),
         initial_state=np.rint(network.u0 * LOG2E * octave).astype(np.int32),
@@ -69,7 +70,9 @@ def make_integer(checkpoint: Path) -> IntegerNetwork:
         feedforward=rounded(forward * unit / 255),
         lateral=rounded(np.diag(own) - gram),
         neurons=group,
-        decoder=Decoder(np.rint(phi / scale[:, None]).astype(np.int16), scale.astype(np.float32)),
+        decoder=Decoder.dense(
+            np.rint(phi / scale[:, None]).astype(np.int16), scale.astype(np.float32)
+        ),
         provenance={"checkpoint_sha256": network.source},
     )
 

@@ -19,12 +19,13 @@ from ipvae_snn.comparison.sums import free_energy_of
 from ipvae_snn.comparison.variants import Variant, last_step, variants
 from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.inference import reference
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
+from ipvae_snn.ir.circuit_steps import integrate, sample
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.float_sampler import poisson_from_uniforms
-from ipvae_snn.ir.interpreter import integrate, sample
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.ir.units import pixel_values, real_network
 from ipvae_snn.metrics.estimates import over_seeds
@@ -78,7 +79,7 @@ def make_integer(two_layer: bool = False) -> IntegerNetwork:
     gram = A.T @ A
     own = np.diagonal(gram).copy()
     initial = np.rint(make_float().u0 / UNIT).astype(np.int32)
-    group = NeuronGroup(
+    group = PoissonNeurons(
         bias=np.full(K, -32, np.int32),
         self_inhibition=np.zeros(K, np.int32) if two_layer else (32 * own).astype(np.int32),
         initial_state=initial,
@@ -95,7 +96,7 @@ def make_integer(two_layer: bool = False) -> IntegerNetwork:
         feedforward=scaled(A.T, 1),
         lateral=None if two_layer else scaled(-(gram - np.diag(own)), 5),
         neurons=group,
-        decoder=Decoder(A.astype(np.int16), np.full(M, 0.5, np.float32)),
+        decoder=Decoder.dense(A.astype(np.int16), np.full(M, 0.5, np.float32)),
         residual=Residual(scaled(A, 4), 20000, (32 * own).astype(np.int32)) if two_layer else None,
     )
 
@@ -314,7 +315,7 @@ def test_single_steps_are_the_interpreters(
     prepared = compiled.prepare(network)
     start_state = compiled.start(prepared, pixels, 11, first_image=8)
     drawn, after = one_step(prepared, start_state, states, counts, 5, threads=2)
-    shown = interpreter.held(network, pixels)
+    shown = circuit_steps.held(network, pixels)
     for t in range(4):
         wide, given = states[:, t].astype(np.int64), np.minimum(counts[:, t], group.max_count)
         np.testing.assert_array_equal(

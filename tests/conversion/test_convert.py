@@ -14,7 +14,7 @@ from ipvae_snn.conversion.convert import ConversionSettings, convert
 from ipvae_snn.conversion.quantise import as_multiplier, finer, quantise_rows
 from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.inference.reference import run_float
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import encode, input_code, levels
@@ -106,7 +106,7 @@ def test_the_drive_is_the_float_networks(
     target = target_of(floats, calibration.active, 12)
     z = np.rint(calibration.mean_counts).astype(np.int64)
     coded = levels(network.input, calibration.pixels)
-    drive, _ = interpreter.drive(network, interpreter.held(network, coded), z)
+    drive, _ = circuit_steps.drive(network, circuit_steps.held(network, coded), z)
     result = drive / 2.0**network.neurons.extra_bits
     x = (coded.astype(float) - network.input.zero_point) * network.input.scale
     soft = target.soft * (1 + z)
@@ -212,7 +212,7 @@ def test_the_read_out_makes_up_for_coarse_weights(calibration: Calibration) -> N
     coded = levels(network.input, calibration.pixels)
     counts = interpreter.run(network, coded, RunRequest(32)).counts_sum
     wanted = calibration.mean_counts @ floats.phi.T
-    fitted = (network.decoder.weights.astype(float).T * network.decoder.scale).T
+    fitted = (network.decoder.matrix.astype(float).T * network.decoder.scale).T
     errors = [np.sqrt(((counts / 32 @ d.T - wanted) ** 2).mean()) for d in (fitted, floats.phi)]
     assert errors[0] < 0.8 * errors[1]
 

@@ -14,7 +14,7 @@ from circuits import replace
 from ipvae_snn import data
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import ConversionSettings, convert
-from ipvae_snn.ir import fixed_point, interpreter
+from ipvae_snn.ir import circuit_steps, fixed_point, interpreter
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Synapses
@@ -128,8 +128,8 @@ def test_the_steps_equal_the_interpreter(
     counts[200:] = rng.poisson(0.7, (200, integer.n_neurons))  # fewer clamps are reached here
     state = rng.integers(group.state_min, group.state_max + 1, counts.shape)
     pixels = rng.integers(0, 256, (400, integer.n_pixels)).astype(np.uint8)
-    shown = interpreter.held(integer, pixels)
-    wanted, saturated = interpreter.integrate(integer, state, shown, counts)
+    shown = circuit_steps.held(integer, pixels)
+    wanted, saturated = circuit_steps.integrate(integer, state, shown, counts)
     own = np.maximum(group.self_inhibition.astype(np.int64), 1)
     width = (group.excitation_max - group.update_min) << group.extra_bits
     loop = None

@@ -14,7 +14,7 @@ from ipvae_snn.frameworks.float_dynamics import FromCheckpoint, FromInteger, dra
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
 from ipvae_snn.frameworks.layers import FloatLayer, IntegerLayer, Layer, first_keys, make_layer
 from ipvae_snn.inference import reference
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
@@ -108,8 +108,8 @@ def test_an_image_written_over_in_place_is_noticed(
     shown.copy_(torch.tensor(second))
     counts, after = layer.advance(shown, layer.initial(4), KEYS)
     state = layer.initial(4).numpy()
-    wanted, saturated = interpreter.integrate(
-        network, state, interpreter.held(network, second), counts.long().numpy()
+    wanted, saturated = circuit_steps.integrate(
+        network, state, circuit_steps.held(network, second), counts.long().numpy()
     )
     assert after.tolist() == wanted.tolist()
     assert layer.saturated is not None
@@ -178,12 +178,12 @@ def test_program_dynamics_follow_the_integers(
     unit = np.log(2.0) / (1 << group.fraction_bits)
     layer = FromInteger(network, False).double()
     x = (torch.tensor(pixels).double() - network.input.zero_point) * network.input.scale
-    held = interpreter.held(network, pixels)
+    held = circuit_steps.held(network, pixels)
     state = np.tile(group.initial_state.astype(np.int64), (6, 1))
     worst, clamped = 0.0, 0
     for step in range(20):
-        counts = interpreter.sample(network, state, 1, np.arange(6), step)
-        after, saturated = interpreter.integrate(network, state, held, counts)
+        counts = circuit_steps.sample(network, state, 1, np.arange(6), step)
+        after, saturated = circuit_steps.integrate(network, state, held, counts)
         result = layer.update(torch.tensor(state * unit), x, torch.tensor(counts).double())
         worst = max(worst, np.abs(result.numpy() / unit - after).max())
         state, clamped = after, clamped + int(saturated[:, 1:].sum())

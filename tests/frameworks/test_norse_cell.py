@@ -18,7 +18,7 @@ from ipvae_snn.frameworks.norse_cell import (
     IterativePoissonState,
     iterative_poisson_step,
 )
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.ir.trace import RunRequest
@@ -125,9 +125,11 @@ def test_encoders_set_the_current_of_their_step(norse: Any, unit_network: Intege
         result, last = norse.Lift(cell)(train)
         state = np.tile(unit_network.neurons.initial_state.astype(np.int64), (5, 1))
         for step, spikes in enumerate(train):
-            shown = interpreter.held(unit_network, spikes.numpy().astype(np.uint8) * np.uint8(255))
-            counts = interpreter.sample(unit_network, state, 4, np.arange(5), step)
-            state, _ = interpreter.integrate(unit_network, state, shown, counts)
+            shown = circuit_steps.held(
+                unit_network, spikes.numpy().astype(np.uint8) * np.uint8(255)
+            )
+            counts = circuit_steps.sample(unit_network, state, 4, np.arange(5), step)
+            state, _ = circuit_steps.integrate(unit_network, state, shown, counts)
             assert result[step].tolist() == counts.tolist()
         assert last.v.tolist() == state.tolist()
 

@@ -17,7 +17,7 @@ from snntorch import functional, spikegen, utils
 
 from ipvae_snn.errors import DataError
 from ipvae_snn.frameworks.snntorch_neuron import IterativePoisson
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.ir.trace import RunRequest
@@ -137,9 +137,11 @@ def test_spike_trains_set_the_current_of_their_step(unit_network: IntegerNetwork
         state = np.tile(unit_network.neurons.initial_state.astype(np.int64), (5, 1))
         for step, spikes in enumerate(train):
             spk, mem, _ = neuron(spikes)
-            shown = interpreter.held(unit_network, spikes.numpy().astype(np.uint8) * np.uint8(255))
-            counts = interpreter.sample(unit_network, state, 4, np.arange(5), step)
-            state, _ = interpreter.integrate(unit_network, state, shown, counts)
+            shown = circuit_steps.held(
+                unit_network, spikes.numpy().astype(np.uint8) * np.uint8(255)
+            )
+            counts = circuit_steps.sample(unit_network, state, 4, np.arange(5), step)
+            state, _ = circuit_steps.integrate(unit_network, state, shown, counts)
             assert spk.tolist() == counts.tolist()
             assert (mem.numpy() + unit_network.neurons.initial_state).tolist() == state.tolist()
 

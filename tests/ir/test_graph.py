@@ -9,7 +9,8 @@ from ipvae_snn.errors import ProgramError
 from ipvae_snn.ir.circuits import Parts, graph_of, parts_of
 from ipvae_snn.ir.graph import IMAGE, Connection, Population, check_graph, relay_order
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import ResidualNeurons, Synapses
+from ipvae_snn.ir.neurons import ResidualNeurons
+from ipvae_snn.ir.parts import Synapses
 
 
 def synapses(targets: int, sources: int) -> Synapses:

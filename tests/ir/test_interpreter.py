@@ -7,10 +7,11 @@ import pytest
 from circuits import circuit, replace
 
 from ipvae_snn.errors import BackendError, DataError
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest
 from ipvae_snn.ir.weights import Dense
 
@@ -29,7 +30,7 @@ def by_hand() -> IntegerNetwork:
             np.array([16384, 16384], np.int32),
             np.array([4, 15], np.int32),
         ),
-        neurons=NeuronGroup(
+        neurons=PoissonNeurons(
             bias=np.array([100, -50], np.int32),
             self_inhibition=np.array([300, 200], np.int32),
             initial_state=np.array([0, 4096], np.int32),
@@ -41,7 +42,9 @@ def by_hand() -> IntegerNetwork:
             excitation_max=5000,
             max_count=9,
         ),
-        decoder=Decoder(np.array([[2, 1], [0, -4]], np.int16), np.array([0.5, 0.25], np.float32)),
+        decoder=Decoder.dense(
+            np.array([[2, 1], [0, -4]], np.int16), np.array([0.5, 0.25], np.float32)
+        ),
     )
 
 
@@ -60,7 +63,7 @@ def two_layer_by_hand() -> IntegerNetwork:
 def test_held_current_by_hand() -> None:
     """q = (10, -10): A = (-10, -30). x1 + 100 = 90; -30 * 2 - 50 = -110."""
     pixels = np.array([[20, 0]], np.uint8)
-    assert interpreter.held(by_hand(), pixels).tolist() == [[90, -110]]
+    assert circuit_steps.held(by_hand(), pixels).tolist() == [[90, -110]]
 
 
 def test_integrate_by_hand() -> None:
@@ -69,7 +72,7 @@ def test_integrate_by_hand() -> None:
     L = (-15, -7). S = (-15 * 1024, (-7 + 1) >> 1 = -3). d = (90 - 15360 - 300 = -15570, clipped
     to -12000 -> -6000), (-110 - 3 - 600 = -713 -> (-713 + 1) >> 1 = -356). One inhibition clips.
     """
-    result, saturated = interpreter.integrate(
+    result, saturated = circuit_steps.integrate(
         by_hand(), np.array([[0, 4096]]), np.array([[90, -110]]), np.array([[1, 3]])
     )
     assert result.tolist() == [[-6000, 4096 - 356]]
@@ -84,11 +87,11 @@ def test_excitation_is_bounded_apart_from_self_inhibition_by_hand() -> None:
     largest, 9: 10000 - 2700 = 7300 -> 3650; and 16000 + 4800 passes state_max.
     """
     held, zeros = np.array([[8_000_000, 8_000_000]]), np.zeros((1, 2), np.int64)
-    result, saturated = interpreter.integrate(by_hand(), zeros, held, np.array([[4, 2]]))
+    result, saturated = circuit_steps.integrate(by_hand(), zeros, held, np.array([[4, 2]]))
     assert result.tolist() == [[4400, 4800]]
     assert saturated.tolist() == [[0, 2, 0, 0, 0]]
     state = np.array([[0, 16000]])
-    result, saturated = interpreter.integrate(by_hand(), state, held, np.array([[9, 2]]))
+    result, saturated = circuit_steps.integrate(by_hand(), state, held, np.array([[9, 2]]))
     assert result.tolist() == [[3650, 20000]]
     assert saturated.tolist() == [[1, 2, 0, 1, 0]]
 
@@ -101,11 +104,11 @@ def test_a_two_layer_step_by_hand() -> None:
     inhibition is not taken again.
     """
     network, counts = two_layer_by_hand(), np.array([[1, 3]])
-    held = interpreter.held(network, np.array([[20, 0]], np.uint8))
+    held = circuit_steps.held(network, np.array([[20, 0]], np.uint8))
     assert held.tolist() == [[10, -10]]
-    error, cut = interpreter.residual(network, held, counts)
+    error, cut = circuit_steps.residual(network, held, counts)
     assert (error.tolist(), cut.tolist()) == ([[4, -13]], [0])
-    result, saturated = interpreter.integrate(network, np.array([[0, 4096]]), held, counts)
+    result, saturated = circuit_steps.integrate(network, np.array([[0, 4096]]), held, counts)
     assert result.tolist() == [[14, 4096 - 37]]
     assert saturated.tolist() == [[0, 0, 0, 0, 0]]
 
@@ -116,8 +119,8 @@ def test_a_residual_saturates_by_hand() -> None:
     d = (20 - 26 + 100 - 50, -120 - 50) = (44, -170): (44 + 1) >> 1 = 22 and -169 >> 1 = -85.
     """
     network, counts = two_layer_by_hand(), np.array([[1, 3]])
-    held = interpreter.held(network, np.array([[255, 0]], np.uint8))
-    result, saturated = interpreter.integrate(network, np.zeros((1, 2), np.int64), held, counts)
+    held = circuit_steps.held(network, np.array([[255, 0]], np.uint8))
+    result, saturated = circuit_steps.integrate(network, np.zeros((1, 2), np.int64), held, counts)
     assert result.tolist() == [[22, -85]]
     assert saturated.tolist() == [[0, 0, 0, 0, 1]]
 
@@ -135,9 +138,9 @@ def test_a_two_layer_neuron_stops_where_a_one_layer_one_does_by_hand() -> None:
         shift=np.array([7, 7], np.int32),
     )
     network = replace(network, feedforward=strong)
-    held = interpreter.held(network, np.array([[255, 0]], np.uint8))
+    held = circuit_steps.held(network, np.array([[255, 0]], np.uint8))
     zeros = np.zeros((1, 2), np.int64)
-    result, saturated = interpreter.integrate(network, zeros, held, np.array([[2, 0]]))
+    result, saturated = circuit_steps.integrate(network, zeros, held, np.array([[2, 0]]))
     assert result.tolist() == [[4700, 5000]]
     assert saturated.tolist() == [[0, 2, 0, 0, 1]]
 
@@ -161,7 +164,7 @@ def test_a_one_layer_circuit_has_no_residual() -> None:
     with pytest.raises(
         BackendError, match=r"^interpreter: a one-layer circuit has no residual neurons$"
     ):
-        interpreter.residual(by_hand(), zeros, zeros)
+        circuit_steps.residual(by_hand(), zeros, zeros)
 
 
 def test_first_counts_are_the_golden_uniforms() -> None:
@@ -184,11 +187,11 @@ def test_update_clamps_at_both_ends() -> None:
     for sign, bound, move in ((1, 20000, 5000), (-1, -40000, -6000)):
         current = np.array([[sign * 8_000_000] * 2])
         zeros = np.zeros((1, 2), np.int64)
-        once, _ = interpreter.integrate(network, zeros, current, zeros)
+        once, _ = circuit_steps.integrate(network, zeros, current, zeros)
         assert once.tolist() == [[move, move]]
         state = zeros
         for _ in range(20):
-            state, _ = interpreter.integrate(network, state, current, zeros)
+            state, _ = circuit_steps.integrate(network, state, current, zeros)
         assert state.tolist() == [[bound, bound]]
 
 
@@ -272,5 +275,5 @@ def test_extra_bits_of_zero_need_no_rounding() -> None:
     network = by_hand()
     network = replace(network, neurons=replace(network.neurons, extra_bits=0))
     zeros = np.zeros((1, 2), np.int64)
-    result, _ = interpreter.integrate(network, zeros, np.array([[7, -7]]), zeros)
+    result, _ = circuit_steps.integrate(network, zeros, np.array([[7, -7]]), zeros)
     assert result.tolist() == [[7, -7]]

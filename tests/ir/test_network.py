@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ipvae_snn.errors import ProgramError
 from ipvae_snn.ir.bounds import worst_partial_sum
-from ipvae_snn.ir.interpreter import forward, held
+from ipvae_snn.ir.circuit_steps import forward, held
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Decoder, Synapses
 from ipvae_snn.ir.weights import Dense
@@ -103,7 +103,9 @@ FAULTS: list[tuple[Edit, str]] = [
         r"a network has either a lateral connection \(one-layer\) or residual neurons",
     ),
     (
-        lambda n: {"decoder": Decoder(n.decoder.weights, n.decoder.scale * np.float32(np.nan))},
+        lambda n: {
+            "decoder": Decoder.dense(n.decoder.matrix, n.decoder.scale * np.float32(np.nan))
+        },
         "decoder scales must be finite",
     ),
 ]

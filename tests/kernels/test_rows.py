@@ -10,7 +10,7 @@ import small
 from ipvae_snn.backends import compiled
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference import fast, reference
-from ipvae_snn.ir.interpreter import held
+from ipvae_snn.ir.circuit_steps import held
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.kernels import rows
 from ipvae_snn.kernels.rows import Engine, Progress

@@ -4,7 +4,10 @@ Nothing outside asks how they are stored: sums, bounds, fan-in and fan-out are m
 matrix is made only where a back end wants one.
 """
 
+from ipvae_snn.ir.weights.convolution import Convolution, Transposed
 from ipvae_snn.ir.weights.dense import Dense
+from ipvae_snn.ir.weights.geometry import Geometry
 from ipvae_snn.ir.weights.protocol import Weights
+from ipvae_snn.ir.weights.sparse import Sparse
 
-__all__ = ["Dense", "Weights"]
+__all__ = ["Convolution", "Dense", "Geometry", "Sparse", "Transposed", "Weights"]

@@ -1,4 +1,4 @@
-"""Weights as a matrix."""
+"""Weights as a matrix, and the rules of all weights."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,31 +6,26 @@ from typing import Annotated, ClassVar, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import AnyArray, Int8, Int64
+from ipvae_snn.arrays import AnyArray, Int8, Int16, Int64
 from ipvae_snn.ir.rules import require, require_type
 from ipvae_snn.ir.shapes import OfSources, OfTargets
 
-WEIGHT_MIN: Final = -127  # a symmetric int8
 BLOCK_ELEMENTS: Final = 1 << 22  # weights that a check looks at together; bounds its memory
 
 
 @dataclass(frozen=True, repr=False)
 class Dense:
-    """A matrix (targets, sources) int8, of weights in -127..127."""
+    """A matrix (targets, sources) int8, of weights in -127..127; int16 in a decoder."""
 
     kind: ClassVar[str] = "dense"
 
-    matrix: Int8
+    matrix: Int8 | Int16
 
     def __post_init__(self) -> None:
         """Check type, size and range."""
-        require_type("weights", self.matrix, np.int8, 2)
+        require_symmetric("weights", self.matrix, 2)
         targets, sources = self.matrix.shape
         require(targets >= 1 and sources >= 1, f"weights {targets}x{sources} connect nothing")
-        lowest = int(self.matrix.min())
-        require(
-            lowest >= WEIGHT_MIN, f"weights reach {lowest}; a symmetric int8 stops at {WEIGHT_MIN}"
-        )
 
     def __repr__(self) -> str:
         """Return sizes and bits."""
@@ -49,7 +44,7 @@ class Dense:
     @property
     def bits(self) -> int:
         """Bits that the largest weight needs, its sign included."""
-        return max(-int(self.matrix.min()), int(self.matrix.max())).bit_length() + 1
+        return bits_of(self.matrix)
 
     @property
     def n_bytes(self) -> int:
@@ -81,13 +76,37 @@ class Dense:
             total += np.count_nonzero(self.matrix[rows], axis=0)
         return total
 
-    def dense(self) -> Annotated[Int8, "targets sources"]:
+    def dense(self) -> Annotated[Int8 | Int16, "targets sources"]:
         """Return the matrix itself."""
         return self.matrix
+
+    def diagonal(self) -> OfSources:
+        """Return the weight of each source to the target of its own index."""
+        return np.diagonal(self.matrix).astype(np.int64)
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return the matrix by the name of its tensor."""
         return {"weights": self.matrix}
+
+    def shared(self) -> dict[str, int]:
+        """Return nothing: the matrix shows its size."""
+        return {}
+
+
+def bits_of(values: AnyArray) -> int:
+    """Return the bits that the largest weight needs, its sign included."""
+    if not values.size:
+        return 1
+    return max(-int(values.min()), int(values.max())).bit_length() + 1
+
+
+def require_symmetric(name: str, values: AnyArray, axes: int) -> None:
+    """Raise ProgramError unless values are int8 or int16 of `axes` axes, in a symmetric range."""
+    wide = getattr(values, "dtype", None) == np.int16
+    require_type(name, values, np.int16 if wide else np.int8, axes)
+    least = -int(np.iinfo(np.int16 if wide else np.int8).max)
+    lowest = int(values.min(initial=0))
+    require(lowest >= least, f"{name} reach {lowest}; a symmetric {values.dtype} stops at {least}")
 
 
 def row_blocks(weights: Annotated[AnyArray, "targets sources"]) -> Iterator[slice]:

@@ -2,12 +2,12 @@
 
 from typing import Annotated, ClassVar, Protocol
 
-from ipvae_snn.arrays import AnyArray, Int8, Int64
+from ipvae_snn.arrays import AnyArray, Int8, Int16, Int64
 from ipvae_snn.ir.shapes import OfSources, OfTargets
 
 
 class Weights(Protocol):
-    """Weights from `n_sources` to `n_targets`, signed and of at most 8 bits."""
+    """Weights from `n_sources` to `n_targets`, signed: int8, or int16 in a decoder."""
 
     kind: ClassVar[str]
 
@@ -39,8 +39,14 @@ class Weights(Protocol):
     def fan_out(self) -> OfSources:
         """Return the number of weights of each source that are not 0."""
 
-    def dense(self) -> Annotated[Int8, "targets sources"]:
+    def dense(self) -> Annotated[Int8 | Int16, "targets sources"]:
         """Return all weights as a matrix."""
 
     def arrays(self) -> dict[str, AnyArray]:
         """Return the arrays that the weights are stored as, by name."""
+
+    def shared(self) -> dict[str, int]:
+        """Return the numbers that are stored beside the arrays, by name."""
+
+    def diagonal(self) -> OfSources:
+        """Return the weight of each source to the target of its own index; sizes are equal."""

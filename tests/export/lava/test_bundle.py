@@ -16,7 +16,7 @@ from ipvae_snn.errors import (
 from ipvae_snn.export.lava.bundle import write_bundle
 from ipvae_snn.hw.lava import backend, environment, runner
 from ipvae_snn.hw.lava.bundle.simulator import bundle_io
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.files import to_arrays, to_scalars
 from ipvae_snn.ir.plain_files import read_plain, write_plain
 from ipvae_snn.ir.trace import RunRequest
@@ -282,7 +282,7 @@ def test_what_the_host_sets_is_what_the_interpreter_holds(
     write_plain(integer, tmp_path)
     pixels = pixels_factory(integer, 70)  # more than one block
     result = bundle_io.held_values(bundle_io.read_network(tmp_path), pixels)
-    np.testing.assert_array_equal(result, interpreter.held(integer, pixels))
+    np.testing.assert_array_equal(result, circuit_steps.held(integer, pixels))
     assert result.dtype == np.int32
 
 

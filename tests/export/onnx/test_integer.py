@@ -17,10 +17,11 @@ from ipvae_snn.export.onnx import backend
 from ipvae_snn.export.onnx.graph import FLOAT32, FLOAT64
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import encode_model, inference_model, step_model
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Decoder, InputCode, NeuronGroup, Synapses
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.kernels import threads
 
@@ -113,9 +114,9 @@ def test_the_variants_reach_what_they_are_named_after(
         network = variant(name)
         pixels = pixels_factory(network, 6, 0)
         counts = interpreter.run(network, pixels, RunRequest(25, 0, trace=True)).counts
-        shown = interpreter.held(network, pixels)
+        shown = circuit_steps.held(network, pixels)
         steps = np.moveaxis(counts.astype(np.int64), 1, 0)
-        return max(int(abs(interpreter.residual(network, shown, z)[0]).max()) for z in steps)
+        return max(int(abs(circuit_steps.residual(network, shown, z)[0]).max()) for z in steps)
 
     assert widest("residuals of one digit") == 100
     assert widest("residuals of two digits") == 200
@@ -223,7 +224,7 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
         feedforward=forward,
         lateral=None if two_layers else other,
         residual=Residual(other, limit, within(0, 1 << (extra + bits))) if two_layers else None,
-        neurons=NeuronGroup(
+        neurons=PoissonNeurons(
             bias=within(-(1 << 20), 1 << 20),
             self_inhibition=within(0, 1 << (extra + bits)),
             initial_state=within(low, high),
@@ -235,7 +236,7 @@ def programs(draw: st.DrawFn) -> IntegerNetwork:
             excitation_max=min(2 << bits, widest),
             max_count=max_count,
         ),
-        decoder=Decoder(
+        decoder=Decoder.dense(
             rng.integers(-32767, 32768, (m, k)).astype(np.int16), np.ones(m, np.float32)
         ),
     )

@@ -25,7 +25,7 @@ from ipvae_snn.export.onnx.primitives import (
     uniform_grid,
 )
 from ipvae_snn.export.onnx.synapses import payload_sum, residual
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps
 from ipvae_snn.ir.fixed_point import exp2_negative
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Synapses
@@ -193,7 +193,7 @@ def test_counts_are_the_interpreters_at_any_potential(
         step=np.array(step),
         state=state.astype(np.int32),
     )()
-    expected = interpreter.sample(network, state, seed, images, step)
+    expected = circuit_steps.sample(network, state, seed, images, step)
     np.testing.assert_array_equal(np.minimum(result, group.max_count), expected)
 
 
@@ -210,7 +210,7 @@ def test_current_and_update_are_the_interpreters(
     )
     pixels = pixels_factory(network, 40)
     pixels[0], pixels[1] = 0, 255
-    expected = interpreter.held(network, pixels)
+    expected = circuit_steps.held(network, pixels)
     (result,) = compiled(lambda g, pixels: held(g, network, pixels), pixels=pixels)()
     np.testing.assert_array_equal(result, expected)
     rng = np.random.default_rng(0)
@@ -225,7 +225,7 @@ def test_current_and_update_are_the_interpreters(
             c=expected.astype(np.int32),
             z=counts,
         )()
-        want = interpreter.integrate(
+        want = circuit_steps.integrate(
             network, state.astype(np.int64), expected, counts.astype(np.int64)
         )
         np.testing.assert_array_equal(after, want[0])
@@ -267,7 +267,7 @@ def test_residuals_and_their_update_are_the_interpreters(
         prediction_shift=9 if limit > 200 else 17,
     )
     pixels = pixels_factory(network, 40)
-    payload = interpreter.held(network, pixels)
+    payload = circuit_steps.held(network, pixels)
     (result,) = compiled(lambda g, pixels: held(g, network, pixels), pixels=pixels)()
     np.testing.assert_array_equal(result, payload)
     rng = np.random.default_rng(0)
@@ -278,7 +278,7 @@ def test_residuals_and_their_update_are_the_interpreters(
         error, cut = compiled(
             lambda g, x, z: residual(g, network, x, z), x=payload.astype(np.int32), z=counts
         )()
-        want = interpreter.residual(network, payload, counts.astype(np.int64))
+        want = circuit_steps.residual(network, payload, counts.astype(np.int64))
         np.testing.assert_array_equal(error, want[0])
         np.testing.assert_array_equal(cut.sum(axis=1), want[1])
         after, saturated = compiled(
@@ -287,7 +287,7 @@ def test_residuals_and_their_update_are_the_interpreters(
             x=payload.astype(np.int32),
             z=counts,
         )()
-        moved = interpreter.integrate(
+        moved = circuit_steps.integrate(
             network, state.astype(np.int64), payload, counts.astype(np.int64)
         )
         np.testing.assert_array_equal(after, moved[0])

@@ -21,7 +21,7 @@ from ipvae_snn.hw.cost.processor import (
     memory_of,
     processor_energy,
 )
-from ipvae_snn.ir.interpreter import residual
+from ipvae_snn.ir.circuit_steps import residual
 from ipvae_snn.ir.network import IntegerNetwork
 
 BY_HAND = Activity(

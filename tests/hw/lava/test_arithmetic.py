@@ -9,7 +9,7 @@ from ipvae_snn.conversion.sampler_law import part_thresholds
 from ipvae_snn.hw.lava.bundle.simulator.processes import arithmetic
 from ipvae_snn.hw.lava.bundle.simulator.processes.draws import KEPT_PARTS, STEPS, Draws
 from ipvae_snn.hw.lava.bundle.simulator.processes.weights import synapses_of
-from ipvae_snn.ir.interpreter import integrate
+from ipvae_snn.ir.circuit_steps import integrate
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import SamplerTables, spike_counts
 

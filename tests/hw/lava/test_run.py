@@ -15,7 +15,7 @@ from ipvae_snn.export.lava.bundle import write_bundle
 from ipvae_snn.hw.lava import backend, runner
 from ipvae_snn.hw.lava.bundle.simulator.child import SHARED_MEMORY
 from ipvae_snn.hw.lava.simulation import LavaOptions
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.ir.weights import Dense
 
@@ -124,7 +124,8 @@ def expected_traffic(network, pixels, trace, source):
             wanted["feedforward"] = cost(payload, network.feedforward.matrix)
         return wanted
     errors = np.stack(
-        [interpreter.residual(network, payload, counts[:, t])[0] for t in range(counts.shape[1])], 1
+        [circuit_steps.residual(network, payload, counts[:, t])[0] for t in range(counts.shape[1])],
+        1,
     )
     wanted = {
         "prediction": cost(counts, network.residual.prediction.matrix),

@@ -24,7 +24,7 @@ def test_every_tensor_is_exact(either: IntegerNetwork) -> None:
         assert (each.low, each.high) == (array.min(), array.max())
         assert isinstance(each.low, float if array.dtype.kind == "f" else int)
     assert needs.constant_bytes == sum(array.nbytes for array in arrays.values())
-    read_out = either.decoder.weights.nbytes + either.decoder.scale.nbytes
+    read_out = either.decoder.matrix.nbytes + either.decoder.scale.nbytes
     assert needs.device_bytes == needs.constant_bytes - read_out
 
 
