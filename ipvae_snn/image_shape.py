@@ -21,10 +21,10 @@ def image_shape(sizes: Iterable[int]) -> ImageShape:
     if any(size < 1 for size in shape) or len(shape) not in (2, 3):
         raise ValueError(f"{shape} is no (height, width) or (height, width, channels) from 1 up")
     if len(shape) == 2:
-        return shape
+        return shape[0], shape[1]
     if shape[2] > MAX_CHANNELS:
         raise ValueError(f"{shape} has {shape[2]} channels; at most {MAX_CHANNELS} are possible")
-    return shape
+    return shape[0], shape[1], shape[2]
 
 
 def n_pixels(shape: ImageShape) -> int:
