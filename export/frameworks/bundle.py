@@ -96,12 +96,12 @@ def write_framework_bundle(network: IntegerNetwork, out: Path, name: str) -> Non
 
 def _filled(template: str, network: IntegerNetwork, framework: Framework) -> str:
     """Return a template of this folder with its $names replaced."""
-    height, width = network.input.image_shape
+    shape = network.input.image_shape
     values = {
         "neurons": str(network.n_neurons),
         "pixels": str(network.n_pixels),
-        "height": str(height),
-        "width": str(width),
+        "size": " x ".join(map(str, shape)),
+        "axes": ", ".join(map(str, shape)),
         "levels": explain_levels(network.input),
         "spike": _explain_spike(network.input),
         "toolkit": f"ipvae-snn {ipvae_snn.__version__}",

@@ -41,13 +41,14 @@ def write_bundle(network: IntegerNetwork, out: Path, sources: Mapping[str, str])
 
 def fill_readme(network: IntegerNetwork, template: str) -> str:
     """Return the bundle's README for `network`; KeyError if the template has an unknown name."""
-    height, width = network.input.image_shape
+    shape = network.input.image_shape
+    size = " x ".join(map(str, shape))
     return Template(template).substitute(
-        title=f"Spiking iP-VAE, {height} x {width} pixels, {network.n_neurons} neurons",
+        title=f"Spiking iP-VAE, {size} pixels, {network.n_neurons} neurons",
         neurons=network.n_neurons,
         pixels=network.n_pixels,
-        height=height,
-        width=width,
+        size=size,
+        axes=", ".join(map(str, shape)),
         fraction_bits=network.neurons.fraction_bits,
         levels=explain_levels(network.input),
         circuit=CIRCUITS[network.circuit],

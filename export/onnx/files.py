@@ -16,6 +16,7 @@ from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import Circuit, encode_model, inference_model, step_model
 from ipvae_snn.export.onnx.readme import CHECK_FILE, SATURATED, readme, write_check
 from ipvae_snn.export.self_check import IMAGES, REQUEST, check_pixels
+from ipvae_snn.image_shape import shape_text
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.equality import first_divergence
@@ -36,7 +37,6 @@ def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
 
     The folder is written whole or not at all; an older one is replaced. Returns the files.
     """
-    height, width = network.input.image_shape
     pixels = check_pixels(network)
     return _write(
         IntegerCircuit(network),
@@ -44,7 +44,7 @@ def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
         Example("integer", pixels, interpreter.run(network, pixels, REQUEST)),
         pixel="uint8",
         state="int32",
-        shape=f"{height}x{width}, {network.circuit} circuit",
+        shape=f"{shape_text(network.input.image_shape)}, {network.circuit} circuit",
         held="K" if network.residual is None else "M",
         saturated=SATURATED.format(axes="N, 5"),
         saturated_steps=SATURATED.format(axes="N, T, 5"),
@@ -55,7 +55,6 @@ def write_float_onnx(
     network: FloatNetwork, out: Path, precision: Precision = "float64"
 ) -> list[Path]:
     """Write the float counterparts of the same files; pixels are float32, the state `precision`."""
-    height, width = network.image_shape
     pixels = _float_pixels(network)
     return _write(
         float_circuit(network, precision),
@@ -63,7 +62,7 @@ def write_float_onnx(
         Example("float", pixels, run_float(network, pixels, REQUEST)),
         pixel="float32",
         state=precision,
-        shape=f"{height}x{width}",
+        shape=shape_text(network.image_shape),
         held="K",
         saturated="",
         saturated_steps="",

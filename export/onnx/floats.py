@@ -14,6 +14,7 @@ from ipvae_snn.arrays import Array
 from ipvae_snn.export.onnx.graph import FLOAT32, FLOAT64, INT64, UINT64, Dim, Graph, Value
 from ipvae_snn.export.onnx.models import Stepped
 from ipvae_snn.export.onnx.primitives import Keys, spike_counts
+from ipvae_snn.image_shape import shape_text
 from ipvae_snn.inference.reference import Dynamics, dynamics
 from ipvae_snn.ir.float_sampler import MAX_COUNT_PER_PART, MAX_LOG_RATE
 from ipvae_snn.ir.prng import UNIFORM_BITS
@@ -164,10 +165,9 @@ class FloatCircuit:
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata of this network, by name."""
-        height, width = self.network.image_shape
         return {
             "input_kind": self.network.input_kind,
-            "input_shape": f"{height}x{width}",
+            "input_shape": shape_text(self.network.image_shape),
             "state_unit": "nats (log of the rate)",
             "step_size": repr(self.dynamics.step_size),
             "clip": repr(float(self.dynamics.clip)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ipvae_snn.arrays import Array
+from ipvae_snn.image_shape import shape_text
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.parts import Synapses
@@ -18,7 +19,7 @@ def metadata(network: IntegerNetwork) -> dict[str, str]:
         "program_version": str(network.version),
         "circuit": network.circuit,
         "input_kind": code.kind,
-        "input_shape": f"{code.image_shape[0]}x{code.image_shape[1]}",
+        "input_shape": shape_text(code.image_shape),
         "input_scale": repr(float(code.scale)),
         "input_zero_point": str(code.zero_point),
         "state_unit": f"2**-{group.fraction_bits} octaves (log2 of the rate)",

@@ -9,6 +9,7 @@ import numpy as np
 from ipvae_snn.arrays import Bool, Float32, Int64
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.ir.parts import InputKind
 
 Split = Literal["train", "test"]
@@ -16,7 +17,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True, repr=False)
 class ImageSet:
-    """N images of M = height * width pixels.
+    """N images of M = height * width pixels, or height * width * channels in colour.
 
     pixels (N, M) float32: in [0, 1] where kind is "unit"; zero-mean and about unit variance
     where it is "standardised". labels (N,) int64 or None. citation: reference to give with
@@ -28,7 +29,7 @@ class ImageSet:
     name: str
     split: Split
     pixels: Float32
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     kind: InputKind
     labels: Int64 | None = None
     citation: str = ""
@@ -38,11 +39,11 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         """Check shapes and values; raise DataError with the first offending image."""
-        height, width = self.image_shape
-        if self.pixels.ndim != 2 or self.pixels.shape[1] != height * width:
+        wanted = n_pixels(self.image_shape)
+        if self.pixels.ndim != 2 or self.pixels.shape[1] != wanted:
             raise DataError(
                 f"{self.name}: pixels have shape {self.pixels.shape}, but images of "
-                f"{height}x{width} need (N, {height * width})"
+                f"{shape_text(self.image_shape)} need (N, {wanted})"
             )
         if len(self.pixels) == 0:
             raise DataError(f"{self.name}: the {self.split} split holds no image")
@@ -64,8 +65,8 @@ class ImageSet:
 
     def __repr__(self) -> str:
         """Return name, size and kind without the pixels."""
-        height, width = self.image_shape
-        return f"ImageSet({self.name}, {len(self)} {self.kind} images of {height}x{width})"
+        size = shape_text(self.image_shape)
+        return f"ImageSet({self.name}, {len(self)} {self.kind} images of {size})"
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -7,6 +7,7 @@ from typing import Final
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.rotate import rotated
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import shape_text
 
 IMAGE_SHAPE: Final = (28, 28)
 SETS: Final = ("mnist", "fashion-mnist", "kmnist", "omniglot")
@@ -26,11 +27,10 @@ def other_sets(images: ImageSet, load: Callable[[str], ImageSet], seed: int = 0)
     Raises DataError if the images are not 28x28 of kind "unit".
     """
     if images.image_shape != IMAGE_SHAPE or images.kind != "unit":
-        height, width = images.image_shape
         raise DataError(
-            f"{images.name}: {images.kind} images of {height}x{width}, but generalisation is "
-            "measured on unit images of 28x28 (digits, clothing, characters); leave out "
-            "--generalise"
+            f"{images.name}: {images.kind} images of {shape_text(images.image_shape)}, but "
+            "generalisation is measured on unit images of 28x28 (digits, clothing, characters); "
+            "leave out --generalise"
         )
     result, left_out = [rotated(images, seed)], {}
     for name in SETS:

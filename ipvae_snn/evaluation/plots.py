@@ -12,10 +12,11 @@ from ipvae_snn.arrays import Float32, Floats
 from ipvae_snn.data import ImageSet
 from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation
 from ipvae_snn.evaluation.figures import StepFigures
+from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.document import Picture
-from ipvae_snn.report.plots import heading, r2_limits, show, span, tiles
+from ipvae_snn.report.plots import heading, picture_of, r2_limits, show, span, tiles
 
 MAX_COLUMNS: Final = 8  # steps in the picture of reconstructions
 MAX_ELEMENTS: Final = 576  # dictionary elements drawn
@@ -113,7 +114,7 @@ def reconstructions(
     originals: Floats,
     samples: Mapping[int, Floats],
     maps: Mapping[int, Floats],
-    shape: tuple[int, int],
+    shape: ImageShape,
     title: str,
 ) -> Figure:
     """Draw each of the originals (P, M) and its reconstructions in `samples` and `maps` by step."""
@@ -126,9 +127,9 @@ def reconstructions(
             row = grid[2 * image + line]
             row[0].set_axis_off()
             if line == 0:
-                show(row[0], originals[image].reshape(shape), low, high)
+                show(row[0], picture_of(originals[image], shape), low, high)
             for axes, step in zip(row[1:], steps, strict=True):
-                show(axes, decoded[step][image].reshape(shape), low, high)
+                show(axes, picture_of(decoded[step][image], shape), low, high)
             beside = row[1].transAxes
             row[1].text(-0.1, 0.5, name, transform=beside, ha="right", va="center", rotation=90)
     grid[0][0].set_title("original", fontsize=9)
@@ -138,9 +139,7 @@ def reconstructions(
     return figure
 
 
-def dictionary_by_use(
-    figure: Figure, phi: Float32, shape: tuple[int, int], rates: Floats
-) -> Figure:
+def dictionary_by_use(figure: Figure, phi: Float32, shape: ImageShape, rates: Floats) -> Figure:
     """Draw the dictionary phi (M, K), sorted by the mean of `rates` (N, K), and the mean rates."""
     use = rates.mean(axis=0, dtype=np.float64)
     order = np.argsort(-use)

@@ -23,6 +23,7 @@ from ipvae_snn.frameworks.float_dynamics import (
 )
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
 from ipvae_snn.frameworks.networks import Mode
+from ipvae_snn.image_shape import image_shape
 from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
@@ -154,7 +155,7 @@ class FloatLayer(Layer):
             held = parse_json_object(bytes(state.tolist()).decode(), finite=False)
             code = held["input"]
             if code is not None:
-                code = InputCode(**{**code, "image_shape": tuple(code["image_shape"])})
+                code = InputCode(**{**code, "image_shape": image_shape(code["image_shape"])})
             self.dynamics.set_constants(held["constants"])
         except MALFORMED as error:
             raise FileFormatError(

@@ -120,7 +120,7 @@ def _training_images(network: FloatNetwork, name: str) -> ImageSet:
     except DataError as error:
         raise DataError(
             f"{name} was trained on {trained_on or 'unknown images'}, which is not at hand to "
-            f"calibrate its integers; give calibrate= images (N, {shape[0] * shape[1]}), the name "
+            f"calibrate its integers; give calibrate= images (N, {network.n_pixels}), the name "
             "of a data set, or a folder of data sets in IPVAE_SNN_DATA"
         ) from error
 

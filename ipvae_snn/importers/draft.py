@@ -9,6 +9,7 @@ from typing import Final
 from ipvae_snn.arrays import Float32
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape, shape_text
 from ipvae_snn.ir.parts import InputKind
 
 # Bounds of our model for networks whose file states none (config/settings.py).
@@ -23,11 +24,12 @@ ImageLoader = Callable[[int], ImageSet]
 class Options:
     """Facts that a file may leave out, as the user gives them.
 
-    image_shape: (height, width). penalty: weight of the sum of the code in the lasso, alpha of
-    scikit-learn and lambda of LCA. positive: whether the code has no negative values.
+    image_shape: (height, width) or (height, width, channels). penalty: weight of the sum of the
+    code in the lasso, alpha of scikit-learn and lambda of LCA. positive: whether the code has no
+    negative values.
     """
 
-    image_shape: tuple[int, int] | None = None
+    image_shape: ImageShape | None = None
     input_kind: InputKind | None = None
     penalty: float | None = None
     positive: bool | None = None
@@ -54,10 +56,9 @@ class Source:
             )
         result = self.load_images(n_pixels)
         if result.pixels.shape[1] != n_pixels:
-            height, width = result.image_shape
             raise DataError(
-                f"{result.name}: images of {height}x{width} pixels, but {self.path} is for "
-                f"{n_pixels} pixels; name images like those that it was made for"
+                f"{result.name}: images of {shape_text(result.image_shape)} pixels, but "
+                f"{self.path} is for {n_pixels} pixels; name images like those that it was made for"
             )
         return result
 
@@ -81,7 +82,7 @@ class Draft:
     floor: float = FLOOR
     updates_per_step: int = 1
     leak: float = 0.0
-    image_shape: tuple[int, int] | None = None
+    image_shape: ImageShape | None = None
     input_kind: InputKind | None = None
     trained_on: str = ""
     log_sigma_limit: float = 0.0

@@ -5,28 +5,27 @@ from pathlib import Path
 
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError
+from ipvae_snn.image_shape import ImageShape, shape_text
 from ipvae_snn.importers.draft import Draft, Options
 from ipvae_snn.ir.parts import InputKind
 
 
-def image_shape(
-    file: Path, draft: Draft, options: Options, images: ImageSet | None
-) -> tuple[int, int]:
-    """Return (height, width) as the file, the options or the images state it.
+def image_shape(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> ImageShape:
+    """Return the shape of an image as the file, the options or the images state it.
 
     Raises ConfigError if none does, or if the options contradict the file.
     """
     given, stated = options.image_shape, draft.image_shape
     if given is not None and math.prod(given) != draft.n_pixels:
-        height, width = given
         raise ConfigError(
             f"{file}: holds a dictionary of {draft.n_pixels} pixels, but --image-shape "
-            f"{height}x{width} has {height * width}; give HEIGHTxWIDTH of {draft.n_pixels} pixels"
+            f"{shape_text(given)} has {math.prod(given)}; give HEIGHTxWIDTH of {draft.n_pixels} "
+            "pixels"
         )
     if given is not None and stated is not None and given != stated:
         raise ConfigError(
-            f"{file}: is for images of {stated[0]}x{stated[1]}, but --image-shape is "
-            f"{given[0]}x{given[1]}; leave --image-shape out"
+            f"{file}: is for images of {shape_text(stated)}, but --image-shape is "
+            f"{shape_text(given)}; leave --image-shape out"
         )
     shape = given or stated or (None if images is None else images.image_shape)
     if shape is None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Float32, Float64, Floats
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.inference.reference import dynamics
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.parts import InputKind
@@ -38,7 +39,7 @@ class GramNetwork:
     floor: float
     inner: int
     leak: float
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     input_kind: InputKind
 
     @property

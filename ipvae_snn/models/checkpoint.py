@@ -16,6 +16,7 @@ from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
+from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.float_network import FORMAT, PREPARATION, VERSION, load_float_network
 from ipvae_snn.models.parameters import IterativePoissonVAE, Parameters
@@ -26,7 +27,7 @@ from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
 
 @dataclass(frozen=True)
 class Origin:
-    """Training data of a network: data set name, kind of pixels and (height, width).
+    """Training data of a network: data set name, kind of pixels and shape of an image.
 
     data_path: of the user's own images. preparation: what was done to them, None for plain ones.
     imported: for a network from a file of another program, that file's name, SHA-256 and format.
@@ -34,7 +35,7 @@ class Origin:
 
     trained_on: str
     input_kind: InputKind
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     data_path: Path | None = None
     imported: Mapping[str, str] = field(default_factory=dict)
     preparation: Preparation | None = None

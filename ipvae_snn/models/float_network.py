@@ -25,6 +25,7 @@ from ipvae_snn.config.settings import (
     limits_of,
 )
 from ipvae_snn.errors import ConversionError, FileFormatError, brief
+from ipvae_snn.image_shape import ImageShape, image_shape, n_pixels, shape_text
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.training_data import candidates
 from ipvae_snn.storage.source_files import MALFORMED, reason
@@ -58,7 +59,8 @@ class FloatNetwork:
     in nats. log_bias (K,): log of the constant subtracted from the drive. log_lr: log of the
     step size. clip, floor: the soft clip's upper and lower bound for u and du, in nats.
     input_kind: "unit" for pixels in [0, 1], "standardised" for zero-mean, unit-variance ones.
-    image_shape: (height, width), height * width = M. source: SHA-256 of the checkpoint file.
+    image_shape: (height, width) or (height, width, channels), M in all. source: SHA-256 of the
+    checkpoint file.
     updates_per_step: updates of the potential in one step. leak: how strongly an update pulls the
     potential u back to u_prior, where its step started; u changes by exp(log_lr) (drive -
     exp(log_bias) - leak (u - u_prior)), softly clipped. kl, training_steps: the form of the KL
@@ -76,7 +78,7 @@ class FloatNetwork:
     clip: float
     floor: float
     input_kind: InputKind
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     source: str
     trained_on: str
     updates_per_step: int = 1
@@ -89,9 +91,9 @@ class FloatNetwork:
 
     def __repr__(self) -> str:
         """Return shape and origin without the arrays."""
-        height, width = self.image_shape
+        size = shape_text(self.image_shape)
         return (
-            f"FloatNetwork({height}x{width} {self.input_kind} pixels, {self.n_neurons} neurons, "
+            f"FloatNetwork({size} {self.input_kind} pixels, {self.n_neurons} neurons, "
             f"trained on {self.trained_on or 'unknown images'})"
         )
 
@@ -127,7 +129,6 @@ def load_float_network(path: str | Path) -> FloatNetwork:
         given = read_tensors(path)
         tensor = {name: _floats(given[name], name) for name in TENSORS}
         details = parse_json_object(metadata["network"])
-        height, width = details["image_shape"]
         network = FloatNetwork(
             phi=tensor["phi"],
             log_sigma=tensor["log_sigma"].reshape(-1),
@@ -137,7 +138,7 @@ def load_float_network(path: str | Path) -> FloatNetwork:
             clip=number(details["clip"], "clip"),
             floor=number(details["floor"], "floor"),
             input_kind=details["input_kind"],
-            image_shape=(whole(height, "height"), whole(width, "width")),
+            image_shape=image_shape(whole(size, "image_shape") for size in details["image_shape"]),
             source=hashlib.sha256(path.read_bytes()).hexdigest(),
             trained_on=text(details["trained_on"], "trained_on"),
             data_paths=candidates(details.get("data", {}), path),
@@ -202,16 +203,13 @@ def _check_shapes(path: Path, network: FloatNetwork) -> None:
         "log_sigma": (network.log_sigma.shape, (m,)),
         "u0": (network.u0.shape, (k,)),
         "log_bias": (network.log_bias.shape, (k,)),
-        "image_shape": ((network.image_shape[0] * network.image_shape[1],), (m,)),
+        "image_shape": ((n_pixels(network.image_shape),), (m,)),
     }
     for name, (shape, wanted) in shapes.items():
         if shape != wanted or 0 in wanted:
             raise FileFormatError(
                 f"{path}: {name} has shape {shape}, but phi {(m, k)} needs {wanted}"
             )
-    height, width = network.image_shape
-    if height < 1 or width < 1:
-        raise FileFormatError(f"{path}: image shape {height}x{width} holds no pixel; make it again")
 
 
 def _check_values(path: Path, network: FloatNetwork) -> None:

@@ -10,14 +10,17 @@ from typing import Final, NamedTuple
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ipvae_snn.arrays import Float32, Float64, Floats
+from ipvae_snn.image_shape import ImageShape, n_pixels
 
 GAP: Final = 1  # pixels between tiles
 FRAME: Final = "#33475b"
 MAX_TILES: Final = 144
+COLOURS: Final = 3  # channels that a picture in colour has: red, green, blue
 CHARACTERS: Final = 12  # of a title, per inch
 LOWEST_R2: Final = -1.0  # of an axis; worse values are outside
 DICTIONARY_SIZE: Final = (6.0, 6.3)
@@ -32,35 +35,52 @@ class Bar(NamedTuple):
     high: float | None
 
 
-def tiles(rows: Floats, shape: tuple[int, int], columns: int) -> Float64:
+def picture_of(row: Floats, shape: ImageShape) -> Floats:
+    """Return an image (M,) as it is drawn: (height, width) in grey, (height, width, 3) in colour.
+
+    Of an image with another number of channels, these stand side by side.
+    """
+    image = row.reshape(shape)
+    if len(shape) == 2 or shape[2] == COLOURS:
+        return image
+    return np.moveaxis(image, 2, 1).reshape(shape[0], -1)
+
+
+def tiles(rows: Floats, shape: ImageShape, columns: int) -> Float64:
     """Return images (N, M) as one picture; each is scaled to [-1, 1] by its largest magnitude.
 
-    The frames around them are NaN, and what is left of the last row is 1.
+    All channels of an image are scaled alike, so that 0 is grey, and a hue keeps its sign. The
+    frames around the images are NaN, and what is left of the last row is 1.
     """
-    height, width = shape
+    height, width, *colours = picture_of(np.empty(n_pixels(shape)), shape).shape
     count = -(-len(rows) // columns)
-    sheet = np.ones((count * (height + GAP) + GAP, columns * (width + GAP) + GAP))
+    sheet = np.ones((count * (height + GAP) + GAP, columns * (width + GAP) + GAP, *colours))
     for index, row in enumerate(rows):
         top = GAP + (index // columns) * (height + GAP)
         left = GAP + (index % columns) * (width + GAP)
         sheet[top - GAP : top + height + GAP, left - GAP : left + width + GAP] = np.nan
         peak = float(np.abs(row).max()) or 1.0
-        sheet[top : top + height, left : left + width] = row.reshape(shape) / peak
+        sheet[top : top + height, left : left + width] = picture_of(row, shape) / peak
     return sheet
 
 
 def show(axes: Axes, picture: Floats, low: float, high: float) -> Axes:
-    """Draw a picture (H, W) in grey, black at `low` and white at `high`, without axes.
+    """Draw a picture (H, W) in grey or (H, W, 3) in colour, without axes.
 
-    What is NaN, a frame, is blue-grey, which no element is.
+    Every channel is dark at `low` and full at `high`. What is NaN, a frame, is blue-grey.
     """
-    shades = colormaps["gray"].with_extremes(bad=FRAME)
-    axes.imshow(picture, cmap=shades, vmin=low, vmax=high, interpolation="nearest")
+    if picture.ndim == 3:
+        light = np.clip((picture - low) / (high - low or 1.0), 0.0, 1.0)
+        framed = np.isnan(light).any(axis=2, keepdims=True)
+        axes.imshow(np.where(framed, to_rgb(FRAME), light), interpolation="nearest")
+    else:
+        shades = colormaps["gray"].with_extremes(bad=FRAME)
+        axes.imshow(picture, cmap=shades, vmin=low, vmax=high, interpolation="nearest")
     axes.set_axis_off()
     return axes
 
 
-def dictionary(axes: Axes, phi: Float32, shape: tuple[int, int], use: Floats) -> Axes:
+def dictionary(axes: Axes, phi: Float32, shape: ImageShape, use: Floats) -> Axes:
     """Draw the dictionary elements phi (M, K) with the highest `use` (K,)."""
     order = np.argsort(-use)[:MAX_TILES]
     columns = int(np.ceil(np.sqrt(len(order))))
@@ -78,7 +98,7 @@ def reconstructions(
     figure: Figure,
     originals: Floats,
     steps: Mapping[int, Floats],
-    shape: tuple[int, int],
+    shape: ImageShape,
     title: str,
 ) -> Figure:
     """Draw originals (N, M) in the first row and their reconstructions by step below."""
@@ -87,7 +107,7 @@ def reconstructions(
     grid = figure.subplots(len(rows), len(originals), squeeze=False)
     for line, (label, pictures) in zip(grid, rows, strict=True):
         for axes, picture in zip(line, pictures, strict=True):
-            show(axes, picture.reshape(shape), low, high)
+            show(axes, picture_of(picture, shape), low, high)
         line[0].text(-0.12, 0.5, label, transform=line[0].transAxes, ha="right", va="center")
     heading(figure, title)
     return figure

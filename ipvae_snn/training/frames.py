@@ -6,6 +6,7 @@ from ipvae_snn.arrays import Float32
 from ipvae_snn.config.settings import DataConfig
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape
 
 DIRECTIONS = np.array([(0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1)])
 
@@ -32,11 +33,11 @@ def in_frames(images: ImageSet, settings: DataConfig) -> Float32:
     return pixels[: whole * frames].reshape(whole, frames, -1)
 
 
-def drifting(pixels: Float32, image_shape: tuple[int, int], frames: int) -> Float32:
+def drifting(pixels: Float32, image_shape: ImageShape, frames: int) -> Float32:
     """Return (N, F, M): image i moves in direction i mod 8, frame F // 2 shows it in place."""
-    height, width = image_shape
-    images = pixels.reshape(-1, height, width)
-    out = np.zeros((len(images), frames, height, width), np.float32)
+    height, width = image_shape[:2]
+    images = pixels.reshape(-1, *image_shape)
+    out = np.zeros((len(images), frames, *image_shape), np.float32)
     for direction, (down, right) in enumerate(DIRECTIONS):
         for frame in range(frames):
             shift = frame - frames // 2
@@ -44,7 +45,7 @@ def drifting(pixels: Float32, image_shape: tuple[int, int], frames: int) -> Floa
             across, taken = _overlap(width, right * shift), _overlap(width, -right * shift)
             moved = images[direction::8, source, taken]
             out[direction::8, frame, target, across] = moved
-    return out.reshape(len(images), frames, height * width)
+    return out.reshape(len(images), frames, -1)
 
 
 def _overlap(size: int, shift: int) -> slice:

@@ -8,6 +8,7 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.data.registry import is_named
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape, n_pixels
 from ipvae_snn.ir.encode import check_images, check_size
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
@@ -56,8 +57,8 @@ class ImageChoice:
         """
         owner = network if isinstance(network, FloatNetwork) else network.input
 
-        def fits(name: str, shape: tuple[int, int]) -> None:
-            check_size(owner.image_shape, shape[0] * shape[1], printable(name))
+        def fits(name: str, shape: ImageShape) -> None:
+            check_size(owner.image_shape, n_pixels(shape), printable(name))
 
         chosen = self.selection(owner.image_shape[0], preparation_of(network))
         return replace(chosen, fits=fits)

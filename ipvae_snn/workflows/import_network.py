@@ -18,6 +18,7 @@ from ipvae_snn.data import registry
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConfigError, FileFormatError
+from ipvae_snn.image_shape import shape_text
 from ipvae_snn.importers import facts, formats
 from ipvae_snn.importers.draft import Draft, ImageLoader, Options, Source
 from ipvae_snn.importers.step_size import ChosenStep, choose_step
@@ -122,14 +123,14 @@ class ImportResult:
     def document(self) -> Document:
         """Return one table, the remarks, and the command that converts the network."""
         network, source = self.network, self.network.imported
-        height, width = network.image_shape
+        size = shape_text(network.image_shape)
         chosen = "" if self.gain is None else f", chosen: loop gain {self.gain:.2f}"
         rows = [
             ("file", source["file"]),
             ("format", formats.FORMATS[source["format"]].summary),
             (
                 "network",
-                f"{network.n_neurons} neurons, {height}x{width} {network.input_kind} pixels",
+                f"{network.n_neurons} neurons, {size} {network.input_kind} pixels",
             ),
             ("trained on", network.trained_on or "unknown"),
             ("step size", f"{math.exp(network.log_lr):.4g}{chosen}"),

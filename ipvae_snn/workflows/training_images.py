@@ -12,6 +12,7 @@ from ipvae_snn.data.registry import is_named
 from ipvae_snn.data.request import Report, silent
 from ipvae_snn.data.whitening import BORDER
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape, shape_text
 from ipvae_snn.training.train import TrainResult
 
 # Whole images of more pixels make a network that no computer here trains in hours.
@@ -87,23 +88,23 @@ def _check_still(settings: DataConfig) -> None:
         )
 
 
-def _check_size(name: str, shape: tuple[int, int]) -> None:
-    height, width = shape
-    if height * width > MOST_PIXELS:
+def _check_size(name: str, shape: ImageShape) -> None:
+    if shape[0] * shape[1] > MOST_PIXELS:
         raise DataError(
-            f"{name}: images of {height}x{width} pixels, but a network takes whole images "
+            f"{name}: images of {shape_text(shape)} pixels, but a network takes whole images "
             f"of at most {MOST_PIXELS:,} pixels (256x256); {ADVICE}"
         )
 
 
 def advice_on(images: ImageSet) -> str | None:
     """Return a hint for images that are large or few, as a user's photographs are; else None."""
-    height, width = images.image_shape
+    height, width = images.image_shape[:2]
     ordinary = max(height, width) <= LARGE_SIDE and len(images) >= FEW_IMAGES
     if images.citation or images.kind != "unit" or _is_cut(images) or ordinary:
         return None
     advice = ADVICE if min(height, width) >= LEAST_CUT else "more images make a better network"
-    return f"{images.name}: {len(images)} images of {height}x{width} to train on; {advice}"
+    size = shape_text(images.image_shape)
+    return f"{images.name}: {len(images)} images of {size} to train on; {advice}"
 
 
 def _is_cut(images: ImageSet) -> bool:
@@ -114,7 +115,7 @@ def advice_after(result: TrainResult, images: ImageSet) -> str | None:
     """Return what to try if R2 ended below 0, None if it did not."""
     if result.validation.r2 >= 0:
         return None
-    own = not (images.citation or _is_cut(images)) and min(images.image_shape) >= LEAST_CUT
+    own = not (images.citation or _is_cut(images)) and min(images.image_shape[:2]) >= LEAST_CUT
     return f"R2 {result.validation.r2:.3f} is worse than the mean image" + (
         f"; {ADVICE}" if own else "; train longer, or lower train.beta"
     )

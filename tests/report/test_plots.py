@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -35,6 +36,36 @@ def test_tiles_place_every_image_once() -> None:
     assert np.isnan(sheet[0]).all()
     assert np.isnan(sheet[4:6, 3]).all()
     np.testing.assert_array_equal(sheet[4:6, 4:6], 1)  # nothing to draw: the page's white
+
+
+def test_tiles_in_colour_keep_each_elements_hue() -> None:
+    """One scale for the three channels of an element: 0 stays grey, and signs stay."""
+    rows = np.array([[4.0, 0, -2, 0, 0, 0], [0, 0, 0, 0, 0.5, 0.25]])
+    sheet = plots.tiles(rows, (1, 2, 3), 2)
+    assert sheet.shape == (3, 7, 3)
+    np.testing.assert_allclose(sheet[1, 1:3], [[1, 0, -0.5], [0, 0, 0]])
+    np.testing.assert_allclose(sheet[1, 4:6], [[0, 0, 0], [0, 1, 0.5]])
+    assert np.isnan(sheet[0]).all()
+
+
+def test_a_picture_in_colour_has_grey_at_0_and_its_frames_apart() -> None:
+    picture = np.array([[[-1.0, 0, 1], [np.nan, np.nan, np.nan], [9, -9, 0]]])
+    axes = plots.show(Figure().add_subplot(), picture, -1, 1)
+    shown = np.asarray(axes.images[0].get_array())
+    np.testing.assert_allclose(shown[0, 0], [0, 0.5, 1])
+    np.testing.assert_allclose(shown[0, 1], to_rgb(plots.FRAME))
+    np.testing.assert_allclose(shown[0, 2], [1, 0, 0.5])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_other_channels_stand_side_by_side(channels: int) -> None:
+    image = np.arange(2 * 3 * channels, dtype=float)
+    drawn = plots.picture_of(image, (2, 3, channels))
+    assert drawn.shape == (2, 3 * channels)
+    whole = image.reshape(2, 3, channels)
+    for channel in range(channels):
+        part = drawn[:, 3 * channel : 3 * channel + 3]
+        np.testing.assert_array_equal(part, whole[..., channel])
 
 
 def test_all_pictures_are_drawn(tmp_path: Path) -> None:

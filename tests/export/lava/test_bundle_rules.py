@@ -68,6 +68,9 @@ def test_a_signed_but_wrong_network_is_refused_by_its_rules(network, tmp_path, n
     ("table", "name", "value", "words"),
     [
         ("input", "image_shape", [-4, -3], "height -4 is not in 1"),
+        ("input", "image_shape", [12], "an image shape of 1 sizes"),
+        ("input", "image_shape", [2, 2, 2], "images of 2x2x2 are not the 12 pixels"),
+        ("input", "image_shape", [1, 1, 65], "channels 65 is not in 1..64"),
         ("input", "image_shape", [4, 4], "images of 4x4 are not the 12 pixels"),
         ("input", "scale", 1e300, r"input scale 1e\+300 is not in"),
         ("input", "scale", "0.5", "the input scale is not a number"),

@@ -4,6 +4,7 @@ An exported bundle contains a copy, so this module imports nothing of ipvae_snn.
 """
 
 import hashlib
+import math
 import os
 import tempfile
 import zipfile
@@ -102,16 +103,16 @@ def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[
     """Return the images (N, M) uint8 of a .npy file, memory-mapped, not loaded."""
     with naming(f"{path}: no readable .npy file", "give images that numpy.save wrote"):
         images = map_npy(path)
-    height, width = network.scalars["input"]["image_shape"]
-    wanted = ((height * width,), (height, width))
+    shape = tuple(network.scalars["input"]["image_shape"])
+    wanted = ((math.prod(shape),), shape)
     if images.dtype != np.uint8:
         raise InputError(
             f"{path}: {images.dtype}, but the network takes uint8 pixels, 0..255, in a .npy"
         )
     if images.ndim < 2 or images.shape[1:] not in wanted or len(images) == 0:
         raise InputError(
-            f"{path}: {images.shape}, but the network takes (N, {height * width}) or "
-            f"(N, {height}, {width}) with N >= 1"
+            f"{path}: {images.shape}, but the network takes (N, {math.prod(shape)}) or "
+            f"(N, {', '.join(map(str, shape))}) with N >= 1"
         )
     if limit is not None:
         images = images[:limit]

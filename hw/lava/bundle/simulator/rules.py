@@ -26,6 +26,7 @@ ROWS_BYTES = 1 << 22  # of the weights that are summed together
 TABLES = ("coarse", "fine", "reciprocal")
 # Of the tables' bytes, int64 little-endian, one after another.
 TABLES_SHA256 = "f1ee6f9bb2197b34a56a506e8a44b38964440e75d25d4d49da54387f5f9c41c3"
+SHAPE, MOST = ("height", "width", "channels"), (1 << 31, 1 << 31, 64)
 CONNECTION = (("weights", "i1"), ("multiplier", "i4"), ("shift", "i4"))
 PER_NEURON = ("bias", "self_inhibition", "initial_state")
 
@@ -41,9 +42,10 @@ def check(arrays: Mapping[str, Array], scalars: Mapping[str, Any]) -> None:
     neurons = {name: whole(value, name) for name, value in scalars["neurons"].items()}
     check_neurons(arrays, neurons, limit is not None)
     check_sums(arrays, neurons, scalars["input"]["zero_point"], limit)
-    height, width = scalars["input"]["image_shape"]
+    shape = scalars["input"]["image_shape"]
     m = arrays["feedforward.weights"].shape[1]
-    require(height * width == m, f"images of {height}x{width} are not the {m} pixels")
+    size = "x".join(map(str, shape))
+    require(math.prod(shape) == m, f"images of {size} are not the {m} pixels")
 
 
 def require(holds: Any, message: str) -> None:
@@ -65,9 +67,10 @@ def whole(value: Any, name: str) -> int:
 
 def check_input(code: Mapping[str, Any]) -> None:
     """Check the code of an image."""
-    height, width = code["image_shape"]
-    for name, side in (("height", height), ("width", width)):
-        within(name, whole(side, name), 1, 1 << 31)
+    shape = code["image_shape"]
+    require(len(shape) in (2, 3), f"an image shape of {len(shape)} sizes")
+    for name, size, most in zip(SHAPE, shape, MOST, strict=False):
+        within(name, whole(size, name), 1, most)
     within("zero point", whole(code["zero_point"], "zero point"), 0, 255)
     require(code["kind"] in KINDS, f"input kind {str(code['kind'])[:40]!r} is not known")
     require(type(code["scale"]) in (int, float), "the input scale is not a number")
