@@ -172,7 +172,8 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
             counts = _side_by_side(network.computing, sent)
             after = _side_by_side(network.computing, states)
             trace.keep(rows, step, counts, after)
-            trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
+            if network.accumulating:
+                trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
             assert trace.saturated is not None  # Trace.empty makes it
             trace.saturated[rows, step] = hits
             if (step + 1) % request.steps == 0:
