@@ -171,13 +171,29 @@ def _integer(path: Path) -> FileContents:
         "neurons": network.n_neurons,
         "circuit": network.circuit,
         "input": scalars["input"],
-        "neuron": scalars["neurons"],
-        "residual_limit": scalars["residual_limit"],
+        "populations": _populations(network),
+        "connections": {
+            one.name: f"{one.source} -> {one.target}, {one.synapses.weights}"
+            for one in network.connections
+        },
         "worst_case": _worst_case(network),
         "provenance": network.provenance,
     }
     needs, what = footprint(network), f"integer network, version {network.version}"
     return FileContents(path, what, details, needs.tensors, needs)
+
+
+def _populations(network: IntegerNetwork) -> dict[str, dict[str, Any]]:
+    """Return kind, size and shared constants of each population, by name."""
+    return {
+        one.name: {
+            "kind": one.neurons.kind,
+            "size": one.size,
+            **({"grid": list(one.grid)} if one.grid else {}),
+            **{name: value for name, value in one.neurons.shared().items() if name != "size"},
+        }
+        for one in network.populations
+    }
 
 
 def _worst_case(network: IntegerNetwork) -> dict[str, dict[str, int]]:
