@@ -102,7 +102,7 @@ class Scratch(NamedTuple):
 def new_scratch(K: int, M: int) -> Scratch:
     """Return scratch arrays for K neurons and the M numbers of a row's drive."""
     return Scratch(
-        draw_scratch(K),
+        draw_scratch(K, 0),
         np.empty(K),
         np.empty(K),
         np.empty(K),
