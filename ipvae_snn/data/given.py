@@ -43,7 +43,7 @@ class Selection:
     holdout: of the user's own images every tenth is "test" and the others are "train"; without
     it either split has all of them. patch_size applies to sets of patches only. preparation: how
     the user's own images are treated, None for plain ones. report: receives the progress of
-    reading files. fits: as in `OwnRequest`.
+    reading files. fits, colour: as in `OwnRequest`, colour of named sets too.
     """
 
     split: Split = "test"
@@ -54,12 +54,21 @@ class Selection:
     preparation: Preparation | None = None
     report: Report = silent
     fits: Fits = any_size
+    colour: bool = False
 
     @property
     def own(self) -> OwnRequest:
         """The request for the user's own images."""
         preparation = self.preparation or Preparation()
-        return OwnRequest(self.split, self.holdout, preparation, self.report, self.limit, self.fits)
+        return OwnRequest(
+            self.split,
+            self.holdout,
+            preparation,
+            self.report,
+            self.limit,
+            self.fits,
+            self.colour,
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,9 @@ def image_set(source: ImageSource, selection: Selection = Selection()) -> ImageS
     source: a data set's name, a path (.npy, .npz, folder of pictures), an ImageSet, an array or
     tensor (N, H, W), (N, H, W, 1), (N, 1, H, W) or (N, M), or anything that yields images one by
     one (a torch Dataset) or in batches (a DataLoader), each alone or with a label after it.
-    Values are uint8, floats in [0, 1], or standardised floats. Raises DataError for all else.
+    Colours, in a last axis of 3 or in torch's order, become their luminance, or stay
+    (`selection.colour`). Values are uint8, floats in [0, 1], or standardised floats. Raises
+    DataError for all else.
     """
     for reader in _READERS:
         if reader.accepts(source):
@@ -102,11 +113,12 @@ def _read_named(source: str | os.PathLike[str], selection: Selection) -> ImageSe
         preparation=selection.preparation,
         report=selection.report,
         fits=selection.fits,
+        colour=selection.colour,
     )
 
 
 def _read_array(source: Any, selection: Selection) -> ImageSet:
-    images = _to_numpy(source)
+    images = _to_numpy(source, selection.colour)
     return from_arrays(images, None, GIVEN, selection.own)
 
 
@@ -118,7 +130,7 @@ def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
     request = selection.own
     whole = selection.holdout or request.preparation.patches > 0
     wanted = None if whole else selection.limit
-    for image, label in islice(_pairs(source), None if batched else wanted):
+    for image, label in islice(_pairs(source, request.colour), None if batched else wanted):
         images.extend(image if batched else [image])
         if label is not None:
             labels.extend(np.atleast_1d(label))
@@ -140,11 +152,11 @@ def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
     return from_arrays(np.stack(images), known, name, request)
 
 
-def _pairs(source: Iterable[Any]) -> Iterator[tuple[Array, Array | None]]:
+def _pairs(source: Iterable[Any], colour: bool) -> Iterator[tuple[Array, Array | None]]:
     """Yield (image or batch, label or labels or None) as arrays."""
     for item in _items(source):
         image, *rest = item if isinstance(item, tuple | list) else (item,)
-        yield _to_numpy(image), _to_numpy(rest[0]) if rest else None
+        yield _to_numpy(image, colour), _to_numpy(rest[0]) if rest else None
 
 
 def _items(source: Any) -> Iterator[Any]:
@@ -154,12 +166,12 @@ def _items(source: Any) -> Iterator[Any]:
     return iter(source)
 
 
-def _to_numpy(values: Any) -> Array:
+def _to_numpy(values: Any, colour: bool = False) -> Array:
     """Return an array, tensor or picture as a NumPy array, detached and on the CPU."""
     if isinstance(values, Image.Image):
         subject = f"a picture of mode {values.mode}"
         with damage_named(subject):  # Pillow decodes at the first use
-            return frame_of(values, subject).values
+            return frame_of(values, subject, colour).values
     values = values.detach().cpu() if hasattr(values, "detach") else values
     try:
         return np.asarray(values)

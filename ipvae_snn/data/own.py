@@ -18,6 +18,7 @@ from ipvae_snn.data.part import require_pixels
 from ipvae_snn.data.photograph_source import Source
 from ipvae_snn.data.pictures import Frame
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import image_shape, shape_text
 from ipvae_snn.storage.names import printable
 
 IMAGE_KEYS: Final = ("images", "x", "pixels", "arr_0")
@@ -38,10 +39,11 @@ def load_own(path: Path, request: OwnRequest = PLAIN) -> ImageSet:
     """Return the images at `path`; with holdout, the part of them that belongs to the split.
 
     Arrays are (N, H, W), (N, H, W, 1), (N, 1, H, W), colour (N, H, W, 3) or (N, 3, H, W), or (N, M)
-    with M a square number. uint8, uint16 and bool are divided by their white and, like floats in
-    [0, 1], of kind "unit"; other floats must be standardised. Pictures of a folder are taken in the
-    order of their names, as grey luminance, each picture of a stack as one. Every tenth image (of
-    fewer than ten, the last) is held out; of patches, every fifth photograph.
+    with M a square number; with request.colour, colours only, which stay. uint8, uint16 and bool
+    are divided by their white and, like floats in [0, 1], of kind "unit"; other floats must be
+    standardised. Pictures of a folder are taken in the order of their names, as grey luminance (or
+    in colour), each picture of a stack as one. Every tenth image (of fewer than ten, the last) is
+    held out; of patches, every fifth photograph.
     """
     return replace(_load(path, request), path=path.absolute())
 
@@ -73,7 +75,8 @@ def from_arrays(
     """
     subject = name if subject is None else subject
     size = request.preparation.patches
-    stack = as_photographs(subject, images) if size else as_stack(subject, images)
+    read = as_photographs if size else as_stack
+    stack = read(subject, images, request.colour)
     known = None if labels is None else check_labels(subject, labels, len(stack))
     if size and not request.is_cut(stack.shape[1:]):
         sources = [
@@ -85,19 +88,19 @@ def from_arrays(
             for index, image in enumerate(stack)
         ]
         return patches_of(sources, name, request)
-    request.fits(name, stack.shape[1:])
+    shape = image_shape(stack.shape[1:])
+    request.fits(name, shape)
     chosen = request.part.rows(subject, len(stack))
     stack, known = stack[chosen], None if known is None else known[chosen]
-    require_pixels(subject, len(stack), stack.shape[1:], each=_WORK[stack.dtype.kind == "u"])
+    require_pixels(subject, len(stack), shape, each=_WORK[stack.dtype.kind == "u"])
     rows = stack.reshape(len(stack), -1)
     result = scaled(Values(rows, None, (subject,)), request.preparation.white)
-    height, width = stack.shape[1:]
-    remark = f"{request.subject}: {len(stack)} of {height}x{width}, levels {result.levels}"
+    remark = f"{request.subject}: {len(stack)} of {shape_text(shape)}, levels {result.levels}"
     return ImageSet(
         printable(name),
         request.split,
         result.pixels,
-        (height, width),
+        shape,
         result.kind,
         known,
         preparation=request.done,
@@ -112,7 +115,7 @@ def from_photographs(
     sources = [
         Source(
             f"{name}: image {index}",
-            partial(_one, as_photographs(f"{name}: image {index}", image[None])[0]),
+            partial(_one, as_photographs(f"{name}: image {index}", image[None], request.colour)[0]),
             None if labels is None else int(labels[index]),
         )
         for index, image in enumerate(images)

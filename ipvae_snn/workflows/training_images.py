@@ -12,11 +12,12 @@ from ipvae_snn.data.registry import is_named
 from ipvae_snn.data.request import Report, silent
 from ipvae_snn.data.whitening import BORDER
 from ipvae_snn.errors import DataError
-from ipvae_snn.image_shape import ImageShape, shape_text
+from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.training.train import TrainResult
 
 # Whole images of more pixels make a network that no computer here trains in hours.
 MOST_PIXELS: Final = 256 * 256
+_LARGEST: Final = {2: "256x256", 3: "147x147 in colour"}  # by the sizes of a shape
 # Beyond these, one image is probably a photograph, and patches of it are the usual training set.
 LARGE_SIDE: Final = 64
 FEW_IMAGES: Final = 100
@@ -54,6 +55,7 @@ def training_images(
         preparation=settings.preparation,
         report=report,
         fits=_check_size,
+        colour=settings.colour,
     )
     seen = image_set(source, chosen)
     _check_size(seen.name, seen.image_shape)
@@ -89,10 +91,10 @@ def _check_still(settings: DataConfig) -> None:
 
 
 def _check_size(name: str, shape: ImageShape) -> None:
-    if shape[0] * shape[1] > MOST_PIXELS:
+    if n_pixels(shape) > MOST_PIXELS:
         raise DataError(
             f"{name}: images of {shape_text(shape)} pixels, but a network takes whole images "
-            f"of at most {MOST_PIXELS:,} pixels (256x256); {ADVICE}"
+            f"of at most {MOST_PIXELS:,} pixels ({_LARGEST[len(shape)]}); {ADVICE}"
         )
 
 

@@ -191,9 +191,9 @@ def test_a_wrong_size_is_refused_after_one_picture(tmp_path, monkeypatch):
     read: list[Path] = []
     frames = own_pictures.read_frames
 
-    def counted(path):
+    def counted(path, colour):
         read.append(path)
-        return frames(path)
+        return frames(path, colour)
 
     monkeypatch.setattr(own_pictures, "read_frames", counted)
     folder = folder_of(tmp_path / "photos", 12, height=300, width=300)
