@@ -73,7 +73,8 @@ def _colour_stack(subject: str, array: Array) -> Array:
     if not (last or first):
         raise DataError(
             f"{subject}: an array of shape {array.shape} holds no colours, which are (N, height, "
-            "width, 3) or (N, 3, height, width); leave out --colour (data.colour) for grey images"
+            "width, 3) or (N, 3, height, width); give colours, or leave out --colour (data.colour) "
+            "and take a network of grey images"
         )
     if array.size == 0:
         raise DataError(f"{subject}: an array of shape {array.shape} holds no image")

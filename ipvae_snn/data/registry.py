@@ -186,8 +186,9 @@ def load(
         return _load_own(name_or_path, own, tuple(known)).first(limit)
     if colour and not source.colour:
         raise DataError(
-            f"{source.name}: a set of grey images; leave out --colour (data.colour), or choose "
-            f"{' or '.join(other.name for other in _SOURCES if other.colour)}"
+            f"{source.name}: a set of grey images, but colours are asked for, by --colour "
+            "(data.colour) or by a network of images in colour; choose "
+            f"{', '.join(other.name for other in _SOURCES if other.colour)} or your own images"
         )
     root = resolve_root(data_root)
     request = Request(

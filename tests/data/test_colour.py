@@ -60,7 +60,7 @@ def test_the_axis_of_the_colours_is_never_a_guess(shape):
 
 @pytest.mark.parametrize("shape", [(5, 4, 6), (5, 4, 6, 1), (5, 1, 4, 6), (5, 48), (5, 4, 6, 4)])
 def test_grey_arrays_are_no_colours(shape):
-    with pytest.raises(DataError, match=r"holds no colours, which are .*; leave out --colour"):
+    with pytest.raises(DataError, match=r"holds no colours, which are .*; give colours, or leave"):
         image_set(np.zeros(shape, np.uint8), COLOUR)
 
 
@@ -202,8 +202,8 @@ def test_cifar10_in_colour_and_grey(tmp_path):
 @pytest.mark.parametrize("name", ["digits", "natural", "mnist"])
 def test_grey_sets_have_no_colours(name):
     with fails(
-        f"{name}: a set of grey images; leave out --colour (data.colour), or choose cifar10 or "
-        "celeba or celeba-128"
+        f"{name}: a set of grey images, but colours are asked for, by --colour (data.colour) or by "
+        "a network of images in colour; choose cifar10, celeba, celeba-128 or your own images"
     ):
         load(name, colour=True)
 
