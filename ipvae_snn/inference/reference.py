@@ -121,6 +121,14 @@ def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> 
     return rows.start(engine(d), pixels.astype(np.float64) @ d.feed_forward, seed, first_image)
 
 
+def show(d: Dynamics, progress: Progress, pixels: Float32) -> Progress:
+    """Return the images with `pixels` (N, M), their next frame, in place of the present one.
+
+    Potentials are carried over, and steps are counted on. Raises DataError as `start` does.
+    """
+    return rows.show(progress, start(d, pixels).drive)
+
+
 def advance(
     d: Dynamics, progress: Progress, steps: int, threads: int = 1, trace: bool = False
 ) -> Progress:
