@@ -28,7 +28,7 @@ _WORK: Final = (16, 4)
 
 
 @dataclass(frozen=True)
-class _Raw:
+class Raw:
     """Images as read from an array file, with labels or None."""
 
     images: Array
@@ -53,13 +53,18 @@ def _load(path: Path, request: OwnRequest) -> ImageSet:
         return from_files(path, listing(path), request)
     if path.suffix.lower() in READABLE:
         return from_files(path, Listing((path,), None), request)
+    raw = read_raw(path, request)
+    return from_arrays(raw.images, raw.labels, path.name or str(path), request, str(path))
+
+
+def read_raw(path: Path, request: OwnRequest) -> Raw:
+    """Return the arrays in a file; DataError if it is none."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(
             f"{path}: not a .npy or .npz file, a picture, a video, nor a folder; give one of these"
         )
-    raw = reader(path, request)
-    return from_arrays(raw.images, raw.labels, path.name or str(path), request, str(path))
+    return reader(path, request)
 
 
 def from_arrays(
@@ -127,12 +132,12 @@ def _one(image: Array) -> tuple[Frame, ...]:
     return (Frame(image, None),)
 
 
-def _read_npy(path: Path, request: OwnRequest) -> _Raw:
+def _read_npy(path: Path, request: OwnRequest) -> Raw:
     # Mapped: only the rows of the part are read.
-    return _Raw(read_npy(path))
+    return Raw(read_npy(path))
 
 
-def _read_npz(path: Path, request: OwnRequest) -> _Raw:
+def _read_npz(path: Path, request: OwnRequest) -> Raw:
     most = None if request.preparation.patches else request.part.most
     keys = npz_keys(path)
     others = [key for key in keys if key not in LABEL_KEYS]
@@ -144,10 +149,10 @@ def _read_npz(path: Path, request: OwnRequest) -> _Raw:
         )
     labelled = [key for key in LABEL_KEYS if key in keys]
     labels = read_npz(path, labelled[0], most) if labelled else None
-    return _Raw(read_npz(path, named[0], most), labels)
+    return Raw(read_npz(path, named[0], most), labels)
 
 
-_READERS: Final[Mapping[str, Callable[[Path, OwnRequest], _Raw]]] = {
+_READERS: Final[Mapping[str, Callable[[Path, OwnRequest], Raw]]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
 }

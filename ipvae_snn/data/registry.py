@@ -183,7 +183,7 @@ def load(
     source = known.get(name_or_path)
     if source is None:
         own = OwnRequest(split, holdout, preparation or Preparation(), report, limit, fits, colour)
-        return _load_own(name_or_path, own, tuple(known)).first(limit)
+        return _load_own(name_or_path, own).first(limit)
     if colour and not source.colour:
         raise DataError(
             f"{source.name}: a set of grey images, but colours are asked for, by --colour "
@@ -212,15 +212,22 @@ def is_named(text: str) -> bool:
     return any(source.name == text for source in _SOURCES)
 
 
-def _load_own(text: str, request: OwnRequest, known: tuple[str, ...]) -> ImageSet:
+def existing_path(text: str) -> Path:
+    """Return the path of a user's own images; DataError if nothing is there."""
     path = home_path(text)
     if not text or not path.exists():
+        known = [source.name for source in _SOURCES]
         name = nearest(text, known)
         hint = f"did you mean {name}? " if name else ""
         raise DataError(
             f"{text!r} is neither a data set nor an existing path; {hint}"
             f"known sets: {', '.join(known)}; or give a .npy or .npz file or a folder of images"
         )
+    return path
+
+
+def _load_own(text: str, request: OwnRequest) -> ImageSet:
+    path = existing_path(text)
     # Imported here, since it imports Pillow, which a list of names does not need.
     from ipvae_snn.data.own import load_own
 
