@@ -28,6 +28,7 @@ from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import Origin, save_parameters
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, number, paragraph, table
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -251,7 +252,7 @@ def _once(given: GivenImages, options: Options, progress: Progress) -> ImageLoad
 def _completed(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> FloatNetwork:
     """Return the network with image shape and kind of the file, the options or the images."""
     return FloatNetwork(
-        phi=draft.phi,
+        dictionary=DenseMatrix(draft.phi),
         log_sigma=draft.log_sigma,
         u0=draft.u0,
         log_bias=draft.log_bias,
