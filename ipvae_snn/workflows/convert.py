@@ -9,8 +9,8 @@ from ipvae_snn.choices import choose
 from ipvae_snn.conversion import convert as conversion
 from ipvae_snn.conversion import report
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.conversion.figures import ConversionReport
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConversionError
