@@ -148,7 +148,7 @@ def least_salient(rows: Float64, hessian: Float64, share: float) -> Bool:
     """
     inverse = np.linalg.inv(_damped(hessian))
     saliency = rows**2 / np.diagonal(inverse)
-    off = ~np.eye(*rows.shape, dtype=bool)
+    off = np.eye(*rows.shape) == 0
     count = round(share * int(off.sum()))
     chosen = np.zeros(rows.shape, dtype=bool)
     if count:
