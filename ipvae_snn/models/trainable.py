@@ -2,14 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 import torch
+from torch import Tensor
 
 from ipvae_snn.config.settings import DictionaryKind, ModelConfig
 from ipvae_snn.image_shape import ImageShape, n_pixels
-from ipvae_snn.models.convolutional import ConvolutionalPoissonVAE, positions_of
+from ipvae_snn.models.convolutional import (
+    ConvolutionalDictionary,
+    ConvolutionalPoissonVAE,
+    positions_of,
+)
+from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.protocol import Dictionary
+from ipvae_snn.models.shared_kernels import SharedKernels
+from ipvae_snn.models.stored_dictionary import StoredDictionary
 
 Trainable = IterativePoissonVAE | ConvolutionalPoissonVAE
 Builder = Callable[[ModelConfig, ImageShape, torch.Generator], Trainable]
@@ -35,6 +44,14 @@ def size_text(config: ModelConfig, shape: ImageShape) -> str:
     return positions_of(config, shape).what
 
 
+def decoder(dictionary: StoredDictionary, weights: Tensor, log_sigma: Tensor) -> Dictionary:
+    """Return a trained network's dictionary with other weights, which may have a gradient.
+
+    weights: in place of the one tensor of dictionary.tensors. log_sigma: as a file stores it.
+    """
+    return _DECODERS[dictionary.kind](dictionary, weights, log_sigma)
+
+
 def _dense(config: ModelConfig, shape: ImageShape, generator: torch.Generator) -> Trainable:
     return IterativePoissonVAE(n_pixels(shape), config, generator)
 
@@ -43,6 +60,19 @@ def _convolutional(config: ModelConfig, shape: ImageShape, generator: torch.Gene
     return ConvolutionalPoissonVAE(positions_of(config, shape), config, generator)
 
 
+def _convolutional_decoder(stored: StoredDictionary, weights: Tensor, noise: Tensor) -> Dictionary:
+    # Only this class has the kind under which this function is listed.
+    return ConvolutionalDictionary(weights, noise, cast(SharedKernels, stored).positions)
+
+
+_DECODERS: Final[
+    Mapping[DictionaryKind, Callable[[StoredDictionary, Tensor, Tensor], Dictionary]]
+] = MappingProxyType(
+    {
+        "dense": lambda stored, weights, noise: DenseDictionary(weights, noise),
+        "convolutional": _convolutional_decoder,
+    }
+)
 _MODULES: Final[Mapping[DictionaryKind, Builder]] = MappingProxyType(
     {"dense": _dense, "convolutional": _convolutional}
 )
