@@ -143,7 +143,8 @@ class DataConfig:
     consecutive images ("video") or one image that drifts ("drift"). Of the user's own images:
     patches: pixels at a side of patches cut from photographs, 0 for whole images (of the named
     sets of patches: their size). whiten: how photographs are whitened before. white: the stored
-    value that is white, 0 for that of the number type (uint8: 255).
+    value that is white, 0 for that of the number type (uint8: 255). colour: keep the colours of
+    images that have them, instead of their grey luminance.
     """
 
     name: str = "natural"
@@ -154,6 +155,7 @@ class DataConfig:
     patches: int = _limited(0, 0, MAX_PATCH)
     whiten: Whitening = "olshausen"
     white: float = _limited(0.0, 0.0, MAX_WHITE)
+    colour: bool = False
 
     @property
     def preparation(self) -> Preparation:

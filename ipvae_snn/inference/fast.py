@@ -104,6 +104,14 @@ def start(
     return rows.start(c.engine, _float32(c.drive(pixels)), seed, first_image)
 
 
+def show(c: GramNetwork, p: Progress, pixels: Float32, kind: InputKind, name: str) -> Progress:
+    """Return the images with `pixels` (N, M), their next frame, in place of the present one.
+
+    Potentials are carried over, and steps are counted on. Raises DataError as `start` does.
+    """
+    return rows.show(p, start(c, pixels, kind, name).drive)
+
+
 def advance(
     c: GramNetwork, p: Progress, steps: int, threads: int = 1, trace: bool = False
 ) -> Progress:

@@ -122,6 +122,14 @@ def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> 
     return rows.start(engine(d), pixels.astype(np.float64) @ d.feed_forward, seed, first_image)
 
 
+def show(d: Dynamics, progress: Progress, pixels: Float32) -> Progress:
+    """Return the images with `pixels` (N, M), their next frame, in place of the present one.
+
+    Potentials are carried over, and steps are counted on. Raises DataError as `start` does.
+    """
+    return rows.show(progress, start(d, pixels).drive)
+
+
 def _check_width(pixels: Float32, n_pixels: int) -> None:
     if pixels.ndim != 2 or pixels.shape[1] != n_pixels:
         raise DataError(f"pixels have shape {pixels.shape}, but the network needs (N, {n_pixels})")
@@ -152,16 +160,50 @@ def run_float(
     The reconstruction phi z of the last step's counts has all pixels. Raises DataError for pixels
     of the wrong shape.
     """
-    require_memory(len(pixels), (network.n_neurons, network.n_pixels), request, state=8)
-    form = gram_form(network, pixel_mask)
     _check_width(pixels, network.n_pixels)
+    return run_frames(network, pixels[:, None], request, pixel_mask, threads)[0]
+
+
+def run_frames(
+    network: FloatNetwork,
+    frames: Float32,
+    request: RunRequest,
+    pixel_mask: Bool | None = None,
+    threads: int | None = None,
+) -> tuple[Trace, ...]:
+    """Run inference on sequences (N, F, M) for request.steps steps per frame; a Trace per frame.
+
+    Potentials start at u0 and carry over from frame to frame. Step t of frame f draws under the key
+    of step f T + t. pixel_mask as in `run_float`. Raises DataError for pixels of the wrong shape.
+    """
+    if frames.ndim != 3:
+        raise DataError(f"sequences have shape {frames.shape}; give (N, frames, pixels)")
+    _check_width(frames[:, 0], network.n_pixels)
+    sizes = network.n_neurons, network.n_pixels
+    require_memory(len(frames), sizes, request, state=8, traces=frames.shape[1])
+    form = gram_form(network, pixel_mask)
     run = _engine_of(network, form)
-    drive = form.drive(pixels.astype(np.float64))
-    before = rows.start(run, drive, request.seed, request.first_image)
     report = current_watcher().progress
-    done = rows.advance(run, before, request.steps, n_threads(threads), request.trace, report)
+    traces: list[Trace] = []
+    done: Progress | None = None
+    for pixels in frames.swapaxes(0, 1):
+        drive = form.drive(pixels.astype(np.float64))
+        before = (
+            rows.start(run, drive, request.seed, request.first_image)
+            if done is None
+            else rows.show(done, drive)
+        )
+        done = rows.advance(run, before, request.steps, n_threads(threads), request.trace, report)
+        traces.append(_trace_of(network, before, done, request))
+    return tuple(traces)
+
+
+def _trace_of(
+    network: FloatNetwork, before: Progress, done: Progress, request: RunRequest
+) -> Trace:
+    """Return the trace of the last advance, from `before` to `done`."""
     return Trace(
-        counts_sum=done.counts_sum,
+        counts_sum=done.counts_sum - before.counts_sum,
         state=done.state,
         spikes_per_step=done.spikes_per_step,
         reconstruction=reconstruct(network, done.counts),
