@@ -67,7 +67,7 @@ def r2_over_frames(axes: Axes, result: MovingEvaluation) -> Axes:
     axes.set_ylim(r2_limits(lowest))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_title(f"R2 over the frames of {result.data}, {result.sequences} sequences")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="best")
     return axes
 
 
