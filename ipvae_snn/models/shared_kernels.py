@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ipvae_snn.arrays import Array, Float32, Float64, Floats
 from ipvae_snn.config.settings import DictionaryKind
 from ipvae_snn.errors import ConversionError
-from ipvae_snn.image_shape import shape_text
+from ipvae_snn.image_shape import ImageShape, shape_text
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.storage import memory
 
@@ -127,6 +127,19 @@ class SharedKernels:
             top, left = row * p.stride, column * p.stride
             phi[top : top + p.kernel[0], left : left + p.kernel[1], :, :, row, column] = values
         return phi.reshape(p.n_pixels, p.n_neurons)
+
+    def elements(self, image_shape: ImageShape) -> tuple[Float32, ImageShape]:
+        """Return the kernels (m, F) and their shape, with channels if the image has them."""
+        p = self.positions
+        height, width = p.kernel
+        coloured: ImageShape = (height, width, p.channels)
+        shape: ImageShape = coloured if len(image_shape) == 3 else (height, width)
+        return np.ascontiguousarray(self.kernels.reshape(p.features, -1).T), shape
+
+    def by_element(self, values: Array) -> Array:
+        """Return values (..., K) summed over the positions of each feature, (..., F)."""
+        sums: Array = values.reshape(*values.shape[:-1], self.positions.features, -1).sum(-1)
+        return sums
 
     def shared_neurons(self, values: Array) -> Array:
         """Return (F,) of values (K,) that are equal at all positions of a feature."""

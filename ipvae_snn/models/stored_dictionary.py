@@ -11,6 +11,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Array, Float32, Float64, Floats
 from ipvae_snn.config.settings import DictionaryKind
+from ipvae_snn.image_shape import ImageShape
 
 
 class StoredDictionary(Protocol):
@@ -67,6 +68,15 @@ class StoredDictionary(Protocol):
 
     def dense(self) -> Float32:
         """Return phi (M, K); raises MemoryLimitError where it does not fit into memory."""
+
+    def elements(self, image_shape: ImageShape) -> tuple[Float32, ImageShape]:
+        """Return the distinct elements (m, E) and their shape, for pictures.
+
+        They are the K columns of phi, or the F kernels.
+        """
+
+    def by_element(self, values: Array) -> Array:
+        """Return values (..., K) summed over the neurons of each element, (..., E)."""
 
     def shared_neurons(self, values: Array) -> Array:
         """Return what is stored of values (K,); ConversionError if neurons that share differ."""
@@ -140,6 +150,14 @@ class DenseMatrix:
     def dense(self) -> Float32:
         """Return the matrix itself."""
         return self.phi
+
+    def elements(self, image_shape: ImageShape) -> tuple[Float32, ImageShape]:
+        """Return phi and the shape of the image."""
+        return self.phi, image_shape
+
+    def by_element(self, values: Array) -> Array:
+        """Return the values: every neuron is an element."""
+        return values
 
     def shared_neurons(self, values: Array) -> Array:
         """Return the values: every neuron has its own."""

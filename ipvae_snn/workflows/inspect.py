@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ipvae_snn.errors import shortened
 from ipvae_snn.hw.mapping.footprint import Footprint, Tensor, footprint, tensor
 from ipvae_snn.ir.bounds import worst_partial_sum
@@ -149,6 +147,8 @@ def _checkpoint(path: Path) -> FileContents:
     details = {
         "pixels": network.n_pixels,
         "neurons": network.n_neurons,
+        "dictionary": f"{network.dictionary.kind}: {network.dictionary.size_text}",
+        "parameters": network.n_parameters,
         "image_shape": list(network.image_shape),
         "input": network.input_kind,
         "trained_on": network.trained_on,
@@ -158,8 +158,7 @@ def _checkpoint(path: Path) -> FileContents:
         "leak": network.leak,
         "sha256": network.source,
     }
-    names = ("phi", "log_sigma", "u0", "log_bias")
-    tensors = tuple(tensor(name, np.asarray(getattr(network, name))) for name in names)
+    tensors = tuple(tensor(name, array) for name, array in network.stored.items())
     return FileContents(path, "float checkpoint of an iP-VAE", details, tensors)
 
 

@@ -17,6 +17,7 @@ from ipvae_snn.models.checkpoint import Origin, load_checkpoint_config, save_mod
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.half_precision import save_half
 from ipvae_snn.models.trainable import trainable
+from ipvae_snn.workflows.inspect import inspect_file
 
 CONFIG = Config(
     ModelConfig(n_latents=0, dictionary="convolutional", features=4, kernel=3, stride=2)
@@ -65,6 +66,22 @@ def test_one_value_per_feature_and_channel(file: Path) -> None:
     assert (network.log_sigma.shape, network.u0.shape) == ((70,), (24,))
     np.testing.assert_array_equal(network.stored["u0"], network.u0[::6])
     assert repr(network) == "FloatNetwork(7x5x2 unit pixels, 24 neurons, trained on digits)"
+
+
+def test_inspection_states_the_parameters_and_pictures_show_kernels(file: Path) -> None:
+    network = load_float_network(file)
+    contents = inspect_file(file).as_json()
+    assert contents["parameters"] == network.n_parameters
+    assert contents["dictionary"] == (
+        "convolutional: 4 kernels of 3x3 pixels moved by 2 in 7x5x2 images"
+    )
+    assert contents["tensors"]["kernels"]["shape"] == [4, 3, 3, 2]
+    elements, shape = network.dictionary.elements(network.image_shape)
+    assert (elements.shape, shape) == ((18, 4), (3, 3, 2))
+    np.testing.assert_array_equal(elements[:, 1], network.stored["kernels"][1].reshape(-1))
+    np.testing.assert_array_equal(
+        network.dictionary.by_element(np.arange(24)), np.arange(24).reshape(4, 6).sum(1)
+    )
 
 
 def test_half_precision(file: Path, tmp_path: Path) -> None:
