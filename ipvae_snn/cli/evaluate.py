@@ -11,7 +11,7 @@ from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
     "evaluate digits --data digits --plots pictures -o digits.json",
-    "evaluate digits --data digits --frames 8 --motion drift --limit 100",
+    "evaluate digits --data digits --frames 8 --motion drift",
 )
 
 
