@@ -34,7 +34,7 @@ from ipvae_snn.ir.neurons.poisson import (
 )
 from ipvae_snn.ir.parts import Decoder, InputCode
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
-from ipvae_snn.models.float_network import PREPARATION, FloatNetwork
+from ipvae_snn.models.float_network import PREPARATION, TRAINED_FRAMES, FloatNetwork
 from ipvae_snn.progress import Begin, ignore_part
 
 HEADROOM_OCTAVES: Final = 1  # least distance of state_max above the calibrated potentials
@@ -250,4 +250,9 @@ def _provenance(
         "sparsity": str(settings.sparsity),
         **({"updates_per_step": str(updates)} if updates > 1 else {}),
         **({} if prepared is None else {PREPARATION: prepared.as_text()}),
+        **(
+            {TRAINED_FRAMES: f"{network.trained_frames} {network.trained_motion}"}
+            if network.trained_frames > 1
+            else {}
+        ),
     }

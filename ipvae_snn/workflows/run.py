@@ -26,6 +26,7 @@ from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.estimates import Shape, require_run
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described, is_checkpoint
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import (
     RESULT,
     check_outputs,
@@ -256,6 +257,7 @@ def _run_float_file(
             "use --backend float, or convert it first"
         )
     network = load_float_network(path)
+    warn_if_still(network, str(path))
     begin(described(choice.data))
     images = choice.loaded_for(network)
     begin(f"{FLOAT}: {len(images)} images, {request.steps} steps")
@@ -273,6 +275,7 @@ def _run_integer_file(
     begin(f"loading the back end {name}")
     registry.load_backend(name)  # before the images, so that a wrong name costs no time
     network = load_network(path)
+    warn_if_still(network, str(path))
     begin(described(choice.data))
     images = choice.encoded_for(network)
     begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
