@@ -10,7 +10,6 @@ table in docs/training.md. About three minutes on one core.
 
 import json
 from datetime import date
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
@@ -40,7 +39,7 @@ from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
-from ipvae_snn.training.straight_through import FakeRounding
+from ipvae_snn.training.straight_through import FakeRounding, RoundedDictionary
 from ipvae_snn.training.train import cpu_threads, train
 from ipvae_snn.training.validation import validate
 
@@ -125,7 +124,7 @@ def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bi
                 torch.from_numpy(held_out.pixels),
                 steps=steps,
                 generator=torch.Generator().manual_seed(seed),
-                rounding=partial(rounding, dictionary),
+                rounding=RoundedDictionary(rounding, dictionary),
             ).r2
             for seed in range(SEEDS)
         ]

@@ -9,7 +9,7 @@ from ipvae_snn.hw.lava.runner import bundle_sources, simulate_bundle
 from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.plain_files import write_bundle_files
-from ipvae_snn.ir.trace import RunRequest, Trace, check_request
+from ipvae_snn.ir.trace import RunRequest, Trace, check_request, require_still
 
 
 def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
@@ -34,6 +34,7 @@ def simulate(
 ) -> LavaRun:
     """Run `pixels` (N, M) uint8 with the given options; raises as `run` does."""
     check_request(network, pixels, request)
+    require_still(pixels, "lava")
     options.check(network)
     require()
     with tempfile.TemporaryDirectory(prefix="ipvae-snn-lava-") as folder:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ipvae_snn.config.settings import Value
 from ipvae_snn.data.given import GIVEN, ImageSource
+from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.networks import network_path
 from ipvae_snn.progress import Progress, ignore
@@ -52,6 +53,7 @@ def train(
     patches: int | None = None,
     whiten: str | None = None,
     white: float | None = None,
+    colour: bool | None = None,
     settings: Mapping[str, Value] | None = None,
     start_from: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -62,14 +64,15 @@ def train(
     preset: settings that come with the package, by default those for the named set, "photographs"
     with patches, else "images". patches: cut whitened patches of so many pixels at a side from
     photographs of any size, and hold out whole photographs. whiten: "olshausen" or "none". white:
-    the stored value that is white, where it is not that of the number type. start_from: checkpoint
+    the stored value that is white, where it is not that of the number type. colour: keep the
+    colours of images instead of their grey luminance. start_from: checkpoint
     or pretrained name whose parameters are the first ones. settings: changes to the preset, as
     {"train.iterations": 2000, "model.n_latents": 256}. out: folder of the run, from which `resume`
     continues (`progress` hears if there is none, so that a new one starts); without it nothing is
     kept on disk. Raises ConfigError, DataError or TrainingError.
     """
     named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
-    own = OwnImages(patches, whiten, white)
+    own = OwnImages(patches, whiten, white, colour)
     overrides = tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items())
     chosen = SettingsChoice(preset=preset, overrides=overrides, data=named or GIVEN, own=own)
     config = chosen.resolve()
@@ -96,7 +99,7 @@ def import_network(
     images: ImageSource | None = None,
     *,
     format: str | None = None,
-    image_shape: tuple[int, int] | None = None,
+    image_shape: ImageShape | None = None,
     input_kind: str | None = None,
     penalty: float | None = None,
     positive: bool | None = None,
@@ -112,9 +115,10 @@ def import_network(
 
     images: images like those it was made for (patches, whiten, white: as in `train`), of which
     `limit` are used; dictionaries and P-VAEs need them. format: by default recognised
-    (docs/importing.md). image_shape (height, width), input_kind, penalty (alpha, lambda), positive
-    (no negative codes): what the file does not state. overwrite: replace a file that is no imported
-    checkpoint. Raises OutputError, FileFormatError, ConversionError, DataError or ConfigError.
+    (docs/importing.md). image_shape ((height, width), with channels in colour), input_kind, penalty
+    (alpha, lambda), positive (no negative codes): what the file does not state. overwrite: replace
+    a file that is no imported checkpoint. Raises OutputError, FileFormatError, ConversionError,
+    DataError or ConfigError.
     """
     kind = None if input_kind is None else imports.input_kind_of(input_kind)
     cut = imports.cut_of(patches, whiten)

@@ -5,18 +5,15 @@ A run can stop after any step and continue later, for figures at several steps o
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ipvae_snn.arrays import Int32, UInt8
+from ipvae_snn.arrays import UInt8
+from ipvae_snn.backends import compiled_graph
+from ipvae_snn.backends.compiled_constants import group_of, sampling_of, synapses_of
 from ipvae_snn.ir.circuit_steps import held
 from ipvae_snn.ir.interpreter import decode
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Synapses as IntegerSynapses
-from ipvae_snn.ir.sampler import BUCKETS_LOG2, SPLIT_OCTAVES, least_spiking_uniforms
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
+from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels import integer, rows
-from ipvae_snn.kernels.integer import Group, Synapses
-from ipvae_snn.kernels.integer_draw import Sampling
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.watcher import current_watcher
@@ -40,51 +37,17 @@ class Prepared:
         )
 
 
-def _may_spike_from(network: IntegerNetwork) -> Int32:
-    """Return the least first uniform that can give a spike; 0 where a step has later parts."""
-    group = network.neurons
-    least = least_spiking_uniforms(
-        group.state_min, group.state_max, group.fraction_bits, network.tables
-    )
-    width = 1 << (group.fraction_bits - BUCKETS_LOG2)
-    ends = group.state_min + width * np.arange(1, len(least) + 1) - 1
-    highest = np.minimum(ends, group.state_max)
-    one_part = highest <= SPLIT_OCTAVES << group.fraction_bits
-    return np.where(one_part, least, 0).astype(np.int32)
-
-
 def prepare(network: IntegerNetwork) -> Prepared:
     """Return the network with its weights by source and its constants widened."""
-    group, tables, residual = network.neurons, network.tables, network.residual
+    group, residual = network.neurons, network.residual
     back = residual.prediction if residual else network.lateral
-    sampling = Sampling(
-        state_min=group.state_min,
-        bits=group.fraction_bits,
-        max_count=group.max_count,
-        bucket_shift=group.fraction_bits - BUCKETS_LOG2,
-        least=_may_spike_from(network),
-        # Copies: tables of a network from a file are writeable and others are not; the loop would
-        # be compiled again for the other kind.
-        coarse=np.array(tables.coarse),
-        fine=np.array(tables.fine),
-        reciprocal=np.array(tables.reciprocal),
-    )
-    neurons = Group(
-        bias=group.bias.astype(np.int64),
-        self_inhibition=group.self_inhibition.astype(np.int64),
-        own=network.own_inhibition,
-        extra_bits=group.extra_bits,
-        state_min=group.state_min,
-        state_max=group.state_max,
-        update_min=group.update_min,
-        excitation_max=group.excitation_max,
-    )
+    sampling = sampling_of(group)
     constants = integer.Network(
         two_layer=residual is not None,
         sampling=sampling,
-        group=neurons,
-        forward=_synapses(network.feedforward),
-        back=_synapses(back or network.feedforward),
+        group=group_of(group),
+        forward=synapses_of(network.feedforward),
+        back=synapses_of(back or network.feedforward),
         limit=residual.limit if residual else 0,
     )
     return Prepared(network, constants)
@@ -110,8 +73,10 @@ def advance(
 def run(
     network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
 ) -> Trace:
-    """Run `pixels` (N, M) uint8 through the network; return the trace, equal to the reference's."""
+    """Run `pixels` (N, M) or (N, F, M) uint8; return the trace, equal to the reference's."""
     check_request(network, pixels, request)
+    if pixels.ndim != 2 or not _fits_the_loop(network):
+        return compiled_graph.run(network, pixels, request, n_threads(threads))
     prepared = prepare(network)
     before = start(prepared, pixels, request.seed, request.first_image)
     report = current_watcher().progress
@@ -128,11 +93,7 @@ def run(
     )
 
 
-def _synapses(synapses: IntegerSynapses) -> Synapses:
-    shift = synapses.shift.astype(np.int64)
-    return Synapses(
-        np.ascontiguousarray(synapses.matrix.T),
-        synapses.multiplier.astype(np.int64),
-        shift,
-        np.left_shift(np.int64(1), shift - 1),
-    )
+def _fits_the_loop(network: IntegerNetwork) -> bool:
+    """Return whether the loop for circuits runs the network: matrices, and nothing beside them."""
+    dense = all(one.synapses.weights.kind == Dense.kind for one in network.connections)
+    return network.is_circuit and not network.accumulating and dense

@@ -45,7 +45,8 @@ def import_network(
     image_shape: Annotated[
         str | None,
         typer.Option(
-            help="HEIGHTxWIDTH in pixels, if the file does not state it.", rich_help_panel=UNSTATED
+            help="HEIGHTxWIDTH in pixels (x3 in colour), if the file does not state it.",
+            rich_help_panel=UNSTATED,
         ),
     ] = None,
     input: Annotated[

@@ -54,6 +54,15 @@ def train(
             rich_help_panel=opt.IMAGES,
         ),
     ] = None,
+    colour: Annotated[
+        bool | None,
+        typer.Option(
+            "--colour",
+            help="Keep the colours of images, instead of their grey luminance; short for --set "
+            "data.colour=true.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=SETTINGS)
     ] = None,
@@ -149,7 +158,7 @@ def train(
             tuple(overrides or ()),
             data,
             workflow.given(short),
-            workflow.OwnImages(patches, whiten, white),
+            workflow.OwnImages(patches, whiten, white, colour),
         )
         extras = workflow.Extras(resume, start_from, tensorboard)
         done = workflow.train_network(

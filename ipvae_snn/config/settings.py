@@ -8,6 +8,7 @@ from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whit
 KlForm = Literal["code", "exact"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
+DictionaryKind = Literal["dense", "convolutional"]
 Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
@@ -56,10 +57,12 @@ class ModelConfig:
     update pulls the potential u back to u_prior, where its step started: u changes by exp(log_lr)
     (drive - exp(log_bias) - leak (u - u_prior)). It is beta_inner of the paper's code, which sets
     it to 1; with one update per step it has no effect. kind: the model's name in
-    `models.registry`.
+    `models.registry`. dictionary: "dense", or "convolutional": `features` kernels of
+    `kernel` x `kernel` pixels at every `stride`-th pixel where they lie inside the image. n_latents
+    then follows from the images: 0 leaves it to them, and another number must be theirs.
     """
 
-    n_latents: int = _limited(512, 1, 65536)
+    n_latents: int = _limited(512, 0, 1 << 20)
     clip: float = _limited(10.0, 0.0, 10.0, above=True)
     floor: float = _limited(-8.0, -16.0, -1.0)
     log_sigma_limit: float = _limited(3.45, 0.0, 10.0)
@@ -72,6 +75,10 @@ class ModelConfig:
     updates_per_step: int = _limited(1, 1, MAX_UPDATES_PER_STEP)
     leak: float = _limited(0.0, 0.0, 1000.0)
     kind: str = "poisson"
+    dictionary: DictionaryKind = "dense"
+    features: int = _limited(64, 1, 65536)
+    kernel: int = _limited(8, 1, 1024)
+    stride: int = _limited(4, 1, 1024)
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,8 @@ class DataConfig:
     consecutive images ("video") or one image that drifts ("drift"). Of the user's own images:
     patches: pixels at a side of patches cut from photographs, 0 for whole images (of the named
     sets of patches: their size). whiten: how photographs are whitened before. white: the stored
-    value that is white, 0 for that of the number type (uint8: 255).
+    value that is white, 0 for that of the number type (uint8: 255). colour: keep the colours of
+    images that have them, instead of their grey luminance.
     """
 
     name: str = "natural"
@@ -147,6 +155,7 @@ class DataConfig:
     patches: int = _limited(0, 0, MAX_PATCH)
     whiten: Whitening = "olshausen"
     white: float = _limited(0.0, 0.0, MAX_WHITE)
+    colour: bool = False
 
     @property
     def preparation(self) -> Preparation:

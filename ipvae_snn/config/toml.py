@@ -33,6 +33,7 @@ PATCHES_PRESET: Final = "patches"
 
 
 MAX_TOML: Final = 1 << 20  # bytes of a file
+MAX_DENSE_LATENTS: Final = 65536
 PHOTOGRAPHS_PRESET: Final = "photographs"
 
 
@@ -108,6 +109,7 @@ def with_overrides(config: Config, overrides: Sequence[str], source: str = "--se
     A value is read as TOML and, where that fails, as a bare string ("data.name=mnist").
     """
     table: dict[str, dict[str, Any]] = asdict(config)
+    named: set[str] = set()
     for override in overrides:
         key, equals, text = override.partition("=")
         table_name, dot, name = key.strip().partition(".")
@@ -117,6 +119,9 @@ def with_overrides(config: Config, overrides: Sequence[str], source: str = "--se
             raise ConfigError(f"--set {override!r} is not of the form table.key=value{hint}")
         table_name, name = renamed_key(table_name, name)
         table.setdefault(table_name, {})[name] = _parse_value(text.strip())
+        named.add(f"{table_name}.{name}")
+    if "model.dictionary" in named and "model.n_latents" not in named:
+        del table["model"]["n_latents"]  # that of the other kind
     return _from_table(table, source)
 
 
@@ -149,12 +154,18 @@ def _from_table(table: Mapping[str, Any], source: str) -> Config:
     table = translated(table, source)
     _check_names(table, [f.name for f in fields(Config)], source, "")
     config = Config(
-        model=_settings(ModelConfig, table.get("model", {}), source, "model"),
+        model=_settings(ModelConfig, _sized(table.get("model", {})), source, "model"),
         train=_settings(TrainConfig, table.get("train", {}), source, "train"),
         data=_settings(DataConfig, table.get("data", {}), source, "data"),
     )
     _check_together(config, source)
     return config
+
+
+def _sized(model: Any) -> Any:
+    """Return the table [model] with n_latents 0 if a convolutional dictionary leaves it out."""
+    shared = isinstance(model, Mapping) and model.get("dictionary") == "convolutional"
+    return {"n_latents": 0, **model} if shared else model
 
 
 def _settings(kind: type[Settings], table: Any, source: str, table_name: str) -> Settings:
@@ -221,6 +232,7 @@ def _checked(value: Any, hint: Any, limits: Mapping[str, Any], subject: str) -> 
 
 def _check_together(config: Config, source: str) -> None:
     model, train = config.model, config.train
+    _check_dictionary(config, source)
     if model.u0_low > model.u0_high:
         raise ConfigError(
             f"{source}: model.u0_low is {model.u0_low}, above model.u0_high {model.u0_high}; "
@@ -249,4 +261,25 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: train.temperature_end is {train.temperature_end}, above "
             f"train.temperature_start {train.temperature_start}; it must not rise"
+        )
+
+
+def _check_dictionary(config: Config, source: str) -> None:
+    model = config.model
+    if model.dictionary == "dense":
+        if not 1 <= model.n_latents <= MAX_DENSE_LATENTS:
+            raise ConfigError(
+                f"{source}: model.n_latents is {model.n_latents}; it must lie in "
+                f"[1, {MAX_DENSE_LATENTS}]"
+            )
+        return
+    if model.stride > model.kernel:
+        raise ConfigError(
+            f"{source}: model.stride is {model.stride}, above model.kernel {model.kernel}, so that "
+            f"no kernel reaches the pixels between; set model.stride to {model.kernel} or less"
+        )
+    if config.train.quantise_aware:
+        raise ConfigError(
+            f"{source}: train.quantise_aware is {config.train.quantise_aware}, which rounds the "
+            "matrix of a dense dictionary; set it to 0 for a convolutional one"
         )

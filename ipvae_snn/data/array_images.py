@@ -19,11 +19,14 @@ _SHAPES: Final = (
 )
 
 
-def as_stack(subject: str, array: Array) -> Array:
-    """Return the array as (N, H, W): grey, from colour by its luminance.
+def as_stack(subject: str, array: Array, colour: bool = False) -> Array:
+    """Return the array as (N, H, W), grey or from colour by its luminance.
 
-    Raises DataError naming `subject` for a shape that is no set of images.
+    colour: return (N, H, W, 3). Raises DataError naming `subject` for a shape that is no set of
+    such images.
     """
+    if colour:
+        return _colour_stack(subject, array)
     if array.ndim == 2:
         side = math.isqrt(array.shape[1])
         if side * side == array.shape[1]:
@@ -31,8 +34,10 @@ def as_stack(subject: str, array: Array) -> Array:
     return _grey_stack(subject, array, f"{_SHAPES}, or (N, M) with M a square number")
 
 
-def as_photographs(subject: str, array: Array) -> Array:
-    """Return the array as (N, H, W); one of two axes is not taken for rows of pixels."""
+def as_photographs(subject: str, array: Array, colour: bool = False) -> Array:
+    """Return the array as `as_stack` does; one of two axes is not taken for rows of pixels."""
+    if colour:
+        return _colour_stack(subject, array)
     return _grey_stack(subject, array, _SHAPES)
 
 
@@ -55,6 +60,25 @@ def _grey_stack(subject: str, array: Array, shapes: str) -> Array:
     if array.size == 0:
         raise DataError(f"{subject}: an array of shape {array.shape} holds no image")
     return array
+
+
+def _colour_stack(subject: str, array: Array) -> Array:
+    """Return colours as (N, H, W, 3); torch's order of axes is turned where it is the only one."""
+    last, first = (array.ndim == 4 and array.shape[axis] == COLOURS for axis in (3, 1))
+    if last and first:
+        raise DataError(
+            f"{subject}: an array of shape {array.shape} has its {COLOURS} colours in the second "
+            "or in the last axis; cut or pad the images to another height"
+        )
+    if not (last or first):
+        raise DataError(
+            f"{subject}: an array of shape {array.shape} holds no colours, which are (N, height, "
+            "width, 3) or (N, 3, height, width); give colours, or leave out --colour (data.colour) "
+            "and take a network of grey images"
+        )
+    if array.size == 0:
+        raise DataError(f"{subject}: an array of shape {array.shape} holds no image")
+    return array if last else np.moveaxis(array, 1, 3)
 
 
 def _luminance(subject: str, colour: Array) -> Array:

@@ -1,4 +1,4 @@
-"""CIFAR-10 as grey luminance, from PNG batches of 1,000 images."""
+"""CIFAR-10 as grey luminance or in colour, from PNG batches of 1,000 images."""
 
 import re
 from pathlib import Path
@@ -7,12 +7,15 @@ from typing import Final
 import numpy as np
 
 from ipvae_snn.arrays import Float32
+from ipvae_snn.data.array_images import COLOURS
 from ipvae_snn.data.arrays import read_npz
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.locate import require
-from ipvae_snn.data.pictures import read_grey
+from ipvae_snn.data.part import require_pixels
+from ipvae_snn.data.pictures import read_unit
 from ipvae_snn.data.request import Request
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape
 
 _FOLDERS: Final = ("cifar10",)
 _LABELS: Final = "cifar10_labels_51000.npz"
@@ -23,7 +26,7 @@ _FIRST_TEST_BATCH: Final = 50  # batches 0..49 are the 50,000 training images
 
 
 def load_cifar10(request: Request) -> ImageSet:
-    """Return the images of every batch present as grey luminance in [0, 1], labels 0..9.
+    """Return the images of every batch present, grey or in colour, in [0, 1], labels 0..9.
 
     A batch is a picture of 1000 rows of 1024 pixels; row i holds image i of 32x32. Labels
     1000*b .. 1000*b + 999 belong to batch b.
@@ -51,7 +54,10 @@ def load_cifar10(request: Request) -> ImageSet:
             f"{labels_path}: labels of shape {all_labels.shape} do not reach batch {batches[-1]}; "
             "the files do not belong together"
         )
-    pixels = np.concatenate([_read_batch(paths[batch]) for batch in batches])
+    shape: ImageShape = (_SIDE, _SIDE, COLOURS) if request.colour else (_SIDE, _SIDE)
+    # The batches, and all of them together.
+    require_pixels(request.name, len(batches) * _PER_BATCH, shape, each=8)
+    pixels = np.concatenate([_read_batch(paths[batch], request.colour) for batch in batches])
     labels = np.concatenate(
         [all_labels[_PER_BATCH * b : _PER_BATCH * (b + 1)] for b in batches]
     ).astype(np.int64)
@@ -59,18 +65,18 @@ def load_cifar10(request: Request) -> ImageSet:
         name=request.name,
         split=request.split,
         pixels=pixels,
-        image_shape=(_SIDE, _SIDE),
+        image_shape=shape,
         kind="unit",
         labels=labels,
         citation=request.citation,
     )
 
 
-def _read_batch(path: Path) -> Float32:
-    grey = read_grey(path, str(path))
-    if grey.shape != (_PER_BATCH, _SIDE * _SIDE):
+def _read_batch(path: Path, colour: bool) -> Float32:
+    rows = read_unit(path, str(path), colour)
+    if rows.shape[:2] != (_PER_BATCH, _SIDE * _SIDE):
         raise DataError(
-            f"{path}: {grey.shape[1]} x {grey.shape[0]} pixels, but a batch has "
+            f"{path}: {rows.shape[1]} x {rows.shape[0]} pixels, but a batch has "
             f"{_SIDE * _SIDE} x {_PER_BATCH}; is it another file?"
         )
-    return grey
+    return rows.reshape(_PER_BATCH, -1)

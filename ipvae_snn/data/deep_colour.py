@@ -81,17 +81,22 @@ def deep_colours(image: ImageFile.ImageFile, form: Form, stream: IO[bytes]) -> D
     return Deep(colours, alpha, form.white)
 
 
-def luminance(deep: Deep) -> tuple[UInt16, bool]:
-    """Return the grey values (H, W), transparent parts on white, and whether there are any."""
-    grey = np.empty(deep.colours.shape[:2], np.uint16)
-    for start in range(0, len(grey), _ROWS):
+def on_white(deep: Deep, colour: bool) -> tuple[UInt16, bool]:
+    """Return grey values (H, W), or colours (H, W, 3), and whether there are transparent parts.
+
+    These are seen on white.
+    """
+    seen = np.empty(deep.colours.shape if colour else deep.colours.shape[:2], np.uint16)
+    for start in range(0, len(seen), _ROWS):
         rows = slice(start, start + _ROWS)
-        light = deep.colours[rows].astype(np.float64) @ np.array(LUMINANCE)
+        colours = deep.colours[rows].astype(np.float64)
+        light = colours if colour else colours @ np.array(LUMINANCE)
         if deep.alpha is not None:
             opaque = deep.alpha[rows] / FULL
+            opaque = opaque[..., None] if colour else opaque
             light = light * opaque + deep.white * (1 - opaque)
-        grey[rows] = np.rint(light)
-    return grey, deep.alpha is not None and bool((deep.alpha < FULL).any())
+        seen[rows] = np.rint(light)
+    return seen, deep.alpha is not None and bool((deep.alpha < FULL).any())
 
 
 def _samples(image: ImageFile.ImageFile) -> Array:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -43,7 +43,7 @@ class Selection:
     holdout: of the user's own images every tenth is "test" and the others are "train"; without
     it either split has all of them. patch_size applies to sets of patches only. preparation: how
     the user's own images are treated, None for plain ones. report: receives the progress of
-    reading files. fits: as in `OwnRequest`.
+    reading files. fits, colour: as in `OwnRequest`, colour of named sets too.
     """
 
     split: Split = "test"
@@ -54,12 +54,21 @@ class Selection:
     preparation: Preparation | None = None
     report: Report = silent
     fits: Fits = any_size
+    colour: bool = False
 
     @property
     def own(self) -> OwnRequest:
         """The request for the user's own images."""
         preparation = self.preparation or Preparation()
-        return OwnRequest(self.split, self.holdout, preparation, self.report, self.limit, self.fits)
+        return OwnRequest(
+            self.split,
+            self.holdout,
+            preparation,
+            self.report,
+            self.limit,
+            self.fits,
+            self.colour,
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,9 @@ def image_set(source: ImageSource, selection: Selection = Selection()) -> ImageS
     source: a data set's name, a path (.npy, .npz, folder of pictures), an ImageSet, an array or
     tensor (N, H, W), (N, H, W, 1), (N, 1, H, W) or (N, M), or anything that yields images one by
     one (a torch Dataset) or in batches (a DataLoader), each alone or with a label after it.
-    Values are uint8, floats in [0, 1], or standardised floats. Raises DataError for all else.
+    Colours, in a last axis of 3 or in torch's order, become their luminance, or stay
+    (`selection.colour`). Values are uint8, floats in [0, 1], or standardised floats. Raises
+    DataError for all else.
     """
     for reader in _READERS:
         if reader.accepts(source):
@@ -102,23 +113,59 @@ def _read_named(source: str | os.PathLike[str], selection: Selection) -> ImageSe
         preparation=selection.preparation,
         report=selection.report,
         fits=selection.fits,
+        colour=selection.colour,
     )
 
 
 def _read_array(source: Any, selection: Selection) -> ImageSet:
-    images = _to_numpy(source)
+    images = to_numpy(source, selection.colour)
     return from_arrays(images, None, GIVEN, selection.own)
 
 
 def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
     """Return the images of a source of single images or batches; a DataLoader has a batch_size."""
+    request = selection.own
+    whole = selection.holdout or request.preparation.patches > 0
+    images, known, name = _items_of(source, request.colour, None if whole else selection.limit)
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1 and request.preparation.patches:
+        numbers = None if known is None else check_labels(name, known, len(images))
+        return from_photographs(images, numbers, name, request).first(selection.limit)
+    return from_arrays(_stacked(images, source), known, name, request)
+
+
+class Stacked(NamedTuple):
+    """Items (N, ...) of a source, their labels (N,) or None, and the source's name."""
+
+    items: Array
+    labels: Array | None
+    name: str
+
+
+def stacked_items(source: Iterable[Any], colour: bool) -> Stacked:
+    """Return all items of a source, which have one shape; DataError for others."""
+    items, labels, name = _items_of(source, colour, None)
+    return Stacked(_stacked(items, source), labels, name)
+
+
+def _stacked(items: list[Array], source: Any) -> Array:
+    shapes = {item.shape for item in items}
+    if len(shapes) > 1:
+        raise DataError(
+            f"{type(source).__name__}: yields images of shapes "
+            f"{', '.join(map(str, sorted(shapes)))}; give images of one size"
+        )
+    return np.stack(items)
+
+
+def _items_of(
+    source: Iterable[Any], colour: bool, wanted: int | None
+) -> tuple[list[Array], Array | None, str]:
+    """Return images, labels or None, and the source's name; at most `wanted` images are read."""
     batched = hasattr(source, "batch_size") and source.batch_size is not None
     images: list[Array] = []
     labels: list[Array] = []
-    request = selection.own
-    whole = selection.holdout or request.preparation.patches > 0
-    wanted = None if whole else selection.limit
-    for image, label in islice(_pairs(source), None if batched else wanted):
+    for image, label in islice(_pairs(source, colour), None if batched else wanted):
         images.extend(image if batched else [image])
         if label is not None:
             labels.extend(np.atleast_1d(label))
@@ -127,24 +174,14 @@ def _read_items(source: Iterable[Any], selection: Selection) -> ImageSet:
     if not images:
         raise DataError(f"{type(source).__name__}: yields no image")
     known = np.asarray(labels) if len(labels) == len(images) else None
-    name = type(getattr(source, "dataset", source)).__name__
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1 and request.preparation.patches:
-        numbers = None if known is None else check_labels(name, known, len(images))
-        return from_photographs(images, numbers, name, request).first(selection.limit)
-    if len(shapes) > 1:
-        raise DataError(
-            f"{type(source).__name__}: yields images of shapes "
-            f"{', '.join(map(str, sorted(shapes)))}; give images of one size"
-        )
-    return from_arrays(np.stack(images), known, name, request)
+    return images, known, type(getattr(source, "dataset", source)).__name__
 
 
-def _pairs(source: Iterable[Any]) -> Iterator[tuple[Array, Array | None]]:
+def _pairs(source: Iterable[Any], colour: bool) -> Iterator[tuple[Array, Array | None]]:
     """Yield (image or batch, label or labels or None) as arrays."""
     for item in _items(source):
         image, *rest = item if isinstance(item, tuple | list) else (item,)
-        yield _to_numpy(image), _to_numpy(rest[0]) if rest else None
+        yield to_numpy(image, colour), to_numpy(rest[0]) if rest else None
 
 
 def _items(source: Any) -> Iterator[Any]:
@@ -154,12 +191,12 @@ def _items(source: Any) -> Iterator[Any]:
     return iter(source)
 
 
-def _to_numpy(values: Any) -> Array:
+def to_numpy(values: Any, colour: bool = False) -> Array:
     """Return an array, tensor or picture as a NumPy array, detached and on the CPU."""
     if isinstance(values, Image.Image):
         subject = f"a picture of mode {values.mode}"
         with damage_named(subject):  # Pillow decodes at the first use
-            return frame_of(values, subject).values
+            return frame_of(values, subject, colour).values
     values = values.detach().cpu() if hasattr(values, "detach") else values
     try:
         return np.asarray(values)

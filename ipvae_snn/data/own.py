@@ -18,6 +18,7 @@ from ipvae_snn.data.part import require_pixels
 from ipvae_snn.data.photograph_source import Source
 from ipvae_snn.data.pictures import Frame
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import image_shape, shape_text
 from ipvae_snn.storage.names import printable
 
 IMAGE_KEYS: Final = ("images", "x", "pixels", "arr_0")
@@ -27,7 +28,7 @@ _WORK: Final = (16, 4)
 
 
 @dataclass(frozen=True)
-class _Raw:
+class Raw:
     """Images as read from an array file, with labels or None."""
 
     images: Array
@@ -38,10 +39,11 @@ def load_own(path: Path, request: OwnRequest = PLAIN) -> ImageSet:
     """Return the images at `path`; with holdout, the part of them that belongs to the split.
 
     Arrays are (N, H, W), (N, H, W, 1), (N, 1, H, W), colour (N, H, W, 3) or (N, 3, H, W), or (N, M)
-    with M a square number. uint8, uint16 and bool are divided by their white and, like floats in
-    [0, 1], of kind "unit"; other floats must be standardised. Pictures of a folder are taken in the
-    order of their names, as grey luminance, each picture of a stack as one. Every tenth image (of
-    fewer than ten, the last) is held out; of patches, every fifth photograph.
+    with M a square number; with request.colour, colours only, which stay. uint8, uint16 and bool
+    are divided by their white and, like floats in [0, 1], of kind "unit"; other floats must be
+    standardised. Pictures of a folder are taken in the order of their names, as grey luminance (or
+    in colour), each picture of a stack as one. Every tenth image (of fewer than ten, the last) is
+    held out; of patches, every fifth photograph.
     """
     return replace(_load(path, request), path=path.absolute())
 
@@ -51,13 +53,18 @@ def _load(path: Path, request: OwnRequest) -> ImageSet:
         return from_files(path, listing(path), request)
     if path.suffix.lower() in READABLE:
         return from_files(path, Listing((path,), None), request)
+    raw = read_raw(path, request)
+    return from_arrays(raw.images, raw.labels, path.name or str(path), request, str(path))
+
+
+def read_raw(path: Path, request: OwnRequest) -> Raw:
+    """Return the arrays in a file; DataError if it is none."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(
             f"{path}: not a .npy or .npz file, a picture, a video, nor a folder; give one of these"
         )
-    raw = reader(path, request)
-    return from_arrays(raw.images, raw.labels, path.name or str(path), request, str(path))
+    return reader(path, request)
 
 
 def from_arrays(
@@ -73,7 +80,8 @@ def from_arrays(
     """
     subject = name if subject is None else subject
     size = request.preparation.patches
-    stack = as_photographs(subject, images) if size else as_stack(subject, images)
+    read = as_photographs if size else as_stack
+    stack = read(subject, images, request.colour)
     known = None if labels is None else check_labels(subject, labels, len(stack))
     if size and not request.is_cut(stack.shape[1:]):
         sources = [
@@ -85,19 +93,19 @@ def from_arrays(
             for index, image in enumerate(stack)
         ]
         return patches_of(sources, name, request)
-    request.fits(name, stack.shape[1:])
+    shape = image_shape(stack.shape[1:])
+    request.fits(name, shape)
     chosen = request.part.rows(subject, len(stack))
     stack, known = stack[chosen], None if known is None else known[chosen]
-    require_pixels(subject, len(stack), stack.shape[1:], each=_WORK[stack.dtype.kind == "u"])
+    require_pixels(subject, len(stack), shape, each=_WORK[stack.dtype.kind == "u"])
     rows = stack.reshape(len(stack), -1)
     result = scaled(Values(rows, None, (subject,)), request.preparation.white)
-    height, width = stack.shape[1:]
-    remark = f"{request.subject}: {len(stack)} of {height}x{width}, levels {result.levels}"
+    remark = f"{request.subject}: {len(stack)} of {shape_text(shape)}, levels {result.levels}"
     return ImageSet(
         printable(name),
         request.split,
         result.pixels,
-        (height, width),
+        shape,
         result.kind,
         known,
         preparation=request.done,
@@ -112,7 +120,7 @@ def from_photographs(
     sources = [
         Source(
             f"{name}: image {index}",
-            partial(_one, as_photographs(f"{name}: image {index}", image[None])[0]),
+            partial(_one, as_photographs(f"{name}: image {index}", image[None], request.colour)[0]),
             None if labels is None else int(labels[index]),
         )
         for index, image in enumerate(images)
@@ -124,12 +132,12 @@ def _one(image: Array) -> tuple[Frame, ...]:
     return (Frame(image, None),)
 
 
-def _read_npy(path: Path, request: OwnRequest) -> _Raw:
+def _read_npy(path: Path, request: OwnRequest) -> Raw:
     # Mapped: only the rows of the part are read.
-    return _Raw(read_npy(path))
+    return Raw(read_npy(path))
 
 
-def _read_npz(path: Path, request: OwnRequest) -> _Raw:
+def _read_npz(path: Path, request: OwnRequest) -> Raw:
     most = None if request.preparation.patches else request.part.most
     keys = npz_keys(path)
     others = [key for key in keys if key not in LABEL_KEYS]
@@ -141,10 +149,10 @@ def _read_npz(path: Path, request: OwnRequest) -> _Raw:
         )
     labelled = [key for key in LABEL_KEYS if key in keys]
     labels = read_npz(path, labelled[0], most) if labelled else None
-    return _Raw(read_npz(path, named[0], most), labels)
+    return Raw(read_npz(path, named[0], most), labels)
 
 
-_READERS: Final[Mapping[str, Callable[[Path, OwnRequest], _Raw]]] = {
+_READERS: Final[Mapping[str, Callable[[Path, OwnRequest], Raw]]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
 }

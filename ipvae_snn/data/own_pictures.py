@@ -19,6 +19,7 @@ from ipvae_snn.data.pictures import Frame, read_frames, warn_of_reduced
 from ipvae_snn.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from ipvae_snn.data.videos import read_video
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import image_shape, shape_text
 from ipvae_snn.storage.names import printable
 
 # Frames of a video of which patches are cut; neighbours hardly differ.
@@ -37,32 +38,37 @@ class _Group:
 def from_files(path: Path, files: Listing, request: OwnRequest) -> ImageSet:
     """Return the pictures in `files`, found at `path`, as `own.load_own` does."""
     size = request.preparation.patches
-    if size and not request.is_cut(_frames(files.files[0], VIDEO_FRAMES)[0].values.shape):
+    if size and not request.is_cut(
+        frames_of(files.files[0], request.colour, VIDEO_FRAMES)[0].values.shape
+    ):
         cut = _patches(path, files, request)
         return replace(cut, remarks=(*cut.remarks, *files.remarks))
     frames, names, labels = _read_all(path, files, request)
-    pixels, kind, levels = _together(path, frames, names, request.preparation.white)
-    height, width = frames[0].values.shape
-    read = f"{len(frames)} of {height}x{width} from {len(files.files)} files"
+    pixels, kind, levels = together(path, frames, names, request.preparation.white)
+    shape = image_shape(frames[0].values.shape)
+    read = f"{len(frames)} of {shape_text(shape)} from {len(files.files)} files"
     remark = f"{request.subject}: {read}, {levels}"
     seen = sum(frame.on_white for frame in frames)
     transparent = (f"transparent pictures, seen on white: {seen}",) if seen else ()
+    repeated = sum(frame.repeated for frame in frames)
+    grey = (f"grey pictures, the same in all colours: {repeated}",) if repeated else ()
     return ImageSet(
         name=printable(path.name or str(path)),
         split=request.split,
         pixels=pixels,
-        image_shape=(height, width),
+        image_shape=shape,
         kind=kind,
         labels=labels,
         preparation=request.done,
-        remarks=(remark, *transparent, *files.remarks),
+        remarks=(remark, *transparent, *grey, *files.remarks),
     )
 
 
-def _frames(file: Path, most: int | None = None) -> tuple[Frame, ...]:
+def frames_of(file: Path, colour: bool, most: int | None = None) -> tuple[Frame, ...]:
+    """Return the pictures of a file; most: of a video, at most so many, evenly spaced."""
     if file.suffix.lower() in VIDEO_SUFFIXES:
-        return read_video(file, most)[0]
-    return read_frames(file)
+        return read_video(file, most, colour)[0]
+    return read_frames(file, colour)
 
 
 def _read_all(
@@ -78,17 +84,17 @@ def _read_all(
     most = request.part.most
     for index, file in enumerate(files.files):
         request.report(f"reading pictures, {file.name}", index, len(files.files))
-        held = _frames(file)
+        held = frames_of(file, request.colour)
         frames += held
         names += [str(file)] * len(held)
         labels += [] if files.labels is None else [files.labels[index]] * len(held)
-        _check_sizes(held, str(file), frames[0].values.shape, names[0])
-        height, width = frames[0].values.shape
-        request.fits(path.name or str(path), (height, width))
+        check_sizes(held, str(file), frames[0].values.shape, names[0])
+        shape = image_shape(frames[0].values.shape)
+        request.fits(path.name or str(path), shape)
         # Files of one picture each, as a rule; a stack shows its size when it is read.
         expected = len(frames) + len(files.files) - index - 1
-        each = _work(frames[0].values.dtype.itemsize)
-        require_pixels(str(path), min(expected, most or expected), (height, width), each)
+        each = work(frames[0].values.dtype.itemsize)
+        require_pixels(str(path), min(expected, most or expected), shape, each)
         if most is not None and len(frames) >= most:
             break
     warn_of_reduced([name for frame, name in zip(frames, names, strict=True) if frame.reduced])
@@ -97,7 +103,7 @@ def _read_all(
     return [frames[i] for i in chosen], [names[i] for i in chosen], known
 
 
-def _work(size: int) -> int:
+def work(size: int) -> int:
     """Return bytes per pixel for numbers of `size` bytes: read, stacked, and as float32.
 
     Numbers of more than a byte are divided as float64.
@@ -105,7 +111,8 @@ def _work(size: int) -> int:
     return 2 * size + (4 if size == 1 else 12)
 
 
-def _check_sizes(held: Sequence[Frame], file: str, first: tuple[int, ...], name: str) -> None:
+def check_sizes(held: Sequence[Frame], file: str, first: tuple[int, ...], name: str) -> None:
+    """Raise DataError if a picture of `file` has not the shape `first`, that of the file `name`."""
     for frame in held:
         shape = frame.values.shape
         if shape != first:
@@ -116,7 +123,7 @@ def _check_sizes(held: Sequence[Frame], file: str, first: tuple[int, ...], name:
             )
 
 
-def _together(path: Path, frames: Sequence[Frame], names: Sequence[str], white: float) -> Scaled:
+def together(path: Path, frames: Sequence[Frame], names: Sequence[str], white: float) -> Scaled:
     """Return the pixels of all pictures; each number type has its own scale."""
     groups: dict[tuple[str, float | None], _Group] = {}
     for place, (frame, name) in enumerate(zip(frames, names, strict=True)):
@@ -145,7 +152,7 @@ def _patches(path: Path, files: Listing, request: OwnRequest) -> ImageSet:
     """Return patches; of a single stack or video, its pictures are the photographs."""
     if len(files.files) == 1:
         file = files.files[0]
-        frames = _frames(file, VIDEO_FRAMES)
+        frames = frames_of(file, request.colour, VIDEO_FRAMES)
         one = len(frames) == 1
         sources = [
             Source(str(file) if one else f"{file}, picture {i + 1}", partial(_given, frame))
@@ -154,7 +161,7 @@ def _patches(path: Path, files: Listing, request: OwnRequest) -> ImageSet:
     else:
         labels = files.labels or [None] * len(files.files)
         sources = [
-            Source(str(file), partial(_frames, file, VIDEO_FRAMES), label)
+            Source(str(file), partial(frames_of, file, request.colour, VIDEO_FRAMES), label)
             for file, label in zip(files.files, labels, strict=True)
         ]
     return patches_of(sources, path.name or str(path), request)
@@ -165,7 +172,7 @@ def patches_of(sources: Sequence[Source], name: str, request: OwnRequest) -> Ima
     # Imported here: whitening needs SciPy, for which other images should not wait.
     from ipvae_snn.data.photographs import cut_patches
 
-    cut = cut_patches(sources, request.preparation, name, request.split, request.report)
+    cut = cut_patches(sources, request, name)
     return cut.first(request.limit)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ipvae_snn.arrays import Bool, Int64
 from ipvae_snn.data.base import Split
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.storage import memory
 
 
@@ -51,11 +52,10 @@ def held_out(subject: str, count: int) -> Bool:
     return held
 
 
-def require_pixels(subject: str, count: int, shape: tuple[int, ...], each: int) -> None:
-    """Raise MemoryLimitError if `count` images (H, W) of `each` bytes per pixel do not fit."""
-    height, width = shape
+def require_pixels(subject: str, count: int, shape: ImageShape, each: int) -> None:
+    """Raise MemoryLimitError if `count` images of `each` bytes per value do not fit."""
     memory.require(
-        count * height * width * each,
-        f"{subject}: {count} images of {height}x{width}",
+        count * n_pixels(shape) * each,
+        f"{subject}: {count} images of {shape_text(shape)}",
         "give fewer images (--limit; of train, --set data.limit=N)",
     )

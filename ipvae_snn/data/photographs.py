@@ -10,9 +10,9 @@ from ipvae_snn.arrays import Float32, Int64
 from ipvae_snn.config.preparation import Constants, Preparation
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.levels import Values, scaled
+from ipvae_snn.data.own_request import OwnRequest
 from ipvae_snn.data.photograph_source import Source
 from ipvae_snn.data.pictures import Frame, warn_of_reduced
-from ipvae_snn.data.request import Report
 from ipvae_snn.data.whitening import (
     BORDER,
     LEAST_CONTRAST,
@@ -20,6 +20,7 @@ from ipvae_snn.data.whitening import (
     whiten,
 )
 from ipvae_snn.errors import DataError
+from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 
 COUNTS: Final[dict[Split, int]] = {"train": 20_000, "test": 4_000}  # as of the set `natural`
 # Candidates per patch that is asked for; flat ones are dropped.
@@ -29,6 +30,7 @@ MOST_PIXELS: Final = 1 << 26  # of all patches, which bounds the number of large
 # At full size, cameras' and JPEG's smoothing leaves single pixels without contrast of their own.
 LONGEST: Final = 2048
 HELD_OUT: Final = 5  # every fifth photograph is in the test split
+CHANNELS: Final = ("red", "green", "blue")
 # Brightness of white before the logarithm of whitening, as of 8-bit photographs.
 _WHITE: Final = 255.0
 _STREAM: Final[dict[Split, int]] = {"train": 0, "test": 1}  # no split shares a random stream
@@ -61,35 +63,36 @@ def held_out(sources: Sequence[Source], name: str) -> list[bool]:
 
 def cut_patches(
     sources: Sequence[Source],
-    preparation: Preparation,
+    request: OwnRequest,
     name: str,
-    split: Split,
-    report: Report,
 ) -> ImageSet:
-    """Return patches of the photographs of `split`, as `preparation` says.
+    """Return patches of the photographs of the request's split, as its preparation says.
 
     Training photographs are measured if it has no constants yet; the set's own preparation then
     has them. Where they are known, a single photograph is in either split. Raises DataError naming
     the file for photographs that are too small or too flat, or whose scale is not known.
     """
+    preparation, split = request.preparation, request.split
     single = len(sources) == 1 and preparation.constants is not None
     test = [split == "test"] if single else held_out(sources, name)
     if preparation.constants is None:
         training = [source for source, held in zip(sources, test, strict=True) if not held]
-        cut = _cut(training, preparation, "train", report)
+        cut = _cut(training, request, "train")
         constants = _measure(cut.patches, preparation, name)
         preparation = replace(preparation, constants=constants)
+        request = replace(request, preparation=preparation)
         if split == "train":
-            return _patch_set(cut, preparation, name, split, len(sources))
+            return _patch_set(cut, request, name, len(sources))
     chosen = [s for s, held in zip(sources, test, strict=True) if held == (split == "test")]
-    cut = _cut(chosen, preparation, split, report)
-    return _patch_set(cut, preparation, name, split, len(sources))
+    cut = _cut(chosen, request, split)
+    return _patch_set(cut, request, name, len(sources))
 
 
-def _cut(sources: Sequence[Source], preparation: Preparation, split: Split, report: Report) -> _Cut:
+def _cut(sources: Sequence[Source], request: OwnRequest, split: Split) -> _Cut:
     """Return candidates from all sources, of which each is equally likely."""
+    preparation, report = request.preparation, request.report
     size = preparation.patches
-    wanted = CANDIDATES * _count(split, size)
+    wanted = CANDIDATES * _count(split, request.patch_shape)
     patches: list[Float32] = []
     labels: list[int | None] = []
     sizes: set[tuple[int, ...]] = set()
@@ -115,28 +118,35 @@ def _cut(sources: Sequence[Source], preparation: Preparation, split: Split, repo
     return _Cut(whole, known, frozenset(sizes), reduced, len(sources))
 
 
-def _count(split: Split, size: int) -> int:
-    return max(1, min(COUNTS[split], MOST_PIXELS // size**2))
+def _count(split: Split, shape: ImageShape) -> int:
+    return max(1, min(COUNTS[split], MOST_PIXELS // n_pixels(shape)))
 
 
 def _prepared(frame: Frame, preparation: Preparation, name: str) -> tuple[Float32, int]:
-    """Return the photograph, whitened or in [0, 1], and the factor by which it was reduced."""
+    """Return the photograph, whitened or in [0, 1], and the factor by which it was reduced.
+
+    Of colours, each channel is whitened by itself.
+    """
     size = preparation.patches
     light, factor = _reduced(_light(frame, preparation, name))
     if preparation.whiten == "none":
-        if min(light.shape) < size:
+        if min(light.shape[:2]) < size:
             raise DataError(
                 f"{name}: {light.shape[0]}x{light.shape[1]} pixels, smaller than patches of "
                 f"{size}x{size}; leave it out or cut smaller ones"
             )
         return light, factor
-    if min(light.shape) < size + 2 * BORDER:
+    if min(light.shape[:2]) < size + 2 * BORDER:
         raise DataError(
             f"{name}: {light.shape[0]}x{light.shape[1]} pixels, but whitened patches of "
             f"{size}x{size} need {size + 2 * BORDER} or more each way; leave it out, cut smaller "
             "ones, or --whiten none"
         )
-    return whiten(light, name), factor
+    if light.ndim == 2:
+        return whiten(light, name), factor
+    channels = enumerate(np.moveaxis(light, 2, 0))
+    each = [whiten(channel, f"{name}, {CHANNELS[index]}") for index, channel in channels]
+    return np.stack(each, axis=2), factor
 
 
 def _light(frame: Frame, preparation: Preparation, name: str) -> Float32:
@@ -166,11 +176,11 @@ def _light(frame: Frame, preparation: Preparation, name: str) -> Float32:
 
 def _reduced(light: Float32) -> tuple[Float32, int]:
     """Return the photograph with means of k x k pixels, k the least that meets LONGEST."""
-    k = -(-max(light.shape) // LONGEST)
+    k = -(-max(light.shape[:2]) // LONGEST)
     if k == 1:
         return light, 1
     height, width = light.shape[0] // k, light.shape[1] // k
-    blocks = light[: height * k, : width * k].reshape(height, k, width, k)
+    blocks = light[: height * k, : width * k].reshape(height, k, width, k, *light.shape[2:])
     return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32), k
 
 
@@ -200,14 +210,12 @@ def _with_contrast(patches: Float32, least: float, name: str) -> Int64:
     return np.sort(rows[order[len(rows) // 10 :]])
 
 
-def _patch_set(
-    cut: _Cut, preparation: Preparation, name: str, split: Split, photographs: int
-) -> ImageSet:
+def _patch_set(cut: _Cut, request: OwnRequest, name: str, photographs: int) -> ImageSet:
+    preparation, split, shape = request.preparation, request.split, request.patch_shape
     constants = preparation.constants
     if constants is None:
         raise ValueError("patches are standardised by constants; measure them first")
-    size = preparation.patches
-    rows = _with_contrast(cut.patches, constants.least_contrast, name)[: _count(split, size)]
+    rows = _with_contrast(cut.patches, constants.least_contrast, name)[: _count(split, shape)]
     pixels, whitened = cut.patches[rows], preparation.whiten != "none"
     if whitened:
         pixels = (pixels - np.float32(constants.mean)) / np.float32(constants.deviation)
@@ -215,23 +223,23 @@ def _patch_set(
         name=name,
         split=split,
         pixels=pixels,
-        image_shape=(size, size),
+        image_shape=shape,
         kind="standardised" if whitened else "unit",
         labels=None if cut.labels is None else cut.labels[rows],
         preparation=preparation,
-        remarks=(_remark(cut, preparation, len(rows), split, photographs),),
+        remarks=(_remark(cut, request, len(rows), photographs),),
     )
 
 
-def _remark(cut: _Cut, preparation: Preparation, count: int, split: Split, photographs: int) -> str:
+def _remark(cut: _Cut, request: OwnRequest, count: int, photographs: int) -> str:
     sizes = sorted(cut.sizes)
     shown = "x".join(map(str, sizes[0]))
     if len(sizes) > 1:
         shown += " to " + "x".join(map(str, sizes[-1]))
-    size = preparation.patches
+    whitened = request.preparation.whiten != "none"
+    patches = f"{count:,} patches of {shape_text(request.patch_shape)}"
     return (
-        f"{split}: {count:,} patches of {size}x{size} from {cut.used} of {photographs} photographs "
-        f"of {shown}"
+        f"{request.split}: {patches} from {cut.used} of {photographs} photographs of {shown}"
         + (f", reduced up to {cut.reduced}-fold" if cut.reduced > 1 else "")
-        + (", whitened" if preparation.whiten != "none" else ", not whitened")
+        + (", whitened" if whitened else ", not whitened")
     )

@@ -24,7 +24,7 @@ class Source:
     n_train and n_test are its published sizes (for patches: the number cut by default). Fewer
     images are loaded if the files hold fewer. Embedded sets need no file. Downloadable sets are
     fetched if files are missing and the caller allows it. loader is "module:function", resolved at
-    first use so that a list of names costs no heavy import.
+    first use so that a list of names costs no heavy import. colour: whether it has colours to keep.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Source:
     loader: str
     embedded: bool = False
     downloadable: bool = False
+    colour: bool = False
 
     def resolve(self) -> Loader:
         """Import and return the function that reads the set."""
@@ -112,11 +113,25 @@ _SOURCES: Final[tuple[Source, ...]] = (
     ),
     Source(
         "cifar10",
-        "32x32 photographs of objects, grey luminance",
+        "32x32 photographs of objects, grey luminance or --colour",
         50_000,
         10_000,
         "Krizhevsky (2009), Learning multiple layers of features from tiny images",
         "ipvae_snn.data.cifar10:load_cifar10",
+        colour=True,
+    ),
+    *(
+        Source(
+            f"celeba{suffix}",
+            f"{side}x{side} faces, grey luminance or --colour",
+            162_770,
+            19_962,
+            "Liu, Luo, Wang & Tang (2015), Deep learning face attributes in the wild; cut to 148 "
+            "pixels as in Larsen et al. (2016), Autoencoding beyond pixels, arXiv 1512.09300",
+            f"ipvae_snn.data.celeba:load_celeba{suffix.replace('-', '_')}",
+            colour=True,
+        )
+        for suffix, side in (("", 64), ("-128", 128))
     ),
 )
 
@@ -140,6 +155,7 @@ def load(
     preparation: Preparation | None = None,
     report: Report = silent,
     fits: Fits = any_size,
+    colour: bool = False,
 ) -> ImageSet:
     """Load a named data set, or the user's own .npy file, .npz file or folder of images.
 
@@ -152,7 +168,8 @@ def load(
     image is "test" and the others are "train". preparation applies to the user's own images only:
     photographs are cut into patches, of which each split has its own photographs. report receives
     the progress of reading them. fits: raises DataError, before all of the user's own images are
-    read, for a size (height, width) that is of no use.
+    read, for a size that is of no use. colour: keep the colours of images that have them, instead
+    of their grey luminance.
 
     Raises DataError (one line) for unknown names, missing or damaged files and impossible values.
     """
@@ -165,8 +182,14 @@ def load(
     known = {source.name: source for source in _SOURCES}
     source = known.get(name_or_path)
     if source is None:
-        own = OwnRequest(split, holdout, preparation or Preparation(), report, limit, fits)
-        return _load_own(name_or_path, own, tuple(known)).first(limit)
+        own = OwnRequest(split, holdout, preparation or Preparation(), report, limit, fits, colour)
+        return _load_own(name_or_path, own).first(limit)
+    if colour and not source.colour:
+        raise DataError(
+            f"{source.name}: a set of grey images, but colours are asked for, by --colour "
+            "(data.colour) or by a network of images in colour; choose "
+            f"{', '.join(other.name for other in _SOURCES if other.colour)} or your own images"
+        )
     root = resolve_root(data_root)
     request = Request(
         name=source.name,
@@ -178,6 +201,8 @@ def load(
         patch_size=patch_size,
         n_patches=n_patches,
         seed=seed,
+        colour=colour,
+        report=report,
     )
     return source.resolve()(request).first(limit)
 
@@ -187,15 +212,22 @@ def is_named(text: str) -> bool:
     return any(source.name == text for source in _SOURCES)
 
 
-def _load_own(text: str, request: OwnRequest, known: tuple[str, ...]) -> ImageSet:
+def existing_path(text: str) -> Path:
+    """Return the path of a user's own images; DataError if nothing is there."""
     path = home_path(text)
     if not text or not path.exists():
+        known = [source.name for source in _SOURCES]
         name = nearest(text, known)
         hint = f"did you mean {name}? " if name else ""
         raise DataError(
             f"{text!r} is neither a data set nor an existing path; {hint}"
             f"known sets: {', '.join(known)}; or give a .npy or .npz file or a folder of images"
         )
+    return path
+
+
+def _load_own(text: str, request: OwnRequest) -> ImageSet:
+    path = existing_path(text)
     # Imported here, since it imports Pillow, which a list of names does not need.
     from ipvae_snn.data.own import load_own
 

@@ -30,12 +30,17 @@ _SWITCH: Final[Mapping[str, bool]] = {
 }  # fmt: skip
 
 
+def silent(what: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One call of `load`, with its defaults resolved.
 
     root: folder of the data sets or None. download: whether missing public files may be fetched.
     limit: largest number of images. patch_size, n_patches and seed apply to sets of patches only.
+    colour: keep the colours of sets that have them. report: receives the progress of reading.
     """
 
     name: str
@@ -47,10 +52,8 @@ class Request:
     patch_size: int
     n_patches: int | None
     seed: int
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
+    colour: bool = False
+    report: Report = silent
 
 
 def resolve_root(

@@ -1,4 +1,4 @@
-"""Frames of videos as grey values, by PyAV (the optional extra "video")."""
+"""Frames of videos as grey values or colours, by PyAV (the optional extra "video")."""
 
 import struct
 import warnings
@@ -24,14 +24,18 @@ _CONTAINERS: Final = {
 }
 SUFFIXES: Final = frozenset(_CONTAINERS)
 EIGHT: Final = 8  # bits
+# FFmpeg's names by colour, and by whether there are more than 8 bits.
+_FORMATS: Final = (("gray", "gray16le"), ("rgb24", "rgb48le"))
 
 
-def read_video(path: Path, most: int | None = None) -> tuple[tuple[Frame, ...], int]:
+def read_video(
+    path: Path, most: int | None = None, colour: bool = False
+) -> tuple[tuple[Frame, ...], int]:
     """Return frames (H, W) of a video in order, and how many frames one stands for.
 
-    most: keep at most so many frames, evenly spaced; None for all. Frames are turned as players
-    show them. Raises DataError naming the
-    file if it is damaged, holds no video, is too large, or if PyAV is not installed.
+    most: keep at most so many frames, evenly spaced; None for all. colour: return (H, W, 3). Frames
+    are turned as players show them. Raises DataError naming the file if it is damaged, holds no
+    video, is too large, or if PyAV is not installed.
     """
     av = _library(path)
     kept: list[Frame] = []
@@ -47,7 +51,7 @@ def read_video(path: Path, most: int | None = None) -> tuple[tuple[Frame, ...], 
                     raise DataError(f"{path}: frame {count} is damaged; cut or convert the video")
                 if index % spacing:
                     continue
-                kept.append(_grey(frame))
+                kept.append(_decoded(frame, colour))
                 size += kept[-1].values.nbytes
                 if most is not None and len(kept) > most:
                     kept, spacing = kept[::2], 2 * spacing
@@ -85,10 +89,10 @@ def _promised(stream: Any) -> int:
     return int((3600 * hours + 60 * minutes + seconds) * float(stream.average_rate)) - 1
 
 
-def _grey(frame: Any) -> Frame:
-    """Return a frame's luminance of 8 bits, or of 16 where it is stored with more than 8."""
+def _decoded(frame: Any, colour: bool) -> Frame:
+    """Return luminance or colours of 8 bits, or of 16 where a frame is stored with more than 8."""
     deep = max(component.bits for component in frame.format.components) > EIGHT
-    values = frame.to_ndarray(format="gray16le" if deep else "gray")
+    values = frame.to_ndarray(format=_FORMATS[colour][deep])
     matrix = frame.side_data.get("DISPLAYMATRIX")
     turned = values if matrix is None else _turned(values, bytes(matrix))
     return Frame(np.ascontiguousarray(turned), 65535.0 if deep else 255.0)
@@ -102,7 +106,7 @@ def _turned(values: Array, matrix: bytes) -> Array:
     """
     a, b, _, c, d, *_ = struct.unpack("=9i", matrix)
     if abs(a) + abs(d) < abs(b) + abs(c):
-        values, across, down = values.T, c, b
+        values, across, down = values.swapaxes(0, 1), c, b
     else:
         across, down = a, d
     return values[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]

@@ -1,5 +1,6 @@
 """Whitening of images and drawing of patches, as in sparse coding."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -95,16 +96,23 @@ def draw_patches(
 def draw_anywhere(
     images: Sequence[Image], patch_size: int, drawn: int, rng: np.random.Generator
 ) -> Float32:
-    """Return `drawn` patches (drawn, patch_size**2); images and places are equally likely."""
+    """Return `drawn` patches (drawn, M); images and places are equally likely.
+
+    M is patch_size**2 for images (H, W), and as much per channel for images (H, W, channels).
+    """
     which = rng.integers(len(images), size=drawn)
     places = rng.random((drawn, 2))
-    patches = np.empty((drawn, patch_size * patch_size), dtype=np.float32)
+    size = patch_size * patch_size * math.prod(images[0].shape[2:])
+    patches = np.empty((drawn, size), dtype=np.float32)
     for index, image in enumerate(images):
         chosen = np.flatnonzero(which == index)
-        windows = np.lib.stride_tricks.sliding_window_view(image, (patch_size, patch_size))
+        sides = (patch_size, patch_size)
+        windows = np.lib.stride_tricks.sliding_window_view(image, sides, axis=(0, 1))
+        if image.ndim > 2:
+            windows = np.moveaxis(windows, 2, -1)
         rows = (places[chosen, 0] * windows.shape[0]).astype(np.int64)
         columns = (places[chosen, 1] * windows.shape[1]).astype(np.int64)
-        patches[chosen] = windows[rows, columns].reshape(-1, patch_size * patch_size)
+        patches[chosen] = windows[rows, columns].reshape(-1, size)
     return patches
 
 

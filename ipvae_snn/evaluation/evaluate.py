@@ -149,7 +149,7 @@ def evaluate(
         for index, t in enumerate(steps):
             p = _advance(c, p, t, request, report)
             z = fast.counts(c, p)
-            sample, mean = z @ c.phi.T, np.exp(p.state) @ c.phi.T
+            sample, mean = c.dictionary.decode(z), c.dictionary.decode(np.exp(p.state))
             figures[index].append(judge(pixels, p, z, sample, mean))
             # Copies: a view would keep the whole array in memory.
             samples[t].append(sample[:keep].copy())

@@ -39,7 +39,9 @@ def pictures(
     if shown == 0:
         raise ValueError("the evaluation kept no reconstruction; evaluate with shown of 1 or more")
     title = f"Images of {images.name}, reconstructed from the spikes and rates of one step"
-    shape = network.image_shape
+    shape, decoder = network.image_shape, network.dictionary
+    elements, element_shape = decoder.elements(shape)
+    use = decoder.by_element(result.rates)
     return (
         Picture(
             "convergence",
@@ -58,7 +60,7 @@ def pictures(
         Picture(
             "dictionary",
             "Dictionary, most used first",
-            lambda figure: dictionary_by_use(figure, network.phi, shape, result.rates),
+            lambda figure: dictionary_by_use(figure, elements, element_shape, use),
             DICTIONARY_SIZE,
         ),
     )

@@ -6,6 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from ipvae_snn.data.array_images import COLOURS
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.encode import MAX_SATURATED
 from ipvae_snn.ir.parts import InputCode
@@ -22,12 +23,21 @@ def missing(package: str) -> str:
 
 
 def flat(input_: Tensor, n_pixels: int) -> Tensor:
-    """Return `input_` (N, ...) as (N, M); DataError unless a row holds the network's M values."""
+    """Return `input_` (N, ...) as (N, M); DataError unless a row holds the network's M values.
+
+    Torch's order of colours, (N, 3, H, W), is refused: a network's rows have the colours of a pixel
+    side by side.
+    """
     if input_.ndim < 2 or math.prod(input_.shape[1:]) != n_pixels:
         raise DataError(
             f"the network takes N images of {n_pixels} values at a step, as (N, {n_pixels}) or in "
             f"any shape of that size, not {tuple(input_.shape)}; give one step of a spike train "
             "at a time"
+        )
+    if input_.ndim == 4 and input_.shape[1] == COLOURS != input_.shape[3]:
+        raise DataError(
+            f"images {tuple(input_.shape)} have their {COLOURS} colours in the second axis, but a "
+            "network takes them last; give images.permute(0, 2, 3, 1)"
         )
     return input_.reshape(len(input_), n_pixels)
 

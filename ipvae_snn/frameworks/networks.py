@@ -100,6 +100,7 @@ def _calibration_images(
                 limit=IMAGES,
                 patch_size=network.image_shape[0],
                 preparation=network.preparation,
+                colour=len(network.image_shape) == 3,
             )
     pixels: Any = images.detach().cpu().numpy() if isinstance(images, Tensor) else images
     return ImageSet(
@@ -116,7 +117,9 @@ def _training_images(network: FloatNetwork, name: str) -> ImageSet:
     trained_on, shape = network.trained_on, network.image_shape
     try:
         source = training_data(trained_on, network.data_paths)
-        return data.load(source, limit=IMAGES, patch_size=shape[0], download=False)
+        return data.load(
+            source, limit=IMAGES, patch_size=shape[0], download=False, colour=len(shape) == 3
+        )
     except DataError as error:
         raise DataError(
             f"{name} was trained on {trained_on or 'unknown images'}, which is not at hand to "

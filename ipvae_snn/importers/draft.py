@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from ipvae_snn.arrays import Float32
+from ipvae_snn.data.array_images import COLOURS
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import DataError
-from ipvae_snn.image_shape import ImageShape, shape_text
+from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.ir.parts import InputKind
 
 # Bounds of our model for networks whose file states none (config/settings.py).
@@ -58,9 +59,17 @@ class Source:
         if result.pixels.shape[1] != n_pixels:
             raise DataError(
                 f"{result.name}: images of {shape_text(result.image_shape)} pixels, but "
-                f"{self.path} is for {n_pixels} pixels; name images like those that it was made for"
+                f"{self.path} is for {n_pixels} pixels; name images like those that it was made "
+                f"for{_colours(result.image_shape, n_pixels)}"
             )
         return result
+
+
+def _colours(shape: ImageShape, wanted: int) -> str:
+    """Return the option that keeps colours, where grey images have a third of the values wanted."""
+    if len(shape) == 3 or COLOURS * n_pixels(shape) != wanted:
+        return ""
+    return f", or give --image-shape {shape_text(shape)}x{COLOURS} to keep their colours"
 
 
 @dataclass(frozen=True)

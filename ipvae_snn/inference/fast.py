@@ -1,5 +1,6 @@
 """Fast float32 inference on many images at once, with explicit state."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,12 +9,14 @@ import numpy as np
 from ipvae_snn.arrays import Float32, Float64, Floats
 from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import ImageShape
-from ipvae_snn.inference.reference import dynamics
+from ipvae_snn.inference.gram_form import gram_form
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.kernels import float32, rows
 from ipvae_snn.kernels.rows import UNLIMITED, Engine, Progress, Share
+from ipvae_snn.kernels.spike_products import SharedGram
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.stored_dictionary import StoredDictionary
 
 NUMBER: Final[Any] = np.float32  # type of all arrays, which determines that of compiled code
 ONE: Final = NUMBER(1.0)
@@ -23,17 +26,19 @@ ONE: Final = NUMBER(1.0)
 class GramNetwork:
     """A float network in Gram form for the kernel.
 
-    G (K, K), threshold = exp(log_bias) (K,), u0 (K,), phi (M, K). feed_forward (M, K) is float64,
-    so that the drive does not depend on the batching of images. Each step has `inner` updates, in
+    G (K, K), threshold = exp(log_bias) (K,), u0 (K,). shared: the competition in place of G, of a
+    convolutional dictionary. drive(pixels (N, M)) returns (N, K) in float64, so that the drive does
+    not depend on the batching of images. Each step has `inner` updates, in
     which `leak`, the network's leak times its step size, pulls the potential back to its value at
     the start of the step.
     """
 
     G: Float32
-    feed_forward: Float64
+    shared: SharedGram | None
+    drive: Callable[[Floats], Float64]
     threshold: Float32
     u0: Float32
-    phi: Float32
+    dictionary: StoredDictionary
     step_size: float
     clip: float
     floor: float
@@ -57,7 +62,7 @@ class GramNetwork:
         )
         return Engine(
             float32.advance_rows,
-            (network,),
+            (network, self.shared),
             self.u0,
             key=np.uint64,
             updates=self.inner,
@@ -68,18 +73,20 @@ class GramNetwork:
 
 def gram_network(network: FloatNetwork) -> GramNetwork:
     """Return the network in Gram form; products are formed in float64 and rounded once."""
-    d = dynamics(network)
+    form, step_size = gram_form(network), float(np.exp(network.log_lr))
+    shared = form.shared
     return GramNetwork(
-        G=_float32(d.G),
-        feed_forward=d.feed_forward,
-        threshold=_float32(d.bias),
-        u0=_float32(d.u0),
-        phi=_float32(network.phi),
-        step_size=d.step_size,
-        clip=d.clip,
-        floor=d.floor,
-        inner=d.updates,
-        leak=d.leak,
+        G=_float32(form.G),
+        shared=None if shared is None else shared._replace(weights=_float32(shared.weights)),
+        drive=form.drive,
+        threshold=_float32(np.exp(network.log_bias.astype(np.float64))),
+        u0=_float32(network.u0),
+        dictionary=network.dictionary,
+        step_size=step_size,
+        clip=network.clip,
+        floor=network.floor,
+        inner=network.updates_per_step,
+        leak=step_size * network.leak,
         image_shape=network.image_shape,
         input_kind=network.input_kind,
     )
@@ -94,7 +101,15 @@ def start(
     not have the network's size or kind; `name` is the name of the images.
     """
     check_images(c.image_shape, c.input_kind, pixels, kind, name)
-    return rows.start(c.engine, _float32(pixels @ c.feed_forward), seed, first_image)
+    return rows.start(c.engine, _float32(c.drive(pixels)), seed, first_image)
+
+
+def show(c: GramNetwork, p: Progress, pixels: Float32, kind: InputKind, name: str) -> Progress:
+    """Return the images with `pixels` (N, M), their next frame, in place of the present one.
+
+    Potentials are carried over, and steps are counted on. Raises DataError as `start` does.
+    """
+    return rows.show(p, start(c, pixels, kind, name).drive)
 
 
 def advance(

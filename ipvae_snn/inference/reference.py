@@ -12,13 +12,13 @@ import numpy as np
 
 from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Integers
 from ipvae_snn.errors import DataError
+from ipvae_snn.inference.gram_form import GramForm, dense_weights, gram_form
 from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
 from ipvae_snn.kernels import float64, rows
 from ipvae_snn.kernels.float64 import Rules
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.storage import memory
 from ipvae_snn.watcher import current_watcher
 
 
@@ -46,24 +46,10 @@ def dynamics(network: FloatNetwork, pixel_mask: Bool | None = None) -> Dynamics:
 
     Raises DataError for a mask of another size, MemoryLimitError where G (K, K) is too large.
     """
-    if pixel_mask is not None and pixel_mask.shape != (network.n_pixels,):
-        raise DataError(
-            f"pixel mask has shape {pixel_mask.shape}, but the network needs ({network.n_pixels},)"
-        )
-    m, k = network.phi.shape
-    memory.require(
-        8 * (k * k + 3 * m * k),
-        f"a network of {k} neurons and {m} pixels",
-        "use one with fewer neurons",
-    )
-    phi = network.phi.astype(np.float64)
-    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
-    if pixel_mask is not None:
-        precision = precision * pixel_mask
-    feed_forward = phi * precision[:, None]
+    G, feed_forward = dense_weights(network, pixel_mask)
     step_size = float(np.exp(network.log_lr))
     return Dynamics(
-        G=phi.T @ feed_forward,
+        G=G,
         feed_forward=feed_forward,
         u0=network.u0.astype(np.float64),
         bias=np.exp(network.log_bias.astype(np.float64)),
@@ -106,7 +92,25 @@ def engine(d: Dynamics, rules: Rules | None = None) -> Engine:
         updates=d.updates,
         leak=float(d.leak),
     )
-    return Engine(float64.advance_rows, (network, rules), d.u0, updates=d.updates)
+    return Engine(float64.advance_rows, (network, rules, None), d.u0, updates=d.updates)
+
+
+def _engine_of(network: FloatNetwork, form: GramForm) -> Engine:
+    """Return a float network as an engine, without a matrix if its competition is shared."""
+    step_size = float(np.exp(network.log_lr))
+    constants = float64.Network(
+        G=np.ascontiguousarray(form.G),
+        bias=np.exp(network.log_bias.astype(np.float64)),
+        step_size=step_size,
+        clip=float(network.clip),
+        floor=float(network.floor),
+        updates=network.updates_per_step,
+        leak=float(step_size * network.leak),
+    )
+    u0 = network.u0.astype(np.float64)
+    return Engine(
+        float64.advance_rows, (constants, None, form.shared), u0, updates=constants.updates
+    )
 
 
 def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> Progress:
@@ -114,11 +118,21 @@ def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> 
 
     Raises DataError for pixels of the wrong shape.
     """
-    if pixels.ndim != 2 or pixels.shape[1] != len(d.feed_forward):
-        raise DataError(
-            f"pixels have shape {pixels.shape}, but the network needs (N, {len(d.feed_forward)})"
-        )
+    _check_width(pixels, len(d.feed_forward))
     return rows.start(engine(d), pixels.astype(np.float64) @ d.feed_forward, seed, first_image)
+
+
+def show(d: Dynamics, progress: Progress, pixels: Float32) -> Progress:
+    """Return the images with `pixels` (N, M), their next frame, in place of the present one.
+
+    Potentials are carried over, and steps are counted on. Raises DataError as `start` does.
+    """
+    return rows.show(progress, start(d, pixels).drive)
+
+
+def _check_width(pixels: Float32, n_pixels: int) -> None:
+    if pixels.ndim != 2 or pixels.shape[1] != n_pixels:
+        raise DataError(f"pixels have shape {pixels.shape}, but the network needs (N, {n_pixels})")
 
 
 def advance(
@@ -146,13 +160,50 @@ def run_float(
     The reconstruction phi z of the last step's counts has all pixels. Raises DataError for pixels
     of the wrong shape.
     """
-    require_memory(len(pixels), (network.n_neurons, network.n_pixels), request, state=8)
-    d = dynamics(network, pixel_mask)
-    before = start(d, pixels, request.seed, request.first_image)
+    _check_width(pixels, network.n_pixels)
+    return run_frames(network, pixels[:, None], request, pixel_mask, threads)[0]
+
+
+def run_frames(
+    network: FloatNetwork,
+    frames: Float32,
+    request: RunRequest,
+    pixel_mask: Bool | None = None,
+    threads: int | None = None,
+) -> tuple[Trace, ...]:
+    """Run inference on sequences (N, F, M) for request.steps steps per frame; a Trace per frame.
+
+    Potentials start at u0 and carry over from frame to frame. Step t of frame f draws under the key
+    of step f T + t. pixel_mask as in `run_float`. Raises DataError for pixels of the wrong shape.
+    """
+    if frames.ndim != 3:
+        raise DataError(f"sequences have shape {frames.shape}; give (N, frames, pixels)")
+    _check_width(frames[:, 0], network.n_pixels)
+    sizes = network.n_neurons, network.n_pixels
+    require_memory(len(frames), sizes, request, state=8, traces=frames.shape[1])
+    form = gram_form(network, pixel_mask)
+    run = _engine_of(network, form)
     report = current_watcher().progress
-    done = rows.advance(engine(d), before, request.steps, n_threads(threads), request.trace, report)
+    traces: list[Trace] = []
+    done: Progress | None = None
+    for pixels in frames.swapaxes(0, 1):
+        drive = form.drive(pixels.astype(np.float64))
+        before = (
+            rows.start(run, drive, request.seed, request.first_image)
+            if done is None
+            else rows.show(done, drive)
+        )
+        done = rows.advance(run, before, request.steps, n_threads(threads), request.trace, report)
+        traces.append(_trace_of(network, before, done, request))
+    return tuple(traces)
+
+
+def _trace_of(
+    network: FloatNetwork, before: Progress, done: Progress, request: RunRequest
+) -> Trace:
+    """Return the trace of the last advance, from `before` to `done`."""
     return Trace(
-        counts_sum=done.counts_sum,
+        counts_sum=done.counts_sum - before.counts_sum,
         state=done.state,
         spikes_per_step=done.spikes_per_step,
         reconstruction=reconstruct(network, done.counts),
@@ -163,5 +214,5 @@ def run_float(
 
 def reconstruct(network: FloatNetwork, counts: Integers) -> Float32:
     """Return phi z (N, M) of spike counts (N, K)."""
-    product = counts.astype(np.float64) @ network.phi.astype(np.float64).T
+    product = network.dictionary.decode(counts.astype(np.float64))
     return np.asarray(product, dtype=np.float32)

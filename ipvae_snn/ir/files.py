@@ -99,7 +99,7 @@ def from_parts(
     Raises ProgramError if it breaks a rule; ValueError, LookupError or TypeError where a part is
     missing or of another kind.
     """
-    if scalars["version"] == CIRCUITS_VERSION:
+    if whole(scalars["version"], "version") == CIRCUITS_VERSION:
         arrays, scalars = modern(arrays, scalars)
     table: Any = arrays
     given = scalars["input"]

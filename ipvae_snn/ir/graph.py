@@ -1,16 +1,19 @@
 """Populations and connections: the graph that an integer network is."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Final
 
+from ipvae_snn.errors import brief
 from ipvae_snn.ir.neurons import Neurons
 from ipvae_snn.ir.parts import Synapses
 from ipvae_snn.ir.rules import require
 
 IMAGE: Final = "image"  # the source that is no population: payloads from outside
 RESERVED: Final = (IMAGE, "decoder", "tables")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,21 +71,14 @@ def check_graph(
         _require_unique(subject, some)
         for name in some:
             require(
-                name.isidentifier() and name not in RESERVED,
-                f"no {subject} may be called {name!r}: names are letters, digits and underscores, "
+                _NAME.fullmatch(name) is not None and name not in RESERVED,
+                f"no {subject} may be called {brief(name)}: names are letters, digits, - and _, "
                 f"and none of {', '.join(RESERVED)}",
             )
     both = sorted(set(names[0]) & set(names[1]))
     require(not both, f"a population and a connection are both called {', '.join(both)}")
     sizes = {one.name: one.size for one in populations}
     roles = {one.name: one.neurons.role for one in populations}
-    require("computes" in roles.values(), "the graph has no population that computes")
-    for population in populations:
-        require(
-            population.neurons.role != "relays" or population.size == n_pixels,
-            f"population {population.name!r} has {population.size} neurons that relay, but there "
-            f"is one for each of {n_pixels} pixels",
-        )
     for one in connections:
         require(
             one.source in sizes or one.source == IMAGE,

@@ -59,6 +59,7 @@ class IntegerNetwork:
             f"network version {self.version} is not {VERSION}, the one that this installation runs",
         )
         check_graph(self.populations, self.connections, self.n_pixels)
+        self._check_populations()
         self._check_own_weights()
         self._check_decoder()
         self._check_tables()
@@ -72,6 +73,16 @@ class IntegerNetwork:
             f"IntegerNetwork({shape} pixels, {self.n_neurons} neurons, {self.circuit}, "
             f"{bits}, {self.n_bytes:,} bytes)"
         )
+
+    def _check_populations(self) -> None:
+        """Check that something computes, and that there is a relaying neuron for each pixel."""
+        require(bool(self.computing), "the network has no population that computes")
+        for one in self.relays:
+            require(
+                one.size == self.n_pixels,
+                f"population {one.name!r} has {one.size} neurons that relay, but there is one for "
+                f"each of {self.n_pixels} pixels",
+            )
 
     def _check_own_weights(self) -> None:
         """Check that no Poisson neuron has a weight to itself."""

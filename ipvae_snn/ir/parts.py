@@ -72,8 +72,9 @@ class Synapses:
         """Check the rules of a scale; weights check themselves."""
         targets = self.weights.n_targets
         require(
-            self.weights.bits <= WEIGHT_BITS,
-            f"weights need {self.weights.bits} bits, but synapses have {WEIGHT_BITS}",
+            self.weights.stored_bits == WEIGHT_BITS,
+            f"weights are int{self.weights.stored_bits}, but those of synapses must be "
+            f"int{WEIGHT_BITS}",
         )
         for name, array in (("multiplier", self.multiplier), ("shift", self.shift)):
             require_type(name, array, np.int32, 1)
@@ -153,10 +154,10 @@ class Decoder:
         )
 
     @classmethod
-    def dense(cls, matrix: Int16, scale: Float32) -> "Decoder":
+    def dense(cls, matrix: Int16, scale: Float32, source: str = NEURONS) -> "Decoder":
         """Return a decoder whose weights are a matrix (M, K) int16."""
         require_type("decoder weights", matrix, np.int16, 2)
-        return cls(Dense(matrix), scale)
+        return cls(Dense(matrix), scale, source)
 
     def __repr__(self) -> str:
         """Return sizes."""

@@ -14,7 +14,7 @@ import numpy as np
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import kernel, scalar
 from ipvae_snn.kernels.rows import Record, Rows, Share, add_spikes, keep_counts, keep_trace
-from ipvae_snn.kernels.spike_products import compete
+from ipvae_snn.kernels.spike_products import SharedGram, compete, compete_shared
 from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed, open_uniform
 
 # A part's rate is at most 32 spikes: e^-32 is far from float64's end, and P(count > 160) < 1e-50.
@@ -168,8 +168,12 @@ def draw_rows(share: Share, images: Array, u: Array, one: float, z: Array) -> No
 
 
 @kernel
-def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None:
+def advance_rows(
+    share: Share, rows: Rows, record: Record, net: Network, shared: SharedGram | None
+) -> None:
     """Advance the share's rows by its steps in place; the record's step 0 is share.start.
+
+    shared: the competition in place of net.G, of a convolutional dictionary.
 
     rows.drive, state, before and peak are (N, K) in the type of the network's arrays. Update i of
     step t draws under the key t * net.updates + i.
@@ -186,7 +190,10 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
             for i in range(net.updates):
                 key = _child(image_key, (share.start + t) * net.updates + i)
                 active = _draw_row(u, key, net.one, scratch)
-                compete(G, active, index, count, lateral)
+                if shared is None:
+                    compete(G, active, index, count, lateral)
+                else:
+                    compete_shared(shared, active, index, count, lateral)
                 _update_row(net, drive, lateral, before, u)
                 for k in range(u.size):
                     peak[k] = max(peak[k], u[k])

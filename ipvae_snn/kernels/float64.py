@@ -19,7 +19,7 @@ from ipvae_snn.kernels import integer_draw
 from ipvae_snn.kernels.compiled import kernel, scalar
 from ipvae_snn.kernels.integer_draw import Draw, Sampling, draw_scratch
 from ipvae_snn.kernels.rows import Record, Rows, Share, add_spikes, keep_counts, keep_trace
-from ipvae_snn.kernels.spike_products import compete
+from ipvae_snn.kernels.spike_products import SharedGram, compete, compete_shared
 from ipvae_snn.kernels.threefry import first_uniforms, part_uniform
 
 _UNIT: Final = 2.0**-UNIFORM_BITS
@@ -102,7 +102,7 @@ class Scratch(NamedTuple):
 def new_scratch(K: int, M: int) -> Scratch:
     """Return scratch arrays for K neurons and the M numbers of a row's drive."""
     return Scratch(
-        draw_scratch(K),
+        draw_scratch(K, 0),
         np.empty(K),
         np.empty(K),
         np.empty(K),
@@ -221,14 +221,23 @@ def _through_residual(loop: Loop, pixels: Array, active: int, scratch: Scratch) 
 
 @kernel
 def _update(
-    rules: Rules | None, net: Network, drive: Array, active: int, u: Array, scratch: Scratch
+    rules: Rules | None,
+    net: Network,
+    shared: SharedGram | None,
+    drive: Array,
+    active: int,
+    u: Array,
+    scratch: Scratch,
 ) -> None:
     """Apply one update to the potential u (K,), given the counts in scratch.draw."""
     pull, prior, bias, own = scratch.pull, scratch.prior, net.bias, scratch.own
     size, leak, clip, floor = net.step_size, net.leak, net.clip, net.floor
     index, count = scratch.draw.neurons, scratch.draw.spikes
     if rules is None:
-        compete(net.G, active, index, count, pull)
+        if shared is None:
+            compete(net.G, active, index, count, pull)
+        else:
+            compete_shared(shared, active, index, count, pull)
         for k in range(u.size):
             du = size * (drive[k] - pull[k] - bias[k]) - leak * (u[k] - prior[k])
             u[k] = soft_clip(u[k] + soft_clip(du, clip, floor), clip, floor)
@@ -256,9 +265,16 @@ def _update(
 
 @kernel
 def advance_rows(
-    share: Share, rows: Rows, record: Record, net: Network, rules: Rules | None
+    share: Share,
+    rows: Rows,
+    record: Record,
+    net: Network,
+    rules: Rules | None,
+    shared: SharedGram | None,
 ) -> None:
     """Advance the share's rows by its steps in place; the record's step 0 is share.start.
+
+    shared: the competition in place of net.G, of a convolutional dictionary; without rules.
 
     rows.drive (N, K), or (N, M) pixels if the rules have a loop, and state are float64.
     Update i of step t draws under the key t * net.updates + i.
@@ -273,7 +289,7 @@ def advance_rows(
             for i in range(net.updates):
                 key = np.uint32((share.start + t) * net.updates + i)
                 active = _drawn(rules, share.seed, image, key, u, scratch)
-                _update(rules, net, drive, active, u, scratch)
+                _update(rules, net, shared, drive, active, u, scratch)
                 add_spikes(rows, record, r, t, active, index, count)
             keep_trace(rows, record, r, t, active, index, count)
         keep_counts(rows, r, active, index, count)

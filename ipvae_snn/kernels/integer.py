@@ -70,7 +70,7 @@ class Scratch(NamedTuple):
 def new_scratch(K: int, M: int) -> Scratch:
     """Return scratch arrays for K neurons and, in a two-layer circuit, M pixels."""
     return Scratch(
-        draw_scratch(K),
+        draw_scratch(K, 0),
         np.empty(K, np.int32),
         np.empty(K, np.int64),
         np.zeros(K, np.int64),
@@ -114,7 +114,7 @@ def _scale(synapses: Synapses, total: Array, scaled: Array) -> None:
 
 
 @kernel
-def _integrate(group: Group, drive: Array, own: Array, state: Array, saturated: Array) -> None:
+def integrate_row(group: Group, drive: Array, own: Array, state: Array, saturated: Array) -> None:
     """Update state (K,) int32 by the drive (K,) int64, given the self-inhibition `own` (K,)."""
     extra = group.extra_bits
     half = (1 << extra) >> 1
@@ -178,7 +178,7 @@ def compete(
         k, z = index[i], int(count[i])
         own[k] = group.own[k] * z
         drive[k] -= group.self_inhibition[k] * z
-    _integrate(group, drive, own, state, saturated)
+    integrate_row(group, drive, own, state, saturated)
     for i in range(active):
         own[index[i]] = 0
 

@@ -31,10 +31,12 @@ _LN2_SHIFT: Final = LN2_BITS + RATE_BITS - PROBABILITY_BITS
 class Sampling(NamedTuple):
     """Constants of the draw.
 
-    least: for each bucket of 2^bucket_shift potentials from state_min up, the smallest uniform that
-    can give a spike (0 where a step has several parts).
+    first: index of the first neuron's uniform. least: for each bucket of 2^bucket_shift potentials
+    from state_min up, the smallest uniform that can give a spike (0 where a step has several
+    parts).
     """
 
+    first: int
     state_min: int
     bits: int
     max_count: int
@@ -48,7 +50,7 @@ class Sampling(NamedTuple):
 class Draw(NamedTuple):
     """Scratch arrays for the draw of one row of K neurons.
 
-    even, odd (ceil(K / 2),) and uniform (K,) int32: uniforms of part 0. The
+    even, odd (ceil((first + K) / 2),) and uniform (K,) int32: uniforms of part 0. The
     first entries of neurons (K + 1,) int64 and spikes (K,) int32 are the neurons that spike and
     their counts.
     """
@@ -61,9 +63,9 @@ class Draw(NamedTuple):
 
 
 @kernel
-def draw_scratch(K: int) -> Draw:
-    """Return scratch arrays for the draw of K neurons."""
-    pairs = (K + 1) // 2
+def draw_scratch(K: int, first: int) -> Draw:
+    """Return scratch arrays for the draw of K neurons whose uniforms start at `first`."""
+    pairs = (first + K + 1) // 2
     return Draw(
         np.empty(pairs, np.int32),
         np.empty(pairs, np.int32),
@@ -108,11 +110,16 @@ def draw(
     K = state.size
     even, odd, uniform, index, count = row.even, row.odd, row.uniform, row.neurons, row.spikes
     first_uniforms(seed, image, step, even, odd)
-    for pair in range(K // 2):
-        uniform[2 * pair] = even[pair]
-        uniform[2 * pair + 1] = odd[pair]
-    if K % 2:
-        uniform[K - 1] = even[K // 2]
+    if sampling.first:
+        for k in range(K):
+            place = sampling.first + k
+            uniform[k] = odd[place // 2] if place % 2 else even[place // 2]
+    else:  # the same, in a loop that becomes vector code
+        for pair in range(K // 2):
+            uniform[2 * pair] = even[pair]
+            uniform[2 * pair + 1] = odd[pair]
+        if K % 2:
+            uniform[K - 1] = even[K // 2]
     asked = 0
     for k in range(K):
         index[asked] = k
@@ -129,7 +136,7 @@ def draw(
         none = _exp2_negative((rate * LOG2E) >> LOG2E_BITS, sampling.coarse, sampling.fine)
         total = _part_count(rate, none, int(uniform[k]), sampling.reciprocal)
         for part in range(1, 1 << halvings):
-            more = int(part_uniform(seed, image, step, part, k))
+            more = int(part_uniform(seed, image, step, part, sampling.first + k))
             total += _part_count(rate, none, more, sampling.reciprocal)
         index[active], count[active] = k, min(total, sampling.max_count)
         active += total > 0

@@ -5,7 +5,7 @@ and `advance` takes steps; a run can stop after any step and continue later.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -176,6 +176,19 @@ def start(engine: Engine, drive: Array, seed: int = 0, first_image: int = 0) -> 
         ),
         record=_blank(engine, n, 0, 0),
     )
+
+
+def show(progress: Progress, drive: Array) -> Progress:
+    """Return the images with another drive (N, ...) from here on, as of their next frame.
+
+    Potentials and the step are kept. Raises DataError for a drive of another shape.
+    """
+    if drive.shape != progress.drive.shape:
+        raise DataError(
+            f"a frame's drive has shape {drive.shape}, but the first one's {progress.drive.shape}"
+        )
+    drive = np.ascontiguousarray(drive, dtype=progress.drive.dtype)
+    return replace(progress, rows=progress.rows._replace(drive=drive))
 
 
 def advance(

@@ -5,7 +5,7 @@ faster if fewer than about half of the counts are non-zero (measured; see DENSE_
 a product depends on one row of counts alone, so that threads and processes can share the rows.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,19 @@ from ipvae_snn.kernels.compiled import kernel, summing
 
 # Above this share of non-zero counts the dense product is the faster one.
 DENSE_SHARE: Final = 0.45
+
+
+class SharedGram(NamedTuple):
+    """Competition of a convolutional dictionary, by the distance of two neurons.
+
+    weights (F, 2 a + 1, 2 b + 1, F): what a spike of the first feature takes from the last one, i -
+    a rows below and j - b columns to the right. rows, columns: positions of each feature; neuron
+    (feature * rows + row) * columns + column.
+    """
+
+    weights: Array
+    rows: int
+    columns: int
 
 
 @summing
@@ -135,3 +148,28 @@ def compete(G: Array, active: int, index: Array, count: Array, lateral: Array) -
         for k in range(K):
             lateral[k] += c * g[k]
         i += 1
+
+
+@summing
+def compete_shared(
+    shared: SharedGram, active: int, index: Array, count: Array, lateral: Array
+) -> None:
+    """Set lateral (K,) as `compete` does, for a convolutional dictionary."""
+    weights, rows, columns = shared
+    features, a, b = weights.shape[0], weights.shape[1] // 2, weights.shape[2] // 2
+    # Features side by side, as the weights have them; the neurons' order comes at the end.
+    sums = np.zeros((rows, columns, features), lateral.dtype)
+    for i in range(active):
+        feature, place = divmod(index[i], rows * columns)
+        row, column = divmod(place, columns)
+        c = count[i]
+        for r in range(max(row - a, 0), min(row + a + 1, rows)):
+            for s in range(max(column - b, 0), min(column + b + 1, columns)):
+                out, one = sums[r, s], weights[feature, r - row + a, s - column + b]
+                for k in range(features):
+                    out[k] += c * one[k]
+    for r in range(rows):
+        for s in range(columns):
+            one = sums[r, s]
+            for k in range(features):
+                lateral[(k * rows + r) * columns + s] = one[k]

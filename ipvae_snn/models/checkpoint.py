@@ -18,8 +18,15 @@ from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.models.float_network import FORMAT, PREPARATION, VERSION, load_float_network
-from ipvae_snn.models.parameters import IterativePoissonVAE, Parameters
+from ipvae_snn.models.dictionary_files import DICTIONARY
+from ipvae_snn.models.float_network import (
+    DENSE_VERSION,
+    FORMAT,
+    PREPARATION,
+    VERSION,
+    load_float_network,
+)
+from ipvae_snn.models.parameters import ModelParameters, TrainableModel
 from ipvae_snn.models.training_data import locations
 from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
@@ -43,7 +50,7 @@ class Origin:
 
 def save_model(
     path: Path,
-    model: IterativePoissonVAE,
+    model: TrainableModel,
     config: Config,
     origin: Origin,
     clip: float | None = None,
@@ -58,13 +65,13 @@ def save_model(
 
 def save_parameters(
     path: Path,
-    parameters: Parameters,
+    parameters: ModelParameters,
     config: Config,
     origin: Origin,
     clip: float | None = None,
 ) -> None:
     """Write parameters as `save_model` writes those of a module; log_sigma is after its bound."""
-    tensors = {name: value.detach().cpu() for name, value in vars(parameters).items()}
+    tensors = {name: value.detach().cpu() for name, value in parameters.stored.items()}
     network = {
         "kind": config.model.kind,
         "updates_per_step": config.model.updates_per_step,
@@ -74,6 +81,7 @@ def save_parameters(
         "input_kind": origin.input_kind,
         "image_shape": list(origin.image_shape),
         "trained_on": origin.trained_on,
+        **({DICTIONARY: dict(parameters.details)} if parameters.details else {}),
         **({"data": locations(origin.data_path, path)} if origin.data_path else {}),
         **({"imported": dict(origin.imported)} if origin.imported else {}),
     }
@@ -81,7 +89,7 @@ def save_parameters(
         network[PREPARATION] = origin.preparation.as_text()
     metadata = {
         "format": FORMAT,
-        "version": str(VERSION),
+        "version": str(_version(parameters, origin)),
         "network": json.dumps(network),
         "config": to_toml(config),
         "kl": config.train.kl,
@@ -95,6 +103,12 @@ def load_checkpoint_config(path: Path) -> Config:
     if "config" not in metadata:
         raise FileFormatError(f"{path}: a checkpoint without its config; make it again")
     return config_of_network(metadata["config"], str(path), load_float_network(path).leak)
+
+
+def _version(parameters: ModelParameters, origin: Origin) -> int:
+    """Return the version of the oldest readers that understand the file."""
+    new = bool(parameters.details) or len(origin.image_shape) > 2
+    return VERSION if new else DENSE_VERSION
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -1,13 +1,21 @@
 """Dense dictionary: every pixel has a weight from every neuron."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
 
 from ipvae_snn.models import linear_gaussian
-from ipvae_snn.models.parameters import Parameters
+
+
+class _Matrices(Protocol):
+    @property
+    def phi(self) -> Tensor: ...
+
+    @property
+    def log_sigma(self) -> Tensor: ...
 
 
 @final
@@ -17,10 +25,11 @@ class DenseDictionary:
 
     phi: Tensor
     log_sigma: Tensor
+    in_gram_form: bool = True
 
     @classmethod
-    def of(cls, parameters: Parameters) -> "DenseDictionary":
-        """Return the dictionary of a network's parameters."""
+    def of(cls, parameters: _Matrices) -> "DenseDictionary":
+        """Return the dictionary of a network's parameters phi and log_sigma."""
         return cls(parameters.phi, parameters.log_sigma)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -34,6 +43,11 @@ class DenseDictionary:
     def gram(self) -> Tensor:
         """Return phi^T diag(1/sigma^2) phi, (K, K), with a gradient of one matrix product."""
         return gram(self.phi, self.log_sigma)
+
+    def competition(self) -> Callable[[Tensor], Tensor]:
+        """Return the function z (B, K) -> z G; G is formed once."""
+        G = self.gram()
+        return lambda z: z @ G
 
     def power(self, e: Tensor) -> Tensor:
         """Return e^T diag(1/sigma^2) e, (...), of pixels e (..., M)."""

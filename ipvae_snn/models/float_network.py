@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 
-from ipvae_snn.arrays import AnyArray, Float32
+from ipvae_snn.arrays import Float32
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.renamed import old_dynamics
 from ipvae_snn.config.settings import (
@@ -24,23 +24,26 @@ from ipvae_snn.config.settings import (
     TrainConfig,
     limits_of,
 )
-from ipvae_snn.errors import ConversionError, FileFormatError, brief
-from ipvae_snn.image_shape import ImageShape, image_shape, n_pixels, shape_text
+from ipvae_snn.errors import ConfigError, ConversionError, FileFormatError, brief
+from ipvae_snn.image_shape import ImageShape, image_shape, shape_text
 from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.models.dictionary_files import floats, read_dictionary
+from ipvae_snn.models.stored_dictionary import StoredDictionary
 from ipvae_snn.models.training_data import candidates
 from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.tensor_files import read_header, read_tensors
 from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
 
 FORMAT: Final = "ipvae-snn/checkpoint"
-VERSION: Final = 2  # version 1 had the dynamics in its config only
+VERSION: Final = 3
+DENSE_VERSION: Final = 2  # of a dense dictionary of grey images; 1 had the dynamics in its config
 KIND: Final = "poisson"
-TENSORS: Final = ("phi", "log_sigma", "u0", "log_bias", "log_lr")
 # Values beyond these are damage, not learning: with them float32 overflows. A trained log_lr is
 # about -2, a strength (see _check_values) about 1.
 LARGEST: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
         "phi": (-1e9, 1e9),
+        "kernels": (-1e9, 1e9),
         "log_sigma": (-20.0, 20.0),
         "u0": (-100.0, 20.0),
         "log_bias": (-1000.0, 20.0),
@@ -55,9 +58,10 @@ PREPARATION: Final = "preparation"  # of a user's own images, among the network'
 class FloatNetwork:
     """A linear-decoder iP-VAE of M pixels and K neurons, in NumPy arrays.
 
-    phi (M, K): dictionary. log_sigma (M,): log of the pixel noise. u0 (K,): initial log rate
-    in nats. log_bias (K,): log of the constant subtracted from the drive. log_lr: log of the
-    step size. clip, floor: the soft clip's upper and lower bound for u and du, in nats.
+    dictionary: the linear decoder phi (M, K). log_sigma (M,): log of the pixel noise. u0 (K,):
+    initial log rate in nats. log_bias (K,): log of the constant subtracted from the drive. The
+    last three are equal within a channel or feature of a convolutional dictionary. log_lr: log of
+    the step size. clip, floor: the soft clip's upper and lower bound for u and du, in nats.
     input_kind: "unit" for pixels in [0, 1], "standardised" for zero-mean, unit-variance ones.
     image_shape: (height, width) or (height, width, channels), M in all. source: SHA-256 of the
     checkpoint file.
@@ -70,7 +74,7 @@ class FloatNetwork:
     that file's name, SHA-256 and format.
     """
 
-    phi: Float32
+    dictionary: StoredDictionary
     log_sigma: Float32
     u0: Float32
     log_bias: Float32
@@ -98,14 +102,41 @@ class FloatNetwork:
         )
 
     @property
+    def phi(self) -> Float32:
+        """The dictionary as a matrix (M, K); MemoryLimitError where a convolutional one is large.
+
+        It is made anew at every access of a convolutional one.
+        """
+        return self.dictionary.dense()
+
+    @property
     def n_pixels(self) -> int:
         """Number of pixels M."""
-        return int(self.phi.shape[0])
+        return self.dictionary.n_pixels
 
     @property
     def n_neurons(self) -> int:
         """Number of neurons K."""
-        return int(self.phi.shape[1])
+        return self.dictionary.n_neurons
+
+    @property
+    def stored(self) -> dict[str, Float32]:
+        """The learnt arrays as a file has them, log_lr apart: one value per feature and channel.
+
+        Raises ConversionError where neurons of a feature, or pixels of a channel, differ.
+        """
+        d = self.dictionary
+        return {
+            **d.tensors,
+            "log_sigma": d.shared_pixels(self.log_sigma),
+            "u0": d.shared_neurons(self.u0),
+            "log_bias": d.shared_neurons(self.log_bias),
+        }
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of learnt numbers."""
+        return 1 + sum(array.size for array in self.stored.values())
 
     def with_single_updates(self) -> "FloatNetwork":
         """Return the same network with one update per step, for n times as many steps.
@@ -127,18 +158,19 @@ def load_float_network(path: str | Path) -> FloatNetwork:
     metadata = read_header(path, FORMAT, VERSION)
     try:
         given = read_tensors(path)
-        tensor = {name: _floats(given[name], name) for name in TENSORS}
         details = parse_json_object(metadata["network"])
+        shape = image_shape(whole(size, "image_shape") for size in details["image_shape"])
+        dictionary = read_dictionary(given, details, shape)
         network = FloatNetwork(
-            phi=tensor["phi"],
-            log_sigma=tensor["log_sigma"].reshape(-1),
-            u0=tensor["u0"].reshape(-1),
-            log_bias=tensor["log_bias"].reshape(-1),
-            log_lr=float(tensor["log_lr"].reshape(())),
+            dictionary=dictionary,
+            log_sigma=dictionary.each_pixel(floats(given, "log_sigma")),
+            u0=dictionary.each_neuron(floats(given, "u0")),
+            log_bias=dictionary.each_neuron(floats(given, "log_bias")),
+            log_lr=float(floats(given, "log_lr").reshape(())),
             clip=number(details["clip"], "clip"),
             floor=number(details["floor"], "floor"),
             input_kind=details["input_kind"],
-            image_shape=image_shape(whole(size, "image_shape") for size in details["image_shape"]),
+            image_shape=shape,
             source=hashlib.sha256(path.read_bytes()).hexdigest(),
             trained_on=text(details["trained_on"], "trained_on"),
             data_paths=candidates(details.get("data", {}), path),
@@ -157,7 +189,7 @@ def load_float_network(path: str | Path) -> FloatNetwork:
             ),
             **_dynamics(config, details, network.log_lr)._asdict(),
         )
-    except MALFORMED as error:
+    except (*MALFORMED, ConfigError) as error:
         raise FileFormatError(
             f"{path}: a checkpoint with a missing or malformed part ({reason(error)}); make it "
             "again"
@@ -167,7 +199,6 @@ def load_float_network(path: str | Path) -> FloatNetwork:
             f"{path}: a network of kind {brief(kind)}, but only {KIND!r} ones are read here; train "
             f"one with model.kind={KIND}"
         )
-    _check_shapes(path, network)
     _check_values(path, network)
     return network
 
@@ -197,25 +228,11 @@ def _dynamics(config: Mapping[str, Any], details: Mapping[str, Any], log_lr: flo
     return _Dynamics(old.updates, old.pull / math.exp(log_lr))
 
 
-def _check_shapes(path: Path, network: FloatNetwork) -> None:
-    m, k = network.phi.shape if network.phi.ndim == 2 else (0, 0)
-    shapes = {
-        "log_sigma": (network.log_sigma.shape, (m,)),
-        "u0": (network.u0.shape, (k,)),
-        "log_bias": (network.log_bias.shape, (k,)),
-        "image_shape": ((n_pixels(network.image_shape),), (m,)),
-    }
-    for name, (shape, wanted) in shapes.items():
-        if shape != wanted or 0 in wanted:
-            raise FileFormatError(
-                f"{path}: {name} has shape {shape}, but phi {(m, k)} needs {wanted}"
-            )
-
-
 def _check_values(path: Path, network: FloatNetwork) -> None:
     """Check every constant against its limits; NaN fails all of them."""
-    for name, (low, high) in LARGEST.items():
-        values = np.asarray(getattr(network, name))
+    stored = network.stored | {"log_lr": np.asarray(network.log_lr, np.float32)}
+    for name, values in stored.items():
+        low, high = LARGEST[name]
         if not np.isfinite(values).all():
             raise FileFormatError(
                 f"{path}: {name} holds values that are not finite; train it again"
@@ -244,19 +261,12 @@ def _check_values(path: Path, network: FloatNetwork) -> None:
     if network.input_kind not in get_args(InputKind):
         raise FileFormatError(f"{path}: input kind {brief(network.input_kind)} is not known here")
     # What a spike of a neuron takes from the neuron itself per update, in nats.
-    precision = np.exp(-2.0 * network.log_sigma)
+    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
     with np.errstate(over="ignore"):  # an infinite strength is refused as well
-        strength = np.einsum("mk,mk,m->k", network.phi, network.phi, precision)
+        strength = network.dictionary.strengths(precision)
     largest = float(strength.max()) * math.exp(network.log_lr)
     if largest > MAX_STRENGTH:
         raise FileFormatError(
             f"{path}: step size x phi^2 / sigma^2 reaches {largest:.3g}, but at most "
             f"{MAX_STRENGTH:g} is possible; train it again"
         )
-
-
-def _floats(array: AnyArray, name: str) -> Float32:
-    if array.dtype.kind != "f":
-        raise ValueError(f"{name} holds {array.dtype}, not floats")
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused
-        return array.astype(np.float32)

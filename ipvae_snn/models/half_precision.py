@@ -13,13 +13,14 @@ from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
 
 
 def save_half(checkpoint: Path, out: Path) -> None:
-    """Write the network of `checkpoint` to `out` with phi as float16, the rest as it is.
+    """Write the network of `checkpoint` to `out` with its dictionary as float16, the rest as it is.
 
     `load_float_network` reads the result as it reads any checkpoint. Raises FileFormatError if
     `checkpoint` is not complete, ConfigError if a weight exceeds the largest float16.
     """
-    phi = load_float_network(checkpoint).phi
-    largest, limit = float(np.abs(phi).max()), float(np.finfo(np.float16).max)
+    weights = load_float_network(checkpoint).dictionary.tensors
+    largest = max(float(np.abs(array).max()) for array in weights.values())
+    limit = float(np.finfo(np.float16).max)
     if largest > limit:
         raise ConfigError(
             f"{checkpoint}: a weight of {largest:.4g} is beyond float16's {limit:g}; keep the "
@@ -28,6 +29,6 @@ def save_half(checkpoint: Path, out: Path) -> None:
     metadata = read_header(checkpoint, FORMAT, VERSION)
     with safe_open(checkpoint, framework="numpy") as handle:
         tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
-    tensors["phi"] = phi.astype(np.float16)
+    tensors |= {name: array.astype(np.float16) for name, array in weights.items()}
     with atomic_path(out) as temporary:
         temporary.write_bytes(sorted_metadata(save(tensors, metadata=metadata)))

@@ -1,16 +1,59 @@
 """Trainable parameters of an iP-VAE with a linear decoder, as a torch module."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ipvae_snn.config.settings import ModelConfig
+from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.protocol import Dictionary
+
+
+class LatentParameters(Protocol):
+    """Parameters of the latents: u0 (1, K), log_bias (1, K), log_lr ()."""
+
+    @property
+    def u0(self) -> Tensor:
+        """Initial log rate (1, K), in nats."""
+
+    @property
+    def log_bias(self) -> Tensor:
+        """Log of the constant subtracted from the drive (1, K)."""
+
+    @property
+    def log_lr(self) -> Tensor:
+        """Log of the step size ()."""
+
+
+class ModelParameters(LatentParameters, Protocol):
+    """All parameters of a network, in the form that the formulas take; differentiable."""
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The linear decoder with its pixel noise."""
+
+    @property
+    def stored(self) -> Mapping[str, Tensor]:
+        """The tensors of a checkpoint by name."""
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What a checkpoint states of the dictionary, besides its tensors; JSON."""
+
+
+class TrainableModel(Protocol):
+    """Module of the parameters of one kind of dictionary."""
+
+    def view(self) -> ModelParameters:
+        """Return the parameters for the formulas."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters in the form that the formulas take.
+    """Parameters of a network with a dense dictionary: `ModelParameters`.
 
     phi (M, K), log_sigma (1, M) after its bound, u0 (1, K), log_bias (1, K), log_lr ().
     """
@@ -20,6 +63,21 @@ class Parameters:
     u0: Tensor
     log_bias: Tensor
     log_lr: Tensor
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The matrix with its pixel noise."""
+        return DenseDictionary(self.phi, self.log_sigma)
+
+    @property
+    def stored(self) -> Mapping[str, Tensor]:
+        """The tensors as they are."""
+        return vars(self)
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Nothing: a file without a description is dense."""
+        return {}
 
 
 class IterativePoissonVAE(nn.Module):

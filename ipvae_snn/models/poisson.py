@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ipvae_snn.config.settings import KlForm
-from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.parameters import LatentParameters
 from ipvae_snn.models.poisson_samples import exact_poisson, generator_draw, relaxed_poisson
 from ipvae_snn.models.protocol import Draw, LatentSettings
 from ipvae_snn.models.shapes import AnyShape, LogBias, Neurons, PerImage, Scalar, StartOrNeurons
@@ -80,7 +80,7 @@ class PoissonLatents:
     settings: LatentSettings
 
     @classmethod
-    def of(cls, parameters: Parameters, settings: LatentSettings) -> "PoissonLatents":
+    def of(cls, parameters: LatentParameters, settings: LatentSettings) -> "PoissonLatents":
         """Return the model of a network's parameters."""
         return cls(parameters.u0, parameters.log_bias, parameters.log_lr, settings)
 

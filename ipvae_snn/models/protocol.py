@@ -80,8 +80,18 @@ class Dictionary(Protocol):
     def project(self, e: Tensor) -> Tensor:
         """Return phi^T diag(1/sigma^2) e, (..., K), of pixels e (..., M)."""
 
+    @property
+    def in_gram_form(self) -> bool:
+        """Whether competition goes through `gram`, which is then small enough."""
+
     def gram(self) -> Tensor:
         """Return the lateral competition phi^T diag(1/sigma^2) phi, (K, K)."""
+
+    def competition(self) -> Callable[[Tensor], Tensor]:
+        """Return the lateral competition z -> z phi^T diag(1/sigma^2) phi of latents z (B, K).
+
+        What all calls share is computed once, in this call.
+        """
 
     def power(self, e: Tensor) -> Tensor:
         """Return e^T diag(1/sigma^2) e, (...), of pixels e (..., M)."""

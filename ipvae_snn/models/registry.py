@@ -5,14 +5,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.parameters import LatentParameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import LatentModel, LatentSettings
 
 # The state is opaque to callers; only the model itself reads it.
-Builder = Callable[[Parameters, LatentSettings], LatentModel[Any]]
+Builder = Callable[[LatentParameters, LatentSettings], LatentModel[Any]]
 
 MODELS: Final[Mapping[str, Builder]] = MappingProxyType({"poisson": PoissonLatents.of})
+
 COMPILED: Final = "poisson"  # has compiled passes on the CPU (kernels/training.py)
 
 
@@ -25,7 +26,9 @@ def check_kind(name: str) -> None:
         )
 
 
-def latent_model(name: str, parameters: Parameters, settings: LatentSettings) -> LatentModel[Any]:
+def latent_model(
+    name: str, parameters: LatentParameters, settings: LatentSettings
+) -> LatentModel[Any]:
     """Return the model `name` with these parameters; ConfigError if there is none."""
     check_kind(name)
     return MODELS[name](parameters, settings)

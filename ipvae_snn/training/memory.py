@@ -1,28 +1,61 @@
 """Memory of a training iteration, checked before the first one."""
 
-from ipvae_snn.config.settings import Config
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ipvae_snn.config.settings import Config, DictionaryKind
+from ipvae_snn.image_shape import ImageShape, n_pixels
+from ipvae_snn.models.trainable import n_neurons
 from ipvae_snn.storage import memory
 
 NUMBER = 4  # bytes of a float32
 KEPT = 4  # arrays per update and neuron that the backward pass needs: training/unrolled.py
 SCRATCH = 6  # arrays (B, K) of the backward pass
 COPIES = 6  # of the dictionary: parameter, gradient, two moments, weighted, product
+# Arrays (B, K) and (B, M) per update that automatic differentiation keeps of a convolutional one.
+RECORDED = 14
+RECORDED_PIXELS = 3
 
 
-def require_iteration(config: Config, rows: int, n_pixels: int) -> None:
+def require_iteration(config: Config, rows: int, shape: ImageShape) -> None:
     """Raise MemoryLimitError if an iteration on `rows` images would not fit into memory.
+
+    Raises ConfigError if the dictionary does not fit the images.
+    """
+    k = n_neurons(config.model, shape)
+    memory.require(
+        NUMBER * _NUMBERS[config.model.dictionary](config, rows, n_pixels(shape), k),
+        f"training {k} neurons with batches of {rows} images and {config.train.steps} steps",
+        "lower train.batch_size, train.steps or "
+        f"{_SIZE[config.model.dictionary]} (--set train.batch_size=N)",
+    )
+
+
+def _updates(config: Config) -> int:
+    return config.train.steps * config.model.updates_per_step + 1
+
+
+def _dense(config: Config, rows: int, m: int, k: int) -> int:
+    """Return the numbers kept.
 
     Only the history of updates grows with steps; rounding weights (quantise_aware) keeps one more
     array of it, and G (K, K) has its gradient beside it.
     """
-    model, train = config.model, config.train
-    k = model.n_latents
-    updates = train.steps * model.updates_per_step + 1
-    kept = KEPT + bool(train.quantise_aware)
-    history = rows * k * (kept * updates + SCRATCH + config.data.frames)
-    weights = COPIES * n_pixels * k + 2 * k * k
-    memory.require(
-        NUMBER * (history + weights),
-        f"training {k} neurons with batches of {rows} images and {train.steps} steps",
-        "lower train.batch_size, train.steps or model.n_latents (--set train.batch_size=N)",
-    )
+    kept = KEPT + bool(config.train.quantise_aware)
+    history = rows * k * (kept * _updates(config) + SCRATCH + config.data.frames)
+    return history + COPIES * m * k + 2 * k * k
+
+
+def _convolutional(config: Config, rows: int, m: int, k: int) -> int:
+    """Return the numbers kept: all grow linearly with the pixels."""
+    recorded = (RECORDED * k + RECORDED_PIXELS * m) * _updates(config)
+    return rows * (recorded + (SCRATCH + config.data.frames) * k)
+
+
+_NUMBERS: Final[Mapping[DictionaryKind, Callable[[Config, int, int, int], int]]] = MappingProxyType(
+    {"dense": _dense, "convolutional": _convolutional}
+)
+_SIZE: Final[Mapping[DictionaryKind, str]] = MappingProxyType(
+    {"dense": "model.n_latents", "convolutional": "model.features"}
+)

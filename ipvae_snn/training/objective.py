@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.parameters import ModelParameters, Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import Dictionary, LatentModel, State
-from ipvae_snn.training.straight_through import FakeRounding, straight_through
+from ipvae_snn.training.straight_through import (
+    FakeRounding,
+    RoundedDictionary,
+    straight_through,
+)
 from ipvae_snn.training.unrolled import unrolled_inference
-from ipvae_snn.training.unrolling import Rounded, Unrolling
+from ipvae_snn.training.unrolling import Unrolling
 
 # The loss is scaled as if every image had 16x16 pixels, so that gradient limits carry over.
 REFERENCE_PIXELS: Final = 256
@@ -41,7 +45,7 @@ class Unrolled:
 
 
 def unrolled_loss(
-    parameters: Parameters,
+    parameters: ModelParameters,
     x: Tensor,
     beta: float,
     unrolling: Unrolling,
@@ -49,15 +53,16 @@ def unrolled_loss(
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
-    The fast path of the Poisson model with a dense dictionary. G and b are formed once; no step
-    uses a tensor of pixels. Memory grows by four tensors (B, K) per update. rounding: inference
-    sees rounded matrices, through which gradients pass straight, and the loss decodes by the exact
-    dictionary; memory then grows by five tensors per update.
+    The fast path of the Poisson model with a dictionary in Gram form. G and b are formed once; no
+    step uses a tensor of pixels. Memory grows by four tensors (B, K) per update. rounding: of a
+    dense dictionary, inference sees rounded matrices, through which gradients pass straight, and
+    the loss decodes by the exact dictionary; memory then grows by five tensors per update.
     """
     p, frames = parameters, _frames(x)
-    dictionary = DenseDictionary.of(p)
+    dictionary = p.dictionary
     G, b = dictionary.gram(), dictionary.project(frames)
-    seen = None if rounding is None else rounding(dictionary, frames, G)
+    # The settings allow rounding of a dense dictionary only.
+    seen = None if rounding is None else rounding(cast(DenseDictionary, dictionary), frames, G)
     fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, unrolling, seen)
     terms = _Terms(fit, kl, torch.exp(u.detach()), float(arrivals))
     return _summary(dictionary, frames, terms, beta, unrolling)
@@ -73,7 +78,7 @@ def unrolled_plain(
 ) -> Unrolled:
     """Return the loss as `unrolled_loss` does, by automatic differentiation, on any device."""
     dictionary = DenseDictionary.of(parameters)
-    seen = None if rounding is None else partial(rounding, dictionary)
+    seen = None if rounding is None else RoundedDictionary(rounding, dictionary)
     model = PoissonLatents.of(parameters, unrolling.latents)
     return unrolled_by_autodiff(model, dictionary, x, sample, beta, unrolling, seen)
 
@@ -85,7 +90,7 @@ def unrolled_by_autodiff(
     sample: Sample,
     beta: float,
     unrolling: Unrolling,
-    rounding: Callable[[Tensor, Tensor], Rounded] | None = None,
+    rounding: RoundedDictionary | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M) or (B, F, M) for any model and dictionary, on any device.
 
@@ -95,30 +100,38 @@ def unrolled_by_autodiff(
     only the numbers of steps and updates are used; the dynamics are those of the model.
     """
     frames = _frames(x)
-    G, b = dictionary.gram(), dictionary.project(frames)
-    competition, drive = G, b
-    if rounding is not None:
+    b = dictionary.project(frames)
+    if rounding is None:
+        compete = explain = dictionary.competition()
+        drive = b
+    else:
+        G = rounding.dictionary.gram()
         seen = rounding(frames, G)
-        competition = straight_through(G, seen.competition)
+        compete = partial(_product, straight_through(G, seen.competition))
+        explain = partial(_product, G)
         drive = straight_through(b, seen.drive)
     state = start = model.initial(b.shape[1])
     z = model.sample(state, partial(_numbered, sample, 0))
-    lateral = z @ competition
+    lateral = compete(z)
     fit, kl = x.new_zeros(()), x.new_zeros(())
     for i in range(1, unrolling.updates + 1):
         frame = unrolling.frame(i, len(b))
         start = state if unrolling.start(i) == i - 1 else start
         state = model.update(state, start, drive[frame] - lateral, z)
         z = model.sample(state, partial(_numbered, sample, i))
-        lateral = z @ competition
+        lateral = compete(z)
         if unrolling.in_loss(i):
-            explained = lateral if rounding is None else z @ G
+            explained = lateral if compete is explain else explain(z)
             fit = fit + (z * (0.5 * explained - b[frame])).sum(-1).mean()
             kl = kl + model.divergence(state, start).mean()
     with torch.no_grad():
         rates = model.rates(state)
     terms = _Terms(fit / unrolling.steps, kl / unrolling.steps, rates, 0.0)
     return _summary(dictionary, frames, terms, beta, unrolling)
+
+
+def _product(G: Tensor, z: Tensor) -> Tensor:
+    return z @ G
 
 
 def _numbered(sample: Sample, update: int, parameters: Tensor) -> Tensor:

@@ -60,6 +60,18 @@ class FakeRounding:
         return Rounded(back.T.contiguous(), back, drive)
 
 
+@dataclass(frozen=True)
+class RoundedDictionary:
+    """A dense dictionary that inference sees rounded; reconstructions use the exact one."""
+
+    rounding: FakeRounding
+    dictionary: DenseDictionary
+
+    def __call__(self, frames: Tensor, G: Tensor) -> Rounded:
+        """Return G (K, K) and the drive of frames (F, B, M), rounded for inference."""
+        return self.rounding(self.dictionary, frames, G)
+
+
 def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
     """Return `rounded`, with the gradient passed unchanged to `exact` of the same shape."""
     # torch leaves Function.apply without types.

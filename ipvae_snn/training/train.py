@@ -71,11 +71,11 @@ def train(
         stack.enter_context(cpu_threads(threads))
         if device.type == "cpu":
             rows = processes.rows(min(config.train.batch_size, len(images)))
-            require_iteration(config, rows.stop - rows.start, images.pixels.shape[1])
+            require_iteration(config, rows.stop - rows.start, images.image_shape)
         trainer = Trainer(config, images, validation, device, folder, data, processes)
         is_new = folder.is_new(resume)
         if is_new and start_from is not None:
-            trainer.start_from(initial_parameters(start_from, config, trainer.x.shape[-1]))
+            trainer.start_from(initial_parameters(start_from, config, images.image_shape))
         elif is_new and config.model.phi_start == "sparse-coding":
             trainer.start_sparse()
         processes.wait()  # before the first one writes, so that all find the same

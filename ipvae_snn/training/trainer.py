@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -13,10 +12,11 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.models.parameters import IterativePoissonVAE, Parameters
+from ipvae_snn.models.parameters import LatentParameters, ModelParameters
 from ipvae_snn.models.poisson_samples import CUTOFF, MAX_MEAN_ARRIVALS, run_away
-from ipvae_snn.models.protocol import LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
 from ipvae_snn.models.registry import COMPILED, latent_model
+from ipvae_snn.models.trainable import trainable
 from ipvae_snn.training import health
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
@@ -26,8 +26,8 @@ from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_gener
 from ipvae_snn.training.run_folder import Record, RunFolder
 from ipvae_snn.training.schedules import ScheduleValues, schedule_values
 from ipvae_snn.training.state import TrainingState, require_fit, save_state
-from ipvae_snn.training.straight_through import FakeRounding
-from ipvae_snn.training.unrolling import Rounded, Unrolling
+from ipvae_snn.training.straight_through import FakeRounding, RoundedDictionary
+from ipvae_snn.training.unrolling import Unrolling
 from ipvae_snn.training.validation import Validation, validate
 
 
@@ -96,7 +96,7 @@ class Trainer:
         self.rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
         initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)
-        self.model = IterativePoissonVAE(self.x.shape[-1], config.model, initial).to(device)
+        self.model = trainable(config.model, images.image_shape, initial).to(device)
         self.optimiser = torch.optim.Adamax(
             self.model.parameters(),
             lr=config.train.learning_rate,
@@ -116,16 +116,15 @@ class Trainer:
         The process that leads computes it, so that all processes hold the same numbers.
         """
         # scikit-learn takes a second to import, and most runs start from noise.
-        from ipvae_snn.training.dictionary_start import sparse_dictionary
+        from ipvae_snn.training.dictionary_start import STARTS
 
-        config, phi = self.config, torch.zeros_like(self.model.phi)
+        start = STARTS[self.config.model.dictionary]
+        weights = torch.zeros_like(self.model.get_parameter(start.name))
         if self.processes.leads:
             images = self.x.reshape(-1, self.x.shape[-1]).cpu().numpy()
-            start = sparse_dictionary(
-                images, config.model.n_latents, config.model.phi_std, config.train.seed
-            )
-            phi = torch.from_numpy(start).to(self.device)
-        self.start_from({"phi": self.processes.total([phi])[0]})
+            values = start.weights(images, self.origin.image_shape, self.config)
+            weights = torch.from_numpy(values).to(self.device)
+        self.start_from({start.name: self.processes.total([weights])[0]})
 
     def save_initial_state(self) -> None:
         """Write the state before the first iteration.
@@ -202,7 +201,7 @@ class Trainer:
         loss, nll, kl, rate = summed.tolist()
         return Step(loss, nll, kl, rate, float(unrolled.max_rate), 0.0)
 
-    def _latents(self, parameters: Parameters, now: ScheduleValues) -> LatentModel[Any]:
+    def _latents(self, parameters: LatentParameters, now: ScheduleValues) -> LatentModel[Any]:
         """Return the model at the present soft clip, at which its weights were learnt."""
         settings = LatentSettings.of(self.config.model, now.clip, self.config.train.kl)
         return latent_model(self.config.model.kind, parameters, settings)
@@ -211,7 +210,8 @@ class Trainer:
         parameters = self.model.view()
         keys = noise_keys(self.config.train, iteration, self.config.model.updates_per_step)
         unroll = unrolling(self.config, now, keys, first_row)
-        if self.device.type == "cpu" and self.config.model.kind == COMPILED:
+        compiled = self.device.type == "cpu" and self.config.model.kind == COMPILED
+        if compiled and parameters.dictionary.in_gram_form:
             unrolled = unrolled_loss(parameters, x, now.beta, unroll, self.rounding)
             if unrolled.arrivals > MAX_MEAN_ARRIVALS:
                 raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
@@ -227,11 +227,14 @@ class Trainer:
         )
 
     def _dictionary(
-        self, parameters: Parameters
-    ) -> tuple[DenseDictionary, Callable[[Tensor, Tensor], Rounded] | None]:
+        self, parameters: ModelParameters
+    ) -> tuple[Dictionary, RoundedDictionary | None]:
         """Return the dictionary, and its rounding for inference, if any."""
-        dictionary = DenseDictionary.of(parameters)
-        return dictionary, None if self.rounding is None else partial(self.rounding, dictionary)
+        dictionary = parameters.dictionary
+        if self.rounding is None:
+            return dictionary, None
+        # The settings allow rounding of a dense dictionary only.
+        return dictionary, RoundedDictionary(self.rounding, cast(DenseDictionary, dictionary))
 
     def _validate(self, iteration: int, now: ScheduleValues) -> Validation:
         settings = self.config.train

@@ -18,7 +18,7 @@ from ipvae_snn.models.protocol import (
     advance,
     negative_log_likelihood,
 )
-from ipvae_snn.training.unrolling import Rounded
+from ipvae_snn.training.straight_through import RoundedDictionary
 
 CHUNK: Final = 1000
 
@@ -52,7 +52,7 @@ def validate(
     *,
     steps: int,
     generator: torch.Generator,
-    rounding: Callable[[Tensor, Tensor], Rounded] | None = None,
+    rounding: RoundedDictionary | None = None,
 ) -> Validation:
     """Run `steps` steps on x (N, M) and evaluate a new sample of the last posterior.
 
@@ -61,19 +61,22 @@ def validate(
     """
     draw = model.draws(generator)
     codes, reconstructions, energies = [], [], []
-    G = dictionary.gram()
+    if rounding is None:
+        compete = dictionary.competition()
+    else:
+        G = rounding.dictionary.gram()
     for chunk in _chunks(x):
         frames = chunk if chunk.dim() == 3 else chunk.unsqueeze(1)
-        b, competition = dictionary.project(frames), G
-        if rounding is not None:
+        if rounding is None:
+            b = dictionary.project(frames)
+        else:
             rounded = rounding(frames.transpose(0, 1), G)
-            b, competition = rounded.drive.transpose(0, 1), rounded.competition
+            b, compete = rounded.drive.transpose(0, 1), partial(_product, rounded.competition)
         chunk = frames[:, -1]
         state = before = model.initial(len(chunk))
         for t in range(steps):
             before, seen = state, b[:, t * b.shape[1] // steps]
-            drive = partial(linear_gaussian.gram_drive, seen, G=competition)
-            _, state = advance(model, state, draw, drive)
+            _, state = advance(model, state, draw, partial(_drive, seen, compete))
         z = model.sample(state, draw)
         nll = negative_log_likelihood(dictionary, chunk, z)
         divergence = model.divergence(state, before)
@@ -95,6 +98,15 @@ def validate(
         r2_median=quality.median(r2),
         r2_pooled=quality.r2_pooled(quality.errors_per_image(pixels, reconstruction)),
     )
+
+
+def _product(G: Tensor, z: Tensor) -> Tensor:
+    return z @ G
+
+
+def _drive(b: Tensor, compete: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Return the drive b - z G (B, K) at latents z (B, K)."""
+    return b - compete(z)
 
 
 def _chunks(x: Tensor) -> Iterator[Tensor]:

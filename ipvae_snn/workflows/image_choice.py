@@ -61,7 +61,7 @@ class ImageChoice:
             check_size(owner.image_shape, n_pixels(shape), printable(name))
 
         chosen = self.selection(owner.image_shape[0], preparation_of(network))
-        return replace(chosen, fits=fits)
+        return replace(chosen, fits=fits, colour=len(owner.image_shape) == 3)
 
     def selection(self, side: int, preparation: Preparation | None = None) -> Selection:
         """Return the selection of images; side: of patches in pixels, of named sets of patches."""
@@ -71,9 +71,11 @@ class ImageChoice:
             split, self.limit, self.data_root, side, preparation=prepared, report=self.report
         )
 
-    def read(self, side: int, preparation: Preparation | None = None) -> ImageSet:
+    def read(
+        self, side: int, preparation: Preparation | None = None, colour: bool = False
+    ) -> ImageSet:
         """Return the images for a network that is yet to be made, as `selection` does."""
-        return noted(self._read(self.selection(side, preparation)))
+        return noted(self._read(replace(self.selection(side, preparation), colour=colour)))
 
     def _read(self, selection: Selection) -> ImageSet:
         return image_set(self.data, selection)

@@ -18,7 +18,7 @@ from ipvae_snn.data import registry
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConfigError, FileFormatError
-from ipvae_snn.image_shape import shape_text
+from ipvae_snn.image_shape import ImageShape, image_shape, shape_text
 from ipvae_snn.importers import facts, formats
 from ipvae_snn.importers.draft import Draft, ImageLoader, Options, Source
 from ipvae_snn.importers.step_size import ChosenStep, choose_step
@@ -28,6 +28,7 @@ from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import Origin, save_parameters
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, number, paragraph, table
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -49,7 +50,7 @@ __all__ = [
 SHOWN_IMAGES: Final = 100
 SHOWN_STEPS: Final = 64
 KINDS: Final[dict[str, InputKind]] = {"unit": "unit", "standardised": "standardised"}
-_SHAPE: Final = re.compile(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})")
+_SHAPE: Final = re.compile(r"[1-9]\d{0,4}(?:[xX][1-9]\d{0,4}){1,2}")
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ class GivenImages:
     white: float | None = None
     preparation: Preparation | None = None
 
-    def load(self, n_pixels: int, progress: Progress = ignore) -> ImageSet:
-        """Return the images; sets of patches are cut in the size of n_pixels pixels."""
+    def load(self, n_pixels: int, progress: Progress = ignore, colour: bool = False) -> ImageSet:
+        """Return the images, grey or in colour; patches are cut in the size of n_pixels pixels."""
         choice = ImageChoice(
             self.data, self.split, self.limit, self.data_root, self.white, progress
         )
-        return choice.read(math.isqrt(n_pixels), self.preparation)
+        return choice.read(math.isqrt(n_pixels), self.preparation, colour)
 
 
 @dataclass(frozen=True)
@@ -164,12 +165,17 @@ def cut_of(patches: int | None, whiten: str | None) -> Preparation | None:
     return cut
 
 
-def image_shape_of(text: str) -> tuple[int, int]:
-    """Return (height, width) of a text such as 28x28; raise ConfigError for another."""
-    found = _SHAPE.fullmatch(text.strip())
-    if found is None:
-        raise ConfigError(f"an image shape of {text[:80]!r} is not known; give HEIGHTxWIDTH: 28x28")
-    return int(found[1]), int(found[2])
+def image_shape_of(text: str) -> ImageShape:
+    """Return the shape that a text such as 28x28 or 32x32x3 states; ConfigError for another."""
+    if _SHAPE.fullmatch(text.strip()) is None:
+        raise ConfigError(
+            f"an image shape of {text[:80]!r} is not known; give HEIGHTxWIDTH, such as 28x28, or "
+            "32x32x3 in colour"
+        )
+    try:
+        return image_shape(int(size) for size in text.lower().split("x"))
+    except ValueError as error:
+        raise ConfigError(f"--image-shape {text}: {error}") from error
 
 
 def input_kind_of(text: str) -> InputKind:
@@ -201,7 +207,7 @@ def import_network(
     data = None if settings.images is None else settings.images.data
     free = check_outputs(outputs((out, IMPORTED)), (data,), overwrite)
     progress(f"reading {file}", 0, 0)
-    loader = None if settings.images is None else _once(settings.images, progress)
+    loader = None if settings.images is None else _once(settings.images, settings.options, progress)
     source = Source(file, settings.options, loader)
     name, draft = formats.read(source, settings.format)
     imported = {
@@ -230,13 +236,14 @@ def import_network(
     return replace(result, r2=shown.quality.mean, lasso_r2=lasso)
 
 
-def _once(given: GivenImages, progress: Progress) -> ImageLoader:
+def _once(given: GivenImages, options: Options, progress: Progress) -> ImageLoader:
     """Return a loader that reads the images at its first call only."""
+    colour = options.image_shape is not None and len(options.image_shape) == 3
     loaded: dict[int, ImageSet] = {}
 
     def load(n_pixels: int) -> ImageSet:
         if n_pixels not in loaded:
-            loaded[n_pixels] = given.load(n_pixels, progress)
+            loaded[n_pixels] = given.load(n_pixels, progress, colour)
         return loaded[n_pixels]
 
     return load
@@ -245,7 +252,7 @@ def _once(given: GivenImages, progress: Progress) -> ImageLoader:
 def _completed(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> FloatNetwork:
     """Return the network with image shape and kind of the file, the options or the images."""
     return FloatNetwork(
-        phi=draft.phi,
+        dictionary=DenseMatrix(draft.phi),
         log_sigma=draft.log_sigma,
         u0=draft.u0,
         log_bias=draft.log_bias,

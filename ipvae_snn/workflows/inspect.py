@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ipvae_snn.errors import shortened
 from ipvae_snn.hw.mapping.footprint import Footprint, Tensor, footprint, tensor
 from ipvae_snn.ir.bounds import worst_partial_sum
@@ -149,6 +147,8 @@ def _checkpoint(path: Path) -> FileContents:
     details = {
         "pixels": network.n_pixels,
         "neurons": network.n_neurons,
+        "dictionary": f"{network.dictionary.kind}: {network.dictionary.size_text}",
+        "parameters": network.n_parameters,
         "image_shape": list(network.image_shape),
         "input": network.input_kind,
         "trained_on": network.trained_on,
@@ -158,8 +158,7 @@ def _checkpoint(path: Path) -> FileContents:
         "leak": network.leak,
         "sha256": network.source,
     }
-    names = ("phi", "log_sigma", "u0", "log_bias")
-    tensors = tuple(tensor(name, np.asarray(getattr(network, name))) for name in names)
+    tensors = tuple(tensor(name, array) for name, array in network.stored.items())
     return FileContents(path, "float checkpoint of an iP-VAE", details, tensors)
 
 
@@ -171,13 +170,29 @@ def _integer(path: Path) -> FileContents:
         "neurons": network.n_neurons,
         "circuit": network.circuit,
         "input": scalars["input"],
-        "neuron": scalars["neurons"],
-        "residual_limit": scalars["residual_limit"],
+        "populations": _populations(network),
+        "connections": {
+            one.name: f"{one.source} -> {one.target}, {one.synapses.weights}"
+            for one in network.connections
+        },
         "worst_case": _worst_case(network),
         "provenance": network.provenance,
     }
     needs, what = footprint(network), f"integer network, version {network.version}"
     return FileContents(path, what, details, needs.tensors, needs)
+
+
+def _populations(network: IntegerNetwork) -> dict[str, dict[str, Any]]:
+    """Return kind, size and shared constants of each population, by name."""
+    return {
+        one.name: {
+            "kind": one.neurons.kind,
+            "size": one.size,
+            **({"grid": list(one.grid)} if one.grid else {}),
+            **{name: value for name, value in one.neurons.shared().items() if name != "size"},
+        }
+        for one in network.populations
+    }
 
 
 def _worst_case(network: IntegerNetwork) -> dict[str, dict[str, int]]:

@@ -49,14 +49,17 @@ def raster(
 def dictionary(network: NetworkSource, use: Floats | None = None, axes: Axes | None = None) -> Axes:
     """Draw the dictionary elements in the order of `use` (K,), the largest first.
 
-    use: by default each element's norm; `trace.counts_sum.sum(0)` sorts by spikes.
+    use: by default each element's norm; `trace.counts_sum.sum(0)` sorts by spikes. The elements of
+    a convolutional dictionary are its kernels.
     """
     loaded = load(network)
     if isinstance(loaded, IntegerNetwork):
         phi = (loaded.decoder.matrix * loaded.decoder.scale[:, None]).astype(np.float32)
         shape = loaded.input.image_shape
     else:
-        phi, shape = loaded.phi, loaded.image_shape
+        phi, shape = loaded.dictionary.elements(loaded.image_shape)
+        if use is not None and np.shape(use) == (loaded.n_neurons,):
+            use = loaded.dictionary.by_element(np.asarray(use))
     ranked = np.linalg.norm(phi, axis=0) if use is None else np.asarray(use)
     if ranked.shape != (phi.shape[1],):
         raise DataError(f"use has shape {ranked.shape}, but there are {phi.shape[1]} elements")
@@ -92,7 +95,7 @@ def reconstructions(
     rows = {
         step: interpreter.decode(loaded, counts[:shown, step - 1])
         if isinstance(loaded, IntegerNetwork)
-        else counts[:shown, step - 1] @ loaded.phi.T
+        else loaded.dictionary.decode(counts[:shown, step - 1].astype(np.float64))
         for step in steps
         if step <= last
     }

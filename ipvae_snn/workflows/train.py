@@ -35,16 +35,18 @@ __all__ = [
 
 
 class OwnImages(NamedTuple):
-    """Treatment of the user's own images: data.patches, data.whiten, data.white where not None."""
+    """Treatment of images: data.patches, whiten, white and colour where they are not None."""
 
     patches: int | None = None
     whiten: str | None = None
     white: float | None = None
+    colour: bool | None = None
 
     @property
     def overrides(self) -> list[str]:
         """The settings as "table.key=value"."""
-        return [f"data.{name}={v}" for name, v in self._asdict().items() if v is not None]
+        given = {name: value for name, value in self._asdict().items() if value is not None}
+        return [f"data.{name}={str(value).lower()}" for name, value in given.items()]
 
 
 DEFAULT_IMAGES: Final = OwnImages()

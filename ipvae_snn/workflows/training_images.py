@@ -1,6 +1,7 @@
 """Images that a network is trained on and validated with, and advice on a user's own."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -8,15 +9,18 @@ from ipvae_snn.config import toml
 from ipvae_snn.config.settings import Config, DataConfig
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
+from ipvae_snn.data.own_sequences import sequence_set
 from ipvae_snn.data.registry import is_named
 from ipvae_snn.data.request import Report, silent
+from ipvae_snn.data.sequences import Moving
 from ipvae_snn.data.whitening import BORDER
 from ipvae_snn.errors import DataError
-from ipvae_snn.image_shape import ImageShape, shape_text
+from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.training.train import TrainResult
 
 # Whole images of more pixels make a network that no computer here trains in hours.
 MOST_PIXELS: Final = 256 * 256
+_LARGEST: Final = {2: "256x256", 3: "147x147 in colour"}  # by the sizes of a shape
 # Beyond these, one image is probably a photograph, and patches of it are the usual training set.
 LARGE_SIDE: Final = 64
 FEW_IMAGES: Final = 100
@@ -37,14 +41,17 @@ def training_images(
     """Return the training and validation images of `source`, treated as the config says.
 
     Validation images are standardised by the training images' constants. Raises DataError for
-    images that are missing or do not fit, or whole ones that are too large for a network.
+    images that are missing or do not fit, or whole ones that are too large for a network. Frames of
+    the user's own films are whole sequences, and films are held out, not frames.
     """
     settings = config.data
     size = settings.patches
-    if isinstance(source, str) and is_named(source):
+    named = isinstance(source, str) and is_named(source)
+    if isinstance(source, str) and named:
         _check_named(source, settings)
     else:
         _check_still(settings)
+    read = image_set if named or isinstance(source, ImageSet) else partial(_read, settings)
     chosen = Selection(
         "train",
         settings.limit or None,
@@ -54,13 +61,23 @@ def training_images(
         preparation=settings.preparation,
         report=report,
         fits=_check_size,
+        colour=settings.colour,
     )
-    seen = image_set(source, chosen)
+    seen = read(source, chosen)
     _check_size(seen.name, seen.image_shape)
     limit = settings.validation_limit or None
     prepared = seen.preparation or settings.preparation
-    held_out = image_set(source, replace(chosen, split="test", limit=limit, preparation=prepared))
+    held_out = read(source, replace(chosen, split="test", limit=limit, preparation=prepared))
     return seen, held_out
+
+
+def _read(settings: DataConfig, source: ImageSource, chosen: Selection) -> ImageSet:
+    """Return the user's own images, or the frames of films, in order of their sequences."""
+    if settings.frames == 1 or settings.motion == "drift":
+        return image_set(source, chosen)
+    if chosen.limit is not None:
+        chosen = replace(chosen, limit=max(1, chosen.limit // settings.frames))
+    return sequence_set(source, chosen, Moving(settings.frames, settings.motion)).images
 
 
 def _check_named(name: str, settings: DataConfig) -> None:
@@ -89,10 +106,10 @@ def _check_still(settings: DataConfig) -> None:
 
 
 def _check_size(name: str, shape: ImageShape) -> None:
-    if shape[0] * shape[1] > MOST_PIXELS:
+    if n_pixels(shape) > MOST_PIXELS:
         raise DataError(
             f"{name}: images of {shape_text(shape)} pixels, but a network takes whole images "
-            f"of at most {MOST_PIXELS:,} pixels (256x256); {ADVICE}"
+            f"of at most {MOST_PIXELS:,} pixels ({_LARGEST[len(shape)]}); {ADVICE}"
         )
 
 

@@ -195,7 +195,7 @@ def test_a_wide_decoder_sums_beyond_float32(
     network = network_factory(neurons=10, max_count=2**13, rate_octaves=13.5)
     weights = np.full((network.n_pixels, 10), 32767, np.int16)
     network = patterned(
-        replace(network, decoder=replace(network.decoder, weights=weights)), "from the top"
+        replace(network, decoder=replace(network.decoder, weights=Dense(weights))), "from the top"
     )
     pixels = pixels_factory(network, 2)
     expected = interpreter.run(network, pixels, RunRequest(1, 3))
@@ -215,7 +215,7 @@ def test_k_512_over_1000_steps(network_factory: Networks, pixels_factory: Pixels
         ),
         decoder=replace(
             network.decoder,
-            weights=rng.integers(-99, 100, (784, 512)).astype(np.int16),
+            weights=Dense(rng.integers(-99, 100, (784, 512)).astype(np.int16)),
             scale=np.ones(784, np.float32),
         ),
     )

@@ -32,6 +32,7 @@ from ipvae_snn.metrics.estimates import over_seeds
 from ipvae_snn.metrics.histograms import BINS, histograms, total_variation, wasserstein
 from ipvae_snn.metrics.quality import r2_per_image
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 
 LN2 = float(np.log(2.0))
 UNIT = LN2 / 4096  # 12 fraction bits
@@ -426,7 +427,7 @@ def test_free_energy_by_hand() -> None:
     """
     network = replace(
         make_float(),
-        phi=np.ones((1, 1), np.float32),
+        dictionary=DenseMatrix(np.ones((1, 1), np.float32)),
         image_shape=(1, 1),
         log_sigma=np.log(np.array([0.5], np.float32)),
     )
@@ -485,7 +486,7 @@ def test_what_does_not_fit_is_refused() -> None:
     pair = make_pair(network)
     with pytest.raises(DataError, match=r"^float images \(5, 6\) and 8-bit images \(4, 6\) differ"):
         replace(pair, pixels=pair.pixels[:4])
-    small = replace(make_float(), phi=make_float().phi[:, :5])
+    small = replace(make_float(), dictionary=DenseMatrix(make_float().phi[:, :5]))
     with pytest.raises(
         DataError,
         match=r"^the float network has 6 pixels and 5 neurons, the integer one 6 and 8; give ",

@@ -23,6 +23,7 @@ from ipvae_snn.ir.fixed_point import signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 
 HEIGHT, WIDTH, NEURONS = 6, 5, 24
 
@@ -36,7 +37,7 @@ def toy_float(seed: int = 0, kind: str = "unit") -> FloatNetwork:
     log_sigma[0] = -6.0  # the learnt noise of a pixel that never changes
     phi[0] = 0.01
     return FloatNetwork(
-        phi=phi.astype(np.float32),
+        dictionary=DenseMatrix(phi.astype(np.float32)),
         log_sigma=log_sigma.astype(np.float32),
         u0=rng.uniform(-4, -2, NEURONS).astype(np.float32),
         log_bias=np.full(NEURONS, -2.0, np.float32),

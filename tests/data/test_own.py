@@ -303,6 +303,6 @@ def test_the_memory_that_is_required_is_what_reading_takes(tmp_path, monkeypatch
 
 def test_reader_reports_the_name_it_was_given(tmp_path):
     picture(tmp_path / "a.png", [[0, 255]])
-    np.testing.assert_array_equal(pictures.read_grey(tmp_path / "a.png", "who"), [[0, 1]])
+    np.testing.assert_array_equal(pictures.read_unit(tmp_path / "a.png", "who"), [[0, 1]])
     with fails("who: cannot be read (No such file or directory); fix or remove it"):
-        pictures.read_grey(tmp_path / "gone.png", "who")
+        pictures.read_unit(tmp_path / "gone.png", "who")

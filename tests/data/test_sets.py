@@ -243,6 +243,8 @@ def test_catalogue():
         "omniglot",
         "vanhateren",
         "cifar10",
+        "celeba",
+        "celeba-128",
     ]
     for source in names():
         assert callable(source.resolve())

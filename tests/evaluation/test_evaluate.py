@@ -35,6 +35,7 @@ from ipvae_snn.metrics import estimates, quality, sparseness
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.picture_files import page
 
@@ -230,7 +231,8 @@ def test_run_aways_and_silent_neurons_are_seen(network: FloatNetwork) -> None:
     phi[0, 0] = 1e-3  # no competition worth the name, so only the drive counts
     log_bias = np.full(K, -20, np.float32)
     log_bias[1] = 3.0  # e^3 is taken from its drive at every step
-    wild = replace(network, phi=phi, log_bias=log_bias, log_lr=3.0, u0=np.zeros(K, np.float32))
+    still = replace(network, dictionary=DenseMatrix(phi), u0=np.zeros(K, np.float32))
+    wild = replace(still, log_bias=log_bias, log_lr=3.0)
     images = image_set(8)
     pixels = images.pixels.copy()
     pixels[:, 0] = 0.0

@@ -326,3 +326,12 @@ def test_keys_outside_their_range_are_refused() -> None:
         first_keys(torch.arange(2), -1)
     with pytest.raises(ConfigError, match=r"^image indices -3\.\.1 are not in 0\.\.4294967295$"):
         first_keys(torch.tensor([1, -3]), 0)
+
+
+def test_torchs_order_of_colours_is_refused() -> None:
+    """It has as many values as the network's rows, in another order."""
+    images = torch.rand(2, 3, 4, 5)
+    with pytest.raises(DataError, match=r"second axis.*give images\.permute\(0, 2, 3, 1\)"):
+        flat(images, 60)
+    rows = flat(images.permute(0, 2, 3, 1), 60)
+    torch.testing.assert_close(rows[1].reshape(4, 5, 3)[2, 1], images[1, :, 2, 1])

@@ -20,9 +20,13 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.trainable import trainable
 from ipvae_snn.training.state import MOMENTS, TrainingState, save_state
 
 CONFIG = Config(ModelConfig(n_latents=5))
+SHARED = Config(
+    ModelConfig(n_latents=0, dictionary="convolutional", features=3, kernel=2, stride=1)
+)
 SHAPE = (4, 3)
 
 
@@ -45,6 +49,9 @@ def originals(
     save_network(network, folder / "one-layer.safetensors")
     save_network(two_layer, folder / "two-layer.safetensors")
     save_model(folder / "model.safetensors", parameters, CONFIG, Origin("digits", "unit", SHAPE))
+    origin = Origin("digits", "unit", (5, 4, 2))
+    shared = trainable(SHARED.model, origin.image_shape, torch.Generator().manual_seed(0))
+    save_model(folder / "convolutional.safetensors", shared, SHARED, origin)
     named = dict(parameters.named_parameters())
     moments = {
         f"{name}.{moment}": torch.zeros(() if moment == "step" else value.shape)

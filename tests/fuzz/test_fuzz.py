@@ -26,7 +26,7 @@ from ipvae_snn.data.arrays import read_idx
 from ipvae_snn.errors import IpvaeError
 from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.lava.bundle.simulator import bundle_io
-from ipvae_snn.inference.reference import dynamics, reconstruct, step
+from ipvae_snn.inference.reference import dynamics, reconstruct, run_float, step
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.interpreter import run
 from ipvae_snn.ir.network import IntegerNetwork
@@ -73,6 +73,15 @@ def run_checkpoint(path: Path) -> None:
             assert np.isfinite(reconstruct(network, z)).all()
 
 
+def run_convolutional(path: Path) -> None:
+    network = load_float_network(path)
+    for level in (0.0, 1.0, -5.0):
+        pixels = np.full((1, network.n_pixels), level, np.float32)
+        run = run_float(network, pixels, RunRequest(2), threads=1)
+        assert np.isfinite(run.state).all()
+        assert np.isfinite(run.reconstruction).all()
+
+
 def images(path: Path) -> None:
     assert np.isfinite(load(str(path)).pixels).all()
 
@@ -85,6 +94,9 @@ READERS = {
     "one-layer network": Reader("one-layer.safetensors", run_integer, mutations.safetensors),
     "two-layer network": Reader("two-layer.safetensors", run_integer, mutations.safetensors),
     "checkpoint": Reader("model.safetensors", run_checkpoint, mutations.safetensors),
+    "convolutional checkpoint": Reader(
+        "convolutional.safetensors", run_convolutional, mutations.safetensors
+    ),
     "checkpoint's config": Reader(
         "model.safetensors", load_checkpoint_config, mutations.safetensors
     ),
@@ -234,7 +246,8 @@ def test_state_dict(network: IntegerNetwork) -> None:
 def test_a_sound_file_of_another_kind(originals: dict[str, bytes], tmp_path: Path) -> None:
     """Each reader refuses each other kind of file."""
     readers = [reader for name, reader in READERS.items() if name not in ("metrics", "picture")]
-    alike = [{"images.idx", "images.gz"}, {"images.npy", "bytes.npy"}]
+    checkpoints = {"model.safetensors", "convolutional.safetensors"}
+    alike = [{"images.idx", "images.gz"}, {"images.npy", "bytes.npy"}, checkpoints]
     for reader in readers:
         path = tmp_path / reader.original
         for other, data in originals.items():

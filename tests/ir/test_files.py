@@ -1,17 +1,24 @@
 """Files of integer networks: networks are read as written, and bad files are refused."""
 
 import json
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import networks
+from hypothesis import given, settings
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from ipvae_snn.errors import FileFormatError
+from ipvae_snn.errors import FileFormatError, ProgramError
+from ipvae_snn.ir import version_2
 from ipvae_snn.ir.files import FORMAT, load_network, save_network, to_arrays, to_scalars
+from ipvae_snn.ir.graph import Population
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.neurons import Accumulators
 
 
 def parts(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -43,14 +50,68 @@ def test_inspect_tells_the_circuit_and_its_worst_cases(
 ) -> None:
     """The sums and limits that a circuit has, and no other."""
     path = tmp_path / "net.safetensors"
-    for integer, limit, own in ((network, None, "lateral"), (two_layer, 200, "prediction")):
+    for integer, own in ((network, "lateral"), (two_layer, "prediction")):
         save_network(integer, path)
         code, text, error = run("inspect", path, "--json")
         assert (code, error) == (0, "")
         result = json.loads(text)
-        assert (result["circuit"], result["residual_limit"]) == (integer.circuit, limit)
+        assert result["circuit"] == integer.circuit
+        assert [*result["connections"]] == ["feedforward", own]
+        assert result["populations"]["neurons"]["fraction_bits"] == 12
+        assert ("residual" in result["populations"]) == (own == "prediction")
         assert [*result["worst_case"]] == ["feedforward sum", f"{own} sum", "current"]
         assert f"{own}.weights" in result["tensors"]
+
+
+@pytest.mark.parametrize("circuit", ["network", "two_layer"])
+def test_version_2_loads_as_a_graph(
+    circuit: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """A file of that version gives the same network; a spoiled one is refused."""
+    network: IntegerNetwork = request.getfixturevalue(circuit)
+    path = tmp_path / "old.safetensors"
+    scalars = version_2.circuit_scalars(network)
+    arrays = version_2.circuit_arrays(network)
+    metadata = {
+        "format": FORMAT,
+        "version": "2",
+        "program": json.dumps(scalars),
+        "provenance": json.dumps(network.provenance),
+    }
+    save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path, metadata)
+    result = load_network(path)
+    assert to_scalars(result) == to_scalars(network)
+    for name, array in to_arrays(network).items():
+        np.testing.assert_array_equal(array, to_arrays(result)[name], strict=True)
+    for spoiled in (
+        {**scalars, "residual_limit": 9 if scalars["residual_limit"] is None else None},
+        {name: value for name, value in scalars.items() if name != "residual_limit"},
+        {**scalars, "neurons": {}},
+        {**scalars, "version": 2.0},
+    ):
+        save_file(arrays, path, metadata | {"program": json.dumps(spoiled)})
+        with pytest.raises(FileFormatError, match=r"old\.safetensors: "):
+            load_network(path)
+
+
+def test_a_bundle_of_version_2_cannot_hold_every_graph(network: IntegerNetwork) -> None:
+    spare = Population("scores", Accumulators(np.zeros(2, np.int32), np.arange(2, dtype=np.int32)))
+    with pytest.raises(ProgramError, match="without the accumulators scores"):
+        version_2.circuit_arrays(replace(network, populations=(*network.populations, spare)))
+
+
+@given(networks())
+@settings(max_examples=30, deadline=None)
+def test_any_graph_comes_back(network: IntegerNetwork) -> None:
+    """Every tensor and scalar, from the parts and from a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.safetensors"
+        save_network(network, path)
+        result = load_network(path)
+    assert to_scalars(result) == to_scalars(network)
+    assert to_arrays(result).keys() == to_arrays(network).keys()
+    for name, array in to_arrays(network).items():
+        np.testing.assert_array_equal(array, to_arrays(result)[name], strict=True)
 
 
 def test_equal_networks_are_equal_files(network: IntegerNetwork, tmp_path: Path) -> None:
@@ -77,15 +138,15 @@ def test_truncated_file(network: IntegerNetwork, tmp_path: Path, kept: int) -> N
 
 
 def test_foreign_newer_and_older_files(network: IntegerNetwork, tmp_path: Path) -> None:
-    """Safetensors of other software, and ours of versions 3 and 1."""
+    """Safetensors of other software, and ours of versions 4 and 1."""
     path = tmp_path / "net.safetensors"
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(FileFormatError, match=f"its format is None, not '{FORMAT}'"):
         load_network(path)
     save_network(network, path)
     arrays, metadata = parts(path)
-    save_file(arrays, path, metadata | {"version": "3"})
-    with pytest.raises(FileFormatError, match="version 3 is newer than 2, the newest"):
+    save_file(arrays, path, metadata | {"version": "4"})
+    with pytest.raises(FileFormatError, match="version 4 is newer than 3, the newest"):
         load_network(path)
     save_file(arrays, path, metadata | {"version": "1"})
     with pytest.raises(
@@ -102,14 +163,29 @@ def test_foreign_newer_and_older_files(network: IntegerNetwork, tmp_path: Path) 
 SPOIL: dict[str, Callable[..., object]] = {
     "a tensor is missing": lambda a, m: a.__delitem__("neurons.bias"),
     "the JSON is cut": lambda a, m: m.update(program=m["program"][:-5]),
-    "no residual neurons for the limit": lambda a, m: m.update(
-        program=m["program"].replace('"residual_limit": null', '"residual_limit": 9')
+    "a connection to nowhere": lambda a, m: m.update(
+        program=m["program"].replace('"target": "neurons"', '"target": "nerves"')
     ),
-    "no word on the circuit": lambda a, m: m.update(
-        program=m["program"].replace("residual_limit", "limit")
+    "no list of populations": lambda a, m: m.update(
+        program=m["program"].replace('"populations": [', '"people": [')
+    ),
+    "populations that are no list": lambda a, m: m.update(
+        program=json.dumps({**json.loads(m["program"]), "populations": {"name": "neurons"}})
+    ),
+    "an unknown kind of neurons": lambda a, m: m.update(
+        program=m["program"].replace('"kind": "poisson"', '"kind": "fish"')
+    ),
+    "an unknown kind of weights": lambda a, m: m.update(
+        program=m["program"].replace('"kind": "dense"', '"kind": ["dense"]')
+    ),
+    "weights that claim to be a convolution": lambda a, m: m.update(
+        program=m["program"].replace('"kind": "dense"', '"kind": "convolution"')
+    ),
+    "a grid of another size": lambda a, m: m.update(
+        program=m["program"].replace('"grid": []', '"grid": [1, 2, 3]')
     ),
     "a scalar is missing": lambda a, m: m.update(
-        program=json.dumps({**json.loads(m["program"]), "neurons": {}})
+        program=m["program"].replace('"max_count": 40', '"most": 40')
     ),
     "a scalar too many": lambda a, m: m.update(program=m["program"].replace("max_count", "most")),
     "a wrong type": lambda a, m: a.update({"lateral.weights": a["lateral.weights"].astype("i2")}),
@@ -134,7 +210,7 @@ SPOIL: dict[str, Callable[..., object]] = {
     "a version of 5,000 digits": lambda a, m: m.update(version="9" * 5000),
     "a version that is a digit, but no number": lambda a, m: m.update(version="²"),
     "another version inside": lambda a, m: m.update(
-        program=m["program"].replace('"version": 2', '"version": 2.0')
+        program=m["program"].replace('"version": 3', '"version": 3.0')
     ),
     "decoder scales beyond float32": lambda a, m: a.update(
         {"decoder.scale": np.full_like(a["decoder.scale"], 3e38)}

@@ -256,7 +256,11 @@ def test_random_networks_are_lively(
 @pytest.mark.parametrize(
     ("pixels", "request_", "message"),
     [
-        (np.zeros((1, 3), np.uint8), RunRequest(1), r"uint8 images of 1x2 as \(N, 2\), not uint8"),
+        (
+            np.zeros((1, 3), np.uint8),
+            RunRequest(1),
+            r"uint8 images of 1x2 as \(N, 2\), or \(N, frames, 2\), not uint8",
+        ),
         (np.zeros((1, 2), np.float32), RunRequest(1), r"not float32\(1, 2\)"),
         (np.zeros((1, 2), np.uint8), RunRequest(0), "steps 0 are not in 1..1048576"),
         (np.zeros((1, 2), np.uint8), RunRequest(1, -1), "seed -1 is not in 0..4294967295"),

@@ -27,7 +27,7 @@ def with_weight(connection: Synapses, row: int, column: int, value: int) -> Syna
 
 
 FAULTS: list[tuple[Edit, str]] = [
-    (lambda n: {"version": 3}, "network version 3 is not 2"),
+    (lambda n: {"version": 4}, "network version 4 is not 3"),
     (
         lambda n: {"feedforward": with_weight(n.feedforward, 0, 0, -128)},
         "weights reach -128; a symmetric int8 stops at -127",
@@ -48,13 +48,14 @@ FAULTS: list[tuple[Edit, str]] = [
     ),
     (
         lambda n: {"input": replace(n.input, image_shape=(5, 5))},
-        "image shape 5x5 does not give 12 pixels",
+        "connection 'feedforward' has 12 sources and 7 targets, but 'image' and 'neurons' have 25 "
+        "and 7",
     ),
     (lambda n: {"input": replace(n.input, zero_point=256)}, "zero point 256 is not in 0..255"),
     (lambda n: {"input": replace(n.input, scale=0.0)}, "input scale 0.0 must be finite and above"),
     (
         lambda n: {"neurons": replace(n.neurons, bias=n.neurons.bias[:6])},
-        r"bias is int32\(6,\), but K=7, M=12 need int32\(7,\)",
+        r"self inhibition is int32\(7,\), but K=6",
     ),
     (
         lambda n: {"neurons": replace(n.neurons, bias=n.neurons.bias.astype(np.int64))},
@@ -88,7 +89,7 @@ FAULTS: list[tuple[Edit, str]] = [
     ),
     (
         lambda n: {"tables": replace(n.tables, coarse=n.tables.coarse + 1)},
-        "table 'coarse' differs from version 2's; the file was altered",
+        "table 'coarse' differs from version 3's; the file was altered",
     ),
     (
         lambda n: {"neurons": replace(n.neurons, excitation_max=0)},

@@ -3,11 +3,15 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
+from graphs import networks
+from hypothesis import given, settings
 
 from ipvae_snn.ir import files, fixed_point, network, parts, prng, sampler, trace
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.neurons import lca, poisson
+from ipvae_snn.ir.neurons import registry as neuron_kinds
+from ipvae_snn.ir.weights import registry as weight_kinds
 
 PAGE = Path(__file__).parents[2] / "docs" / "ir.md"
 
@@ -34,25 +38,54 @@ def test_constants_are_the_codes() -> None:
         assert getattr(home, name) == int(value), name
 
 
-def test_tensors_are_the_files(network: IntegerNetwork, two_layer: IntegerNetwork) -> None:
-    """Names, types and shapes of every tensor in a file of either circuit, and no other."""
-    k, m = network.n_neurons, network.n_pixels
-    sizes = {"K": k, "M": m, "256": 256, "29": 29}
-    documented, belongs = {}, {}
-    for name, kind, meaning in rows("tensor"):
-        belongs[name] = meaning.partition(":")[0]
-        dtype, shape = re.fullmatch(r"(\w+) \(([^)]*)\)", kind).groups()  # type: ignore[union-attr]  # a row of another form must fail
-        documented[name] = (np.dtype(dtype), tuple(sizes[s.strip()] for s in shape.split(",")))
-    for integer, other in ((network, "two-layer"), (two_layer, "one-layer")):
-        result = {n: (a.dtype, a.shape) for n, a in files.to_arrays(integer).items()}
-        assert result == {n: kind for n, kind in documented.items() if belongs[n] != other}
+def cells(text: str) -> list[str]:
+    """Return the names of a cell, without what stands in brackets."""
+    return [one.strip() for one in re.sub(r"\([^)]*\)", "", text).split(",") if one.strip()]
+
+
+@given(networks())
+@settings(max_examples=30, deadline=None)
+def test_tensors_are_the_files(network: IntegerNetwork) -> None:
+    """Name and type of every tensor of any graph stand on the page."""
+    documented = {
+        name: kind.partition(" ")[0] for names, kind, _ in rows("tensor") for name in cells(names)
+    }
+    for full, array in files.to_arrays(network).items():
+        part, _, name = full.rpartition(".")
+        wide = part == "decoder" and name in ("weights", "values", "kernel")
+        assert array.dtype == ("int16" if wide else documented[name]), full
+
+
+@given(networks())
+@settings(max_examples=30, deadline=None)
+def test_kinds_are_the_codes(network: IntegerNetwork) -> None:
+    """Role and constants of every kind of neurons; tensors and numbers of every kind of weights."""
+    neurons = {kind: cells for kind, *cells in rows("kind")}
+    assert set(neurons) == set(neuron_kinds.KINDS)
+    for one in network.populations:
+        role, single, shared = neurons[one.neurons.kind]
+        assert one.neurons.role == role
+        assert set(one.neurons.per_neuron()) - {"loop_inhibition"} == set(cells(single)) - {
+            "loop_inhibition"
+        }
+        assert list(one.neurons.shared()) == cells(shared)
+    weights = {kind: cells for kind, *cells in rows("weights")}
+    assert set(weights) == set(weight_kinds.KINDS)
+    for given_weights in (
+        *(one.synapses.weights for one in network.connections),
+        network.decoder.weights,
+    ):
+        tensors, numbers = weights[given_weights.kind]
+        assert list(given_weights.arrays()) == cells(tensors)
+        assert list(given_weights.shared()) == cells(numbers)
 
 
 def test_scalars_are_the_files(two_layer: IntegerNetwork) -> None:
     """Every scalar of a file stands on the page by name."""
     text = PAGE.read_text(encoding="utf-8")
     scalars = files.to_scalars(two_layer)
-    names = {*scalars["input"], *scalars["neurons"], *scalars} - {"input", "neurons", "version"}
+    names = {*scalars["input"], *scalars, *scalars["populations"][0]["constants"]}
+    names |= {*scalars["connections"][0], *scalars["populations"][0], *scalars["decoder"]}
     assert {name for name in names if f"`{name}`" not in text} == set()
 
 
@@ -65,11 +98,13 @@ def test_saturations_are_the_traces() -> None:
 @pytest.mark.parametrize(
     ("words", "value"),
     [
-        (r"in 1\.\.(\d+)\n|in 1\.\.(\d+) \|", parts.MAX_SHIFT),
-        (r"`fraction_bits` \(4\.\.(\d+)\)", parts.MAX_FRACTION_BITS),
-        (r"`extra_bits` \(0\.\.(\d+)\)", parts.MAX_EXTRA_BITS),
+        (r"of each target, in 1\.\.(\d+) \|", parts.MAX_SHIFT),
+        (r"`fraction_bits` \(4\.\.(\d+)\)", poisson.MAX_FRACTION_BITS),
+        (r"`extra_bits` \(0\.\.(\d+)\)", poisson.MAX_EXTRA_BITS),
+        (r"`leak_shift` \(1\.\.(\d+)\)", lca.MAX_LEAK_SHIFT),
+        (r"`payload_shift` \(0\.\.(\d+)\)", lca.MAX_PAYLOAD_SHIFT),
         (r"# The integer network, version (\d+)", network.VERSION),
-        (r"at least -(\d+) octaves", parts.MIN_OCTAVES - sampler.SPLIT_OCTAVES),
+        (r"at least -(\d+) octaves", poisson.MIN_OCTAVES - sampler.SPLIT_OCTAVES),
         (r"`state_max` at most (\d+)", sampler.SPLIT_OCTAVES + sampler.MAX_PARTS_LOG2),
     ],
 )

@@ -35,7 +35,7 @@ def test_dense_weights_answer_as_their_matrix(seed: int, zeros: float) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.zeros((2, 3), np.int16), r"weights is int16\(2, 3\), but must be int8 of 2 axes"),
+        (np.zeros((2, 3), np.int32), r"weights is int32\(2, 3\), but must be int8 of 2 axes"),
         (np.zeros(3, np.int8), r"weights is int8\(3,\), but must be int8 of 2 axes"),
         (np.zeros((0, 3), np.int8), "weights 0x3 connect nothing"),
         (np.full((2, 3), -128, np.int8), "weights reach -128; a symmetric int8 stops at -127"),

@@ -91,7 +91,7 @@ def run_steps(
     )
     engine = Engine(
         float32.advance_rows,
-        (network,),
+        (network, None),
         np.zeros(K, dtype),
         np.uint64,
         network.updates,

@@ -158,7 +158,7 @@ def _computing(rng: np.random.Generator, kind: str, size: int) -> PoissonNeurons
 def _scaled(rng: np.random.Generator, weights: Weights) -> Synapses:
     n = weights.n_targets
     multiplier = rng.integers(0, 1 << 12, n).astype(np.int32)
-    return Synapses(weights, multiplier, rng.integers(3, 12, n).astype(np.int32))
+    return Synapses(weights, multiplier, rng.integers(6, 14, n).astype(np.int32))
 
 
 def _competition(rng: np.random.Generator, grid: Grid) -> Convolution:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 from ipvae_snn.training.unrolling import Unrolling
 
 NETWORK = {
@@ -32,7 +33,8 @@ def float_network(**given: Any) -> FloatNetwork:
 
     phi, log_sigma, u0 and log_bias must be given.
     """
-    return FloatNetwork(**NETWORK | given)
+    fields = NETWORK | given
+    return FloatNetwork(dictionary=DenseMatrix(fields.pop("phi")), **fields)
 
 
 def small_unrolling(steps: int, **given: Any) -> Unrolling:

@@ -8,8 +8,9 @@ import pytest
 
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
 from ipvae_snn.data.base import ImageSet
+from ipvae_snn.data.sequences import drifted
 from ipvae_snn.errors import DataError
-from ipvae_snn.training.frames import drifting, in_frames
+from ipvae_snn.training.frames import in_frames
 from ipvae_snn.training.train import train
 
 
@@ -34,7 +35,7 @@ def test_a_video_is_consecutive_images_and_the_rest_goes() -> None:
 def test_an_image_drifts_by_a_pixel_a_frame_and_black_comes_in() -> None:
     # Direction 0 is to the right. 3 frames: one back, in place, one on.
     picture = np.arange(1, 7, dtype=np.float32).reshape(1, 6)
-    shown = drifting(picture, (2, 3), 3).reshape(3, 2, 3)
+    shown = drifted(picture, (2, 3), 3).reshape(3, 2, 3)
     assert shown.tolist() == [
         [[2, 3, 0], [5, 6, 0]],
         [[1, 2, 3], [4, 5, 6]],
@@ -45,10 +46,10 @@ def test_an_image_drifts_by_a_pixel_a_frame_and_black_comes_in() -> None:
 def test_every_direction_moves_by_itself_and_far_drifts_leave_black() -> None:
     picture = np.zeros((8, 7, 7), np.float32)
     picture[:, 3, 3] = 1.0
-    shown = drifting(picture.reshape(8, 49), (7, 7), 3).reshape(8, 3, 7, 7)
+    shown = drifted(picture.reshape(8, 49), (7, 7), 3).reshape(8, 3, 7, 7)
     places = {tuple(np.argwhere(sequence[2])[0] - 3) for sequence in shown}
     assert places == {(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)} - {(0, 0)}
-    far = drifting(picture.reshape(8, 49), (7, 7), 41).reshape(8, 41, 49)
+    far = drifted(picture.reshape(8, 49), (7, 7), 41).reshape(8, 41, 49)
     assert not far[:, 0].any()
     assert not far[:, -1].any()
     assert np.array_equal(far[:, 20], picture.reshape(8, 49))

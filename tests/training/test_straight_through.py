@@ -7,7 +7,6 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +34,7 @@ from ipvae_snn.training import objective
 from ipvae_snn.training.straight_through import (
     CLIP_RATIOS,
     FakeRounding,
+    RoundedDictionary,
     rounded_rows,
     rounded_rows_plain,
     straight_through,
@@ -179,10 +179,8 @@ def models(p: Parameters) -> tuple[PoissonLatents, DenseDictionary]:
     return PoissonLatents.of(p, LatentSettings(clip=10.0, floor=-8.0)), DenseDictionary.of(p)
 
 
-def bound(
-    rounding: FakeRounding | None, p: Parameters
-) -> Callable[[Tensor, Tensor], Rounded] | None:
-    return None if rounding is None else partial(rounding, DenseDictionary.of(p))
+def bound(rounding: FakeRounding | None, p: Parameters) -> RoundedDictionary | None:
+    return None if rounding is None else RoundedDictionary(rounding, DenseDictionary.of(p))
 
 
 def test_rounding_nothing_changes_no_bit() -> None:

@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_parameters_are_those_of_the_checkpoint(trained: Path) -> None:
     model = IterativePoissonVAE(6, CONFIG.model, torch.Generator().manual_seed(1))
-    state = initial_parameters(trained, CONFIG, 6)
+    state = initial_parameters(trained, CONFIG, (2, 3))
     model.load_state_dict(
         {k: v.reshape(dict(model.named_parameters())[k].shape) for k, v in state.items()}
     )

@@ -114,7 +114,7 @@ def test_training_starts_from_an_imported_network(tmp_path: Path) -> None:
         config.data,
     )
     assert (config.train.steps, config.train.beta, config.train.kl) == (8, 24.0, "code")
-    first = initial_parameters(out, config, PIXELS)
+    first = initial_parameters(out, config, (SIDE, SIDE))
     raw = ip_vae_state()["layer.dec_log_sigma"].reshape(-1)
     torch.testing.assert_close(first["log_sigma"], raw, rtol=1e-5, atol=1e-5)
 

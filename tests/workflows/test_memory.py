@@ -154,7 +154,7 @@ def test_the_history_grows_with_batch_steps_updates_and_rounding(
     def needed(config: Config, rows: int) -> int:
         sizes: list[int] = []
         monkeypatch.setattr(memory, "require", lambda size, *_: sizes.append(size))
-        require_iteration(config, rows, 64)
+        require_iteration(config, rows, (8, 8))
         return sizes[0]
 
     plain = Config()

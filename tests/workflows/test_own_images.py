@@ -191,9 +191,9 @@ def test_a_wrong_size_is_refused_after_one_picture(tmp_path, monkeypatch):
     read: list[Path] = []
     frames = own_pictures.read_frames
 
-    def counted(path):
+    def counted(path, colour):
         read.append(path)
-        return frames(path)
+        return frames(path, colour)
 
     monkeypatch.setattr(own_pictures, "read_frames", counted)
     folder = folder_of(tmp_path / "photos", 12, height=300, width=300)
@@ -255,3 +255,16 @@ def test_r2_below_zero_is_said(tmp_path):
     )
     better = replace(done.result, validation=replace(low, r2=0.5))
     assert training_images.advice_after(better, unit_set(40, 8)) is None
+
+
+def test_films_are_trained_on_in_whole_sequences(tmp_path):
+    """Frames were held out one by one, so that each tenth was missing between its neighbours."""
+    frames = np.random.default_rng(0).integers(30, 256, (33, 4, 5), np.uint8)
+    frames[:, 0, 0] = np.arange(33)
+    np.save(tmp_path / "film.npy", frames)
+    config = SettingsChoice(preset="images", overrides=("data.frames=3",)).resolve()
+    for source in (str(tmp_path / "film.npy"), frames):
+        training, held_out = training_images.training_images(source, config)
+        first = [np.rint(part.pixels[:, 0] * 255).astype(int) for part in (training, held_out)]
+        assert first[0].tolist() == [*range(27), *range(30, 33)]
+        assert first[1].tolist() == [27, 28, 29]

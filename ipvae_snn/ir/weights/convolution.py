@@ -62,6 +62,11 @@ class Convolution:
         return bits_of(self.kernel)
 
     @property
+    def stored_bits(self) -> int:
+        """Bits of a weight as it is stored: 8, or 16 in a decoder."""
+        return 8 * self.kernel.itemsize
+
+    @property
     def n_bytes(self) -> int:
         """Bytes of the kernel."""
         return self.kernel.nbytes

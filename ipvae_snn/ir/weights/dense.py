@@ -47,6 +47,11 @@ class Dense:
         return bits_of(self.matrix)
 
     @property
+    def stored_bits(self) -> int:
+        """Bits of a weight as it is stored: 8, or 16 in a decoder."""
+        return 8 * self.matrix.itemsize
+
+    @property
     def n_bytes(self) -> int:
         """Bytes of the matrix."""
         return self.matrix.nbytes

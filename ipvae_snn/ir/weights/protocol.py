@@ -24,6 +24,10 @@ class Weights(Protocol):
         """Bits that the largest weight needs, its sign included."""
 
     @property
+    def stored_bits(self) -> int:
+        """Bits of a weight as it is stored: 8, or 16 in a decoder."""
+
+    @property
     def n_bytes(self) -> int:
         """Bytes that the weights take as they are stored."""
 

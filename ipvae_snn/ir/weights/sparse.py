@@ -85,6 +85,11 @@ class Sparse:
         return bits_of(self.values)
 
     @property
+    def stored_bits(self) -> int:
+        """Bits of a weight as it is stored: 8, or 16 in a decoder."""
+        return 8 * self.values.itemsize
+
+    @property
     def n_bytes(self) -> int:
         """Bytes of the three arrays."""
         return self.starts.nbytes + self.columns.nbytes + self.values.nbytes

@@ -1,0 +1,70 @@
+"""Constants of integer neurons and synapses in the form that compiled code reads."""
+
+import numpy as np
+
+from ipvae_snn.arrays import Int32
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.parts import Synapses as IntegerSynapses
+from ipvae_snn.ir.sampler import (
+    BUCKETS_LOG2,
+    SPLIT_OCTAVES,
+    SamplerTables,
+    least_spiking_uniforms,
+)
+from ipvae_snn.kernels.integer import Group, Synapses
+from ipvae_snn.kernels.integer_draw import Sampling
+
+
+def sampling_of(group: PoissonNeurons, first: int = 0) -> Sampling:
+    """Return the constants of the draw; first: index of the first neuron's uniform."""
+    tables = SamplerTables()
+    return Sampling(
+        first=first,
+        state_min=group.state_min,
+        bits=group.fraction_bits,
+        max_count=group.max_count,
+        bucket_shift=group.fraction_bits - BUCKETS_LOG2,
+        least=_may_spike_from(group),
+        # Copies: some tables are writeable and others are not; the loop would be compiled again
+        # for the other kind.
+        coarse=np.array(tables.coarse),
+        fine=np.array(tables.fine),
+        reciprocal=np.array(tables.reciprocal),
+    )
+
+
+def group_of(group: PoissonNeurons) -> Group:
+    """Return the constants of the update."""
+    return Group(
+        bias=group.bias.astype(np.int64),
+        self_inhibition=group.self_inhibition.astype(np.int64),
+        own=group.own_inhibition,
+        extra_bits=group.extra_bits,
+        state_min=group.state_min,
+        state_max=group.state_max,
+        update_min=group.update_min,
+        excitation_max=group.excitation_max,
+    )
+
+
+def synapses_of(synapses: IntegerSynapses) -> Synapses:
+    """Return dense synapses by source, with their scale."""
+    shift = synapses.shift.astype(np.int64)
+    return Synapses(
+        np.ascontiguousarray(synapses.matrix.T),
+        synapses.multiplier.astype(np.int64),
+        shift,
+        np.left_shift(np.int64(1), shift - 1),
+    )
+
+
+def _may_spike_from(group: PoissonNeurons) -> Int32:
+    """Return the least first uniform that can give a spike; 0 where a step has later parts."""
+    least = least_spiking_uniforms(
+        group.state_min, group.state_max, group.fraction_bits, SamplerTables()
+    )
+    width = 1 << (group.fraction_bits - BUCKETS_LOG2)
+    ends = group.state_min + width * np.arange(1, len(least) + 1) - 1
+    highest = np.minimum(ends, group.state_max)
+    one_part = highest <= SPLIT_OCTAVES << group.fraction_bits
+    return np.where(one_part, least, 0).astype(np.int32)

@@ -1,0 +1,254 @@
+"""Any graph as compiled, event-driven code: sums by kind of weights, Poisson neurons by kernels.
+
+Other kinds of neurons take their own steps (ir/neurons), which NumPy computes for many rows at
+once. Rows are divided among threads; no result depends on the division.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ipvae_snn.arrays import Array, Int64, UInt8
+from ipvae_snn.backends.compiled_constants import group_of, sampling_of
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.graph import IMAGE, Connection, Population
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.neurons import PoissonNeurons, Relaying, Stateful
+from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, frames_of
+from ipvae_snn.ir.weights import Convolution, Dense, Sparse, Transposed
+from ipvae_snn.kernels import event_sums, poisson_rows
+from ipvae_snn.kernels.event_sums import Columns, Places, Scale, SparseColumns
+from ipvae_snn.kernels.rows import Share
+from ipvae_snn.kernels.threads import in_threads
+from ipvae_snn.watcher import current_watcher
+
+ROWS: Final = 64  # images at a time for a thread; bounds the memory of a run
+COUNT: Final = SATURATIONS.index("count")
+RESIDUAL: Final = SATURATIONS.index("residual")
+
+Add = Callable[[int, int, Array, Array, Any], None]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A connection as compiled code reads it: a function that adds sums, weights, and scale."""
+
+    add: Add
+    weights: Any
+    scale: Scale
+    n_targets: int
+
+    def of(self, payloads: Int64) -> Int64:
+        """Return the scaled sums (N, targets) of payloads (N, sources)."""
+        n = len(payloads)
+        totals = np.zeros((n, self.n_targets), np.int32)
+        self.add(0, n, payloads.astype(np.int32), totals, self.weights)
+        scaled = np.zeros((n, self.n_targets), np.int64)
+        event_sums.add_scaled(0, n, totals, scaled, self.scale)
+        return scaled
+
+
+def _columns(weights: Dense) -> Columns:
+    return Columns(np.ascontiguousarray(weights.matrix.T))
+
+
+def _sparse(weights: Sparse) -> SparseColumns:
+    targets = np.repeat(np.arange(weights.n_targets), np.diff(weights.starts))
+    order = np.argsort(weights.columns, kind="stable")
+    starts = np.searchsorted(weights.columns[order], np.arange(weights.n_sources + 1))
+    return SparseColumns(starts.astype(np.int64), targets[order], weights.values[order])
+
+
+def _places(weights: Convolution) -> Places:
+    g = weights.geometry
+    return Places(
+        np.ascontiguousarray(weights.kernel),
+        g.channels,
+        g.height,
+        g.width,
+        g.rows,
+        g.columns,
+        g.stride,
+        g.padding,
+        g.pixels_last,
+    )
+
+
+_KINDS: Final[Mapping[str, tuple[Add, Callable[[Any], Any]]]] = {
+    Dense.kind: (event_sums.add_columns, _columns),
+    Sparse.kind: (event_sums.add_sparse, _sparse),
+    Convolution.kind: (event_sums.add_convolution, _places),
+    Transposed.kind: (event_sums.add_transposed, _places),
+}
+
+
+class Generic:
+    """Neurons that take their own steps; the state is theirs (N, size) int64."""
+
+    def __init__(self, neurons: Stateful) -> None:
+        self.neurons = neurons
+
+    def initial(self, n: int) -> Array:
+        """Return the states when images appear."""
+        return self.neurons.initial(n)
+
+    def send(self, state: Array, seed: int, images: Array, step: int) -> Array:
+        """Return the payloads (N, size); these neurons draw nothing."""
+        return self.neurons.send(state, _no_draw)
+
+    def integrate(self, state: Array, total: Int64, sent: Array, saturated: Array) -> Array:
+        """Return the states after the sums; adds to saturated (N, 5)."""
+        after, hits = self.neurons.integrate(state, total, sent)
+        saturated += hits.astype(np.int32)
+        return after
+
+
+class Poisson:
+    """Poisson neurons in compiled code; the state is (N, size) int32 and changes in place."""
+
+    def __init__(self, neurons: PoissonNeurons, first: int) -> None:
+        self.neurons, self.group = neurons, group_of(neurons)
+        self.sampling = sampling_of(neurons, first)
+
+    def initial(self, n: int) -> Array:
+        """Return the states when images appear."""
+        return np.tile(self.neurons.initial_state, (n, 1))
+
+    def send(self, state: Array, seed: int, images: Array, step: int) -> Array:
+        """Return the counts (N, size) int32 drawn in a step."""
+        sent = np.empty(state.shape, np.int32)
+        share = Share(0, len(state), step, 1, np.uint32(seed))
+        poisson_rows.send_rows(share, images, state, sent, self.sampling)
+        return sent
+
+    def integrate(self, state: Array, total: Int64, sent: Array, saturated: Array) -> Array:
+        """Return the states after the sums; adds to saturated (N, 5)."""
+        share = Share(0, len(state), 0, 1, np.uint32(0))
+        poisson_rows.integrate_rows(share, total, sent, state, saturated, self.group)
+        saturated[:, COUNT] += (sent >= self.neurons.max_count).sum(axis=1, dtype=np.int32)
+        return state
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A network with what does not depend on the images."""
+
+    network: IntegerNetwork
+    sums: Mapping[str, Sums]
+    stateful: Mapping[str, Poisson | Generic]
+
+
+def prepare(network: IntegerNetwork) -> Prepared:
+    """Return the network with its weights by source and its constants widened."""
+    first = network.drawn()
+    return Prepared(
+        network,
+        {one.name: _sums(one) for one in network.connections},
+        {
+            one.name: _stateful(one, first.get(one.name, 0))
+            for one in (*network.computing, *network.accumulating)
+        },
+    )
+
+
+def _sums(connection: Connection) -> Sums:
+    synapses = connection.synapses
+    add, arrange = _KINDS[synapses.weights.kind]
+    shift = synapses.shift.astype(np.int64)
+    scale = Scale(synapses.multiplier.astype(np.int64), shift, np.int64(1) << (shift - 1))
+    return Sums(add, arrange(synapses.weights), scale, synapses.n_targets)
+
+
+def _stateful(population: Population, first: int) -> Poisson | Generic:
+    neurons = population.neurons
+    if neurons.draws:
+        return Poisson(cast(PoissonNeurons, neurons), first)
+    return Generic(cast(Stateful, neurons))
+
+
+def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int) -> Trace:
+    """Run checked `pixels` (N, M) or (N, F, M) uint8; return the trace."""
+    prepared, trace = prepare(network), Trace.empty(network, pixels.shape, request)
+    frames, report = frames_of(pixels), current_watcher().progress
+    n = len(frames)
+    for start in range(0, n, ROWS * threads):
+        rows = min(ROWS * threads, n - start)
+
+        def part(first: int, last: int, start: int = start) -> None:
+            if first < last:
+                _run_rows(prepared, frames, request, trace, slice(start + first, start + last))
+
+        in_threads(part, rows, threads)
+        report(start + rows, n)
+    return trace
+
+
+def _run_rows(
+    prepared: Prepared, frames: Array, request: RunRequest, trace: Trace, rows: slice
+) -> None:
+    """Fill in the trace of some images."""
+    network, n = prepared.network, rows.stop - rows.start
+    images = (request.first_image + np.arange(rows.start, rows.stop)).astype(np.uint32)
+    states = {name: one.initial(n) for name, one in prepared.stateful.items()}
+    for step in range(frames.shape[1] * request.steps):
+        if step % request.steps == 0:
+            shown = _show(prepared, frames[rows, step // request.steps])
+        saturated = np.zeros((n, len(SATURATIONS)), np.int32)
+        sent = {
+            name: one.send(states[name], request.seed, images, step)
+            for name, one in prepared.stateful.items()
+        }
+        _relay(prepared, shown, sent, saturated)
+        for name, one in prepared.stateful.items():
+            total = _total(prepared, name, shown, sent)
+            states[name] = one.integrate(states[name], total, sent[name], saturated)
+        counts = _side_by_side(network.computing, sent)
+        trace.keep(rows, step, counts, _side_by_side(network.computing, states))
+        if network.accumulating:
+            trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
+        assert trace.saturated is not None  # Trace.empty makes it
+        trace.saturated[rows, step] = saturated
+        if (step + 1) % request.steps == 0:
+            decoded = interpreter.decode(network, counts)
+            trace.keep_image(rows, step // request.steps, decoded)
+
+
+def _show(prepared: Prepared, pixels: UInt8) -> interpreter.Shown:
+    network = prepared.network
+    payload = pixels.astype(np.int64) - network.input.zero_point
+    once = [one.name for one in network.connections if network.once(one)]
+    return interpreter.Shown(payload, {name: prepared.sums[name].of(payload) for name in once})
+
+
+def _relay(
+    prepared: Prepared, shown: interpreter.Shown, sent: dict[str, Array], saturated: Array
+) -> None:
+    """Add the payloads of the populations that relay to those that were sent."""
+    for one in prepared.network.relays:
+        total = _total(prepared, one.name, shown, sent)
+        sent[one.name], hits = cast(Relaying, one.neurons).relay(shown.payload, total)
+        saturated[:, RESIDUAL] += hits.astype(np.int32)
+
+
+def _total(
+    prepared: Prepared, name: str, shown: interpreter.Shown, sent: Mapping[str, Array]
+) -> Int64:
+    """Return the scaled sums that reach a population, all connections together."""
+    network = prepared.network
+    total = np.zeros((len(shown.payload), network.population(name).size), np.int64)
+    for one in network.into(name):
+        held = one.source == IMAGE
+        total += shown.sums[one.name] if held else prepared.sums[one.name].of(sent[one.source])
+    return total
+
+
+def _side_by_side(populations: tuple[Population, ...], values: Mapping[str, Array]) -> Array:
+    if len(populations) == 1:
+        return values[populations[0].name]
+    return np.concatenate([values[one.name] for one in populations], axis=1)
+
+
+def _no_draw(part: int) -> Int64:
+    raise AssertionError("only Poisson neurons draw")

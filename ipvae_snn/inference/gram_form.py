@@ -1,0 +1,78 @@
+"""A float network as inference runs it: drive of the pixels, and competition of the spikes.
+
+Dense dictionaries run with G (K, K); convolutional ones with the competition by distance, so that
+no matrix (M, K) or (K, K) is made.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ipvae_snn.arrays import Bool, Float64, Floats
+from ipvae_snn.errors import DataError
+from ipvae_snn.kernels.spike_products import SharedGram
+from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.storage import memory
+
+_NO_MATRIX: Final = (0, 0)
+
+
+class GramForm(NamedTuple):
+    """Weights of inference in float64.
+
+    drive(pixels (N, M)) returns b (N, K). G (K, K): the competition, (0, 0) if `shared` has it.
+    """
+
+    drive: Callable[[Floats], Float64]
+    G: Float64
+    shared: SharedGram | None
+
+
+def gram_form(network: FloatNetwork, pixel_mask: Bool | None = None) -> GramForm:
+    """Return the weights; pixels where `pixel_mask` (M,) is False are left out.
+
+    Raises DataError for a mask of another size, or any mask with a convolutional dictionary;
+    MemoryLimitError where the weights are too large.
+    """
+    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
+    weights = network.dictionary.competition_by_distance(precision)
+    if weights is None:
+        G, feed_forward = dense_weights(network, pixel_mask)
+        return GramForm(lambda pixels: pixels @ feed_forward, G, None)
+    if pixel_mask is not None:
+        raise DataError(
+            "pixels cannot be left out of a network with a convolutional dictionary, whose weights "
+            "are those of every position; give no pixel mask"
+        )
+    drive = partial(_drive, network, precision)
+    _, rows, columns = network.dictionary.population
+    return GramForm(drive, np.zeros(_NO_MATRIX), SharedGram(weights, rows, columns))
+
+
+def dense_weights(network: FloatNetwork, pixel_mask: Bool | None = None) -> tuple[Float64, Float64]:
+    """Return G (K, K) and feed_forward (M, K), with b = x @ feed_forward, of any dictionary.
+
+    Raises as `gram_form` does; every dictionary can have a mask.
+    """
+    if pixel_mask is not None and pixel_mask.shape != (network.n_pixels,):
+        raise DataError(
+            f"pixel mask has shape {pixel_mask.shape}, but the network needs ({network.n_pixels},)"
+        )
+    m, k = network.n_pixels, network.n_neurons
+    memory.require(
+        8 * (k * k + 3 * m * k),
+        f"a network of {k} neurons and {m} pixels",
+        "use one with fewer neurons",
+    )
+    phi = network.phi.astype(np.float64)
+    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
+    if pixel_mask is not None:
+        precision = precision * pixel_mask
+    feed_forward = phi * precision[:, None]
+    return phi.T @ feed_forward, feed_forward
+
+
+def _drive(network: FloatNetwork, precision: Float64, pixels: Floats) -> Float64:
+    return np.asarray(network.dictionary.project(pixels * precision), np.float64)

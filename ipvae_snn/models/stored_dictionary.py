@@ -1,0 +1,183 @@
+"""Protocol of a dictionary in NumPy arrays, as a trained network holds it; and the dense one.
+
+The convolutional one is in `models.shared_kernels`. Shapes: N images, M pixels, K neurons.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import numpy as np
+
+from ipvae_snn.arrays import Array, Float32, Float64, Floats
+from ipvae_snn.config.settings import DictionaryKind
+from ipvae_snn.image_shape import ImageShape
+
+
+class StoredDictionary(Protocol):
+    """Linear decoder phi (M, K) of a trained network; a new kind is one such class.
+
+    Values may be shared: by the neurons of a feature, and by the pixels of a channel. A network
+    holds log rates and noise per neuron and pixel; `shared_neurons` and `shared_pixels` return the
+    values as a file holds them, `each_neuron` and `each_pixel` spread them again.
+    """
+
+    @property
+    def kind(self) -> DictionaryKind:
+        """The value of `model.dictionary`."""
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels M."""
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons K."""
+
+    @property
+    def population(self) -> tuple[int, ...]:
+        """Shape of the K neurons in C order: (K,), or (features, rows, columns)."""
+
+    @property
+    def size_text(self) -> str:
+        """The size in words, for messages; equal if and only if the sizes are."""
+
+    @property
+    def settings_text(self) -> str:
+        """The settings and images of a run that has this size, for messages."""
+
+    @property
+    def tensors(self) -> Mapping[str, Float32]:
+        """The arrays of the decoder by their names in a file."""
+
+    def decode(self, z: Floats) -> Array:
+        """Return phi z (N, M) of latents z (N, K), in the type of z."""
+
+    def project(self, e: Floats) -> Array:
+        """Return phi^T e (N, K) of pixels e (N, M), in the type of e."""
+
+    def strengths(self, precision: Float64) -> Float64:
+        """Return phi_k^T diag(precision) phi_k (K,) for a precision (M,)."""
+
+    def competition_by_distance(self, precision: Float64) -> Float64 | None:
+        """Return phi^T diag(precision) phi by distance, (F, 2 a + 1, 2 b + 1, F).
+
+        None where it depends on more than features and distance. precision (M,). Raises
+        ConversionError where it differs within a channel, MemoryLimitError.
+        """
+
+    def dense(self) -> Float32:
+        """Return phi (M, K); raises MemoryLimitError where it does not fit into memory."""
+
+    def elements(self, image_shape: ImageShape) -> tuple[Float32, ImageShape]:
+        """Return the distinct elements (m, E) and their shape, for pictures.
+
+        They are the K columns of phi, or the F kernels.
+        """
+
+    def by_element(self, values: Array) -> Array:
+        """Return values (..., K) summed over the neurons of each element, (..., E)."""
+
+    def shared_neurons(self, values: Array) -> Array:
+        """Return what is stored of values (K,); ConversionError if neurons that share differ."""
+
+    def shared_pixels(self, values: Array) -> Array:
+        """Return what is stored of values (M,); ConversionError if pixels that share differ."""
+
+    def each_neuron(self, values: Array) -> Array:
+        """Return stored values as (K,); ValueError for another shape."""
+
+    def each_pixel(self, values: Array) -> Array:
+        """Return stored values as (M,); ValueError for another shape."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DenseMatrix:
+    """A matrix phi (M, K): every pixel has a weight from every neuron."""
+
+    phi: Float32
+    kind: DictionaryKind = "dense"
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels M."""
+        return int(self.phi.shape[0])
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons K."""
+        return int(self.phi.shape[1])
+
+    @property
+    def population(self) -> tuple[int, ...]:
+        """(K,)."""
+        return (self.n_neurons,)
+
+    @property
+    def size_text(self) -> str:
+        """(M, K)."""
+        return str((self.n_pixels, self.n_neurons))
+
+    @property
+    def settings_text(self) -> str:
+        """model.n_latents and the pixels."""
+        return f"model.n_latents={self.n_neurons} and use images of {self.n_pixels} pixels"
+
+    @property
+    def tensors(self) -> Mapping[str, Float32]:
+        """The matrix as "phi"."""
+        return {"phi": self.phi}
+
+    def decode(self, z: Floats) -> Array:
+        """Return phi z (N, M)."""
+        product: Array = z @ self.phi.astype(z.dtype, copy=False).T
+        return product
+
+    def project(self, e: Floats) -> Array:
+        """Return phi^T e (N, K)."""
+        product: Array = e @ self.phi.astype(e.dtype, copy=False)
+        return product
+
+    def strengths(self, precision: Float64) -> Float64:
+        """Return the diagonal of phi^T diag(precision) phi, (K,)."""
+        return np.asarray(np.einsum("mk,mk,m->k", self.phi, self.phi, precision), np.float64)
+
+    def competition_by_distance(self, precision: Float64) -> Float64 | None:
+        """Return None: every pair of neurons has its own weight."""
+        return None
+
+    def dense(self) -> Float32:
+        """Return the matrix itself."""
+        return self.phi
+
+    def elements(self, image_shape: ImageShape) -> tuple[Float32, ImageShape]:
+        """Return phi and the shape of the image."""
+        return self.phi, image_shape
+
+    def by_element(self, values: Array) -> Array:
+        """Return the values: every neuron is an element."""
+        return values
+
+    def shared_neurons(self, values: Array) -> Array:
+        """Return the values: every neuron has its own."""
+        return values
+
+    def shared_pixels(self, values: Array) -> Array:
+        """Return the values: every pixel has its own."""
+        return values
+
+    def each_neuron(self, values: Array) -> Array:
+        """Return values (K,)."""
+        return _of_length(values, self.n_neurons)
+
+    def each_pixel(self, values: Array) -> Array:
+        """Return values (M,)."""
+        return _of_length(values, self.n_pixels)
+
+
+def _of_length(values: Array, length: int) -> Array:
+    flat = values.reshape(-1)
+    if len(flat) != length:
+        raise ValueError(f"{len(flat)} values, but phi needs {length}")
+    return flat
