@@ -79,12 +79,17 @@ def threefry2x32(key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]) -> 
     return first, second
 
 
-def uniforms(keys: Keys, n_neurons: int) -> Tensor:
-    """Return part 0's uniforms of all neurons: (N, n_neurons) int32 in [0, 2**UNIFORM_BITS)."""
-    blocks = torch.arange((n_neurons + 1) // 2, dtype=torch.int32, device=keys.image.device)
+def uniforms(keys: Keys, n_neurons: int, start: int = 0) -> Tensor:
+    """Return part 0's uniforms of the neurons from index `start` on.
+
+    They are (N, n_neurons) int32 in [0, 2**UNIFORM_BITS).
+    """
+    last = (start + n_neurons + 1) // 2
+    blocks = torch.arange(start // 2, last, dtype=torch.int32, device=keys.image.device)
     seed, image, step = (_bits(part).unsqueeze(1) for part in (keys.seed, keys.image, keys.step))
     words = torch.stack(threefry2x32((seed, image), (step, blocks.unsqueeze(0))), dim=-1)
-    return _upper(words.flatten(1)[:, :n_neurons])
+    odd = start % 2  # a block holds the uniforms of two neurons
+    return _upper(words.flatten(1)[:, odd : odd + n_neurons])
 
 
 def part_uniforms(keys: Keys, row: Tensor, neuron: Tensor, part: Tensor) -> Tensor:
@@ -129,11 +134,19 @@ def part_count(rate: Tensor, uniform: Tensor, tables: Tables) -> Tensor:
 
 
 def spike_counts(
-    potential: Tensor, keys: Keys, fraction_bits: int, max_count: int, tables: Tables
+    potential: Tensor,
+    keys: Keys,
+    fraction_bits: int,
+    max_count: int,
+    tables: Tables,
+    start: int = 0,
 ) -> Tensor:
-    """Return the spike counts (N, K) int64 drawn at membrane potentials (N, K) int64."""
+    """Return the spike counts (N, K) int64 drawn at membrane potentials (N, K) int64.
+
+    start: neuron index of the first of them, under which it draws.
+    """
     n_neurons = potential.shape[1]
-    first = uniforms(keys, n_neurons)
+    first = uniforms(keys, n_neurons, start)
     rate = torch.exp2(potential.float().mul_(2.0**-fraction_bits))
     none = rate.neg_().exp_().sub_(MARGIN)
     maybe = (first.float().mul_(2.0**-UNIFORM_BITS) >= none).view(-1).nonzero().squeeze(1)
@@ -149,7 +162,8 @@ def spike_counts(
             owner, part = _parts(extra[piece])
             which = _at(more[piece], owner)
             index = _at(maybe, which)
-            uniform = part_uniforms(keys, index // n_neurons, index % n_neurons, part)
+            neuron = index % n_neurons + start
+            uniform = part_uniforms(keys, index // n_neurons, neuron, part)
             drawn.index_add_(0, which, part_count(_at(rate, which), uniform.long(), tables))
     count = torch.zeros_like(potential).view(-1)
     count.index_copy_(0, maybe, drawn.clamp_(max=max_count))

@@ -18,10 +18,8 @@ from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.text_values import parse_json_object
 
 DESCRIPTION: Final = "description"  # scalars and provenance: JSON in UTF-8, as uint8 (B,)
-# First parts of the names of a network's tensors, in either circuit.
-_PARTS: Final = frozenset(
-    ("feedforward", "lateral", "prediction", "residual", "neurons", "decoder", "tables")
-) | {DESCRIPTION}
+# First parts of the names of a network's tensors: of any graph, and beside them its own.
+_COMMON: Final = frozenset(("decoder", "tables", DESCRIPTION))
 
 
 def to_tensors(network: IntegerNetwork, device: torch.device) -> dict[str, Tensor]:
@@ -72,20 +70,38 @@ def names(network: IntegerNetwork) -> list[str]:
     return [*to_arrays(network), DESCRIPTION]
 
 
-def take_tensors(state_dict: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Remove a network's tensors, of either circuit, from `state_dict`; return them by name."""
+def take_tensors(
+    network: IntegerNetwork, state_dict: dict[str, Tensor], prefix: str
+) -> dict[str, Tensor]:
+    """Remove an integer network's tensors from `state_dict`; return them by name.
+
+    These are the tensors of `network`, and of the one that the state dict describes.
+    """
+    parts = _COMMON | {name.partition(".")[0] for name in to_arrays(network)}
+    parts |= _described(state_dict.get(prefix + DESCRIPTION))
     keys = [
         key
         for key in state_dict
-        if key.startswith(prefix) and key[len(prefix) :].partition(".")[0] in _PARTS
+        if key.startswith(prefix) and key[len(prefix) :].partition(".")[0] in parts
     ]
     return {key[len(prefix) :]: state_dict.pop(key) for key in keys}
+
+
+def _described(description: Tensor | None) -> set[str]:
+    """Return the names of the parts that a description lists; none where it is malformed."""
+    if description is None:
+        return set()
+    try:
+        program = parse_json_object(bytes(description.tolist()).decode())["program"]
+        return {str(one["name"]) for one in [*program["populations"], *program["connections"]]}
+    except (*MALFORMED, RuntimeError):  # `from_tensors` says what is wrong with it
+        return set()
 
 
 def replacement(old: IntegerNetwork, tensors: Mapping[str, Tensor]) -> IntegerNetwork:
     """Return the network of `tensors` as a replacement of `old`.
 
-    Raises FileFormatError as `from_tensors`, and unless it has the sizes and the circuit of `old`.
+    Raises FileFormatError as `from_tensors`, and unless it has the sizes and the graph of `old`.
     """
     new = from_tensors(tensors)
     if _build(new) != _build(old):
@@ -97,4 +113,8 @@ def replacement(old: IntegerNetwork, tensors: Mapping[str, Tensor]) -> IntegerNe
 
 
 def _build(network: IntegerNetwork) -> str:
-    return f"{network.n_pixels} pixels and {network.n_neurons} neurons, {network.circuit}"
+    sizes = f"{network.n_pixels} pixels and {network.n_neurons} neurons, {network.circuit}"
+    scores = f", {network.n_scores} scores" if network.n_scores else ""
+    if network.is_circuit:
+        return sizes + scores
+    return f"{sizes} of {', '.join(map(str, network.populations))}"

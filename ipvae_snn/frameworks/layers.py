@@ -73,6 +73,7 @@ class IntegerLayer(Layer):
 
     def __init__(self, network: IntegerNetwork) -> None:
         super().__init__()
+        assert network.parts  # raises ProgramError for a graph that is no circuit
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
         self.integer = IntegerTorch(network)
         self._shown: _Shown | None = None
@@ -214,8 +215,7 @@ def make_layer(
 
 def weight_bits(network: IntegerNetwork) -> int:
     """Return the bits, sign included, that the largest weight of any connection needs."""
-    weights = [connection.synapses.matrix for connection in network.connections]
-    return 1 + max(int(w.max(initial=0)).bit_length() for w in weights + [~w for w in weights])
+    return max(one.synapses.weight_bits for one in network.connections)
 
 
 def first_keys(images: Tensor, seed: int) -> Keys:

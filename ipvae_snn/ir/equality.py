@@ -47,6 +47,7 @@ def first_divergence(expected: Trace, result: Trace) -> Divergence | None:
         ("saturated", "t"),
         ("counts_sum", "n"),
         ("state", "n"),
+        ("scores", "tn"),
         ("reconstruction", ""),
     ):
         place = _first(name, axes, expected, result)

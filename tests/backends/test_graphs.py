@@ -1,0 +1,67 @@
+"""Back ends give the reference's arrays, by equality, for any graph that the rules allow."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from graphs import networks
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipvae_snn.arrays import UInt8
+from ipvae_snn.backends import torch_module
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, Trace
+
+Run = Callable[[IntegerNetwork, UInt8, RunRequest], Trace]
+Check = Callable[..., None]
+
+
+def check_examples(examples: int) -> Callable[[Check], Check]:
+    """Run a test on `examples` cases, however long one takes on a busy machine."""
+    return settings(
+        max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+
+
+def assert_equal(run: Run, network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
+    """Compare all arrays of a run, and their types, with the reference's; return these."""
+    expected = interpreter.run(network, pixels, request)
+    result = run(network, pixels, request)
+    assert result.arrays().keys() == expected.arrays().keys()
+    for name, want in expected.arrays().items():
+        have = result.arrays()[name]
+        assert have.dtype == want.dtype, name
+        np.testing.assert_array_equal(have, want, err_msg=name)
+    return expected
+
+
+def images(network: IntegerNetwork, shape: tuple[int, ...], seed: int) -> UInt8:
+    """Return random images (*shape, M), of which some pixels carry nothing."""
+    rng = np.random.default_rng(seed)
+    whole = (*shape, network.n_pixels)
+    pixels = rng.integers(0, 256, whole).astype(np.uint8)
+    return np.where(rng.random(whole) < 0.2, np.uint8(network.input.zero_point), pixels)
+
+
+@check_examples(60)
+@given(
+    network=networks(),
+    shape=st.sampled_from(((1,), (3,), (2, 1), (2, 3))),
+    seed=st.integers(0, 2**32 - 1),
+    trace=st.booleans(),
+)
+def test_torch_runs_any_graph(
+    network: IntegerNetwork, shape: tuple[int, ...], seed: int, trace: bool
+) -> None:
+    request = RunRequest(4, seed, 2**32 - 3, trace)
+    assert_equal(torch_module.run, network, images(network, shape, seed), request)
+
+
+@pytest.mark.slow
+@check_examples(1500)
+@given(network=networks(), frames=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
+def test_torch_runs_many_graphs(network: IntegerNetwork, frames: int, seed: int) -> None:
+    request = RunRequest(12, seed, trace=True)
+    assert_equal(torch_module.run, network, images(network, (4, frames), seed), request)
