@@ -70,7 +70,13 @@ class GraphTorch(nn.Module):
             neurons_torch(one.neurons, first.get(one.name, 0)).to(device)
             for one in network.populations
         )
+        # Plain values, so that a step asks nothing of the network and torch.compile can follow it.
+        self._circuit = network.is_circuit
+        self._two_layer = self._circuit and bool(network.relays)
+        self._sizes = {one.name: one.size for one in network.populations}
         self._numbers = {one.name: i for i, one in enumerate(network.populations)}
+        self._relays = [one.name for one in network.relays]
+        self._with_state = [name for name in self._numbers if name not in self._relays]
         self._into: dict[str, list[tuple[int, str]]] = {name: [] for name in self._numbers}
         for i, one in enumerate(network.connections):
             self._into[one.target].append((i, one.source))
@@ -87,18 +93,16 @@ class GraphTorch(nn.Module):
             )
         payload = pixels.long() - self.network.input.zero_point
         currents = {}
-        for one in self.network.populations:
-            parts = [
-                self._scaled(i, payload) for i, source in self._into[one.name] if _once(source)
-            ]
-            parts += self._bias_of(one)
+        for name, into in self._into.items():
+            parts = [self._scaled(i, payload) for i, source in into if _once(source)]
+            parts += self._bias_of(name)
             if parts:
-                currents[one.name] = cast(Tensor, sum(parts[1:], start=parts[0]))
+                currents[name] = reduce(torch.add, parts)
         return Shown(payload, currents)
 
     def initial_states(self, n_rows: int) -> Values:
         """Return the states of all populations with a state when images appear."""
-        return {one.name: self._stateful(one).initial(n_rows) for one in self._with_state}
+        return {name: self._stateful(name).initial(n_rows) for name in self._with_state}
 
     def keys(self, seed: int, images: Tensor, step: int) -> Keys:
         """Return the keys of rows that draw under `seed`, image indices (N,) and `step`."""
@@ -106,21 +110,16 @@ class GraphTorch(nn.Module):
 
     def send(self, states: Values, keys: Keys) -> Values:
         """Return the payloads that the populations with a state send in a step."""
-        return {
-            one.name: self._stateful(one).send(states[one.name], keys) for one in self._with_state
-        }
+        return {name: self._stateful(name).send(states[name], keys) for name in self._with_state}
 
     def advance(self, states: Values, shown: Shown, keys: Keys) -> Stepped:
         """Return one step of all populations."""
         sent = self.send(states, keys)
         payloads, hits = self.relay(shown, sent)
         after = {}
-        for one in self._with_state:
-            total = self.total(one.name, shown, payloads)
-            state, saturated = self._stateful(one).integrate(
-                states[one.name], total, sent[one.name]
-            )
-            after[one.name] = state
+        for name in self._with_state:
+            neurons, total = self._stateful(name), self.total(name, shown, payloads)
+            after[name], saturated = neurons.integrate(states[name], total, sent[name])
             hits.append(saturated)
         return Stepped(sent, after, saturations(hits))
 
@@ -130,10 +129,9 @@ class GraphTorch(nn.Module):
         sent: payloads of the populations with a state.
         """
         result, hits = dict(sent), []
-        for one in self.network.relays:
-            neurons = cast(RelayTorch, self.neurons[self._numbers[one.name]])
-            total = self.total(one.name, shown, result)
-            result[one.name], saturated = neurons.relay(shown.payload, total)
+        for name in self._relays:
+            neurons = cast(RelayTorch, self.neurons[self._numbers[name]])
+            result[name], saturated = neurons.relay(shown.payload, self.total(name, shown, result))
             hits.append(saturated)
         return result, hits
 
@@ -144,7 +142,7 @@ class GraphTorch(nn.Module):
         total = next(sums, None)
         if total is None:
             some = next(iter(payloads.values()))
-            total = some.new_zeros(len(some), self.network.population(name).size)
+            total = some.new_zeros(len(some), self._sizes[name])
         for one in sums:
             total.add_(one)
         return total if always is None else total.add_(always)
@@ -162,20 +160,14 @@ class GraphTorch(nn.Module):
         total = self.decoder_weights.sums(counts[:, where])
         return total.to(torch.float32) * self.decoder_scale
 
-    @property
-    def _with_state(self) -> list[Population]:
-        return [one for one in self.network.populations if one.neurons.role != "relays"]
-
-    def _stateful(self, population: Population) -> StatefulTorch:
-        return cast(StatefulTorch, self.neurons[self._numbers[population.name]])
+    def _stateful(self, name: str) -> StatefulTorch:
+        return cast(StatefulTorch, self.neurons[self._numbers[name]])
 
     def _scaled(self, number: int, payload: Tensor) -> Tensor:
         return cast(SynapsesTorch, self.synapses[number]).scaled(payload)
 
-    def _bias_of(self, population: Population) -> list[Tensor]:
-        if population.neurons.role == "relays":
-            return []
-        bias = self._stateful(population).bias
+    def _bias_of(self, name: str) -> list[Tensor]:
+        bias = None if name in self._relays else self._stateful(name).bias
         return [] if bias is None else [bias]
 
 

@@ -17,6 +17,7 @@ from ipvae_snn.backends.torch_neurons import Hits, PoissonTorch
 from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.backends.torch_state import names, replacement, take_tensors, to_tensors
 from ipvae_snn.errors import BackendUnavailableError, FileFormatError
+from ipvae_snn.ir.circuits import parts_of
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request, frames_of
@@ -47,7 +48,7 @@ class IntegerTorch(GraphTorch):
         pixels of another type or size.
         """
         shown = self.show(pixels)
-        return shown.payload if self.network.residual else shown.currents[NEURONS]
+        return shown.payload if self._two_layer else shown.currents[NEURONS]
 
     def initial(self, n_rows: int) -> Tensor:
         """Return the membrane potentials (n_rows, K) int64 at which an image appears."""
@@ -81,12 +82,13 @@ class IntegerTorch(GraphTorch):
     @property
     def _poisson(self) -> PoissonTorch:
         """The neurons of a circuit; ProgramError for any other graph."""
-        assert self.network.parts  # raises it
-        return cast(PoissonTorch, self._stateful(self.network.population(NEURONS)))
+        if not self._circuit:
+            parts_of(self.network.populations, self.network.connections)  # raises it
+        return cast(PoissonTorch, self._stateful(NEURONS))
 
     def _total(self, held: Tensor, counts: Tensor) -> tuple[Tensor, list[Hits]]:
         """Return the circuit's sums and bias (N, K), and what saturated of residual neurons."""
-        current = self._poisson.bias if self.network.residual else held
+        current = self._poisson.bias if self._two_layer else held
         shown = Shown(held, {NEURONS: current})
         payloads, hits = self.relay(shown, {NEURONS: counts})
         return self.total(NEURONS, shown, payloads), hits

@@ -64,7 +64,8 @@ class SparseTorch(WeightsTorch):
         matrix = torch.sparse_coo_tensor(
             self.places, self.values, self.size, is_coalesced=True, check_invariants=False
         )
-        return torch.sparse.mm(matrix, payload.double().T).T.contiguous()
+        result: Tensor = torch.sparse.mm(matrix, payload.double().T).T
+        return result.contiguous()
 
 
 class ConvolutionTorch(WeightsTorch):
@@ -125,7 +126,7 @@ class SynapsesTorch(nn.Module):
 
     multiplier: Tensor
     shift: Tensor
-    half: Tensor
+    half_unit: Tensor
 
     def __init__(self, synapses: Synapses) -> None:
         super().__init__()
@@ -134,12 +135,12 @@ class SynapsesTorch(nn.Module):
         for name, array in (
             ("multiplier", synapses.multiplier.astype(np.int64)),
             ("shift", shift),
-            ("half", np.left_shift(np.int64(1), shift - 1)),
+            ("half_unit", np.left_shift(np.int64(1), shift - 1)),
         ):
             self.register_buffer(name, torch.tensor(array), persistent=False)
 
     def scaled(self, payload: Tensor) -> Tensor:
         """Return the scaled sums (N, targets) int64 of a payload (N, sources), a new tensor."""
         total = self.weights.sums(payload).to(torch.int64)
-        total.mul_(self.multiplier).add_(self.half)
+        total.mul_(self.multiplier).add_(self.half_unit)
         return total.bitwise_right_shift_(self.shift)

@@ -321,7 +321,10 @@ def test_casting_a_model_changes_no_number_of_the_network(
     model.type(torch.float32)
     pixels = torch.tensor(pixels_factory(network, 3))
     assert torch.equal(module.held(pixels), IntegerTorch(network).held(pixels))
-    assert module.lateral.dtype is torch.float64
+    floats = {buffer.dtype for buffer in module.buffers() if buffer.is_floating_point()}
+    assert floats == {torch.float64, torch.float32}  # float32: the scale of the reconstruction
+    counts = torch.tensor([[1] * network.n_neurons])
+    assert module.decode(counts).tolist() == interpreter.decode(network, counts.numpy()).tolist()
     assert list(module.parameters()) == []
 
 
@@ -355,7 +358,7 @@ def test_threads_change_no_result_and_are_given_back(
 
 
 def test_what_does_not_fit_is_refused(network: IntegerNetwork) -> None:
-    with pytest.raises(DataError, match=r"uint8 images of 4x3 as \(N, 12\), not uint8\(2, 11\)"):
+    with pytest.raises(DataError, match=r"as \(N, 12\), or \(N, frames, 12\), not uint8\(2, 11\)"):
         torch_module.run(network, np.zeros((2, 11), np.uint8), RunRequest(3))
     with pytest.raises(DataError, match=r"steps 0 are not in 1\.\.1048576"):
         torch_module.run(network, np.zeros((2, 12), np.uint8), RunRequest(0))

@@ -194,13 +194,13 @@ def test_another_version_and_damage_are_refused(network: IntegerNetwork) -> None
     layer = IntegerLayer(network)
     state = layer.state_dict()
     text = bytes(state["integer.description"].tolist()).decode()
-    newer = text.replace('"version": 2}', '"version": 3}')  # the last one, outside "program"
+    newer = text.replace('"version": 3}', '"version": 4}')  # the last one, outside "program"
     assert newer != text
     for key, value, message in (
-        ("description", as_tensor(newer), "holds 'ipvae-snn/integer-network', version 3, not"),
+        ("description", as_tensor(newer), "holds 'ipvae-snn/integer-network', version 4, not"),
         ("description", as_tensor(text[:-9]), "a missing or malformed part (Unterminated"),
         ("lateral.weights", state["integer.lateral.weights"].half(), "lateral"),
-        ("tables.fine", state["integer.tables.fine"] + 1, "table 'fine' differs from version 2's"),
+        ("tables.fine", state["integer.tables.fine"] + 1, "table 'fine' differs from version 3's"),
     ):
         tensor = (
             torch.tensor(list(value.encode()), dtype=torch.uint8)
