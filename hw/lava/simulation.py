@@ -72,9 +72,11 @@ class LavaRun:
     time_steps: int
 
 
-def lava_run(arrays: Mapping[str, Array]) -> LavaRun:
-    """Return a bundle's result, arrays by name, as a run."""
+def lava_run(arrays: Mapping[str, Array], shape: tuple[int, ...]) -> LavaRun:
+    """Return a bundle's result, arrays by name, as a run of pixels of `shape`."""
     fields = Trace.__dataclass_fields__.keys() & arrays.keys()
+    # A bundle cannot tell moving images of one frame from still ones.
+    arrays = {**arrays, "reconstruction": np.asarray(arrays["reconstruction"]).reshape(shape)}
     monitored = None
     if "monitor" in arrays:
         names = ("monitor", "monitor_counts", "monitor_states")

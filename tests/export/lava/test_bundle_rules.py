@@ -39,19 +39,23 @@ def signed(folder, edit_arrays=lambda arrays: None, edit_program=lambda program:
         (
             "feedforward.weights",
             lambda a: a[:, :3],
-            "decoder.weights is",
+            "feedforward.weights are 7x3, but 7x12 are needed",
         ),
         ("feedforward.weights", lambda a: a.astype("i2"), "feedforward.weights is int16"),
         ("feedforward.shift", lambda a: a * 0, "feedforward.shift 0 is not in 1..40"),
         ("lateral.multiplier", lambda a: a - 10**6, "lateral.multiplier -.* is not in 0..32767"),
         ("lateral.weights", lambda a: a * 0 + 1, "the lateral diagonal is not 0"),
-        ("neurons.bias", lambda a: a[:2], r"neurons.bias is int32\(2,\)"),
+        (
+            "neurons.bias",
+            lambda a: a[:2],
+            r"neurons.self_inhibition is int32\(7,\), but int32\(2,\)",
+        ),
         ("neurons.bias", lambda a: a * 0 + 2**30, "the largest input current 107"),
         ("neurons.initial_state", lambda a: a + 10**6, "initial state .* is not in"),
         ("neurons.self_inhibition", lambda a: a - 10**8, "self-inhibition -.* is not in 0"),
         ("decoder.scale", lambda a: a * np.float32(np.nan), "decoder scales are not in 0"),
         ("tables.coarse", lambda a: a.astype("f8"), "tables.coarse is float64"),
-        ("tables.fine", lambda a: a + 1, "tables are not those of version 2"),
+        ("tables.fine", lambda a: a + 1, "tables are not those of version 3"),
     ],
 )
 def test_a_signed_but_wrong_network_is_refused_by_its_rules(network, tmp_path, name, change, words):
@@ -84,7 +88,12 @@ def test_a_signed_but_wrong_network_is_refused_by_its_rules(network, tmp_path, n
 )
 def test_signed_but_wrong_scalars_are_refused(network, tmp_path, table, name, value, words):
     write_plain(network, tmp_path)
-    signed(tmp_path, edit_program=lambda program: program[table].update({name: value}))
+
+    def edit(program):
+        constants = program["populations"][0]["constants"]
+        (constants if table == "neurons" else program[table]).update({name: value})
+
+    signed(tmp_path, edit_program=edit)
     with pytest.raises(bundle_io.InputError, match=words) as caught:
         bundle_io.read_network(tmp_path)
     assert len(str(caught.value)) < 400
