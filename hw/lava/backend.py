@@ -6,7 +6,7 @@ from pathlib import Path
 from ipvae_snn.arrays import UInt8
 from ipvae_snn.hw.lava.environment import require
 from ipvae_snn.hw.lava.runner import bundle_sources, simulate_bundle
-from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun
+from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun, check_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.plain_files import write_bundle_files
 from ipvae_snn.ir.trace import RunRequest, Trace, check_request
@@ -35,6 +35,7 @@ def simulate(
     """Run `pixels` (N, M) or (N, F, M) uint8 with the given options; raises as `run` does."""
     check_request(network, pixels, request)
     options.check(network)
+    check_network(network)
     require()
     with tempfile.TemporaryDirectory(prefix="ipvae-snn-lava-") as folder:
         bundle = Path(folder)

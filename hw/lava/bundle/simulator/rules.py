@@ -16,7 +16,7 @@ import numpy as np
 from .checks import LIMIT, check_range, check_type, known, require, text, whole, within
 from .files import Array
 from .neuron_rules import check_population, sends
-from .processes.graph import IMAGE, Connection, Graph
+from .processes.graph import IMAGE, MAX_INPUTS, Connection, Graph
 from .processes.matrices import NUMBERS, TENSORS, matrix_of, sizes_of
 
 VERSION = 3
@@ -24,7 +24,6 @@ KINDS = ("unit", "standardised")
 MAX_MULTIPLIER = (1 << 15) - 1
 MAX_SHIFT = 40
 MAX_PARTS = 1000  # populations or connections
-MAX_INPUTS = 8  # connections to a population: ports of a Process
 MIN_INPUT_SCALE, MAX_INPUT_SCALE, MAX_DECODER_SCALE = 2.0**-32, 2.0**32, 2.0**32
 ROWS_BYTES = 1 << 22  # of the weights that are summed together
 TABLES = ("coarse", "fine", "reciprocal")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 IMAGE: Final = "image"  # the source that is no population
+MAX_INPUTS: Final = 8  # connections to a population: Lava's ports are declared, not counted
 # Constant of each neuron that tells a population's size, by kind; of others "size" is a constant.
 SIZED_BY: Final = {"poisson": "bias", "lca": "threshold", "accumulator": "bias"}
 ROLES: Final = {

@@ -16,10 +16,10 @@ from lava.magma.core.process.ports.ports import InPort
 from .arithmetic import Int64
 from .arrivals import Input, Scales
 from .common import Constant, ReportingModel, Timetable, set_constants
+from .graph import MAX_INPUTS
 from .population import NONE, STATEFUL, Population
 from .recording import Recording, Step
 
-MAX_INPUTS: Final = 8  # connections to a population: Lava's ports are declared, not counted
 INPUTS: Final = tuple(f"in_{index}" for index in range(MAX_INPUTS))
 
 
