@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ipvae_snn.api import convert as convert
     from ipvae_snn.api import energy as energy
     from ipvae_snn.api import evaluate as evaluate
+    from ipvae_snn.api import evaluate_moving as evaluate_moving
     from ipvae_snn.api import export as export
     from ipvae_snn.api import import_network as import_network
     from ipvae_snn.api import run as run
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 # name -> its module; "module:name" if it has another name there; "module:" for the module itself
 _FACE: Final = {
     **dict.fromkeys(("compare", "convert", "energy", "evaluate", "export"), "ipvae_snn.api"),
+    "evaluate_moving": "ipvae_snn.api",
     **dict.fromkeys(("import_network", "run", "train", "verify"), "ipvae_snn.api"),
     "TrainingResult": "ipvae_snn.api",
     "map": "ipvae_snn.api:map_network",

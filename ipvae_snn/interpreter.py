@@ -1,6 +1,6 @@
 """Old path of `ipvae_snn.ir.interpreter`, kept for one version."""
 
-from ipvae_snn.ir.circuit_steps import drive, forward, held, integrate, residual, sample
+from ipvae_snn.ir.circuit_steps import drive, forward, held, residual, sample
 from ipvae_snn.ir.interpreter import CHUNK, decode, run, steps
 from ipvae_snn.ir.trace import check_request
 
@@ -11,7 +11,6 @@ __all__ = [
     "drive",
     "forward",
     "held",
-    "integrate",
     "residual",
     "run",
     "sample",

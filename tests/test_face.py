@@ -1,4 +1,4 @@
-"""The face: twelve functions and a few types, lazy, typed, on any network and images."""
+"""The face: thirteen functions and a few types, lazy, typed, on any network and images."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from ipvae_snn.errors import BackendError, ConversionError, DataError, FileForma
 from ipvae_snn.models.checkpoint import load_checkpoint_config
 
 FUNCTIONS = (
-    *("compare", "convert", "energy", "evaluate", "export"),
+    *("compare", "convert", "energy", "evaluate", "evaluate_moving", "export"),
     *("import_network", "load", "map", "run", "save", "train", "verify"),
 )
 TYPES = ("FloatNetwork", "ImageSet", "IntegerNetwork", "IpvaeError", "Trace", "TrainingResult")

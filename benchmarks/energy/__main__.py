@@ -20,7 +20,8 @@ from benchmarks.energy.page import picture, with_results
 from benchmarks.mnist_float_integer.__main__ import CALIBRATION_IMAGES, CALIBRATION_STEPS
 from benchmarks.report import machine
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import load
 from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.cost.processor import Format, feed_forward, processor_energy

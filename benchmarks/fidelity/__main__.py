@@ -22,7 +22,8 @@ from benchmarks.report import machine
 from ipvae_snn.arrays import Float32, Float64, Int32
 from ipvae_snn.backends import compiled
 from ipvae_snn.conversion.calibration import Calibration, calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import ImageSet, load
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.inference import reference

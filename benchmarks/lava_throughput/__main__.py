@@ -27,7 +27,8 @@ from benchmarks.report import machine
 from ipvae_snn.arrays import UInt8
 from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import load
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.environment import require

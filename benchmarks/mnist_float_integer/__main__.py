@@ -22,7 +22,7 @@ import typer
 from benchmarks.mnist_float_integer.page import page
 from benchmarks.report import machine
 from ipvae_snn.backends.registry import load_backend
-from ipvae_snn.conversion.convert import ConversionSettings
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import load
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.inference.reference import run_float

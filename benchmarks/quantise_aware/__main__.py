@@ -24,7 +24,8 @@ from ipvae_snn.backends import compiled
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import with_overrides
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import load
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.inference import reference

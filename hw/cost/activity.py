@@ -1,15 +1,14 @@
 """Counts of a run: events, synaptic operations, neuron updates, traffic."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
 from ipvae_snn.arrays import Int64, Integers, UInt8
-from ipvae_snn.ir.circuits import RESIDUAL
+from ipvae_snn.hw.cost.sent import sent_in_steps
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.weights import Weights
 
 
@@ -117,19 +116,16 @@ def activity(
 ) -> Activity:
     """Return the mean activity of images `pixels` (N, M) with spike counts `counts` (N, T, K).
 
-    A trace does not store the residuals of a two-layer circuit, so they are recomputed from the
-    counts.
+    A trace does not store what neurons without a state send, so that is computed again.
     """
     n, steps, _ = counts.shape
     payload = pixels.astype(np.int64) - network.input.zero_point
     shown = (payload != 0).sum(axis=0)
-    spikes = _Sent((counts > 0).sum(axis=(0, 1)), counts.sum(axis=(0, 1), dtype=np.int64))
-    errors = _residuals(network, payload, counts)
-    sent = {IMAGE: _Sent(shown, shown), NEURONS: spikes, RESIDUAL: errors}
+    sent = {IMAGE: _Sent(shown, shown), **_sent(network, payload, counts)}
     inputs = operations = by_payload = rows = 0.0
     dense = 0
-    if network.residual is not None:
-        inputs += float(shown.sum())  # each pixel reaches its own residual neuron
+    # Each pixel reaches its own neuron of a population that relays.
+    inputs += float(shown.sum()) * len(network.relays)
     for connection in network.connections:
         weights = connection.synapses.weights
         by_event, payloads, row_weights = sent[connection.source].operations(weights)
@@ -140,9 +136,10 @@ def activity(
         rows += row_weights
         dense += weights.n_targets * weights.n_sources * (1 if once else steps)
     updates = sum(one.size for one in network.populations)
-    active = float(spikes.events.sum() + errors.events.sum())
+    messages = [one for name, one in sent.items() if name != IMAGE]
+    active = float(sum(one.events.sum() for one in messages))
     return Activity(
-        spikes=float(spikes.sizes.sum()) / n,
+        spikes=float(counts.sum(dtype=np.int64)) / n,
         messages=active / n,
         synaptic_operations=(inputs + operations) / n,
         synaptic_operations_by_payload=(inputs + by_payload) / n,
@@ -150,33 +147,19 @@ def activity(
         updates_active=active / n,
         updates_inactive=steps * updates - active / n,
         dense_operations=float(dense),
-        binary_messages=float(spikes.sizes.sum() + errors.sizes.sum()) / n,
+        binary_messages=float(sum(one.sizes.sum() for one in messages)) / n,
         row_weights=rows / n,
         steps=float(steps),
     )
 
 
-def residual_messages(network: IntegerNetwork, payload: Int64, counts: Integers) -> Iterator[Int64]:
-    """Yield the residuals sent in each step, (N, M); nothing in a one-layer circuit.
-
-    payload (N, M) of the images, counts (N, T, K). Equal to the interpreter's residuals: every
-    partial sum is proved to stay within 24 bits, so float32 adds them exactly, and thirty times
-    faster. The proof needs bounded counts, so the counts of a float run are clipped here.
-    """
-    layer = network.residual
-    if layer is None:
-        return
-    weights = layer.prediction.matrix.T.astype(np.float32)
-    for step in range(counts.shape[1]):
-        sent = np.minimum(counts[:, step], network.neurons.max_count).astype(np.float32)
-        total = (sent @ weights).astype(np.int64)
-        yield np.clip(payload - layer.prediction.scaled(total), -layer.limit, layer.limit)
-
-
-def _residuals(network: IntegerNetwork, payload: Int64, counts: Integers) -> _Sent:
-    """Return the events of the residual neurons; none in a one-layer circuit."""
-    events, sizes = np.zeros((2, network.n_pixels), np.int64)
-    for error in residual_messages(network, payload, counts):
-        events += (error != 0).sum(axis=0)
-        sizes += np.abs(error).sum(axis=0)
-    return _Sent(events, sizes)
+def _sent(network: IntegerNetwork, payload: Int64, counts: Integers) -> dict[str, _Sent]:
+    """Return the events of every population that sends, by name."""
+    senders = [*network.computing, *network.relays]
+    events = {one.name: np.zeros(one.size, np.int64) for one in senders}
+    sizes = {one.name: np.zeros(one.size, np.int64) for one in senders}
+    for step in sent_in_steps(network, payload, counts):
+        for name, values in step.items():
+            events[name] += (values != 0).sum(axis=0)
+            sizes[name] += np.abs(values).sum(axis=0)
+    return {name: _Sent(events[name], sizes[name]) for name in events}

@@ -11,12 +11,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ipvae_snn.arrays import Int32, Integers, UInt8
-from ipvae_snn.hw.cost.activity import residual_messages
-from ipvae_snn.ir.circuits import RESIDUAL
+from ipvae_snn.hw.cost.sent import sent_in_steps
 from ipvae_snn.ir.files import to_arrays
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.weights import Weights
 
 
@@ -68,11 +66,10 @@ def tally(
     """
     n = len(counts)
     payload = pixels.astype(np.int64) - network.input.zero_point
-    sent: dict[str, Integers] = {IMAGE: payload[:, None], NEURONS: counts}
-    if network.residual is not None:
-        errors = residual_messages(network, payload, counts)
-        sent[RESIDUAL] = np.stack(list(errors), axis=1)
-    layers = [sent[population.name] for population in network.populations]
+    steps = list(sent_in_steps(network, payload, counts))
+    sent: dict[str, Integers] = {IMAGE: payload[:, None]}
+    sent |= {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
+    layers = [values for name, values in sent.items() if name != IMAGE]
     calls = [
         _operations(sent[connection.source], connection.synapses.weights, batch)
         for connection in network.connections

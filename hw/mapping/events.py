@@ -9,11 +9,9 @@ import numpy as np
 
 from ipvae_snn.arrays import Float64, Integers, UInt8
 from ipvae_snn.errors import DataError
-from ipvae_snn.hw.cost.activity import residual_messages
-from ipvae_snn.ir.circuits import RESIDUAL
+from ipvae_snn.hw.cost.sent import sent_in_steps
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.result_files import read_result
 
 ASSUMED_STEPS: Final = 64
@@ -39,9 +37,12 @@ class Events:
 
 def assumed(network: IntegerNetwork, steps: int = ASSUMED_STEPS) -> Events:
     """Return one event per neuron and step, and one per pixel: an upper bound."""
-    k, m = network.n_neurons, network.n_pixels
+    sending = (*network.computing, *network.relays)
     return Events(
-        {NEURONS: np.full(k, float(steps)), RESIDUAL: np.full(m, float(steps)), IMAGE: np.ones(m)},
+        {
+            IMAGE: np.ones(network.n_pixels),
+            **{one.name: np.full(one.size, float(steps)) for one in sending},
+        },
         steps,
         0,
         "assumed: every neuron sends one event per step; give --data or --rates to count",
@@ -57,18 +58,19 @@ def counted(
 
     Raises DataError if there are no images.
     """
-    neurons, residual, image = (np.zeros(n) for n in (network.n_neurons, *[network.n_pixels] * 2))
+    sending = (*network.computing, *network.relays)
+    seen = {IMAGE: np.zeros(network.n_pixels), **{one.name: np.zeros(one.size) for one in sending}}
     images = steps = 0
     for pixels, counts in parts:
         payload = pixels.astype(np.int64) - network.input.zero_point
-        neurons += np.count_nonzero(counts, axis=(0, 1))
-        image += np.count_nonzero(payload, axis=0)
-        for error in residual_messages(network, payload, counts):
-            residual += np.count_nonzero(error, axis=0)
+        seen[IMAGE] += np.count_nonzero(payload, axis=0)
+        for sent in sent_in_steps(network, payload, counts):
+            for source, values in sent.items():
+                seen[source] += np.count_nonzero(values, axis=0)
         images, steps = images + len(counts), counts.shape[1]
     if images == 0:
         raise DataError(f"{name} gives no images to count events in; give one or more")
-    by_source = {NEURONS: neurons / images, RESIDUAL: residual / images, IMAGE: image / images}
+    by_source = {source: events / images for source, events in seen.items()}
     return Events(by_source, steps, images, f"counted in {images} images of {name}, {steps} steps")
 
 
@@ -95,9 +97,10 @@ def from_trace(network: IntegerNetwork, path: Path) -> Events:
     else:
         events = np.minimum(total, steps).sum(axis=0) / n
         origin = "at most, from sums of counts (run with --trace to count)"
-    rest = "" if network.residual is None else "; residual neurons assumed to send at every step"
+    rest = "; residual neurons assumed to send at every step" if network.relays else ""
+    where = network.slices(network.computing)
     return Events(
-        {**base, NEURONS: events.astype(np.float64)},
+        {**base, **{source: events[place].astype(np.float64) for source, place in where.items()}},
         steps,
         n,
         f"{origin}: {n} images of {path.name}, {steps} steps{rest}",

@@ -144,7 +144,7 @@ def _part(name: str) -> Part:
             return "read-out"
         case [first, _] if first == SAMPLER:
             return "sampler"
-        case [_, "weights"]:
+        case [_, "weights" | "kernel" | "values" | "starts" | "columns"]:
             return "weights"
         case _:
             return "neurons"

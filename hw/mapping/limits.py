@@ -1,6 +1,6 @@
 """Checks of a network's requirements against the limits and features of a chip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -14,6 +14,8 @@ from ipvae_snn.hw.mapping.placement import Placement
 from ipvae_snn.hw.mapping.populations import FanIn, InputAs, Population
 from ipvae_snn.hw.mapping.state import signed_bits
 from ipvae_snn.ir.bounds import worst_partial_sum
+from ipvae_snn.ir.circuits import RESIDUAL
+from ipvae_snn.ir.fixed_point import STATE_BITS, signed_limit
 from ipvae_snn.ir.graph import IMAGE, Connection
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import NEURONS
@@ -21,7 +23,12 @@ from ipvae_snn.ir.prng import UNIFORM_BITS
 
 Verdict = Literal["pass", "fail", "not public"]
 # What the neurons of each kind send, in a user's words.
-SENDERS: Final = MappingProxyType({"poisson": "spike counts", "residual": "residuals"})
+SENDERS: Final = MappingProxyType(
+    {"poisson": "spike counts", "residual": "residuals", "lca": "graded spikes"}
+)
+STATES: Final = MappingProxyType(
+    {"poisson": "membrane potential", "lca": "LCA state", "accumulator": "score"}
+)
 SYNAPSE_STEPS: Final = 1  # delay of a synapse, in steps
 
 
@@ -137,7 +144,7 @@ def arithmetic_checks(
 ) -> list[Check]:
     """Return the checks of a neuron's arithmetic and of the payload of a spike."""
     check = Checker(profile)
-    count = network.neurons.max_count
+    count = max(one.neurons.sends[1] for one in network.computing)
     checks = [
         check.feature(
             "graded_spikes",
@@ -152,33 +159,14 @@ def arithmetic_checks(
         ),
         check.feature(
             "programmable_neuron",
-            "Poisson neuron",
+            "Poisson neuron" if network.drawn() else "LCA neuron",
             "a program of its own (multiply, shift, look up, compare)",
             "take a chip whose neuron is programmable (loihi2)",
         ),
-        check.feature(
-            "exponential",
-            "Poisson neuron",
-            "the exponential of its potential, in each step",
-            "take a chip that can compute it by shifts and products (loihi2)",
-        ),
-        check.feature(
-            "keyed_noise",
-            "sampler",
-            "uniforms keyed by (seed, image, step, neuron)",
-            "counts then agree with the other back ends in law only, not one by one",
-        ),
-        check.number(
-            "noise_bits",
-            "sampler",
-            UNIFORM_BITS,
-            "the width of a uniform",
-            "fewer bits bias the counts: combine several draws of the chip into one",
-        ),
+        *(_draw_checks(check) if network.drawn() else ()),
     ]
     for connection in _on_chip(network, input_as):
-        weights = connection.synapses.matrix
-        bits = signed_bits(int(weights.min()), int(weights.max()))
+        bits = connection.synapses.weight_bits
         checks.append(
             check.number(
                 "weight_bits",
@@ -201,6 +189,31 @@ def arithmetic_checks(
     return checks
 
 
+def _draw_checks(check: Checker) -> list[Check]:
+    """Return the checks of what a Poisson neuron needs to draw its counts."""
+    return [
+        check.feature(
+            "exponential",
+            "Poisson neuron",
+            "the exponential of its potential, in each step",
+            "take a chip that can compute it by shifts and products (loihi2)",
+        ),
+        check.feature(
+            "keyed_noise",
+            "sampler",
+            "uniforms keyed by (seed, image, step, neuron)",
+            "counts then agree with the other back ends in law only, not one by one",
+        ),
+        check.number(
+            "noise_bits",
+            "sampler",
+            UNIFORM_BITS,
+            "the width of a uniform",
+            "fewer bits bias the counts: combine several draws of the chip into one",
+        ),
+    ]
+
+
 def _on_chip(network: IntegerNetwork, input_as: InputAs) -> list[Connection]:
     """Return the connections on the chip; the host forms an image's sums where it writes them."""
     return [c for c in network.connections if input_as == "spikes" or c.source != IMAGE]
@@ -208,7 +221,11 @@ def _on_chip(network: IntegerNetwork, input_as: InputAs) -> list[Connection]:
 
 def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, int, str]:
     """Return the sender of the widest payload, its bits, and its range."""
-    sent = {SENDERS[one.neurons.kind]: one.neurons.sends for one in network.populations}
+    sent = {
+        SENDERS[one.neurons.kind]: one.neurons.sends
+        for one in network.populations
+        if one.neurons.kind in SENDERS
+    }
     if input_as == "spikes":
         sent["pixels"] = network.input.payload_range
     subject = max(sent, key=lambda name: signed_bits(*sent[name]))
@@ -235,16 +252,22 @@ def _sums(network: IntegerNetwork, input_as: InputAs, check: Checker) -> list[Ch
 
 
 def _states(network: IntegerNetwork, check: Checker) -> list[Check]:
-    group = network.neurons
     current = int(network.worst_current.max())
-    bits = {
-        "membrane potential": (signed_bits(group.state_min, group.state_max), "its limits"),
-        "current": (signed_bits(-current, current), f"proved to stay within +-{current:,}"),
-    }
+    bits = {name: (signed_bits(*limits), "its limits") for name, limits in _state_limits(network)}
+    bits["current"] = (signed_bits(-current, current), f"proved to stay within +-{current:,}")
     return [
         check.number("state_bits", subject, value, needs, "convert with fewer --fraction-bits")
         for subject, (value, needs) in bits.items()
     ]
+
+
+def _state_limits(network: IntegerNetwork) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield the name of each kind of state, and its least and largest value."""
+    for one in (*network.computing, *network.accumulating):
+        shared = one.neurons.shared()
+        full = signed_limit(STATE_BITS)
+        high = shared.get("state_max", full)
+        yield STATES[one.neurons.kind], (shared.get("state_min", -high), high)
 
 
 def neuron_checks(
@@ -300,7 +323,7 @@ def neuron_checks(
 
 
 def _one(population: str) -> str:
-    return "neuron" if population == NEURONS else "residual neuron"
+    return {NEURONS: "neuron", RESIDUAL: "residual neuron"}.get(population, f"{population} neuron")
 
 
 def placement_checks(profile: ChipProfile, placement: Placement, chips: int | None) -> list[Check]:

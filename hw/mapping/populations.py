@@ -9,7 +9,6 @@ from scipy import sparse
 
 from ipvae_snn.arrays import Int64
 from ipvae_snn.hw.mapping.state import StateWord, population_state
-from ipvae_snn.ir.circuits import RESIDUAL
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.weights import Weights
@@ -108,10 +107,11 @@ def _weights(
     network: IntegerNetwork, input_as: InputAs
 ) -> Iterator[tuple[str, str, str, Weights | None]]:
     """Yield name, source, target and weights of each projection; None means one to one."""
-    if network.residual is not None and input_as == "spikes":
-        yield IMAGE, IMAGE, RESIDUAL, None
+    relays = network.relays if input_as == "spikes" else ()
+    for number, relay in enumerate(relays):
+        yield f"{IMAGE}_{number}" if number else IMAGE, IMAGE, relay.name, None
     # In the order in which a spike passes them: residual neurons come between two connections.
-    for one in reversed(network.connections) if network.residual else network.connections:
+    for one in reversed(network.connections) if network.relays else network.connections:
         if input_as == "spikes" or one.source != IMAGE:
             yield one.name, one.source, one.target, one.synapses.weights
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, MULTIPLIER_BITS, STATE_BITS
 from ipvae_snn.ir.graph import Population
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.neurons import Accumulators, LcaNeurons, PoissonNeurons, ResidualNeurons
 from ipvae_snn.ir.parts import MAX_SHIFT
 
 SIGN = 1
@@ -45,7 +46,7 @@ def population_state(
 
 
 def _poisson(network: IntegerNetwork, name: str, input_as: str) -> tuple[StateWord, ...]:
-    group = network.neurons
+    group = cast(PoissonNeurons, network.population(name).neurons)
     words = [
         StateWord("membrane potential", STATE_BITS, True),
         StateWord("spike count last sent", group.max_count.bit_length(), True),
@@ -72,8 +73,36 @@ def _residual(network: IntegerNetwork, name: str, _input_as: str) -> tuple[State
     return payload, *chain(*(_scale(one.name) for one in into))
 
 
+def _lca(network: IntegerNetwork, name: str, _input_as: str) -> tuple[StateWord, ...]:
+    words = (
+        StateWord("state", STATE_BITS, True),
+        StateWord("threshold", STATE_BITS, False),
+    )
+    return *words, *_currents(network, name)
+
+
+def _accumulator(network: IntegerNetwork, name: str, _input_as: str) -> tuple[StateWord, ...]:
+    words = (StateWord("score", STATE_BITS, True), StateWord("bias", STATE_BITS, False))
+    return *words, *_currents(network, name)
+
+
+def _currents(network: IntegerNetwork, name: str) -> tuple[StateWord, ...]:
+    """Return the word that holds the image's sums, where there are any, and all scales."""
+    into = network.into(name)
+    held = (StateWord("input current", STATE_BITS, True),)
+    kept = held if any(network.once(one) for one in into) else ()
+    return *kept, *chain(*(_scale(one.name) for one in into))
+
+
 # The words of each kind of neurons.
-WORDS: Final = MappingProxyType({"poisson": _poisson, "residual": _residual})
+WORDS: Final = MappingProxyType(
+    {
+        PoissonNeurons.kind: _poisson,
+        ResidualNeurons.kind: _residual,
+        LcaNeurons.kind: _lca,
+        Accumulators.kind: _accumulator,
+    }
+)
 
 
 def _scale(name: str) -> tuple[StateWord, StateWord]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ipvae_snn.api.judging import compare as compare
     from ipvae_snn.api.judging import energy as energy
     from ipvae_snn.api.judging import evaluate as evaluate
+    from ipvae_snn.api.judging import evaluate_moving as evaluate_moving
     from ipvae_snn.api.running import run as run
     from ipvae_snn.api.running import verify as verify
     from ipvae_snn.api.training import TrainingResult as TrainingResult
@@ -34,6 +35,7 @@ _HOMES: Final = MappingProxyType(
         "convert": "ipvae_snn.api.conversion",
         "energy": "ipvae_snn.api.judging",
         "evaluate": "ipvae_snn.api.judging",
+        "evaluate_moving": "ipvae_snn.api.judging",
         "export": "ipvae_snn.api.conversion",
         "import_network": "ipvae_snn.api.training",
         "load": "ipvae_snn.models.networks",

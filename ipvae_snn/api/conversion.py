@@ -25,6 +25,7 @@ def convert(
     lateral_bits: int | None = None,
     circuit: Circuit = "one-layer",
     sparsity: float = 0.0,
+    readout: bool = False,
     images: int = 2000,
     steps: int = 48,
     seed: int = 0,
@@ -36,7 +37,8 @@ def convert(
     """Convert a float network to integers of `bits` bits, calibrated on images.
 
     calibrate: by default the training split of the set on which the network was trained. images,
-    steps: numbers of images and steps for it. out: file for the integer network, with its report
+    steps: numbers of images and steps for it. readout: attach accumulators that add up the scores
+    of the images' classes (docs/ir.md). out: file for the integer network, with its report
     beside it. Raises ConversionError if integers cannot express the network, DataError for images
     that do not fit, OutputError if a file cannot be written.
     """
@@ -46,6 +48,7 @@ def convert(
             bits, feedforward_bits, lateral_bits, circuit=circuit, sparsity=sparsity
         ),
         CalibrationSettings(calibrate, images, steps, seed, data_root=data_root),
+        conversions.ReadoutSettings() if readout else None,
         out=None if out is None else Path(out),
         overwrite=overwrite,
         progress=progress,

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.models.networks import NetworkSource, load_float, load_integer
 from ipvae_snn.progress import Progress, ignore
@@ -11,9 +12,11 @@ from ipvae_snn.report.picture_files import picture_folder
 from ipvae_snn.workflows import compare as comparisons
 from ipvae_snn.workflows import energy as energies
 from ipvae_snn.workflows import evaluate as evaluations
+from ipvae_snn.workflows import evaluate_moving as moving
 from ipvae_snn.workflows.compare import ComparisonResult, ComparisonSettings
 from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
 from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
+from ipvae_snn.workflows.evaluate_moving import MovingResult
 
 
 def evaluate(
@@ -44,6 +47,42 @@ def evaluate(
     return evaluations.evaluate(
         load_float(network, "evaluate"),
         images,
+        settings,
+        pictures=picture_folder(pictures, picture_format),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def evaluate_moving(
+    network: NetworkSource,
+    images: ImageSource,
+    frames: int,
+    motion: Motion | None = None,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    limit: int = 1000,
+    split: str = "test",
+    threads: int = 1,
+    data_root: Path | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+    picture_format: str = "png",
+    overwrite: bool = False,
+    progress: Progress = ignore,
+) -> MovingResult:
+    """Evaluate a float network on sequences of frames, beside starting anew at every frame.
+
+    motion: "drift" (still images that move) or "video" (films: arrays (N, F, H, W) or (N, F, H, W,
+    3), videos, folders of frames; or consecutive images), by default as in training, or drift.
+    steps: per frame, by default as in training, or 16. limit: of sequences. Others, and errors, as
+    in `evaluate`.
+    """
+    settings = EvaluationSettings(split, limit, steps, seed, threads=threads, data_root=data_root)
+    return moving.evaluate_moving(
+        load_float(network, "evaluate_moving"),
+        images,
+        moving.Asked(frames, motion),
         settings,
         pictures=picture_folder(pictures, picture_format),
         overwrite=overwrite,

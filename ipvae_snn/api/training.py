@@ -103,6 +103,7 @@ def import_network(
     input_kind: str | None = None,
     penalty: float | None = None,
     positive: bool | None = None,
+    stride: int | None = None,
     patches: int | None = None,
     whiten: str | None = None,
     white: float | None = None,
@@ -116,13 +117,13 @@ def import_network(
     images: images like those it was made for (patches, whiten, white: as in `train`), of which
     `limit` are used; dictionaries and P-VAEs need them. format: by default recognised
     (docs/importing.md). image_shape ((height, width), with channels in colour), input_kind, penalty
-    (alpha, lambda), positive (no negative codes): what the file does not state. overwrite: replace
-    a file that is no imported checkpoint. Raises OutputError, FileFormatError, ConversionError,
-    DataError or ConfigError.
+    (alpha, lambda), positive (no negative codes), stride (of a convolutional layer): what the file
+    does not state. overwrite: replace a file that is no imported checkpoint. Raises OutputError,
+    FileFormatError, ConversionError, DataError or ConfigError.
     """
     kind = None if input_kind is None else imports.input_kind_of(input_kind)
     cut = imports.cut_of(patches, whiten)
     given = None if images is None else GivenImages(images, limit, "train", data_root, white, cut)
-    options = Options(image_shape, kind, penalty, positive)
+    options = Options(image_shape, kind, penalty, positive, stride)
     settings = ImportSettings(format, options, given)
     return imports.import_network(Path(file), Path(out), settings, progress, overwrite)

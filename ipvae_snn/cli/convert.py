@@ -13,6 +13,7 @@ from ipvae_snn.cli.terminal import Limits, Screen
 EXAMPLES: Final = examples(
     "convert digits --out net.safetensors",
     "convert runs/run/model.safetensors --weight-bits 6",
+    "convert digits --readout --out classes.safetensors",
 )
 ConvertCommand: Final = with_old_names({"--images": "--limit"})
 INTEGERS: Final = "Integer network"
@@ -61,6 +62,26 @@ def convert(
             rich_help_panel=INTEGERS,
         ),
     ] = 0.0,
+    readout: Annotated[
+        bool,
+        typer.Option(
+            "--readout",
+            help="Attach a linear read-out: an accumulator for each class of the labelled images.",
+            rich_help_panel=INTEGERS,
+        ),
+    ] = False,
+    readout_limit: Annotated[
+        int,
+        typer.Option(
+            min=20, help="Number of images that train the read-out.", rich_help_panel=opt.IMAGES
+        ),
+    ] = 10_000,
+    readout_steps: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Steps per image in training the read-out.", rich_help_panel=opt.RUN
+        ),
+    ] = 64,
     limit: Annotated[
         int, typer.Option(min=8, help="Number of calibration images.", rich_help_panel=opt.IMAGES)
     ] = 2000,
@@ -111,6 +132,7 @@ def convert(
             checkpoint,
             settings,
             calibration,
+            workflow.ReadoutSettings(readout_limit, readout_steps) if readout else None,
             out=out,
             report_file=report,
             overwrite=overwrite,

@@ -10,8 +10,8 @@ from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
-    "evaluate digits --data digits --limit 100",
     "evaluate digits --data digits --plots pictures -o digits.json",
+    "evaluate digits --data digits --frames 8 --motion drift",
 )
 
 
@@ -27,7 +27,33 @@ def evaluate(
         ),
     ] = "test",
     limit: opt.LimitOption = 1000,
-    steps: opt.StepsOption = 1000,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Frames of a sequence: judge moving images, over which potentials carry over. "
+            "--limit then counts sequences.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
+    motion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="drift (still images that move) or video (films, or consecutive images); default: "
+            "as in training, or drift.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Time steps T per image, default 1000; with --frames, per frame, default as in "
+            "training, or 16.",
+            rich_help_panel=opt.RUN,
+        ),
+    ] = None,
     seed: opt.SeedOption = 0,
     readout_train: Annotated[
         int,
@@ -59,14 +85,15 @@ def evaluate(
     """Evaluate a float network: R2, zeros, free energy, sparseness, read-out, run-aways."""
     screen = Screen(as_json, quiet, verbose)
     with screen.working() as progress:
-        from ipvae_snn.workflows import evaluate as workflow
+        from ipvae_snn.workflows import evaluate_moving as workflow
 
         settings = workflow.EvaluationSettings(
             split, limit, steps, seed, readout_train, generalise, threads or 1, data_root, white
         )
-        result = workflow.evaluate(
+        result = workflow.evaluate_as_asked(
             checkpoint,
             data,
+            workflow.motion_of(frames, motion),
             settings,
             pictures=opt.picture_folder(plots, plots_format),
             out=out,

@@ -70,6 +70,15 @@ def import_network(
             rich_help_panel=UNSTATED,
         ),
     ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="PIXELS",
+            help="Convolutional LCA layers: distance of two positions of a kernel.",
+            rich_help_panel=UNSTATED,
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +127,7 @@ def import_network(
             None if input is None else workflow.input_kind_of(input),
             penalty,
             positive,
+            stride,
         )
         cut = workflow.cut_of(patches, whiten)
         given = (

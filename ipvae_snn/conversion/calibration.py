@@ -12,13 +12,17 @@ import numpy as np
 
 from ipvae_snn.arrays import Bool, Float32, Float64
 from ipvae_snn.errors import DataError
-from ipvae_snn.inference.reference import advance, dynamics, reconstruct, start
+from ipvae_snn.inference.gram_form import GramForm, gram_form
+from ipvae_snn.inference.reference import engine_of, reconstruct
+from ipvae_snn.kernels import rows
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage import memory
 from ipvae_snn.watcher import current_watcher
 
 CHUNK: Final = 128
+CHUNK_BYTES: Final = 1 << 30
+RUN_BYTES: Final = 40  # of an image, step and neuron
 MIN_IMAGES: Final = 8
 # A residual costs M x K, so only some steps have one: the first, where they are largest, and every
 # eighth.
@@ -32,7 +36,8 @@ class Calibration:
 
     pixels (N, M) float32: the images. active (M,) bool: pixels that differ between images.
     mean_counts (N, K): mean spike counts per image. count_within (K, K): covariance of one image's
-    counts over its steps, mean over images. log_rate_max (K,): largest membrane potential in nats.
+    counts over its steps, mean over images; of convolutional networks their variance
+    (K,). log_rate_max (K,): largest membrane potential in nats.
     excitation_max: largest input of a neuron in a step, without its own inhibition, in nats.
     largest_residual: largest |x - Phi z| of active pixels. clamped: share of (image, step, neuron)
     within 0.5 nats of the upper clip. data: name of the images. updates_per_step: of the float
@@ -71,7 +76,31 @@ class Calibration:
     def count_power(self) -> Float64:
         """Mean squared spike counts (K,) per step."""
         between: Float64 = (self.mean_counts**2).mean(axis=0)
-        return between + np.diagonal(self.count_within)
+        return between + self.count_variance
+
+    @property
+    def count_variance(self) -> Float64:
+        """Variance (K,) of one image's counts over its steps, mean over images."""
+        within = self.count_within
+        return np.diagonal(within) if within.ndim == 2 else within
+
+
+def _is_shared(network: FloatNetwork) -> bool:
+    return network.dictionary.kind == "convolutional"
+
+
+def _strengths(network: FloatNetwork, form: GramForm) -> Float64:
+    """Return what a spike of each neuron takes from its own drive, (K,)."""
+    if form.shared is None:
+        return np.diagonal(form.G)
+    return network.dictionary.strengths(np.exp(-2.0 * network.log_sigma.astype(np.float64)))
+
+
+def _chunk(network: FloatNetwork, steps: int) -> int:
+    """Return the number of images that run at a time, fewer where there are many neurons."""
+    if not _is_shared(network):
+        return CHUNK
+    return max(1, min(CHUNK, CHUNK_BYTES // (RUN_BYTES * steps * network.n_neurons)))
 
 
 def _require_memory(images: int, steps: int, network: FloatNetwork) -> None:
@@ -81,8 +110,9 @@ def _require_memory(images: int, steps: int, network: FloatNetwork) -> None:
     pixels and counts, and their factors.
     """
     m, k = network.n_pixels, network.n_neurons
-    run = 40 * min(images, CHUNK) * steps * k
-    rounding = 8 * (8 * k * k + 6 * m * m + 6 * m * k)
+    run = RUN_BYTES * min(images, _chunk(network, steps)) * steps * k
+    # The moments of shared kernels are those of what a position sees, of a size that is chosen.
+    rounding = 1 << 30 if _is_shared(network) else 8 * (8 * k * k + 6 * m * m + 6 * m * k)
     memory.require(
         run + rounding + 8 * images * (k + m),
         f"converting {k} neurons and {m} pixels with {images} images and {steps} steps",
@@ -107,22 +137,27 @@ def calibrate(
     active = np.ptp(pixels, axis=0) > 0
     if not active.any():
         raise DataError(f"{data}: all calibration images are the same; give real ones")
+    shared = _is_shared(network)
+    if shared:  # every position has the same weights, so that no pixel can be left out
+        active = np.ones_like(active)
     _require_memory(len(pixels), steps, network)
-    d = dynamics(network, active)
-    k, own = network.n_neurons, d.step_size * np.diagonal(d.G)
-    means, power = np.zeros((len(pixels), k)), np.zeros((k, k))
-    largest = network.u0.astype(np.float64)
+    form = gram_form(network, None if shared else active)
+    engine, u0 = engine_of(network, form), network.u0.astype(np.float64)
+    k, own = network.n_neurons, float(np.exp(network.log_lr)) * _strengths(network, form)
+    means, power = np.zeros((len(pixels), k)), np.zeros(k if shared else (k, k))
+    largest, size = u0, _chunk(network, steps)
     excitation, residual, clamped = 0.0, 0.0, 0
     report = current_watcher().progress
-    for first in range(0, len(pixels), CHUNK):
-        part = pixels[first : first + CHUNK]
-        run = advance(d, start(d, part, seed, first), steps, n_threads(), trace=True)
+    for first in range(0, len(pixels), size):
+        part = pixels[first : first + size]
+        before_first = rows.start(engine, form.drive(part.astype(np.float64)), seed, first)
+        run = rows.advance(engine, before_first, steps, n_threads(), trace=True)
         counts, states = run.trace_counts, run.trace_states
         means[first : first + len(part)] = counts.mean(axis=1)
         flat = counts.reshape(-1, k).astype(np.float32)
-        power += flat.T @ flat
+        power += np.square(flat).sum(axis=0, dtype=np.float64) if shared else flat.T @ flat
         largest = np.maximum(largest, states.max(axis=(0, 1)))
-        before = np.concatenate([np.broadcast_to(d.u0, (len(part), 1, k)), states[:, :-1]], axis=1)
+        before = np.concatenate([np.broadcast_to(u0, (len(part), 1, k)), states[:, :-1]], axis=1)
         excitation = max(excitation, float((states - before + own * counts).max()))
         for t in {*range(min(RESIDUAL_ONSET, steps)), *range(0, steps, RESIDUAL_STRIDE)}:
             error = (part - reconstruct(network, counts[:, t]))[:, active]
@@ -130,11 +165,12 @@ def calibrate(
         clamped += int((states > network.clip - 0.5).sum())
         report(first + len(part), len(pixels))
     seen = len(pixels) * steps
+    between = np.square(means).sum(axis=0) if shared else means.T @ means
     return Calibration(
         pixels=pixels,
         active=active,
         mean_counts=means,
-        count_within=power / seen - means.T @ means / len(pixels),
+        count_within=power / seen - between / len(pixels),
         log_rate_max=largest,
         excitation_max=excitation,
         largest_residual=residual,

@@ -4,12 +4,13 @@ Everything is in units of the membrane potential, 2**-fraction_bits octaves, per
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from ipvae_snn.arrays import Bool, Float64
 from ipvae_snn.conversion.calibration import Calibration
+from ipvae_snn.conversion.competition import Competition, MatrixCompetition
 from ipvae_snn.conversion.quantise import QuantisedRows, least_salient, quantise_rows
 from ipvae_snn.conversion.second_moments import WITHIN, Moments
 from ipvae_snn.conversion.stability import ENERGY_RANGE, RequiredInhibition, energy_margin
@@ -18,6 +19,30 @@ from ipvae_snn.models.float_network import FloatNetwork
 
 LOG2E: Final = float(np.log2(np.e))
 RESIDUAL_HEADROOM: Final = 1.25
+
+
+class AnyTarget(Protocol):
+    """What the limits, the bounds and the report ask of a target, of any dictionary."""
+
+    @property
+    def threshold(self) -> Float64:
+        """Constant (K,) subtracted from each drive."""
+
+    @property
+    def soft(self) -> float:
+        """What the soft clip subtracts."""
+
+    @property
+    def unit(self) -> float:
+        """Units of the potential per nat."""
+
+    @property
+    def own(self) -> Float64:
+        """Self-inhibition (K,) per spike."""
+
+    @property
+    def law(self) -> Competition:
+        """The competition, as its stability is judged."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +62,16 @@ class Target:
     soft: float
     unit: float
 
+    @property
+    def law(self) -> MatrixCompetition:
+        """The competition, as its stability is judged."""
+        return MatrixCompetition(self.competition)
+
+    @property
+    def own(self) -> Float64:
+        """Self-inhibition (K,) per spike."""
+        return self.law.own
+
 
 @dataclass(frozen=True)
 class Rounding:
@@ -53,7 +88,7 @@ class RoundedCircuit:
     """A circuit's rounded connections, with its inhibition and bias.
 
     back: the lateral connection, or the prediction. self_inhibition, loop_inhibition, bias (K,)
-    are real numbers. competition (K, K): what the integers express, self-inhibition included.
+    are real numbers. competition: what the integers express, self-inhibition included.
     shift: self-inhibition added to every neuron for the energy statement. strengthened: number of
     neurons that are strengthened further for the rate bound. residual_limit: 0 for one layer.
     """
@@ -63,7 +98,7 @@ class RoundedCircuit:
     self_inhibition: Float64
     loop_inhibition: Float64
     bias: Float64
-    competition: Float64
+    competition: Competition
     shift: float
     strengthened: int
     residual_limit: int
@@ -140,7 +175,7 @@ def one_layer(
         self_inhibition=strengthened + target.soft,
         loop_inhibition=np.zeros_like(own),
         bias=compensation - target.threshold - target.soft,
-        competition=competition + target.soft * np.eye(len(own)),
+        competition=MatrixCompetition(competition + target.soft * np.eye(len(own))),
         shift=shift,
         strengthened=int((strengthened > own + shift + 1e-9).sum()),
         residual_limit=0,
@@ -195,7 +230,7 @@ def two_layer(
         self_inhibition=added,
         loop_inhibition=loop,
         bias=wanted - result - soft_mean - target.threshold - target.soft,
-        competition=competition,
+        competition=MatrixCompetition(competition),
         shift=shift,
         strengthened=int((added > shift + target.soft + 1e-9).sum()),
         residual_limit=limit,

@@ -1,6 +1,5 @@
 """Convert a float network to an integer network, with a report of costs and proofs."""
 
-from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -8,100 +7,40 @@ from scipy.stats import poisson
 
 from ipvae_snn import __version__
 from ipvae_snn.arrays import Float64, Int32
-from ipvae_snn.backends.compiled import prepare, start
 from ipvae_snn.conversion.calibration import Calibration
-from ipvae_snn.conversion.circuits import (
-    LOG2E,
-    RoundedCircuit,
-    Rounding,
-    Target,
-    one_layer,
-    target_of,
-    two_layer,
-)
+from ipvae_snn.conversion.circuits import LOG2E, AnyTarget, RoundedCircuit, Rounding
 from ipvae_snn.conversion.figures import ConversionReport, build_report
 from ipvae_snn.conversion.quantise import finer
-from ipvae_snn.conversion.second_moments import second_moments
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.conversion.stability import (
     EXEMPT,
     LARGEST_GAIN,
     Limits,
     RequiredInhibition,
     least_own_inhibition,
-    loop_gain,
 )
+from ipvae_snn.conversion.ways import way_of
 from ipvae_snn.errors import ConversionError, ProgramError
 from ipvae_snn.ir.bounds import worst_partial_sum
-from ipvae_snn.ir.circuits import Circuit, Parts, Residual
-from ipvae_snn.ir.encode import input_code, levels
+from ipvae_snn.ir.circuits import Parts, Residual
+from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.fixed_point import STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork, circuit_network
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.neurons.poisson import (
     MAX_COUNT_LIMIT,
     MAX_EXTRA_BITS,
-    MAX_FRACTION_BITS,
-    MIN_FRACTION_BITS,
     MIN_OCTAVES,
 )
 from ipvae_snn.ir.parts import Decoder, InputCode
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
-from ipvae_snn.kernels import rows
-from ipvae_snn.kernels.threads import n_threads
-from ipvae_snn.models.float_network import PREPARATION, FloatNetwork
+from ipvae_snn.models.float_network import PREPARATION, TRAINED_FRAMES, FloatNetwork
 from ipvae_snn.progress import Begin, ignore_part
-from ipvae_snn.watcher import current_watcher
 
-MIN_WEIGHT_BITS: Final = 2
-MAX_WEIGHT_BITS: Final = 8
-DECODER_LEVELS: Final = signed_limit(16)
 HEADROOM_OCTAVES: Final = 1  # least distance of state_max above the calibrated potentials
 MORE_OCTAVES: Final = 3  # largest addition to it, where self-inhibition is weak
 WEAK_SHARE: Final = 0.01  # share of neurons that may be strengthened instead
 RARE: Final = 1e-4  # probability that a count saturates at the cap; less would cost weight bits
-DECODER_RIDGE: Final = 0.02  # of the mean square of the counts
-
-
-@dataclass(frozen=True)
-class ConversionSettings:
-    """Settings of a conversion.
-
-    feedforward_bits, lateral_bits: weight bits (2..8) of the feed-forward connection, and of the
-    lateral (two-layer circuit: prediction) connection. fraction_bits: of the potential (4..16).
-    sparsity: share of lateral weights set to zero, in [0, 1).
-    """
-
-    feedforward_bits: int = 8
-    lateral_bits: int = 8
-    fraction_bits: int = 12
-    circuit: Circuit = "one-layer"
-    sparsity: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Raise ConversionError for settings that an integer network cannot have."""
-        for name, bits in (
-            ("feedforward", self.feedforward_bits),
-            ("lateral", self.lateral_bits),
-        ):
-            if not MIN_WEIGHT_BITS <= bits <= MAX_WEIGHT_BITS:
-                raise ConversionError(
-                    f"{name} weights of {bits} bits are not possible; an integer network holds "
-                    f"signed weights of {MIN_WEIGHT_BITS} to {MAX_WEIGHT_BITS} bits"
-                )
-        if not MIN_FRACTION_BITS <= self.fraction_bits <= MAX_FRACTION_BITS:
-            raise ConversionError(
-                f"{self.fraction_bits} fraction bits are not possible; "
-                f"give {MIN_FRACTION_BITS} to {MAX_FRACTION_BITS}"
-            )
-        if not 0.0 <= self.sparsity < 1.0:
-            raise ConversionError(
-                f"a sparsity of {self.sparsity} is not possible; give a share from 0 to below 1"
-            )
-        if self.sparsity and self.circuit == "two-layer":
-            raise ConversionError(
-                "a two-layer circuit has no lateral weights to set to zero; leave --sparsity out, "
-                "or convert with --circuit one-layer"
-            )
 
 
 def convert(
@@ -118,16 +57,16 @@ def convert(
     network, or where its competition could run away.
     """
     network = network.with_single_updates()
-    target = target_of(network, calibration.active, settings.fraction_bits)
+    way = way_of(network, settings)
+    target = way.target(network, calibration, settings.fraction_bits)
     code = input_code(network.input_kind, network.image_shape, calibration.largest_pixel)
     limits, required = _limits(network, calibration, target, settings.fraction_bits)
-    build = one_layer if settings.circuit == "one-layer" else two_layer
     rounding = Rounding(
         settings.feedforward_bits, settings.lateral_bits, settings.sparsity, limits.max_count
     )
     begin("rounding the weights")
-    circuit = build(target, calibration, second_moments(calibration), code, rounding, required)
-    gain = loop_gain(circuit.competition / target.unit, calibration.count_mean)
+    circuit = way.build(target, calibration, code, rounding, required)
+    gain = circuit.competition.scaled(1 / target.unit).loop_gain(calibration.count_mean)
     if gain >= LARGEST_GAIN:
         raise ConversionError(
             f"competition overshoots: the loop gain at the calibrated rates is {gain:.2f}, and "
@@ -135,15 +74,17 @@ def convert(
             "calibrate on typical images"
         )
     extra = _extra_bits(circuit, limits, code, network, target)
-    integer = _assemble(network, calibration, settings, target, code, limits, circuit, extra)
+    integer = _assemble(
+        network, calibration, settings, target, code, limits, circuit, extra, way.decoder(network)
+    )
     begin("fitting the read-out")
-    integer = _fit_decoder(integer, network, calibration)
+    integer = way.fit(integer, network, calibration)
     begin("proving the bounds")
     return integer, build_report(integer, calibration, target, circuit)
 
 
 def _limits(
-    network: FloatNetwork, calibration: Calibration, target: Target, fraction_bits: int
+    network: FloatNetwork, calibration: Calibration, target: AnyTarget, fraction_bits: int
 ) -> tuple[Limits, RequiredInhibition]:
     """Return the clamps, and the self-inhibition that a neuron needs for the rate bound.
 
@@ -151,7 +92,7 @@ def _limits(
     stay by their own inhibition alone. The rate bound depends on the update's unit through one
     rounding only, so the coarsest unit, extra_bits 0, is safe.
     """
-    own = np.diagonal(target.competition) + target.soft
+    own = target.own + target.soft
     excitation = min(calibration.excitation_max, network.clip)
     result: list[tuple[float, Limits, RequiredInhibition]] = []
     for more in range(MORE_OCTAVES + 1):
@@ -181,7 +122,11 @@ def _limits(
 
 
 def _extra_bits(
-    circuit: RoundedCircuit, limits: Limits, code: InputCode, network: FloatNetwork, target: Target
+    circuit: RoundedCircuit,
+    limits: Limits,
+    code: InputCode,
+    network: FloatNetwork,
+    target: AnyTarget,
 ) -> int:
     """Return the largest number of extra bits of the current that fits.
 
@@ -214,11 +159,12 @@ def _assemble(
     network: FloatNetwork,
     calibration: Calibration,
     settings: ConversionSettings,
-    target: Target,
+    target: AnyTarget,
     code: InputCode,
     limits: Limits,
     circuit: RoundedCircuit,
     extra: int,
+    decoder: Decoder,
 ) -> IntegerNetwork:
     """Return the integer network with `extra` bits of current."""
     fine = float(1 << extra)
@@ -252,41 +198,19 @@ def _assemble(
                 feedforward=finer(circuit.feedforward, extra).connection,
                 lateral=None if two_layers else back,
                 residual=loop if two_layers else None,
+                grid=_grid(network),
             ),
-            decoder=_decoder(network.phi.astype(np.float64)),
+            decoder=decoder,
             provenance=_provenance(network, calibration, settings),
         )
     except ProgramError as error:
         raise ConversionError(f"{error}; convert with fewer fraction bits") from error
 
 
-def _fit_decoder(
-    integer: IntegerNetwork, network: FloatNetwork, calibration: Calibration
-) -> IntegerNetwork:
-    """Return the network with a decoder that is fitted to its own counts.
-
-    The dictionary changes as little as possible (ridge regression). Applied to the integer
-    network's mean counts, it gives what Phi gives for the float network's, for each calibration
-    image.
-    """
-    prepared = prepare(integer)
-    first = start(prepared, levels(integer.input, calibration.pixels))
-    report = current_watcher().progress
-    steps = calibration.steps
-    counts = rows.advance(prepared.engine, first, steps, n_threads(), report=report).counts_sum
-    mean = counts / calibration.steps
-    phi = network.phi.astype(np.float64)
-    missed = (calibration.mean_counts - mean) @ phi.T
-    power = mean.T @ mean / len(mean)
-    ridge = DECODER_RIDGE * np.trace(power) / len(power) + 1e-12
-    moved = np.linalg.solve(power + ridge * np.eye(len(power)), mean.T @ missed / len(mean))
-    return replace(integer, decoder=_decoder(phi + moved.T))
-
-
-def _decoder(phi: Float64) -> Decoder:
-    scale = np.abs(phi).max(axis=1) / DECODER_LEVELS
-    rounded = np.rint(phi / np.where(scale > 0, scale, 1.0)[:, None])
-    return Decoder.dense(rounded.astype(np.int16), scale.astype(np.float32))
+def _grid(network: FloatNetwork) -> tuple[int, ...]:
+    """Return features, rows and columns of convolutional neurons; empty for others."""
+    shape = network.dictionary.population
+    return shape if len(shape) == 3 else ()
 
 
 def _rate(limits: Limits) -> float:
@@ -326,4 +250,9 @@ def _provenance(
         "sparsity": str(settings.sparsity),
         **({"updates_per_step": str(updates)} if updates > 1 else {}),
         **({} if prepared is None else {PREPARATION: prepared.as_text()}),
+        **(
+            {TRAINED_FRAMES: f"{network.trained_frames} {network.trained_motion}"}
+            if network.trained_frames > 1
+            else {}
+        ),
     }

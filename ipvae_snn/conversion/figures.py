@@ -7,7 +7,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Int64
 from ipvae_snn.conversion.calibration import Calibration
-from ipvae_snn.conversion.circuits import RoundedCircuit, Target, energy_rates
+from ipvae_snn.conversion.circuits import AnyTarget, RoundedCircuit, energy_rates
 from ipvae_snn.conversion.quantise import QuantisedRows
 from ipvae_snn.conversion.sampler_law import law_bounds, tail_mass
 from ipvae_snn.conversion.stability import (
@@ -15,15 +15,13 @@ from ipvae_snn.conversion.stability import (
     EXEMPT,
     RATE_BOUND,
     Limits,
-    energy_margin,
-    loop_gain,
     rate_bound,
-    smallest_eigenvalue,
 )
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import LATERAL, PREDICTION, Circuit
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ class ConversionReport:
 
 
 def build_report(
-    network: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+    network: IntegerNetwork, calibration: Calibration, target: AnyTarget, circuit: RoundedCircuit
 ) -> ConversionReport:
     """Return the report of `network`, the integers of `circuit`, which approximates `target`."""
     group = network.neurons
@@ -173,7 +171,7 @@ def _calibration_text(calibration: Calibration) -> str:
 
 
 def _certificate(
-    network: IntegerNetwork, calibration: Calibration, target: Target, circuit: RoundedCircuit
+    network: IntegerNetwork, calibration: Calibration, target: AnyTarget, circuit: RoundedCircuit
 ) -> Certificate:
     group = network.neurons
     limits = Limits(
@@ -183,7 +181,8 @@ def _certificate(
         group.excitation_max,
         group.max_count,
     )
-    competition = circuit.competition / target.unit
+    competition = circuit.competition.scaled(1 / target.unit)
+    floats = target.law.scaled(1 / target.unit)
     rates = energy_rates(calibration)
     cap = 2.0 ** (group.state_max / (1 << group.fraction_bits))
     passes = rate_bound(network.own_inhibition, limits)
@@ -197,15 +196,15 @@ def _certificate(
         exempt=int(exempt.sum()),
         rate_bound_limit=RATE_BOUND,
         strengthened=circuit.strengthened,
-        smallest_eigenvalue=smallest_eigenvalue((competition + competition.T) / 2),
-        float_eigenvalue=smallest_eigenvalue(target.competition / target.unit),
-        energy_margin=energy_margin(competition, target.threshold / target.unit, rates),
+        smallest_eigenvalue=competition.smallest_eigenvalue(),
+        float_eigenvalue=floats.smallest_eigenvalue(),
+        energy_margin=competition.energy_margin(target.threshold / target.unit, rates),
         energy_rate=float(np.median(rates)),
         energy_range=ENERGY_RANGE,
         shift=circuit.shift / target.unit,
         own_inhibition=float(np.median(own)) / target.unit,
-        loop_gain=loop_gain(competition, calibration.count_mean),
-        float_loop_gain=loop_gain(target.competition / target.unit, calibration.count_mean),
+        loop_gain=competition.loop_gain(calibration.count_mean),
+        float_loop_gain=floats.loop_gain(calibration.count_mean),
     )
 
 
@@ -228,6 +227,13 @@ def _bound(name: str, worst: Int64, bits: int) -> Bound:
     return Bound(name, int(worst[neuron]), signed_limit(bits), neuron)
 
 
+def _zero_share(weights: Weights) -> float:
+    """Return the share of the stored weights that are 0."""
+    arrays = weights.arrays()
+    stored = arrays["kernel"] if "kernel" in arrays else arrays["weights"]
+    return float(np.mean(stored == 0))
+
+
 def _connection(name: str, rows: QuantisedRows, unit: float) -> ConnectionReport:
     scale = rows.scale / unit
     live = rows.bits_used > 0
@@ -240,7 +246,7 @@ def _connection(name: str, rows: QuantisedRows, unit: float) -> ConnectionReport
         clipped_share=rows.clipped,
         bits_used_min=int(used.min()),
         bits_used_median=float(np.median(used)),
-        zero_share=float((rows.connection.matrix == 0).mean()),
+        zero_share=_zero_share(rows.connection.weights),
         relative_error_median=float(np.median(rows.error)),
         relative_error_max=float(rows.error.max()),
     )

@@ -142,13 +142,13 @@ def finer(rows: QuantisedRows, bits: int) -> QuantisedRows:
 
 
 def least_salient(rows: Float64, hessian: Float64, share: float) -> Bool:
-    """Return the least salient `share` of `rows` (K, K), the diagonal excluded.
+    """Return the least salient `share` of `rows` (K, J), the entries (i, i) excluded.
 
     Saliency of a weight: w**2 / [H^-1]_jj (optimal brain surgeon, Hassibi and Stork 1992).
     """
     inverse = np.linalg.inv(_damped(hessian))
     saliency = rows**2 / np.diagonal(inverse)
-    off = ~np.eye(len(rows), dtype=bool)
+    off = np.eye(*rows.shape) == 0
     count = round(share * int(off.sum()))
     chosen = np.zeros(rows.shape, dtype=bool)
     if count:

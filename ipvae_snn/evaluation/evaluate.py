@@ -147,7 +147,7 @@ def evaluate(
         p = fast.start(c, pixels, images.kind, images.name, request.seed, first)
         keep = max(0, shown - first)
         for index, t in enumerate(steps):
-            p = _advance(c, p, t, request, report)
+            p = advance_to(c, p, t, request, report)
             z = fast.counts(c, p)
             sample, mean = c.dictionary.decode(z), c.dictionary.decode(np.exp(p.state))
             figures[index].append(judge(pixels, p, z, sample, mean))
@@ -197,12 +197,12 @@ def final_rates(
     for first, pixels in _chunks(images.pixels):
         key = TRAINING_KEY + first
         p = fast.start(c, pixels, images.kind, images.name, request.seed, key)
-        state = _advance(c, p, request.steps, request, report).state
+        state = advance_to(c, p, request.steps, request, report).state
         np.exp(state, out=rates[first : first + len(p)])
     return rates
 
 
-def _advance(
+def advance_to(
     c: GramNetwork, p: Progress, step: int, request: EvaluationRequest, report: Report
 ) -> Progress:
     """Return the images at `step`; the division into pieces changes no result."""

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ipvae_snn.arrays import Floats, Int64
+from ipvae_snn.arrays import Float64, Floats, Int64
 from ipvae_snn.metrics.estimates import Estimate, share
 
 MAX_ITERATIONS: Final = 1000
@@ -35,6 +35,21 @@ class Readout:
     c: float = 1.0
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """A linear classifier: scores = weights (C, K) features + bias (C,), for labels (C,)."""
+
+    weights: Float64
+    bias: Float64
+    labels: Labels
+    converged: bool
+    c: float
+
+    def scores(self, features: Floats) -> Float64:
+        """Return the scores (N, C) of features (N, K)."""
+        return np.asarray(features @ self.weights.T + self.bias)
+
+
 def unfit_reason(fitted: Labels | None, judged: Labels | None) -> str | None:
     """Return why these labels allow no read-out; None if they allow it."""
     if fitted is None or judged is None:
@@ -55,14 +70,31 @@ def linear_readout(
     chosen from STRENGTHS: a fit on nine tenths of the training images is scored on the rest. With
     fewer than MIN_TO_CHOOSE images, C is 1.
     """
-    c = _chosen(fitted_features, fitted_labels)
+    model, converged, c = _fitted(fitted_features, fitted_labels)
+    hits = int((model.predict(features.astype(np.float64)) == labels).sum())
+    return Readout(share(hits, len(labels)), len(fitted_labels), converged, c)
+
+
+def fit_classifier(features: Floats, labels: Labels) -> Classifier:
+    """Fit as `linear_readout` does, and return the classifier of the features as they are."""
+    model, converged, c = _fitted(features, labels)
+    scaler, regression = model[0], model[1]
+    weights = regression.coef_ / scaler.scale_
+    bias = regression.intercept_ - weights @ scaler.mean_
+    if len(weights) == 1:  # two classes share one row of opposite signs
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    return Classifier(weights, bias, np.asarray(regression.classes_, np.int64), converged, c)
+
+
+def _fitted(features: Floats, labels: Labels) -> tuple[Pipeline, bool, float]:
+    """Return a fitted model, whether its solver converged, and its C."""
+    c = _chosen(features, labels)
     model = _model(c)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(fitted_features.astype(np.float64), fitted_labels)
-    hits = int((model.predict(features.astype(np.float64)) == labels).sum())
+        model.fit(features.astype(np.float64), labels)
     converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    return Readout(share(hits, len(labels)), len(fitted_labels), converged, c)
+    return model, converged, c
 
 
 def _model(c: float) -> Pipeline:

@@ -13,11 +13,11 @@ from ipvae_snn.arrays import Float64
 from ipvae_snn.errors import FileFormatError, brief
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Synapses
-from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.poisson_samples import generator_draw, relaxed_poisson
-from ipvae_snn.models.protocol import Draw, LatentSettings, advance, drive
+from ipvae_snn.models.protocol import Dictionary, Draw, LatentSettings, advance, drive
+from ipvae_snn.models.trainable import decoder
 from ipvae_snn.storage.text_values import number, whole
 
 Gradient = Literal["relaxed", "straight-through"]
@@ -87,14 +87,14 @@ class Dynamics(nn.Module, ABC):
 
 
 class FromCheckpoint(Dynamics):
-    """Dynamics by the formulas of `models.poisson`, with a checkpoint's dictionary phi (M, K).
+    """Dynamics by the formulas of `models.poisson`, with a checkpoint's dictionary.
 
-    A step has the network's updates per step and its leak.
+    Its weights are held under their name in the file: phi (M, K), or kernels (F, height, width, C),
+    which stay shared when they are learnt. A step has the network's updates per step and its leak.
     """
 
     CONSTANTS = ("clip", "floor", "updates_per_step", "leak")
 
-    phi: Tensor
     log_sigma: Tensor
     log_bias: Tensor
     log_lr: Tensor
@@ -104,9 +104,12 @@ class FromCheckpoint(Dynamics):
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
         self.clip, self.floor = network.clip, network.floor
         self.updates_per_step, self.leak = network.updates_per_step, network.leak
-        self._hold("phi", torch.tensor(network.phi), learn_dictionary)
-        for name in ("log_sigma", "u0", "log_bias"):
-            self._hold(name, torch.tensor(getattr(network, name)).unsqueeze(0), False)
+        self.dictionary = network.dictionary
+        ((self.weights_name, weights),) = network.dictionary.tensors.items()
+        self._hold(self.weights_name, torch.tensor(weights), learn_dictionary)
+        noise, u0, log_bias = network.stored["log_sigma"], network.u0, network.log_bias
+        for name, values in (("log_sigma", noise), ("u0", u0), ("log_bias", log_bias)):
+            self._hold(name, torch.tensor(values).unsqueeze(0), False)
         self._hold("log_lr", torch.tensor(network.log_lr), False)
 
     def update(self, u: Tensor, x: Tensor, z: Tensor) -> Tensor:
@@ -119,11 +122,12 @@ class FromCheckpoint(Dynamics):
         model, dictionary = self._parts()
         return advance(model, u, draw, partial(drive, dictionary, x))
 
-    def _parts(self) -> tuple[PoissonLatents, DenseDictionary]:
+    def _parts(self) -> tuple[PoissonLatents, Dictionary]:
         """Return model and dictionary of the present tensors, which may be learnt."""
         settings = LatentSettings(self.clip, self.floor, int(self.updates_per_step), self.leak)
         model = PoissonLatents(self.u0, self.log_bias, self.log_lr, settings)
-        return model, DenseDictionary(self.phi, self.log_sigma)
+        weights: Tensor = getattr(self, self.weights_name)
+        return model, decoder(self.dictionary, weights, self.log_sigma)
 
 
 class FromInteger(Dynamics):

@@ -9,7 +9,8 @@ from torch import Tensor
 from ipvae_snn import data
 from ipvae_snn.arrays import AnyArray, Float32
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.ir.circuits import Circuit

@@ -8,8 +8,10 @@ from ipvae_snn.data.arrays import read_npy
 from ipvae_snn.errors import ConversionError, FileFormatError
 from ipvae_snn.importers import sparse_coding
 from ipvae_snn.importers.draft import Draft, Source
+from ipvae_snn.importers.kernels import lca_kernels
 from ipvae_snn.importers.named_arrays import NamedArrays
 from ipvae_snn.importers.skops_files import Estimator, read_skops
+from ipvae_snn.importers.sparse_coding import Components, elements
 from ipvae_snn.importers.torch_files import read_torch
 
 LCA_SIGNATURE: Final = "weights"
@@ -30,7 +32,7 @@ def read_components(source: Source) -> Draft:
     has both signs unless they say otherwise, as in scikit-learn. Raises as `network_of` does.
     """
     arrays = NamedArrays(source.path, {"components": read_npy(source.path)})
-    return _network(source, arrays, "components", None, False)
+    return _network(source, _elements(arrays, "components"), None, False)
 
 
 def read_estimator(source: Source) -> Draft:
@@ -48,7 +50,7 @@ def read_estimator(source: Source) -> Draft:
         )
     positive = estimator.values.get("positive_code") is True
     arrays = NamedArrays(source.path, estimator.arrays)
-    return _network(source, arrays, name, _penalty(estimator), positive)
+    return _network(source, _elements(arrays, name), _penalty(estimator), positive)
 
 
 def read_lca(source: Source) -> Draft:
@@ -60,8 +62,9 @@ def draft_of_lca(source: Source, tensors: NamedArrays) -> Draft:
     """Return the network of the tensors `weights` (K, C, kernel ...) and `forward_pass`.
 
     A layer is fully connected if its kernel is 1 and the channels are the pixels, or if its kernel
-    covers the whole image. The file states no lambda: the options give it. The code is positive
-    unless they say otherwise, as in LCA-PyTorch. Raises ConversionError for a convolutional layer.
+    covers the whole image; else it is convolutional. The file states no lambda, and neither image
+    nor stride of a convolution: the options give them. The code is positive unless they say
+    otherwise, as in LCA-PyTorch. Raises ConversionError for kernels that do not fit.
     """
     tensors.require_known((LCA_SIGNATURE, "forward_pass"))
     weights = tensors.array(LCA_SIGNATURE)
@@ -74,24 +77,22 @@ def draft_of_lca(source: Source, tensors: NamedArrays) -> Draft:
     covers = source.options.image_shape == tuple(kernel[-2:]) and channels == 1
     whole = covers and set(kernel[:-2]) <= {1}
     if set(kernel) != {1} and not whole:
-        size = "x".join(map(str, kernel))
-        raise ConversionError(
-            f"{source.path}: a convolutional layer of {features} features of {size} pixels in "
-            f"{channels} channels; only fully connected ones are imported, with a kernel of 1 or "
-            f"of the whole image (then say so with --image-shape)"
-        )
-    flat = {LCA_SIGNATURE: weights.reshape(features, -1)}
-    return _network(source, NamedArrays(source.path, flat), LCA_SIGNATURE, None, True)
+        components = lca_kernels(source, weights.astype(np.float64))
+        return _network(source, components, None, True)
+    flat = NamedArrays(source.path, {LCA_SIGNATURE: weights.reshape(features, -1)})
+    return _network(source, _elements(flat, LCA_SIGNATURE), None, True)
 
 
-def _network(
-    source: Source, arrays: NamedArrays, name: str, stated: float | None, positive: bool
-) -> Draft:
-    """Return the network of the dictionary `name` (K, M).
+def _elements(arrays: NamedArrays, name: str) -> Components:
+    """Return the dictionary `name` (K, M)."""
+    return elements(arrays.array(name, (None, None)).astype(np.float64))
+
+
+def _network(source: Source, components: Components, stated: float | None, positive: bool) -> Draft:
+    """Return the network of a dictionary.
 
     The options take precedence over what the file states.
     """
-    components = arrays.array(name, (None, None)).astype(np.float64)
     options = source.options
     penalty = stated if options.penalty is None else options.penalty
     if penalty is None:

@@ -12,6 +12,7 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.models.stored_dictionary import StoredDictionary
 
 # Bounds of our model for networks whose file states none (config/settings.py).
 CLIP: Final = 10.0
@@ -27,13 +28,14 @@ class Options:
 
     image_shape: (height, width) or (height, width, channels). penalty: weight of the sum of the
     code in the lasso, alpha of scikit-learn and lambda of LCA. positive: whether the code has no
-    negative values.
+    negative values. stride: pixels between two positions of a convolutional dictionary's kernels.
     """
 
     image_shape: ImageShape | None = None
     input_kind: InputKind | None = None
     penalty: float | None = None
     positive: bool | None = None
+    stride: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,14 @@ def _colours(shape: ImageShape, wanted: int) -> str:
 class Draft:
     """Parameters of a float network of M pixels and K neurons, as `models.float_network` has them.
 
-    phi (M, K), log_sigma (M,), u0 (K,), log_bias (K,). log_lr: None if a stable step size is to be
-    chosen on images. image_shape, input_kind and trained_on: None or empty if the file does not
-    state them. log_sigma_limit, training_steps, beta: of its training. remarks: sentences on what
-    was assumed or left out. lasso_r2: mean R2 of the lasso's reconstruction, for dictionaries.
+    dictionary: the linear decoder phi (M, K). log_sigma (M,), u0 (K,), log_bias (K,). log_lr: None
+    if a stable step size is to be chosen on images. image_shape, input_kind and trained_on: None or
+    empty if the file does not state them. log_sigma_limit, training_steps, beta: of its training.
+    remarks: sentences on what was assumed or left out. lasso_r2: mean R2 of the lasso's
+    reconstruction, for dictionaries.
     """
 
-    phi: Float32
+    dictionary: StoredDictionary
     log_sigma: Float32
     u0: Float32
     log_bias: Float32
@@ -101,11 +104,16 @@ class Draft:
     lasso_r2: float = math.nan
 
     @property
+    def phi(self) -> Float32:
+        """The dictionary as a matrix (M, K)."""
+        return self.dictionary.dense()
+
+    @property
     def n_pixels(self) -> int:
         """Number of pixels M."""
-        return int(self.phi.shape[0])
+        return self.dictionary.n_pixels
 
     @property
     def n_neurons(self) -> int:
         """Number of neurons K."""
-        return int(self.phi.shape[1])
+        return self.dictionary.n_neurons

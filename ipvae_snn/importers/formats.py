@@ -37,7 +37,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             {foreign.SKOPS: dictionaries.read_estimator, foreign.NPY: dictionaries.read_components},
         ),
         "lca-pytorch": Format(
-            "state dictionary of a fully connected LCA-PyTorch layer",
+            "state dictionary of an LCA-PyTorch layer",
             {foreign.TORCH: dictionaries.read_lca},
         ),
         "arrays": Format(

@@ -15,6 +15,7 @@ from ipvae_snn.importers.authors_files import DataFacts, Settings, data_facts, r
 from ipvae_snn.importers.draft import CLIP, FLOOR, Draft, Source
 from ipvae_snn.importers.named_arrays import NamedArrays
 from ipvae_snn.importers.torch_files import read_torch
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 
 SIGNATURE: Final = "layer.phi.weight"
 SETTINGS: Final = "ConfigPoisVAE.json"
@@ -50,7 +51,7 @@ def draft_of(source: Source, tensors: NamedArrays) -> Draft:
     dataset = settings.text("dataset", "")
     facts = data_facts(dataset, n_pixels)
     return Draft(
-        phi=phi,
+        dictionary=DenseMatrix(phi),
         log_sigma=(LOG_SIGMA_LIMIT * np.tanh(raw / LOG_SIGMA_LIMIT)).astype(np.float32),
         u0=tensors.vector("layer.u_init.0", n_neurons),
         log_bias=tensors.vector("layer.log_bias", n_neurons),

@@ -8,6 +8,7 @@ from ipvae_snn.arrays import Float32
 from ipvae_snn.data.arrays import npz_keys, read_npy, read_npz
 from ipvae_snn.importers.draft import Draft, Source
 from ipvae_snn.importers.named_arrays import NamedArrays
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 
 NAMES: Final = ("phi", "log_sigma", "u0", "log_bias", "log_lr")
 # Where training starts (Vafaii, Galor and Yates 2025; u0 is the middle of its range).
@@ -33,7 +34,7 @@ def read(source: Source) -> Draft:
         return arrays.vector(name, lengths[name])
 
     return Draft(
-        phi=phi,
+        dictionary=DenseMatrix(phi),
         log_sigma=vector("log_sigma"),
         u0=vector("u0"),
         log_bias=vector("log_bias"),

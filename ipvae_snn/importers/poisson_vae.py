@@ -19,6 +19,7 @@ from ipvae_snn.importers.authors_files import Settings, data_facts, read_setting
 from ipvae_snn.importers.draft import Draft, Source
 from ipvae_snn.importers.named_arrays import NamedArrays, listed
 from ipvae_snn.importers.torch_files import read_torch
+from ipvae_snn.models.stored_dictionary import DenseMatrix
 
 SIGNATURE: Final = "fc_dec.weight"
 SETTINGS: Final = "ConfigPoisVAE.json"
@@ -56,7 +57,7 @@ def draft_of(source: Source, tensors: NamedArrays) -> Draft:
     encoder = "The encoder is left out: inference follows the gradient of the same loss."
     assumed = f"No {TRAINING} beside the file: kl_beta 1 is assumed."
     return Draft(
-        phi=phi.astype(np.float32),
+        dictionary=DenseMatrix(phi.astype(np.float32)),
         log_sigma=np.full(n_pixels, 0.5 * np.log(noise), np.float32),
         u0=tensors.vector("log_rate", n_neurons),
         log_bias=np.maximum(log_bias, LEAST_LOG_BIAS).astype(np.float32),

@@ -13,7 +13,8 @@ import numpy as np
 
 from ipvae_snn.arrays import Float64
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.conversion.stability import loop_gain
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConversionError

@@ -95,7 +95,7 @@ def engine(d: Dynamics, rules: Rules | None = None) -> Engine:
     return Engine(float64.advance_rows, (network, rules, None), d.u0, updates=d.updates)
 
 
-def _engine_of(network: FloatNetwork, form: GramForm) -> Engine:
+def engine_of(network: FloatNetwork, form: GramForm) -> Engine:
     """Return a float network as an engine, without a matrix if its competition is shared."""
     step_size = float(np.exp(network.log_lr))
     constants = float64.Network(
@@ -182,7 +182,7 @@ def run_frames(
     sizes = network.n_neurons, network.n_pixels
     require_memory(len(frames), sizes, request, state=8, traces=frames.shape[1])
     form = gram_form(network, pixel_mask)
-    run = _engine_of(network, form)
+    run = engine_of(network, form)
     report = current_watcher().progress
     traces: list[Trace] = []
     done: Progress | None = None

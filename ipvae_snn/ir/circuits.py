@@ -55,12 +55,16 @@ class Residual:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a circuit: lateral synapses, or residual neurons."""
+    """The parts of a circuit: lateral synapses, or residual neurons.
+
+    grid: (features, rows, columns) of convolutional neurons; empty for others.
+    """
 
     neurons: PoissonNeurons
     feedforward: Synapses
     lateral: Synapses | None = None
     residual: Residual | None = None
+    grid: tuple[int, ...] = ()
 
 
 def graph_of(parts: Parts) -> Graph:
@@ -75,14 +79,14 @@ def graph_of(parts: Parts) -> Graph:
     )
     if residual is None:
         assert lateral is not None  # by the rule above
-        neurons = Population(NEURONS, replace(parts.neurons, loop_inhibition=None))
+        neurons = Population(NEURONS, replace(parts.neurons, loop_inhibition=None), parts.grid)
         return (neurons,), (
             Connection(FEEDFORWARD, IMAGE, NEURONS, parts.feedforward),
             Connection(LATERAL, NEURONS, NEURONS, lateral),
         )
     group = replace(parts.neurons, loop_inhibition=residual.loop_inhibition)
     differences = ResidualNeurons(parts.feedforward.n_sources, residual.limit)
-    return (Population(NEURONS, group), Population(RESIDUAL, differences)), (
+    return (Population(NEURONS, group, parts.grid), Population(RESIDUAL, differences)), (
         Connection(FEEDFORWARD, RESIDUAL, NEURONS, parts.feedforward),
         Connection(PREDICTION, NEURONS, RESIDUAL, residual.prediction),
     )
@@ -119,4 +123,5 @@ def parts_of(populations: tuple[Population, ...], connections: tuple[Connection,
     limits = [one.neurons.limit for one in nodes if isinstance(one.neurons, ResidualNeurons)]
     loop, by_name = group.loop_inhibition, {one.name: one.synapses for one in edges}
     residual = None if loop is None else Residual(by_name[PREDICTION], limits[0], loop)
-    return Parts(group, by_name[FEEDFORWARD], by_name.get(LATERAL), residual)
+    (grid,) = (one.grid for one in nodes if one.name == NEURONS)
+    return Parts(group, by_name[FEEDFORWARD], by_name.get(LATERAL), residual, grid)

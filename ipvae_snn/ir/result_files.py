@@ -23,6 +23,7 @@ AXES: Final[Mapping[str, str]] = {
     "counts": "NTK",
     "states": "NTK",
     "saturated": "NTS",
+    "scores": "NTC",
 }
 COUNTS: Final = ("counts_sum", "spikes_per_step", "counts", "saturated")
 

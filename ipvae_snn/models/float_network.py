@@ -19,8 +19,10 @@ from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.renamed import old_dynamics
 from ipvae_snn.config.settings import (
     MAX_UPDATES_PER_STEP,
+    DataConfig,
     KlForm,
     ModelConfig,
+    Motion,
     TrainConfig,
     limits_of,
 )
@@ -51,6 +53,7 @@ LARGEST: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     }
 )
 MAX_STRENGTH: Final = 1e15
+TRAINED_FRAMES: Final = "trained_frames"  # of an integer network's provenance: "8 drift"
 PREPARATION: Final = "preparation"  # of a user's own images, among the network's details
 
 
@@ -71,7 +74,8 @@ class FloatNetwork:
     term and the number of steps that it was trained with, which an evaluation reports.
     data_paths: where the user's own training images may be, the likeliest first. preparation: what
     was done to them, None for plain ones. imported: of a network from a file of another program,
-    that file's name, SHA-256 and format.
+    that file's name, SHA-256 and format. trained_frames, trained_motion: frames of the sequences
+    that it was trained on, 1 for still images, and where they came from.
     """
 
     dictionary: StoredDictionary
@@ -92,6 +96,8 @@ class FloatNetwork:
     data_paths: tuple[str, ...] = ()
     imported: Mapping[str, str] = field(default_factory=dict)
     preparation: Preparation | None = None
+    trained_frames: int = 1
+    trained_motion: Motion = "video"
 
     def __repr__(self) -> str:
         """Return shape and origin without the arrays."""
@@ -188,6 +194,7 @@ def load_float_network(path: str | Path) -> FloatNetwork:
                 config.get("train", {}).get("steps", network.training_steps), "train.steps"
             ),
             **_dynamics(config, details, network.log_lr)._asdict(),
+            **_moving(config)._asdict(),
         )
     except (*MALFORMED, ConfigError) as error:
         raise FileFormatError(
@@ -206,6 +213,20 @@ def load_float_network(path: str | Path) -> FloatNetwork:
 class _Dynamics(NamedTuple):
     updates_per_step: int
     leak: float
+
+
+class _Moving(NamedTuple):
+    trained_frames: int
+    trained_motion: Motion
+
+
+def _moving(config: Mapping[str, Any]) -> _Moving:
+    """Return the frames and motion that a network was trained on; still images in an old file."""
+    data = config.get("data", {})
+    frames, motion = whole(data.get("frames", 1), "data.frames"), data.get("motion", "video")
+    if motion not in get_args(Motion) or not limits_of(DataConfig, "frames").hold(frames):
+        raise ValueError(f"{brief(frames)} frames of {brief(motion)} are not possible")
+    return _Moving(frames, "drift" if motion == "drift" else "video")
 
 
 def _kl_form(name: str) -> KlForm:

@@ -25,6 +25,7 @@ from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.workflows.estimates import Blocks, Shape, require_comparison
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import (
     COMPARISON,
     check_outputs,
@@ -95,6 +96,7 @@ def compare(
     integer = load_integer(integer_source, "compare")
     wanted = integer.provenance.get("checkpoint_sha256", "")
     check_pair(floats.source, wanted, named(source), named(integer_source))
+    warn_if_still(floats, named(source))
     progress(described(data), 0, 0)
     choice = ImageChoice(
         data, settings.split, settings.limit, settings.data_root, settings.white, progress

@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ipvae_snn.backends import compiled
 from ipvae_snn.choices import choose
 from ipvae_snn.conversion import convert as conversion
 from ipvae_snn.conversion import report
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.conversion.figures import ConversionReport
+from ipvae_snn.conversion.readout import ReadoutReport, attach_readout
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource
-from ipvae_snn.errors import ConversionError
+from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.ir.circuits import Circuit
+from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load_float
 from ipvae_snn.models.training_data import training_data
@@ -46,6 +50,14 @@ class CalibrationSettings:
     white: float | None = None
 
 
+@dataclass(frozen=True)
+class ReadoutSettings:
+    """Training of a read-out: on labelled images of calibration, and steps of their runs."""
+
+    images: int = 10_000
+    steps: int = 64
+
+
 DEFAULT: Final = ConversionSettings()
 CALIBRATION: Final = CalibrationSettings()
 
@@ -61,15 +73,23 @@ class ConversionResult:
     report: ConversionReport
     data: str
     out: Path | None = None
+    readout: ReadoutReport | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data: the network's file and the report."""
+        """Return plain data: the network's file and the reports."""
         written = None if self.out is None else str(self.out)
-        return {"network": written, "report": self.report.as_json()}
+        return {"network": written, "report": self.reports()}
+
+    def reports(self) -> dict[str, Any]:
+        """Return the report of the conversion, with that of the read-out under its name."""
+        extra = {} if self.readout is None else {"readout": self.readout.as_json()}
+        return {**self.report.as_json(), **extra}
 
     def document(self) -> Document:
         """Return the tables, and the command that verifies the file."""
         shown = report.document(self.report)
+        if self.readout is not None:
+            shown = Document(shown.title, (*shown.blocks, self.readout.table()))
         if self.out is None:
             return shown
         written = paragraph(
@@ -110,6 +130,7 @@ def convert(
     source: NetworkSource,
     settings: ConversionSettings = DEFAULT,
     calibration: CalibrationSettings = CALIBRATION,
+    readout: ReadoutSettings | None = None,
     *,
     out: Path | None = None,
     report_file: Path | None = None,
@@ -118,10 +139,11 @@ def convert(
 ) -> ConversionResult:
     """Convert a float network.
 
-    out: file of the integer network. report_file: file of the report, by default beside `out`.
-    overwrite: replace files of other kinds there. Raises DataError for images that do not fit,
-    ConversionError where no integer network can express this one, OutputError for files that cannot
-    be written.
+    readout: attach accumulators for the classes of the images, which must have labels, trained as
+    it says. out: file of the integer network. report_file: file of the report, by default beside
+    `out`. overwrite: replace files of other kinds there. Raises DataError for images that do not
+    fit, ConversionError where no integer network can express this one, OutputError for files that
+    cannot be written.
     """
     if out is not None and report_file is None:
         report_file = out.parent / f"{out.stem}.report.json"
@@ -135,26 +157,56 @@ def convert(
     choice = ImageChoice(
         data,
         calibration.split,
-        calibration.images,
+        max(calibration.images, readout.images if readout else 0),
         calibration.data_root,
         calibration.white,
         progress,
     )
     images = choice.loaded_for(network)
+    if readout is not None and images.labels is None:
+        raise DataError(
+            f"{images.name}: these images have no labels, which --readout needs; give labelled "
+            "ones with --calibrate (class folders, or a file of labels), or leave --readout out"
+        )
     integer, report = convert_network(
         network,
-        images,
+        images.first(calibration.images),
         settings,
         steps=calibration.steps,
         seed=calibration.seed,
         progress=progress,
     )
+    classes = None
+    if readout is not None:
+        integer, classes = with_readout(integer, images, readout, progress)
+    called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name
+    result = ConversionResult(integer, report, called, out, classes)
     if out is not None:
         save_or_spare(out, lambda path: save_network(integer, path), free)
     if report_file is not None:
-        save_or_spare(report_file, lambda path: write_json(path, report.as_json()), free)
-    called = os.fspath(data) if isinstance(data, str | os.PathLike) else images.name
-    return ConversionResult(integer, report, called, out)
+        save_or_spare(report_file, lambda path: write_json(path, result.reports()), free)
+    return result
+
+
+def with_readout(
+    network: IntegerNetwork,
+    images: ImageSet,
+    readout: ReadoutSettings,
+    progress: Progress = ignore,
+) -> tuple[IntegerNetwork, ReadoutReport]:
+    """Return the network with a read-out that is trained on labelled images, and its report.
+
+    Raises ConversionError for labels that allow none, and the errors of a run.
+    """
+    with parts(progress) as begin:
+        chosen = images.first(readout.images)
+        begin(f"running {len(chosen)} images for the read-out, {readout.steps} steps")
+        pixels, _ = encode(network.input, chosen.pixels, chosen.kind, chosen.name)
+        trace = compiled.run(network, pixels, RunRequest(readout.steps))
+        begin("fitting the classes")
+        labels = chosen.labels
+        assert labels is not None  # `convert` asks before the work
+        return attach_readout(network, trace.counts_sum, labels, readout.steps)
 
 
 def convert_network(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ipvae_snn.config import toml
-from ipvae_snn.conversion.convert import ConversionSettings
 from ipvae_snn.conversion.figures import ConversionReport
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import load
 from ipvae_snn.errors import DataError
 from ipvae_snn.hw.lava.environment import find

@@ -228,7 +228,7 @@ def priced(
         return [chip_energy(profile, work, traffic)]
     sizes = network.n_neurons, network.n_pixels
     ways = (
-        event_driven(*sizes, work, two_layer=network.residual is not None),
+        event_driven(*sizes, work, two_layer=bool(network.relays)),
         gram_int8(*sizes, work),
         gram_float(*sizes, work),
         iterative_float(*sizes, work),

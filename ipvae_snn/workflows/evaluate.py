@@ -26,6 +26,7 @@ from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.workflows.estimates import Shape, require_evaluation
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import (
     EVALUATION,
     check_outputs,
@@ -43,6 +44,7 @@ PICTURES: Final = ("convergence", "reconstructions", "dictionary")
 class EvaluationSettings:
     """Images, steps and parts of an evaluation.
 
+    steps: None for 1000, of each frame of a sequence for those that a frame had in training, or 16.
     readout_train: training images for the linear read-out of labels, 0 for none. generalise: also
     evaluate rotated images and the other 28x28 sets that are available. threads: CPU threads; they
     change no figure. white: of the user's own images, as in `ImageChoice`.
@@ -50,7 +52,7 @@ class EvaluationSettings:
 
     split: str = "test"
     limit: int = 1000
-    steps: int = 1000
+    steps: int | None = None
     seed: int = 0
     readout_train: int = 5000
     generalise: bool = False
@@ -60,6 +62,7 @@ class EvaluationSettings:
 
 
 DEFAULT: Final = EvaluationSettings()
+STEPS: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -100,20 +103,29 @@ def evaluate(
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, EVALUATION)))
     free = check_outputs(written, (source, data), overwrite)
-    network = load(source)
-    if isinstance(network, IntegerNetwork):
-        raise FileFormatError(
-            f"{named(source)}: an integer network, but evaluate needs a float checkpoint "
-            "(model.safetensors); use ipvae-snn bench for the integer network"
-        )
-    request = evaluation.request_of(network, settings.steps, settings.seed, settings.threads)
+    network = load_checked(source)
+    request = evaluation.request_of(
+        network, settings.steps or STEPS, settings.seed, settings.threads
+    )
     progress(described(data), 0, 0)
+    warn_if_still(network, named(source))
     plan = plan_of(network, data, settings, progress)
     folder = None if pictures is None else pictures._replace(free=free)
     result = carry_out(plan, network, request, named(source), folder, progress)
     if out is not None:
         save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return result
+
+
+def load_checked(source: NetworkSource) -> FloatNetwork:
+    """Return the float network of a source; raise FileFormatError for an integer network."""
+    network = load(source)
+    if isinstance(network, IntegerNetwork):
+        raise FileFormatError(
+            f"{named(source)}: an integer network, but evaluate needs a float checkpoint "
+            "(model.safetensors); use ipvae-snn bench for the integer network"
+        )
+    return network
 
 
 def plan_of(

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import torch
-
 from ipvae_snn.config import toml
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
@@ -27,8 +24,7 @@ from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import Origin, save_parameters
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
-from ipvae_snn.models.parameters import Parameters
-from ipvae_snn.models.stored_dictionary import DenseMatrix
+from ipvae_snn.models.trainable import parameters_of, settings_of
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, number, paragraph, table
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -252,7 +248,7 @@ def _once(given: GivenImages, options: Options, progress: Progress) -> ImageLoad
 def _completed(file: Path, draft: Draft, options: Options, images: ImageSet | None) -> FloatNetwork:
     """Return the network with image shape and kind of the file, the options or the images."""
     return FloatNetwork(
-        dictionary=DenseMatrix(draft.phi),
+        dictionary=draft.dictionary,
         log_sigma=draft.log_sigma,
         u0=draft.u0,
         log_bias=draft.log_bias,
@@ -285,23 +281,16 @@ def _save(
     own, prepared = None, None
     if images is not None and not _training_set(draft, images):
         own, prepared = images.path, images.preparation
-    parameters = Parameters(
-        phi=torch.from_numpy(network.phi),
-        log_sigma=torch.from_numpy(network.log_sigma[None]),
-        u0=torch.from_numpy(network.u0[None]),
-        log_bias=torch.from_numpy(network.log_bias[None]),
-        log_lr=torch.from_numpy(np.array(network.log_lr, np.float32)),
-    )
     origin = Origin(
         network.trained_on, network.input_kind, network.image_shape, own, imported, prepared
     )
-    save_parameters(out, parameters, _config(network, draft), origin, network.clip)
+    save_parameters(out, parameters_of(network), _config(network, draft), origin, network.clip)
 
 
 def _config(network: FloatNetwork, draft: Draft) -> Config:
     """Return settings from which training can start, and that state the network's dynamics."""
     model = ModelConfig(
-        n_latents=network.n_neurons,
+        **settings_of(network.dictionary),
         clip=network.clip,
         floor=network.floor,
         log_sigma_limit=draft.log_sigma_limit,

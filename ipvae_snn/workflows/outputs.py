@@ -32,6 +32,7 @@ __all__ = [
     "EVALUATION",
     "IMPORTED",
     "MAPPING",
+    "MOVING",
     "NETWORK",
     "PICTURE",
     "RESULT",
@@ -93,6 +94,7 @@ RESULT: Final = Kind("a result of `ipvae-snn run`", partial(_has_arrays, TRACE_A
 PICTURE: Final = Kind("a picture of ipvae-snn", is_picture, image=True)
 CONVERSION: Final = _json("convert", "circuit", "pixels_left_out", "bounds", "certificate")
 EVALUATION: Final = _json("evaluate", "checkpoint_sha256", "trained_on", "readout")
+MOVING: Final = _json("evaluate --frames", "checkpoint_sha256", "trained_on", "restarted")
 COMPARISON: Final = _json("compare", "checkpoint_sha256", "network", "kl_form", "attribution")
 ENERGY: Final = _json("energy", "activity", "neurobench", "estimates")
 BENCH: Final = _json("bench", "rows", "energy_profile", "counts_equal")

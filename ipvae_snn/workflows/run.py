@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import numpy as np
+
+from ipvae_snn.arrays import Bool, Int64
 from ipvae_snn.backends import registry
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import BackendError, SaturatedError
@@ -14,7 +17,7 @@ from ipvae_snn.ir import saturation
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
-from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.metrics.estimates import Estimate, share
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.progress import Begin, Progress, ignore
@@ -23,6 +26,7 @@ from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.estimates import Shape, require_run
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described, is_checkpoint
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import (
     RESULT,
     check_outputs,
@@ -68,7 +72,7 @@ class RunResult:
 
     saturated_pixels: number of pixels beyond the range of the input code. seconds: wall-clock time
     of the back end, including its start. out: file of the trace. by_default: whether the back end
-    is the default, and not the user's choice.
+    is the default, and not the user's choice. labels (S,): the class of each score.
     """
 
     backend: str
@@ -79,6 +83,7 @@ class RunResult:
     seconds: float
     out: Path | None = None
     by_default: bool = False
+    labels: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __repr__(self) -> str:
         """Return back end, images, steps, R2 and spikes in one line."""
@@ -107,9 +112,25 @@ class RunResult:
         """Saturations in one line; empty if there are none or the back end does not count them."""
         return saturation.summary(self.saturations or ())
 
+    @property
+    def accuracy(self) -> Estimate | None:
+        """Share of images whose largest score after the last step is their class.
+
+        None if the network has no read-out, or the images no labels.
+        """
+        return None if self.hits is None else share(int(self.hits[:, -1].sum()), len(self.hits))
+
+    @property
+    def hits(self) -> Annotated[Bool, "N T"] | None:
+        """Whether the largest score names the image's class after each step; None as above."""
+        truth = self.images.labels
+        if self.trace.scores is None or truth is None:
+            return None
+        return np.asarray(self.labels[self.trace.scores.argmax(axis=2)] == truth[:, None])
+
     def as_json(self) -> dict[str, Any]:
         """Return plain data, without the arrays."""
-        limits = self.saturations
+        limits, right = self.saturations, self.accuracy
         return {
             "out": None if self.out is None else str(self.out),
             "backend": self.backend,
@@ -120,9 +141,28 @@ class RunResult:
             "r2": self.quality.mean,
             "r2_95": [self.quality.low, self.quality.high],
             "spikes_per_image": self.spikes_per_image,
+            "accuracy": None if right is None else right.mean,
+            "accuracy_95": None if right is None else [right.low, right.high],
+            "accuracy_by_step": self._accuracy_by_step(),
             "saturated_pixels": self.saturated_pixels,
             "saturations": None if limits is None else {one.kind: one.as_json() for one in limits},
         }
+
+    def _accuracy_by_step(self) -> dict[int, float] | None:
+        """Return the share of right classes after 1, 2, 4, ... steps, and after the last one."""
+        if self.hits is None:
+            return None
+        marks = sorted({2**i for i in range(self.steps.bit_length())} | {self.steps})
+        return {t: float(self.hits[:, t - 1].mean()) for t in marks}
+
+    def _classes_text(self) -> str:
+        right = self.accuracy
+        if right is None:
+            return ""
+        return (
+            f"; classes right: {100 * right.mean:.1f} % (95 %: {100 * right.low:.1f}.."
+            f"{100 * right.high:.1f})"
+        )
 
     def document(self) -> Document:
         """Return the run in one line."""
@@ -132,6 +172,7 @@ class RunResult:
             f"{self.backend}{' (default)' if self.by_default else ''} in {self.seconds:.2f} s; "
             f"R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
             f"{self.spikes_per_image:.0f} spikes per image"
+            + self._classes_text()
             + (f"; {self.saturated_pixels} pixels saturated" if self.saturated_pixels else "")
             + (f"; saturated: {saturated}" if saturated else "")
         )
@@ -181,7 +222,15 @@ def run_integer(
     trace = execute(network, images.pixels, request)
     seconds = time.perf_counter() - start
     quality = r2(images.floats.pixels, trace.reconstruction)
-    return RunResult(backend, images.floats, trace, quality, images.saturated, seconds)
+    return RunResult(
+        backend,
+        images.floats,
+        trace,
+        quality,
+        images.saturated,
+        seconds,
+        labels=network.labels,
+    )
 
 
 def run_float(
@@ -208,6 +257,7 @@ def _run_float_file(
             "use --backend float, or convert it first"
         )
     network = load_float_network(path)
+    warn_if_still(network, str(path))
     begin(described(choice.data))
     images = choice.loaded_for(network)
     begin(f"{FLOAT}: {len(images)} images, {request.steps} steps")
@@ -225,6 +275,7 @@ def _run_integer_file(
     begin(f"loading the back end {name}")
     registry.load_backend(name)  # before the images, so that a wrong name costs no time
     network = load_network(path)
+    warn_if_still(network, str(path))
     begin(described(choice.data))
     images = choice.encoded_for(network)
     begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")

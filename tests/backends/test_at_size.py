@@ -15,7 +15,8 @@ from ipvae_snn.arrays import Float32, UInt8
 from ipvae_snn.backends import compiled, torch_module
 from ipvae_snn.backends.registry import registered
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.export.onnx import backend
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.circuits import Residual

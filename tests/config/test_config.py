@@ -238,3 +238,40 @@ def test_the_curriculum_doubles_the_steps_and_scales_beta() -> None:
     assert {schedule_values(ModelConfig(), plain, i).steps for i in range(10)} == {50}
     with pytest.raises(ConfigError, match=r"train\.steps_start is 32, above train\.steps 16"):
         with_overrides(Config(), ["train.steps_start=32"])
+
+
+def test_a_convolutional_dictionary_leaves_the_neurons_to_the_images() -> None:
+    text = "[model]\ndictionary = 'convolutional'\nfeatures = 9"
+    config = from_toml(text, "t")
+    assert (config.model.n_latents, config.model.features) == (0, 9)
+    assert from_toml(to_toml(config), "t") == config
+    switched = with_overrides(load_preset("mnist"), ["model.dictionary=convolutional"])
+    assert switched.model.n_latents == 0
+    assert with_overrides(switched, ["model.kernel=12"]).model.n_latents == 0
+    assert with_overrides(switched, ["model.dictionary=dense"]).model.n_latents == 512
+    named = with_overrides(switched, ["model.n_latents=1600"])
+    assert named.model.n_latents == 1600
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.n_latents=0"], "model.n_latents is 0; it must lie in [1, 65536]"),
+        (["model.n_latents=65537"], "model.n_latents is 65537; it must lie in [1, 65536]"),
+        (["model.dictionary=convolutionl"], "did you mean 'convolutional'?"),
+        (
+            ["model.dictionary=convolutional", "model.stride=9"],
+            "model.stride is 9, above model.kernel 8, so that no kernel reaches the pixels between",
+        ),
+        (
+            ["model.dictionary=convolutional", "train.quantise_aware=4"],
+            "train.quantise_aware is 4, which rounds the matrix of a dense dictionary; set it to 0",
+        ),
+        (["model.kernel_size=5"], "did you mean model.kernel?"),
+        (["model.filters=5"], "did you mean model.features?"),
+    ],
+)
+def test_dictionaries_that_cannot_be(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        with_overrides(Config(), overrides)
+    assert message in str(caught.value)

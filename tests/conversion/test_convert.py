@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ipvae_snn.comparison.agreement import agreement
 from ipvae_snn.conversion.calibration import Calibration, calibrate
 from ipvae_snn.conversion.circuits import target_of
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.quantise import as_multiplier, finer, quantise_rows
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import circuit_steps, interpreter

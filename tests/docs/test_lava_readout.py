@@ -11,7 +11,8 @@ import pytest
 
 from ipvae_snn import data
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.hw.lava import runner
 from ipvae_snn.hw.lava.guard import run_guarded
 from ipvae_snn.hw.lava.probing import clean_environment

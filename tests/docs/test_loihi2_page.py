@@ -13,7 +13,8 @@ from circuits import replace
 
 from ipvae_snn import data
 from ipvae_snn.conversion.calibration import calibrate
-from ipvae_snn.conversion.convert import ConversionSettings, convert
+from ipvae_snn.conversion.convert import convert
+from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.ir import circuit_steps, fixed_point, interpreter
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork

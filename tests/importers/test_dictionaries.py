@@ -228,10 +228,23 @@ def test_fully_connected_lca(tmp_path: Path, shape: tuple[int, ...], options: An
             (6, 1, 3, 3),
             {},
             ConversionError,
-            "a convolutional layer of 6 features of 3x3 pixels in 1",
+            "a convolutional layer of 6 features of 3x3 pixels in 1 channels; the file states nei",
         ),
-        ((6, 2, 4, 4), {"image_shape": (4, 4)}, ConversionError, "convolutional .* in 2 channels"),
+        (
+            (6, 2, 3, 3),
+            {"image_shape": (4, 4), "stride": 1},
+            ConversionError,
+            "in 2 channels, but --image-shape 4x4 has 1; give 4x4x2",
+        ),
         ((6, 1, 5, 4, 4), {"image_shape": (4, 4)}, ConversionError, "features of 5x4x4 pixels"),
+        ((6, 1, 5), {}, ConversionError, "are imported with square kernels of one frame"),
+        ((6, 1, 3, 2), {}, ConversionError, "are imported with square kernels of one frame"),
+        (
+            (6, 1, 3, 3),
+            {"image_shape": (4, 4), "stride": 2},
+            ConversionError,
+            "at a stride of 2 they do not end at the edges of images of 4x4; give another --stri",
+        ),
         ((6, 16), {}, FileFormatError, r"weights have shape \(6, 16\); LCA-PyTorch has 3 to 5"),
         ((6, 16, 1), {"penalty": None}, ConversionError, "does not state the penalty of its code"),
     ],
@@ -243,6 +256,32 @@ def test_other_lca_layers_are_refused(
     torch.save({"weights": torch.ones(shape), "forward_pass": torch.tensor(1)}, path)
     with pytest.raises(error, match=message):
         read(source(path, **options))
+
+
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("frames", [(), (1,)])
+def test_convolutional_lca(tmp_path: Path, positive: bool, frames: tuple[int, ...]) -> None:
+    """The rule of the dense dictionary that has the kernels at every position."""
+    path = tmp_path / "lca.pt"
+    kernels = np.random.default_rng(0).normal(size=(5, 1, *frames, 2, 2)).astype(np.float32)
+    torch.save({"weights": torch.from_numpy(kernels), "forward_pass": torch.tensor(1)}, path)
+    name, result = read(source(path, image_shape=(SIDE, SIDE), stride=2, positive=positive))
+    assert name == "lca-pytorch"
+    features = 5 if positive else 10
+    assert result.dictionary.population == (features, 2, 2)
+    rows = np.zeros((5, 2, 2, SIDE, SIDE), np.float32)
+    for row, column in np.ndindex(2, 2):
+        place = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
+        rows[:, row, column, place[0], place[1]] = kernels.reshape(5, 2, 2)
+    expected = draft(source(components(tmp_path, rows.reshape(20, PIXELS)), positive=positive))
+    np.testing.assert_allclose(result.phi, expected.phi, rtol=1e-6)
+    np.testing.assert_allclose(result.log_bias, expected.log_bias, rtol=1e-6)
+    np.testing.assert_allclose(result.log_sigma, expected.log_sigma, rtol=1e-6)
+    # The rate of a feature is the mean over its positions, here of rates above the floor.
+    rates = result.dictionary.shared_neurons(np.exp(result.u0))
+    assert rates.shape == (features,)
+    mean = np.exp(expected.u0).reshape(features, 4).mean(1)
+    np.testing.assert_allclose(rates, mean, atol=4e-4)
 
 
 @pytest.mark.parametrize("penalty", [0.0, -1.0, float("nan"), float("inf")])

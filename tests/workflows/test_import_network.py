@@ -49,6 +49,14 @@ def lca(folder: Path) -> tuple[Path, dict[str, Any]]:
     return path, {"penalty": 0.02}
 
 
+def lca_kernels(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Kernels that explain the images well enough: corners of the patterns."""
+    path = folder / "lca.pt"
+    weights = torch.from_numpy(patterns().reshape(NEURONS, 1, SIDE, SIDE)[..., :2, :2]).float()
+    torch.save({"weights": weights + 0.01, "forward_pass": torch.tensor(1)}, path)
+    return path, {"penalty": 0.02, "image_shape": (SIDE, SIDE), "stride": 1}
+
+
 def arrays(folder: Path) -> tuple[Path, dict[str, Any]]:
     path = folder / "arrays.npz"
     phi = (patterns().T * 0.1).astype(np.float32)
@@ -63,7 +71,7 @@ def photos(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("write", [ip_vae, p_vae, components, lca, arrays])
+@pytest.mark.parametrize("write", [ip_vae, p_vae, components, lca, lca_kernels, arrays])
 def test_every_format_runs_converts_and_verifies(
     write: Callable[[Path], tuple[Path, dict[str, Any]]], tmp_path: Path, photos: Path
 ) -> None:
@@ -117,6 +125,19 @@ def test_training_starts_from_an_imported_network(tmp_path: Path) -> None:
     first = initial_parameters(out, config, (SIDE, SIDE))
     raw = ip_vae_state()["layer.dec_log_sigma"].reshape(-1)
     torch.testing.assert_close(first["log_sigma"], raw, rtol=1e-5, atol=1e-5)
+
+
+def test_training_starts_from_imported_kernels(tmp_path: Path, photos: Path) -> None:
+    file, options = lca_kernels(tmp_path)
+    out = tmp_path / "m.safetensors"
+    done = snn.import_network(file, out, photos, **options)
+    assert done.network.dictionary.population == (NEURONS, 3, 3)
+    config = load_checkpoint_config(out)
+    model = config.model
+    assert (model.dictionary, model.features, model.kernel) == ("convolutional", NEURONS, 2)
+    first = initial_parameters(out, config, (SIDE, SIDE))
+    kernels = torch.from_numpy(done.network.stored["kernels"])
+    assert torch.equal(first["kernels"], kernels)
 
 
 def test_leaks_come_along(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipvae_snn.hw.chips.profile import Figure, load_profile, parse_profile, profile_names
-from ipvae_snn.hw.cost.activity import Activity, Traffic, activity, mean_activity, residual_messages
+from ipvae_snn.hw.cost.activity import Activity, Traffic, activity, mean_activity
 from ipvae_snn.hw.cost.energy import Estimate, Item, Range, chip_energy, total
 from ipvae_snn.hw.cost.processor import (
     event_driven,
@@ -21,6 +21,7 @@ from ipvae_snn.hw.cost.processor import (
     memory_of,
     processor_energy,
 )
+from ipvae_snn.hw.cost.sent import residual_messages
 from ipvae_snn.ir.circuit_steps import residual
 from ipvae_snn.ir.network import IntegerNetwork
 

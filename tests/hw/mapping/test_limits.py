@@ -234,7 +234,7 @@ def test_counted_events_are_the_activity(
     parts = counted(network, [(pixels[:2], counts[:2]), (pixels[2:], counts[2:])], "x")
     for name, events in whole.by_source.items():
         np.testing.assert_array_equal(events, parts.by_source[name])
-    sent = whole.by_source[NEURONS].sum() + whole.by_source[RESIDUAL].sum()
+    sent = sum(events.sum() for source, events in whole.by_source.items() if source != IMAGE)
     assert np.isclose(sent, activity(network, pixels, counts).messages)
     shown = np.count_nonzero(pixels != network.input.zero_point) / 5
     assert np.isclose(whole.by_source[IMAGE].sum(), shown)
