@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
+import onnx
 from onnx.reference import ReferenceEvaluator
 
 from ipvae_snn.arrays import Array, UInt8
@@ -15,7 +16,7 @@ from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import inference_model
 from ipvae_snn.export.onnx.onnx_runtime import onnxruntime, ort_errors
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.trace import RunRequest, Trace, check_request
+from ipvae_snn.ir.trace import RunRequest, Trace, check_request, frames_of
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.watcher import current_watcher
 
@@ -81,22 +82,27 @@ def _first_line(error: Exception) -> str:
 def run(
     network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
 ) -> Trace:
-    """Run `pixels` (N, M) uint8 in ONNX Runtime; return the trace, equal to the interpreter's."""
+    """Run `pixels` (N, M) or (N, F, M) uint8 in ONNX Runtime; return the interpreter's trace."""
     check_request(network, pixels, request)
-    model = inference_model(IntegerCircuit(network), request.trace)
+    model = _model(network, pixels, request)
     return _in_chunks(runtime(model.SerializeToString(), threads), network, pixels, request)
 
 
 def run_reference(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
-    """Run `pixels` (N, M) uint8 in ONNX's own reference evaluator: slow, for few images."""
+    """Run `pixels` as `run` in ONNX's own reference evaluator: slow, for few images."""
     check_request(network, pixels, request)
-    evaluator = ReferenceEvaluator(inference_model(IntegerCircuit(network), request.trace))
+    evaluator = ReferenceEvaluator(_model(network, pixels, request))
 
     def evaluate(feed: dict[str, Array]) -> dict[str, Array]:
         values = cast(list[Array], evaluator.run(None, feed))
         return dict(zip(evaluator.output_names, values, strict=True))
 
     return _in_chunks(evaluate, network, pixels, request)
+
+
+def _model(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> onnx.ModelProto:
+    """Return the model that runs images, or one frame of moving ones after another."""
+    return inference_model(IntegerCircuit(network), request.trace, resumed=pixels.ndim == 3)
 
 
 def inference_feed(pixels: Array, request: RunRequest, first_row: int = 0) -> dict[str, Array]:
@@ -109,17 +115,52 @@ def inference_feed(pixels: Array, request: RunRequest, first_row: int = 0) -> di
     }
 
 
+def trace_of(outputs: dict[str, Array]) -> Trace:
+    """Return the trace that the outputs of an inference model are; it has no class."""
+    return Trace(**{name: value for name, value in outputs.items() if name != "class"})
+
+
 def _in_chunks(
     run_model: Run, network: IntegerNetwork, pixels: UInt8, request: RunRequest
 ) -> Trace:
     """Run a few images at a time; this bounds the memory and changes no result."""
-    rows = CHUNK
+    rows, n_frames = CHUNK, frames_of(pixels).shape[1]
     if request.trace:
-        image_bytes = request.steps * network.n_neurons * BYTES_A_TRACED_COUNT
+        image_bytes = n_frames * request.steps * network.n_neurons * BYTES_A_TRACED_COUNT
         rows = max(1, min(CHUNK, TRACE_BYTES // image_bytes))
     report = current_watcher().progress
     parts: list[dict[str, Array]] = []
     for start in range(0, len(pixels), rows):
-        parts.append(run_model(inference_feed(pixels[start : start + rows], request, start)))
+        chunk = pixels[start : start + rows]
+        if pixels.ndim == 3:
+            parts.append(_moving(run_model, network, chunk, request, start))
+        else:
+            parts.append(run_model(inference_feed(chunk, request, start)))
         report(min(start + rows, len(pixels)), len(pixels))
-    return Trace(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    return trace_of({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _moving(
+    run_model: Run, network: IntegerNetwork, frames: UInt8, request: RunRequest, first_row: int
+) -> dict[str, Array]:
+    """Run one frame (N, M) after another, each from the states in which the last one ended."""
+    circuit = IntegerCircuit(network)
+    state: Array = np.tile(circuit.initial_state, (len(frames), 1))
+    scores: Array = np.zeros((len(frames), network.n_scores), np.int32)
+    done: list[dict[str, Array]] = []
+    for frame in range(frames.shape[1]):
+        feed = inference_feed(frames[:, frame], request, first_row)
+        feed |= {"initial_state": state, "first_step": np.array(frame * request.steps, np.int64)}
+        if network.n_scores:
+            feed["initial_scores"] = scores
+        outputs = run_model(feed)
+        state = outputs["state"]
+        scores = outputs["scores"][:, -1] if network.n_scores else scores
+        outputs["reconstruction"] = outputs["reconstruction"][:, None]
+        done.append(outputs)
+    by_step = [name for name in done[0] if name not in ("counts_sum", "state", "class")]
+    return {
+        "counts_sum": np.sum([one["counts_sum"] for one in done], axis=0),
+        "state": state,
+        **{name: np.concatenate([one[name] for one in done], axis=1) for name in by_step},
+    }

@@ -10,7 +10,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Array, Float32, UInt8
 from ipvae_snn.errors import DivergedError
-from ipvae_snn.export.onnx.backend import inference_feed, runtime
+from ipvae_snn.export.onnx.backend import inference_feed, runtime, trace_of
 from ipvae_snn.export.onnx.floats import Precision, float_circuit
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import Circuit, encode_model, inference_model, step_model
@@ -37,15 +37,15 @@ def write_onnx(network: IntegerNetwork, out: Path) -> list[Path]:
 
     The folder is written whole or not at all; an older one is replaced. Returns the files.
     """
-    pixels = check_pixels(network)
+    pixels, circuit = check_pixels(network), IntegerCircuit(network)
     return _write(
-        IntegerCircuit(network),
+        circuit,
         out,
         Example("integer", pixels, interpreter.run(network, pixels, REQUEST)),
         pixel="uint8",
         state="int32",
-        shape=f"{shape_text(network.input.image_shape)}, {network.circuit} circuit",
-        held="K" if network.residual is None else "M",
+        shape=f"{shape_text(network.input.image_shape)}, {_graph(network)}",
+        held=_length_held(circuit),
         saturated=SATURATED.format(axes="N, 5"),
         saturated_steps=SATURATED.format(axes="N, T, 5"),
     )
@@ -67,6 +67,20 @@ def write_float_onnx(
         saturated="",
         saturated_steps="",
     )
+
+
+def _length_held(circuit: IntegerCircuit) -> str:
+    """Return the length of the stored input: M, K, or that of several parts together."""
+    network = circuit.network
+    lengths = {network.n_pixels: "M", network.n_neurons: "K"}
+    return lengths.get(circuit.n_held, str(circuit.n_held))
+
+
+def _graph(network: IntegerNetwork) -> str:
+    if network.is_circuit:
+        return f"{network.circuit} circuit"
+    parts = ", ".join(f"{one.name} of {one.size} {one.neurons.kind}" for one in network.populations)
+    return f"a graph of {parts}"
 
 
 class Example(NamedTuple):
@@ -104,12 +118,15 @@ def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     step = runtime(folder / "step.onnx")
     seed = np.array(request.seed, np.int64)
     image = request.first_image + np.arange(len(pixels), dtype=np.int64)
-    held, state = encoded["held"], encoded["state"]
-    counts, spikes, states, saturated = [], [], [], []
+    names: list[str] = [name for name in ("state", "scores") if name in encoded]
+    carried = {name: encoded[name] for name in names}
+    counts, spikes, states, saturated, scores = [], [], [], [], []
     for t in range(request.steps):
-        feed = {"held": held, "state": state, "seed": seed, "image": image}
+        feed = {"held": encoded["held"], **carried, "seed": seed, "image": image}
         outputs = step(feed | {"step": np.array(t, np.int64)})
-        state = outputs["next_state"]
+        carried = {name: outputs[f"next_{name}"] for name in names}
+        state = carried["state"]
+        scores += [carried["scores"]] if "scores" in carried else []
         counts.append(outputs["counts"])
         spikes.append(outputs.get("spikes", outputs["counts"]))
         states.append(state)
@@ -125,12 +142,13 @@ def run_steps(folder: Path, pixels: Array, request: RunRequest) -> Trace:
         traced,
         np.stack(states, axis=1),
         np.stack(saturated, axis=1) if saturated else None,
+        np.stack(scores, axis=1) if scores else None,
     )
 
 
 def run_inference(folder: Path, pixels: Array, request: RunRequest) -> Trace:
     """Run inference.onnx on all pixels at once; return its arrays (no trace)."""
-    return Trace(**runtime(folder / "inference.onnx")(inference_feed(pixels, request)))
+    return trace_of(runtime(folder / "inference.onnx")(inference_feed(pixels, request)))
 
 
 def check_files(out: Path, network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> None:

@@ -10,10 +10,12 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ipvae_snn.arrays import Array
+import numpy as np
+
+from ipvae_snn.arrays import Array, Int64
 from ipvae_snn.export.onnx.graph import FLOAT32, FLOAT64, INT64, UINT64, Dim, Graph, Value
-from ipvae_snn.export.onnx.models import Stepped
-from ipvae_snn.export.onnx.primitives import Keys, spike_counts
+from ipvae_snn.export.onnx.models import States, Stepped
+from ipvae_snn.export.onnx.primitives import Draw, Keys, spike_counts
 from ipvae_snn.image_shape import shape_text
 from ipvae_snn.inference.reference import Dynamics, dynamics
 from ipvae_snn.ir.float_sampler import MAX_COUNT_PER_PART, MAX_LOG_RATE
@@ -101,6 +103,11 @@ class FloatCircuit:
         return g.constant(array.astype(self.arithmetic), name)
 
     @property
+    def labels(self) -> Int64:
+        """A float network has no scores of classes."""
+        return np.zeros(0, np.int64)
+
+    @property
     def n_held(self) -> int:
         """Length of the stored input per image: K input currents."""
         return self.n_neurons
@@ -112,13 +119,13 @@ class FloatCircuit:
         drive = g.op("MatMul", g.cast(pixels, self.state_type), weights)
         return g.op("Sub", drive, self._constant(g, d.step_size * d.bias, "bias"))
 
-    def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
+    def step(self, g: Graph, keys: Keys, step: Value, states: States, held: Value) -> Stepped:
         """Return counts int32 and state after the step, (N, K); soft clips saturate nowhere.
 
         In a step of n updates, update j uses the uniforms of update step * n + j. counts are those
         of the last update, spikes those of all updates.
         """
-        updates = self.network.updates_per_step
+        updates, state = self.network.updates_per_step, states.potentials
         if updates == 1:
             return Stepped(*self._update(g, keys, step, state, held, None))
         first = g.op("Mul", step, updates)
@@ -142,7 +149,7 @@ class FloatCircuit:
     ) -> tuple[Value, Value]:
         """Return counts int32 and state after update `number`; the leak pulls towards `start`."""
         d = self.dynamics
-        counts = spike_counts(g, FloatSampling(), keys, state, number, self.n_neurons)
+        counts = spike_counts(g, FloatSampling(), Draw(keys, number), state, self.n_neurons)
         lateral = self._constant(g, d.step_size * d.G, "lateral")
         change = g.op("Sub", held, g.op("MatMul", g.cast(counts, self.state_type), lateral))
         pull = d.step_size * self.network.leak

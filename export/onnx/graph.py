@@ -160,6 +160,15 @@ class Graph:
         """Return `value` with a constant shape in which one entry may be -1."""
         return self.raw("Reshape", [value, self.ints(*shape)], [value.dtype])[0]
 
+    def columns(self, value: Value, start: int, size: int) -> Value:
+        """Return `size` columns of a matrix from `start` on."""
+        bounds = [self.ints(start), self.ints(start + size), self.ints(1)]
+        return self.raw("Slice", [value, *bounds], [value.dtype])[0]
+
+    def side_by_side(self, values: Sequence[Value]) -> Value:
+        """Return matrices with the same rows as one."""
+        return values[0] if len(values) == 1 else self.op("Concat", *values, axis=1)
+
     def unsqueeze(self, value: Value, axis: int) -> Value:
         """Return `value` with a new axis of length 1."""
         return self.raw("Unsqueeze", [value, self.ints(axis)], [value.dtype])[0]

@@ -1,207 +1,33 @@
 """The integer network as ONNX subgraphs of integers: a `Circuit` (export/onnx/models.py).
 
-docs/ir.md is the specification; export/onnx/synapses.py has the synaptic sums.
+docs/ir.md is the specification; export/onnx/neurons.py has the kinds of neurons,
+export/onnx/synapses.py the synaptic sums.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
+from functools import cached_property, reduce
 
 import numpy as np
 
-from ipvae_snn.arrays import Int32
-from ipvae_snn.export.onnx.graph import FLOAT32, INT32, INT64, UINT8, UINT64, Graph, Value
+from ipvae_snn.arrays import Int32, Int64
+from ipvae_snn.export.onnx.graph import INT32, INT64, UINT8, Graph, Value
 from ipvae_snn.export.onnx.metadata import metadata
-from ipvae_snn.export.onnx.models import Stepped
-from ipvae_snn.export.onnx.primitives import Keys, spike_counts
-from ipvae_snn.export.onnx.synapses import (
-    image_current,
-    lateral_current,
-    payload_of,
-    residual,
-    residual_current,
-)
-from ipvae_snn.ir.fixed_point import (
-    LN2,
-    LN2_BITS,
-    LOG2E,
-    LOG2E_BITS,
-    PROBABILITY_BITS,
-    RATE_BITS,
-    RECIPROCAL_BITS,
-    TABLE_BITS,
-)
+from ipvae_snn.export.onnx.models import States, Stepped
+from ipvae_snn.export.onnx.neurons import Hits, computing, relaying, stateful
+from ipvae_snn.export.onnx.primitives import Draw, Keys
+from ipvae_snn.export.onnx.synapses import decoded, image_sum, payload_of, scaled_sum
+from ipvae_snn.ir.graph import IMAGE, Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.neurons import PoissonNeurons
-from ipvae_snn.ir.sampler import (
-    BUCKETS_LOG2,
-    MAX_PART_COUNT,
-    SPLIT_OCTAVES,
-    SamplerTables,
-    least_spiking_uniforms,
-)
 from ipvae_snn.ir.trace import SATURATIONS
 
-INT32_MAX: Final = (1 << 31) - 1
-
-
-def exp2_negative_graph(g: Graph, exponent: Value, tables: SamplerTables) -> Value:
-    """Return 2**-x in 2**-31 for an int64 list x in 2**-28, 0 <= x < 2**32 (docs/ir.md)."""
-    mask = (1 << TABLE_BITS) - 1
-    fine_shift = RATE_BITS - 2 * TABLE_BITS
-    unsigned = g.cast(exponent, UINT64)
-
-    def index(shift: int) -> Value:
-        moved = g.op("BitShift", unsigned, shift, direction="RIGHT")
-        return g.cast(g.op("BitwiseAnd", moved, mask), INT64)
-
-    high = g.gather(g.constant(tables.coarse, "coarse"), index(RATE_BITS - TABLE_BITS))
-    middle = g.gather(g.constant(tables.fine, "fine"), index(fine_shift))
-    low = g.op("Mul", g.op("BitwiseAnd", exponent, (1 << fine_shift) - 1), LN2)
-    low = g.shift_right(low, LN2_BITS + RATE_BITS - PROBABILITY_BITS)
-    rest = g.op("Sub", g.scalar(1 << PROBABILITY_BITS, INT64), low)
-    product = g.shift_right(g.op("Mul", high, middle), PROBABILITY_BITS)
-    product = g.shift_right(g.op("Mul", product, rest), PROBABILITY_BITS)
-    return g.shift_right(product, g.op("BitShift", unsigned, RATE_BITS, direction="RIGHT"))
-
-
-@dataclass(frozen=True)
-class IntegerSampling:
-    """The Poisson sampler of the integer network (docs/ir.md, Poisson counts): a `Sampling`."""
-
-    group: PoissonNeurons
-    tables: SamplerTables
-    max_part_count: int = MAX_PART_COUNT
-
-    @property
-    def one_part_limit(self) -> int:
-        """Three octaves: the largest membrane potential with a single part."""
-        return SPLIT_OCTAVES << self.group.fraction_bits
-
-    @property
-    def splits(self) -> bool:
-        """True if the limit of potentials allows more than one part."""
-        return self.group.state_max > self.one_part_limit
-
-    @cached_property
-    def silent_below(self) -> Int32:
-        """Least uniform that can give a spike, per bucket of potentials from state_min up."""
-        group = self.group
-        return least_spiking_uniforms(
-            group.state_min, group.state_max, group.fraction_bits, self.tables
-        )
-
-    def may_spike(self, g: Graph, state: Value, uniform: Value) -> Value:
-        """Return false only where the uniform is too small for a spike at this state."""
-        above = g.op("Sub", state, self.group.state_min)
-        bucket = g.shift_right(above, self.group.fraction_bits - BUCKETS_LOG2)
-        least = g.gather(g.constant(self.silent_below, "silent_below"), g.cast(bucket, INT32))
-        return g.compare("GreaterOrEqual", uniform, least)
-
-    def _parts_log2(self, g: Graph, state: Value) -> Value:
-        bits = self.group.fraction_bits
-        above = g.op("Sub", g.cast(state, INT64), self.one_part_limit - (1 << bits) + 1)
-        return g.shift_right(g.op("Max", above, 0), bits)
-
-    def parts(self, g: Graph, state: Value) -> Value:
-        """Return 2**j."""
-        power = g.cast(self._parts_log2(g, state), UINT64)
-        one = g.scalar(1, UINT64)
-        return g.cast(g.op("BitShift", one, power, direction="LEFT"), INT64)
-
-    def begin(self, g: Graph, state: Value, uniform: Value) -> tuple[Value, Value, Value]:
-        """Return (threshold, rate, probability of 0), int64 in 2**-31, 2**-28 and 2**-31."""
-        bits = self.group.fraction_bits
-        within = g.cast(state, INT64)
-        if self.splits:
-            whole = g.op("Mul", self._parts_log2(g, state), 1 << bits)
-            within = g.op("Sub", within, whole)
-        below = g.op("Sub", g.scalar(self.one_part_limit, INT64), within)
-        rate = exp2_negative_graph(g, g.op("Mul", below, 1 << (RATE_BITS - bits)), self.tables)
-        exponent = g.shift_right(g.op("Mul", rate, LOG2E), LOG2E_BITS)
-        return g.cast(uniform, INT64), rate, exp2_negative_graph(g, exponent, self.tables)
-
-    def advance(self, g: Graph, probability: Value, rate: Value, k: Value) -> Value:
-        """Return probability * rate / k, each product shifted down."""
-        reciprocal = g.gather(g.constant(self.tables.reciprocal, "reciprocal"), k)
-        scaled = g.shift_right(g.op("Mul", probability, rate), RATE_BITS)
-        return g.shift_right(g.op("Mul", scaled, reciprocal), RECIPROCAL_BITS)
-
-
-def held(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
-    """Return the stored input of pixels (N, M) uint8: int32, as interpreter.held."""
-    if network.residual is not None:
-        return payload_of(g, network, pixels)
-    return image_current(g, network, pixels)
-
-
-def integrate(
-    g: Graph, network: IntegerNetwork, state: Value, held: Value, counts: Value
-) -> tuple[Value, Value]:
-    """Return the membrane potentials (N, K) after the competition of this step's counts.
-
-    And the number of saturated neurons, (N, 5), by trace.SATURATIONS; both int32. The input of a
-    neuron without its self-inhibition is clipped first, by a number; this equals clipping the whole
-    by a tensor (docs/ir.md, step 3).
-    """
-    group = network.neurons
-    extra = group.extra_bits
-    highest, lowest = group.excitation_max << extra, group.update_min << extra
-    inhibition = g.constant(network.own_inhibition, "own_inhibition")
-    own = g.op("Mul", g.cast(counts, INT64), inhibition)
-    received, cut = _received(g, network, held, counts)
-    bounded = g.op("Sub", g.op("Min", received, highest), own)
-    update = g.op("Max", bounded, lowest)
-    if extra:
-        update = g.floor_shift(g.op("Add", update, 1 << (extra - 1)), extra, 1 << (62 - extra))
-    moved = g.op("Add", g.cast(state, INT64), update)
-    hits = [
-        g.compare("GreaterOrEqual", counts, group.max_count),
-        g.compare("Greater", received, highest),
-        g.compare("Less", bounded, lowest),
-        g.compare("Greater", moved, group.state_max),
-        *cut,
-    ]
-    numbers = [g.reduce("ReduceSum", g.cast(hit, INT32), 1, keepdims=True) for hit in hits]
-    absent = [g.op("Mul", numbers[0], 0)] * (len(SATURATIONS) - len(numbers))
-    after = g.cast(g.op("Clip", moved, group.state_min, group.state_max), INT32)
-    return after, g.op("Concat", *numbers, *absent, axis=1)
-
-
-def _received(
-    g: Graph, network: IntegerNetwork, held: Value, counts: Value
-) -> tuple[Value, list[Value]]:
-    """Return the input of neurons without their self-inhibition, int64 (N, K).
-
-    And where residual neurons saturate, (N, M), in a two-layer circuit.
-    """
-    if network.lateral is not None:
-        lateral = lateral_current(g, network, network.lateral, counts)
-        return g.op("Add", lateral, g.cast(held, INT64)), []
-    error, cut = residual(g, network, held, counts)
-    through_loop = network.own_inhibition - network.neurons.self_inhibition
-    inhibition = g.constant(through_loop, "loop_inhibition")
-    own = g.op("Mul", g.cast(counts, INT64), inhibition)
-    return g.op("Add", residual_current(g, network, error), own), [cut]
-
-
-def decode(g: Graph, network: IntegerNetwork, counts: Value) -> Value:
-    """Return the reconstruction (N, M) float32: an exact integer sum and one float product."""
-    weights = network.decoder.matrix.astype(np.int64).T
-    bound = int(np.abs(weights).sum(axis=0).max()) * network.neurons.max_count
-    narrow = bound <= INT32_MAX
-    stored = weights.astype(np.int32 if narrow else np.int64)
-    total = g.op(
-        "MatMul", g.cast(counts, INT32 if narrow else INT64), g.constant(stored, "decoder")
-    )
-    return g.op("Mul", g.cast(total, FLOAT32), g.constant(network.decoder.scale, "decoder_scale"))
+Values = dict[str, Value]
 
 
 @dataclass(frozen=True)
 class IntegerCircuit:
-    """An integer network as the parts of an ONNX model: a `Circuit`."""
+    """An integer network, of any graph, as the parts of an ONNX model: a `Circuit`."""
 
     network: IntegerNetwork
     arithmetic: str = "integer"
@@ -215,35 +41,190 @@ class IntegerCircuit:
 
     @property
     def n_neurons(self) -> int:
-        """Number of neurons K."""
+        """Number of computing neurons K."""
         return self.network.n_neurons
 
     @property
+    def labels(self) -> Int64:
+        """The class that each score stands for; empty where the network has no scores."""
+        return self.network.labels
+
+    @property
     def initial_state(self) -> Int32:
-        """Initial membrane potentials (K,) of an image."""
-        return self.network.neurons.initial_state
+        """Initial states (K,) of an image."""
+        return np.concatenate([stateful(one.neurons).initial for one in self.network.computing])
 
     @property
     def n_held(self) -> int:
-        """Length of the stored input: K input currents, or M payloads in a two-layer circuit."""
-        return self.n_neurons if self.network.residual is None else self.n_pixels
+        """Length of the stored input: `parts_held` side by side."""
+        return sum(self.parts_held.values())
+
+    @cached_property
+    def parts_held(self) -> dict[str, int]:
+        """What is stored of an image, by name, and its length.
+
+        "image": its payload, where residual neurons or nothing else need it. Population: the input
+        current that the image and the bias cause.
+        """
+        network = self.network
+        currents = {one.name: one.size for one in self._with_state if self._from_image(one)}
+        image = {IMAGE: network.n_pixels} if network.relays or not currents else {}
+        return {**image, **currents}
 
     def held(self, g: Graph, pixels: Value) -> Value:
         """Return the stored input of pixels (N, M) uint8: (N, n_held) int32."""
-        return held(g, self.network, pixels)
+        parts = []
+        for name in self.parts_held:
+            if name == IMAGE:
+                parts.append(payload_of(g, self.network, pixels))
+                continue
+            one = self.network.population(name)
+            sums = [
+                image_sum(g, self.network, connection.synapses, pixels)
+                for connection in self._from_image(one)
+            ]
+            # Within 24 bits: the network checks the largest input current.
+            parts.append(g.cast(_added(g, [*sums, *self._bias(g, one)]), INT32))
+        return g.side_by_side(parts)
 
-    def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
-        """Return counts and state after the update (N, K), and saturations (N, 5), all int32."""
-        group = self.network.neurons
-        sampling = IntegerSampling(group, self.network.tables)
-        counts = spike_counts(g, sampling, keys, state, step, self.n_neurons)
-        counts = g.op("Min", counts, group.max_count)
-        return Stepped(counts, *integrate(g, self.network, state, held, counts))
+    def step(self, g: Graph, keys: Keys, step: Value, states: States, held: Value) -> Stepped:
+        """Return counts and states after the update, and saturations (N, 5), all int32."""
+        network, first = self.network, self.network.drawn()
+        before = self._states(g, states)
+        sent = {
+            one.name: computing(one.neurons).send(
+                g, before[one.name], Draw(keys, step, first.get(one.name, 0))
+            )
+            for one in network.computing
+        }
+        after, saturated = self.integrate(g, before, self._parts(g, held), sent)
+        return Stepped(
+            g.side_by_side([sent[one.name] for one in network.computing]),
+            g.side_by_side([after[one.name] for one in network.computing]),
+            saturated,
+            scores=self._scores(g, after),
+        )
+
+    def integrate(
+        self, g: Graph, states: Values, shown: Values, sent: Values
+    ) -> tuple[Values, Value]:
+        """Return the states after the payloads of this step, and saturated neurons (N, 5).
+
+        states: of all populations with a state; shown: `parts_held`; sent: of those that compute.
+        """
+        payloads, hits = self.relay(g, shown, sent)
+        after = {}
+        for one in self._with_state:
+            total = self._total(g, one, shown, payloads)
+            state = states[one.name]
+            # Accumulators send nothing, and look at nothing that they sent.
+            own = sent.get(one.name, state)
+            after[one.name], cut = stateful(one.neurons).integrate(g, state, total, own)
+            hits.append(cut)
+        return after, _numbers(g, hits)
+
+    def relay(self, g: Graph, shown: Values, sent: Values) -> tuple[Values, list[Hits]]:
+        """Return the payloads of all populations, and what saturated among those without state."""
+        payloads, hits = dict(sent), []
+        if IMAGE in shown:
+            payloads[IMAGE] = shown[IMAGE]
+        for one in self.network.relays:
+            total = self._total(g, one, shown, payloads)
+            payloads[one.name], cut = relaying(one.neurons).relay(g, shown[IMAGE], total)
+            hits.append(cut)
+        return payloads, hits
 
     def decode(self, g: Graph, counts: Value) -> Value:
         """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
-        return decode(g, self.network, counts)
+        network = self.network
+        source = network.population(network.decoder.source)
+        where = network.slices(network.computing)[source.name]
+        read = (
+            counts if len(network.computing) == 1 else g.columns(counts, where.start, source.size)
+        )
+        return decoded(g, network.decoder, read, source.neurons.sends)
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata of this network, by name."""
         return metadata(self.network)
+
+    @property
+    def _with_state(self) -> tuple[Population, ...]:
+        return (*self.network.computing, *self.network.accumulating)
+
+    def _from_image(self, population: Population) -> list[Connection]:
+        into = self.network.into(population.name)
+        return [one for one in into if one.source == IMAGE]
+
+    def _bias(self, g: Graph, population: Population) -> list[Value]:
+        bias = stateful(population.neurons).bias
+        return [] if bias is None else [g.constant(bias.astype(np.int64), "bias")]
+
+    def _states(self, g: Graph, states: States) -> Values:
+        """Return the states of single populations."""
+        return {
+            **_split(g, states.potentials, self.network.computing),
+            **(_split(g, states.scores, self.network.accumulating) if states.scores else {}),
+        }
+
+    def _scores(self, g: Graph, states: Values) -> Value | None:
+        scores = [states[one.name] for one in self.network.accumulating]
+        return g.side_by_side(scores) if scores else None
+
+    def _parts(self, g: Graph, held: Value) -> Values:
+        """Return the parts of a stored input."""
+        parts, start = {}, 0
+        for name, size in self.parts_held.items():
+            whole = len(self.parts_held) == 1
+            parts[name] = held if whole else g.columns(held, start, size)
+            start += size
+        return parts
+
+    def _total(self, g: Graph, population: Population, shown: Values, payloads: Values) -> Value:
+        """Return the scaled sums and the bias that reach a population, int64."""
+        network, name = self.network, population.name
+        held = [g.cast(shown[name], INT64)] if name in shown else []
+        sums = [
+            scaled_sum(g, one.synapses, payloads[one.source], network.payloads(one))
+            for one in network.into(name)
+            if not (held and one.source == IMAGE)
+        ]
+        stateless = population.neurons.role == "relays"
+        parts = [*sums, *held, *([] if held or stateless else self._bias(g, population))]
+        some = next(iter(payloads.values()))
+        if not sums and not held:
+            # Nothing reaches it: zeros of as many rows as there are images.
+            rows = g.reduce("ReduceSum", g.cast(some, INT64), 1, keepdims=True)
+            zeros = np.zeros((1, population.size), np.int64)
+            parts.append(g.op("Mul", rows, g.constant(zeros, "zeros")))
+        return _added(g, parts)
+
+
+def _split(g: Graph, values: Value, populations: tuple[Population, ...]) -> Values:
+    """Return the columns of single populations."""
+    if len(populations) == 1:
+        return {populations[0].name: values}
+    parts, start = {}, 0
+    for one in populations:
+        parts[one.name] = g.columns(values, start, one.size)
+        start += one.size
+    return parts
+
+
+def _added(g: Graph, parts: list[Value]) -> Value:
+    return reduce(lambda left, right: g.op("Add", left, right), parts)
+
+
+def _numbers(g: Graph, hits: list[Hits]) -> Value:
+    """Return how many neurons saturate, (N, 5) int32, by trace.SATURATIONS."""
+    columns: list[Value | None] = []
+    for name in SATURATIONS:
+        some = [
+            g.reduce("ReduceSum", g.cast(each[name], INT32), 1, keepdims=True)
+            for each in hits
+            if name in each
+        ]
+        columns.append(_added(g, some) if some else None)
+    known = next(one for one in columns if one is not None)
+    absent = g.op("Mul", known, 0)
+    return g.op("Concat", *(one or absent for one in columns), axis=1)

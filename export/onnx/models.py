@@ -12,12 +12,20 @@ import numpy as np
 import onnx
 
 from ipvae_snn import __version__
-from ipvae_snn.arrays import Array
+from ipvae_snn.arrays import Array, Int64
 from ipvae_snn.export.onnx.graph import INT32, INT64, Dim, Graph, Value
 from ipvae_snn.export.onnx.primitives import Keys, make_keys
 from ipvae_snn.ir.trace import SATURATIONS
 
+CLASS: Final = "label of the largest score, of the first one where several are largest"
 SATURATED: Final = "number of saturated neurons: " + ", ".join(SATURATIONS)
+
+
+class States(NamedTuple):
+    """States between two steps: potentials (N, K), and scores (N, S) where the network has any."""
+
+    potentials: Value
+    scores: Value | None = None
 
 
 class Stepped(NamedTuple):
@@ -25,16 +33,18 @@ class Stepped(NamedTuple):
 
     saturated (N, 5) int32, by trace.SATURATIONS, is None where the arithmetic never saturates.
     spikes (N, K) int32: those of all updates of the step, None for one update per step.
+    scores (N, S) int32 after the step, None where the network has none.
     """
 
     counts: Value
     state: Value
     saturated: Value | None = None
     spikes: Value | None = None
+    scores: Value | None = None
 
 
 class Circuit(Protocol):
-    """Parts of an ONNX model in one arithmetic; N images, M pixels, K neurons."""
+    """Parts of an ONNX model in one arithmetic; N images, M pixels, K neurons, S scores."""
 
     @property
     def arithmetic(self) -> str:
@@ -61,14 +71,18 @@ class Circuit(Protocol):
         """Initial membrane potentials (K,) of an image."""
 
     @property
+    def labels(self) -> Int64:
+        """The class (S,) that each score stands for; S is 0 where there is no read-out."""
+
+    @property
     def n_held(self) -> int:
         """Length of the stored input per image."""
 
     def held(self, g: Graph, pixels: Value) -> Value:
         """Return the stored input (N, n_held) of pixels (N, M)."""
 
-    def step(self, g: Graph, keys: Keys, step: Value, state: Value, held: Value) -> Stepped:
-        """Return one step from `state` (N, K) with the stored input `held`."""
+    def step(self, g: Graph, keys: Keys, step: Value, states: States, held: Value) -> Stepped:
+        """Return one step from `states` with the stored input `held`."""
 
     def decode(self, g: Graph, counts: Value) -> Value:
         """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
@@ -78,12 +92,14 @@ class Circuit(Protocol):
 
 
 def encode_model(circuit: Circuit) -> onnx.ModelProto:
-    """Return the model pixels (N, M) -> held (N, n_held), state (N, K)."""
+    """Return the model pixels (N, M) -> held (N, n_held), state (N, K), scores (N, S) if any."""
     g = Graph("encode")
     shape: list[Dim] = ["N", circuit.n_neurons]
     pixels = _pixels(g, circuit)
     g.output("held", circuit.held(g, pixels), ["N", circuit.n_held], "stored input of the image")
     g.output("state", _initial_state(g, circuit, pixels), shape, "initial membrane potential")
+    if len(circuit.labels):
+        g.output("scores", _no_scores(g, circuit, pixels), ["N", len(circuit.labels)], "all 0")
     return _finish(g, circuit, "encode", "the input side")
 
 
@@ -91,34 +107,44 @@ def step_model(circuit: Circuit) -> onnx.ModelProto:
     """Return the model held, state (N, K), seed, image (N,), step -> counts, next_state.
 
     And saturated (N, 5) where the circuit counts saturations; spikes (N, K) of all updates where a
-    step has several (counts are those of the last one).
+    step has several (counts are those of the last one). Where there is a read-out, also scores
+    (N, S) -> next_scores and class (N,) int64, the label of the largest score.
     """
     g = Graph("step")
     shape: list[Dim] = ["N", circuit.n_neurons]
     held = g.input("held", circuit.state_type, ["N", circuit.n_held], "from encode")
     state = g.input("state", circuit.state_type, shape, "membrane potential")
+    wide: list[Dim] = ["N", len(circuit.labels)]
+    scores = g.input("scores", INT32, wide, "scores of classes") if wide[1] else None
     seed = _seed(g)
     image = g.input("image", INT64, ["N"], "index of each image in its data set, 0 .. 2**32-1")
     step = g.input("step", INT64, [], "0 .. 2**20-1")
-    counts, after, saturated, spikes = circuit.step(g, _keys(g, seed, image), step, state, held)
-    g.output("counts", counts, shape, "spikes of this step")
-    g.output("next_state", after, shape, "membrane potential after the update")
-    if spikes is not None:
-        g.output("spikes", spikes, shape, "spikes of all updates of this step")
-    if saturated is not None:
-        g.output("saturated", saturated, ["N", len(SATURATIONS)], SATURATED)
+    done = circuit.step(g, _keys(g, seed, image), step, States(state, scores), held)
+    g.output("counts", done.counts, shape, "spikes of this step")
+    g.output("next_state", done.state, shape, "membrane potential after the update")
+    if done.spikes is not None:
+        g.output("spikes", done.spikes, shape, "spikes of all updates of this step")
+    if done.saturated is not None:
+        g.output("saturated", done.saturated, ["N", len(SATURATIONS)], SATURATED)
+    if done.scores is not None:
+        g.output("next_scores", done.scores, wide, "scores after the step")
+        g.output("class", _class(g, circuit, done.scores), ["N"], CLASS)
     return _finish(g, circuit, "step", "one time step")
 
 
-def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
+def inference_model(
+    circuit: Circuit, trace: bool = False, resumed: bool = False
+) -> onnx.ModelProto:
     """Return the model pixels (N, M), seed, first_image, steps -> the arrays of a Trace.
 
     counts_sum int64 (N, K), state (N, K), spikes_per_step int64 (N, T), reconstruction float32
-    (N, M); saturated int32 (N, T, 5) where the circuit counts saturations; with `trace` also
-    counts int32 and states, both (N, T, K).
+    (N, M); saturated int32 (N, T, 5) where the circuit counts saturations; where there is a
+    read-out, scores int32 (N, T, S) and class int64 (N,) after the last step; with `trace` also
+    counts int32 and states, both (N, T, K). `resumed`: state, scores and first_step are inputs too,
+    so that another image goes on where the last one stopped.
     """
     g = Graph("inference")
-    k = circuit.n_neurons
+    k, s = circuit.n_neurons, len(circuit.labels)
     pixels = _pixels(g, circuit)
     seed = _seed(g)
     first_image = g.input("first_image", INT64, [], "index of the first row in its data set")
@@ -126,27 +152,41 @@ def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
     rows = g.reshape(_rows(g, pixels))
     keys = _keys(g, seed, g.op("Range", first_image, g.op("Add", first_image, rows), 1))
     held = circuit.held(g, pixels)
+    if resumed:
+        initial = g.input("initial_state", circuit.state_type, ["N", k], "membrane potential")
+        scores = [g.input("initial_scores", INT32, ["N", s], "scores of classes")] if s else []
+        first_step = g.input("first_step", INT64, [], "steps that are over")
+    else:
+        initial = _initial_state(g, circuit, pixels)
+        scores = [_no_scores(g, circuit, pixels)] if s else []
     kept: list[tuple[str, int, str]] = []  # scan outputs of every step: name, length, text
 
     def step(h: Graph, i: Value, carried: list[Value]) -> tuple[None, list[Value], list[Value]]:
-        state, _, counts_sum = carried
-        counts, after, saturated, spikes = circuit.step(h, keys, i, state, held)
-        wide = h.cast(counts if spikes is None else spikes, INT64)
-        stacked = []
-        if saturated is not None:
+        state, _, counts_sum, *before = carried
+        number = h.op("Add", i, first_step) if resumed else i
+        done = circuit.step(h, keys, number, States(state, *before), held)
+        wide = h.cast(done.counts if done.spikes is None else done.spikes, INT64)
+        stacked, after = [], []
+        if done.saturated is not None:
             kept.append(("saturated", len(SATURATIONS), SATURATED))
-            stacked.append(saturated)
+            stacked.append(done.saturated)
+        if done.scores is not None:
+            kept.append(("scores", s, "scores of classes after every step"))
+            stacked.append(done.scores)
+            after.append(done.scores)
         if trace:
             kept.extend([("counts", k, "every step"), ("states", k, "every step")])
-            stacked += [counts, after]
+            stacked += [done.counts, done.state]
         # The reference evaluator stacks scan outputs with vstack, which adds no axis to a matrix.
         scans = [h.reduce("ReduceSum", wide, 1), *(h.unsqueeze(value, 0) for value in stacked)]
-        return None, [after, counts, h.op("Add", counts_sum, wide)], scans
+        return None, [done.state, done.counts, h.op("Add", counts_sum, wide), *after], scans
 
-    initial = _initial_state(g, circuit, pixels)
     zeros = g.full(g.shape(initial), 0, np.int32)
-    carried = [initial, zeros, g.cast(zeros, INT64)]
-    state, counts, counts_sum, spikes, *stacked = g.loop(steps, carried, step, [["N", k]] * 3)
+    carried = [initial, zeros, g.cast(zeros, INT64), *scores]
+    shapes: list[list[Dim]] = [["N", k] for _ in range(3)]
+    shapes += [["N", s] for _ in scores]
+    state, counts, counts_sum, *rest = g.loop(steps, carried, step, shapes)
+    last, (spikes, *stacked) = rest[: len(scores)], rest[len(scores) :]
     spikes = g.op("Transpose", spikes, perm=[1, 0])
     reconstruction = circuit.decode(g, counts)
     g.output("counts_sum", counts_sum, ["N", k], "spikes of all steps")
@@ -157,6 +197,8 @@ def inference_model(circuit: Circuit, trace: bool = False) -> onnx.ModelProto:
         shape = g.op("Concat", g.reshape(steps, 1), g.ints(-1, length), axis=0)
         shaped = g.raw("Reshape", [value, shape], [value.dtype])[0]
         g.output(name, g.op("Transpose", shaped, perm=[1, 0, 2]), ["N", "T", length], text)
+    for value in last:
+        g.output("class", _class(g, circuit, value), ["N"], CLASS)
     return _finish(g, circuit, "inference", "whole inference")
 
 
@@ -181,6 +223,17 @@ def _initial_state(g: Graph, circuit: Circuit, pixels: Value) -> Value:
     shape = g.op("Concat", _rows(g, pixels), g.ints(circuit.n_neurons), axis=0)
     initial = g.constant(circuit.initial_state, "initial_state")
     return g.raw("Expand", [initial, shape], [circuit.state_type])[0]
+
+
+def _no_scores(g: Graph, circuit: Circuit, pixels: Value) -> Value:
+    shape = g.op("Concat", _rows(g, pixels), g.ints(len(circuit.labels)), axis=0)
+    return g.full(shape, 0, np.int32)
+
+
+def _class(g: Graph, circuit: Circuit, scores: Value) -> Value:
+    """Return the label (N,) of the largest score, of the first one where several are largest."""
+    largest = g.op("ArgMax", scores, dtype=INT64, axis=1, keepdims=0)
+    return g.gather(g.constant(circuit.labels, "labels"), largest)
 
 
 def _finish(g: Graph, circuit: Circuit, role: str, what: str) -> onnx.ModelProto:

@@ -10,7 +10,7 @@ together, and scattered back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -91,17 +91,20 @@ def threefry(
     return first, second
 
 
-def uniform_grid(g: Graph, keys: Keys, step: Value, n_neurons: int) -> Value:
-    """Return the uniforms (N, K) of part 0, int32 in [0, 2**31); keys.image is (N, 1)."""
-    n_blocks = (n_neurons + 1) // 2
-    blocks = np.arange(n_blocks, dtype=np.int32).reshape(1, -1)
+def uniform_grid(g: Graph, keys: Keys, step: Value, n_neurons: int, start: int = 0) -> Value:
+    """Return the uniforms (N, K) of part 0, int32 in [0, 2**31); keys.image is (N, 1).
+
+    start: neuron index of the first.
+    """
+    first = start // 2
+    n_blocks = (start + n_neurons + 1) // 2 - first
+    blocks = np.arange(first, first + n_blocks, dtype=np.int32).reshape(1, -1)
     counter = g.reshape(g.cast(step, INT32), 1)
     words = [g.unsqueeze(word, 0) for word in threefry(g, keys, counter, blocks)]
     stacked = g.op("Transpose", g.op("Concat", *words, axis=0), perm=[1, 2, 0])
     grid = g.reshape(stacked, -1, 2 * n_blocks)
-    if n_neurons % 2:
-        bounds = [g.ints(0), g.ints(n_neurons), g.ints(1)]
-        grid = g.raw("Slice", [grid, *bounds], [INT32])[0]
+    if n_neurons < 2 * n_blocks:
+        grid = g.columns(grid, start % 2, n_neurons)
     return g.shift_right(grid, 32 - UNIFORM_BITS)
 
 
@@ -144,11 +147,17 @@ def invert(g: Graph, sampling: Sampling, state: Value, uniform: Value) -> Value:
     return g.loop(trips, [probability, probability, zeros, one], body, condition=start)[2]
 
 
-def spike_counts(
-    g: Graph, sampling: Sampling, keys: Keys, state: Value, step: Value, n_neurons: int
-) -> Value:
+class Draw(NamedTuple):
+    """What the uniforms of a step are keyed by; start: neuron index of the first of the neurons."""
+
+    keys: Keys
+    step: Value
+    start: int = 0
+
+
+def spike_counts(g: Graph, sampling: Sampling, draw: Draw, state: Value, n_neurons: int) -> Value:
     """Return the spike counts (N, K) int32 of one step, drawn at `state` (N, K); not saturated."""
-    uniform = uniform_grid(g, keys, step, n_neurons)
+    uniform = uniform_grid(g, draw.keys, draw.step, n_neurons, draw.start)
     mask = g.reshape(sampling.may_spike(g, state, uniform), -1)
     where = g.reshape(g.nonzero(mask), -1)
     states = g.reshape(state, -1)
@@ -156,18 +165,12 @@ def spike_counts(
     zeros = g.full(g.shape(states), 0, np.int32)
     counts = g.raw("ScatterElements", [zeros, where, drawn], [INT32])[0]
     if sampling.splits:
-        counts = _further_parts(g, sampling, keys, states, step, n_neurons, counts)
+        counts = _further_parts(g, sampling, draw, states, n_neurons, counts)
     return g.reshape(counts, -1, n_neurons)
 
 
 def _further_parts(
-    g: Graph,
-    sampling: Sampling,
-    keys: Keys,
-    states: Value,
-    step: Value,
-    n_neurons: int,
-    counts: Value,
+    g: Graph, sampling: Sampling, draw: Draw, states: Value, n_neurons: int, counts: Value
 ) -> Value:
     """Return `counts` (N K,) plus the parts 1, 2, ... of neurons above one part's rate."""
     largest = g.reshape(g.reduce("ReduceMax", states), 1)
@@ -185,7 +188,9 @@ def _further_parts(
         number = h.gather(part, h.gather(pairs, h.scalar(1, INT64)))
         row = h.op("Div", element, n_neurons)
         neuron = h.op("Sub", element, h.op("Mul", row, n_neurons))
-        uniform = uniform_list(h, keys, step, row, neuron, number)
+        if draw.start:
+            neuron = h.op("Add", neuron, draw.start)
+        uniform = uniform_list(h, draw.keys, draw.step, row, neuron, number)
         drawn = invert(h, sampling, h.gather(states, element), uniform)
         added = h.raw("ScatterElements", [carried[0], element, drawn], [INT32], reduction="add")
         return None, added, []

@@ -23,10 +23,11 @@ Scales, limits and the source checkpoint are in each model's metadata (`ipvae_sn
 
 - `inference.onnx`: pixels {pixel} (N, M) and the int64 scalars seed, first_image and steps ->
   counts_sum int64 (N, K), state {state} (N, K), spikes_per_step int64 (N, T), reconstruction
-  float32 (N, M){saturated_steps}
-- `encode.onnx`: pixels {pixel} (N, M) -> held {state} (N, {held}), state {state} (N, K)
+  float32 (N, M){saturated_steps}{scores}
+- `encode.onnx`: pixels {pixel} (N, M) -> held {state} (N, {held}), state {state}
+  (N, K){encode_scores}
 - `step.onnx`: held, state, seed int64, image int64 (N,), step int64 -> counts int32 (N, K),
-  next_state {state} (N, K){saturated}
+  next_state {state} (N, K){saturated}{step_scores}
 
 ```python
 import numpy as np, onnxruntime as ort
@@ -34,12 +35,15 @@ load = lambda name: ort.InferenceSession(name + ".onnx", providers=["CPUExecutio
 x, i64 = np.zeros((1, {pixels}), np.{pixel}), lambda value: np.array(value, np.int64)
 feed = dict(pixels=x, seed=i64(0), first_image=i64(0), steps=i64(64))
 counts_sum, reconstruction = load("inference").run(["counts_sum", "reconstruction"], feed)
-held, state = load("encode").run(None, dict(pixels=x))
+held, state{encoded} = load("encode").run(None, dict(pixels=x))
 step, image = load("step"), np.arange(len(x), dtype=np.int64)
 for t in range(64):  # the same, one step at a time
-    feed = dict(held=held, state=state, seed=i64(0), image=image, step=i64(t))
-    counts, state = step.run(["counts", "next_state"], feed)
+    feed = dict(held=held, state=state{fed}, seed=i64(0), image=image, step=i64(t))
+    counts, state{stepped} = step.run(["counts", "next_state"{wanted}], feed)
 ```
+
+`inference.onnx` shows one still image per row. For moving images run `encode.onnx` on each frame,
+and go on with `step.onnx` from the state of the last frame, counting the steps on.
 
 ## Check your runtime
 
@@ -80,6 +84,20 @@ SEMANTICS: Final = {
 }
 
 
+# Of a network with a read-out: parts of the lists and of the code of README.
+SCORES: Final = {
+    "scores": "; scores int32 (N, T, {n}), of\n  classes after every step, and class int64 (N,), "
+    "the label of the largest score after the last",
+    "encode_scores": ", scores int32 (N, {n}), all 0",
+    "step_scores": ";\n  scores int32 (N, {n}) too -> next_scores, and class int64 (N,), the label "
+    "of the largest",
+    "encoded": ", scores",
+    "fed": ", scores=scores",
+    "stepped": ", scores",
+    "wanted": ', "next_scores"',
+}
+
+
 def readme(circuit: Circuit, kind: str, texts: dict[str, str]) -> str:
     """Return README.md of a circuit's models; kind: "integer" or "float"; texts: of the models."""
     return README.format(
@@ -91,8 +109,17 @@ def readme(circuit: Circuit, kind: str, texts: dict[str, str]) -> str:
         exact=EXACT[kind],
         condition=CONDITION[kind],
         semantics=SEMANTICS[kind],
+        **_score_texts(circuit),
         **texts,
     )
+
+
+def _score_texts(circuit: Circuit) -> dict[str, str]:
+    """Return what a read-out adds to description and code; nothing where there is none."""
+    n = len(circuit.labels)
+    if not n:
+        return dict.fromkeys(SCORES, "")
+    return {name: text.format(n=n) for name, text in SCORES.items()}
 
 
 def write_check(folder: Path, pixels: Array, request: RunRequest, expected: Trace) -> None:
@@ -105,5 +132,6 @@ def write_check(folder: Path, pixels: Array, request: RunRequest, expected: Trac
         "counts_sum": expected.counts_sum,
         "spikes_per_step": expected.spikes_per_step,
         "state": expected.state,
+        **({} if expected.scores is None else {"scores": expected.scores}),
     }
     save_arrays(folder / CHECK_FILE, arrays)

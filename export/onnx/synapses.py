@@ -1,27 +1,26 @@
-"""Synaptic sums of the integer network as ONNX subgraphs: exact products of unsigned bytes.
+"""Synaptic sums of the integer network as ONNX subgraphs, for payloads of any width.
 
-Sums of weights times payloads are MatMulInteger of unsigned bytes (weights stored plus 128, with
-zero point 128). For unsigned operands every known kernel is exact; unsigned times signed may
-saturate at 16 bits on processors without VNNI. A payload that may exceed a byte is split into
-digits in base 256, and the product of a higher digit is computed only if some payload needs it.
+Sums of weights times payloads are products of unsigned bytes (export/onnx/weights.py). A payload
+that may exceed a byte is split into digits in base 256, and the product of a higher digit is
+computed only if some payload needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
-from ipvae_snn.errors import BackendError
-from ipvae_snn.export.onnx.graph import INT32, INT64, UINT8, Graph, Value
+from ipvae_snn.export.onnx.graph import FLOAT32, INT32, INT64, UINT8, Graph, Value
+from ipvae_snn.export.onnx.weights import LOWER, UPPER, WHOLE, Code, byte_product
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Synapses
+from ipvae_snn.ir.parts import Decoder, Synapses
+from ipvae_snn.ir.weights import Convolution, Transposed, Weights
 
 BYTE: Final = 256
 SIGNED_DIGIT: Final = 128  # zero point of the digits -128..127 of signed payloads
 LIFT_BITS: Final = 25  # payloads lie within 24 bits, so adding 2**25 makes them positive
-Product = Callable[[Graph, Value], Value]
+INT32_MAX: Final = (1 << 31) - 1
 
 
 def scale_sum(g: Graph, total: Value, connection: Synapses) -> Value:
@@ -33,25 +32,16 @@ def scale_sum(g: Graph, total: Value, connection: Synapses) -> Value:
     return g.floor_shift(rounded, g.constant(shift.astype(np.uint64), "shift"), lifted)
 
 
-def byte_product(g: Graph, connection: Synapses, zero_point: int) -> Product:
-    """Return the function bytes uint8 (N, sources) -> sums int32 (N, targets) of weight times
-    (byte - zero_point); it may be used in subgraphs of `g` too.
-    """
-    stored = (connection.matrix.astype(np.int16).T + 128).astype(np.uint8)
-    weights, middle = g.constant(stored, "weights"), g.scalar(128, UINT8)
-    zero = g.scalar(zero_point, UINT8)
-    return lambda h, byte: h.raw("MatMulInteger", [byte, weights, zero, middle], [INT32])[0]
-
-
 def payload_sum(
-    g: Graph, connection: Synapses, payload: Value, largest: int, signed: bool
+    g: Graph, weights: Weights, payload: Value, extent: tuple[int, int], code: Code = WHOLE
 ) -> Value:
-    """Return the sums (N, targets) int32 of int32 payloads (N, sources) up to `largest`.
+    """Return the sums (N, targets) int32 of int32 payloads (N, sources).
 
-    Payloads are in 0..largest, or in -largest..largest if `signed`; largest is below 2**24.
+    extent: least and largest payload, of magnitude below 2**24. Every partial sum of weights times
+    payloads must fit int32.
     """
-    zero = SIGNED_DIGIT if signed else 0
-    product = byte_product(g, connection, zero)
+    zero = SIGNED_DIGIT if extent[0] < 0 else 0
+    product = byte_product(g, weights, code, zero)
 
     def total(h: Graph, payload: Value, largest: int) -> Value:
         lifted = h.op("Add", payload, zero) if zero else payload
@@ -69,7 +59,12 @@ def payload_sum(
         # Not a signed digit's full range (-128): one more product changes no sum.
         return h.branch(h.compare("Greater", most, BYTE - 1 - zero), wide, lambda _: low)
 
-    return total(g, payload, largest)
+    return total(g, payload, max(-extent[0], extent[1]))
+
+
+def scaled_sum(g: Graph, connection: Synapses, payload: Value, extent: tuple[int, int]) -> Value:
+    """Return the scaled sums (N, targets) int64 of int32 payloads (N, sources) within `extent`."""
+    return scale_sum(g, payload_sum(g, connection.weights, payload, extent), connection)
 
 
 def payload_of(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
@@ -77,38 +72,33 @@ def payload_of(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
     return g.op("Sub", g.cast(pixels, INT32), network.input.zero_point)
 
 
-def image_current(g: Graph, network: IntegerNetwork, pixels: Value) -> Value:
-    """Return the input current (N, K) int32 of pixels (N, M) uint8, in a one-layer circuit."""
-    total = byte_product(g, network.feedforward, network.input.zero_point)(g, pixels)
-    return g.cast(_with_bias(g, network, total), INT32)
+def image_sum(g: Graph, network: IntegerNetwork, connection: Synapses, pixels: Value) -> Value:
+    """Return the scaled sums (N, targets) int64 of pixels (N, M) uint8."""
+    product = byte_product(g, connection.weights, WHOLE, network.input.zero_point)
+    return scale_sum(g, product(g, pixels), connection)
 
 
-def residual(
-    g: Graph, network: IntegerNetwork, payload: Value, counts: Value
-) -> tuple[Value, Value]:
-    """Return the graded spikes (N, M) int32 of the residual neurons, and where they saturate."""
-    layer = network.residual
-    if layer is None:
-        raise BackendError("onnx: a one-layer circuit has no residual neurons")
-    total = payload_sum(g, layer.prediction, counts, network.neurons.max_count, signed=False)
-    error = g.op("Sub", g.cast(payload, INT64), scale_sum(g, total, layer.prediction))
-    clipped = g.op("Clip", error, -layer.limit, layer.limit)
-    return g.cast(clipped, INT32), g.compare("Greater", g.op("Abs", error), layer.limit)
+def decoded(g: Graph, decoder: Decoder, counts: Value, extent: tuple[int, int]) -> Value:
+    """Return the reconstruction (N, M) float32: an exact integer sum and one float product.
+
+    counts: int32 (N, K) of the decoder's population, within `extent`.
+    """
+    largest = max(-extent[0], extent[1])
+    total = _decoder_sum(g, decoder.weights, counts, extent, largest)
+    return g.op("Mul", g.cast(total, FLOAT32), g.constant(decoder.scale, "decoder_scale"))
 
 
-def residual_current(g: Graph, network: IntegerNetwork, error: Value) -> Value:
-    """Return the current (N, K) int64 of the residual neurons' spikes (N, M) int32."""
-    _, limit = network.feedforward_range
-    total = payload_sum(g, network.feedforward, error, limit, signed=True)
-    return _with_bias(g, network, total)
-
-
-def lateral_current(g: Graph, network: IntegerNetwork, lateral: Synapses, counts: Value) -> Value:
-    """Return the scaled lateral sums (N, K) int64 of counts (N, K) int32."""
-    total = payload_sum(g, lateral, counts, network.neurons.max_count, signed=False)
-    return scale_sum(g, total, lateral)
-
-
-def _with_bias(g: Graph, network: IntegerNetwork, total: Value) -> Value:
-    bias = g.constant(network.neurons.bias.astype(np.int64), "bias")
-    return g.op("Add", scale_sum(g, total, network.feedforward), bias)
+def _decoder_sum(
+    g: Graph, weights: Weights, counts: Value, extent: tuple[int, int], largest: int
+) -> Value:
+    """Return the exact sums (N, M) of weights of 16 bits: int32 where they fit, else int64."""
+    shared = weights.kind in (Convolution.kind, Transposed.kind)
+    if shared and int(weights.fan_in().max()) * 255 * largest <= INT32_MAX:
+        upper = payload_sum(g, weights, counts, extent, UPPER)
+        lower = payload_sum(g, weights, counts, extent, LOWER)
+        high = g.op("Mul", g.cast(upper, INT64), BYTE)
+        return g.op("Add", high, g.cast(lower, INT64))
+    matrix = weights.dense().astype(np.int64).T
+    narrow = int(np.abs(matrix).sum(axis=0).max()) * largest <= INT32_MAX
+    stored = g.constant(matrix.astype(np.int32 if narrow else np.int64), "decoder")
+    return g.op("MatMul", g.cast(counts, INT32 if narrow else INT64), stored)

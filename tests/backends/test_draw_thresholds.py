@@ -22,7 +22,7 @@ from ipvae_snn.conversion.sampler_law import part_thresholds
 from ipvae_snn.export.onnx import primitives
 from ipvae_snn.export.onnx.backend import runtime
 from ipvae_snn.export.onnx.graph import INT32, INT64, Graph, Value
-from ipvae_snn.export.onnx.integer import IntegerSampling
+from ipvae_snn.export.onnx.sampling import IntegerSampling
 from ipvae_snn.hw.lava.bundle.simulator.processes import arithmetic
 from ipvae_snn.ir import sampler
 from ipvae_snn.ir.network import IntegerNetwork
@@ -115,7 +115,7 @@ def on_onnx(network: IntegerNetwork, patch: pytest.MonkeyPatch, evaluator: bool)
         patch.setattr(primitives, "uniform_list", parts)
         keys = primitives.Keys(zero, zero, (), ())
         sampling, n = IntegerSampling(group, TABLES), len(first)
-        counts = primitives.spike_counts(g, sampling, keys, state, step, n)
+        counts = primitives.spike_counts(g, sampling, primitives.Draw(keys, step), state, n)
         g.output("counts", g.op("Min", counts, group.max_count), [1, "S"])
         model = g.model("a test", {"ipvae_snn.version": "0"})
         feed = {

@@ -1,6 +1,8 @@
 """Back ends give the reference's arrays, by equality, for any graph that the rules allow."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from ipvae_snn.arrays import UInt8
 from ipvae_snn.backends import torch_module
+from ipvae_snn.export.onnx import backend
+from ipvae_snn.export.onnx.files import check_files, write_onnx
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
@@ -59,9 +63,61 @@ def test_torch_runs_any_graph(
     assert_equal(torch_module.run, network, images(network, shape, seed), request)
 
 
+@check_examples(12)
+@given(
+    network=networks(),
+    shape=st.sampled_from(((1,), (3,), (2, 2))),
+    seed=st.integers(0, 2**32 - 1),
+    trace=st.booleans(),
+)
+def test_onnx_runtime_runs_any_graph(
+    network: IntegerNetwork, shape: tuple[int, ...], seed: int, trace: bool
+) -> None:
+    request = RunRequest(4, seed, 2**32 - 3, trace)
+    assert_equal(backend.run, network, images(network, shape, seed), request)
+
+
+@check_examples(8)
+@given(network=networks(), seed=st.integers(0, 2**32 - 1), moving=st.booleans())
+def test_the_reference_evaluator_runs_any_graph(
+    network: IntegerNetwork, seed: int, moving: bool
+) -> None:
+    request = RunRequest(3, seed, trace=True)
+    shape = (2, 2) if moving else (2,)
+    assert_equal(backend.run_reference, network, images(network, shape, seed), request)
+
+
+@check_examples(6)
+@given(network=networks(), seed=st.integers(0, 2**32 - 1))
+def test_the_exported_models_run_any_graph(network: IntegerNetwork, seed: int) -> None:
+    """step.onnx, which a user runs step by step, and inference.onnx."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "models"
+        write_onnx(network, out)
+        check_files(out, network, images(network, (3,), seed), RunRequest(4, seed))
+
+
 @pytest.mark.slow
 @check_examples(1500)
 @given(network=networks(), frames=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
 def test_torch_runs_many_graphs(network: IntegerNetwork, frames: int, seed: int) -> None:
     request = RunRequest(12, seed, trace=True)
     assert_equal(torch_module.run, network, images(network, (4, frames), seed), request)
+
+
+@pytest.mark.slow
+@check_examples(300)
+@given(network=networks(), frames=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
+def test_onnx_runtime_runs_many_graphs(network: IntegerNetwork, frames: int, seed: int) -> None:
+    request = RunRequest(12, seed, trace=True)
+    assert_equal(backend.run, network, images(network, (4, frames), seed), request)
+
+
+@pytest.mark.slow
+@check_examples(60)
+@given(network=networks(), frames=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
+def test_the_reference_evaluator_runs_many_graphs(
+    network: IntegerNetwork, frames: int, seed: int
+) -> None:
+    request = RunRequest(6, seed, trace=True)
+    assert_equal(backend.run_reference, network, images(network, (2, frames), seed), request)

@@ -23,6 +23,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels import threads
 
 Networks = Callable[..., IntegerNetwork]
@@ -294,7 +295,7 @@ def test_a_runaway_network_takes_the_largest_number_of_parts(
 def test_a_wide_decoder_sums_in_64_bits(network_factory: Networks, pixels_factory: Pixels) -> None:
     network = from_the_top(network_factory(neurons=10, max_count=2**13, rate_octaves=13.5))
     weights = np.full((network.n_pixels, 10), 32767, np.int16)
-    network = replace(network, decoder=replace(network.decoder, weights=weights))
+    network = replace(network, decoder=replace(network.decoder, weights=Dense(weights)))
     pixels = pixels_factory(network, 2)
     expected = interpreter.run(network, pixels, RunRequest(1, 3))
     assert expected.counts_sum.sum(axis=1).max() * 32767 > 2**31
@@ -349,7 +350,7 @@ def test_models_carry_their_metadata_and_are_valid(network: IntegerNetwork) -> N
         result = {entry.key: entry.value for entry in model.metadata_props}
         assert result["ipvae_snn.role"] == role
         assert result["ipvae_snn.version"] == __version__
-        assert result["ipvae_snn.program_version"] == "2"
+        assert result["ipvae_snn.program_version"] == "3"
         assert result["ipvae_snn.arithmetic"] == "integer"
         assert result["ipvae_snn.input_scale"] == "0.05"
         assert result["ipvae_snn.input_zero_point"] == "100"
@@ -413,7 +414,7 @@ def test_the_number_of_images_and_steps_is_dynamic(network: IntegerNetwork) -> N
 
 
 def test_a_request_that_does_not_fit_is_refused(network: IntegerNetwork) -> None:
-    with pytest.raises(DataError, match=r"uint8 images of 4x3 as \(N, 12\), not uint8\(2, 11\)"):
+    with pytest.raises(DataError, match=r"as \(N, 12\), or \(N, frames, 12\), not uint8\(2, 11\)"):
         backend.run(network, np.zeros((2, 11), np.uint8), RunRequest(3))
     with pytest.raises(DataError, match=r"steps 0 are not in 1\.\.1048576"):
         backend.run_reference(network, np.zeros((2, 12), np.uint8), RunRequest(0))

@@ -11,24 +11,27 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from ipvae_snn.conversion.sampler_law import part_thresholds
-from ipvae_snn.errors import BackendError
 from ipvae_snn.export.onnx.backend import runtime
 from ipvae_snn.export.onnx.graph import BOOL, INT32, INT64, Graph, Value
-from ipvae_snn.export.onnx.integer import IntegerSampling, exp2_negative_graph, held, integrate
+from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.primitives import (
     PARTS_AT_ONCE,
     PARTS_AT_ONCE_LOG2,
+    Draw,
     invert,
     make_keys,
     spike_counts,
     threefry,
     uniform_grid,
 )
-from ipvae_snn.export.onnx.synapses import payload_sum, residual
+from ipvae_snn.export.onnx.sampling import IntegerSampling, exp2_negative_graph
+from ipvae_snn.export.onnx.synapses import payload_sum
 from ipvae_snn.ir import circuit_steps
+from ipvae_snn.ir.circuits import RESIDUAL
 from ipvae_snn.ir.fixed_point import exp2_negative
+from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import Synapses
+from ipvae_snn.ir.parts import NEURONS, Synapses
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import SamplerTables, part_count, part_rate
 
@@ -184,7 +187,7 @@ def test_counts_are_the_interpreters_at_any_potential(
 
     def build(g: Graph, seed: Value, images: Value, step: Value, state: Value) -> Value:
         keys = make_keys(g, g.cast(seed, INT32), g.unsqueeze(g.cast(images, INT32), 1))
-        return spike_counts(g, IntegerSampling(group, TABLES), keys, state, step, 5)
+        return spike_counts(g, IntegerSampling(group, TABLES), Draw(keys, step), state, 5)
 
     (result,) = compiled(
         build,
@@ -195,6 +198,23 @@ def test_counts_are_the_interpreters_at_any_potential(
     )()
     expected = circuit_steps.sample(network, state, seed, images, step)
     np.testing.assert_array_equal(np.minimum(result, group.max_count), expected)
+
+
+def integrate(
+    g: Graph, network: IntegerNetwork, state: Value, shown: dict[str, Value], counts: Value
+) -> tuple[Value, Value]:
+    """Return a circuit's potentials after a step, and its saturations."""
+    sent = {NEURONS: counts}
+    after, hits = IntegerCircuit(network).integrate(g, {NEURONS: state}, shown, sent)
+    return after[NEURONS], hits
+
+
+def residual(
+    g: Graph, network: IntegerNetwork, payload: Value, counts: Value
+) -> tuple[Value, Value]:
+    """Return the spikes of a circuit's residual neurons, and where they saturate."""
+    sent, hits = IntegerCircuit(network).relay(g, {IMAGE: payload}, {NEURONS: counts})
+    return sent[RESIDUAL], g.cast(hits[0]["residual"], INT32)
 
 
 @pytest.mark.parametrize("zero_point", [0, 100, 255])
@@ -211,7 +231,7 @@ def test_current_and_update_are_the_interpreters(
     pixels = pixels_factory(network, 40)
     pixels[0], pixels[1] = 0, 255
     expected = circuit_steps.held(network, pixels)
-    (result,) = compiled(lambda g, pixels: held(g, network, pixels), pixels=pixels)()
+    (result,) = compiled(lambda g, pixels: IntegerCircuit(network).held(g, pixels), pixels=pixels)()
     np.testing.assert_array_equal(result, expected)
     rng = np.random.default_rng(0)
     group = network.neurons
@@ -220,7 +240,7 @@ def test_current_and_update_are_the_interpreters(
         counts = rng.integers(0, largest + 1, (40, 20)).astype(np.int32)
         counts[0] = largest
         after, saturated = compiled(
-            lambda g, v, c, z: integrate(g, network, v, c, z),
+            lambda g, v, c, z: integrate(g, network, v, {NEURONS: c}, z),
             v=state,
             c=expected.astype(np.int32),
             z=counts,
@@ -244,10 +264,13 @@ def test_sums_of_payloads_of_any_width_are_exact(limit: int, signed: bool) -> No
     edges = np.array([0, 1, 127, 128, 129, 255, 256, 32639, 32640, 32768, limit - 1, limit])
     payload = rng.choice(np.unique(edges[edges <= limit]), (60, 4))
     payload[0], payload[1] = limit, 0
+    extent = (0, limit)
     if signed:
         payload *= rng.choice([-1, 1], (60, 4))
+        extent = (-limit, limit)
     run = compiled(
-        lambda g, x: payload_sum(g, connection, x, limit, signed), x=payload.astype(np.int32)
+        lambda g, x: payload_sum(g, connection.weights, x, extent),
+        x=payload.astype(np.int32),
     )
     for rows in (payload, payload[1:2], np.minimum(payload, 100)):  # one digit is enough, or not
         (result,) = run(x=rows.astype(np.int32))
@@ -268,7 +291,7 @@ def test_residuals_and_their_update_are_the_interpreters(
     )
     pixels = pixels_factory(network, 40)
     payload = circuit_steps.held(network, pixels)
-    (result,) = compiled(lambda g, pixels: held(g, network, pixels), pixels=pixels)()
+    (result,) = compiled(lambda g, pixels: IntegerCircuit(network).held(g, pixels), pixels=pixels)()
     np.testing.assert_array_equal(result, payload)
     rng = np.random.default_rng(0)
     group = network.neurons
@@ -282,7 +305,7 @@ def test_residuals_and_their_update_are_the_interpreters(
         np.testing.assert_array_equal(error, want[0])
         np.testing.assert_array_equal(cut.sum(axis=1), want[1])
         after, saturated = compiled(
-            lambda g, v, x, z: integrate(g, network, v, x, z),
+            lambda g, v, x, z: integrate(g, network, v, {IMAGE: x}, z),
             v=state,
             x=payload.astype(np.int32),
             z=counts,
@@ -293,13 +316,6 @@ def test_residuals_and_their_update_are_the_interpreters(
         np.testing.assert_array_equal(after, moved[0])
         np.testing.assert_array_equal(saturated, moved[1])
     assert cut.any()
-
-
-def test_a_one_layer_circuit_has_no_residual(network: IntegerNetwork) -> None:
-    g = Graph("test")
-    value = g.input("x", INT32, ["N", 7])
-    with pytest.raises(BackendError, match=r"^onnx: a one-layer circuit has no residual neurons$"):
-        residual(g, network, value, value)
 
 
 def test_equal_constants_are_stored_once_also_from_a_subgraph() -> None:
