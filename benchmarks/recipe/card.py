@@ -27,8 +27,8 @@ def card(result: dict[str, Any], config: Config) -> str:
     before = f", with the recipes before it ({result['after']} and on)," if result["after"] else ""
     about = wrapped(
         f"""A float iP-VAE (Vafaii, Galor and Yates, *Brain-like Variational Inference*, NeurIPS
-        2025) with K = {config.model.n_latents} neurons and a linear decoder. Dictionary in half
-        precision, which changes R2 by
+        2025) with K = {result["evaluation"]["neurons"]} neurons and a linear decoder.
+        Dictionary in half precision, which changes R2 by
         {abs(half["r2_single"]["mean"] - half["r2_half"]["mean"]):.5f}; all figures are for
         this file."""
     )

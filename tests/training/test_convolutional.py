@@ -22,6 +22,7 @@ from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.training import dictionary_start
 from ipvae_snn.training.objective import (
     Unrolled,
     unrolled_by_autodiff,
@@ -133,7 +134,12 @@ def assert_equal(shared: Unrolled, dense: Unrolled, leaves: list[Tensor]) -> Non
         torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
 
 
-def test_a_run_learns_resumes_exactly_and_warms_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [0, 4096])
+def test_a_run_learns_resumes_exactly_and_warms_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Through the pixels (most = 0), and through G."""
+    monkeypatch.setattr(convolutional, "MAX_GRAM", most)
     whole = train(CONFIG, noise(40), noise(8, 1), tmp_path / "whole")
     assert load_checkpoint_config(whole.checkpoint) == CONFIG
     network = load_float_network(whole.checkpoint)
@@ -180,7 +186,10 @@ def test_a_run_lowers_the_loss(tmp_path: Path) -> None:
     assert result.validation.r2_pooled > 0.5
 
 
-def test_sparse_coding_gives_the_first_kernels(tmp_path: Path) -> None:
+def test_sparse_coding_gives_the_first_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dictionary_start, "BATCHES", 5)
     config = replace(
         CONFIG,
         model=replace(CONFIG.model, phi_start="sparse-coding"),

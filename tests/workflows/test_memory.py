@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,21 @@ def test_the_history_grows_with_batch_steps_updates_and_rounding(
     assert needed(inner, 10) - base == 4 * k * 4 * 10 * t
     rounded = replace(plain, train=replace(plain.train, quantise_aware=8))
     assert needed(rounded, 10) - base == 4 * k * 10 * (t + 1)
+
+
+def test_an_iteration_of_a_convolutional_dictionary_is_linear_in_the_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(memory, "require", lambda size, *_: sizes.append(size))
+    config = with_overrides(Config(), ["model.dictionary=convolutional"])
+    for side in (64, 128, 256):
+        require_iteration(config, 4, (side, side, 3))
+    # A little faster than the pixels, as fewer positions are lost at the edges.
+    growth = [b / a for a, b in pairwise(sizes)]
+    assert all(4.0 <= each < 4.4 for each in growth)
+    assert growth[1] < growth[0]
+    assert sizes[2] < 2**34  # phi alone would take 199 GB
 
 
 def test_the_command_line_refuses_in_one_line(
