@@ -23,6 +23,7 @@ from ipvae_snn.cli import (
     import_network,
     inspect,
     lava,
+    lca,
     map,
     profiles,
     run,
@@ -85,6 +86,7 @@ _add("train", FLOATS, train.EXAMPLES)(train.train)
 _add("evaluate", FLOATS, evaluate.EXAMPLES)(evaluate.evaluate)
 _add("import", FLOATS, import_network.EXAMPLES)(import_network.import_network)
 _add("convert", INTEGERS, convert.EXAMPLES, convert.ConvertCommand)(convert.convert)
+_add("lca", INTEGERS, lca.EXAMPLES)(lca.lca)
 _add("export", INTEGERS, export.EXAMPLES, export.ExportCommand)(export.export)
 _add("run", INTEGERS, run.EXAMPLES)(run.run)
 _add("verify", INTEGERS, verify.EXAMPLES)(verify.verify)
