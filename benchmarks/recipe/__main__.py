@@ -39,6 +39,9 @@ BEFORE: Final = {
     "mnist-512": "mnist-512-third",
     "mnist-512-third": "mnist-512-second",
     "mnist-512-second": "mnist-512-first",
+    "mnist-conv": "mnist-conv-third",
+    "mnist-conv-third": "mnist-conv-second",
+    "mnist-conv-second": "mnist-conv-first",
 }
 STEPS: Final = 1000
 TEST_IMAGES: Final = 10_000

@@ -110,7 +110,7 @@ def main() -> None:
 
     try:
         stored = read_network(options.bundle)
-        pixels = read_images(options.images, stored, None)
+        pixels = read_images(options.images, stored, None)[:, 0]  # still images: the first frame
     except InputError as error:
         parser.error(str(error))
     weights = np.load(options.weights, allow_pickle=False)

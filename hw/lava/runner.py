@@ -15,7 +15,7 @@ from ipvae_snn.hw.lava.environment import require
 from ipvae_snn.hw.lava.guard import last_lines, run_guarded, scratch_folder
 from ipvae_snn.hw.lava.probing import clean_environment
 from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun, lava_run
-from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.ir.trace import RunRequest, Trace, frames_of
 from ipvae_snn.watcher import current_watcher
 
 STALL_S = 60.0
@@ -45,7 +45,7 @@ def run_bundle(
     timeout_s: float | None = None,
     stall_s: float | None = None,
 ) -> Trace:
-    """Run pixels (N, M) uint8 through the network of the folder `bundle` and return its trace.
+    """Run pixels (N, M) or (N, F, M) uint8 through the network of the folder `bundle`.
 
     Limits and errors are those of `simulate_bundle`.
     """
@@ -61,7 +61,7 @@ def simulate_bundle(
     stall_s: float | None = None,
     temporary: bool = False,
 ) -> LavaRun:
-    """Run pixels (N, M) uint8 through the network of the folder `bundle`, with the given options.
+    """Run pixels (N, M) or (N, F, M) uint8 through the network of the folder `bundle`.
 
     timeout_s: time limit, by default one that grows with the run; stall_s: the run fails after
     this many seconds without a time step, by default 60, 0 for never. temporary: the folder of the
@@ -78,12 +78,11 @@ def simulate_bundle(
     except InputError as error:
         raise BackendError(f"lava: {error}") from error
     watcher = current_watcher()
+    steps = frames_of(pixels).shape[1] * request.steps
     limit_s = (
         timeout_s
         or watcher.timeout_s
-        or default_timeout(
-            len(pixels), network.stride * request.steps, network.n_neurons, network.n_pixels
-        )
+        or default_timeout(len(pixels), network.stride * steps, network.n_neurons, network.n_pixels)
     )
     stalls_s = (stall_s, watcher.stall_s, STALL_S)
     with handled(interrupt), scratch_folder() as folder:
@@ -138,7 +137,7 @@ def simulate_bundle(
             kept = keep(run, network, watcher.keep)
             raise BackendError(f"{first}; {kept}{follows}{rest}") from error
         with np.load(result, allow_pickle=False) as arrays:
-            return lava_run(dict(arrays))
+            return lava_run(dict(arrays), pixels.shape)
 
 
 def images_done(run: Path) -> int | None:

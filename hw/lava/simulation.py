@@ -9,10 +9,14 @@ import numpy as np
 from ipvae_snn.arrays import Array, Int32, Int64
 from ipvae_snn.errors import DataError
 from ipvae_snn.hw.lava.bundle.simulator.bundle_io import MAX_REPLICAS
+from ipvae_snn.hw.lava.bundle.simulator.processes.graph import MAX_INPUTS
+from ipvae_snn.hw.lava.bundle.simulator.processes.matrices import MAX_ENTRIES
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import Trace
+from ipvae_snn.storage import memory
 
 Source = Literal["spikes", "bias"]
+ENTRY_BYTES: Final = 16  # of a weight in Lava's Processes, all copies
 TRAFFIC: Final = "traffic_"  # prefix of the connections' arrays in a result
 
 
@@ -72,9 +76,35 @@ class LavaRun:
     time_steps: int
 
 
-def lava_run(arrays: Mapping[str, Array]) -> LavaRun:
-    """Return a bundle's result, arrays by name, as a run."""
+def check_network(network: IntegerNetwork) -> None:
+    """Raise DataError for a network that Lava's Processes do not hold, MemoryLimitError likewise.
+
+    Lava's Dense takes a matrix, so shared and sparse weights are expanded.
+    """
+    advice = "use the back end reference or compiled"
+    for one in network.connections:
+        targets, sources = one.synapses.n_targets, one.synapses.n_sources
+        if targets * sources > MAX_ENTRIES:
+            raise DataError(
+                f"{one.name}: {targets} x {sources} weights as a matrix, but Lava takes "
+                f"{MAX_ENTRIES} at most; {advice}"
+            )
+    for population in network.populations:
+        inputs = len(network.into(population.name))
+        if inputs > MAX_INPUTS:
+            raise DataError(
+                f"{inputs} connections lead to {population.name}, but Lava takes {MAX_INPUTS} at "
+                f"most; {advice}"
+            )
+    entries = sum(c.synapses.n_targets * c.synapses.n_sources for c in network.connections)
+    memory.require(ENTRY_BYTES * entries, "the weights as matrices, as Lava takes them", advice)
+
+
+def lava_run(arrays: Mapping[str, Array], shape: tuple[int, ...]) -> LavaRun:
+    """Return a bundle's result, arrays by name, as a run of pixels of `shape`."""
     fields = Trace.__dataclass_fields__.keys() & arrays.keys()
+    # A bundle cannot tell moving images of one frame from still ones.
+    arrays = {**arrays, "reconstruction": np.asarray(arrays["reconstruction"]).reshape(shape)}
     monitored = None
     if "monitor" in arrays:
         names = ("monitor", "monitor_counts", "monitor_states")

@@ -14,6 +14,7 @@ from ipvae_snn.cli.terminal import Limits, Screen
 EXAMPLES: Final = examples(
     "run net.safetensors --data digits --limit 10 --steps 32",
     "run net.safetensors --data images.npy --backend onnx -o out.npz",
+    "run net.safetensors --data digits --frames 8 --steps 8",
 )
 
 
@@ -47,6 +48,24 @@ def run(
             rich_help_panel=opt.RUN,
         ),
     ] = 0,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Frames of a sequence: potentials carry over from frame to frame, each shown for "
+            "--steps steps. --limit then counts sequences.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
+    motion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="drift (still images that move) or video (films, or consecutive images); default: "
+            "as in training, or drift.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
     on_overflow: Annotated[
         OnOverflow,
         typer.Option(
@@ -86,10 +105,12 @@ def run(
     """Run images through a network and write spike counts, states and reconstructions."""
     screen = Screen(as_json, quiet, verbose)
     with screen.working(Limits(out, timeout, stall, threads)) as progress:
-        from ipvae_snn.workflows import run as workflow
+        from ipvae_snn.workflows import run_moving as workflow
 
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed, first_image, trace)
         options = workflow.RunOptions(backend, out, on_overflow is OnOverflow.ERROR, overwrite)
-        result = workflow.run_file(network, images, request, options, progress)
+        result = workflow.run_as_asked(
+            network, images, request, options, workflow.motion_of(frames, motion), progress
+        )
     screen.deliver(result)

@@ -29,7 +29,9 @@ def pictures(
     count = len(result.shown.carried)
     if count == 0:
         raise ValueError("the evaluation kept no reconstruction; evaluate with shown of 1 or more")
-    name, shape = sequences.images.name, network.image_shape
+    name, decoder = sequences.images.name, network.dictionary
+    elements, shape = decoder.elements(network.image_shape)
+    use = decoder.by_element(result.rates)
     title = f"Frames of {name}, reconstructed from the spikes of one step"
     columns = min(sequences.frames, MAX_COLUMNS)
     return (
@@ -48,7 +50,7 @@ def pictures(
         Picture(
             "dictionary",
             "Dictionary, most used first",
-            lambda figure: dictionary_by_use(figure, network.phi, shape, result.rates),
+            lambda figure: dictionary_by_use(figure, elements, shape, use),
             DICTIONARY_SIZE,
         ),
     )

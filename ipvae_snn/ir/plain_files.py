@@ -11,9 +11,8 @@ import numpy as np
 
 import ipvae_snn
 from ipvae_snn.errors import FileFormatError, ProgramError, brief
-from ipvae_snn.ir.files import from_parts
-from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.version_2 import VERSION, circuit_arrays, circuit_scalars
+from ipvae_snn.ir.files import from_parts, to_arrays, to_scalars
+from ipvae_snn.ir.network import VERSION, IntegerNetwork
 from ipvae_snn.storage.array_reading import read_npz_all
 from ipvae_snn.storage.source_files import MALFORMED, read_text, require_regular
 from ipvae_snn.storage.text_values import parse_json_object
@@ -29,9 +28,7 @@ def write_plain(network: IntegerNetwork, folder: Path) -> None:
 
     The json holds the npz file's SHA-256, so that a reader detects when either was altered.
     """
-    arrays: Any = circuit_arrays(
-        network
-    )  # numpy's stubs take a **dict of arrays for its own options
+    arrays: Any = to_arrays(network)  # numpy's stubs take a **dict of arrays for its own options
     packed = BytesIO()  # numpy < 2 prints a traceback if savez itself meets a full disk
     np.savez(packed, **arrays)
     (folder / ARRAYS).write_bytes(packed.getbuffer())
@@ -39,7 +36,7 @@ def write_plain(network: IntegerNetwork, folder: Path) -> None:
         "format": FORMAT,
         "version": VERSION,
         "toolkit": f"ipvae-snn {ipvae_snn.__version__}",
-        "program": circuit_scalars(network),
+        "program": to_scalars(network),
         "provenance": network.provenance,
         "sha256": {ARRAYS: hashlib.sha256(packed.getbuffer()).hexdigest()},
     }

@@ -14,7 +14,7 @@ from ipvae_snn.storage.source_files import require_regular
 
 NEEDED: Final = ("counts_sum", "spikes_per_step")
 MAX_COUNT_SUM: Final = 1 << 40  # far above any run; sums of such numbers stay within 64 bits
-# Axes of each array: N images, T steps, K neurons, M pixels, S kinds of saturation.
+# Axes of each array: N images, T steps, K neurons, M pixels, S kinds of saturation, C scores.
 AXES: Final[Mapping[str, str]] = {
     "counts_sum": "NK",
     "spikes_per_step": "NT",
@@ -25,6 +25,8 @@ AXES: Final[Mapping[str, str]] = {
     "saturated": "NTS",
     "scores": "NTC",
 }
+# Of moving images, with F frames.
+MOVING: Final[Mapping[str, str]] = {"reconstruction": "NFM"}
 COUNTS: Final = ("counts_sum", "spikes_per_step", "counts", "saturated")
 
 
@@ -69,6 +71,7 @@ def _check_axes(path: Path, arrays: Mapping[str, AnyArray]) -> None:
         if name not in arrays:
             continue
         shape = arrays[name].shape
+        axes = MOVING.get(name, axes) if len(shape) > len(axes) else axes
         fits = len(shape) == len(axes) and all(
             size == sizes.setdefault(axis, size) for axis, size in zip(axes, shape, strict=True)
         )

@@ -1,18 +1,16 @@
 """Version 2 of the integer network: two circuits, without a list of populations and connections.
 
-Files of that version load, and Lava's bundles are still written in it.
+Files of that version load; nothing is written in it any more.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ipvae_snn.arrays import AnyArray
-from ipvae_snn.ir.circuits import FEEDFORWARD, LATERAL, PREDICTION, RESIDUAL, Parts
+from ipvae_snn.ir.circuits import FEEDFORWARD, LATERAL, PREDICTION, RESIDUAL
 from ipvae_snn.ir.graph import IMAGE
-from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.neurons import PER_NEURON, PoissonNeurons, ResidualNeurons
+from ipvae_snn.ir.neurons import PoissonNeurons, ResidualNeurons
 from ipvae_snn.ir.parts import NEURONS
-from ipvae_snn.ir.rules import require
 
 VERSION: Final = 2
 _LOOP: Final = "loop_inhibition"
@@ -53,52 +51,3 @@ def modern(
 
 def _population(name: str, kind: str, constants: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "kind": kind, "grid": [], "constants": constants}
-
-
-def circuit_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
-    """Return the tensors of a circuit as version 2 names them, its weights as matrices.
-
-    Raises ProgramError for another graph, and for one with accumulators, which version 2 cannot
-    say.
-    """
-    parts = _only_parts(network)
-    arrays: dict[str, AnyArray] = {}
-    for connection in network.connections:
-        synapses = connection.synapses
-        arrays[f"{connection.name}.weights"] = synapses.matrix
-        arrays[f"{connection.name}.multiplier"] = synapses.multiplier
-        arrays[f"{connection.name}.shift"] = synapses.shift
-    group = parts.neurons
-    if group.loop_inhibition is not None:
-        arrays[f"{RESIDUAL}.{_LOOP}"] = group.loop_inhibition
-    arrays |= {f"{NEURONS}.{name}": getattr(group, name) for name in PER_NEURON}
-    return arrays | {
-        "decoder.weights": network.decoder.matrix,
-        "decoder.scale": network.decoder.scale,
-        "tables.coarse": network.tables.coarse,
-        "tables.fine": network.tables.fine,
-        "tables.reciprocal": network.tables.reciprocal,
-    }
-
-
-def circuit_scalars(network: IntegerNetwork) -> dict[str, Any]:
-    """Return the scalars of a circuit as version 2 names them; ProgramError as above."""
-    parts = _only_parts(network)
-    code = network.input
-    return {
-        "version": VERSION,
-        "input": {
-            "image_shape": list(code.image_shape),
-            "kind": code.kind,
-            "scale": code.scale,
-            "zero_point": code.zero_point,
-        },
-        "neurons": parts.neurons.shared(),
-        "residual_limit": parts.residual.limit if parts.residual else None,
-    }
-
-
-def _only_parts(network: IntegerNetwork) -> Parts:
-    extra = ", ".join(one.name for one in network.accumulating)
-    require(not extra, f"a bundle holds one circuit, without the accumulators {extra}")
-    return network.parts

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -24,7 +24,22 @@ from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import StoredDictionary
 
 Trainable = IterativePoissonVAE | ConvolutionalPoissonVAE
-Builder = Callable[[ModelConfig, ImageShape, torch.Generator], Trainable]
+
+
+class Kind(NamedTuple):
+    """What training and files need to know of one kind of dictionary.
+
+    module(settings, image shape, generator): initial parameters. n_neurons, size_text(settings,
+    image shape). decoder(stored, weights, log_sigma), parameters(stored, tensors, log_lr): of a
+    trained network. settings(stored): of [model].
+    """
+
+    module: Callable[[ModelConfig, ImageShape, torch.Generator], Trainable]
+    n_neurons: Callable[[ModelConfig, ImageShape], int]
+    size_text: Callable[[ModelConfig, ImageShape], str]
+    decoder: Callable[[StoredDictionary, Tensor, Tensor], Dictionary]
+    parameters: Callable[[StoredDictionary, Mapping[str, Tensor], Tensor], ModelParameters]
+    settings: Callable[[StoredDictionary], dict[str, Any]]
 
 
 def trainable(config: ModelConfig, shape: ImageShape, generator: torch.Generator) -> Trainable:
@@ -32,19 +47,17 @@ def trainable(config: ModelConfig, shape: ImageShape, generator: torch.Generator
 
     Raises ConfigError if the settings do not fit the images.
     """
-    return _MODULES[config.dictionary](config, shape, generator)
+    return KINDS[config.dictionary].module(config, shape, generator)
 
 
 def n_neurons(config: ModelConfig, shape: ImageShape) -> int:
     """Return the number of neurons K for images of `shape`; raises as `trainable` does."""
-    return _SIZES[config.dictionary](config, shape)
+    return KINDS[config.dictionary].n_neurons(config, shape)
 
 
 def size_text(config: ModelConfig, shape: ImageShape) -> str:
     """Return the size of the dictionary, as `StoredDictionary.size_text`; raises as above."""
-    if config.dictionary == "dense":
-        return str((n_pixels(shape), config.n_latents))
-    return positions_of(config, shape).what
+    return KINDS[config.dictionary].size_text(config, shape)
 
 
 def decoder(dictionary: StoredDictionary, weights: Tensor, log_sigma: Tensor) -> Dictionary:
@@ -52,7 +65,7 @@ def decoder(dictionary: StoredDictionary, weights: Tensor, log_sigma: Tensor) ->
 
     weights: in place of the one tensor of dictionary.tensors. log_sigma: as a file stores it.
     """
-    return _DECODERS[dictionary.kind](dictionary, weights, log_sigma)
+    return KINDS[dictionary.kind].decoder(dictionary, weights, log_sigma)
 
 
 def parameters_of(network: FloatNetwork) -> ModelParameters:
@@ -60,18 +73,13 @@ def parameters_of(network: FloatNetwork) -> ModelParameters:
     log_lr = torch.tensor(network.log_lr, dtype=torch.float32)
     tensors = {name: torch.tensor(values) for name, values in network.stored.items()}
     one_row = {name: tensors[name].unsqueeze(0) for name in ("log_sigma", "u0", "log_bias")}
-    return _PARAMETERS[network.dictionary.kind](network.dictionary, tensors | one_row, log_lr)
+    build = KINDS[network.dictionary.kind].parameters
+    return build(network.dictionary, tensors | one_row, log_lr)
 
 
 def settings_of(dictionary: StoredDictionary) -> dict[str, Any]:
     """Return the settings of [model] with which a run has a dictionary of this size."""
-    return _SETTINGS[dictionary.kind](dictionary)
-
-
-def _dense_parameters(
-    _: StoredDictionary, tensors: Mapping[str, Tensor], log_lr: Tensor
-) -> ModelParameters:
-    return Parameters(**tensors, log_lr=log_lr)
+    return KINDS[dictionary.kind].settings(dictionary)
 
 
 def _shared_parameters(
@@ -103,46 +111,29 @@ def _positions(stored: StoredDictionary) -> KernelPositions:
     return cast(SharedKernels, stored).positions
 
 
-def _dense(config: ModelConfig, shape: ImageShape, generator: torch.Generator) -> Trainable:
-    return IterativePoissonVAE(n_pixels(shape), config, generator)
-
-
-def _convolutional(config: ModelConfig, shape: ImageShape, generator: torch.Generator) -> Trainable:
-    return ConvolutionalPoissonVAE(positions_of(config, shape), config, generator)
-
-
-def _convolutional_decoder(stored: StoredDictionary, weights: Tensor, noise: Tensor) -> Dictionary:
-    return ConvolutionalDictionary(weights, noise, _positions(stored))
-
-
-_DECODERS: Final[
-    Mapping[DictionaryKind, Callable[[StoredDictionary, Tensor, Tensor], Dictionary]]
-] = MappingProxyType(
+KINDS: Final[Mapping[DictionaryKind, Kind]] = MappingProxyType(
     {
-        "dense": lambda stored, weights, noise: DenseDictionary(weights, noise),
-        "convolutional": _convolutional_decoder,
-    }
-)
-_PARAMETERS: Final[
-    Mapping[
-        DictionaryKind,
-        Callable[[StoredDictionary, Mapping[str, Tensor], Tensor], ModelParameters],
-    ]
-] = MappingProxyType({"dense": _dense_parameters, "convolutional": _shared_parameters})
-_SETTINGS: Final[Mapping[DictionaryKind, Callable[[StoredDictionary], dict[str, Any]]]] = (
-    MappingProxyType(
-        {
-            "dense": lambda stored: {"n_latents": stored.n_neurons},
-            "convolutional": _convolutional_settings,
-        }
-    )
-)
-_MODULES: Final[Mapping[DictionaryKind, Builder]] = MappingProxyType(
-    {"dense": _dense, "convolutional": _convolutional}
-)
-_SIZES: Final[Mapping[DictionaryKind, Callable[[ModelConfig, ImageShape], int]]] = MappingProxyType(
-    {
-        "dense": lambda config, shape: config.n_latents,
-        "convolutional": lambda config, shape: positions_of(config, shape).n_neurons,
+        "dense": Kind(
+            module=lambda config, shape, generator: IterativePoissonVAE(
+                n_pixels(shape), config, generator
+            ),
+            n_neurons=lambda config, _: config.n_latents,
+            size_text=lambda config, shape: str((n_pixels(shape), config.n_latents)),
+            decoder=lambda _, phi, log_sigma: DenseDictionary(phi, log_sigma),
+            parameters=lambda _, tensors, log_lr: Parameters(**tensors, log_lr=log_lr),
+            settings=lambda stored: {"n_latents": stored.n_neurons},
+        ),
+        "convolutional": Kind(
+            module=lambda config, shape, generator: ConvolutionalPoissonVAE(
+                positions_of(config, shape), config, generator
+            ),
+            n_neurons=lambda config, shape: positions_of(config, shape).n_neurons,
+            size_text=lambda config, shape: positions_of(config, shape).what,
+            decoder=lambda stored, kernels, log_sigma: ConvolutionalDictionary(
+                kernels, log_sigma, _positions(stored)
+            ),
+            parameters=_shared_parameters,
+            settings=_convolutional_settings,
+        ),
     }
 )

@@ -64,7 +64,10 @@ class Asked(NamedTuple):
 
     def moving(self, network: FloatNetwork) -> Moving:
         """Return the moving input that is meant for this network."""
-        trained = trained_moving(network)
+        return self.for_default(trained_moving(network))
+
+    def for_default(self, trained: Moving | None) -> Moving:
+        """Return the moving input that is meant for a network that was trained on `trained`."""
         default: Motion = "drift" if trained is None else trained.motion
         return Moving(self.frames, self.motion or default).checked()
 

@@ -13,12 +13,14 @@ from ipvae_snn.export.self_check import REQUEST, check_pixels
 from ipvae_snn.export.targets import Target, Writer
 from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.hw.lava.runner import bundle_sources, run_bundle
+from ipvae_snn.hw.lava.simulation import check_network
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
 
 
 def _write(network: IntegerNetwork, folder: Path) -> None:
+    check_network(network)
     write_bundle(network, folder, bundle_sources())
 
 

@@ -258,7 +258,7 @@ def test_inspect_reads_all_three_kinds(example: Path, run: Run, tmp_path: Path) 
     )
     for file, what in (
         (example / "run/model.safetensors", "float checkpoint"),
-        (example / "net.safetensors", "integer network, version 2"),
+        (example / "net.safetensors", "integer network, version 3"),
         (out, "result of a run"),
     ):
         code, text, _ = run("inspect", file, "--json")

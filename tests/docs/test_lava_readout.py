@@ -98,7 +98,7 @@ for circuit in sys.argv[3:]:
             source.s_out.connect(network.image_in)
             network.s_out.connect(sink.a_in)
             names = ["held", "overflowed"]
-            names += ["residual_overflowed"] if program.two_layer else []
+            names += ["residual_overflowed"] if program.graph.relays else []
             try:
                 network.run(RunSteps(len(payload) * length), run_cfg=run_configuration(fused))
                 found = {var: getattr(network, var).get() for var in names}

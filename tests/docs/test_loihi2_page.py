@@ -255,7 +255,7 @@ def test_every_var_is_in_the_state_table(process: str, text: str) -> None:
     tree = ast.parse((PROCESSES / process.lower() / "__init__.py").read_text(encoding="utf-8"))
     size = {"Neuron": "K", "Residual": "M"}[process]
     start = text.index(f"{process} (`hw/lava/bundle/simulator/processes/{process.lower()}/`):")
-    rows = re.findall(r"^\| `(\w+)` \| \((\w+)\) \| (\d+) \|", text[start:], re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| \(([\w, ]+)\) \| (\d+) \|", text[start:], re.MULTILINE)
     table = {name: (shape, int(bits)) for name, shape, bits in first_table(rows)}
     assert table == dict(state_words(tree, process, size))
 
@@ -295,7 +295,8 @@ def state_words(tree: ast.Module, process: str, size: str) -> Iterator[tuple[str
             shape = "1"
             if len(node.value.args) == 3:
                 shape = ast.unparse(node.value.args[2]).strip("(),")
-            yield name, (size if shape == "shape" else shape, int(str(precision[name])))
+            shapes = {"shape": size, "each": f"C, {size}"}  # each: of every connection
+            yield name, (shapes.get(shape, shape), int(str(precision[name])))
 
 
 def declared_constants(tree: ast.Module, size: str) -> Iterator[tuple[str, tuple[str, int]]]:
@@ -308,14 +309,19 @@ def declared_constants(tree: ast.Module, size: str) -> Iterator[tuple[str, tuple
             assert isinstance(value, ast.Call)
             bits, *shape = map(ast.literal_eval, value.args)
             one = shape[0] if shape else (1,)
-            yield key.value, (size if one is None else str(one[0]), bits)
+            each = "C, " if value.keywords else ""
+            yield key.value, (f"{each}{size}" if one is None else str(one[0]), bits)
 
 
 def test_bytes_of_a_neuron(text: str) -> None:
     """The words in the tables, the caps, the count-down and the neuron's number."""
-    neuron = len(re.findall(r"^\| `\w+` \| \(K\) ", text, re.MULTILINE)) + 2 + 1 + 1
-    residual = len(re.findall(r"^\| `\w+` \| \(M\) ", text, re.MULTILINE)) + 1 + 1
-    assert f"a neuron holds {WORD_BYTES * neuron} bytes" in flat(text)
+
+    def words(size: str) -> int:
+        return len(re.findall(rf"^\| `\w+` \| \({size}\) ", text, re.MULTILINE))
+
+    neuron = words("K") + 2 * words("C, K") + 2 + 1 + 1
+    residual = words("M") + words("C, M") + 1 + 1
+    assert f"a neuron of a one-layer circuit holds {WORD_BYTES * neuron} bytes" in flat(text)
     assert f"a residual neuron {WORD_BYTES * residual}." in flat(text)
     assert f"pixels are {512 + 28 * 28:,} bytes" in flat(text)
     assert (128 << 10) // (512 + 28 * 28) == 101

@@ -3,22 +3,19 @@
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from graphs import networks
 from hypothesis import given, settings
+from old_version import circuit_arrays, circuit_scalars
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from ipvae_snn.errors import FileFormatError, ProgramError
-from ipvae_snn.ir import version_2
+from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.files import FORMAT, load_network, save_network, to_arrays, to_scalars
-from ipvae_snn.ir.graph import Population
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.neurons import Accumulators
 
 
 def parts(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -70,8 +67,7 @@ def test_version_2_loads_as_a_graph(
     """A file of that version gives the same network; a spoiled one is refused."""
     network: IntegerNetwork = request.getfixturevalue(circuit)
     path = tmp_path / "old.safetensors"
-    scalars = version_2.circuit_scalars(network)
-    arrays = version_2.circuit_arrays(network)
+    scalars, arrays = circuit_scalars(network), circuit_arrays(network)
     metadata = {
         "format": FORMAT,
         "version": "2",
@@ -92,12 +88,6 @@ def test_version_2_loads_as_a_graph(
         save_file(arrays, path, metadata | {"program": json.dumps(spoiled)})
         with pytest.raises(FileFormatError, match=r"old\.safetensors: "):
             load_network(path)
-
-
-def test_a_bundle_of_version_2_cannot_hold_every_graph(network: IntegerNetwork) -> None:
-    spare = Population("scores", Accumulators(np.zeros(2, np.int32), np.arange(2, dtype=np.int32)))
-    with pytest.raises(ProgramError, match="without the accumulators scores"):
-        version_2.circuit_arrays(replace(network, populations=(*network.populations, spare)))
 
 
 @given(networks())

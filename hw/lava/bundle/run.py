@@ -29,6 +29,7 @@ MAX_FOLDER = 60  # bytes: the path of Lava's socket below it is at most 107 byte
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SCARCE = 64 * 1024  # bytes: with fewer free, a folder counts as full
 BAD_INPUT = 2  # exit status: nothing ran
+SHOWN = 20  # classes printed; all are in the result
 PROGRESS_S = 5.0  # between two progress lines where standard error is no terminal
 
 
@@ -62,14 +63,18 @@ def main() -> int:
             options.fused,
             options.replicas,
         )
-        bundle_io.check_request(request, len(images), network)
+        bundle_io.check_request(request, images.shape, network)
+        labels = bundle_io.read_labels(options.labels, network, len(images))
         output.check_output(options.out, (options.input, *FOLDER.glob("*")), options.overwrite)
         if guarded:
-            return work(network, images, request, options)
+            return work(network, images, labels, request, options)
     except (bundle_io.InputError, output.OutputError) as error:
         fail(str(error), BAD_INPUT)
     limit = options.timeout or bundle_io.default_timeout(
-        len(images), network.stride * request.steps, network.n_neurons, network.n_pixels
+        len(images),
+        network.stride * images.shape[1] * request.steps,
+        network.n_neurons,
+        network.n_pixels,
     )
     return guard(limit, network, options.out.absolute())
 
@@ -93,7 +98,8 @@ def parse() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description="Run this network in Lava's simulator of Loihi.")
     parser.add_argument("--input", type=Path, required=True, help=".npy: uint8 (N,M) or (N,H,W)")
-    parser.add_argument("--steps", type=positive, required=True, help="time steps T per image")
+    parser.add_argument("--steps", type=positive, required=True, help="steps T per image or frame")
+    parser.add_argument("--labels", type=Path, help=".npy (N,): prints the read-out's accuracy")
     parser.add_argument("--seed", type=int, default=0, help="seed of the spike counts, 0..2^32-1")
     parser.add_argument("--out", type=home, required=True, help="the result, an .npz file")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is no result")
@@ -143,7 +149,7 @@ def check_versions() -> None:
             fail(f"{package} {installed}, but this needs {needed}; {advice}", BAD_INPUT)
 
 
-def work(network: Any, images: Any, request: Any, options: argparse.Namespace) -> int:
+def work(network: Any, images: Any, labels: Any, request: Any, options: argparse.Namespace) -> int:
     """Run the network in this process and its children; end them all if a Process fails."""
     from simulator import bundle_io, child
 
@@ -160,7 +166,19 @@ def work(network: Any, images: Any, request: Any, options: argparse.Namespace) -
         except OSError as error:
             show.fail(f"{options.out}: {error.strerror or error}; make room there, or choose --out")
         show.leave()
+    if "classes" in arrays:
+        tell(arrays["classes"], labels)
     return 0
+
+
+def tell(classes: Any, labels: Any) -> None:
+    """Print the first classes that the read-out gave, and its accuracy if labels are known."""
+    shown = " ".join(map(str, classes[:SHOWN]))
+    sys.stdout.write(f"classes: {shown}{' ...' if len(classes) > SHOWN else ''}\n")
+    if labels is not None:
+        right = int((classes == labels).sum())
+        sys.stdout.write(f"accuracy: {right / len(labels):.4f} ({right} of {len(labels)})\n")
+    sys.stdout.flush()
 
 
 def guard(limit: float, network: Any, out: Path) -> int:

@@ -42,11 +42,13 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
             for name in (
                 "__init__",
                 "bundle_io",
+                "checks",
                 "child",
                 "circuit",
                 "ending",
                 "files",
                 "members",
+                "neuron_rules",
                 "output",
                 "results",
                 "rules",
@@ -59,11 +61,16 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
             for name in (
                 "__init__",
                 "arithmetic",
+                "arrivals",
                 "common",
                 "draws",
                 "fused",
+                "fused_parts",
+                "graph",
+                "matrices",
                 "population",
                 "recording",
+                "stateful",
                 "synapses",
                 "weights",
             )
@@ -71,7 +78,9 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
         *(
             f"simulator/processes/{name}/__init__.py"
             for name in (
+                "accumulator",
                 "host",
+                "lca",
                 "network",
                 "neuron",
                 "residual",
@@ -140,9 +149,9 @@ def test_an_altered_network_is_refused_by_both_readers(network, tmp_path):
 @pytest.mark.parametrize(
     ("change", "plain", "bundled"),
     [
-        ({"version": 3}, "version 3, but this installation reads 2", "version 3, but this bundle"),
+        ({"version": 4}, "version 4, but this installation reads 3", "version 4, but this bundle"),
         ({"format": "else"}, "not a network that ipvae-snn exported", "format 'else'"),
-        ({"program": {}}, "'input'; export again", None),
+        ({"program": {}}, "'version'; export again", None),
     ],
 )
 def test_a_foreign_or_newer_network_is_refused(network, tmp_path, change, plain, bundled):
@@ -198,7 +207,7 @@ def test_images_may_be_flat_or_not_and_limited(bundle, tmp_path):
     path = tmp_path / "images.npy"
     np.save(path, np.arange(36, dtype=np.uint8).reshape(3, 4, 3))
     result = bundle_io.read_images(path, network, 2)
-    np.testing.assert_array_equal(result, np.arange(24).reshape(2, 12))
+    np.testing.assert_array_equal(result, np.arange(24).reshape(2, 1, 12))
 
 
 @pytest.mark.parametrize(
@@ -216,19 +225,19 @@ def test_images_may_be_flat_or_not_and_limited(bundle, tmp_path):
 )
 def test_options_outside_their_limits_are_one_line(bundle, request_, words):
     with pytest.raises(bundle_io.InputError) as caught:
-        bundle_io.check_request(request_, 3, bundle_io.read_network(bundle))
+        bundle_io.check_request(request_, (3, 1), bundle_io.read_network(bundle))
     assert str(caught.value) == words
 
 
 def test_more_time_steps_than_lava_can_count_are_refused(bundle):
     network = bundle_io.read_network(bundle)
     with pytest.raises(bundle_io.InputError, match=r"time steps in all 2147487744 is not in"):
-        bundle_io.check_request(bundle_io.Request((1 << 20), 0, 0, False), 2048, network)
+        bundle_io.check_request(bundle_io.Request((1 << 20), 0, 0, False), (2048, 1), network)
 
 
 def test_the_read_out_is_the_interpreters(network, bundle):
     counts = np.random.default_rng(0).integers(0, 1 << 15, (150, 7)).astype(np.int32)
-    result = bundle_io.decode(bundle_io.read_network(bundle), counts)
+    result = bundle_io.decode(bundle_io.read_network(bundle), counts[:, np.newaxis])[:, 0]
     np.testing.assert_array_equal(result, interpreter.decode(network, counts), strict=True)
 
 
@@ -281,8 +290,8 @@ def test_what_the_host_sets_is_what_the_interpreter_holds(
     integer = network if circuit == "one-layer" else two_layer
     write_plain(integer, tmp_path)
     pixels = pixels_factory(integer, 70)  # more than one block
-    result = bundle_io.held_values(bundle_io.read_network(tmp_path), pixels)
-    np.testing.assert_array_equal(result, circuit_steps.held(integer, pixels))
+    result = bundle_io.held_values(bundle_io.read_network(tmp_path), pixels[:, np.newaxis])
+    np.testing.assert_array_equal(result[:, 0], circuit_steps.held(integer, pixels))
     assert result.dtype == np.int32
 
 
@@ -291,9 +300,9 @@ def test_a_two_layer_network_in_a_bundle_is_known_as_one(two_layer, tmp_path):
     assert to_scalars(read_plain(tmp_path)) == to_scalars(two_layer)
     plain = bundle_io.read_network(tmp_path)
     request = bundle_io.Request(5, 0, 0, False)
-    assert (plain.two_layer, bundle_io.time_steps(request, plain)) == (True, 12)
+    assert (plain.stride, bundle_io.time_steps(request, plain)) == (2, 12)
 
 
 def test_what_does_not_fit_is_refused_before_lava_is_looked_for(network):
-    with pytest.raises(DataError, match=r"uint8 images of 4x3 as \(N, 12\), not uint8\(1, 11\)"):
+    with pytest.raises(DataError, match=r"images of 4x3 as \(N, 12\), .*, not uint8\(1, 11\)"):
         backend.run(network, np.zeros((1, 11), np.uint8), RunRequest(1))

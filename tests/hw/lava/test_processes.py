@@ -32,23 +32,24 @@ STOCK = {RingBuffer: PySendModelFixed, Sink: PyReceiveModelFixed}
 """
 
 STRAY = """
-from simulator.processes.common import Timetable
+from simulator.processes.arrivals import Input
 from simulator.processes.neuron import Neuron
 
 network = read_network(bundle)
 parts = {name.replace(".", "_"): array for name, array in network.arrays.items()}
-options = {name: parts[f"{name}"] for name in (
-    "feedforward_multiplier", "feedforward_shift", "lateral_multiplier", "lateral_shift")}
+options = {name: np.stack([parts[f"{one}_{name}"] for one in ("feedforward", "lateral")])
+           for name in ("multiplier", "shift")}
+options |= dict(inputs=(Input("feedforward", True, 0), Input("lateral", False, 1)))
 options |= {name: parts[f"neurons_{name}"] for name in ("bias", "self_inhibition", "initial_state")}
 options |= {name: parts[f"tables_{name}"] for name in ("coarse", "fine", "reciprocal")}
-options |= dict(network.scalars["neurons"], steps=4, seed=6, first_image=0)
+options |= dict(network.scalars["populations"][0]["constants"], steps=4, seed=6, first_image=0)
 options |= dict(loop_inhibition=0 * options["bias"], record=str(folder), reports=str(folder))
 for changed, error in (
     ({"bais": 1}, TypeError),
     ({"bias": parts["neurons_bias"] / 2}, TypeError),
-    ({"lateral_shift": np.ones(3, int)}, ValueError),
+    ({"shift": np.ones((2, 3), int)}, ValueError),
     ({"max_count": np.ones(2, int)}, ValueError),
-    ({"held": "tight"}, ValueError),
+    ({"inputs": (Input("lateral", False, 1),) * 9}, ValueError),
 ):
     try:
         Neuron(**{**options, **changed})
@@ -56,10 +57,10 @@ for changed, error in (
         print(caught)
     else:
         print("accepted", changed)
-files = make_files(folder, 2, network, Request(4, 6, 0, True))
+files = make_files(folder, (2, 1), network, Request(4, 6, 0, True))
 neuron = Neuron(**options)
-RingBuffer(data=np.load(folder / "sums.npy")).s_out.connect(neuron.a_in)
-RingBuffer(data=np.load(folder / "lateral.npy")).s_out.connect(neuron.l_in)
+RingBuffer(data=np.load(folder / "sums.npy")).s_out.connect(neuron.in_0)
+RingBuffer(data=np.load(folder / "lateral.npy")).s_out.connect(neuron.in_1)
 sink = Sink(shape=neuron.s_out.shape, buffer=12)
 neuron.s_out.connect(sink.a_in)
 neuron.run(RunSteps(12), run_cfg=Loihi2SimCfg(
@@ -142,9 +143,9 @@ def test_the_neuron_drops_stray_input_and_refuses_wrong_parameters(
     assert lines == [
         "Neuron.__init__() got an unexpected keyword argument 'bais'",
         "bias must hold integers, not float64",
-        "lateral_shift must be (7,), not (3,)",
+        "shift must be (2, 7), not (2, 3)",
         "max_count must be (1,), not (2,)",
-        "held must be 'spikes', 'bias' or 'residual', not 'tight'",
+        "9 connections to one population; at most 8",
         f"{wanted.saturated.sum(axis=(0, 1))[:4].tolist()} [0]",
     ]
     with np.load(folder / "found.npz") as result:

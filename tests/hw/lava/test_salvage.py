@@ -27,7 +27,7 @@ def run_folder(plain: Network, tmp_path: Path) -> Path:
     """The folder of a run of 5 images of 2 steps, of which 3 are finished."""
     folder = tmp_path / "run"
     (folder / salvage.FILES).mkdir(parents=True)
-    files = make_files(folder / salvage.FILES, 5, plain, Request(2, 0, 0, False))
+    files = make_files(folder / salvage.FILES, (5, 1), plain, Request(2, 0, 0, False))
     for name, array in files.items():
         if name != "progress":
             array[:] = np.arange(array.size).reshape(array.shape)

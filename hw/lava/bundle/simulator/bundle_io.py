@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ import numpy.typing as npt
 from .files import Array, map_npy, naming, read_json, read_npz, require_file
 from .files import InputError as InputError  # used as bundle_io.InputError
 from .output import put_in_place
+from .processes.graph import IMAGE, Graph, graph_of
+from .processes.matrices import matrix_of
 from .rules import check
 
-FORMAT, VERSION = "ipvae-snn/plain-network", 2
+FORMAT, VERSION = "ipvae-snn/plain-network", 3
 MAX_SEED = (1 << 32) - 1
 MAX_STEPS = 1 << 20
 MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits
@@ -36,30 +39,51 @@ class Network:
     arrays: Mapping[str, Array]
     scalars: Mapping[str, Any]
 
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons K."""
-        return int(self.arrays["feedforward.weights"].shape[0])
+    @cached_property
+    def graph(self) -> Graph:
+        """Populations and connections."""
+        return graph_of(self.arrays, self.scalars)
 
     @property
-    def two_layer(self) -> bool:
-        """True if residual neurons compare the image with the prediction from the counts."""
-        return self.scalars["residual_limit"] is not None
+    def n_neurons(self) -> int:
+        """Number of neurons K that compute."""
+        return sum(one.size for one in self.graph.of_role("computes"))
+
+    @property
+    def n_scores(self) -> int:
+        """Number of accumulators."""
+        return sum(one.size for one in self.graph.of_role("accumulates"))
+
+    @property
+    def n_stateful(self) -> int:
+        """Number of populations with a state."""
+        return len(self.graph.of_role("computes", "accumulates"))
 
     @property
     def stride(self) -> int:
-        """Time steps per step: one for each synapse on the way back to a neuron."""
-        return 2 if self.two_layer else 1
+        """Time steps per step: one for each synapse on the longest way back to a neuron."""
+        return self.graph.stride
 
     @property
     def n_pixels(self) -> int:
         """Number of pixels M."""
-        return int(self.arrays["feedforward.weights"].shape[1])
+        return math.prod(self.scalars["input"]["image_shape"])
+
+    def matrix(self, name: str) -> Array:
+        """Return the weights of a connection, or of the decoder, as a matrix."""
+        decodes = name == "decoder"
+        given = self.scalars["decoder"] if decodes else self.connections[name]
+        return matrix_of(self.arrays, name, given["weights"])
+
+    @property
+    def connections(self) -> dict[str, Mapping[str, Any]]:
+        """Scalars of the connections by name."""
+        return {one["name"]: one for one in self.scalars["connections"]}
 
 
 @dataclass(frozen=True)
 class Request:
-    """Options of a run: T steps per image; image n has the index first_image + n.
+    """Options of a run: T steps per image or frame; image n has the index first_image + n.
 
     trace: keep the counts and potentials of every step; monitor: those of these neurons only.
     source: the image comes as graded "spikes", or as "bias" that the host sets. fused: the network
@@ -100,44 +124,73 @@ def read_network(folder: Path) -> Network:
 
 
 def read_images(path: Path, network: Network, limit: int | None) -> npt.NDArray[np.uint8]:
-    """Return the images (N, M) uint8 of a .npy file, memory-mapped, not loaded."""
+    """Return the images (N, F, M) uint8 of a .npy file, memory-mapped, not loaded.
+
+    Still images have one frame.
+    """
     with naming(f"{path}: no readable .npy file", "give images that numpy.save wrote"):
         images = map_npy(path)
     shape = tuple(network.scalars["input"]["image_shape"])
-    wanted = ((math.prod(shape),), shape)
+    m = math.prod(shape)
+    wanted = ((m,), shape)
     if images.dtype != np.uint8:
         raise InputError(
             f"{path}: {images.dtype}, but the network takes uint8 pixels, 0..255, in a .npy"
         )
-    if images.ndim < 2 or images.shape[1:] not in wanted or len(images) == 0:
+    still = images.shape[1:] in wanted
+    if images.ndim < 2 or not (still or images.shape[2:] in wanted) or 0 in images.shape:
         raise InputError(
-            f"{path}: {images.shape}, but the network takes (N, {math.prod(shape)}) or "
-            f"(N, {', '.join(map(str, shape))}) with N >= 1"
+            f"{path}: {images.shape}, but the network takes (N, {m}) or "
+            f"(N, {', '.join(map(str, shape))}) with N >= 1, or moving images with a second axis "
+            "of frames"
         )
     if limit is not None:
         images = images[:limit]
-    return images.reshape(len(images), -1)
+    return images.reshape(len(images), 1 if still else images.shape[1], m)
 
 
-def check_request(request: Request, n_images: int, network: Network) -> None:
-    """Raise InputError if an option is outside its limits."""
+def read_labels(path: Path | None, network: Network, n_images: int) -> Array | None:
+    """Return the labels (N,) of a .npy file, whole numbers; None without a file."""
+    if path is None:
+        return None
+    with naming(f"{path}: no readable .npy file", "give labels that numpy.save wrote"):
+        labels = map_npy(path)[:n_images]
+    if not network.n_scores:
+        raise InputError("--labels: this network has no read-out that names classes; leave it out")
+    if labels.dtype.kind not in "iu" or labels.shape != (n_images,):
+        raise InputError(
+            f"{path}: {labels.dtype}{labels.shape}, but {n_images} images need as many whole "
+            "numbers (N,)"
+        )
+    return np.array(labels)
+
+
+def check_request(request: Request, shape: tuple[int, ...], network: Network) -> None:
+    """Raise InputError if an option is outside its limits; shape: (N, F) images and frames."""
+    n_images, frames = shape[:2]
     limits = (
         ("--steps", request.steps, 1, MAX_STEPS),
+        ("steps of all frames", frames * request.steps, 1, MAX_STEPS),
         ("--seed", request.seed, 0, MAX_SEED),
         ("--replicas", request.replicas, 1, MAX_REPLICAS),
         ("--first-image", request.first_image, 0, MAX_SEED + 1 - n_images),
-        ("time steps in all", n_images * time_steps(request, network), 1, MAX_TIME_STEPS),
+        ("time steps in all", n_images * time_steps(request, network, frames), 1, MAX_TIME_STEPS),
         ("--monitor", min(request.monitor, default=0), 0, network.n_neurons - 1),
         ("--monitor", max(request.monitor, default=0), 0, network.n_neurons - 1),
     )
     for name, value, least, most in limits:
         if not least <= value <= most:
             raise InputError(f"{name} {value} is not in {least}..{most}")
+    if request.source == "bias" and network.graph.held_by is None:
+        raise InputError(
+            f"--source bias: the image reaches {', '.join(network.graph.shown) or 'nothing'}, but "
+            "the host can write to one population only; leave it out"
+        )
 
 
-def time_steps(request: Request, network: Network) -> int:
+def time_steps(request: Request, network: Network, frames: int = 1) -> int:
     """Return the number of time steps of one presentation."""
-    return network.stride * request.steps + 2
+    return network.stride * frames * request.steps + 2
 
 
 def default_timeout(n_images: int, steps: int, n_neurons: int, n_pixels: int) -> float:
@@ -147,47 +200,54 @@ def default_timeout(n_images: int, steps: int, n_neurons: int, n_pixels: int) ->
 
 
 def held_values(network: Network, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Return the host's values for images (N, M): input currents (N, K), or payloads (N, M)."""
+    """Return the host's values for images (N, F, M): input currents (N, F, n), or payloads.
+
+    They are those of the population that the image reaches.
+    """
     zero_point = np.int32(network.scalars["input"]["zero_point"])
-    if network.two_layer:
+    one, arrays = network.graph.held_by, network.arrays
+    if one is None or one.role == "relays":
         return images.astype(np.int32) - zero_point
-    arrays = network.arrays
-    # Sums are proved to fit 24 bits, so they are exact in float64, and BLAS is fast.
-    weights = arrays["feedforward.weights"].T.astype(np.float64)
-    shift = arrays["feedforward.shift"].astype(np.int64)
-    half = np.left_shift(np.int64(1), shift - 1)
-    currents = np.empty((len(images), network.n_neurons), np.int32)
-    for start in range(0, len(images), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        payload = images[rows].astype(np.float64) - float(zero_point)
-        total = (payload @ weights).astype(np.int64)
-        scaled = (total * arrays["feedforward.multiplier"] + half) >> shift
-        currents[rows] = scaled + arrays["neurons.bias"]
+    currents = np.zeros((*images.shape[:2], one.size), np.int32)
+    currents += arrays.get(f"{one.name}.bias", np.int32(0))
+    for name in (each.name for each in network.graph.into(one.name) if each.source == IMAGE):
+        # Sums are proved to fit 24 bits, so they are exact in float64, and BLAS is fast.
+        weights = network.matrix(name).T.astype(np.float64)
+        shift = arrays[f"{name}.shift"].astype(np.int64)
+        half = np.left_shift(np.int64(1), shift - 1)
+        for start in range(0, len(images), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            payload = images[rows].astype(np.float64) - float(zero_point)
+            total = (payload @ weights).astype(np.int64)
+            currents[rows] += ((total * arrays[f"{name}.multiplier"] + half) >> shift).astype("i4")
     return currents
 
 
 def make_files(
-    folder: Path, n_images: int, network: Network, request: Request
+    folder: Path, shape: tuple[int, ...], network: Network, request: Request
 ) -> dict[str, npt.NDArray[Any]]:
     """Create the run's files in `folder`; return them memory-mapped. OSError if the disk is full.
 
-    traffic_*: messages, synaptic operations, and those by payload, per image and connection.
+    shape: (N, F) images and frames. traffic_*: messages, synaptic operations, and those by payload,
+    per image and connection.
     """
-    n, t, k = n_images, request.steps, network.n_neurons
+    n, frames = shape[:2]
+    t, k, graph = frames * request.steps, network.n_neurons, network.graph
+    parts = request.replicas * network.n_stateful
     layout: dict[str, tuple[tuple[int, ...], type[np.signedinteger[Any]]]] = {
-        "progress": ((request.replicas + 4,), np.int64),
+        "progress": ((parts + 4,), np.int64),
         "counts_sum": ((n, k), np.int64),
         "state": ((n, k), np.int32),
-        "spikes_per_step": ((n, t), np.int64),
-        "last_counts": ((n, k), np.int32),
-        "saturated": ((n, t, 5), np.int32),
+        "spikes_per_step": ((n, t, len(graph.of_role("computes"))), np.int64),
+        "last_counts": ((n, frames, k), np.int32),
+        "saturated": ((n, t, len(graph.populations), 5), np.int32),
     }
-    connections = ["prediction", "feedforward"] if network.two_layer else ["lateral"]
-    if request.source == "spikes":
-        connections.append("image" if network.two_layer else "feedforward")
-    layout |= {f"traffic_{name}": ((n, 3), np.int64) for name in connections}
-    if network.two_layer:
-        layout["residual_saturated"] = ((n, t), np.int32)
+    spikes = request.source == "spikes"
+    names = [one.name for one in graph.connections if spikes or one.source != IMAGE]
+    names += [IMAGE] if spikes and graph.relays else []
+    layout |= {f"traffic_{name}": ((n, 3), np.int64) for name in names}
+    if network.n_scores:
+        layout["scores"] = ((n, t, network.n_scores), np.int32)
     if request.trace:
         layout |= {"counts": ((n, t, k), np.int32), "states": ((n, t, k), np.int32)}
     if request.monitor:
@@ -207,12 +267,17 @@ def make_files(
 
 
 def decode(network: Network, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    """Return the reconstruction (N, M): exact integer sums, rounded and scaled once."""
-    weights = network.arrays["decoder.weights"].astype(np.int64).T
-    image = np.empty((len(counts), network.n_pixels), dtype=np.float32)
+    """Return the reconstruction (N, F, M) of counts (N, F, K) of all neurons that compute.
+
+    Exact integer sums, rounded and scaled once.
+    """
+    graph = network.graph
+    own = graph.slices(graph.of_role("computes"))[graph.decoded]
+    weights = network.matrix("decoder").astype(np.int64).T
+    image = np.empty((*counts.shape[:2], network.n_pixels), dtype=np.float32)
     for start in range(0, len(counts), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        image[rows] = (counts[rows].astype(np.int64) @ weights).astype(np.float32)
+        image[rows] = (counts[rows, :, own].astype(np.int64) @ weights).astype(np.float32)
         image[rows] *= network.arrays["decoder.scale"]
     return image
 

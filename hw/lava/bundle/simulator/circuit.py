@@ -14,9 +14,11 @@ from lava.proc.dense.process import Dense
 
 from . import bundle_io
 from .bundle_io import Request, make_files
+from .processes.accumulator import Accumulator, AccumulatorModel
 from .processes.common import Rows
 from .processes.fused import FusedModel
 from .processes.host import HostInput, HostInputModel
+from .processes.lca import Lca, LcaModel
 from .processes.network import Network, NetworkModel
 from .processes.neuron import Neuron, NeuronModel
 from .processes.residual import Residual, ResidualModel
@@ -27,9 +29,11 @@ from .watch import Watch
 
 # Explicit, since a run configuration selects floating-point models by default.
 MODELS = {
+    Accumulator: AccumulatorModel,
     Dense: SynapsesModel,
     HostInput: HostInputModel,
     ImageSource: ImageSourceModel,
+    Lca: LcaModel,
     Network: NetworkModel,
     Neuron: NeuronModel,
     Residual: ResidualModel,
@@ -46,11 +50,12 @@ def run_configuration(fused: bool = False) -> Any:
 
 
 def connect(
-    network: bundle_io.Network, request: Request, scratch: Path, rows: Rows
+    network: bundle_io.Network, request: Request, frames: int, scratch: Path, rows: Rows
 ) -> tuple[Any, Any]:
     """Build the network and the Process that presents images `rows`; return both."""
     values, reports = str(scratch / "values.npy"), str(scratch / "reports")
-    options: dict[str, Any] = {"steps": request.steps, "rows": rows, "reports": reports}
+    steps = frames * request.steps
+    options: dict[str, Any] = {"steps": steps, "frames": frames, "rows": rows, "reports": reports}
     timing: dict[str, Any] = {**options, "stride": network.stride}
     process = Network(
         network.arrays,
@@ -83,7 +88,7 @@ def simulate(
     scratch: Path,
     watch: Watch,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Run images (N, M) uint8 through the network in Lava; return the result's arrays by name.
+    """Run images (N, F, M) uint8 through the network in Lava; return the result's arrays by name.
 
     `scratch` is an empty folder for the memory-mapped arrays. `watch` supervises the run and ends
     this process if a Process fails or hangs. After any exception Lava's processes are still
@@ -92,19 +97,23 @@ def simulate(
     folder, reports = scratch / "files", scratch / "reports"
     folder.mkdir()
     reports.mkdir()
-    files = make_files(folder, len(images), network, request)
+    files = make_files(folder, images.shape[:2], network, request)
     values = bundle_io.held_values(network, images) if request.source == "bias" else images
     np.save(scratch / "values.npy", values)
-    if "traffic_image" in files:  # one message and one synapse per nonzero payload
-        payload = images.astype(np.int32) - network.scalars["input"]["zero_point"]
-        files["traffic_image"][:] = np.count_nonzero(payload, axis=1)[:, np.newaxis]
+    if "traffic_image" in files:  # one message and one synapse per payload, then per change
+        shown = images.astype(np.int32)
+        first = np.count_nonzero(shown[:, 0] - network.scalars["input"]["zero_point"], axis=1)
+        later = np.count_nonzero(np.diff(shown, axis=1), axis=(1, 2))
+        files["traffic_image"][:] = (first + later)[:, np.newaxis]
     n = request.replicas
-    (process, first), *others = [connect(network, request, scratch, Rows(i, n)) for i in range(n)]
+    (process, first), *others = [
+        connect(network, request, images.shape[1], scratch, Rows(i, n)) for i in range(n)
+    ]
     for _, other in others:
         first.link_out.connect(other.link_in)
     with watch.over(process, files["progress"], reports):
         process.create_runtime(run_cfg=run_configuration(request.fused))
-        length = bundle_io.time_steps(request, network)
+        length = bundle_io.time_steps(request, network, images.shape[1])
         process.run(RunSteps(-(-len(images) // n) * length, blocking=False))
         watch.follow()
         process.wait()

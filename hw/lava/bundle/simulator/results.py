@@ -13,28 +13,39 @@ import numpy.typing as npt
 from .bundle_io import Network, decode
 
 Array = npt.NDArray[Any]
-NOT_RESULTS = ("progress", "last_counts", "residual_saturated", "monitor")  # of the run's files
-RESIDUAL = -1  # column of the residual neurons in `saturated`
+NOT_RESULTS = ("progress", "last_counts", "monitor")  # of the run's files
+# Of the run's files, each with an axis of populations, which a result adds up.
+SUMMED = {"spikes_per_step": np.int64, "saturated": np.int32}
 
 
 def collect(network: Network, files: Mapping[str, Array], n_images: int) -> dict[str, Array]:
     """Return the result's arrays by name for the first `n_images` images of the recorder's files.
 
-    files: arrays (N, ...) by name; `last_counts` (N, K) gives the reconstruction (n, M), and the
-    saturations of the residual neurons are added to the others. seconds: between the ends of the
-    first time step and the last; time_steps: of all replicas together.
+    files: arrays (N, ...) by name; `last_counts` (N, F, K) gives the reconstruction (n, M), or
+    (n, F, M) of moving images. Saturations and spikes of all populations are added up. classes
+    (n,): the labels of the largest scores after the last step, where there are accumulators.
+    seconds: between the ends of the first time step and the last; time_steps: of all replicas
+    together.
     """
     arrays = {name: array[:n_images] for name, array in files.items() if name not in NOT_RESULTS}
-    arrays["reconstruction"] = decode(network, files["last_counts"][:n_images])
-    if "residual_saturated" in files:
-        arrays["saturated"] = np.array(arrays["saturated"])
-        arrays["saturated"][..., RESIDUAL] = files["residual_saturated"][:n_images]
+    arrays |= {name: arrays[name].sum(axis=2, dtype=kind) for name, kind in SUMMED.items()}
+    image = decode(network, files["last_counts"][:n_images])
+    arrays["reconstruction"] = image[:, 0] if image.shape[1] == 1 else image
+    if "scores" in files:
+        arrays["classes"] = classes(network, files["scores"][:n_images, -1])
     if "monitor" in files:
         arrays["monitor"] = files["monitor"]
     _, first, last, *each, steps = files["progress"]
     arrays["seconds"] = np.array((last - first) * 1e-9)
-    arrays["time_steps"] = np.array(steps * len(each))
+    arrays["time_steps"] = np.array(steps * (len(each) // network.n_stateful))
     return arrays
+
+
+def classes(network: Network, scores: Array) -> Array:
+    """Return the label (n,) of the largest score (n, A) of each image, of the first at a tie."""
+    names = [one.name for one in network.graph.of_role("accumulates")]
+    labels = np.concatenate([network.arrays[f"{name}.label"] for name in names])
+    return np.asarray(labels[scores.argmax(axis=1)])
 
 
 def open_files(folder: Path) -> dict[str, Array]:

@@ -2,67 +2,67 @@
 
 A SHA-256 tells that files belong together, not that they are right: who alters one can alter both.
 An exported bundle contains a copy, so this module imports only modules of the bundle; the
-toolkit holds the same rules in ipvae_snn/ir (parts.py, network.py).
+toolkit holds the same rules in ipvae_snn/ir (parts.py, graph.py, network.py).
 """
 
 import hashlib
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from .checks import LIMIT, check_range, check_type, known, require, text, whole, within
 from .files import Array
+from .neuron_rules import check_population, sends
+from .processes.graph import IMAGE, MAX_INPUTS, Connection, Graph
+from .processes.matrices import NUMBERS, TENSORS, matrix_of, sizes_of
 
-VERSION = 2
+VERSION = 3
 KINDS = ("unit", "standardised")
-LIMIT = (1 << 23) - 1  # of accumulators, potentials and currents: symmetric signed 24 bits
 MAX_MULTIPLIER = (1 << 15) - 1
 MAX_SHIFT = 40
-MAX_COUNT = 1 << 15
+MAX_PARTS = 1000  # populations or connections
 MIN_INPUT_SCALE, MAX_INPUT_SCALE, MAX_DECODER_SCALE = 2.0**-32, 2.0**32, 2.0**32
-LEAST_OCTAVES, MOST_OCTAVES = -12, 15  # of potentials
 ROWS_BYTES = 1 << 22  # of the weights that are summed together
 TABLES = ("coarse", "fine", "reciprocal")
 # Of the tables' bytes, int64 little-endian, one after another.
 TABLES_SHA256 = "f1ee6f9bb2197b34a56a506e8a44b38964440e75d25d4d49da54387f5f9c41c3"
 SHAPE, MOST = ("height", "width", "channels"), (1 << 31, 1 << 31, 64)
-CONNECTION = (("weights", "i1"), ("multiplier", "i4"), ("shift", "i4"))
-PER_NEURON = ("bias", "self_inhibition", "initial_state")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
+RESERVED = (IMAGE, "decoder", "tables")
+# Type of the weights' tensors by name, and their axes; those without a type are int8 or int16.
+TYPES = {"starts": ("i8", 1), "columns": ("i4", 1)}
+AXES = {"weights": 2, "values": 1, "kernel": 4}
 
 
 def check(arrays: Mapping[str, Array], scalars: Mapping[str, Any]) -> None:
     """Raise ValueError with the first rule that is broken, KeyError for what is missing."""
-    require(scalars["version"] == VERSION, f"network version {scalars['version']!r}")
+    version = whole(scalars["version"], "version")
+    require(version == VERSION, f"network version {version}")
     check_input(scalars["input"])
-    limit = scalars["residual_limit"]
-    if limit is not None:
-        within("residual limit", whole(limit, "residual limit"), 1, LIMIT)
-    check_types(arrays, limit is not None)
-    neurons = {name: whole(value, name) for name, value in scalars["neurons"].items()}
-    check_neurons(arrays, neurons, limit is not None)
-    check_sums(arrays, neurons, scalars["input"]["zero_point"], limit)
-    shape = scalars["input"]["image_shape"]
-    m = arrays["feedforward.weights"].shape[1]
-    size = "x".join(map(str, shape))
-    require(math.prod(shape) == m, f"images of {size} are not the {m} pixels")
+    check_tables(arrays)
+    populations = tuple(check_population(arrays, one) for one in listed(scalars, "populations"))
+    connections = tuple(connection_of(one) for one in listed(scalars, "connections"))
+    graph = Graph(populations, connections, text(scalars["decoder"]["source"], "decoder source"))
+    check_graph(graph)
+    pixels = math.prod(scalars["input"]["image_shape"])
+    check_sizes(graph, pixels)
+    check_decoder(arrays, scalars, graph)
+    for one in graph.connections:
+        check_connection(arrays, graph, one, pixels)
+    check_sums(arrays, graph, scalars["input"]["zero_point"])
 
 
-def require(holds: Any, message: str) -> None:
-    """Raise ValueError with `message` unless the rule holds."""
-    if not holds:
-        raise ValueError(message)
-
-
-def within(name: str, value: Any, least: float, most: float) -> None:
-    """Raise ValueError unless `value` is in least..most; NaN is not."""
-    require(least <= value <= most, f"{name} {value} is not in {least}..{most}")
-
-
-def whole(value: Any, name: str) -> int:
-    """Return a whole number; ValueError for all else, true and 1.0 too."""
-    require(type(value) is int, f"{name} is {str(value)[:40]!r}, not a whole number")
-    return int(value)
+def listed(scalars: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """Return populations or connections."""
+    given = scalars[name]
+    require(
+        isinstance(given, list) and len(given) <= MAX_PARTS,
+        f"{name} are no list of at most {MAX_PARTS}",
+    )
+    return list(given)
 
 
 def check_input(code: Mapping[str, Any]) -> None:
@@ -77,29 +77,8 @@ def check_input(code: Mapping[str, Any]) -> None:
     within("input scale", code["scale"], MIN_INPUT_SCALE, MAX_INPUT_SCALE)
 
 
-def check_types(arrays: Mapping[str, Array], two_layer: bool) -> None:
-    """Check types, shapes and ranges of every array."""
-    weights = arrays["feedforward.weights"]
-    require(weights.ndim == 2 and weights.size > 0, "feedforward.weights connect nothing")
-    k, m = weights.shape
-    check_connection(arrays, "feedforward", k, m)
-    if two_layer:
-        check_connection(arrays, "prediction", m, k)
-        check_type(arrays, "residual.loop_inhibition", "i4", (k,))
-        require(arrays["residual.loop_inhibition"].min() >= 0, "a loop inhibition is negative")
-    else:
-        check_connection(arrays, "lateral", k, k)
-        diagonal = np.diagonal(arrays["lateral.weights"])
-        require(not diagonal.any(), "the lateral diagonal is not 0")
-    for name in PER_NEURON:
-        check_type(arrays, f"neurons.{name}", "i4", (k,))
-    check_type(arrays, "decoder.weights", "i2", (m, k))
-    check_type(arrays, "decoder.scale", "f4", (m,))
-    scale = arrays["decoder.scale"]
-    require(
-        ((scale >= 0) & (scale <= MAX_DECODER_SCALE)).all(),
-        f"decoder scales are not in 0..{MAX_DECODER_SCALE:g}",
-    )
+def check_tables(arrays: Mapping[str, Array]) -> None:
+    """Check that the sampler's tables are those of this version."""
     digest = hashlib.sha256()
     for name, size in zip(TABLES, (256, 256, 29), strict=True):
         check_type(arrays, f"tables.{name}", "i8", (size,))
@@ -107,66 +86,159 @@ def check_types(arrays: Mapping[str, Array], two_layer: bool) -> None:
     require(digest.hexdigest() == TABLES_SHA256, f"tables are not those of version {VERSION}")
 
 
-def check_type(arrays: Mapping[str, Array], name: str, kind: str, shape: tuple[int, ...]) -> None:
-    """Check an array's type and shape."""
-    array = arrays[name]
+def connection_of(given: Mapping[str, Any]) -> Connection:
+    """Return a connection of a network's scalars, its texts and numbers checked."""
+    name, source, target = (
+        text(given[part], f"a connection's {part}") for part in ("name", "source", "target")
+    )
+    return Connection(name, source, target, weights_of(name, given["weights"]))
+
+
+def weights_of(part: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the kind of weights and the constants beside them, checked."""
+    kind = known(given["kind"], TENSORS, "weights")
+    numbers = {name: whole(value, f"{part}.{name}") for name, value in given["constants"].items()}
+    for name in NUMBERS[kind]:
+        require(name in numbers, f"{part}.{name} is missing")
+    if "pixels_last" in NUMBERS[kind]:
+        within(f"{part}.pixels_last", numbers["pixels_last"], 0, 1)
+    return {"kind": kind, "constants": numbers}
+
+
+def check_graph(graph: Graph) -> None:
+    """Check names and ends, that something computes, and that no circle is without delay."""
+    populations, connections = graph.populations, graph.connections
+    names = [*(one.name for one in populations), *(one.name for one in connections)]
+    for name in names:
+        require(
+            NAME.fullmatch(name) and name not in RESERVED,
+            f"{name[:60]!r} is no name of a population or connection",
+        )
+    require(len({*names}) == len(names), "two populations or connections have the same name")
+    ends = {one.name: one.role for one in populations}
+    for one in connections:
+        require(one.source in (*ends, IMAGE), f"{one.name} comes from no population")
+        require(one.target in ends, f"{one.name} leads to no population")
+        require(
+            ends.get(one.source) != "accumulates",
+            f"{one.name} comes from {one.source}, whose neurons send nothing",
+        )
+    for name in ends:
+        require(
+            len(graph.into(name)) <= MAX_INPUTS,
+            f"more than {MAX_INPUTS} connections lead to {name}",
+        )
+    require(graph.of_role("computes"), "no population computes")
+    require(ends.get(graph.decoded) == "computes", f"the decoder reads {graph.decoded[:60]!r}")
+    require(graph.depths, "no order")  # raises for a circle
+
+
+def check_sizes(graph: Graph, pixels: int) -> None:
+    """Check that there is a relaying neuron for each pixel."""
+    for one in graph.of_role("relays"):
+        require(one.size == pixels, f"{one.name} has {one.size} neurons for {pixels} pixels")
+
+
+def check_weights(
+    arrays: Mapping[str, Array],
+    part: str,
+    given: Mapping[str, Any],
+    kinds: tuple[str, ...],
+) -> tuple[int, int]:
+    """Check types and ranges of weights, and return their targets and sources.
+
+    kinds: types that they may have. Raises ValueError too where they would not fit as a matrix.
+    """
+    tensors = {name: arrays[f"{part}.{name}"] for name in TENSORS[given["kind"]]}
+    for name, array in tensors.items():
+        allowed, axes = TYPES.get(name, (None, AXES.get(name)))
+        types = kinds if allowed is None else (allowed,)
+        require(
+            array.ndim == axes and any(array.dtype == np.dtype(kind) for kind in types),
+            f"{part}.{name} is {array.dtype}{array.shape}, but {np.dtype(types[-1])} of {axes} "
+            "axes is needed",
+        )
+        if allowed is None:
+            least = -int(np.iinfo(array.dtype).max)
+            require(array.min(initial=0) >= least, f"{part}.{name} reach {least - 1}")
+    if given["kind"] == "sparse":
+        check_rows(part, tensors, given["constants"]["n_sources"])
+    return sizes_of(part, tensors, given)
+
+
+def check_sizes_of(part: str, found: tuple[int, int], wanted: tuple[int, int]) -> None:
+    """Check targets and sources of weights."""
     require(
-        array.dtype == np.dtype(kind) and array.shape == shape,
-        f"{name} is {array.dtype}{array.shape}, but {np.dtype(kind)}{shape} is needed",
+        found == wanted,
+        f"{part}.weights are {found[0]}x{found[1]}, but {wanted[0]}x{wanted[1]} are needed",
     )
 
 
+def check_rows(part: str, tensors: Mapping[str, Array], n_sources: int) -> None:
+    """Check the rows of sparse weights."""
+    starts, columns, n = tensors["starts"], tensors["columns"], len(tensors["values"])
+    require(len(starts) >= 2 and n_sources >= 1, f"{part}.weights connect nothing")
+    require(
+        starts[0] == 0 and starts[-1] == n and (np.diff(starts) >= 0).all(),
+        f"{part}.starts do not divide {n} weights into rows",
+    )
+    require(len(columns) == n, f"{part}.columns are {len(columns)} for {n} weights")
+    if n:
+        check_range(f"{part}.columns", columns, 0, n_sources - 1)
+    rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    same = rows[1:] == rows[:-1]
+    require((np.diff(columns.astype(np.int64))[same] > 0).all(), f"{part}.columns do not rise")
+
+
 def check_connection(
-    arrays: Mapping[str, Array], name: str, n_targets: int, n_sources: int
+    arrays: Mapping[str, Array], graph: Graph, one: Connection, pixels: int
 ) -> None:
     """Check one connection's arrays."""
-    for part, kind in CONNECTION:
-        shape = (n_targets, n_sources) if part == "weights" else (n_targets,)
-        check_type(arrays, f"{name}.{part}", kind, shape)
-    require(arrays[f"{name}.weights"].min() >= -127, f"{name}.weights reach -128")
+    size = {other.name: other.size for other in graph.populations}
+    targets, sources = size[one.target], size.get(one.source, pixels)
+    found = check_weights(arrays, one.name, one.weights, ("i1",))
+    check_sizes_of(one.name, found, (targets, sources))
     for part, least, most in (("multiplier", 0, MAX_MULTIPLIER), ("shift", 1, MAX_SHIFT)):
-        values = arrays[f"{name}.{part}"]
-        within(f"{name}.{part}", int(values.min()), least, most)
-        within(f"{name}.{part}", int(values.max()), least, most)
+        check_type(arrays, f"{one.name}.{part}", "i4", (targets,))
+        check_range(f"{one.name}.{part}", arrays[f"{one.name}.{part}"], least, most)
+    if one.source == one.target and graph.population(one.target).kind == "poisson":
+        diagonal = np.diagonal(matrix_of(arrays, one.name, one.weights))
+        require(not diagonal.any(), f"the {one.name} diagonal is not 0")
 
 
-def check_neurons(arrays: Mapping[str, Array], neurons: Mapping[str, int], two_layer: bool) -> None:
-    """Check the neurons' shared constants, and their own against them."""
-    bits, extra = neurons["fraction_bits"], neurons["extra_bits"]
-    within("fraction_bits", bits, 4, 16)
-    within("extra_bits", extra, 0, 8)
-    within("max_count", neurons["max_count"], 1, MAX_COUNT)
-    low, high = neurons["state_min"], neurons["state_max"]
-    within("state_min", low, LEAST_OCTAVES << bits, high - 1)
-    within("state_max", high, low + 1, min(MOST_OCTAVES << bits, LIMIT))
-    widest = LIMIT >> extra
-    within("update_min", neurons["update_min"], -widest, -1)
-    within("excitation_max", neurons["excitation_max"], 1, widest)
-    start = arrays["neurons.initial_state"]
-    within("initial state", int(start.min()), low, high)
-    within("initial state", int(start.max()), low, high)
-    own = arrays["neurons.self_inhibition"].astype(np.int64)
-    within("self-inhibition", int(own.min()), 0, LIMIT)
-    if two_layer:
-        own = own + arrays["residual.loop_inhibition"]
-    within("self-inhibition, the loop's included,", int(own.max()), 0, LIMIT)
+def check_decoder(arrays: Mapping[str, Array], scalars: Mapping[str, Any], graph: Graph) -> None:
+    """Check the decoder's arrays, and that it gives the image's pixels."""
+    given, shape = scalars["decoder"]["weights"], scalars["input"]["image_shape"]
+    found = check_weights(arrays, "decoder", weights_of("decoder", given), ("i1", "i2"))
+    pixels, size = math.prod(shape), "x".join(map(str, shape))
+    require(found[0] == pixels, f"images of {size} are not the {found[0]} pixels")
+    check_sizes_of("decoder", found, (pixels, graph.population(graph.decoded).size))
+    check_type(arrays, "decoder.scale", "f4", (pixels,))
+    scale = arrays["decoder.scale"]
+    require(
+        ((scale >= 0) & (scale <= MAX_DECODER_SCALE)).all(),
+        f"decoder scales are not in 0..{MAX_DECODER_SCALE:g}",
+    )
 
 
-def check_sums(
-    arrays: Mapping[str, Array], neurons: Mapping[str, int], zero_point: int, limit: Any
-) -> None:
+def check_sums(arrays: Mapping[str, Array], graph: Graph, zero_point: int) -> None:
     """Check that no sum leaves its 24-bit accumulator, and no current its 24 bits."""
-    least, most = (-zero_point, 255 - zero_point) if limit is None else (-limit, limit)
-    worst = worst_sums(arrays["feedforward.weights"], least, most)
-    second = "lateral" if limit is None else "prediction"
-    counts = worst_sums(arrays[f"{second}.weights"], 0, neurons["max_count"])
-    for name, bound in (("feedforward", worst), (second, counts)):
-        within(f"the largest {name} sum", int(bound.max()), 0, LIMIT)
-    shift = arrays["feedforward.shift"].astype(np.int64)
-    half = np.left_shift(np.int64(1), shift - 1)
-    current = (worst * arrays["feedforward.multiplier"].astype(np.int64) + half) >> shift
-    current = current + 1 + np.abs(arrays["neurons.bias"].astype(np.int64))
-    within("the largest input current", int(current.max()), 0, LIMIT)
+    payloads = {one.name: sends(one, zero_point) for one in graph.populations}
+    payloads[IMAGE] = (-zero_point, 255 - zero_point)
+    currents = {one.name: np.zeros(one.size, np.int64) for one in graph.populations}
+    for one in graph.connections:
+        worst = worst_sums(matrix_of(arrays, one.name, one.weights), *payloads[one.source])
+        within(f"the largest {one.name} sum", int(worst.max()), 0, LIMIT)
+        if one.source == IMAGE or graph.population(one.source).role == "relays":
+            shift = arrays[f"{one.name}.shift"].astype(np.int64)
+            half = np.left_shift(np.int64(1), shift - 1)
+            scaled = (worst * arrays[f"{one.name}.multiplier"].astype(np.int64) + half) >> shift
+            currents[one.target] += scaled + 1
+    for other in graph.of_role("computes", "accumulates"):
+        current = currents[other.name]
+        if other.kind in ("poisson", "accumulator"):
+            current = current + np.abs(arrays[f"{other.name}.bias"].astype(np.int64))
+        within("the largest input current", int(current.max()), 0, LIMIT)
 
 
 def worst_sums(weights: Array, low: int, high: int) -> Array:

@@ -43,11 +43,12 @@ def integer_var(name: str, value: npt.ArrayLike, shape: tuple[int, ...] = (1,)) 
 class Constant:
     """A Var that is constant in a run: the bits of its values, sign included, and its shape.
 
-    shape None: one value per neuron of the population.
+    shape None: one value per neuron of the population; each_input: for each connection to it.
     """
 
     precision: int
     shape: tuple[int, ...] | None = (1,)
+    each_input: bool = False
 
 
 def set_constants(
@@ -55,6 +56,7 @@ def set_constants(
     declared: Mapping[str, Constant],
     values: Mapping[str, npt.ArrayLike],
     neurons: tuple[int, ...],
+    inputs: int = 0,
 ) -> None:
     """Give a Process one Var per declared constant; TypeError for a missing or unknown one."""
     subject = type(process).__name__
@@ -65,6 +67,7 @@ def set_constants(
         raise TypeError(f"{subject}.__init__() misses the constants {', '.join(missing)}")
     for name, constant in declared.items():
         shape = neurons if constant.shape is None else constant.shape
+        shape = (max(inputs, 1), *shape) if constant.each_input else shape
         setattr(process, name, integer_var(name, values[name], shape))
 
 
@@ -89,11 +92,13 @@ class Timetable:
 
     A presentation takes stride x steps + 2 time steps, its places. At place 0 the image arrives
     and neurons rest. z_t is sent at place 1 + stride t. The update caused by z_t is computed
-    stride places later, before z_(t+1) is sampled.
+    stride places later, before z_(t+1) is sampled. A moving image has `frames`, which share the
+    steps; each arrives one place before the first of its steps is sampled.
     """
 
     steps: int
     stride: int
+    frames: int = 1
 
     @property
     def length(self) -> int:
@@ -113,6 +118,21 @@ class Timetable:
         """Return the step whose counts move the membrane potentials at `place`, if any."""
         step, rest = divmod(place - 1, self.stride)
         return step - 1 if place > 1 and rest == 0 else None
+
+    def arrives(self, place: int, delay: int) -> int | None:
+        """Return the step whose sums arrive at `place`, `delay` places after its counts left."""
+        return self.sampled(place - delay)
+
+    def sent(self, place: int) -> int | None:
+        """Return the frame that the source sends at `place`, if any."""
+        return self.appears(place + 1)
+
+    def appears(self, place: int) -> int | None:
+        """Return the frame that neurons see from `place` on, if it begins there."""
+        step = self.sampled(place)
+        if step is None or step * self.frames % self.steps:
+            return None
+        return step * self.frames // self.steps
 
 
 @dataclass(frozen=True)

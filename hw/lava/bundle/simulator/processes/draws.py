@@ -17,10 +17,13 @@ KEPT_PARTS: Final = 16  # below this, for those that need them, and kept: rates 
 
 
 class Draws:
-    """Uniforms of `n` neurons under `seed`, in [0, 2**31), of one image and step at a time."""
+    """Uniforms of `n` neurons under `seed`, in [0, 2**31), of one image and step at a time.
 
-    def __init__(self, seed: int, n: int) -> None:
-        self.seed, self.image, self.step = seed, -1, -1
+    first: index of the first of them among all neurons that draw.
+    """
+
+    def __init__(self, seed: int, n: int, first: int = 0) -> None:
+        self.seed, self.image, self.step, self.first = seed, -1, -1, first
         self.drawn: UInt32 = np.empty((STEPS, KEPT_PARTS, n), np.uint32)
         self.known = np.zeros(n, np.int64)  # number of parts drawn per neuron
 
@@ -31,8 +34,9 @@ class Draws:
         if new:
             n = self.known.size
             for part in range(DRAWN_PARTS):
-                block = block_uniforms(self.seed, image, step - step % STEPS, STEPS, n, part)
-                self.drawn[:, part] = block
+                begin = step - step % STEPS
+                block = block_uniforms(self.seed, image, begin, STEPS, self.first + n, part)
+                self.drawn[:, part] = block[:, self.first :]
             self.known[:] = DRAWN_PARTS
 
     def of_first(self) -> UInt32:
@@ -47,7 +51,7 @@ class Draws:
         last = int(parts.max())
         if first >= KEPT_PARTS:
             part = np.arange(first, last, dtype=np.int64)[:, np.newaxis]
-            return part_uniforms(self.seed, self.image, np.array(self.step), part, neuron)
+            return self._of(np.array(self.step), part, neuron)
         wanted = np.minimum(parts, KEPT_PARTS)
         missing = wanted > self.known[neuron]
         if missing.any():
@@ -62,5 +66,8 @@ class Draws:
         every = np.arange(KEPT_PARTS)[:, np.newaxis]
         part, column = np.nonzero((every >= self.known[neuron]) & (every < parts))
         rows = neuron[column]
-        self.drawn[:, part, rows] = part_uniforms(self.seed, self.image, steps, part, rows)
+        self.drawn[:, part, rows] = self._of(steps, part, rows)
         self.known[neuron] = parts
+
+    def _of(self, step: Int64, part: Int64, neuron: Int64) -> UInt32:
+        return part_uniforms(self.seed, self.image, step, part, self.first + neuron)

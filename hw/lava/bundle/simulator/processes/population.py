@@ -1,97 +1,160 @@
-"""Update of a population of neurons in one step, apart from messages."""
+"""Update of a population of neurons in one step, apart from messages; one class for each kind."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .arithmetic import MASK32, Int64, integrate, sample, scale, spiking, thresholds
+from .arithmetic import MASK32, Int64, integrate, sample, spiking, thresholds
 from .draws import Draws
 
 Integers = npt.NDArray[np.integer[Any]]
+Constants = Mapping[str, Integers]  # by the names of the Process, (n,) or (1,)
 Hold = Callable[[Integers, str], Int64]  # clips values to 24 bits, and counts or raises
+# Neurons that saturated in a step: counts, excitation, inhibition, potentials.
+Saturated = tuple[int, int, int, int]
+NONE: Final = (0, 0, 0, 0)
+LIMIT: Final = (1 << 23) - 1  # of an accumulator's state
+
+
+class Population(Protocol):
+    """Neurons with a state, of one kind."""
+
+    base: Int64  # (n,): constant part of the current
+    initial_state: Int64  # (n,)
+
+    def send(self, state: Int64, image: int, step: int) -> Int64:
+        """Return the payloads (n,) that leave the states; `image` counts the presentations."""
+
+    def move(self, state: Int64, sent: Int64, total: Int64) -> tuple[Int64, Saturated]:
+        """Return the states after the payloads `sent` and the sums `total`, base included."""
+
+    def look_ahead(self, image: int, step: int) -> None:
+        """Prepare a later step, while others compute."""
+
+
+def wide(constants: Constants, name: str) -> Int64:
+    """Return a constant of each neuron as int64."""
+    return np.asarray(constants[name]).astype(np.int64)
+
+
+def number(constants: Constants, name: str) -> int:
+    """Return a constant that all neurons share."""
+    return int(np.ravel(constants[name])[0])
 
 
 class PoissonPopulation:
-    """K Poisson neurons' constants, by the names of the Process `Neuron`, as NumPy arrays.
+    """K Poisson neurons' constants, by the names of the Process `Neuron`, as NumPy arrays."""
 
-    `hold` checks every value that must lie within 24 bits.
-    """
-
-    def __init__(self, constants: Mapping[str, Integers], hold: Hold) -> None:
-        def wide(name: str) -> Int64:
-            return np.asarray(constants[name]).astype(np.int64)
-
-        def number(name: str) -> int:
-            return int(np.ravel(constants[name])[0])
-
-        self.hold = hold
-        self.bias, self.initial_state = wide("bias"), wide("initial_state")
-        self.self_inhibition, self.loop_inhibition = (
-            wide("self_inhibition"),
-            wide("loop_inhibition"),
-        )
-        self.feedforward = wide("feedforward_multiplier"), wide("feedforward_shift")
-        self.lateral = wide("lateral_multiplier"), wide("lateral_shift")
-        self.bits, self.extra = number("fraction_bits"), number("extra_bits")
-        self.least = number("update_min") << self.extra
-        self.most = number("excitation_max") << self.extra
-        self.limits = number("state_min"), number("state_max")
-        self.max_count = number("max_count")
+    def __init__(self, constants: Constants) -> None:
+        self.base, self.initial_state = wide(constants, "bias"), wide(constants, "initial_state")
+        self.self_inhibition = wide(constants, "self_inhibition")
+        self.loop_inhibition = wide(constants, "loop_inhibition")
+        self.bits, self.extra = number(constants, "fraction_bits"), number(constants, "extra_bits")
+        self.least = number(constants, "update_min") << self.extra
+        self.most = number(constants, "excitation_max") << self.extra
+        self.limits = number(constants, "state_min"), number(constants, "state_max")
+        self.max_count = number(constants, "max_count")
         self.looped = bool(self.loop_inhibition.any())
         self.lowest = min(self.limits[0], int(self.initial_state.min()), 2 << self.bits)
-        tables = wide("coarse"), wide("fine"), wide("reciprocal")
-        self.thresholds = thresholds(self.lowest, self.bits, tables)
+        coarse, fine, reciprocal = (
+            wide(constants, name) for name in ("coarse", "fine", "reciprocal")
+        )
+        self.thresholds = thresholds(self.lowest, self.bits, (coarse, fine, reciprocal))
         self.silent = np.ascontiguousarray(self.thresholds[:, 0])
-        self.draws = Draws(number("seed"), self.bias.size)
-        self.first_image, self.image_stride = number("first_image"), number("image_stride")
+        first = number(constants, "first_uniform")
+        self.draws = Draws(number(constants, "seed"), self.base.size, first)
+        self.first_image = number(constants, "first_image")
+        self.image_stride = number(constants, "image_stride")
 
-    def feed(self, drive: Integers) -> Int64:
-        """Return the input current (K,) of a feed-forward sum."""
-        scaled = scale(self.hold(drive, "feedforward sum"), *self.feedforward)
-        return self.hold(scaled + self.bias, "current")
-
-    def inhibit(self, total: Integers) -> Int64:
-        """Return the contribution of a lateral sum (K,) to the current."""
-        return scale(self.hold(total, "lateral sum"), *self.lateral)
-
-    def compete(
-        self, potential: Int64, counts: Int64, received: Int64
-    ) -> tuple[Int64, tuple[int, int, int, int]]:
-        """Return the membrane potentials after an update, and the saturations in it.
-
-        counts (K,): the spikes that cause it; received (K,): current and lateral part. Saturations
-        of: counts, excitation, inhibition, potentials.
-        """
-        most = self.most - self.loop_inhibition * counts if self.looped else self.most
-        own = self.self_inhibition * counts
-        moved, held = integrate(potential, received, own, self.extra, self.least, most, self.limits)
-        return moved, (int(np.count_nonzero(counts >= self.max_count)), *held)
+    def move(self, state: Int64, sent: Int64, total: Int64) -> tuple[Int64, Saturated]:
+        """Return the membrane potentials after an update, and the saturations in it."""
+        most = self.most - self.loop_inhibition * sent if self.looped else self.most
+        own = self.self_inhibition * sent
+        moved, held = integrate(state, total, own, self.extra, self.least, most, self.limits)
+        return moved, (int(np.count_nonzero(sent >= self.max_count)), *held)
 
     def look_ahead(self, image: int, step: int) -> None:
         """Draw the uniforms of a later step; `image` counts this population's presentations."""
         self.draws.turn((self.first_image + self.image_stride * image) & MASK32, step)
 
-    def spike(self, potential: Int64, image: int, step: int) -> Int64:
+    def send(self, state: Int64, image: int, step: int) -> Int64:
         """Return the counts (K,) of one step at membrane potentials (K,)."""
         self.look_ahead(image, step)
         uniform = self.draws.of_first()
-        counts = np.zeros(potential.shape, np.int64)
-        busy = spiking(potential, uniform, self.silent, self.lowest)
+        counts = np.zeros(state.shape, np.int64)
+        busy = spiking(state, uniform, self.silent, self.lowest)
         if busy.size:
             draw = self.draws.of_parts
             drawn = sample(
-                potential[busy], uniform[busy], busy, draw, self.bits, self.thresholds, self.lowest
+                state[busy], uniform[busy], busy, draw, self.bits, self.thresholds, self.lowest
             )
             counts[busy] = np.minimum(drawn, self.max_count)
         return counts
 
 
-def residuals(
-    payload: Int64, total: Integers, scaling: tuple[Int64, Int64], limit: int, hold: Hold
-) -> tuple[Int64, int]:
-    """Return the residuals: payload (M,) minus prediction (M,), and the number clipped."""
-    error = payload - scale(hold(total, "prediction sum"), *scaling)
+class LcaPopulation:
+    """LCA neurons' constants, by the names of the Process `Lca`, as NumPy arrays."""
+
+    def __init__(self, constants: Constants) -> None:
+        self.threshold = wide(constants, "threshold")
+        self.base = np.zeros_like(self.threshold)
+        self.initial_state = self.base
+        self.leak_shift = number(constants, "leak_shift")
+        self.payload_shift = number(constants, "payload_shift")
+        self.max_payload = number(constants, "max_payload")
+        self.state_max = number(constants, "state_max")
+
+    def look_ahead(self, image: int, step: int) -> None:
+        """Do nothing: no number is drawn."""
+
+    def send(self, state: Int64, image: int, step: int) -> Int64:
+        """Return what exceeds the thresholds (n,), in units of 2^payload_shift."""
+        above = np.maximum(state - self.threshold, 0) >> self.payload_shift
+        return np.asarray(np.minimum(above, self.max_payload))
+
+    def move(self, state: Int64, sent: Int64, total: Int64) -> tuple[Int64, Saturated]:
+        """Return the states (n,) a share 2^-leak_shift nearer to the sums."""
+        half = 1 << (self.leak_shift - 1)
+        moved = state + ((total - state + half) >> self.leak_shift)
+        most = self.state_max
+        counts = int(np.count_nonzero(sent >= self.max_payload))
+        states = int(np.count_nonzero(moved > most))
+        return np.minimum(np.maximum(moved, -most), most), (counts, 0, 0, states)
+
+
+class AccumulatorPopulation:
+    """Accumulators' constants, by the names of the Process `Accumulator`, as NumPy arrays."""
+
+    def __init__(self, constants: Constants) -> None:
+        self.base = wide(constants, "bias")
+        self.initial_state = np.zeros_like(self.base)
+
+    def look_ahead(self, image: int, step: int) -> None:
+        """Do nothing: no number is drawn."""
+
+    def send(self, state: Int64, image: int, step: int) -> Int64:
+        """Return 0: they send nothing."""
+        return np.zeros_like(state)
+
+    def move(self, state: Int64, sent: Int64, total: Int64) -> tuple[Int64, Saturated]:
+        """Return the states (n,) with the sums added."""
+        moved = state + total
+        kept = np.minimum(np.maximum(moved, -LIMIT), LIMIT)
+        return kept, (0, 0, 0, int(np.count_nonzero(kept != moved)))
+
+
+# By the kind of a population; residual neurons keep no state.
+STATEFUL: Final[Mapping[str, Callable[[Constants], Population]]] = {
+    "poisson": PoissonPopulation,
+    "lca": LcaPopulation,
+    "accumulator": AccumulatorPopulation,
+}
+
+
+def residuals(payload: Int64, predicted: Int64, limit: int) -> tuple[Int64, int]:
+    """Return the residuals: payload (M,) minus scaled prediction (M,), and the number clipped."""
+    error = payload - predicted
     beyond = int(np.count_nonzero(np.abs(error) > limit))
     return np.minimum(np.maximum(error, -limit), limit), beyond

@@ -6,19 +6,24 @@ so it does not exist on a chip: there, connect `s_out`, or use probes.
 """
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from .common import Int64, Rows
+from .graph import Graph
 
+RESIDUAL: Final = -1  # column of the residual neurons in `saturated`
 FILES = (
-    "progress",  # (R + 4,) int64: images done; ns at first, last beat; done by replica; time step
+    "progress",  # (R S + 4,) int64: images done; ns at first, last beat; done by part; time step
     "counts_sum",  # (N, K) int64
     "state",  # (N, K) int32
-    "last_counts",  # (N, K) int32
-    "spikes_per_step",  # (N, T) int64
-    "saturated",  # (N, T, 5) int32, without the residual neurons
+    "last_counts",  # (N, F, K) int32, of the last step of every frame
+    "spikes_per_step",  # (N, T, C) int64, by population that computes
+    "saturated",  # (N, T, P, 5) int32, by population
+    "scores",  # (N, T, A) int32, of accumulators
     "counts",  # (N, T, K) int32, if requested; so the next
     "states",
     "monitor",  # (C,) int64: monitored neurons; then their values, (N, T, C) int32
@@ -27,78 +32,129 @@ FILES = (
 )
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the results of a population lie in the files.
+
+    neurons: of those that compute, or of the accumulators. index: among all populations. order:
+    among those that compute. beats, of: index and number of those with a state.
+    """
+
+    accumulates: bool = False
+    neurons: slice = slice(None)
+    index: int = 0
+    order: int = 0
+    beats: int = 0
+    of: int = 1
+
+
+WHOLE: Final = Place()  # of the only population
+
+
+def place_of(graph: Graph, name: str) -> Place:
+    """Return where the results of a population with a state lie."""
+    one = graph.population(name)
+    same = graph.of_role(one.role)
+    stateful = graph.of_role("computes", "accumulates")
+    return Place(
+        accumulates=one.role == "accumulates",
+        neurons=graph.slices(same)[name],
+        index=graph.populations.index(one),
+        order=same.index(one),
+        beats=stateful.index(one),
+        of=len(stateful),
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a population does in a time step, counted within a presentation.
+
+    moved: the step whose counts `before` cause an update, if any; saturated: in it. drawn: the step
+    whose `counts` are sent, if any. states: after the update.
+    """
+
+    moved: int | None
+    drawn: int | None
+    before: Int64
+    counts: Int64
+    states: Int64
+    saturated: tuple[int, ...]
+
+
 class Recording:
     """The files of all replicas in `folder`, which exist already with the right size.
 
     rows: those of this population's images; beyond the last, nothing is recorded.
     """
 
-    def __init__(self, folder: Path, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(self, folder: Path, rows: Rows, place: Place = WHOLE) -> None:
+        self.rows, self.place = rows, place
         self.files = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r+")
             for name in FILES
             if (folder / f"{name}.npy").exists()
         }
         self.n_images = len(self.files["counts_sum"])
-        self.n_steps = self.files["spikes_per_step"].shape[1]
-        self.counts_sum = np.zeros(self.files["counts_sum"].shape[1], dtype=np.int64)
-        self.monitored = self.files.get("monitor")
+        self.n_steps, n_frames = (
+            self.files["saturated"].shape[1],
+            self.files["last_counts"].shape[1],
+        )
+        self.frame = self.n_steps // n_frames
+        width = self.files["counts_sum"].shape[1]
+        own = np.zeros(0, np.int64) if place.accumulates else np.arange(width)[place.neurons]
+        self.counts_sum = np.zeros(len(own), np.int64)
+        # Columns of the monitored neurons that are this population's, and those neurons within it.
+        monitor = self.files.get("monitor", np.zeros(0, np.int64))
+        self.columns = np.flatnonzero(np.isin(monitor, own))
+        self.monitored = monitor[self.columns] - (own[0] if len(own) else 0)
 
-    def step(
-        self,
-        time_step: int,
-        presentation: int,
-        moved: int | None,
-        drawn: int | None,
-        before: Int64,
-        counts: Int64,
-        potential: Int64,
-        saturated: tuple[int, ...],
-    ) -> None:
-        """Record a time step: the update of step `moved`, caused by the counts `before`, if any.
-
-        Record too the counts of step `drawn`, if any. potential: after the update.
-        """
+    def step(self, time_step: int, presentation: int, step: Step) -> None:
+        """Record a time step."""
         image = self.rows.row(presentation)
-        if image >= self.n_images:
-            moved = drawn = None
-        if moved is not None:
-            self.updated(image, moved, potential, saturated)
-            if moved == self.n_steps - 1:
-                self.finished(image, presentation, before, potential)
-        if drawn is not None:
-            self.sampled(image, drawn, counts)
-        self.beat(time_step)
+        if image < self.n_images:
+            if step.moved is not None:
+                self.updated(image, step.moved, step)
+                if step.moved == self.n_steps - 1:
+                    self.finished(image, presentation, step.states)
+            if step.drawn is not None and not self.place.accumulates:
+                self.sampled(image, step.drawn, step.counts)
+        if self.place.beats == 0:
+            self.beat(time_step)
 
     def sampled(self, image: int, step: int, counts: Int64) -> None:
-        """Record the counts (K,) of a step."""
-        files = self.files
+        """Record the counts (n,) of a step."""
+        files, neurons = self.files, self.place.neurons
         if step == 0:
             self.counts_sum[:] = 0
         self.counts_sum += counts
-        files["spikes_per_step"][image, step] = counts.sum()
+        files["spikes_per_step"][image, step, self.place.order] = counts.sum()
         if "counts" in files:
-            files["counts"][image, step] = counts
-        if self.monitored is not None:
-            files["monitor_counts"][image, step] = counts[self.monitored]
+            files["counts"][image, step, neurons] = counts
+        if self.columns.size:
+            files["monitor_counts"][image, step, self.columns] = counts[self.monitored]
 
-    def updated(self, image: int, step: int, potential: Int64, saturated: tuple[int, ...]) -> None:
-        """Record the membrane potentials (K,) after a step's update, and its saturations."""
-        files = self.files
-        files["saturated"][image, step, : len(saturated)] = saturated
+    def updated(self, image: int, step: int, done: Step) -> None:
+        """Record the states (n,) after a step's update, and its saturations."""
+        files, place = self.files, self.place
+        files["saturated"][image, step, place.index, : len(done.saturated)] = done.saturated
+        if place.accumulates:
+            files["scores"][image, step, place.neurons] = done.states
+            return
         if "states" in files:
-            files["states"][image, step] = potential
-        if self.monitored is not None:
-            files["monitor_states"][image, step] = potential[self.monitored]
+            files["states"][image, step, place.neurons] = done.states
+        if self.columns.size:
+            files["monitor_states"][image, step, self.columns] = done.states[self.monitored]
+        if (step + 1) % self.frame == 0:
+            files["last_counts"][image, step // self.frame, place.neurons] = done.before
 
-    def finished(self, image: int, presentation: int, counts: Int64, potential: Int64) -> None:
-        """Record an image's sums and its last counts and potentials (K,)."""
-        files = self.files
-        files["counts_sum"][image] = self.counts_sum
-        files["last_counts"][image] = counts
-        files["state"][image] = potential
-        files["progress"][3 + self.rows.first] = presentation + 1
+    def finished(self, image: int, presentation: int, states: Int64) -> None:
+        """Record an image's sums and its last states (n,)."""
+        files, place = self.files, self.place
+        if not place.accumulates:
+            files["counts_sum"][image, place.neurons] = self.counts_sum
+            files["state"][image, place.neurons] = states
+        files["progress"][3 + self.rows.first * place.of + place.beats] = presentation + 1
         self.count_done()
 
     def beat(self, time_step: int) -> None:
@@ -111,11 +167,12 @@ class Recording:
     def count_done(self) -> None:
         """Record the number of finished images of all replicas, which may call this at once.
 
-        Each replica writes its own number first, so the last one to read sees them all.
+        Each part writes its own number first, so the last one to read sees them all.
         """
         progress = self.files["progress"]
         while True:
-            next_rows = progress[3:-1] * self.rows.stride + np.arange(self.rows.stride)
+            by_replica = progress[3:-1].reshape(-1, self.place.of).min(axis=1)
+            next_rows = by_replica * self.rows.stride + np.arange(self.rows.stride)
             done = min(int(next_rows.min()), self.n_images)
             if progress[0] >= done:
                 return

@@ -4,12 +4,13 @@
     source.s_out.connect(network.image_in)
     network.s_out.connect(your_dense.s_in)
 
-It consists of stock Dense connections and this package's populations. Name MODELS in the run
-configuration, or let Lava choose (its Dense model gives the same counts, more slowly).
+It consists of stock Dense connections and this package's populations, one for each of the graph.
+Name MODELS in the run configuration, or let Lava choose (its Dense model gives the same counts,
+more slowly).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,26 +24,38 @@ from lava.proc.dense.process import Dense
 from lava.utils.weightutils import SignMode
 
 # The folder has another package name in an exported bundle.
+from ..accumulator import Accumulator
+from ..arrivals import connections_of, inputs_of
 from ..common import EVERY, Rows
+from ..graph import IMAGE, Connection, Graph, Population, graph_of
+from ..lca import Lca
+from ..matrices import matrix_of
 from ..neuron import Neuron
+from ..recording import place_of
 from ..residual import Residual
+from ..stateful import INPUTS
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+PROCESSES: Final = {"poisson": Neuron, "lca": Lca, "accumulator": Accumulator}
+# Names of the processes where a kind has one population only.
+NAMES: Final = {"poisson": "neuron", "residual": "residual"}
 
 
 class Network(AbstractProcess):
-    """An iP-VAE of M pixels and K neurons that infers one image after another.
+    """An iP-VAE, or any integer network (docs/ir.md), that infers one image after another.
 
-    arrays, scalars: the integer network's (docs/ir.md). steps T: per image; a presentation
-    takes T + 2 time steps in a one-layer circuit, 2T + 2 in a two-layer one. seed, first_image:
-    keys of the spike counts. source: the image comes as graded "spikes" through image_in, at the
-    first time step of a presentation, or as "bias": the host writes the Var `held` there. rows,
-    scheduled, record, reports: as of Neuron; with several replicas, first_image is the first's.
+    arrays, scalars: the integer network's, with M pixels. steps T: per image, in all; frames share
+    them. A presentation takes S T + 2 time steps: S is 1 in a one-layer circuit, 2 in a two-layer
+    one, else one more than the relaying populations in a row. seed, first_image: keys of the spike
+    counts. source: the image comes as graded "spikes" through image_in, at the first time step of a
+    presentation, or as "bias": the host writes the Var `held`. rows, scheduled, record, reports: as
+    of Neuron; with several replicas, first_image is the first's.
 
     Ports: image_in (M,), pixel - zero_point; s_out (K,), spike counts. Vars: v (K,) membrane
-    potential, z (K,) the counts last sent, held (K,) the input current or (M,) the payload of
-    the image, saturated (4,) and overflowed (1,) of the neurons, residual_overflowed (1,) of the
-    residual neurons (in a two-layer circuit only).
+    potential, z (K,) the counts last sent. These are of the population that the decoder reads, and
+    so are saturated (4,) and overflowed (1,). held: the input current or the payload that an image
+    causes, of the population that it reaches. scores: states of the accumulators, if there are any.
+    residual_overflowed (1,): of the first residual neurons, if there are any.
     """
 
     def __init__(
@@ -51,6 +64,7 @@ class Network(AbstractProcess):
         scalars: Mapping[str, Any],
         *,
         steps: int,
+        frames: int = 1,
         seed: int = 0,
         first_image: int = 0,
         source: str = "spikes",
@@ -65,6 +79,7 @@ class Network(AbstractProcess):
             arrays=arrays,
             scalars=scalars,
             steps=steps,
+            frames=frames,
             seed=seed,
             first_image=first_image,
             source=source,
@@ -73,16 +88,22 @@ class Network(AbstractProcess):
             record=record,
             reports=reports,
         )
-        k, m = arrays["feedforward.weights"].shape
-        two_layer = scalars["residual_limit"] is not None
+        graph = graph_of(arrays, scalars)
+        k = graph.population(graph.decoded).size
+        m = int(np.prod(scalars["input"]["image_shape"]))
         self.image_in, self.s_out = InPort(shape=(m,)), OutPort(shape=(k,))
-        self.v = Var(shape=(k,), init=arrays["neurons.initial_state"])
-        self.z = Var(shape=(k,), init=np.zeros(k, np.int64))
-        held = (m,) if two_layer else (k,)
-        self.held = Var(shape=held, init=np.zeros(held, np.int64))
-        self.saturated = Var(shape=(4,), init=np.zeros(4, np.int64))
-        self.overflowed = Var(shape=(1,), init=np.zeros(1, np.int64))
-        self.residual_overflowed = Var(shape=(1,), init=np.zeros(1, np.int64))
+
+        def var(size: int) -> Any:
+            return Var(shape=(size,), init=np.zeros(size, np.int64))
+
+        initial = arrays.get(f"{graph.decoded}.initial_state", np.zeros(k, np.int64))
+        self.v = Var(shape=(k,), init=initial)
+        self.z = var(k)
+        self.held = var(graph.held_by.size if graph.held_by else 1)
+        self.scores = var(max(1, sum(one.size for one in graph.of_role("accumulates")[:1])))
+        self.saturated = var(4)
+        self.overflowed = var(1)
+        self.residual_overflowed = var(1)
 
 
 def synapses(weights: npt.NDArray[np.int8], name: str, **options: Any) -> Any:
@@ -102,34 +123,46 @@ def synapses(weights: npt.NDArray[np.int8], name: str, **options: Any) -> Any:
     )
 
 
-def constants_of(options: Any) -> dict[str, Any]:
-    """Return the constants of the Process `Neuron` from a Network's parameters."""
-    arrays = options["arrays"]
-    zeros = np.zeros(len(arrays["neurons.bias"]), np.int32)
-    return {
-        "bias": arrays["neurons.bias"],
-        "self_inhibition": arrays["neurons.self_inhibition"],
-        "loop_inhibition": arrays.get("residual.loop_inhibition", zeros),
-        "initial_state": arrays["neurons.initial_state"],
-        "feedforward_multiplier": arrays["feedforward.multiplier"],
-        "feedforward_shift": arrays["feedforward.shift"],
-        # A two-layer circuit has no lateral connection: multiplier 0, and any valid shift.
-        "lateral_multiplier": arrays.get("lateral.multiplier", zeros),
-        "lateral_shift": arrays.get("lateral.shift", zeros + 1),
-        "coarse": arrays["tables.coarse"],
-        "fine": arrays["tables.fine"],
-        "reciprocal": arrays["tables.reciprocal"],
-        "seed": options["seed"],
-        "first_image": options["rows"].row(0) + options["first_image"],
-        "image_stride": options["rows"].stride,
-        **options["scalars"]["neurons"],
+def scales_of(arrays: Arrays, connections: tuple[Connection, ...], size: int) -> dict[str, Any]:
+    """Return multipliers and shifts (inputs, size) of the connections to a population."""
+    rows: dict[str, list[Any]] = {
+        part: [arrays[f"{one.name}.{part}"] for one in connections]
+        for part in ("multiplier", "shift")
     }
+    # Without a connection: multiplier 0, and any valid shift.
+    empty = {"multiplier": np.zeros((1, size), np.int32), "shift": np.ones((1, size), np.int32)}
+    return {part: np.stack(some) if some else empty[part] for part, some in rows.items()}
+
+
+def constants_of(options: Any, graph: Graph, one: Population) -> dict[str, Any]:
+    """Return the constants of a population's Process from a Network's parameters, but scales."""
+    arrays, start = options["arrays"], f"{one.name}."
+    constants: dict[str, Any] = dict(one.constants)
+    if one.kind == "residual":
+        return constants
+    connected = ("multiplier", "shift")
+    own = {
+        name[len(start) :]: array
+        for name, array in arrays.items()
+        if name.startswith(start) and name[len(start) :] not in (*connected, "label")
+    }
+    constants |= own
+    if one.kind == "poisson":
+        constants.setdefault("loop_inhibition", np.zeros(one.size, np.int32))
+        constants |= {name: arrays[f"tables.{name}"] for name in ("coarse", "fine", "reciprocal")}
+        constants |= {
+            "seed": options["seed"],
+            "first_image": options["rows"].row(0) + options["first_image"],
+            "image_stride": options["rows"].stride,
+            "first_uniform": graph.first_uniforms()[one.name],
+        }
+    return constants
 
 
 @implements(proc=Network, protocol=LoihiProtocol)
 @tag("fixed_pt")
 class NetworkModel(AbstractSubProcessModel):
-    """Builds the one-layer or the two-layer circuit.
+    """Builds the graph: a Process for each population, and one for each connection.
 
     one-layer:  image_in -> feedforward -> neurons -> s_out;  neurons -> lateral -> neurons
     two-layer:  image_in -> residual -> feedforward -> neurons -> s_out;
@@ -138,73 +171,79 @@ class NetworkModel(AbstractSubProcessModel):
 
     def __init__(self, proc: Any) -> None:
         self.options = proc.proc_params
-        two_layer = self.options["scalars"]["residual_limit"] is not None
-        self.stride = 2 if two_layer else 1
-        self.length = self.stride * self.options["steps"] + 2
-        self.shared = {
-            name: self.options[name] for name in ("steps", "rows", "scheduled", "reports")
+        self.graph = graph_of(self.options["arrays"], self.options["scalars"])
+        self.host = self.options["source"] == "bias"
+        self.made: dict[str, Any] = {}
+        for one in self.graph.populations:
+            self.made[one.name] = self.population(one)
+            # Lava finds Processes among a model's attributes only.
+            setattr(self, f"population_{one.name}", self.made[one.name])
+        for one in self.graph.populations:
+            for index, each in enumerate(connections_of(self.graph, one.name, self.host)):
+                setattr(self, f"connection_{each.name}", self.connect(proc, each, INPUTS[index]))
+        self.expose(proc)
+
+    def population(self, one: Population) -> Any:
+        """Return the Process of a population."""
+        options, graph = self.options, self.graph
+        connections = connections_of(graph, one.name, self.host)
+        alone = sum(other.kind == one.kind for other in graph.populations) == 1
+        shared = {
+            **{name: options[name] for name in ("steps", "frames", "rows", "scheduled")},
+            **{name: options[name] for name in ("record", "reports")},
+            **constants_of(options, graph, one),
+            **scales_of(options["arrays"], connections, one.size),
+            "stride": graph.stride,
+            "inputs": inputs_of(graph, one.name, self.host),
+            "host": self.host and graph.held_by == one,
+            "name": NAMES.get(one.kind, one.name) if alone else one.name,
         }
-        self.neurons = Neuron(
-            **constants_of(self.options),
-            **self.shared,
-            stride=self.stride,
-            held="residual" if two_layer else self.options["source"],
-            record=self.options["record"],
-        )
-        self.neurons.s_out.connect(proc.s_out)
+        if one.kind == "residual":
+            index, depth = graph.populations.index(one), graph.depths[one.name]
+            return Residual(**shared, index=index, depth=depth)
+        return PROCESSES[one.kind](**shared, place=place_of(graph, one.name))
+
+    def connect(self, proc: Any, one: Connection, port: str) -> Any:
+        """Return the connection `one`, between its ends.
+
+        Its messages come when a frame does, or at every step, `depth` synapses after the counts.
+        """
+        options, graph = self.options, self.graph
+        settings = {"reports": options["reports"]} if options["reports"] else {}
+        if options["scheduled"]:
+            length = graph.stride * options["steps"] + 2
+            once = one.source == IMAGE
+            first = 0 if once else 1 + graph.depths[one.source]
+            repeats = options["frames"] if once else options["steps"]
+            every = graph.stride * (options["steps"] // repeats)
+            settings["places"] = (first, every, first + every * (repeats - 1), length)
+            settings |= {"record": self.file(f"traffic_{one.name}"), "rows": options["rows"]}
+        weights = matrix_of(options["arrays"], one.name, one.weights)
+        dense = synapses(weights, one.name, **settings)
+        source = proc.image_in if one.source == IMAGE else self.made[one.source].s_out
+        source.connect(dense.s_in)
+        dense.a_out.connect(getattr(self.made[one.target], port))
+        return dense
+
+    def expose(self, proc: Any) -> None:
+        """Connect the image to the residual neurons, and give the Network ports and Vars."""
+        graph, held = self.graph, self.graph.held_by
+        decoded = self.made[graph.decoded]
+        decoded.s_out.connect(proc.s_out)
         for name in ("v", "z", "saturated", "overflowed"):
-            getattr(proc, name).alias(getattr(self.neurons, name))
-        if two_layer:
-            self.build_two_layer(proc)
-        else:
-            self.build_one_layer(proc)
-
-    def build_one_layer(self, proc: Any) -> None:
-        """Connect the neurons with each other, and the image to them if it comes as spikes."""
-        self.lateral = self.connection("lateral", 1)
-        self.neurons.s_out.connect(self.lateral.s_in)
-        self.lateral.a_out.connect(self.neurons.l_in)
-        if self.options["source"] == "spikes":
-            self.feedforward = self.connection("feedforward", 0, once=True)
-            proc.image_in.connect(self.feedforward.s_in)
-            self.feedforward.a_out.connect(self.neurons.a_in)
-        proc.held.alias(self.neurons.current)
-
-    def build_two_layer(self, proc: Any) -> None:
-        """Connect the neurons through residual neurons; the image reaches these one to one."""
-        arrays = self.options["arrays"]
-        self.residual = Residual(
-            multiplier=arrays["prediction.multiplier"],
-            shift=arrays["prediction.shift"],
-            limit=self.options["scalars"]["residual_limit"],
-            **self.shared,
-            held=self.options["source"],
-            record=self.file("residual_saturated"),
-        )
-        self.prediction = self.connection("prediction", 1)
-        self.feedforward = self.connection("feedforward", 2)
-        proc.image_in.connect(self.residual.a_in)
-        self.neurons.s_out.connect(self.prediction.s_in)
-        self.prediction.a_out.connect(self.residual.p_in)
-        self.residual.s_out.connect(self.feedforward.s_in)
-        self.feedforward.a_out.connect(self.neurons.a_in)
-        proc.held.alias(self.residual.payload)
-        proc.residual_overflowed.alias(self.residual.overflowed)
+            getattr(proc, name).alias(getattr(decoded, name))
+        relays = [self.made[one.name] for one in graph.relays]
+        for one in relays:
+            proc.image_in.connect(one.a_in)
+        for one in relays[:1]:
+            proc.residual_overflowed.alias(one.overflowed)
+        for one in graph.of_role("accumulates")[:1]:
+            proc.scores.alias(self.made[one.name].v)
+        if held is not None:
+            made = self.made[held.name]
+            proc.held.alias(made.payload if held.role == "relays" else made.current)
 
     def file(self, name: str) -> str | None:
         """Return the path of a result file, or None if nothing is recorded."""
         folder = self.options["record"]
         return f"{folder}/{name}.npy" if folder else None
-
-    def connection(self, name: str, first: int, once: bool = False) -> Any:
-        """Return the connection called `name`.
-
-        Its messages come at place `first` of a presentation and then, unless `once`, at every
-        step.
-        """
-        options = {"reports": self.options["reports"]} if self.options["reports"] else {}
-        if self.options["scheduled"]:
-            last = first if once else first + self.stride * (self.options["steps"] - 1)
-            options["places"] = (first, self.stride, last, self.length)
-            options |= {"record": self.file(f"traffic_{name}"), "rows": self.options["rows"]}
-        return synapses(self.options["arrays"][f"{name}.weights"], name, **options)
