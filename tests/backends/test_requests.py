@@ -84,10 +84,10 @@ def test_a_run_that_goes_on_stops_at_the_last_step(
 
 IMAGE = np.zeros((2, 12), np.uint8)
 REFUSED = {
-    "the network takes uint8 images of 4x3 as (N, 12), not uint8(2, 4, 3)": (
+    "the network takes uint8 images of 4x3 as (N, 12), or (N, frames, 12), not uint8(2, 4, 3)": (
         IMAGE.reshape(2, 4, 3), RunRequest(1)
     ),
-    "the network takes uint8 images of 4x3 as (N, 12), not int64(2, 12)": (
+    "the network takes uint8 images of 4x3 as (N, 12), or (N, frames, 12), not int64(2, 12)": (
         IMAGE.astype(np.int64), RunRequest(1)
     ),
     "there are no images to run; give one or more": (IMAGE[:0], RunRequest(1)),
