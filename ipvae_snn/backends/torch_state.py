@@ -77,8 +77,8 @@ def take_tensors(
 
     These are the tensors of `network`, and of the one that the state dict describes.
     """
-    parts = _COMMON | {name.partition(".")[0] for name in to_arrays(network)}
-    parts |= _described(state_dict.get(prefix + DESCRIPTION))
+    own = {one.name for one in (*network.populations, *network.connections)}
+    parts = _COMMON | own | _described(state_dict.get(prefix + DESCRIPTION))
     keys = [
         key
         for key in state_dict

@@ -24,6 +24,7 @@ from ipvae_snn.frameworks.float_dynamics import (
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
 from ipvae_snn.frameworks.networks import Mode
 from ipvae_snn.image_shape import image_shape
+from ipvae_snn.ir.circuits import parts_of
 from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
@@ -73,7 +74,7 @@ class IntegerLayer(Layer):
 
     def __init__(self, network: IntegerNetwork) -> None:
         super().__init__()
-        assert network.parts  # raises ProgramError for a graph that is no circuit
+        parts_of(network.populations, network.connections)  # ProgramError unless a circuit
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
         self.integer = IntegerTorch(network)
         self._shown: _Shown | None = None

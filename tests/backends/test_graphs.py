@@ -1,23 +1,34 @@
 """Back ends give the reference's arrays, by equality, for any graph that the rules allow."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import torch
 from graphs import networks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from variants import with_read_out, with_shared_weights
 
 from ipvae_snn.arrays import UInt8
 from ipvae_snn.backends import torch_module
+from ipvae_snn.backends.torch_module import IntegerTorch
+from ipvae_snn.backends.torch_sampler import Keys
+from ipvae_snn.errors import ProgramError
 from ipvae_snn.export.onnx import backend
 from ipvae_snn.export.onnx.files import check_files, write_onnx
+from ipvae_snn.frameworks.layers import IntegerLayer, first_keys
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.equality import first_divergence
+from ipvae_snn.ir.graph import Population
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.neurons import Accumulators
 from ipvae_snn.ir.trace import RunRequest, Trace
 
+NO_CIRCUIT = r"^the graph of .* is neither a one-layer nor a two-layer circuit$"
 Run = Callable[[IntegerNetwork, UInt8, RunRequest], Trace]
 Check = Callable[..., None]
 
@@ -61,6 +72,67 @@ def test_torch_runs_any_graph(
 ) -> None:
     request = RunRequest(4, seed, 2**32 - 3, trace)
     assert_equal(torch_module.run, network, images(network, shape, seed), request)
+
+
+@check_examples(20)
+@given(network=networks(), seed=st.integers(0, 2**32 - 1))
+def test_a_state_dict_holds_any_graph(network: IntegerNetwork, seed: int) -> None:
+    other = replace(network, decoder=replace(network.decoder, scale=network.decoder.scale * 2))
+    module = IntegerTorch(other)
+    result = module.load_state_dict(IntegerTorch(network).state_dict())
+    assert (result.missing_keys, result.unexpected_keys) == ([], [])
+    module.half()
+    assert (
+        first_divergence(
+            interpreter.run(network, images(network, (2,), seed), RunRequest(2, seed)),
+            torch_module.run(module.network, images(network, (2,), seed), RunRequest(2, seed)),
+        )
+        is None
+    )
+
+
+@check_examples(10)
+@given(network=networks())
+def test_a_layer_is_of_a_circuit(network: IntegerNetwork) -> None:
+    assert not network.is_circuit
+    with pytest.raises(ProgramError, match=NO_CIRCUIT):
+        IntegerLayer(network)
+    with pytest.raises(ProgramError, match=NO_CIRCUIT):
+        IntegerTorch(network).initial(1)
+
+
+@pytest.mark.parametrize("variant", [with_shared_weights, lambda make: with_read_out(make())])
+def test_a_layer_steps_through_shared_weights_and_beside_a_read_out(
+    network_factory: Callable[..., IntegerNetwork],
+    pixels_factory: Callable[..., UInt8],
+    variant: Callable[..., IntegerNetwork],
+) -> None:
+    network = variant(network_factory)
+    pixels = pixels_factory(network, 3)
+    expected = interpreter.run(network, pixels, RunRequest(5, 9, trace=True))
+    layer, keys = IntegerLayer(network), first_keys(torch.arange(3), 9)
+    v = layer.initial(3)
+    for step in range(5):
+        at = Keys(keys.seed, keys.image, keys.step + step)
+        counts, v = layer.advance(torch.tensor(pixels), v, at)
+        assert expected.counts is not None
+        np.testing.assert_array_equal(counts.numpy(), expected.counts[:, step])
+    np.testing.assert_array_equal(v.numpy(), expected.state)
+
+
+def test_a_graph_of_other_populations_is_refused(two_layer: IntegerNetwork) -> None:
+    network = two_layer
+    renamed = Population("neurons", network.neurons, (network.n_neurons, 1, 1))
+    scores = Accumulators(np.zeros(2, np.int32), np.arange(2, dtype=np.int32))
+    more = replace(
+        network, populations=(renamed, *network.populations[1:], Population("s", scores))
+    )
+    message = (
+        "the state dict holds a network of 12 pixels and 7 neurons, two-layer, 2 scores, but the "
+        "layer was built for 12 pixels and 7 neurons, two-layer; build"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        IntegerTorch(network).load_state_dict(IntegerTorch(more).state_dict())
 
 
 @check_examples(12)

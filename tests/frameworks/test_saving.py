@@ -213,6 +213,21 @@ def test_another_version_and_damage_are_refused(network: IntegerNetwork) -> None
         assert layer.integer.network is network
 
 
+def test_a_state_dict_of_version_2_is_refused_in_one_line(two_layer: IntegerNetwork) -> None:
+    """Its residual neurons held the loop's inhibition, under a name that is no longer used."""
+    layer = IntegerLayer(two_layer)
+    state = layer.state_dict()
+    text = bytes(state["integer.description"].tolist()).decode()
+    older = {"format": json.loads(text)["format"], "version": 2, "program": {}, "provenance": {}}
+    state["integer.description"] = as_tensor(json.dumps(older))
+    state["integer.residual.loop_inhibition"] = state.pop("integer.neurons.loop_inhibition")
+    with pytest.raises(RuntimeError) as caught:
+        layer.load_state_dict(state)
+    (line,) = str(caught.value).splitlines()[1:]
+    assert "holds 'ipvae-snn/integer-network', version 2, not" in line
+    assert layer.integer.network is two_layer
+
+
 @pytest.mark.parametrize("neuron", [IterativePoisson, IterativePoissonCell])
 @pytest.mark.parametrize("mode", ["integer", "float"])
 def test_copies_and_pickles_go_on_alike(

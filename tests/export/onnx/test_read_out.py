@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from variants import LABELS, with_read_out, with_shared_weights
 
 from ipvae_snn.errors import DivergedError
 from ipvae_snn.export.onnx import backend
@@ -15,30 +16,10 @@ from ipvae_snn.export.onnx.files import check_files, write_onnx
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import inference_model, step_model
 from ipvae_snn.ir import interpreter
-from ipvae_snn.ir.graph import Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.neurons import Accumulators
-from ipvae_snn.ir.parts import NEURONS, Decoder, Synapses
 from ipvae_snn.ir.trace import RunRequest
-from ipvae_snn.ir.weights import Convolution, Geometry, Transposed
 
-LABELS = (40, 7, 3)
 REQUEST = RunRequest(6, seed=3)
-
-
-def with_read_out(
-    network: IntegerNetwork, bias: tuple[int, int, int] = (5, 0, -5)
-) -> IntegerNetwork:
-    """Return the network with accumulators that are scores of three classes."""
-    rng = np.random.default_rng(23)  # so that images differ in class
-    scores = Accumulators(np.array(bias, np.int32), np.array(LABELS, np.int32))
-    weights = rng.integers(-9, 10, (3, network.n_neurons)).astype(np.int8)
-    synapses = Synapses.dense(weights, np.full(3, 3, np.int32), np.ones(3, np.int32))
-    return replace(
-        network,
-        populations=(*network.populations, Population("scores", scores)),
-        connections=(*network.connections, Connection("readout", NEURONS, "scores", synapses)),
-    )
 
 
 @pytest.fixture(params=["network", "two_layer"])
@@ -126,24 +107,7 @@ def test_a_convolution_is_stored_as_its_kernel(
     network_factory: Callable[..., IntegerNetwork], pixels_factory: Callable[..., np.ndarray]
 ) -> None:
     """A circuit whose three kinds of weights are shared: no matrix is in the model."""
-    rng = np.random.default_rng(4)
-    geometry = Geometry(1, 8, 8, 4, 4, 3, 2, 0, True)
-    between = Geometry(3, 3, 3, 3, 3, 3, 1, 1, False)
-    plain = network_factory(height=8, width=8, neurons=27)
-    forward, lateral = (plain.connection(name).synapses for name in ("feedforward", "lateral"))
-    kernel = rng.integers(-3, 4, (3, 3, 3, 3)).astype(np.int8)
-    kernel[range(3), range(3), 1, 1] = 0
-    up = Convolution(rng.integers(-9, 10, (3, 1, 4, 4)).astype(np.int8), geometry)
-    shared = {
-        "feedforward": replace(forward, weights=up),
-        "lateral": replace(lateral, weights=Convolution(kernel, between)),
-    }
-    back = Transposed(rng.integers(-32767, 32768, (3, 1, 4, 4)).astype(np.int16), geometry)
-    network = replace(
-        plain,
-        connections=tuple(replace(one, synapses=shared[one.name]) for one in plain.connections),
-        decoder=Decoder(back, plain.decoder.scale),
-    )
+    network = with_shared_weights(network_factory)
     assert network.is_circuit
     model = step_model(IntegerCircuit(network))
     sizes = [int(np.prod(tensor.dims)) for tensor in model.graph.initializer]
