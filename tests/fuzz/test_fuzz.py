@@ -146,7 +146,8 @@ def read_one(read: Callable[[Path], object], path: Path, case: int) -> str:
         raise AssertionError(
             f"seed {SEED}, case {case}: {type(error).__name__}: {error}"
         ) from error
-    assert time.monotonic() - start < SLOWEST_S, f"case {case}"
+    # The first reading may compile the loops.
+    assert case < 0 or time.monotonic() - start < SLOWEST_S, f"case {case}"
     return message
 
 
