@@ -246,7 +246,7 @@ def octave_of(network: IntegerNetwork) -> Annotated[Float64, "K"]:
         bits = one.neurons.shared().get("fraction_bits")
         if bits is None:
             raise DataError(
-                f"--raster: the states of {one.name}, {one.neurons.kind} neurons, are no rates to "
+                f"--plots: the states of {one.name}, {one.neurons.kind} neurons, are no rates to "
                 "draw; leave it out"
             )
         units.append(np.full(one.size, 2.0**-bits))

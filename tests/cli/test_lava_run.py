@@ -115,7 +115,7 @@ def test_states_that_are_no_rates_are_not_drawn(run, tmp_path):
     )
     assert (code, text) == (1, "")
     assert error == (
-        "ipvae-snn: error: --raster: the states of code, lca neurons, are no rates to draw; leave "
+        "ipvae-snn: error: --plots: the states of code, lca neurons, are no rates to draw; leave "
         "it out\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
