@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import numpy as np
 from matplotlib.figure import Figure
 
+from ipvae_snn.arrays import Float64
 from ipvae_snn.errors import DataError
 from ipvae_snn.hw.lava.backend import simulate
 from ipvae_snn.hw.lava.simulation import TRAFFIC, LavaOptions, LavaRun, Source
 from ipvae_snn.ir.files import load_network
+from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.progress import Progress, ignore
@@ -148,8 +151,9 @@ def simulate_file(
     free = check_outputs(written, (path, choice.data), lava.overwrite)
     network = load_network(path)
     neurons = neurons_of(lava.monitor, network.n_neurons)
-    if lava.raster is not None and not neurons:
-        neurons = tuple(range(network.n_neurons))
+    if lava.raster is not None:
+        octave_of(network)
+        neurons = neurons or tuple(range(network.n_neurons))
     progress(described(choice.data), 0, 0)
     images = replace(choice, report=progress).encoded_for(network)
     runs = _runs(network, images, request, lava, neurons, progress)
@@ -203,8 +207,11 @@ def _figures(run: LavaRun, source: str, network: IntegerNetwork) -> dict[str, An
     limits = run.trace.saturated
     if limits is None:
         raise ValueError("a run in Lava counts saturations, but this one has no such array")
-    # The host writes a current for every neuron, or a payload for every residual neuron.
-    writes = network.n_neurons if network.residual is None else network.n_pixels
+    # The host writes a payload for every residual neuron, or a current for every other one that the
+    # image reaches.
+    reached = {one.target for one in network.connections if one.source == IMAGE}
+    held = [one for one in network.populations if one in network.relays or one.name in reached]
+    writes = sum(one.size for one in held)
     return {
         "spikes": float(run.trace.spikes_per_step.sum(axis=1).mean()),
         "traffic": {
@@ -223,13 +230,27 @@ def raster(run: LavaRun, network: IntegerNetwork) -> Picture:
     result = run.monitored
     if result is None:
         raise ValueError("a raster needs a run that monitors neurons")
-    octaves = result.states[0] / (1 << network.neurons.fraction_bits)
+    octaves = result.states[0] * octave_of(network)[result.neurons]
     title = f"Lava, first image: {len(result.neurons)} monitored neurons"
 
     def draw(figure: Figure) -> None:
         raster_and_potentials(figure, result.neurons, result.counts[0], octaves, title)
 
     return Picture("raster", title, draw, potentials_size(len(result.neurons)))
+
+
+def octave_of(network: IntegerNetwork) -> Annotated[Float64, "K"]:
+    """Return one unit of each neuron's state in octaves; DataError where some have no rate."""
+    units = []
+    for one in network.computing:
+        bits = one.neurons.shared().get("fraction_bits")
+        if bits is None:
+            raise DataError(
+                f"--plots: the states of {one.name}, {one.neurons.kind} neurons, are no rates to "
+                "draw; leave it out"
+            )
+        units.append(np.full(one.size, 2.0**-bits))
+    return np.concatenate(units)
 
 
 def save(out: Path, run: LavaRun) -> None:

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 from circuits import replace
+from hand_made import chain, lca
 
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.trace import RunRequest
-from ipvae_snn.workflows.lava import neurons_of
+from ipvae_snn.workflows.lava import neurons_of, octave_of
 
 
 @pytest.fixture
@@ -97,3 +98,25 @@ def test_too_many_replicas_are_one_line_before_lava_is_looked_for(files, run, tm
         "--quiet",
     )
     assert (code, text, error) == (1, "", "ipvae-snn: error: replicas 65 are not in 1..64\n")
+
+
+def test_states_that_are_no_rates_are_not_drawn(run, tmp_path):
+    """One line, before anything runs; of Poisson neurons, every population has its own unit."""
+    save_network(lca(), tmp_path / "net.safetensors")
+    code, text, error = run(
+        "lava",
+        "run",
+        tmp_path / "net.safetensors",
+        "--data",
+        tmp_path / "images.npy",
+        "--raster",
+        tmp_path / "raster.png",
+        "--quiet",
+    )
+    assert (code, text) == (1, "")
+    assert error == (
+        "ipvae-snn: error: --plots: the states of code, lca neurons, are no rates to draw; leave "
+        "it out\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
+    np.testing.assert_array_equal(octave_of(chain()), np.full(8, 2.0**-10))

@@ -120,7 +120,7 @@ def rename(program, old, new):
 
 
 GRAPH_FAULTS = {
-    "a name twice": (convolved, lambda a, p: rename(p, "error", "grid"), "have the same name"),
+    "a name twice": (convolved, lambda a, p: rename(p, "lateral", "up"), "have the same name"),
     "a reserved name": (convolved, lambda a, p: rename(p, "up", "image"), "'image' is no name"),
     "a name with a line": (lca, lambda a, p: rename(p, "drive", "a\nb"), "is no name of a"),
     "an end that is none": (
