@@ -77,7 +77,7 @@ def take_tensors(
 
     These are the tensors of `network`, and of the one that the state dict describes.
     """
-    own = {one.name for one in (*network.populations, *network.connections)}
+    own = {one.name for one in network.populations} | {one.name for one in network.connections}
     parts = _COMMON | own | _described(state_dict.get(prefix + DESCRIPTION))
     keys = [
         key
