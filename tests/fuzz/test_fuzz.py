@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from hand_made import convolved, lca
 
 import mutations
 from ipvae_snn.backends import torch_state
@@ -195,10 +196,14 @@ def test_images_of_a_bundle(
         read_one(read, path, case)
 
 
-@pytest.mark.parametrize("circuit", ["network", "two_layer"])
+GRAPHS: dict[str, Callable[[], IntegerNetwork]] = {"convolved": convolved, "lca": lca}
+
+
+@pytest.mark.parametrize("circuit", ["network", "two_layer", *GRAPHS])
 def test_bundle(circuit: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Both readers of a bundle refuse the same networks, also where the SHA-256 is right."""
-    network: IntegerNetwork = request.getfixturevalue(circuit)
+    graph = GRAPHS.get(circuit)
+    network: IntegerNetwork = graph() if graph else request.getfixturevalue(circuit)
     write_plain(network, tmp_path)
     scalars, arrays = tmp_path / "network.json", tmp_path / "network.npz"
     text, data = scalars.read_text(), arrays.read_bytes()
