@@ -32,6 +32,7 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.shared_kernels import SharedKernels
 
+COUNT_RIDGE: Final = 1.0  # of the mean second moment of what a position sees of counts
 SAMPLE_ELEMENTS: Final = 30_000_000  # of what positions see, for the second moments
 DECODER_LEVELS: Final = signed_limit(16)
 
@@ -189,6 +190,9 @@ def _moments(target: SharedTarget, calibration: Calibration) -> _Moments:
     residual = z - x @ regression.T
     within = spread(calibration.count_variance, p.rows, p.columns, reach).mean(axis=0)
     counts = residual.T @ residual / kept + WITHIN * np.diag(within)
+    # Without it errors gather in patterns that calibration hardly shows, and self-inhibition has to
+    # hold them (docs/numerics.md).
+    counts += COUNT_RIDGE * np.trace(counts) / width * np.eye(width)
     return _Moments(shrunk, regression, counts)
 
 

@@ -189,15 +189,6 @@ def frames_of(pixels: UInt8) -> Annotated[UInt8, "N F M"]:
     return pixels[:, None] if pixels.ndim == 2 else pixels
 
 
-def require_still(pixels: AnyArray, subject: str) -> None:
-    """Raise DataError for moving images, which `subject`, a back end, does not run."""
-    if pixels.ndim != 2:
-        raise DataError(
-            f"{subject} runs still images, not sequences of shape {pixels.shape}; use the back end "
-            "reference or compiled"
-        )
-
-
 def counts_of(trace: Trace) -> Annotated[Int32, "N T K"]:
     """Return the counts of a run; raise ValueError if it kept no trace."""
     if trace.counts is None:

@@ -66,7 +66,7 @@ def compiled(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
     sampling = prepare(network).constants.sampling
 
     def draw(potential: Int64, first: Int64, more: int) -> Int64:
-        scratch = integer_draw.draw_scratch(len(first))
+        scratch = integer_draw.draw_scratch(len(first), 0)
         scratch.even[:], scratch.odd[: len(first) // 2] = first[0::2], first[1::2]
         state, zero = potential.astype(np.int32), np.uint32(0)
         active = kernel(sampling, np.uint32(more), zero, zero, state, scratch)

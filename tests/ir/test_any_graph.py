@@ -23,7 +23,7 @@ from ipvae_snn.ir import (
 )
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.neurons.protocol import OfPopulation
-from ipvae_snn.ir.trace import RunRequest, require_still
+from ipvae_snn.ir.trace import RunRequest
 
 
 def plain(matrix: list[list[int]]) -> Synapses:
@@ -194,8 +194,6 @@ def test_impossible_accumulators_and_decoders() -> None:
         Population("x", network.populations[0].neurons, (1, 2, 3))
 
 
-def test_sequences_are_refused_by_name_where_a_back_end_has_none() -> None:
-    with pytest.raises(DataError, match=r"^onnx runs still images, not sequences of shape"):
-        require_still(np.zeros((1, 2, 2), np.uint8), "onnx")
+def test_too_many_steps_of_frames_are_refused() -> None:
     with pytest.raises(DataError, match="2000000 steps, but at most 1048576 are possible"):
         interpreter.run(lca_by_hand(), np.zeros((1, 2000, 2), np.uint8), RunRequest(1000))
