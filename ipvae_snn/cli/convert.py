@@ -62,6 +62,24 @@ def convert(
             rich_help_panel=INTEGERS,
         ),
     ] = 0.0,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Calibrate on sequences of so many frames, each shown for --steps steps; --limit "
+            "counts frames.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
+    motion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="drift (still images that move) or video (films, or consecutive images); default: "
+            "as in training, or drift.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
     readout: Annotated[
         bool,
         typer.Option(
@@ -126,7 +144,14 @@ def convert(
             weight_bits, feedforward_bits, lateral_bits, fraction_bits, circuit, sparsity
         )
         calibration = workflow.CalibrationSettings(
-            calibrate, limit, steps, seed, split, data_root, white
+            calibrate,
+            limit,
+            steps,
+            seed,
+            split,
+            data_root,
+            white,
+            workflow.motion_of(frames, motion),
         )
         result = workflow.convert(
             checkpoint,

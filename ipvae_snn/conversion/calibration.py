@@ -5,8 +5,9 @@ calibration image are left out: training makes their noise sigma almost 0, so th
 Phi / sigma**2 are the largest of all, although they carry no signal.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.inference.gram_form import GramForm, gram_form
 from ipvae_snn.inference.reference import engine_of, reconstruct
 from ipvae_snn.kernels import rows
+from ipvae_snn.kernels.rows import Progress
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage import memory
@@ -85,6 +87,36 @@ class Calibration:
         return np.diagonal(within) if within.ndim == 2 else within
 
 
+class Shown(NamedTuple):
+    """A frame of some sequences: pixels (n, M), and the potentials (n, K) before it.
+
+    first: the first sequence. frame: from 0 up.
+    """
+
+    first: int
+    frame: int
+    pixels: Float32
+    state: Float64
+
+
+def _runs(
+    network: FloatNetwork, frames: Float32, run: tuple[int, int, int], form: GramForm
+) -> Iterator[tuple[Shown, Progress]]:
+    """Yield each frame of each part of frames (N, F, M), and the traced run that it was shown in.
+
+    run: steps per frame, sequences at a time, and seed.
+    """
+    steps, size, seed = run
+    engine = engine_of(network, form)
+    for first in range(0, len(frames), size):
+        part = frames[first : first + size]
+        done = rows.start(engine, form.drive(part[:, 0].astype(np.float64)), seed, first)
+        for frame in range(frames.shape[1]):
+            shown = rows.show(done, form.drive(part[:, frame].astype(np.float64)))
+            done = rows.advance(engine, shown, steps, n_threads(), trace=True)
+            yield Shown(first, frame, part[:, frame], shown.rows.state), done
+
+
 def _is_shared(network: FloatNetwork) -> bool:
     return network.dictionary.kind == "convolutional"
 
@@ -125,11 +157,16 @@ def calibrate(
 ) -> Calibration:
     """Run `pixels` (N, M) through the float network for `steps` updates and return statistics.
 
+    Of moving images, (N, F, M), each frame is shown for `steps` updates and potentials carry over;
+    every frame counts as an image.
+
     Raises DataError for fewer than 8 images or for images that are all the same, ConversionError
     for a network whose updates an integer network cannot take one by one, MemoryLimitError if it
     would not fit into memory.
     """
     updates_per_step, network = network.updates_per_step, network.with_single_updates()
+    frames = pixels[:, None] if pixels.ndim == 2 else pixels
+    pixels = frames.reshape(-1, frames.shape[2])
     if len(pixels) < MIN_IMAGES:
         raise DataError(
             f"{data}: {len(pixels)} calibration images are too few; give {MIN_IMAGES} or more"
@@ -142,28 +179,25 @@ def calibrate(
         active = np.ones_like(active)
     _require_memory(len(pixels), steps, network)
     form = gram_form(network, None if shared else active)
-    engine, u0 = engine_of(network, form), network.u0.astype(np.float64)
+    u0 = network.u0.astype(np.float64)
     k, own = network.n_neurons, float(np.exp(network.log_lr)) * _strengths(network, form)
     means, power = np.zeros((len(pixels), k)), np.zeros(k if shared else (k, k))
     largest, size = u0, _chunk(network, steps)
     excitation, residual, clamped = 0.0, 0.0, 0
     report = current_watcher().progress
-    for first in range(0, len(pixels), size):
-        part = pixels[first : first + size]
-        before_first = rows.start(engine, form.drive(part.astype(np.float64)), seed, first)
-        run = rows.advance(engine, before_first, steps, n_threads(), trace=True)
+    for (first, frame, part, begun), run in _runs(network, frames, (steps, size, seed), form):
         counts, states = run.trace_counts, run.trace_states
-        means[first : first + len(part)] = counts.mean(axis=1)
+        means[first * frames.shape[1] + frame :: frames.shape[1]][: len(part)] = counts.mean(axis=1)
         flat = counts.reshape(-1, k).astype(np.float32)
         power += np.square(flat).sum(axis=0, dtype=np.float64) if shared else flat.T @ flat
         largest = np.maximum(largest, states.max(axis=(0, 1)))
-        before = np.concatenate([np.broadcast_to(u0, (len(part), 1, k)), states[:, :-1]], axis=1)
+        before = np.concatenate([begun[:, None], states[:, :-1]], axis=1)
         excitation = max(excitation, float((states - before + own * counts).max()))
         for t in {*range(min(RESIDUAL_ONSET, steps)), *range(0, steps, RESIDUAL_STRIDE)}:
             error = (part - reconstruct(network, counts[:, t]))[:, active]
             residual = max(residual, float(np.abs(error).max()))
         clamped += int((states > network.clip - 0.5).sum())
-        report(first + len(part), len(pixels))
+        report(first * frames.shape[1] + (frame + 1) * len(part), len(pixels))
     seen = len(pixels) * steps
     between = np.square(means).sum(axis=0) if shared else means.T @ means
     return Calibration(

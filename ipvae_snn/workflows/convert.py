@@ -1,7 +1,7 @@
 """Convert a float network to an integer network: calibrate, round, write."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +15,11 @@ from ipvae_snn.conversion.readout import ReadoutReport, attach_readout
 from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource
-from ipvae_snn.errors import ConversionError, DataError
+from ipvae_snn.data.own_sequences import sequence_set
+from ipvae_snn.data.sequences import Moving
+from ipvae_snn.errors import ConfigError, ConversionError, DataError
 from ipvae_snn.ir.circuits import Circuit
-from ipvae_snn.ir.encode import encode
+from ipvae_snn.ir.encode import check_images, encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
@@ -28,7 +30,8 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.image_choice import ImageChoice
+from ipvae_snn.workflows.evaluate_moving import Asked, motion_of
+from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs, save_or_spare
 
@@ -38,7 +41,8 @@ class CalibrationSettings:
     """Images and steps of calibration.
 
     data: None for the set that the network was trained on. white: of the user's own images, as in
-    `ImageChoice`.
+    `ImageChoice`. moving: sequences of frames in place of still images; `images` are then all
+    frames, and `steps` those of each.
     """
 
     data: ImageSource | None = None
@@ -48,6 +52,7 @@ class CalibrationSettings:
     split: str = "train"
     data_root: Path | None = None
     white: float | None = None
+    moving: Asked | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,20 @@ class ReadoutSettings:
     images: int = 10_000
     steps: int = 64
 
+
+__all__ = [
+    "Asked",
+    "CalibrationSettings",
+    "ConversionResult",
+    "ReadoutSettings",
+    "as_circuit",
+    "convert",
+    "convert_and_save",
+    "convert_network",
+    "motion_of",
+    "settings_of",
+    "with_readout",
+]
 
 DEFAULT: Final = ConversionSettings()
 CALIBRATION: Final = CalibrationSettings()
@@ -162,7 +181,12 @@ def convert(
         calibration.white,
         progress,
     )
-    images = choice.loaded_for(network)
+    if readout is not None and calibration.moving is not None:
+        raise ConfigError(
+            "--readout is trained on still images; leave it out, or leave out --frames"
+        )
+    moving = None if calibration.moving is None else calibration.moving.moving(network)
+    images = _images(network, choice, moving)
     if readout is not None and images.labels is None:
         raise DataError(
             f"{images.name}: these images have no labels, which --readout needs; give labelled "
@@ -170,10 +194,11 @@ def convert(
         )
     integer, report = convert_network(
         network,
-        images.first(calibration.images),
+        images if moving else images.first(calibration.images),
         settings,
         steps=calibration.steps,
         seed=calibration.seed,
+        frames=moving.frames if moving else 1,
         progress=progress,
     )
     classes = None
@@ -186,6 +211,17 @@ def convert(
     if report_file is not None:
         save_or_spare(report_file, lambda path: write_json(path, result.reports()), free)
     return result
+
+
+def _images(network: FloatNetwork, choice: ImageChoice, moving: Moving | None) -> ImageSet:
+    """Return still images, or the frames of sequences one after another."""
+    if moving is None:
+        return choice.loaded_for(network)
+    most = None if choice.limit is None else max(1, choice.limit // moving.frames)
+    selection = replace(choice.selection_for(network), limit=most)
+    images = sequence_set(choice.data, selection, moving).images
+    check_images(network.image_shape, network.input_kind, images.pixels, images.kind, images.name)
+    return noted(images)
 
 
 def with_readout(
@@ -216,12 +252,18 @@ def convert_network(
     *,
     steps: int = CALIBRATION.steps,
     seed: int = 0,
+    frames: int = 1,
     progress: Progress = ignore,
 ) -> tuple[IntegerNetwork, ConversionReport]:
-    """Calibrate a float network on images, and return the integer network with its report."""
+    """Calibrate a float network on images, and return the integer network with its report.
+
+    frames: every so many images are the frames of a sequence, over which potentials carry over.
+    """
     with parts(progress) as begin:
         begin(f"calibrating on {len(images.pixels)} images, {steps} steps")
-        calibration = calibrate(network, images.pixels, images.name, steps, seed)
+        pixels = images.pixels
+        shown = pixels if frames == 1 else pixels.reshape(-1, frames, pixels.shape[1])
+        calibration = calibrate(network, shown, images.name, steps, seed)
         return conversion.convert(network, calibration, settings, begin)
 
 

@@ -382,3 +382,18 @@ def test_encode_levels_and_refusals() -> None:
         encode(code, pixels, "unit", "toy")
     with pytest.raises(DataError, match=r"toy: 100\.0 % of the pixels lie outside"):
         encode(code, pixels + 9, "standardised", "toy")
+
+
+def test_a_frame_that_stays_is_a_longer_calibration() -> None:
+    """Potentials carry over: the same frame three times is one image for three times the steps."""
+    network = toy_float()
+    pixels = np.random.default_rng(4).random((12, network.n_pixels)).astype(np.float32)
+    expected = calibrate(network, pixels, "noise", 12)
+    result = calibrate(network, np.repeat(pixels[:, None], 3, axis=1), "noise", 4)
+    assert result.images == 36
+    np.testing.assert_allclose(
+        result.mean_counts.reshape(12, 3, -1).mean(axis=1), expected.mean_counts
+    )
+    np.testing.assert_array_equal(result.log_rate_max, expected.log_rate_max)
+    assert result.excitation_max == expected.excitation_max
+    np.testing.assert_allclose(result.count_power, expected.count_power, rtol=1e-5)

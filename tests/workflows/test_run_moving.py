@@ -66,3 +66,15 @@ def test_wrong_requests(run: Run, file: Path) -> None:
     code, _, error = run("run", "digits", "--data", "digits", "--frames", 4)
     assert code == 1
     assert "is a float checkpoint; `ipvae-snn evaluate --frames` shows it moving images" in error
+
+
+def test_conversion_is_calibrated_on_sequences(run: Run, tmp_path: Path) -> None:
+    """Potentials carry over in calibration too; a read-out is trained on still images."""
+    out = tmp_path / "net.safetensors"
+    options = ("--limit", 40, "--frames", 4, "--steps", 6, "--json", "--out", out)
+    code, text, error = run("convert", "digits", *options)
+    assert code == 0, error
+    assert json.loads(text)["report"]["calibration"].startswith("40 images of digits, 6 steps")
+    code, _, error = run("convert", "digits", "--readout", *options)
+    assert code == 1
+    assert "--readout is trained on still images" in error
