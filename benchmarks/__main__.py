@@ -13,6 +13,7 @@ QUESTIONS = {
     "quantise_aware": "does quantisation-aware fine-tuning help conversion to 4 and 3 bits?",
     "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
     "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
+    "graphs": "read-outs, drifting images, LCA and convolutions: integers beside floats",
     "beta_sweep": "reconstruction against sparsity on patches, with published points",
 }
 

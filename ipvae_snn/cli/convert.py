@@ -12,7 +12,6 @@ from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
     "convert digits --out net.safetensors",
-    "convert runs/run/model.safetensors --weight-bits 6",
     "convert digits --readout --out classes.safetensors",
 )
 ConvertCommand: Final = with_old_names({"--images": "--limit"})

@@ -12,7 +12,6 @@ from ipvae_snn.cli.command import examples
 from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
-    "run net.safetensors --data digits --limit 10 --steps 32",
     "run net.safetensors --data images.npy --backend onnx -o out.npz",
     "run net.safetensors --data digits --frames 8 --steps 8",
 )

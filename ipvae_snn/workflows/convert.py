@@ -30,9 +30,9 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.evaluate_moving import Asked, motion_of
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described
+from ipvae_snn.workflows.moving import Asked, motion_of
 from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs, save_or_spare
 
 

@@ -4,10 +4,8 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple, get_args
+from typing import Final
 
-from ipvae_snn.choices import suggestion
-from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.data.own_sequences import sequence_set
 from ipvae_snn.data.sequences import Moving, Sequences
@@ -33,7 +31,7 @@ from ipvae_snn.workflows.evaluate import (
 )
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described
-from ipvae_snn.workflows.moving import steps_per_frame, trained_moving
+from ipvae_snn.workflows.moving import Asked, motion_of, steps_per_frame
 from ipvae_snn.workflows.outputs import (
     MOVING,
     check_outputs,
@@ -54,41 +52,6 @@ __all__ = [
 ]
 
 SHOWN: Final = 2  # sequences in the picture of reconstructions
-
-
-class Asked(NamedTuple):
-    """Frames of a sequence, and their source; None for that of the network's training, or drift."""
-
-    frames: int
-    motion: Motion | None = None
-
-    def moving(self, network: FloatNetwork) -> Moving:
-        """Return the moving input that is meant for this network."""
-        return self.for_default(trained_moving(network))
-
-    def for_default(self, trained: Moving | None) -> Moving:
-        """Return the moving input that is meant for a network that was trained on `trained`."""
-        default: Motion = "drift" if trained is None else trained.motion
-        return Moving(self.frames, self.motion or default).checked()
-
-
-def motion_of(frames: int | None, motion: str | None) -> Asked | None:
-    """Return the moving input that options ask for, None for still images.
-
-    Raises ConfigError for an unknown motion, or one without frames.
-    """
-    if frames is None and motion is None:
-        return None
-    if frames is None:
-        raise ConfigError(f"--motion {motion} moves the frames of a sequence; give --frames too")
-    match motion:
-        case None | "drift" | "video":
-            return Asked(frames, motion)
-        case _:
-            raise ConfigError(
-                f"--motion {motion[:40]!r} is not known{suggestion(motion, get_args(Motion))}; "
-                f"give {' or '.join(get_args(Motion))}"
-            )
 
 
 class MovingResult(ReportResult[MovingReport]):

@@ -1,10 +1,12 @@
-"""Networks that were trained on moving images: what they saw, and a warning if images are still."""
+"""Moving images: what a command asks for, what a network saw, and a warning if they are still."""
 
 import warnings
-from typing import Final
+from typing import Final, NamedTuple, get_args
 
+from ipvae_snn.choices import suggestion
+from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.sequences import Moving
-from ipvae_snn.errors import DataWarning
+from ipvae_snn.errors import ConfigError, DataWarning
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import TRAINED_FRAMES, FloatNetwork
 from ipvae_snn.models.networks import Network
@@ -49,3 +51,38 @@ def warn_if_still(network: Network, name: str) -> None:
             DataWarning,
             stacklevel=3,
         )
+
+
+class Asked(NamedTuple):
+    """Frames of a sequence, and their source; None for that of the network's training, or drift."""
+
+    frames: int
+    motion: Motion | None = None
+
+    def moving(self, network: FloatNetwork) -> Moving:
+        """Return the moving input that is meant for this network."""
+        return self.for_default(trained_moving(network))
+
+    def for_default(self, trained: Moving | None) -> Moving:
+        """Return the moving input that is meant for a network that was trained on `trained`."""
+        default: Motion = "drift" if trained is None else trained.motion
+        return Moving(self.frames, self.motion or default).checked()
+
+
+def motion_of(frames: int | None, motion: str | None) -> Asked | None:
+    """Return the moving input that options ask for, None for still images.
+
+    Raises ConfigError for an unknown motion, or one without frames.
+    """
+    if frames is None and motion is None:
+        return None
+    if frames is None:
+        raise ConfigError(f"--motion {motion} moves the frames of a sequence; give --frames too")
+    match motion:
+        case None | "drift" | "video":
+            return Asked(frames, motion)
+        case _:
+            raise ConfigError(
+                f"--motion {motion[:40]!r} is not known{suggestion(motion, get_args(Motion))}; "
+                f"give {' or '.join(get_args(Motion))}"
+            )

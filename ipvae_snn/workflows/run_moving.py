@@ -22,10 +22,9 @@ from ipvae_snn.metrics.quality import r2
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.evaluate_moving import Asked, motion_of
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described, is_checkpoint
-from ipvae_snn.workflows.moving import trained_moving
+from ipvae_snn.workflows.moving import Asked, motion_of, trained_moving
 from ipvae_snn.workflows.outputs import (
     RESULT,
     check_outputs,

@@ -21,7 +21,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
 from ipvae_snn.storage import memory
 from ipvae_snn.training.memory import require_iteration
-from ipvae_snn.workflows import run as run_workflow
+from ipvae_snn.workflows import run_moving as run_workflow
 from ipvae_snn.workflows.back_ends import Contest, Networks, compare_backends
 from ipvae_snn.workflows.images import Images
 from ipvae_snn.workflows.train import train_network
@@ -214,7 +214,7 @@ def test_a_failed_allocation_is_one_line(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(run_workflow, "run_file", fail)
+    monkeypatch.setattr(run_workflow, "run_as_asked", fail)
     code, _, said = run("run", "digits", "--data", "digits", "--out", tmp_path / "r.npz")
     assert code == 1
     assert said.startswith("ipvae-snn: error: out of memory")
@@ -227,7 +227,7 @@ def test_another_error_of_a_library_is_not_called_one_of_memory(
     def fail(*_: object) -> None:
         raise RuntimeError("sizes do not fit")
 
-    monkeypatch.setattr(run_workflow, "run_file", fail)
+    monkeypatch.setattr(run_workflow, "run_as_asked", fail)
     with pytest.raises(RuntimeError, match="sizes do not fit"):
         run("run", "digits", "--data", "digits", "--out", tmp_path / "r.npz")
 

@@ -1,0 +1,1 @@
+"""Networks beyond the two circuits: read-outs, moving images, LCA, convolutions."""

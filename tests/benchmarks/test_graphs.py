@@ -1,0 +1,33 @@
+"""The benchmark of graphs: its page agrees with its JSON, and its parts measure what they say."""
+
+import json
+
+import pytest
+
+from benchmarks.graphs import parts
+from benchmarks.graphs.__main__ import PAGE, RESULT, with_results
+from ipvae_snn.data.registry import load
+from ipvae_snn.models.networks import load_float
+
+
+def test_the_page_is_that_of_the_result() -> None:
+    """Both are committed; integers are as good as floats within the page's goals."""
+    result = json.loads(RESULT.read_text(encoding="utf-8"))
+    text = PAGE.read_text(encoding="utf-8")
+    assert with_results(text, result) == text
+    for one in result["figures"]["lca"]["digits"]:
+        assert one["integer"]["cost"] == pytest.approx(one["lasso"]["cost"], rel=0.02)
+
+
+def test_restarting_needs_more_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On few images of the embedded digits; every figure is there."""
+    monkeypatch.setattr(parts, "CALIBRATION", 60)
+    monkeypatch.setattr(parts, "LONGEST_RESTART", 8)
+    network = load_float("digits", "the test")
+    integer = parts.integers_of(network, load("digits", "train", limit=60))
+    result = parts.online(integer, load("digits", "test", limit=6), 3, 2)
+    assert (result["sequences"], result["frames"], result["steps"]) == (6, 3, 2)
+    assert result["restart_steps"] in (2, 4, 8)
+    assert result["restart_r2"] >= result["r2"] or result["restart_steps"] == 8
+    assert result["operations"] > 0
+    assert result["restart_operations"] > 0
