@@ -227,12 +227,13 @@ def _run_rows(
         if within == request.steps - 1:
             trace.keep_image(rows, frame, module.decode(counts).cpu().numpy())
         yield step
-    trace.counts_sum[rows], trace.spikes_per_step[rows] = total.cpu(), spikes.T.cpu()
+    trace.counts_sum[rows] = total.cpu().numpy()
+    trace.spikes_per_step[rows] = spikes.T.cpu().numpy()
     trace.state[rows] = _potentials(module, states)
     assert trace.saturated is not None  # Trace.empty makes it
-    trace.saturated[rows] = hits.transpose(0, 1).cpu()
+    trace.saturated[rows] = hits.transpose(0, 1).cpu().numpy()
     if trace.scores is not None:
-        trace.scores[rows] = scores.transpose(0, 1).cpu()
+        trace.scores[rows] = scores.transpose(0, 1).cpu().numpy()
 
 
 def _potentials(module: IntegerTorch, states: Values) -> AnyArray:
