@@ -70,15 +70,7 @@ def convert(
             rich_help_panel=opt.IMAGES,
         ),
     ] = None,
-    motion: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="drift (still images that move) or video (films, or consecutive images); default: "
-            "as in training, or drift.",
-            rich_help_panel=opt.IMAGES,
-        ),
-    ] = None,
+    motion: opt.MotionOption = None,
     readout: Annotated[
         bool,
         typer.Option(

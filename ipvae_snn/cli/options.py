@@ -100,6 +100,15 @@ SplitOption = Annotated[
     ),
 ]
 LimitOption = Annotated[int, typer.Option(min=1, help="Number of images.", rich_help_panel=IMAGES)]
+MotionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="drift (still images that move) or video (films, or consecutive images); default: "
+        "as in training, or drift.",
+        rich_help_panel=IMAGES,
+    ),
+]
 WhiteOption = Annotated[
     float | None,
     typer.Option(

@@ -110,9 +110,11 @@ def _runs(
     engine = engine_of(network, form)
     for first in range(0, len(frames), size):
         part = frames[first : first + size]
-        done = rows.start(engine, form.drive(part[:, 0].astype(np.float64)), seed, first)
+        done: Progress | None = None
         for frame in range(frames.shape[1]):
-            shown = rows.show(done, form.drive(part[:, frame].astype(np.float64)))
+            drive = form.drive(part[:, frame].astype(np.float64))
+            before = rows.start(engine, drive, seed, first) if done is None else done
+            shown = rows.show(before, drive)
             done = rows.advance(engine, shown, steps, n_threads(), trace=True)
             yield Shown(first, frame, part[:, frame], shown.rows.state), done
 
@@ -185,13 +187,13 @@ def calibrate(
     largest, size = u0, _chunk(network, steps)
     excitation, residual, clamped = 0.0, 0.0, 0
     report = current_watcher().progress
-    for (first, frame, part, begun), run in _runs(network, frames, (steps, size, seed), form):
+    for (first, frame, part, earlier), run in _runs(network, frames, (steps, size, seed), form):
         counts, states = run.trace_counts, run.trace_states
         means[first * frames.shape[1] + frame :: frames.shape[1]][: len(part)] = counts.mean(axis=1)
         flat = counts.reshape(-1, k).astype(np.float32)
         power += np.square(flat).sum(axis=0, dtype=np.float64) if shared else flat.T @ flat
         largest = np.maximum(largest, states.max(axis=(0, 1)))
-        before = np.concatenate([begun[:, None], states[:, :-1]], axis=1)
+        before = np.concatenate([earlier[:, None], states[:, :-1]], axis=1)
         excitation = max(excitation, float((states - before + own * counts).max()))
         for t in {*range(min(RESIDUAL_ONSET, steps)), *range(0, steps, RESIDUAL_STRIDE)}:
             error = (part - reconstruct(network, counts[:, t]))[:, active]

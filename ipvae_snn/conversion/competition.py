@@ -112,9 +112,11 @@ class SharedCompetition:
     def loop_gain(self, rates: Float64) -> float:
         """Return the largest eigenvalue of sqrt(r) C sqrt(r), to a share of GAIN_TOLERANCE."""
         root, k = np.sqrt(rates), len(rates)
-        operator = LinearOperator(
-            (k, k), matvec=lambda v: root * self._symmetric(root * v.reshape(-1)), dtype=np.float64
-        )
+
+        def scaled(vector: Float64) -> Float64:
+            return root * self._symmetric.taken(root * vector.reshape(-1))
+
+        operator = LinearOperator((k, k), matvec=scaled, dtype=np.float64)
         if k <= DIRECT:
             matrix = operator @ np.eye(k)
             return float(eigh(matrix, eigvals_only=True, subset_by_index=[k - 1, k - 1])[0])
@@ -124,17 +126,14 @@ class SharedCompetition:
 
     def taken(self, spikes: Float64) -> Float64:
         """Return what spikes (K,) take from each neuron (K,)."""
-        return (
-            spread(spikes, self.rows, self.columns, self.reach)
-            @ self.kernel.reshape(len(self.kernel), -1).T
-        )
+        seen = spread(spikes, self.rows, self.columns, self.reach)
+        return (self.kernel.reshape(len(self.kernel), -1) @ seen.T).reshape(-1)
 
-    def _symmetric(self, vector: Float64) -> Float64:
-        """Return the symmetrised competition times a vector (K,)."""
-        shape = (len(self.kernel), -1)
-        turned = SharedCompetition(_transposed(self.kernel), self.rows, self.columns)
-        both = self.taken(vector) + turned.taken(vector)
-        return both.T.reshape(shape).reshape(-1) / 2
+    @cached_property
+    def _symmetric(self) -> "SharedCompetition":
+        """The symmetrised competition."""
+        turned = self.kernel.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        return SharedCompetition((self.kernel + turned) / 2, self.rows, self.columns)
 
     @cached_property
     def _symbols(self) -> Float64:
@@ -142,7 +141,7 @@ class SharedCompetition:
         p, features = self.reach, len(self.kernel)
         sides = self.rows + p, self.columns + p
         torus = np.zeros((*sides, features, features))
-        symmetric = (self.kernel + _transposed(self.kernel)) / 2
+        symmetric = self._symmetric.kernel
         for i, j in np.ndindex(2 * p + 1, 2 * p + 1):
             torus[(i - p) % sides[0], (j - p) % sides[1]] += symmetric[:, :, i, j]
         symbols = np.fft.fft2(torus, axes=(0, 1)).reshape(-1, features, features)
@@ -164,8 +163,3 @@ def spread(values: Float64, rows: int, columns: int, reach: int) -> Float64:
     first = len(lead)
     order = (*range(first), first + 1, first + 2, first, first + 3, first + 4)
     return seen.transpose(order).reshape(*lead, rows * columns, -1)
-
-
-def _transposed(kernel: Float64) -> Float64:
-    """Return the kernel of the transposed competition."""
-    return kernel.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]

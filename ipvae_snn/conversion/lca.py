@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from ipvae_snn.arrays import Float32, Float64, Int32
+from ipvae_snn.conversion.decoders import dense_decoder
 from ipvae_snn.conversion.quantise import QuantisedRows, quantise_rows
 from ipvae_snn.errors import ConversionError
 from ipvae_snn.inference.lca import Lca
@@ -16,10 +17,9 @@ from ipvae_snn.ir.graph import IMAGE, Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import LcaNeurons
 from ipvae_snn.ir.neurons.lca import MAX_PAYLOAD, MAX_PAYLOAD_SHIFT
-from ipvae_snn.ir.parts import NEURONS, Decoder, InputCode
+from ipvae_snn.ir.parts import NEURONS, InputCode
 
 HEADROOM: Final = 1.5  # of states and codes beyond those seen in calibration
-DECODER_LEVELS: Final = signed_limit(16)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def lca_network(
             Connection(FEEDFORWARD, IMAGE, NEURONS, feedforward.connection),
             Connection(LATERAL, NEURONS, NEURONS, lateral.connection),
         ),
-        decoder=_decoder(lca.phi * code_unit),
+        decoder=dense_decoder(lca.phi * code_unit),
         provenance={"neurons": LcaNeurons.kind, "penalty": repr(lca.penalty)},
     )
     report = LcaReport(
@@ -129,12 +129,6 @@ def _payload(competition: Float64, largest: float, unit: float) -> tuple[int, in
 def _worst_share(rows: QuantisedRows, most: int) -> float:
     worst = worst_partial_sum(rows.connection.weights, 0, most).max()
     return float(worst / signed_limit(ACCUMULATOR_BITS))
-
-
-def _decoder(phi: Float64) -> Decoder:
-    scale = np.abs(phi).max(axis=1) / DECODER_LEVELS
-    levels = np.rint(phi / np.where(scale > 0, scale, 1.0)[:, None])
-    return Decoder.dense(levels.astype(np.int16), scale.astype(np.float32))
 
 
 def _whole(values: Float64) -> Int32:

@@ -21,11 +21,11 @@ from ipvae_snn.conversion.circuits import (
     energy_rates,
 )
 from ipvae_snn.conversion.competition import SharedCompetition, spread
+from ipvae_snn.conversion.decoders import DECODER_LEVELS
 from ipvae_snn.conversion.quantise import QuantisedRows, least_salient, quantise_rows
 from ipvae_snn.conversion.second_moments import RIDGE, WITHIN
 from ipvae_snn.conversion.stability import RequiredInhibition
 from ipvae_snn.image_shape import ImageShape
-from ipvae_snn.ir.fixed_point import signed_limit
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.weights import Convolution, Geometry, Transposed
 from ipvae_snn.models.float_network import FloatNetwork
@@ -34,7 +34,6 @@ from ipvae_snn.models.shared_kernels import SharedKernels
 
 COUNT_RIDGE: Final = 1.0  # of the mean second moment of what a position sees of counts
 SAMPLE_ELEMENTS: Final = 30_000_000  # of what positions see, for the second moments
-DECODER_LEVELS: Final = signed_limit(16)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ipvae_snn.arrays import Float64
 from ipvae_snn.backends.compiled import prepare, start
 from ipvae_snn.conversion.calibration import Calibration
 from ipvae_snn.conversion.circuits import (
@@ -18,6 +17,7 @@ from ipvae_snn.conversion.circuits import (
     target_of,
     two_layer,
 )
+from ipvae_snn.conversion.decoders import dense_decoder
 from ipvae_snn.conversion.second_moments import second_moments
 from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.conversion.shared import (
@@ -30,7 +30,6 @@ from ipvae_snn.conversion.stability import RequiredInhibition
 from ipvae_snn.errors import ConversionError
 from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import levels
-from ipvae_snn.ir.fixed_point import signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import Decoder, InputCode
 from ipvae_snn.kernels import rows
@@ -39,7 +38,6 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.watcher import current_watcher
 
-DECODER_LEVELS: Final = signed_limit(16)
 DECODER_RIDGE: Final = 0.02  # of the mean square of the counts
 
 
@@ -94,7 +92,7 @@ def _two_layer(
 
 
 def _dense_decoder(network: FloatNetwork) -> Decoder:
-    return _decoder(network.phi.astype(np.float64))
+    return dense_decoder(network.phi.astype(np.float64))
 
 
 def _shared_target(
@@ -138,13 +136,7 @@ def _fit_decoder(
     power = mean.T @ mean / len(mean)
     ridge = DECODER_RIDGE * np.trace(power) / len(power) + 1e-12
     moved = np.linalg.solve(power + ridge * np.eye(len(power)), mean.T @ missed / len(mean))
-    return replace(integer, decoder=_decoder(phi + moved.T))
-
-
-def _decoder(phi: Float64) -> Decoder:
-    scale = np.abs(phi).max(axis=1) / DECODER_LEVELS
-    rounded = np.rint(phi / np.where(scale > 0, scale, 1.0)[:, None])
-    return Decoder.dense(rounded.astype(np.int16), scale.astype(np.float32))
+    return replace(integer, decoder=dense_decoder(phi + moved.T))
 
 
 _DENSE: Final = Way(_dense_target, _one_layer, _dense_decoder, _fit_decoder)

@@ -3,7 +3,7 @@
 from ipvae_snn.ir.bounds import scale_sum, worst_partial_sum
 from ipvae_snn.ir.circuits import Circuit, Parts, Residual
 from ipvae_snn.ir.graph import Connection, Population
-from ipvae_snn.ir.network import VERSION, IntegerNetwork, circuit_network, with_parts
+from ipvae_snn.ir.network import VERSION, IntegerNetwork, circuit_network
 from ipvae_snn.ir.neurons import Accumulators, LcaNeurons, PoissonNeurons, ResidualNeurons
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.weights import Convolution, Dense, Geometry, Sparse, Transposed, Weights
@@ -31,6 +31,5 @@ __all__ = [
     "Weights",
     "circuit_network",
     "scale_sum",
-    "with_parts",
     "worst_partial_sum",
 ]

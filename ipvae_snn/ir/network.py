@@ -4,7 +4,7 @@ This module does not depend on how a network is stored, exported or run. The par
 rules (parts.py, neurons/, weights/, graph.py); the rules that relate parts to one another are here.
 """
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Final, cast
 
@@ -301,18 +301,3 @@ def circuit_network(
     """
     populations, connections = graph_of(parts)
     return IntegerNetwork(input, populations, connections, decoder, **others)
-
-
-def with_parts(network: IntegerNetwork, **changes: Any) -> IntegerNetwork:
-    """Return the network with some parts of its circuit replaced, by the names of `Parts`.
-
-    Raises ProgramError if a rule is broken.
-    """
-    given = {field.name: getattr(network.parts, field.name) for field in fields(Parts)}
-    populations, connections = graph_of(Parts(**given | changes))
-    extra = {one.name for one in network.accumulating}
-    return replace(
-        network,
-        populations=(*populations, *network.accumulating),
-        connections=(*connections, *(one for one in network.connections if one.target in extra)),
-    )

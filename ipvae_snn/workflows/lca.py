@@ -14,7 +14,6 @@ from ipvae_snn.inference.lca import Lca
 from ipvae_snn.ir.encode import input_code, levels
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.parts import NEURONS
 from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork
@@ -154,5 +153,4 @@ def of_images(
         )
         for one in (codes, sent)
     )
-    assert integer.population(NEURONS).size == codes.shape[1]
     return LcaResult(integer, report, floats, integers, steps)

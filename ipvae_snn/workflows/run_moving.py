@@ -180,9 +180,9 @@ def run_sequences(
     levels, _ = encode(network.input, images.pixels, images.kind, images.name)
     frames = levels.reshape(len(sequences), moving.frames, -1)
     execute = registry.load_backend(backend)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     trace = execute(network, frames, replace(request, trace=True))
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     return MovingRunResult(
         backend,
         images.name,

@@ -33,7 +33,7 @@ def images(shape: tuple[int, ...], n: int = 40) -> np.ndarray:
 def matrix_of(law: SharedCompetition) -> np.ndarray:
     """Return the competition as a matrix, from what one spike of each neuron takes."""
     k = len(law.own)
-    return np.stack([law.taken(one).T.reshape(-1) for one in np.eye(k)], axis=1)
+    return np.stack([law.taken(one) for one in np.eye(k)], axis=1)
 
 
 @pytest.fixture(scope="module")

@@ -62,8 +62,8 @@ def test_one_step_of_single_precision(p: KernelPositions, seed: int) -> None:
     states = []
     for each in (network, dense(network)):
         c = fast.gram_network(each)
-        begun = fast.start(c, pixels, "standardised", "noise", 5)
-        states.append(fast.advance(c, begun, 1).state)
+        first = fast.start(c, pixels, "standardised", "noise", 5)
+        states.append(fast.advance(c, first, 1).state)
     np.testing.assert_allclose(*states, atol=1e-4)
 
 

@@ -22,8 +22,7 @@ from ipvae_snn.ir import (
     interpreter,
 )
 from ipvae_snn.ir.graph import IMAGE
-from ipvae_snn.ir.neurons.protocol import OfPopulation
-from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.ir.trace import RunRequest, counts_of
 
 
 def plain(matrix: list[list[int]]) -> Synapses:
@@ -149,8 +148,8 @@ def test_uniforms_go_on_from_one_population_to_the_next(network: IntegerNetwork)
         ),
     )
     pixels = np.full((3, network.n_pixels), 120, np.uint8)
-    seen: dict[str, OfPopulation] = {
-        name: interpreter.run(net, pixels, RunRequest(5, 3, trace=True)).arrays()["counts"]  # type: ignore[misc]
+    seen = {
+        name: counts_of(interpreter.run(net, pixels, RunRequest(5, 3, trace=True)))
         for name, net in (("one", network), ("both", both))
     }
     np.testing.assert_array_equal(seen["both"][:, :, :7], seen["one"])
