@@ -143,7 +143,8 @@ def _gains(tally: Tally, neuron: int, traffic: Traffic) -> Float64:
     gain: Float64 = float(rates[targets[:, here] == 1].sum()) - rates @ (targets == 0)
     first = traffic.first_own
     if first is not None:
-        own = sources >= first  # messages to the sender's own core cost nothing
+        # Messages to the sender's own core cost nothing.
+        own = (sources >= first) & (sources < first + tally.task.size)
         homes, own_rates, targets = tally.core_of[sources[own] - first], rates[own], targets[own]
         np.add.at(gain, homes, own_rates * (targets[np.arange(len(homes)), homes] == 0))
         gain -= float(own_rates[(targets[:, here] == 1) & (homes == here)].sum())
