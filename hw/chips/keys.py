@@ -31,6 +31,8 @@ LIMIT_UNITS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 FEATURES: Final = ("graded_spikes", "programmable_neuron", "exponential", "keyed_noise")
+# May be left out, which says that nothing is public.
+OPTIONAL_FEATURES: Final = ("weight_sharing",)
 EVENTS: Final = (
     "synaptic_operation", "neuron_access", "neuron_update_active", "neuron_update_inactive",
     "spike_out", "message", "spike_within_tile", "hop_east_west", "hop_north_south",

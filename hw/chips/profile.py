@@ -11,7 +11,14 @@ from typing import Final
 from ipvae_snn.choices import suggestion
 from ipvae_snn.errors import ConfigError, FileFormatError, brief
 from ipvae_snn.hw.chips.checks import Table, refuse
-from ipvae_snn.hw.chips.keys import ENERGY_UNITS, FEATURES, LIMIT_UNITS, STATIC_UNITS, TIME_UNITS
+from ipvae_snn.hw.chips.keys import (
+    ENERGY_UNITS,
+    FEATURES,
+    LIMIT_UNITS,
+    OPTIONAL_FEATURES,
+    STATIC_UNITS,
+    TIME_UNITS,
+)
 from ipvae_snn.storage.source_files import read_text
 from ipvae_snn.storage.text_values import parse_toml
 
@@ -86,6 +93,12 @@ class ChipProfile:
     def has_limits(self) -> bool:
         """True if a network can be checked and placed with this profile."""
         return bool(self.limits)
+
+    @property
+    def shares_weights(self) -> bool:
+        """True if it is public that axons of a core can share a list of synapses."""
+        feature = self.features.get("weight_sharing")
+        return feature is not None and feature.value is True
 
 
 def profile_names() -> tuple[str, ...]:
@@ -210,7 +223,7 @@ def _plausible(table: Table, limits: Mapping[str, Figure]) -> None:
 
 def _features(top: Table, sources: Mapping[str, str], needed: bool) -> Mapping[str, Feature]:
     table = top.table("features")
-    table.only(*FEATURES)
+    table.only(*FEATURES, *OPTIONAL_FEATURES)
     if needed:
         for key in FEATURES:
             if key not in table.data:

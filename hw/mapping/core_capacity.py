@@ -15,7 +15,8 @@ class Room:
     words: synapse words, the smaller of the profile's number and what fits the synapse memory.
     An axon with t targets on the core takes words_per_axon + ceil(t / synapses_per_word) words.
     known_words: whether that rule is public. If not, words_per_axon is 0 and synapses_per_word 1,
-    so that words are synapses, without a limit.
+    so that words are synapses, without a limit. shares_weights: equal lists of synapses, of axons
+    of one projection, are stored once.
     """
 
     neurons: int | None
@@ -27,6 +28,7 @@ class Room:
     synapses_per_word: int
     words_per_axon: int
     known_words: bool
+    shares_weights: bool = False
 
     def axon_words(self, targets: Integers) -> Int64:
         """Return the words of axons with these numbers of targets on one core; 0 for none."""
@@ -77,4 +79,5 @@ def room_of(profile: ChipProfile) -> Room:
         synapses_per_word=per_word if known and per_word is not None else 1,
         words_per_axon=per_axon if known and per_axon is not None else 0,
         known_words=known,
+        shares_weights=profile.shares_weights,
     )

@@ -11,9 +11,11 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from ipvae_snn.arrays import Float64, Int32, Int64
 from ipvae_snn.hw.mapping.bound import least_cores
 from ipvae_snn.hw.mapping.core_capacity import Room
+from ipvae_snn.hw.mapping.fans import fan_of
 from ipvae_snn.hw.mapping.fill import Task, best_fit, in_order
 from ipvae_snn.hw.mapping.populations import Layout, Population
 from ipvae_snn.hw.mapping.refine import Traffic, dissolve, reduce_traffic
+from ipvae_snn.hw.mapping.tiles import tiled
 
 Fill: TypeAlias = Callable[[Task, Int64], Int32 | None]
 ATTEMPTS: Final = 6  # to satisfy the axons out, which depend on the split that they limit
@@ -78,13 +80,17 @@ class _Way:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A population with its inputs, its bound, and its best way to fill cores."""
+    """A population with its inputs, its bound, and its best way to fill cores.
+
+    tiles: a split into tiles that share weights, where that takes fewer cores than any way.
+    """
 
     population: Population
     task: Task
     traffic: Traffic
     least: int
     way: _Way
+    tiles: Int32 | None
 
 
 def _prepared(
@@ -93,16 +99,25 @@ def _prepared(
     """Fill cores by index, along the network's bands, by largest fan-in, and by best fit."""
     inputs, traffic = _inputs(layout, population, rates)
     task = Task(inputs, room, population.state_bytes, np.zeros(population.size, np.int64))
-    least = least_cores(inputs, room, population.state_bytes)
+    shared = [
+        p for p in layout.into(population.name) if room.shares_weights and p.shared is not None
+    ]
+    # Equal lists take the words of one, so that words bound nothing.
+    bounding = replace(room, words=None, word_bytes=None) if shared else room
+    least = least_cores(inputs, bounding, population.state_bytes)
     largest_first = np.argsort(-np.diff(inputs.indptr), kind="stable")
     orders = [np.arange(task.size), _banded(inputs), largest_first]
     ways = _finished(task, traffic, [(in_order, order) for order in orders])
     best = min(ways, key=lambda way: way.cost)
+    if shared and population.grid:
+        tiles = tiled(task, population.grid, layout.into(population.name))
+        if tiles is not None and int(tiles.max()) + 1 < best.cost[0]:
+            return _Prepared(population, task, traffic, least, best, tiles)
     if best.cost[0] > least:  # else no way can use fewer cores
         others = orders if task.size <= FEW else [best.order]
         ways += _finished(task, traffic, [(best_fit, order) for order in others])
         best = min(ways, key=lambda way: way.cost)
-    return _Prepared(population, task, traffic, least, best)
+    return _Prepared(population, task, traffic, least, best, None)
 
 
 def _finished(task: Task, traffic: Traffic, ways: Sequence[tuple[Fill, Int64]]) -> list[_Way]:
@@ -130,15 +145,20 @@ def _attempt(
     core_of: dict[str, Int32] = {}
     cores = 0
     for one in ready:
-        task, split = one.task, one.way.split
-        if expected[one.population.name].any():  # not the first attempt
-            task = replace(task, axons_out=expected[one.population.name])
-            split = dissolve(task, _filled(task, one.way))
-        split = reduce_traffic(task, split, one.traffic)
+        split = one.tiles if one.tiles is not None else _refined(one, expected)
         core_of[one.population.name] = split + np.int32(cores)
         cores += int(split.max()) + 1
     fan = {p.name: fan_of(p.pattern, core_of[p.target], cores) for p in layout.projections}
     return Partition(core_of, cores, fan, {one.population.name: one.least for one in ready})
+
+
+def _refined(one: _Prepared, expected: Mapping[str, Int64]) -> Int32:
+    """Return the split of a population in its best way, for so many expected axons out."""
+    task, split = one.task, one.way.split
+    if expected[one.population.name].any():  # not the first attempt
+        task = replace(task, axons_out=expected[one.population.name])
+        split = dissolve(task, _filled(task, one.way))
+    return reduce_traffic(task, split, one.traffic)
 
 
 def _filled(task: Task, way: _Way) -> Int32:
@@ -180,10 +200,3 @@ def _events(task: Task, core_of: Int32, traffic: Traffic) -> float:
         own = np.arange(task.size)
         sent[first : first + task.size] -= np.asarray(fan[first + own, core_of] > 0).ravel()
     return float(sent @ traffic.rates)
-
-
-def fan_of(pattern: Any, core_of: Int32, cores: int) -> Any:
-    """Return the number of targets of each source on each core: (sources, cores) sparse."""
-    n = len(core_of)
-    member = sparse.csr_array((np.ones(n, np.int32), (np.arange(n), core_of)), shape=(n, cores))
-    return (pattern.T.astype(np.int32) @ member).tocsr()

@@ -14,6 +14,7 @@ from ipvae_snn.hw.mapping.events import Events
 from ipvae_snn.hw.mapping.mesh import Mesh, mesh_of
 from ipvae_snn.hw.mapping.partition import Partition, partition
 from ipvae_snn.hw.mapping.populations import InputAs, Layout, layout_of
+from ipvae_snn.hw.mapping.tiles import words as words_of
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
 
@@ -33,6 +34,7 @@ class Placement:
 class CoreUse:
     """Load of one core, and the share of each public limit that it takes.
 
+    synapses: those that act; a chip that shares weights stores fewer.
     words and bytes are None where the rule or size of a word is not public; bytes are those of
     synapses and state. utilisation is the largest of `shares`, which are by limit, 0..1.
     """
@@ -83,10 +85,11 @@ def core_uses(placement: Placement) -> list[CoreUse]:
     """Return the load of every core, in the order of the partition."""
     layout, room, split = placement.layout, placement.room, placement.partition
     axons_in, synapses, words = np.zeros((3, split.cores), np.int64)
-    for fan in split.fan.values():
+    for projection in layout.projections:
+        fan, core_of = split.fan[projection.name], split.core_of[projection.target]
         axons_in += np.bincount(fan.indices, minlength=split.cores)
         synapses += np.bincount(fan.indices, fan.data, split.cores).astype(np.int64)
-        words += np.bincount(fan.indices, room.axon_words(fan.data), split.cores).astype(np.int64)
+        words += words_of(projection, core_of, split.cores, room)
     uses = []
     for population in layout.populations:
         core_of = split.core_of[population.name]

@@ -16,15 +16,20 @@ from ipvae_snn.ir.weights.dense import row_blocks
 
 InputAs = Literal["spikes", "bias"]
 Pattern = Any  # scipy.sparse.csr_array of bool; SciPy has no type hints
+Shared = Any  # scipy.sparse.csr_array of int8
 
 
 @dataclass(frozen=True)
 class Population:
-    """Neurons of one kind: their number, and the words of state of each."""
+    """Neurons of one kind: their number, and the words of state of each.
+
+    grid: (features, rows, columns) of neurons that see parts of an image; empty for others.
+    """
 
     name: str
     size: int
     state: tuple[StateWord, ...]
+    grid: tuple[int, ...] = ()
 
     @property
     def state_bytes(self) -> int:
@@ -36,13 +41,15 @@ class Population:
 class Projection:
     """Synapses from a source (a population or the image) to a population.
 
-    pattern (targets, sources) is true where the weight is nonzero.
+    pattern (targets, sources) is true where the weight is nonzero. shared: the weights themselves,
+    where one kernel gives them all; None otherwise.
     """
 
     name: str
     source: str
     target: str
     pattern: Pattern
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class FanIn:
 def populations_of(network: IntegerNetwork, input_as: InputAs) -> tuple[Population, ...]:
     """Return the populations of the circuit, with the state of each neuron."""
     return tuple(
-        Population(one.name, one.size, population_state(network, one, input_as))
+        Population(one.name, one.size, population_state(network, one, input_as), one.grid)
         for one in network.populations
     )
 
@@ -97,7 +104,7 @@ def layout_of(network: IntegerNetwork, input_as: InputAs) -> Layout:
     current (or payload) into the state, and the image has no synapses.
     """
     projections = tuple(
-        Projection(name, source, target, _identity(network) if weights is None else csr(weights))
+        Projection(name, source, target, *_patterns(network, weights))
         for name, source, target, weights in _weights(network, input_as)
     )
     return Layout(network.circuit, input_as, populations_of(network, input_as), projections)
@@ -114,6 +121,19 @@ def _weights(
     for one in reversed(network.connections) if network.relays else network.connections:
         if input_as == "spikes" or one.source != IMAGE:
             yield one.name, one.source, one.target, one.synapses.weights
+
+
+def _patterns(network: IntegerNetwork, weights: Weights | None) -> tuple[Pattern, Shared | None]:
+    """Return where weights are nonzero, and the weights where a kernel gives them."""
+    if weights is None:
+        return _identity(network), None
+    pattern = csr(weights)
+    if 8 * weights.n_bytes >= weights.stored_bits * pattern.nnz:  # every weight is stored
+        return pattern, None
+    matrix = weights.dense()
+    rows = np.repeat(np.arange(len(matrix)), np.diff(pattern.indptr))
+    values = matrix[rows, pattern.indices]
+    return pattern, sparse.csr_array((values, pattern.indices, pattern.indptr), pattern.shape)
 
 
 def csr(weights: Weights) -> Pattern:

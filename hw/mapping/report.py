@@ -198,6 +198,14 @@ def notes(mapping: Mapping, placed: Placed) -> list[str]:
             f"Mesh: {mapping.profile.name}'s is not public; {mesh.columns} x {mesh.rows} tiles of "
             "one core are this tool's assumption; hops, routes and places depend on it."
         )
+    if any(one.shared is not None for one in placed.placement.layout.projections):
+        shares = placed.placement.room.shares_weights
+        lines.append(
+            "Shared weights: a list of synapses that several axons share is stored once on a core."
+            if shares
+            else "Shared weights: expanded, since the profile does not say that axons can share "
+            "a list of synapses."
+        )
     if placed.placement.room.word_bytes is None:
         lines.append("Bytes: of state alone; the size of a synapse word is not public.")
     if mapping.input_as == "bias":

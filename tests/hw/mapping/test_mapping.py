@@ -17,7 +17,7 @@ from ipvae_snn.hw.mapping.mapping import check_and_place
 from ipvae_snn.hw.mapping.partition import partition
 from ipvae_snn.hw.mapping.placement import core_uses, map_network, routes, traffic
 from ipvae_snn.hw.mapping.populations import fan_ins, layout_of
-from ipvae_snn.hw.mapping.refine import Tally, Traffic, dissolve, reduce_traffic
+from ipvae_snn.hw.mapping.refine import Tally, Traffic, _gains, dissolve, reduce_traffic
 from ipvae_snn.ir.circuits import NEURONS, RESIDUAL
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
@@ -73,7 +73,7 @@ def test_the_room_of_loihi_2_is_the_planning_rule() -> None:
 def test_the_room_of_loihi_1_is_the_smaller_of_words_and_memory() -> None:
     """16,384 words of 64 bits are just its 128 KiB of synapse memory."""
     result = room_of(load_profile("loihi1"))
-    assert result == Room(1024, 4096, 4096, 16384, 262144, 8.0, 8, 1, True)
+    assert result == Room(1024, 4096, 4096, 16384, 262144, 8.0, 8, 1, True, True)
     small = room_of(chip(synapse_memory_bytes=800))
     assert small.words == 100
 
@@ -130,6 +130,17 @@ def test_a_move_saves_just_the_events_of_what_it_closes() -> None:
     before = np.array([0, 0, 1, 1], np.int32)
     result = reduce_traffic(split, before, Traffic(np.array([7.0, 1.0]), None))
     np.testing.assert_array_equal(result, [0, 0, 0, 1])
+
+
+def test_own_spikes_are_known_wherever_they_stand_among_the_inputs() -> None:
+    """Sources: the neurons 0 and 1 themselves, then another. 0 reads 1, and 1 reads the other.
+
+    If 1 joins 0, its 5 events cross no more; the other's 3 reach another core, as many as before.
+    """
+    split = task(np.array([[0, 1, 0], [0, 0, 1]]), room())
+    tally = Tally(split, np.array([0, 1], np.int32))
+    gain = _gains(tally, 1, Traffic(np.array([1.0, 5.0, 3.0]), 0))
+    np.testing.assert_array_equal(gain, [5.0, 0.0])
 
 
 def test_least_words_is_an_envelope() -> None:
