@@ -34,9 +34,9 @@ def metadata(network: IntegerNetwork) -> dict[str, str]:
 def _constants(network: IntegerNetwork) -> dict[str, str]:
     """Return the constants that neurons share: a circuit's by their names, others by population."""
     if network.is_circuit:
-        group, residual = network.neurons, network.residual
-        limit = {} if residual is None else {"residual_limit": str(residual.limit)}
-        return {"state_unit": _octaves(group), **_texts(group.shared()), **limit}
+        group = network.neurons
+        limits = {f"{one.name}_limit": str(one.neurons.sends[1]) for one in network.relays}
+        return {"state_unit": _octaves(group), **_texts(group.shared()), **limits}
     computing = ", ".join(
         f"{one.name} ({one.size} {one.neurons.kind})" for one in network.computing
     )

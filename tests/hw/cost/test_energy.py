@@ -21,8 +21,9 @@ from ipvae_snn.hw.cost.processor import (
     memory_of,
     processor_energy,
 )
-from ipvae_snn.hw.cost.sent import residual_messages
+from ipvae_snn.hw.cost.sent import sent_in_steps
 from ipvae_snn.ir.circuit_steps import residual
+from ipvae_snn.ir.circuits import RESIDUAL
 from ipvae_snn.ir.network import IntegerNetwork
 
 BY_HAND = Activity(
@@ -142,7 +143,7 @@ def test_residual_messages_are_the_interpreters(
     network = two_layer_factory(limit=limit)
     payload = pixels_factory(network, 6).astype(np.int64) - network.input.zero_point
     counts = np.random.default_rng(limit).integers(0, network.neurons.max_count + 1, (6, 4, 7))
-    result = list(residual_messages(network, payload, counts))
+    result = [sent[RESIDUAL] for sent in sent_in_steps(network, payload, counts)]
     assert len(result) == 4
     for step, sent in enumerate(result):
         wanted, held = residual(network, payload, counts[:, step])
