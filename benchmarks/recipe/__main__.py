@@ -11,7 +11,7 @@ import json
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from rich.console import Console
@@ -83,15 +83,28 @@ def trained_by(
     return checkpoint, seconds + checkpoint.stat().st_mtime - settings.stat().st_mtime
 
 
+class Images(NamedTuple):
+    """Numbers of test images, and of training images for the read-out (0 for none)."""
+
+    test: int
+    readout: int
+
+    def options(self) -> str:
+        """Return the options that differ from their defaults, as they are given."""
+        given = (("--test-images", self.test, TEST_IMAGES),)
+        given += (("--readout-images", self.readout, READOUT_IMAGES),)
+        return "".join(f" {name} {value}" for name, value, usual in given if value != usual)
+
+
 def evaluated(
-    network: Path, config: Config, data_root: Path | None, threads: int, readout: int
+    network: Path, config: Config, data_root: Path | None, threads: int, images: "Images"
 ) -> dict[str, Any]:
     """Return the figures of `ipvae-snn evaluate --json` on the test split."""
     settings = EvaluationSettings(
-        limit=TEST_IMAGES,
+        limit=images.test,
         steps=STEPS,
-        readout_train=readout,
-        generalise=config.data.name == "mnist" and readout > 0,
+        readout_train=images.readout,
+        generalise=config.data.name == "mnist" and images.readout > 0,
         threads=threads,
         data_root=data_root,
     )
@@ -107,18 +120,24 @@ def main(
     run: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Write the pretrained files.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the evaluation.")] = 1,
+    test_images: Annotated[int, typer.Option(min=1, help="Most test images.")] = TEST_IMAGES,
+    readout_images: Annotated[
+        int,
+        typer.Option(min=0, help="Training images of the read-out and the other sets; 0: none."),
+    ] = READOUT_IMAGES,
 ) -> None:
     """Train by a recipe, evaluate the network, and write its figures and card."""
     config = recipe(name)
     folder = run or Path("runs") / f"recipe-{name}"  # existing work in it is reused
     screen = console(quiet=True)
+    images = Images(test_images, readout_images)
     trained, seconds = trained_by(name, folder, data_root, screen)
     with TemporaryDirectory() as scratch:
         half = Path(scratch) / f"{name}.safetensors"
         save_half(trained, half)
-        screen.print(f"evaluate on up to {TEST_IMAGES:,} test images, {STEPS} steps")
-        evaluation = evaluated(half, config, data_root, threads, READOUT_IMAGES)
-        whole = evaluated(trained, config, data_root, threads, 0)
+        screen.print(f"evaluate on up to {images.test:,} test images, {STEPS} steps")
+        evaluation = evaluated(half, config, data_root, threads, images)
+        whole = evaluated(trained, config, data_root, threads, images._replace(readout=0))
         loss = whole["final"]["r2"]["mean"] - evaluation["final"]["r2"]["mean"]
         if loss > MAX_LOSS:
             raise ConfigError(
@@ -128,7 +147,7 @@ def main(
         result = {
             "recipe": name,
             "after": BEFORE.get(name),
-            "command": f"python -m benchmarks.recipe {name}",
+            "command": f"python -m benchmarks.recipe {name}{images.options()}",
             "date": date.today().isoformat(),
             "machine": machine(config.train.threads),
             "training_seconds": seconds,
