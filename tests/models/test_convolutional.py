@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipvae_snn.errors import ConfigError, ConversionError, MemoryLimitError
+from ipvae_snn.models import kernel_positions
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.protocol import negative_log_likelihood
@@ -82,8 +83,19 @@ def test_torch_computes_the_same(p: KernelPositions, seed: int) -> None:
     close = {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(d.decode(z), dense.decode(z), **close)
     torch.testing.assert_close(d.project(x), dense.project(x), **close)
-    torch.testing.assert_close(d.gram(), dense.gram(), **close)
-    torch.testing.assert_close(d.competition()(z[0]), dense.competition()(z[0]), **close)
+    for gain in (0, 1 << 20):  # through the pixels, and by distance
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernel_positions, "DISTANCE_GAIN", gain)
+            assert d.in_gram_form == bool(gain)
+            torch.testing.assert_close(d.competition()(z[0]), dense.competition()(z[0]), **close)
+    assert d.grid == p.population[1:]
+    by_distance, (a, b) = d.by_distance().detach().numpy(), p.reach
+    G = dense.gram().detach().numpy().reshape(*p.population, *p.population)
+    assert torch.equal(dense.by_distance().flatten(1), dense.gram())
+    for f, r, c, g, s, e in np.ndindex(G.shape):
+        near = abs(s - r) <= a and abs(e - c) <= b
+        wanted = by_distance[f, a + s - r, b + e - c, g] if near else 0.0
+        assert abs(G[f, r, c, g, s, e] - wanted) <= 1e-10 * (1 + abs(wanted))
     torch.testing.assert_close(d.power(x), dense.power(x), **close)
     torch.testing.assert_close(d.log_normaliser(), dense.log_normaliser(), **close)
     torch.testing.assert_close(
