@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipvae_snn.errors import ConfigError, ConversionError, MemoryLimitError
+from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.models import kernel_positions
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.kernel_positions import KernelPositions
@@ -92,15 +93,33 @@ def test_torch_computes_the_same(p: KernelPositions, seed: int) -> None:
     by_distance, (a, b) = d.by_distance().detach().numpy(), p.reach
     G = dense.gram().detach().numpy().reshape(*p.population, *p.population)
     assert torch.equal(dense.by_distance().flatten(1), dense.gram())
-    for f, r, c, g, s, e in np.ndindex(G.shape):
+    for r, c, s, e in np.ndindex(p.rows, p.columns, p.rows, p.columns):
         near = abs(s - r) <= a and abs(e - c) <= b
-        wanted = by_distance[f, a + s - r, b + e - c, g] if near else 0.0
-        assert abs(G[f, r, c, g, s, e] - wanted) <= 1e-10 * (1 + abs(wanted))
+        wanted = by_distance[:, a + s - r, b + e - c] if near else 0.0
+        np.testing.assert_allclose(G[:, r, c, :, s, e], wanted, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(d.power(x), dense.power(x), **close)
     torch.testing.assert_close(d.log_normaliser(), dense.log_normaliser(), **close)
     torch.testing.assert_close(
         negative_log_likelihood(d, x, z), negative_log_likelihood(dense, x, z), **close
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "expected"),
+    [
+        ((28, 28), 12, 4, True),
+        ((32, 32, 3), 8, 4, True),
+        ((128, 128, 3), 16, 8, True),
+        ((1024, 1024, 3), 16, 8, True),  # whatever the number of neurons
+        ((32, 32), 8, 2, False),  # 7 x 7 distances of 64 features, and 2 x 64 pixels
+        ((32, 32, 3), 8, 2, True),
+        ((32, 32, 3), 8, 1, False),
+    ],
+)
+def test_competition_goes_the_way_of_fewer_products(
+    shape: ImageShape, kernel: int, stride: int, expected: bool
+) -> None:
+    assert KernelPositions(shape, 64, (kernel, kernel), stride).by_distance is expected
 
 
 def expanded(q: object) -> DenseDictionary:
