@@ -11,7 +11,7 @@ from ipvae_snn.models.float_network import load_float_network
 
 
 def test_names_sizes_and_cards() -> None:
-    assert pretrained.names() == ["digits", "mnist-512", "vanhateren-512"]
+    assert pretrained.names() == ["digits", "mnist-512", "mnist-conv", "vanhateren-512"]
     files = [pretrained.network_path(name) for name in pretrained.names()]
     assert sum(file.stat().st_size for file in files) < 4_000_000
     for name, file in zip(pretrained.names(), files, strict=True):
@@ -34,6 +34,6 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
     with pytest.raises(
         FileFormatError,
         match=r"^mnist-51: no such file, nor a pretrained network \(there are digits, mnist-512, "
-        r"vanhateren-512\); did you mean mnist-512\?; check the path, or create it first$",
+        r"mnist-conv, vanhateren-512\); did you mean mnist-512\?; check the path, or create it first$",
     ):
         pretrained.network_path("mnist-51")
