@@ -39,7 +39,8 @@ BEFORE: Final = {
     "mnist-512": "mnist-512-third",
     "mnist-512-third": "mnist-512-second",
     "mnist-512-second": "mnist-512-first",
-    "mnist-conv": "mnist-conv-third",
+    "mnist-conv": "mnist-conv-fourth",
+    "mnist-conv-fourth": "mnist-conv-third",
     "mnist-conv-third": "mnist-conv-second",
     "mnist-conv-second": "mnist-conv-first",
 }

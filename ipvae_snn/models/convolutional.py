@@ -7,7 +7,7 @@ noise by the pixels of a channel.
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,6 @@ from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.parameters import bounded
 from ipvae_snn.models.protocol import Dictionary
-
-# Most neurons for which competition goes through G (K, K). On a CPU a product with it, of sparse
-# counts, is then faster than two convolutions of single images' few pixels; G takes 64 MB.
-MAX_GRAM: Final = 4096
 
 
 @final
@@ -40,8 +36,13 @@ class ConvolutionalDictionary:
 
     @property
     def in_gram_form(self) -> bool:
-        """Whether there are so few neurons that G (K, K) is the faster way."""
-        return self.positions.n_neurons <= MAX_GRAM
+        """Whether competition goes by the distance of two neurons."""
+        return self.positions.by_distance
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the kernels' positions."""
+        return self.positions.rows, self.positions.columns
 
     def decode(self, z: Tensor) -> Tensor:
         """Return phi z, (..., M), of latents z (..., K), by a transposed convolution."""
@@ -57,14 +58,20 @@ class ConvolutionalDictionary:
     def competition(self) -> Callable[[Tensor], Tensor]:
         """Return the function z (B, K) -> z phi^T diag(1/sigma^2) phi.
 
-        With many neurons it goes through the pixels: per image 2 K height width C products. The
-        kernel of phi^T phi would need K F (2 height / stride - 1)^2, which is more from about
-        stride^2 C / 2 features on.
+        It goes by the distance of two neurons, or through the pixels if `positions.by_distance` is
+        False.
         """
-        if self.in_gram_form:
-            G = self.gram()
-            return lambda z: z @ G
-        return lambda z: self._drive(self._images(z)).reshape(z.shape)
+        p = self.positions
+        if not p.by_distance:
+            return lambda z: self._drive(self._images(z)).reshape(z.shape)
+        # What neurons take from a place comes from the opposite distance.
+        weights = self.by_distance().flip(1, 2).permute(3, 0, 1, 2)
+
+        def by_distance(z: Tensor) -> Tensor:
+            counts = z.reshape(-1, *p.population)
+            return conv2d(counts, weights, padding=p.reach).reshape(z.shape)
+
+        return by_distance
 
     def by_distance(self) -> Tensor:
         """Return the competition of neurons by their distance, (F, 2 a + 1, 2 b + 1, F).
@@ -85,31 +92,6 @@ class ConvolutionalDictionary:
             )
             products.append(first @ second.T)
         return torch.stack(products, 1).reshape(features, 2 * a + 1, 2 * b + 1, features)
-
-    def gram(self) -> Tensor:
-        """Return phi^T diag(1/sigma^2) phi, (K, K): for few positions, as it takes 4 K^2 bytes."""
-        features, rows, columns = self.positions.population
-        by_distance = self.by_distance().flatten(1, 2)
-        by_distance = torch.cat([by_distance, by_distance.new_zeros(features, 1, features)], 1)
-        places = self._distances().reshape(-1)
-        pairs = by_distance.index_select(1, places.to(by_distance.device))
-        n = rows * columns
-        pairs = pairs.reshape(features, n, n, features).transpose(2, 3)
-        return pairs.reshape(features * n, features * n)
-
-    def _distances(self) -> Tensor:
-        """Return the distance of two positions as a number, (positions, positions).
-
-        Position (r, c) has the number columns * r + c; the last number is of those too far apart.
-        """
-        (a, b), (_, rows, columns) = self.positions.reach, self.positions.population
-        r, c = torch.arange(rows), torch.arange(columns)
-        down = (r - r[:, None])[:, None, :, None]
-        right = (c - c[:, None])[None, :, None, :]
-        number = (down + a) * (2 * b + 1) + right + b
-        far = (down.abs() > a) | (right.abs() > b)
-        number = torch.where(far, (2 * a + 1) * (2 * b + 1), number)
-        return number.reshape(rows * columns, rows * columns)
 
     def power(self, e: Tensor) -> Tensor:
         """Return e^T diag(1/sigma^2) e, (...), of pixels e (..., M)."""

@@ -26,6 +26,7 @@ class DenseDictionary:
     phi: Tensor
     log_sigma: Tensor
     in_gram_form: bool = True
+    grid: tuple[int, int] = (1, 1)
 
     @classmethod
     def of(cls, parameters: _Matrices) -> "DenseDictionary":
@@ -43,6 +44,10 @@ class DenseDictionary:
     def gram(self) -> Tensor:
         """Return phi^T diag(1/sigma^2) phi, (K, K), with a gradient of one matrix product."""
         return gram(self.phi, self.log_sigma)
+
+    def by_distance(self) -> Tensor:
+        """Return `gram` as of neurons at one position, (K, 1, 1, K)."""
+        return self.gram()[:, None, None, :]
 
     def competition(self) -> Callable[[Tensor], Tensor]:
         """Return the function z (B, K) -> z G; G is formed once."""

@@ -82,10 +82,21 @@ class Dictionary(Protocol):
 
     @property
     def in_gram_form(self) -> bool:
-        """Whether competition goes through `gram`, which is then small enough."""
+        """Whether competition goes by `by_distance`, which is then the faster way."""
 
-    def gram(self) -> Tensor:
-        """Return the lateral competition phi^T diag(1/sigma^2) phi, (K, K)."""
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the positions that share their weights; (1, 1) without sharing.
+
+        Neuron (feature * rows + row) * columns + column has a feature and a position.
+        """
+
+    def by_distance(self) -> Tensor:
+        """Return the lateral competition phi^T diag(1/sigma^2) phi, (F, 2 a + 1, 2 b + 1, F).
+
+        Entry (f, i, j, g) is what a spike of feature f takes from feature g, i - a rows below and
+        j - b columns to the right. Without sharing it is (K, 1, 1, K).
+        """
 
     def competition(self) -> Callable[[Tensor], Tensor]:
         """Return the lateral competition z -> z phi^T diag(1/sigma^2) phi of latents z (B, K).

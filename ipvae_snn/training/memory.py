@@ -6,6 +6,8 @@ from typing import Final
 
 from ipvae_snn.config.settings import Config, DictionaryKind
 from ipvae_snn.image_shape import ImageShape, n_pixels
+from ipvae_snn.models.convolutional import positions_of
+from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.models.trainable import n_neurons
 from ipvae_snn.storage import memory
 
@@ -13,7 +15,9 @@ NUMBER = 4  # bytes of a float32
 KEPT = 4  # arrays per update and neuron that the backward pass needs: training/unrolled.py
 SCRATCH = 6  # arrays (B, K) of the backward pass
 COPIES = 6  # of the dictionary: parameter, gradient, two moments, weighted, product
-# Arrays (B, K) and (B, M) per update that automatic differentiation keeps of a convolutional one.
+SHARED = 4  # of weights by distance: themselves, gradient, products of two kernels, stacked
+# Arrays (B, K) and (B, M) per update that automatic differentiation keeps of a convolutional one
+# whose competition goes through the pixels.
 RECORDED = 14
 RECORDED_PIXELS = 3
 
@@ -25,7 +29,7 @@ def require_iteration(config: Config, rows: int, shape: ImageShape) -> None:
     """
     k = n_neurons(config.model, shape)
     memory.require(
-        NUMBER * _NUMBERS[config.model.dictionary](config, rows, n_pixels(shape), k),
+        NUMBER * _NUMBERS[config.model.dictionary](config, rows, shape, k),
         f"training {k} neurons with batches of {rows} images and {config.train.steps} steps",
         "lower train.batch_size, train.steps or "
         f"{_SIZE[config.model.dictionary]} (--set train.batch_size=N)",
@@ -36,7 +40,7 @@ def _updates(config: Config) -> int:
     return config.train.steps * config.model.updates_per_step + 1
 
 
-def _dense(config: Config, rows: int, m: int, k: int) -> int:
+def _dense(config: Config, rows: int, shape: ImageShape, k: int) -> int:
     """Return the numbers kept.
 
     Only the history of updates grows with steps; rounding weights (quantise_aware) keeps one more
@@ -44,17 +48,25 @@ def _dense(config: Config, rows: int, m: int, k: int) -> int:
     """
     kept = KEPT + bool(config.train.quantise_aware)
     history = rows * k * (kept * _updates(config) + SCRATCH + config.data.frames)
-    return history + COPIES * m * k + 2 * k * k
+    return history + COPIES * n_pixels(shape) * k + 2 * k * k
 
 
-def _convolutional(config: Config, rows: int, m: int, k: int) -> int:
-    """Return the numbers kept: all grow linearly with the pixels."""
-    recorded = (RECORDED * k + RECORDED_PIXELS * m) * _updates(config)
-    return rows * (recorded + (SCRATCH + config.data.frames) * k)
+def _convolutional(config: Config, rows: int, shape: ImageShape, k: int) -> int:
+    """Return the numbers kept: those that are many grow linearly with the pixels."""
+    p = positions_of(config.model, shape)
+    scratch = (SCRATCH + config.data.frames) * k
+    if config.model.kind != COMPILED or not p.by_distance:
+        recorded = (RECORDED * k + RECORDED_PIXELS * p.n_pixels) * _updates(config)
+        return rows * (recorded + scratch)
+    a, b = p.reach
+    weights = (2 * a + 1) * (2 * b + 1) * p.features**2
+    # The drive lies in two orders, each with a gradient.
+    drive = config.data.frames * (3 * k + p.n_pixels)
+    return rows * (KEPT * k * _updates(config) + scratch + drive) + SHARED * weights
 
 
-_NUMBERS: Final[Mapping[DictionaryKind, Callable[[Config, int, int, int], int]]] = MappingProxyType(
-    {"dense": _dense, "convolutional": _convolutional}
+_NUMBERS: Final[Mapping[DictionaryKind, Callable[[Config, int, ImageShape, int], int]]] = (
+    MappingProxyType({"dense": _dense, "convolutional": _convolutional})
 )
 _SIZE: Final[Mapping[DictionaryKind, str]] = MappingProxyType(
     {"dense": "model.n_latents", "convolutional": "model.features"}

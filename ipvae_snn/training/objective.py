@@ -1,5 +1,6 @@
 """Training loss: free energy over unrolled inference, computed in Gram form."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import ModelParameters, Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import Dictionary, LatentModel, State
+from ipvae_snn.training.competition import Dense, Form, Shared
 from ipvae_snn.training.straight_through import (
     FakeRounding,
     RoundedDictionary,
@@ -53,17 +55,26 @@ def unrolled_loss(
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
-    The fast path of the Poisson model with a dictionary in Gram form. G and b are formed once; no
-    step uses a tensor of pixels. Memory grows by four tensors (B, K) per update. rounding: of a
-    dense dictionary, inference sees rounded matrices, through which gradients pass straight, and
-    the loss decodes by the exact dictionary; memory then grows by five tensors per update.
+    The fast path of the Poisson model. Lateral weights and b are formed once; no step uses a tensor
+    of pixels. Memory grows by four tensors (B, K) per update. rounding: of a dense dictionary,
+    inference sees rounded matrices, through which gradients pass straight, and the loss decodes by
+    the exact dictionary; memory then grows by five tensors per update.
+
+    Noise belongs to a neuron's number, which with shared weights is position * F + feature.
     """
     p, frames = parameters, _frames(x)
     dictionary = p.dictionary
-    G, b = dictionary.gram(), dictionary.project(frames)
-    # The settings allow rounding of a dense dictionary only.
-    seen = None if rounding is None else rounding(cast(DenseDictionary, dictionary), frames, G)
-    fit, kl, u, arrivals = unrolled_inference(G, b, p.u0, p.log_bias, p.log_lr, unrolling, seen)
+    weights, b = dictionary.by_distance(), dictionary.project(frames)
+    form: Form
+    if math.prod(dictionary.grid) > 1:
+        form = Shared(*dictionary.grid)
+    else:
+        weights = weights.flatten(1)
+        # The settings allow rounding of a dense dictionary only.
+        dense = cast(DenseDictionary, dictionary)
+        form = Dense(None if rounding is None else rounding(dense, frames, weights))
+    b, u0, log_bias = (by_position(values, dictionary) for values in (b, p.u0, p.log_bias))
+    fit, kl, u, arrivals = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form)
     terms = _Terms(fit, kl, torch.exp(u.detach()), float(arrivals))
     return _summary(dictionary, frames, terms, beta, unrolling)
 
@@ -128,6 +139,18 @@ def unrolled_by_autodiff(
         rates = model.rates(state)
     terms = _Terms(fit / unrolling.steps, kl / unrolling.steps, rates, 0.0)
     return _summary(dictionary, frames, terms, beta, unrolling)
+
+
+def by_position(values: Tensor, dictionary: Dictionary) -> Tensor:
+    """Return values (..., K) of neurons in order of their positions; with one position, as given.
+
+    A dictionary orders its neurons by feature.
+    """
+    positions = math.prod(dictionary.grid)
+    if positions == 1:
+        return values
+    by_feature = values.reshape(*values.shape[:-1], -1, positions)
+    return by_feature.transpose(-1, -2).reshape(values.shape)
 
 
 def _product(G: Tensor, z: Tensor) -> Tensor:

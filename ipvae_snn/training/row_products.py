@@ -44,14 +44,6 @@ def mostly_zero(z: Array) -> bool:
     return bool(products.nonzero(z.reshape(-1)) <= products.DENSE_SHARE * z.size)
 
 
-def compete(z: Array, G: Array, lateral: Array, sparse: bool, first: int, last: int) -> None:
-    """Set rows first .. last - 1 of lateral = z G."""
-    if sparse:
-        products.competition_rows(first, last, z, G, lateral)
-    else:
-        dense_product(z, G, lateral, first, last)
-
-
 def dense_product(values: Array, G: Array, out: Array, first: int, last: int) -> None:
     """Set rows first .. last - 1 of out = values G."""
     rows, product = torch.from_numpy(values[first:last]), torch.from_numpy(out[first:last])

@@ -1,4 +1,4 @@
-"""Unrolled inference with an explicit gradient: two matrix products per step, one pass each.
+"""Unrolled inference with an explicit gradient: two products per step, one pass each.
 
 The results equal those of automatic differentiation in `objective.unrolled_plain` (a test compares
 them in float64), in about half the time. For the CPU.
@@ -6,9 +6,9 @@ them in float64), in about half the time. For the CPU.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -20,30 +20,34 @@ from ipvae_snn.kernels import training as kernel
 from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_rows
 from ipvae_snn.kernels.training import Constants
 from ipvae_snn.kernels.vector_math import GOLDEN
-from ipvae_snn.training.row_products import compete, dense_product, for_rows, mostly_zero
-from ipvae_snn.training.unrolling import Rounded, Unrolling
+from ipvae_snn.training.competition import Competition, Counts, Dense, Form, array
+from ipvae_snn.training.row_products import for_rows
+from ipvae_snn.training.unrolling import Unrolling
+
+_MATRIX: Final = Dense()
 
 
 def unrolled_inference(
-    G: Tensor,
+    weights: Tensor,
     b: Tensor,
     u0: Tensor,
     log_bias: Tensor,
     log_lr: Tensor,
     unrolling: Unrolling,
-    seen: Rounded | None = None,
+    form: Form = _MATRIX,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (fit, kl, u, arrivals) of N updates from u0 (1, K).
 
-    G (K, K) is taken as symmetric; b (F, B, K) holds the feed-forward drive of F frames. fit is
-    the mean over batch and steps of z.Gz / 2 - z.b and kl that of the KL term, scalars in nats;
-    both have gradients to the first five arguments. u (B, K) is the last potential, and arrivals
-    the largest mean number of arrivals of a sample, without gradients. seen: replaces G and b in
-    inference but not in fit; gradients pass straight through to G and b.
+    weights: of lateral competition G, which is symmetric, in the form `form`: a matrix (K, K), or
+    shared by positions. b (F, B, K) holds the feed-forward drive of F frames. fit is the mean over
+    batch and steps of z.Gz / 2 - z.b and kl that of the KL term, scalars in nats; both have
+    gradients to the first five arguments. u (B, K) is the last potential, and arrivals the largest
+    mean number of arrivals of a sample, without gradients. Where form replaces G and b in inference
+    but not in fit, gradients pass straight through to G and b.
     """
     # torch leaves Function.apply without types.
     result: tuple[Tensor, Tensor, Tensor, Tensor] = _Unrolled.apply(  # type: ignore[no-untyped-call]
-        G, b, u0, log_bias, log_lr, unrolling, seen
+        weights, b, u0, log_bias, log_lr, unrolling, form
     )
     return result
 
@@ -63,6 +67,10 @@ class _History:
     fit_lateral: Array
     sparse: list[bool]
 
+    def counts(self, i: int) -> Counts:
+        """Return the counts of the sample after update i."""
+        return Counts(self.z[i], self.slope[i], self.sparse[i])
+
 
 class _Unrolled(torch.autograd.Function):
     """Forward runs the updates, and backward returns through them, one pass per update."""
@@ -70,24 +78,22 @@ class _Unrolled(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        G: Tensor,
+        weights: Tensor,
         b: Tensor,
         u0: Tensor,
         log_bias: Tensor,
         log_lr: Tensor,
         unrolling: Unrolling,
-        seen: Rounded | None,
+        form: Form,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         n_frames, B, K = b.shape
-        gram, drive, first, bias = (_array(tensor) for tensor in (G, b, u0, log_bias))
-        inputs = _Inputs(gram, drive, np.exp(bias.reshape(-1)), gram, gram, drive)
-        if seen is not None:
-            competition, back = _array(seen.competition), _array(seen.back)
-            inputs = replace(inputs, competition=competition, back=back, seen=_array(seen.drive))
-        kind = gram.dtype
+        drive, first, bias = (array(tensor) for tensor in (b, u0, log_bias))
+        exact, competition, seen = form.products(array(weights), drive)
+        inputs = _Inputs(drive, np.exp(bias.reshape(-1)), exact, competition, seen)
+        kind = drive.dtype
         c = _constants(kind.type, math.exp(float(log_lr)), unrolling)
         u, z, slope, lateral = (np.empty((unrolling.updates + 1, B, K), kind) for _ in range(4))
-        fit_lateral = lateral if seen is None else np.empty_like(lateral)
+        fit_lateral = lateral if exact is competition else np.empty_like(lateral)
         past = _History(u, z, slope, lateral, fit_lateral, [])
         fit, kl, drawn = np.empty(B, kind), np.empty(B, kind), np.empty(B, np.int64)
         u[0] = first
@@ -98,12 +104,12 @@ class _Unrolled(torch.autograd.Function):
 
         for_rows(sample, B, unrolling.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
-        past.sparse.append(mostly_zero(z[0]))
-        first_competition = partial(compete, z[0], inputs.competition, lateral[0], past.sparse[0])
+        past.sparse.append(competition.sparse(z[0]))
+        first_competition = partial(competition.forward, past.counts(0), lateral[0])
         for_rows(first_competition, B, unrolling.threads)
         for i in range(1, unrolling.updates + 1):
             # Counts are about as sparse as the previous ones, which are known here.
-            past.sparse.append(mostly_zero(z[i - 1]))
+            past.sparse.append(competition.sparse(z[i - 1]))
             for_rows(_update(i, inputs, past, c, unrolling, kl, drawn), B, unrolling.threads)
             arrivals = max(arrivals, int(drawn.sum()))
             if unrolling.in_loss(i):
@@ -142,12 +148,13 @@ class _Unrolled(torch.autograd.Function):
                 grad.prior[:] = 0
         # backward overwrote lateral with the factors of G's gradient, except that of u0's sample.
         np.negative(grad.drive, out=past.lateral[0])
-        grad_G = _outer_sum(past, unrolling.threads)
+        counts = [past.counts(i) for i in range(unrolling.updates + 1)]
+        grad_weights = inputs.exact.gradient(counts, past.lateral, unrolling.threads)
         grad.u[:] -= grad.competition * past.slope[0]
         ctx.past = None
         of_u0, of_log_bias = ctx.shapes
         return (
-            torch.from_numpy(grad_G),
+            torch.from_numpy(grad_weights),
             torch.from_numpy(grad.b),
             torch.from_numpy(grad.u.sum(0)).reshape(of_u0),
             torch.from_numpy(-spent * inputs.threshold).reshape(of_log_bias),
@@ -172,9 +179,9 @@ def _update(
 
     def rows(first: int, last: int) -> None:
         kernel.forward_rows(first, last, key, c, seen, past.u[i], sample, kl)
-        compete(past.z[i], inputs.competition, past.lateral[i], past.sparse[i], first, last)
+        inputs.competition.forward(past.counts(i), past.lateral[i], first, last)
         if past.fit_lateral is not past.lateral and unrolling.in_loss(i):
-            compete(past.z[i], inputs.gram, past.fit_lateral[i], past.sparse[i], first, last)
+            inputs.exact.forward(past.counts(i), past.fit_lateral[i], first, last)
 
     return rows
 
@@ -215,50 +222,23 @@ def _back(
     def rows(first: int, last: int) -> None:
         kernel.backward_rows(first, last, c, seen, past.u[i], sample, fit, grads)
         # The sample before this update acted on it through lateral[i - 1].
-        if past.sparse[i - 1]:
-            products.needed_competition_rows(
-                first, last, sums.drive, past.slope[i - 1], inputs.competition, sums.competition
-            )
-        else:
-            dense_product(sums.drive, inputs.back, sums.competition, first, last)
+        before = past.counts(i - 1)
+        inputs.competition.backward(sums.drive, before, sums.competition, first, last)
 
     return rows
 
 
-def _outer_sum(past: _History, threads: int) -> Array:
-    """Return the gradient to G (K, K), sum over updates of z^T factor."""
-    K = past.z.shape[-1]
-    total = np.zeros((K, K), past.z.dtype)
-
-    def rows(first: int, last: int) -> None:
-        share = torch.from_numpy(total[first:last])
-        for z, factor, sparse in zip(past.z, past.lateral, past.sparse, strict=True):
-            if sparse:
-                products.add_outer_products(first, last, z, factor, total)
-            else:
-                share.addmm_(torch.from_numpy(z[:, first:last]).T, torch.from_numpy(factor))
-
-    for_rows(rows, K, threads)
-    return total
-
-
-def _array(tensor: Tensor) -> Array:
-    """Return a tensor's values, without a copy if they are contiguous."""
-    return tensor.detach().contiguous().numpy()
-
-
 @dataclass(frozen=True)
 class _Inputs:
-    """Lateral competition G (K, K), drive b (F, B, K) and threshold exp(log_bias) (K,).
+    """Drive b (F, B, K), threshold exp(log_bias) (K,), and competition: `exact` in the loss.
 
-    competition (K, K), its transpose `back` and seen (F, B, K) replace G and b in inference.
+    competition and seen (F, B, K) replace exact and b in inference.
     """
 
-    gram: Array
     drive: Array
     threshold: Array
-    competition: Array
-    back: Array
+    exact: Competition
+    competition: Competition
     seen: Array
 
 

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipvae_snn.errors import ConfigError, ConversionError, MemoryLimitError
+from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.models import kernel_positions
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.protocol import negative_log_likelihood
@@ -82,13 +84,42 @@ def test_torch_computes_the_same(p: KernelPositions, seed: int) -> None:
     close = {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(d.decode(z), dense.decode(z), **close)
     torch.testing.assert_close(d.project(x), dense.project(x), **close)
-    torch.testing.assert_close(d.gram(), dense.gram(), **close)
-    torch.testing.assert_close(d.competition()(z[0]), dense.competition()(z[0]), **close)
+    for gain in (0, 1 << 20):  # through the pixels, and by distance
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernel_positions, "DISTANCE_GAIN", gain)
+            assert d.in_gram_form == bool(gain)
+            torch.testing.assert_close(d.competition()(z[0]), dense.competition()(z[0]), **close)
+    assert d.grid == p.population[1:]
+    by_distance, (a, b) = d.by_distance().detach().numpy(), p.reach
+    G = dense.gram().detach().numpy().reshape(*p.population, *p.population)
+    assert torch.equal(dense.by_distance().flatten(1), dense.gram())
+    for r, c, s, e in np.ndindex(p.rows, p.columns, p.rows, p.columns):
+        near = abs(s - r) <= a and abs(e - c) <= b
+        wanted = by_distance[:, a + s - r, b + e - c] if near else 0.0
+        np.testing.assert_allclose(G[:, r, c, :, s, e], wanted, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(d.power(x), dense.power(x), **close)
     torch.testing.assert_close(d.log_normaliser(), dense.log_normaliser(), **close)
     torch.testing.assert_close(
         negative_log_likelihood(d, x, z), negative_log_likelihood(dense, x, z), **close
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "expected"),
+    [
+        ((28, 28), 12, 4, True),
+        ((32, 32, 3), 8, 4, True),
+        ((128, 128, 3), 16, 8, True),
+        ((1024, 1024, 3), 16, 8, True),  # whatever the number of neurons
+        ((32, 32), 8, 2, False),  # 7 x 7 distances of 64 features, and 2 x 64 pixels
+        ((32, 32, 3), 8, 2, True),
+        ((32, 32, 3), 8, 1, False),
+    ],
+)
+def test_competition_goes_the_way_of_fewer_products(
+    shape: ImageShape, kernel: int, stride: int, expected: bool
+) -> None:
+    assert KernelPositions(shape, 64, (kernel, kernel), stride).by_distance is expected
 
 
 def expanded(q: object) -> DenseDictionary:
