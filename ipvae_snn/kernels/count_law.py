@@ -35,8 +35,8 @@ _C1, _C2, _C3, _C4, _C5, _C6, _C7 = (
 class Law(NamedTuple):
     """Scratch of N parts, (N,) each: integers that are exponents of `power`, and float32.
 
-    count int32: cumulative probabilities not above the uniform, of those compared so far. near: the
-    distance of the uniform to the nearest of them.
+    counted int32: cumulative probabilities not above the uniform, of those compared so far. near:
+    the distance of the uniform to the nearest of them.
     """
 
     exponent: Array
@@ -46,7 +46,7 @@ class Law(NamedTuple):
     sum: Array
     uniform: Array
     near: Array
-    count: Array
+    counted: Array
 
 
 @kernel
@@ -98,7 +98,7 @@ def begin(n: int, bits: int, potential: Array, uniform: Array, law: Law) -> None
         law.uniform[i] = np.float32(uniform[i]) * _UNIT
         law.sum[i] = np.float32(0.0)
         law.near[i] = _ONE
-        law.count[i] = 0
+        law.counted[i] = 0
 
 
 @kernel
@@ -115,7 +115,7 @@ def compare(n: int, compared: int, law: Law) -> None:
     i6 = _ONE / np.float32(compared + 6)
     i7 = _ONE / np.float32(compared + 7)
     rates, chances, sums = law.rate, law.chance, law.sum
-    uniforms, nears, counts = law.uniform, law.near, law.count
+    uniforms, nears, counts = law.uniform, law.near, law.counted
     for i in range(n):
         rate, p, c, u = rates[i], chances[i], sums[i], uniforms[i]
         near, count = nears[i], counts[i]

@@ -144,7 +144,7 @@ def draw(
     first_uniforms(seed, image, step, row.even, row.odd)
     _in_order(sampling.first, row.even, row.odd, row.uniform)
     _first_counts(sampling.bits, state, row.uniform, row.reduced, row.later, row.law)
-    uniform, later, drawn = row.uniform, row.later, row.law.count
+    uniform, later, drawn = row.uniform, row.later, row.law.counted
     neurons, spikes = row.neurons, row.spikes
     bits, first, split = sampling.bits, sampling.first, SPLIT_OCTAVES << sampling.bits
     potential, given, place = row.parts.potential, row.parts.uniform, row.parts.place
@@ -198,13 +198,13 @@ def _in_order(first: int, even: Array, odd: Array, uniform: Array) -> None:
 def _first_counts(
     bits: int, state: Array, uniform: Array, reduced: Array, later: Array, law: Law
 ) -> None:
-    """Set law.count to the counts of neurons with one part, and later where it is not decided."""
+    """Set law.counted to the counts of neurons with one part, and later where it is not decided."""
     split = np.int32(SPLIT_OCTAVES << bits)
     for k in range(state.size):
         reduced[k] = min(state[k], split)
     begin(state.size, bits, reduced, uniform, law)
     compare(state.size, 0, law)
-    near, count = law.near, law.count
+    near, count = law.near, law.counted
     for k in range(state.size):
         later[k] = (state[k] > split) | (near[k] < NEAR) | (count[k] == TERMS)
 
@@ -224,7 +224,7 @@ def _add_parts(
     begin(n, sampling.bits, potential, uniform, law)
     for compared in range(0, MAX_TERMS, TERMS):
         compare(n, compared, law)
-    near, count = law.near, law.count
+    near, count = law.near, law.counted
     for i in range(n):
         drawn = int(count[i])
         if near[i] < NEAR or drawn == MAX_TERMS:

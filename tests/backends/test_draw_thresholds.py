@@ -272,4 +272,4 @@ def test_what_float32_cannot_decide_is_computed(network: IntegerNetwork) -> None
     between = (exact + 100_000).astype(np.int32)
     integer_draw._first_counts(12, potential, between, row.reduced, row.later, row.law)
     assert not row.later.any()
-    np.testing.assert_array_equal(row.law.count, 2)
+    np.testing.assert_array_equal(row.law.counted, 2)
