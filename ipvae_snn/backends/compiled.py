@@ -4,11 +4,13 @@ A run can stop after any step and continue later, for figures at several steps o
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ipvae_snn.arrays import UInt8
+import numpy as np
+
+from ipvae_snn.arrays import Float32, Int64, UInt8
 from ipvae_snn.backends import compiled_graph
 from ipvae_snn.backends.compiled_constants import group_of, sampling_of, synapses_of
-from ipvae_snn.ir.circuit_steps import held
 from ipvae_snn.ir.interpreter import decode
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
@@ -21,10 +23,15 @@ from ipvae_snn.watcher import current_watcher
 
 @dataclass(frozen=True)
 class Prepared:
-    """An integer network with its constants in the form that compiled code reads."""
+    """An integer network with its constants in the form that compiled code reads.
+
+    forward: the feed-forward weights, whose sums are exact in float32: every partial sum is proved
+    to stay within 24 bits.
+    """
 
     network: IntegerNetwork
     constants: integer.Network
+    forward: Annotated[Float32, "M K"]
 
     @property
     def engine(self) -> Engine:
@@ -50,12 +57,12 @@ def prepare(network: IntegerNetwork) -> Prepared:
         back=synapses_of(back or network.feedforward),
         limit=residual.limit if residual else 0,
     )
-    return Prepared(network, constants)
+    return Prepared(network, constants, network.feedforward.matrix.T.astype(np.float32))
 
 
 def start(prepared: Prepared, pixels: UInt8, seed: int = 0, first_image: int = 0) -> Progress:
     """Return images (N, M) uint8 before their first step."""
-    return rows.start(prepared.engine, held(prepared.network, pixels), seed, first_image)
+    return rows.start(prepared.engine, _held(prepared, pixels), seed, first_image)
 
 
 def advance(
@@ -91,6 +98,16 @@ def run(
         states=done.trace_states if request.trace else None,
         saturated=done.saturated,
     )
+
+
+def _held(prepared: Prepared, pixels: UInt8) -> Int64:
+    """Return what is kept of images: the input current, or the payload of a two-layer circuit."""
+    network = prepared.network
+    payload = pixels.astype(np.int64) - network.input.zero_point
+    if network.relays:
+        return payload
+    sums = (payload.astype(np.float32) @ prepared.forward).astype(np.int64)
+    return network.feedforward.scaled(sums) + network.neurons.bias
 
 
 def _fits_the_loop(network: IntegerNetwork) -> bool:

@@ -2,15 +2,9 @@
 
 import numpy as np
 
-from ipvae_snn.arrays import Int32
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.parts import Synapses as IntegerSynapses
-from ipvae_snn.ir.sampler import (
-    BUCKETS_LOG2,
-    SPLIT_OCTAVES,
-    SamplerTables,
-    least_spiking_uniforms,
-)
+from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.kernels.integer import Group, Synapses
 from ipvae_snn.kernels.integer_draw import Sampling
 
@@ -20,11 +14,8 @@ def sampling_of(group: PoissonNeurons, first: int = 0) -> Sampling:
     tables = SamplerTables()
     return Sampling(
         first=first,
-        state_min=group.state_min,
         bits=group.fraction_bits,
         max_count=group.max_count,
-        bucket_shift=group.fraction_bits - BUCKETS_LOG2,
-        least=_may_spike_from(group),
         # Copies: some tables are writeable and others are not; the loop would be compiled again
         # for the other kind.
         coarse=np.array(tables.coarse),
@@ -56,15 +47,3 @@ def synapses_of(synapses: IntegerSynapses) -> Synapses:
         shift,
         np.left_shift(np.int64(1), shift - 1),
     )
-
-
-def _may_spike_from(group: PoissonNeurons) -> Int32:
-    """Return the least first uniform that can give a spike; 0 where a step has later parts."""
-    least = least_spiking_uniforms(
-        group.state_min, group.state_max, group.fraction_bits, SamplerTables()
-    )
-    width = 1 << (group.fraction_bits - BUCKETS_LOG2)
-    ends = group.state_min + width * np.arange(1, len(least) + 1) - 1
-    highest = np.minimum(ends, group.state_max)
-    one_part = highest <= SPLIT_OCTAVES << group.fraction_bits
-    return np.where(one_part, least, 0).astype(np.int32)

@@ -24,6 +24,11 @@ def scalar(function: Function) -> Function:
     return cast(Function, njit(error_model="numpy", fastmath={"contract"})(function))
 
 
+def plain(function: Function) -> Function:
+    """Compile a function of numbers, to be inlined, by IEEE operations alone: none are fused."""
+    return cast(Function, njit(error_model="numpy")(function))
+
+
 def kernel(function: Function) -> Function:
     """Compile a function of arrays that releases the interpreter lock."""
     return _cached(function, nogil=True, error_model="numpy")

@@ -76,3 +76,14 @@ def part_uniform(
     a, b = threefry(seed, image, low, np.uint32(neuron >> 1))
     chosen: np.uint32 = (b if neuron & 1 else a) >> _DOWN
     return chosen
+
+
+@kernel
+def uniforms_at(
+    seed: np.uint32, image: np.uint32, low: Array, block: Array, even: Array, odd: Array
+) -> None:
+    """Set even, odd (n,) int32 to the uniforms at the counters (low, block), (n,) uint32."""
+    for i in range(low.size):
+        a, b = threefry(seed, image, low[i], block[i])
+        even[i] = a >> _DOWN
+        odd[i] = b >> _DOWN

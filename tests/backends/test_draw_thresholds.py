@@ -6,7 +6,7 @@ next probability is 0 decides. So each back end's sampler runs here on uniforms 
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ from ipvae_snn.ir import sampler
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.sampler import SamplerTables, parts_log2
 from ipvae_snn.ir.weights import Dense
-from ipvae_snn.kernels import integer_draw
+from ipvae_snn.kernels import count_law, integer_draw
 
 TABLES = SamplerTables()
 TOP = (1 << 31) - 1
@@ -56,13 +56,22 @@ def reference(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
 
 def compiled(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
     """The kernel's source, compiled as ever, but for its generator: that leaves what is there."""
-    source = integer_draw.draw.py_func  # type: ignore[attr-defined] # numba's
-    given = {
-        "first_uniforms": njit(lambda seed, image, step, even, odd: None),
-        "part_uniform": njit(lambda seed, image, step, part, neuron: seed),
-    }
-    assert given.keys() <= set(source.__code__.co_names)
-    kernel = njit(FunctionType(source.__code__, {**source.__globals__, **given}))
+
+    def with_given(function: Any, **given: Any) -> Any:
+        source = function.py_func
+        assert given.keys() <= set(source.__code__.co_names)
+        copied = FunctionType(source.__code__, {**source.__globals__, **given})
+        return njit(error_model="numpy")(copied)  # as `kernel` compiles it
+
+    def seeds(seed: Any, image: Any, low: Any, block: Any, even: Any, odd: Any) -> None:
+        even[:] = np.int32(seed)
+        odd[:] = np.int32(seed)
+
+    kernel = with_given(
+        integer_draw.draw,
+        first_uniforms=njit(lambda seed, image, step, even, odd: None),
+        _add_parts=with_given(integer_draw._add_parts, uniforms_at=njit(seeds)),
+    )
     sampling = prepare(network).constants.sampling
 
     def draw(potential: Int64, first: Int64, more: int) -> Int64:
@@ -228,18 +237,39 @@ def test_many_parts_count_what_the_law_says(
         np.testing.assert_array_equal(draw(state, first, more), np.minimum(wanted, max_count))
 
 
-def test_no_potential_is_skipped_that_may_spike(network: IntegerNetwork) -> None:
-    """The compiled shortcut at all 110,593 potentials: the least uniform of a bucket is a bound.
+@pytest.mark.parametrize(("bits", "stride"), [(4, 1), (9, 1), (12, 7), (16, 131)])
+def test_float32_is_nearer_than_it_must_be(bits: int, stride: int) -> None:
+    """All 28 cumulative probabilities, from -12 to 3 octaves: within half of NEAR, as is proved.
 
-    And a tight one where a step has one part: somewhere in the bucket it gives a spike.
+    The sums are formed here as the kernel forms them, one operation after another.
     """
-    group = replace(network.neurons, state_min=-12 << 12, state_max=15 << 12)
-    sampling = prepare(replace(network, neurons=group)).constants.sampling
-    potential = np.arange(group.state_min, group.state_max + 1, dtype=np.int64)
-    bucket = (potential - group.state_min) >> sampling.bucket_shift
-    first = part_thresholds(potential, 12, TABLES)[:, 0]
-    least = sampling.least[bucket].astype(np.int64)
-    assert (least <= first).all()
-    assert (least[potential > 3 << 12] == 0).all()
-    single = np.unique(bucket[potential < 3 << 12])
-    assert np.isin(single, bucket[least == first]).all()
+    potential = np.arange(-12 << bits, (3 << bits) + 1, stride).astype(np.int32)
+    exact = part_thresholds(potential.astype(np.int64), bits, TABLES)
+    law, n = count_law.law_scratch(len(potential)), len(potential)
+    for j in range(count_law.MAX_TERMS):
+        count_law.begin(n, bits, potential, np.zeros(n, np.int32), law)
+        probability, total = law.chance.copy(), law.chance.copy()
+        for more in range(1, j + 1):
+            factor = law.rate * (np.float32(1.0) / np.float32(more))
+            probability = probability * factor
+            total = total + probability
+        bound = np.minimum(exact[:, j], TOP) * 2.0**-31
+        assert np.abs(total - bound).max() < count_law.NEAR / 2
+    for compared in range(0, count_law.MAX_TERMS, count_law.TERMS):
+        count_law.compare(n, compared, law)
+    np.testing.assert_array_equal(law.sum, total)  # NumPy's operations are the kernel's
+
+
+def test_what_float32_cannot_decide_is_computed(network: IntegerNetwork) -> None:
+    """At a threshold, the uniform is near: the neuron is drawn later, and exactly."""
+    potential = np.array([0, 4096, -4096], np.int32)
+    exact = part_thresholds(potential.astype(np.int64), 12, TABLES)[:, 1]
+    row = integer_draw.draw_scratch(3, 0)
+    integer_draw._first_counts(
+        12, potential, exact.astype(np.int32), row.reduced, row.later, row.law
+    )
+    assert row.later.all()
+    between = (exact + 100_000).astype(np.int32)
+    integer_draw._first_counts(12, potential, between, row.reduced, row.later, row.law)
+    assert not row.later.any()
+    np.testing.assert_array_equal(row.law.counted, 2)
