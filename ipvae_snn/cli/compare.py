@@ -12,7 +12,7 @@ from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
     "compare digits net.safetensors --data digits",
-    "compare digits net.safetensors --data digits --frames 8 --steps 16 --plots pictures",
+    "compare digits net.safetensors --data digits --frames 8",
 )
 
 

@@ -8,7 +8,7 @@ from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
     "verify net.safetensors --data digits",
-    "verify net.safetensors --data digits --frames 8 --steps 8 --backends compiled,onnx",
+    "verify net.safetensors --data digits --frames 8 --backends onnx",
 )
 
 
