@@ -2,7 +2,7 @@
 
 Codes have both signs there, so ours are pairs of elements, phi and -phi, as `import` makes them:
 the cost |x - phi a|^2 / 2 + lambda sum |a| has the same least value. Both sides, in floats and in
-integers, have the best of the same time constants, at each number of steps, on these images.
+integers, have the best of some step sizes, at each number of steps, on these images.
 """
 
 import json
@@ -35,7 +35,9 @@ SCRIPT: Final = Path(stock_lca.__file__)
 LIMIT_S: Final = 7200.0
 MARKS: Final = (64, 256, 512)
 PENALTIES: Final = (0.05, 0.1, 0.2, 0.5)
-LEAK_SHIFTS: Final = (3, 4, 7)  # 2^7 steps: of the tutorial of lava-optimization
+# Step sizes, as shares of the way: n and s of n / 2**s. Ours are powers of 2.
+STEP_SIZES: Final = ((1, 3), (1, 4), (1, 7))  # 1/128: that of the tutorial of lava-optimization
+THEIR_SIZES: Final = (*STEP_SIZES, (3, 5))
 OURS: Final = ("float", "integer")
 THEIRS: Final = ("lava_float", "lava_fixed")
 _PROBE: Final = (
@@ -45,16 +47,16 @@ _PROBE: Final = (
 
 
 class Way(NamedTuple):
-    """A way to code: its form, the shift of its time constant, and whether weights are rounded."""
+    """A way to code: its form, the step size as in STEP_SIZES, and whether weights are rounded."""
 
     form: str
-    leak_shift: int
+    size: tuple[int, int]
     rounded: bool = False
 
     def __str__(self) -> str:
-        """Return "2^4 steps", and how the solver's weights became integers."""
+        """Return "1/16", and how the solver's weights became integers."""
         rounding = ", rounded" if self.rounded else ", cut off"
-        return f"2^{self.leak_shift}{rounding if self.form == 'lava_fixed' else ''}"
+        return f"{self.size[0]}/{1 << self.size[1]}{rounding if self.form == 'lava_fixed' else ''}"
 
 
 class Problem(NamedTuple):
@@ -122,19 +124,19 @@ def _problem(phi: Float64, images: ImageSet, penalty: float) -> Problem:
 
 
 def ours(network: FloatNetwork, problem: Problem, train: ImageSet) -> Codes:
-    """Return our codes, in floats and in 8-bit integers, for every time constant."""
+    """Return our codes, in floats and in 8-bit integers, for every step size."""
     code = input_code(network.input_kind, network.image_shape, float(np.abs(train.pixels).max()))
     pixels = levels(code, problem.images)
     pairs = np.concatenate([problem.phi, -problem.phi], axis=1)
     result: Codes = {}
-    for shift in LEAK_SHIFTS:
-        dynamics = Lca(pairs, problem.penalty, shift)
+    for size in STEP_SIZES:
+        dynamics = Lca(pairs, problem.penalty, size[1])
         integer, report = lca_network(dynamics, train.pixels, code, MARKS[-1])
         trace = compiled.run(integer, pixels, RunRequest(MARKS[-1], trace=True))
         sent = [counts_of(trace)[:, steps - 1] * report.code_unit for steps in MARKS]
-        result[Way("integer", shift)] = _signed(np.stack(sent))
+        result[Way("integer", size)] = _signed(np.stack(sent))
         floats = [dynamics.run(problem.images, steps)[0] for steps in MARKS]
-        result[Way("float", shift)] = _signed(np.stack(floats))
+        result[Way("float", size)] = _signed(np.stack(floats))
     return result
 
 
@@ -165,8 +167,8 @@ def solved_in_lava(python: Path) -> Solver:
     It raises BackendError if the simulator fails, or is not done in time.
     """
     ways = [
-        *(Way("lava_float", shift) for shift in LEAK_SHIFTS),
-        *(Way("lava_fixed", shift, rounded) for shift in LEAK_SHIFTS for rounded in (False, True)),
+        *(Way("lava_float", size) for size in THEIR_SIZES),
+        *(Way("lava_fixed", size, rounded) for size in THEIR_SIZES for rounded in (False, True)),
     ]
 
     def solve(problems: Sequence[Problem]) -> list[Codes]:
@@ -186,7 +188,8 @@ def job_of(problem: Problem, way: Way) -> dict[str, Any]:
     return {
         "form": stock_lca.FLOAT if way.form == "lava_float" else stock_lca.FIXED,
         "penalty": problem.penalty,
-        "tau_exp": -way.leak_shift,
+        "tau": way.size[0],
+        "tau_exp": -way.size[1],
         "rounded": way.rounded,
         "largest": float(np.abs(problem.exact).max()),
     }
@@ -210,6 +213,10 @@ def _run(python: Path, problem: Problem, asked: list[dict[str, Any]]) -> Float64
         with np.load(out, allow_pickle=False) as result:
             codes: Float64 = result["codes"]
         return codes
+
+
+def _listed(sizes: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"{share}/{1 << shift}" for share, shift in sizes)
 
 
 def section(part: dict[str, Any]) -> str:
@@ -237,7 +244,7 @@ def section(part: dict[str, Any]) -> str:
         "zeros: lasso",
         "integer",
         "Lava, fixed",
-        "time constant: integer",
+        "step size: integer",
         "Lava, fixed",
     ]
     count = part["rows"][0]["images"]
@@ -250,10 +257,10 @@ def section(part: dict[str, Any]) -> str:
         signs is a pair of elements. Theirs has 8-bit weights with one exponent, of which `Dense`
         drops the last bit, and codes and biases of 24 bits and more, which the simulator does not
         limit; its `Dense` delivers a step later. Bias, weights and scale are made by its own
-        functions, as in its tutorial 04. Both have, at each number of steps, the best on these
-        images of the time constants {", ".join(f"2^{shift}" for shift in LEAK_SHIFTS)} steps (2^7:
-        that tutorial's); theirs also the better of weights cut off, as there, and rounded to what
-        `Dense` keeps."""
+        functions, as in its tutorial 04. A step goes a share of the way; at each number of steps,
+        each has the best of some shares on these images: ours and theirs of
+        {_listed(STEP_SIZES)} (1/128: that tutorial's), theirs also of {_listed(THEIR_SIZES[-1:])},
+        and the better of weights cut off, as there, and rounded to what `Dense` keeps."""
     )
     return (
         f"## LCA beside Intel's solver: cost above the exact lasso\n\n{table(head, rows)}\n\n{note}"

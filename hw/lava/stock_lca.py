@@ -5,8 +5,9 @@ Runs in a Lava environment that has lava-optimization, under a guard (guard.py):
     python -I stock_lca.py jobs.npz codes.npz
 
 jobs.npz holds `dictionary` (K, M) with rows of length 1, `images` (N, M), `marks` (T,) of steps,
-rising, and `jobs`, JSON: a list of {"form", "penalty", "tau_exp", "rounded", "largest"}. codes.npz
-receives `codes` (J, T, N, K): what each neuron sends in step `marks[t]`.
+rising, and `jobs`, JSON: a list of {"form", "penalty", "tau", "tau_exp", "rounded", "largest"}. A
+step goes tau 2**tau_exp of the way. codes.npz receives `codes` (J, T, N, K): what each neuron sends
+in step `marks[t]`.
 
 Weights, bias and scale are made by the solver's own functions, as in its tutorial 04_lca: weights
 are 8-bit mantissas with one exponent, and the code is scaled by the largest power of 2 with which
@@ -45,7 +46,7 @@ class Solver:
         from lava.magma.core.run_configs import Loihi1SimCfg
 
         self.util, self.dictionary = util, dictionary
-        self.form, self.tau = job["form"], 2.0 ** job["tau_exp"]
+        self.form, self.tau = job["form"], job["tau"] * 2.0 ** job["tau_exp"]
         weights = util.get_1_layer_weights(dictionary, self.tau)
         shape = len(dictionary)
         if self.form == FLOAT:
@@ -59,7 +60,7 @@ class Solver:
             if job["rounded"]:
                 weights = DROPPED * np.rint(weights / DROPPED)
             weights = weights.astype(np.int32)
-            given = {"weights_exp": exponent, "tau": 1, "tau_exp": job["tau_exp"]}
+            given = {"weights_exp": exponent, "tau": job["tau"], "tau_exp": job["tau_exp"]}
         self.rest = np.zeros(shape, np.float64 if self.form == FLOAT else np.int64)
         self.process = LCA1Layer(weights=weights, bias=self.rest, threshold=self.threshold, **given)
         self.config = Loihi1SimCfg(select_tag=self.form, select_sub_proc_model=True)

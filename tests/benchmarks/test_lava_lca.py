@@ -18,7 +18,7 @@ from ipvae_snn.errors import BackendError, BackendUnavailableError
 from ipvae_snn.hw.lava import stock_lca
 from ipvae_snn.inference.lca import Lca
 
-SHIFT = 3
+SIZE = (1, 3)
 SIZES = {"log_sigma": 12, "u0": 20, "log_bias": 20}
 
 
@@ -26,7 +26,8 @@ SIZES = {"log_sigma": 12, "u0": 20, "log_bias": 20}
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lava_lca, "MARKS", (4, 40))
     monkeypatch.setattr(lava_lca, "PENALTIES", (0.5,))
-    monkeypatch.setattr(lava_lca, "LEAK_SHIFTS", (SHIFT, 6))
+    monkeypatch.setattr(lava_lca, "STEP_SIZES", (SIZE, (1, 6)))
+    monkeypatch.setattr(lava_lca, "THEIR_SIZES", (SIZE, (3, 5)))
 
 
 def problem(images: int = 2) -> Problem:
@@ -44,9 +45,9 @@ def test_both_sides_solve_the_same_problem() -> None:
         wrong = np.zeros((2, *problems[0].exact.shape))
         return [
             {
-                Way("lava_float", SHIFT): np.stack([one.exact] * 2),
-                Way("lava_fixed", SHIFT, True): np.stack([one.exact] * 2),
-                Way("lava_fixed", SHIFT): wrong,  # the best of all ways is shown
+                Way("lava_float", SIZE): np.stack([one.exact] * 2),
+                Way("lava_fixed", SIZE, True): np.stack([one.exact] * 2),
+                Way("lava_fixed", SIZE): wrong,  # the best of all ways is shown
             }
             for one in problems
         ]
@@ -68,7 +69,7 @@ def test_both_sides_solve_the_same_problem() -> None:
         for form in lava_lca.THEIRS:
             assert row[form]["excess"] == 0.0
             assert row[form]["zeros"] == row["lasso"]["zeros"]
-        assert row["lava_fixed"]["way"] == "2^3, rounded"
+        assert row["lava_fixed"]["way"] == "1/8, rounded"
         for form in lava_lca.OURS:
             assert row[form]["excess"] == pytest.approx(row[form]["cost"] - row["lasso"]["cost"])
             assert row[form]["excess"] > -1e-9  # none costs less than the exact lasso
@@ -162,9 +163,8 @@ def test_what_cannot_be_measured_is_one_line_and_writes_nothing(
     assert (benchmark.RESULT.read_bytes(), benchmark.PAGE.read_bytes()) == before
 
 
-def plain(one: Problem, image: int, steps: int) -> np.ndarray:
+def plain(one: Problem, image: int, steps: int, tau: float) -> np.ndarray:
     """LCA1Layer in NumPy, with the step by which Dense delivers later."""
-    tau = 2.0**-SHIFT
     gram = (np.eye(one.phi.shape[1]) - one.phi.T @ one.phi) * tau
     bias = one.images[image].astype(float) @ one.phi * tau
     v, held = np.zeros(len(gram)), np.zeros(len(gram))
@@ -191,20 +191,20 @@ def test_the_solver_runs_as_its_formulas_say() -> None:
     for way, sent in codes.items():
         assert sent.shape == (2, 2, 3)
         np.testing.assert_array_equal(sent[:, 1:], alone[way])
-        if way.leak_shift == SHIFT:
-            for index, steps in enumerate((4, 40)):
-                for image in (0, 1):
-                    wanted = plain(one, image, steps)
-                    close = 1e-12 if way.form == "lava_float" else 0.02
-                    np.testing.assert_allclose(sent[index, image], wanted, rtol=0, atol=close)
+        close = 1e-12 if way.form == "lava_float" else 0.02
+        for index, steps in enumerate((4, 40)):
+            for image in (0, 1):
+                wanted = plain(one, image, steps, way.size[0] * 2.0 ** -way.size[1])
+                np.testing.assert_allclose(sent[index, image], wanted, rtol=0, atol=close)
 
 
 def test_jobs_are_named_as_the_script_reads_them() -> None:
-    job = lava_lca.job_of(problem(), Way("lava_fixed", 4, True))
+    job = lava_lca.job_of(problem(), Way("lava_fixed", (3, 5), True))
     assert job == {
         "form": stock_lca.FIXED,
         "penalty": 0.1,
-        "tau_exp": -4,
+        "tau": 3,
+        "tau_exp": -5,
         "rounded": True,
         "largest": 0.9,
     }
