@@ -13,10 +13,16 @@ import small
 from benchmarks.graphs import __main__ as benchmark
 from benchmarks.graphs import lava_lca
 from benchmarks.graphs.lava_lca import Codes, Problem, Way
+from ipvae_snn.backends import compiled
+from ipvae_snn.conversion.lca import lca_network
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import BackendError, BackendUnavailableError
 from ipvae_snn.hw.lava import stock_lca
 from ipvae_snn.inference.lca import Lca
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.circuits import FEEDFORWARD
+from ipvae_snn.ir.encode import input_code, levels
+from ipvae_snn.ir.trace import RunRequest, counts_of
 
 SIZE = (1, 3)
 SIZES = {"log_sigma": 12, "u0": 20, "log_bias": 20}
@@ -79,6 +85,22 @@ def test_both_sides_solve_the_same_problem() -> None:
     text = lava_lca.section({"version": "0.5.0", "rows": rows})
     assert text.count("\n| 0.5 |") == 2
     assert "3 test images" in text
+
+
+@pytest.mark.usefixtures("few")
+def test_a_drive_that_is_given_is_used_as_the_image_own() -> None:
+    """The sums of the image, given from outside, lead to the payloads of a run."""
+    pixels = np.random.default_rng(1).normal(0, 1, (9, 12)).astype(np.float32)
+    code = input_code("standardised", (3, 4), float(np.abs(pixels).max()))
+    phi = np.random.default_rng(2).normal(0, 1, (12, 20))
+    network, _ = lca_network(Lca.of(phi, 0.1), pixels, code, 40)
+    encoded = levels(code, pixels)
+    drive = interpreter.show(network, encoded).sums[FEEDFORWARD]
+    sent = lava_lca._driven(network, drive.astype(np.float64))
+    counts = counts_of(compiled.run(network, encoded, RunRequest(40, trace=True)))
+    assert sent.max() > 0
+    np.testing.assert_array_equal(sent[0], counts[:, 3])
+    np.testing.assert_array_equal(sent[1], counts[:, 39])
 
 
 def test_codes_of_both_signs_are_those_of_pairs() -> None:
