@@ -126,7 +126,7 @@ RULES = (
         ("hw/lava/*.py",),
         ("lava",),
         "this file runs in every Python, outside of Lava's own environment",
-        but=("hw/lava/stock_network.py",),
+        but=("hw/lava/stock_network.py", "hw/lava/stock_lca.py"),
     ),
     Rule(
         ("ipvae_snn/cli/**/*.py", "ipvae_snn/__init__.py"),

@@ -1,23 +1,31 @@
 """Networks beyond the two circuits: read-outs, moving images, LCA, and convolutions.
 
     python -m benchmarks.graphs [--data-root FOLDER] [--convolutional CHECKPOINT] [--quick]
+    python -m benchmarks.graphs --only lava-lca
 
 Measures the read-outs of `digits` and, where its files are, of MNIST; drifting images beside
 restarting at every frame; LCA in integers beside floats and the exact lasso; and, for a
-convolutional checkpoint of MNIST, 8 bits beside floats. Writes benchmarks/results/graphs.json and
-the tables in docs/graphs.md; with --quick it prints small figures and writes nothing.
+convolutional checkpoint of MNIST, 8 bits beside floats. `lava-lca`, which is measured only by name,
+sets LCA beside Intel's solver in the Lava environment, if that has lava-optimization.
+
+Writes benchmarks/results/graphs.json and the tables in docs/graphs.md, where parts that were not
+measured stay as they are; with --quick it prints small figures and writes nothing.
 """
 
 import json
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from benchmarks.graphs import parts
+from benchmarks.graphs import lava_lca, parts
 from benchmarks.report import machine, table, wrapped
+from ipvae_snn.choices import choose
+from ipvae_snn.data.base import ImageSet
 from ipvae_snn.data.request import resolve_root
+from ipvae_snn.errors import IpvaeError
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.models.networks import load_float
 from ipvae_snn.storage.atomic import write_text
@@ -28,48 +36,111 @@ PAGE: Final = HERE.parent / "docs" / "graphs.md"
 BEGIN: Final = "<!-- python -m benchmarks.graphs -->\n"
 END: Final = "<!-- end -->"
 MNIST: Final = "mnist-512"
+READOUT, LCA, ONLINE, CONVOLUTIONAL = "readout", "lca", "online", "convolutional"
+LAVA_LCA: Final = "lava-lca"
+LAVA_IMAGES: Final = 30
+USUAL: Final = (READOUT, LCA, ONLINE, CONVOLUTIONAL)
+PARTS: Final = (*USUAL, LAVA_LCA)
 
 
-def measured(root: Path | None, convolutional: Path | None, quick: bool) -> dict[str, Any]:
-    """Return all figures that can be measured with the data at hand."""
-    small, many = (60, 200) if quick else (355, 10_000)
-    digits = load_float("digits", "the benchmark")
-    train = parts.images_of("digits", "train", None, 200 if quick else 1442)
-    test = parts.images_of("digits", "test", None, small)
-    result: dict[str, Any] = {
-        "readout": {"digits": parts.readout(digits, train, test)},
-        "lca": {"digits": parts.lca(digits, train.first(300), test.first(100), 512)},
-    }
-    if root is None or not (root / "mnist").is_dir():
-        return result
-    network = load_float(MNIST, "the benchmark")
-    train = parts.images_of("mnist", "train", root, many)
-    test = parts.images_of("mnist", "test", root, small if quick else 10_000)
-    typer.echo("read-out of MNIST", err=True)
-    result["readout"][MNIST] = parts.readout(network, train, test)
-    typer.echo("drifting MNIST", err=True)
-    integer = parts.integers_of(network, train)
-    moving = test.first(20 if quick else 100)
-    result["online"] = [parts.online(integer, moving, 8, steps) for steps in (4, 8, 16)]
-    if convolutional is not None:
+class Inputs(NamedTuple):
+    """Folder of the data sets, a convolutional checkpoint, and whether figures are small."""
+
+    root: Path | None
+    convolutional: Path | None
+    quick: bool
+
+    @property
+    def mnist(self) -> bool:
+        """Whether the files of MNIST are there."""
+        return self.root is not None and (self.root / "mnist").is_dir()
+
+    def digits(self) -> tuple[ImageSet, ImageSet]:
+        """Return the images for training and for the test."""
+        train = parts.images_of("digits", "train", None, 200 if self.quick else 1442)
+        return train, parts.images_of("digits", "test", None, 60 if self.quick else 355)
+
+    def images(self) -> tuple[ImageSet, ImageSet]:
+        """Return those of MNIST."""
+        train = parts.images_of("mnist", "train", self.root, 200 if self.quick else 10_000)
+        return train, parts.images_of("mnist", "test", self.root, 60 if self.quick else 10_000)
+
+
+def measured(names: Collection[str], inputs: Inputs) -> dict[str, Any]:
+    """Return all figures of the parts `names` that can be measured with the data at hand."""
+    result: dict[str, Any] = {}
+    if LAVA_LCA in names:
+        result[LAVA_LCA] = _lava_lca(inputs)
+    if READOUT in names:
+        digits = load_float("digits", "the benchmark")
+        result[READOUT] = {"digits": parts.readout(digits, *inputs.digits())}
+        if inputs.mnist:
+            typer.echo("read-out of MNIST", err=True)
+            network = load_float(MNIST, "the benchmark")
+            result[READOUT][MNIST] = parts.readout(network, *inputs.images())
+    if LCA in names:
+        digits, (train, test) = load_float("digits", "the benchmark"), inputs.digits()
+        result[LCA] = {"digits": parts.lca(digits, train.first(300), test.first(100), 512)}
+    if ONLINE in names and inputs.mnist:
+        typer.echo("drifting MNIST", err=True)
+        train, test = inputs.images()
+        integer = parts.integers_of(load_float(MNIST, "the benchmark"), train)
+        moving = test.first(20 if inputs.quick else 100)
+        result[ONLINE] = [parts.online(integer, moving, 8, steps) for steps in (4, 8, 16)]
+    if CONVOLUTIONAL in names and inputs.mnist and inputs.convolutional is not None:
         typer.echo("convolutions", err=True)
-        shared = load_float_network(convolutional)
-        result["convolutional"] = parts.fidelity(shared, train, test.first(20 if quick else 500))
+        train, test = inputs.images()
+        shared = load_float_network(inputs.convolutional)
+        result[CONVOLUTIONAL] = parts.fidelity(
+            shared, train, test.first(20 if inputs.quick else 500)
+        )
     return result
+
+
+def _lava_lca(inputs: Inputs) -> dict[str, Any]:
+    python, version = lava_lca.solver_python()
+    typer.echo(f"LCA beside Intel's, in {python}: some 10 minutes", err=True)
+    network = load_float("digits", "the benchmark")
+    train, test = inputs.digits()
+    few = test.first(2 if inputs.quick else LAVA_IMAGES)
+    solver = lava_lca.solved_in_lava(python)
+    rows = lava_lca.compared(network, train.first(300), few, solver)
+    return {"version": version, "rows": rows}
+
+
+def merged(before: dict[str, Any], figures: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """Return the result with the figures of some parts replaced, and `made`, their provenance.
+
+    A network's read-out that was not measured stays, and so does every other part.
+    """
+    new = dict(figures)
+    if READOUT in new:
+        new[READOUT] = {**before["figures"].get(READOUT, {}), **new[READOUT]}
+    return {
+        "command": "python -m benchmarks.graphs",
+        "made": {**before["made"], **dict.fromkeys(new, made)},
+        "figures": {**before["figures"], **new},
+    }
 
 
 def section(result: dict[str, Any]) -> str:
     """Return the page's tables, with their provenance."""
-    figures, place = result["figures"], result["machine"]
-    blocks = [_readout(figures["readout"]), _lca(figures["lca"])]
-    if "online" in figures:
-        blocks.append(_online(figures["online"]))
-    if "convolutional" in figures:
-        blocks.append(_convolutional(figures["convolutional"]))
-    note = wrapped(
-        f"""Made by `{result["command"]}` on {result["date"]} ({place["architecture"]}, ipvae-snn
-        {place["ipvae_snn"]})."""
-    )
+    figures = result["figures"]
+    drawn = {
+        READOUT: _readout,
+        LCA: _lca,
+        LAVA_LCA: lava_lca.section,
+        ONLINE: _online,
+        CONVOLUTIONAL: _convolutional,
+    }
+    blocks = [draw(figures[name]) for name, draw in drawn.items() if name in figures]
+    places: dict[str, list[str]] = {}
+    for name, made in result["made"].items():
+        place = made["machine"]
+        text = f"{made['date']} ({place['architecture']}, ipvae-snn {place['ipvae_snn']})"
+        places.setdefault(text, []).append(name)
+    each = "; ".join(f"{', '.join(names)} on {text}" for text, names in places.items())
+    note = wrapped(f"Made by `{result['command']}`: {each}.")
     return "\n\n".join([*blocks, note]) + "\n"
 
 
@@ -165,18 +236,35 @@ def main(
     convolutional: Annotated[
         Path | None, typer.Option(help="Checkpoint of a convolutional network of MNIST.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Part to measure; may be repeated: {', '.join(PARTS)}. Default: all but "
+            f"{LAVA_LCA}, which needs lava-optimization in the Lava environment."
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small figures; write nothing.")] = False,
 ) -> None:
     """Measure, and write or print the figures."""
-    result = {
-        "command": "python -m benchmarks.graphs",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "figures": measured(resolve_root(data_root), convolutional, quick),
-    }
+    try:
+        names = [choose(name, PARTS, "part") for name in only or USUAL]
+        figures = measured(names, Inputs(resolve_root(data_root), convolutional, quick))
+    except IpvaeError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    missing = [name for name in only or () if name not in figures]
+    if missing:
+        typer.echo(
+            f"error: {', '.join(missing)}: not measured without the files of MNIST (--data-root) "
+            "and, for convolutions, a checkpoint (--convolutional)",
+            err=True,
+        )
+        raise typer.Exit(1)
     if quick:
-        typer.echo(json.dumps(result, indent=2))
+        typer.echo(json.dumps(figures, indent=2))
         return
+    made = {"date": date.today().isoformat(), "machine": machine()}
+    result = merged(json.loads(RESULT.read_text(encoding="utf-8")), figures, made)
     write_text(RESULT, json.dumps(result, indent=2) + "\n")
     write_text(PAGE, with_results(PAGE.read_text(encoding="utf-8"), result))
     typer.echo(f"wrote {RESULT} and {PAGE}")

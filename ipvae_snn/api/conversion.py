@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.network import IntegerNetwork
@@ -14,6 +15,7 @@ from ipvae_snn.workflows import mapping as mappings
 from ipvae_snn.workflows.convert import CalibrationSettings, ConversionResult
 from ipvae_snn.workflows.export import Exported
 from ipvae_snn.workflows.mapping import ChipSettings, EventSettings, MappingResult
+from ipvae_snn.workflows.moving import motion_of
 
 
 def convert(
@@ -27,6 +29,8 @@ def convert(
     sparsity: float = 0.0,
     readout: bool = False,
     images: int = 2000,
+    frames: int | None = None,
+    motion: Motion | None = None,
     steps: int = 48,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -37,17 +41,26 @@ def convert(
     """Convert a float network to integers of `bits` bits, calibrated on images.
 
     calibrate: by default the training split of the set on which the network was trained. images,
-    steps: numbers of images and steps for it. readout: attach accumulators that add up the scores
-    of the images' classes (docs/ir.md). out: file for the integer network, with its report
-    beside it. Raises ConversionError if integers cannot express the network, DataError for images
-    that do not fit, OutputError if a file cannot be written.
+    steps: numbers of images and steps for it. frames, motion: of sequences, as in
+    `evaluate_moving`, in place of still images; images are then all frames, and steps those of
+    each. readout: attach accumulators that add up the scores of the images' classes (docs/ir.md).
+    out: file for the integer network, with its report beside it. Raises ConversionError if integers
+    cannot express the network, DataError for images that do not fit, OutputError if a file cannot
+    be written.
     """
     return conversions.convert(
         network,
         conversions.settings_of(
             bits, feedforward_bits, lateral_bits, circuit=circuit, sparsity=sparsity
         ),
-        CalibrationSettings(calibrate, images, steps, seed, data_root=data_root),
+        CalibrationSettings(
+            calibrate,
+            images,
+            steps,
+            seed,
+            data_root=data_root,
+            moving=motion_of(frames, motion),
+        ),
         conversions.ReadoutSettings() if readout else None,
         out=None if out is None else Path(out),
         overwrite=overwrite,

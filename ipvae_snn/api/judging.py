@@ -17,6 +17,7 @@ from ipvae_snn.workflows.compare import ComparisonResult, ComparisonSettings
 from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
 from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
 from ipvae_snn.workflows.evaluate_moving import MovingResult
+from ipvae_snn.workflows.moving import motion_of
 
 
 def evaluate(
@@ -95,6 +96,8 @@ def compare(
     integer: NetworkSource,
     images: ImageSource,
     *,
+    frames: int | None = None,
+    motion: Motion | None = None,
     steps: int = 64,
     seeds: int = 5,
     seed: int = 0,
@@ -110,10 +113,21 @@ def compare(
 ) -> ComparisonResult:
     """Compare an integer network with the float network it came from, on the same uniforms.
 
-    attribution: also replace each tensor of the float network by the integer one's, one at a time.
+    frames, motion: of sequences, as in `verify`, over which potentials carry over. attribution:
+    also replace each tensor of the float network by the integer one's, one at a time.
     pictures, picture_format: as in `evaluate`. Raises DataError if networks or images do not fit.
     """
-    settings = ComparisonSettings(split, limit, steps, seeds, seed, attribution, threads, data_root)
+    settings = ComparisonSettings(
+        split,
+        limit,
+        steps,
+        seeds,
+        seed,
+        attribution,
+        threads,
+        data_root,
+        moving=motion_of(frames, motion),
+    )
     return comparisons.compare(
         load_float(network, "compare"),
         load_integer(integer, "compare"),

@@ -65,6 +65,14 @@ def start(prepared: Prepared, pixels: UInt8, seed: int = 0, first_image: int = 0
     return rows.start(prepared.engine, _held(prepared, pixels), seed, first_image)
 
 
+def show(prepared: Prepared, progress: Progress, pixels: UInt8) -> Progress:
+    """Return the images with `pixels` (N, M), their next frame, in place of the present one.
+
+    Potentials are carried over, and steps are counted on.
+    """
+    return rows.show(progress, held(prepared.network, pixels))
+
+
 def advance(
     prepared: Prepared, progress: Progress, steps: int, threads: int = 1, trace: bool = False
 ) -> Progress:

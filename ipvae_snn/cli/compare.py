@@ -12,7 +12,7 @@ from ipvae_snn.cli.terminal import Screen
 
 EXAMPLES: Final = examples(
     "compare digits net.safetensors --data digits",
-    "compare digits net.safetensors --data digits --plots pictures",
+    "compare digits net.safetensors --data digits --frames 8",
 )
 
 
@@ -28,6 +28,8 @@ def compare(
     ],
     data: opt.DataOption,
     limit: opt.LimitOption = 100,
+    frames: opt.FramesOption = None,
+    motion: opt.MotionOption = None,
     steps: opt.StepsOption = 64,
     seeds: Annotated[
         int,
@@ -59,7 +61,16 @@ def compare(
         from ipvae_snn.workflows import compare as workflow
 
         settings = workflow.ComparisonSettings(
-            split, limit, steps, seeds, seed, attribution, threads or 1, data_root, white
+            split,
+            limit,
+            steps,
+            seeds,
+            seed,
+            attribution,
+            threads or 1,
+            data_root,
+            white,
+            workflow.motion_of(frames, motion),
         )
         result = workflow.compare(
             checkpoint,

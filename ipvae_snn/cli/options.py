@@ -100,6 +100,15 @@ SplitOption = Annotated[
     ),
 ]
 LimitOption = Annotated[int, typer.Option(min=1, help="Number of images.", rich_help_panel=IMAGES)]
+FramesOption = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        help="Frames of a sequence: potentials carry over from frame to frame, each shown for "
+        "--steps steps. --limit then counts sequences.",
+        rich_help_panel=IMAGES,
+    ),
+]
 MotionOption = Annotated[
     str | None,
     typer.Option(

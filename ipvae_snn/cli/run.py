@@ -47,15 +47,7 @@ def run(
             rich_help_panel=opt.RUN,
         ),
     ] = 0,
-    frames: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            help="Frames of a sequence: potentials carry over from frame to frame, each shown for "
-            "--steps steps. --limit then counts sequences.",
-            rich_help_panel=opt.IMAGES,
-        ),
-    ] = None,
+    frames: opt.FramesOption = None,
     motion: opt.MotionOption = None,
     on_overflow: Annotated[
         OnOverflow,

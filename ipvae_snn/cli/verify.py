@@ -8,7 +8,7 @@ from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
     "verify net.safetensors --data digits",
-    "verify net.safetensors --data digits --backends compiled,onnx",
+    "verify net.safetensors --data digits --frames 8 --backends onnx",
 )
 
 
@@ -17,6 +17,8 @@ def verify(
     data: opt.DataOption,
     backends: opt.BackendsOption = "compiled,torch,onnx,lava",
     limit: opt.LimitOption = 20,
+    frames: opt.FramesOption = None,
+    motion: opt.MotionOption = None,
     steps: opt.StepsOption = 64,
     seed: opt.SeedOption = 0,
     threads: opt.ThreadsOption = None,
@@ -34,6 +36,9 @@ def verify(
 
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
-        result = workflow.verify_file(network, images, request, opt.listed(backends), progress)
+        asked = workflow.motion_of(frames, motion)
+        result = workflow.verify_file(
+            network, images, request, opt.listed(backends), progress, asked
+        )
     screen.deliver(result)
     result.require_equal()

@@ -114,7 +114,7 @@ def attribute(
     threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
 ) -> Attribution:
-    """Run every variant with every seed; `report` receives the image-steps done.
+    """Run every variant with every seed, `steps` of each frame; `report`: the image-steps done.
 
     Raises DataError for steps or seeds out of range.
     """
@@ -164,16 +164,17 @@ def _effects(
     squares = {name: np.zeros(k) for name in changed}
     for first in range(0, n, CHUNK):
         rows = slice(first, min(first + CHUNK, n))
+        last, _ = pair.shown(pair.frames - 1, rows)
         ends: dict[str, tuple[Int32, Float64]] = {}
         for name, variant in changed.items():
             if variant.run is None:
                 ends[name] = last_step(pair, variant, rows, steps, seed, threads)
-                report(len(ends[name][0]) * steps)
+                report(len(ends[name][0]) * pair.frames * steps)
             else:
                 ends[name] = ends[variant.run]
             counts, states = ends[name]
             shown = counts @ variant.decoder.T
-            r2[name][rows] = quality.r2_per_image(pair.images[rows], shown)
+            r2[name][rows] = quality.r2_per_image(last, shown)
             zeros[name][rows] = (counts == 0).mean(axis=1)
             if variant.reference is not None:
                 difference = states - ends[variant.reference][1]

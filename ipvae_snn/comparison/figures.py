@@ -153,11 +153,29 @@ class Divergence:
 
 
 @dataclass(frozen=True)
+class OverFrames:
+    """Figures of sequences, over whose frames potentials carry over.
+
+    steps: of each frame. spikes: of all steps of a frame, frame by frame. means: the figures after
+    the last step of each frame, as means over frames; of "spikes", those of all steps of a frame.
+    """
+
+    steps: int
+    spikes: tuple[Compared, ...]
+    means: dict[str, Compared]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the means by name."""
+        return {name: value.as_json() for name, value in self.means.items()}
+
+
+@dataclass(frozen=True)
 class Fidelity:
     """All figures of a comparison.
 
-    curve: the figures by recorded step (from 1), including the marks and the last step.
-    saturations: number of (image, step, neuron) triples of all seeds, by trace.SATURATIONS.
+    steps: of all frames. curve: the figures by recorded step (from 1), including the marks and the
+    last step. saturations: number of (image, step, neuron) triples of all seeds, by
+    trace.SATURATIONS. over_frames: of sequences, whose recorded steps are the last of each frame.
     """
 
     steps: int
@@ -170,11 +188,15 @@ class Fidelity:
     single_error: StateError
     divergence: Divergence
     saturations: dict[str, int]
+    over_frames: OverFrames | None = None
 
     @property
     def marks(self) -> tuple[int, ...]:
-        """The steps that tables and JSON show: the MARKS up to `steps`, and `steps`."""
-        return marks(self.steps)
+        """The steps that tables and JSON show: the MARKS up to `steps`, and `steps`.
+
+        Of sequences, the last step of each frame.
+        """
+        return marks(self.steps) if self.over_frames is None else tuple(self.curve)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data: the last step's figures by name, and those of all marks."""
@@ -182,8 +204,15 @@ class Fidelity:
             step: {name: value.as_json() for name, value in self.curve[step].items()}
             for step in self.marks
         }
+        frames = self.over_frames
+        over: dict[str, Any] = {}
+        if frames is not None:
+            for figures, spikes in zip(named.values(), frames.spikes, strict=True):
+                figures["spikes_per_frame"] = spikes.as_json()
+            over = {"over_frames": frames.as_json()}
         return {
             **named[self.steps],
+            **over,
             "marks": [{"step": step, **figures} for step, figures in named.items()],
             "histogram": self.distances.as_json(),
             "agreement": {"free_running": self.free.as_json(), "one_step": self.single.as_json()},

@@ -16,6 +16,7 @@ from ipvae_snn.comparison.figures import (
     Distances,
     Divergence,
     Fidelity,
+    OverFrames,
     StateError,
     bits,
     marks,
@@ -35,6 +36,13 @@ def recorded_steps(steps: int) -> tuple[int, ...]:
     return tuple(sorted({*marks(steps), *(step for step in octaves if step <= steps)}))
 
 
+def recorded_of(pair: Pair, steps: int) -> tuple[int, ...]:
+    """Return the recorded steps of a pair with `steps` of each frame: the last of each, of some."""
+    if pair.frames == 1:
+        return recorded_steps(steps)
+    return tuple(range(steps, pair.frames * steps + 1, steps))
+
+
 def measure(
     pair: Pair,
     steps: int,
@@ -43,7 +51,7 @@ def measure(
     threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
 ) -> Fidelity:
-    """Run all images with every seed and return the differences.
+    """Run all images with every seed, `steps` of each frame, and return the differences.
 
     `form` is the KL of the free energy. `report` receives the image-steps done. Raises DataError
     for steps or seeds out of range.
@@ -51,13 +59,14 @@ def measure(
     if not seeds:
         raise DataError("a comparison needs a seed; give at least one")
     pair.check(steps, seeds)
-    recorded = recorded_steps(steps)
+    recorded = recorded_of(pair, steps)
     result = [seed_sums(pair, steps, seed, recorded, form, threads, report) for seed in seeds]
     return summarise(result, recorded, pair.unit)
 
 
 def summarise(result: Sequence[SeedSums], recorded: tuple[int, ...], unit: float) -> Fidelity:
     """Return means and intervals over the seeds' sums; `unit`: of the integer state, in nats."""
+    frames = len(result[0].float_spikes)
     n, steps, k = len(result[0].diverged), len(result[0].active), len(result[0].float_histogram)
     first = min(
         (one.first for one in result if one.first), key=lambda p: (p.step, p.image), default=None
@@ -82,12 +91,34 @@ def summarise(result: Sequence[SeedSums], recorded: tuple[int, ...], unit: float
         saturations={
             kind: sum(one.saturated[kind] for one in result) for kind in result[0].saturated
         },
+        over_frames=None if frames == 1 else _over_frames(result, steps // frames),
     )
 
 
+def _over_frames(result: Sequence[SeedSums], steps: int) -> OverFrames:
+    floats = np.stack([one.float_spikes for one in result])
+    integers = np.stack([one.integer_spikes for one in result])
+    means = {
+        name: _sides(
+            np.stack([one.floats[name].mean(axis=0) for one in result]),
+            np.stack([one.integers[name].mean(axis=0) for one in result]),
+        )
+        for name in FIGURES
+    }
+    means["spikes"] = _sides(floats.mean(axis=1), integers.mean(axis=1))
+    spikes = (_sides(floats[:, i], integers[:, i]) for i in range(floats.shape[1]))
+    return OverFrames(steps, tuple(spikes), means)
+
+
 def _compared(result: Sequence[SeedSums], name: str, index: int) -> Compared:
-    floats = np.stack([one.floats[name][index] for one in result])
-    integers = np.stack([one.integers[name][index] for one in result])
+    return _sides(
+        np.stack([one.floats[name][index] for one in result]),
+        np.stack([one.integers[name][index] for one in result]),
+    )
+
+
+def _sides(floats: Float64, integers: Float64) -> Compared:
+    """Return a figure (seeds, N) of both runs."""
     sides = dict(zip(SIDES, (floats, integers, integers - floats), strict=True))
     return Compared(
         {

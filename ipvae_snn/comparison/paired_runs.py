@@ -18,14 +18,16 @@ from ipvae_snn.models.float_network import FloatNetwork
 IMAGES: Final = 64  # rows of a block
 ENTRIES: Final = 1 << 19  # (image, step, neuron) triples of a block: some 60 MB with all arrays
 LN2: Final = float(np.log(2.0))
+ALL: Final = slice(None)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A float network, its integer network `integer`, and N images for both.
+    """A float network, its integer network `integer`, and N images or sequences for both.
 
-    images (N, M) float32 for the float network; pixels (N, M) uint8 for the integer one. A step of
-    the integer network is one update, so `network` is stored with one update per step.
+    images (N, M) float32 for the float network; pixels (N, M) uint8 for the integer one. Sequences
+    of F frames are (N, F, M): potentials carry over from frame to frame. A step of the integer
+    network is one update, so `network` is stored with one update per step.
     """
 
     network: FloatNetwork
@@ -53,6 +55,17 @@ class Pair:
             )
 
     @property
+    def frames(self) -> int:
+        """Number of frames F, 1 for still images."""
+        return self.images.shape[1] if self.images.ndim == 3 else 1
+
+    def shown(self, frame: int, rows: slice = ALL) -> tuple[Float32, UInt8]:
+        """Return a frame (n, M) of the images `rows`, as floats and in 8 bits."""
+        if self.images.ndim == 2:
+            return self.images[rows], self.pixels[rows]
+        return self.images[rows, frame], self.pixels[rows, frame]
+
+    @property
     def unit(self) -> float:
         """One unit of the integer network's membrane potential in nats."""
         return LN2 / (1 << self.integer.neurons.fraction_bits)
@@ -68,7 +81,7 @@ class Pair:
         return units.astype(np.int32)
 
     def check(self, steps: int, seeds: tuple[int, ...]) -> None:
-        """Raise DataError for steps or seeds out of range."""
+        """Raise DataError for steps, of each frame, or seeds out of range."""
         for seed in seeds:
             check_request(self.integer, self.pixels, RunRequest(steps, seed))
 
@@ -95,12 +108,14 @@ class Side:
 class Block:
     """Images rows.start .. rows.stop - 1 in steps first .. first + T - 1, in both runs.
 
-    drawn (n, T, K): counts that the integer network draws at the rounded float potentials. stepped
+    frame: the one that is shown in all of them; steps count on from frame to frame. drawn
+    (n, T, K): counts that the integer network draws at the rounded float potentials. stepped
     (n, T, K): its potentials after one step from there with the float counts, in nats. saturated
     (n, T, 5): see trace.SATURATIONS.
     """
 
     rows: slice
+    frame: int
     first: int
     floats: Side
     integers: Side
@@ -110,7 +125,7 @@ class Block:
 
 
 def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Block]:
-    """Yield all images and steps block by block; memory holds one block.
+    """Yield all images and steps, `steps` of each frame, block by block; memory holds one block.
 
     The result does not depend on the size of blocks or on `threads`.
     """
@@ -118,12 +133,16 @@ def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Bloc
     prepared = compiled.prepare(pair.integer)
     for first_row in range(0, len(pair.images), IMAGES):
         rows = slice(first_row, min(first_row + IMAGES, len(pair.images)))
-        f = reference.start(d, pair.images[rows], seed, first_row)
-        start = i = compiled.start(prepared, pair.pixels[rows], seed, first_row)
+        images, pixels = pair.shown(0, rows)
+        f = reference.start(d, images, seed, first_row)
+        start = i = compiled.start(prepared, pixels, seed, first_row)
         earlier = f.state, pair.nats(i.state)
         many = max(1, ENTRIES // f.state.size)
-        for first in range(0, steps, many):
-            n = min(many, steps - first)
+        for frame, first, n in _parts(pair.frames, steps, many):
+            if frame and first == frame * steps:
+                images, pixels = pair.shown(frame, rows)
+                f = reference.show(d, f, images)
+                start = i = compiled.show(prepared, i, pixels)
             before = f.state, i.state
             f = reference.advance(d, f, n, threads, trace=True)
             i = compiled.advance(prepared, i, n, threads, trace=True)
@@ -132,8 +151,16 @@ def blocks(pair: Pair, steps: int, seed: int, threads: int = 1) -> Iterator[Bloc
             integers = _side(i.trace_counts, pair.nats(before[1]), after, earlier[1])
             states = pair.rounded(floats.before)
             drawn, stepped = one_step(prepared, start, states, floats.counts, first, threads)
-            yield Block(rows, first, floats, integers, drawn, pair.nats(stepped), i.saturated)
+            after = pair.nats(stepped)
+            yield Block(rows, frame, first, floats, integers, drawn, after, i.saturated)
             earlier = floats.before[:, -1], integers.before[:, -1]
+
+
+def _parts(frames: int, steps: int, many: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (frame, first step, number of steps) of parts of at most `many` steps of a frame."""
+    for frame in range(frames):
+        for first in range(0, steps, many):
+            yield frame, frame * steps + first, min(many, steps - first)
 
 
 def _side(counts: Int32, before: Float64, after: Float64, earlier: Float64) -> Side:

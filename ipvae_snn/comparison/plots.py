@@ -20,6 +20,7 @@ from ipvae_snn.report.plots import heading, r2_limits, span
 BLUE: Final = "tab:blue"
 ORANGE: Final = "tab:orange"
 GREY: Final = "0.45"
+FRAME_TICKS: Final = 8  # at most so many frames are labelled
 TAIL: Final = 1e-6  # the histogram ends where this share of the counts lies above
 
 
@@ -55,12 +56,12 @@ def quality(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
         above.set_title("R2 of a step's counts" if name == "r2" else "share of counts that are 0")
         above.set_ylabel(label)
         below.set_ylabel(f"{label}: integer - float, 1e-3")
-        below.set_xlabel("step")
+        below.set_xlabel(_steps_label(fidelity))
         if name == "r2":
             lowest = min(v.seeds[side].mean for v in values for side in SIDES[:2])
             above.set_ylim(r2_limits(lowest))
     grid[0][0].legend(frameon=False, loc="lower right")
-    _log_steps(grid[1][0], list(fidelity.curve))
+    _step_axis(grid[1][0], fidelity, list(fidelity.curve))
     heading(figure, f"{title}; bands: 95 % over {_seeds(fidelity)}")
     return figure
 
@@ -134,9 +135,9 @@ def agreement(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
     if (fidelity.free.by_step == 1.0).all() and (fidelity.single.by_step == 1.0).all():
         below.set_ylim(1e-7, 1.0)  # nothing differs, so there is no range to choose
     below.set_ylabel("share of counts that differ")
-    below.set_xlabel("step")
+    below.set_xlabel(_steps_label(fidelity))
     below.legend(frameon=False, loc="best", ncols=2, fontsize=8)
-    _log_steps(below, steps.tolist())
+    _step_axis(below, fidelity, steps.tolist())
     heading(figure, title)
     return figure
 
@@ -157,10 +158,10 @@ def state_error(figure: Figure, fidelity: Fidelity, title: str) -> Figure:
         known = result.by_neuron[np.isfinite(result.by_neuron)]
         right.hist(known, bins=30, color=colour, alpha=0.6, label=label)
     left.set_ylabel("rms error of the potential, bits")
-    left.set_xlabel("step")
+    left.set_xlabel(_steps_label(fidelity))
     left.set_ylim(bottom=min(0.0, left.get_ylim()[0]))
     left.legend(frameon=False, loc="best")
-    _log_steps(left, steps.tolist())
+    _step_axis(left, fidelity, steps.tolist())
     right.set_xlabel("rms error per neuron, bits")
     right.set_ylabel("neurons")
     right.set_ylim(top=1.2 * right.get_ylim()[1])  # space for the legend
@@ -240,8 +241,17 @@ def _band(
         axes.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
 
 
-def _log_steps(axes: Axes, steps: Sequence[int]) -> None:
-    """Label the step axis with powers of 4 and the last step."""
+def _steps_label(fidelity: Fidelity) -> str:
+    over = fidelity.over_frames
+    return "step" if over is None else f"step, {over.steps} of each frame"
+
+
+def _step_axis(axes: Axes, fidelity: Fidelity, steps: Sequence[int]) -> None:
+    """Label the step axis with powers of 4 and the last step, or with the ends of frames."""
+    if fidelity.over_frames is not None:
+        ends = fidelity.marks
+        axes.set_xticks(ends[-1 :: -max(1, -(-len(ends) // FRAME_TICKS))])
+        return
     last = steps[-1]
     axes.set_xscale("log", base=2)
     axes.set_xticks([*(4**i for i in range(11) if 2 * 4**i <= last), last])

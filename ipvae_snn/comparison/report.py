@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipvae_snn.comparison.attribution import Attribution
-from ipvae_snn.comparison.figures import Compared, Fidelity, StateError
+from ipvae_snn.comparison.figures import Compared, Fidelity, OverFrames, StateError
+from ipvae_snn.data.sequences import Moving
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.report.document import (
     Block,
@@ -23,7 +24,10 @@ from ipvae_snn.report.document import (
 
 @dataclass(frozen=True)
 class Report:
-    """A comparison with its sources; attribution is None if not requested."""
+    """A comparison with its sources; attribution is None if not requested.
+
+    moving: the input, None for still images; `images` is then the number of sequences.
+    """
 
     checkpoint: str
     checkpoint_sha256: str
@@ -40,6 +44,7 @@ class Report:
     attribution: Attribution | None
     plots: tuple[str, ...]
     seconds: float
+    moving: Moving | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data, with the last step's figures as `r2.float`, `zeros.delta`, ..."""
@@ -53,7 +58,7 @@ class Report:
             "neurons": self.neurons,
             "data": self.data,
             "citation": self.citation,
-            "images": self.images,
+            **self._shown(),
             "saturated_pixels": self.saturated_pixels,
             "steps": result.steps,
             "seeds": list(result.seeds),
@@ -64,11 +69,23 @@ class Report:
             "seconds": self.seconds,
         }
 
+    def _shown(self) -> dict[str, Any]:
+        moving = self.moving
+        if moving is None:
+            return {"images": self.images}
+        return {
+            "sequences": self.images,
+            "frames": moving.frames,
+            "motion": moving.motion,
+            "steps_per_frame": self.fidelity.steps // moving.frames,
+        }
+
     def document(self, pictures: Sequence[Picture] = ()) -> Document:
         """Return the tables, remarks and pictures."""
         result = self.fidelity
+        over = result.over_frames
         blocks: list[Block] = [
-            marks_table(self),
+            marks_table(self) if over is None else frames_table(self, over),
             agreement_table(result),
             histogram_table(result),
             first_difference(result),
@@ -103,6 +120,35 @@ def marks_table(report: Report) -> Table:
         f"{len(result.seeds)} seeds from {result.seeds[0]}; float, and integer - float with "
         "the half width of its 95 % interval over seeds",
         ("step", "R2", "delta", "zeros", "delta", "F nats", "delta"),
+        rows,
+    )
+
+
+def frames_table(report: Report, over: OverFrames) -> Table:
+    """Return R2 and zeros after each frame, and its spikes: float, and integer - float."""
+    result = report.fidelity
+    each = [
+        (f"{frame}", result.curve[step], spikes)
+        for frame, (step, spikes) in enumerate(zip(result.marks, over.spikes, strict=True), 1)
+    ]
+    rows = [
+        (
+            frame,
+            _float(figures["r2"]),
+            _delta(figures["r2"]),
+            _float(figures["zeros"]),
+            _delta(figures["zeros"]),
+            _float(spikes, 1),
+            _delta(spikes, 1),
+        )
+        for frame, figures, spikes in (*each, ("all", over.means, over.means["spikes"]))
+    ]
+    return table(
+        f"{report.images} sequences of {report.moving} from {report.data}, {over.steps} steps a "
+        f"frame, {report.circuit} circuit, {len(result.seeds)} seeds from {result.seeds[0]}; "
+        "potentials carry over; float, and integer - float with the half width of its 95 % "
+        "interval over seeds; all: means over the frames",
+        ("frame", "R2", "delta", "zeros", "delta", "spikes", "delta"),
         rows,
     )
 
@@ -181,9 +227,10 @@ def first_difference(result: Fidelity) -> Text:
     place = result.divergence.first
     if place is None:
         return paragraph(Span("every count of every seed equals the float run's", "good"))
-    median = result.divergence.median_step
+    median, over = result.divergence.median_step, result.over_frames
+    frame = "" if over is None else f"frame {place.step // over.steps}, "
     return paragraph(
-        f"counts first differ at seed {place.seed}, image {place.image}, step {place.step}, "
+        f"counts first differ at seed {place.seed}, image {place.image}, {frame}step {place.step}, "
         f"neuron {place.neuron}: float {place.float_count}, integer {place.integer_count}; "
         f"{100 * result.divergence.share:.1f} % of the images differ at some step",
         "" if median is None else f", half of them by step {median:.0f}",

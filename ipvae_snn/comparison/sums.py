@@ -54,7 +54,8 @@ class Squares:
 class SeedSums:
     """Sums of one seed.
 
-    floats, integers: FIGURES of each recorded step and image, (S, N). *_histogram: (K, BINS).
+    floats, integers: FIGURES of each recorded step and image, (S, N). *_spikes (F, N): spikes of
+    all steps of each frame. *_histogram: (K, BINS).
     active (T,): number of float counts that are not 0. free, single: of the integer network's own
     run, and of single steps from the float run's states and counts. diverged (N,): step of the
     image's first unequal count, -1 if all are equal. saturated: by trace.SATURATIONS.
@@ -63,6 +64,8 @@ class SeedSums:
     seed: int
     floats: dict[str, Float64]
     integers: dict[str, Float64]
+    float_spikes: Float64
+    integer_spikes: Float64
     float_histogram: Int64
     integer_histogram: Int64
     active: Int64
@@ -104,20 +107,26 @@ def seed_sums(
     threads: int = 1,
     report: Callable[[int], None] = lambda image_steps: None,
 ) -> SeedSums:
-    """Run the pair with one seed; `recorded`: steps, from 1, whose figures are computed."""
+    """Run the pair with one seed, `steps` of each frame.
+
+    recorded: steps, from 1 and over all frames, whose figures are computed.
+    """
     n, k = len(pair.images), pair.network.n_neurons
     energy = free_energy_of(pair.network, form)
     floats = {name: np.zeros((len(recorded), n)) for name in FIGURES}
     integers = {name: np.zeros((len(recorded), n)) for name in FIGURES}
     histogram = np.zeros((2, k, BINS), np.int64)
+    spikes = np.zeros((2, pair.frames, n))
+    total = pair.frames * steps
     # Rows: float counts that are not 0, then equal and equal_active, free and single.
-    matches = np.zeros((5, steps), np.int64)
-    by_step, by_neuron = np.zeros((2, steps)), np.zeros((2, k))
+    matches = np.zeros((5, total), np.int64)
+    by_step, by_neuron = np.zeros((2, total)), np.zeros((2, k))
     diverged, first = np.full(n, -1), None
     saturated = np.zeros(len(SATURATIONS), np.int64)
     for block in blocks(pair, steps, seed, threads):
         truth, own = block.floats, block.integers
         span = slice(block.first, block.first + truth.counts.shape[1])
+        images, _ = pair.shown(block.frame, block.rows)
         for index, step in enumerate(recorded):
             if span.start < step <= span.stop:
                 where = step - 1 - span.start
@@ -125,9 +134,12 @@ def seed_sums(
                     (floats, truth, reconstruct(pair.network, truth.counts[:, where])),
                     (integers, own, decode(pair.integer, own.counts[:, where])),
                 ):
-                    values = _figures(pair.images[block.rows], side, where, decoded, energy)
+                    values = _figures(images, side, where, decoded, energy)
                     for name in FIGURES:
                         figures[name][index, block.rows] = values[name]
+        spikes[:, block.frame, block.rows] += [
+            side.counts.sum(axis=(1, 2)) for side in (truth, own)
+        ]
         equal, active = own.counts == truth.counts, truth.counts != 0
         drawn = block.drawn == truth.counts
         matches[:, span] += [
@@ -145,6 +157,8 @@ def seed_sums(
         seed=seed,
         floats=floats,
         integers=integers,
+        float_spikes=spikes[0],
+        integer_spikes=spikes[1],
         float_histogram=histogram[0],
         integer_histogram=histogram[1],
         active=matches[0],

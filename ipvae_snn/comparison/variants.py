@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float64, Floats, Int32
+from ipvae_snn.arrays import Float64, Int32
 from ipvae_snn.backends import compiled
 from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.inference import reference
@@ -14,6 +14,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.units import RealNetwork, pixel_values, real_network
 from ipvae_snn.kernels import rows as run
 from ipvae_snn.kernels.float64 import Loop, Rules
+from ipvae_snn.kernels.rows import Progress
 
 FLOAT: Final = "float"  # the float network as it is
 BASE: Final = "base"  # the same without the pixels that the integer network leaves out
@@ -129,19 +130,21 @@ def last_step(
 ) -> tuple[Int32, Float64]:
     """Return the last step's counts of images `rows`, and the potentials after it in nats: (n, K).
 
-    The result does not depend on `threads`.
+    steps: of each frame. The result does not depend on `threads`.
     """
-    images: Floats = pair.images[rows]
-    if variant.levels:
-        images = pixel_values(pair.integer, pair.pixels[rows])
     d = replace(variant.dynamics, u0=variant.initial_state)
-    if variant.plain:
-        done = reference.advance(d, reference.start(d, images, seed, rows.start), steps, threads)
-        return done.counts, done.state
-    engine = reference.engine(d, _rules(pair, variant))
-    shown = images.astype(np.float64)
-    drive = shown if variant.residual else shown @ d.feed_forward
-    done = run.advance(engine, run.start(engine, drive, seed, rows.start), steps, threads)
+    engine = reference.engine(d, None if variant.plain else _rules(pair, variant))
+    done: Progress | None = None
+    for frame in range(pair.frames):
+        images, pixels = pair.shown(frame, rows)
+        shown = pixel_values(pair.integer, pixels) if variant.levels else images.astype(np.float64)
+        drive = shown if variant.residual else shown @ d.feed_forward
+        before = (
+            run.start(engine, drive, seed, rows.start) if done is None else run.show(done, drive)
+        )
+        done = run.advance(engine, before, steps, threads)
+    if done is None:
+        raise ValueError("sequences need a frame")
     return done.counts, done.state
 
 

@@ -1,6 +1,6 @@
 """Comparison of integer runs by equality: the first place where two of them differ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +9,10 @@ from ipvae_snn.ir.trace import Trace
 
 @dataclass(frozen=True)
 class Divergence:
-    """First place where two runs differ; step and neuron are None where they do not apply."""
+    """First place where two runs differ; step and neuron are None where they do not apply.
+
+    frame: of a sequence, None for still images. Steps count on from frame to frame.
+    """
 
     field: str
     image: int
@@ -17,10 +20,12 @@ class Divergence:
     neuron: int | None
     expected: float
     found: float
+    frame: int | None = None
 
     def describe(self) -> str:
         """Return one line that names the place and both values."""
         place = f"image {self.image}"
+        place += "" if self.frame is None else f", frame {self.frame}"
         place += "" if self.step is None else f", step {self.step}"
         place += "" if self.neuron is None else f", neuron {self.neuron}"
         return (
@@ -54,6 +59,13 @@ def first_divergence(expected: Trace, result: Trace) -> Divergence | None:
         if place is not None:
             return place
     return None
+
+
+def in_frames(place: Divergence | None, steps: int) -> Divergence | None:
+    """Return the place with the frame of its step; steps: of each frame."""
+    if place is None or place.step is None:
+        return place
+    return replace(place, frame=place.step // steps)
 
 
 def _first(name: str, axes: str, expected: Trace, result: Trace) -> Divergence | None:

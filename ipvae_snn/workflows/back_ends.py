@@ -28,6 +28,7 @@ from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.back_ends_result import FLOAT, REFERENCE, Comparison, Row
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import BENCH, check_outputs, outputs, save_or_spare
 
 __all__ = [
@@ -112,6 +113,7 @@ def bench_files(
     networks = Networks(load_float_network(checkpoint), load_network(network))
     wanted = networks.integer.provenance.get("checkpoint_sha256", "")
     check_pair(networks.floats.source, wanted, str(checkpoint), str(network))
+    warn_if_still(networks.floats, str(checkpoint))
     progress(described(choice.data), 0, 0)
     images = replace(choice, report=progress).encoded_for(networks.integer)
     result = compare_backends(networks, images, request, contest, progress).comparison

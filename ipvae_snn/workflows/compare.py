@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from ipvae_snn.comparison import attribution, paired_runs, plots
 from ipvae_snn.comparison.attribution import TEXTS, Attribution, attribute, runs
 from ipvae_snn.comparison.figures import Fidelity
-from ipvae_snn.comparison.measure import measure, recorded_steps
+from ipvae_snn.comparison.measure import measure, recorded_of
 from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.comparison.report import Report
 from ipvae_snn.config.settings import KlForm
@@ -25,7 +25,7 @@ from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.workflows.estimates import Blocks, Shape, require_comparison
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described
-from ipvae_snn.workflows.moving import warn_if_still
+from ipvae_snn.workflows.moving import Asked, asked_of, encoded_as, motion_of
 from ipvae_snn.workflows.outputs import (
     COMPARISON,
     check_outputs,
@@ -34,6 +34,14 @@ from ipvae_snn.workflows.outputs import (
     save_or_spare,
 )
 from ipvae_snn.workflows.results import ReportResult
+
+__all__ = [
+    "ComparisonResult",
+    "ComparisonSettings",
+    "compare",
+    "compare_pair",
+    "motion_of",
+]
 
 # A pair of runs with its single steps takes about as long as this many float runs.
 PAIR_RUNS: Final = 3
@@ -46,7 +54,8 @@ class ComparisonSettings:
 
     seeds: their number, counted from `seed`. attribution: also replace each tensor of the float
     network by the integer one's, one at a time. threads: CPU threads; they change no figure.
-    white: of the user's own images, as in `ImageChoice`.
+    white: of the user's own images, as in `ImageChoice`. moving: sequences in place of still
+    images; `limit` then counts sequences, and `steps` are those of a frame.
     """
 
     split: str = "test"
@@ -58,6 +67,7 @@ class ComparisonSettings:
     threads: int = 2
     data_root: Path | None = None
     white: float | None = None
+    moving: Asked | None = None
 
 
 DEFAULT: Final = ComparisonSettings()
@@ -96,13 +106,14 @@ def compare(
     integer = load_integer(integer_source, "compare")
     wanted = integer.provenance.get("checkpoint_sha256", "")
     check_pair(floats.source, wanted, named(source), named(integer_source))
-    warn_if_still(floats, named(source))
+    moving = asked_of(settings.moving, floats, named(source))
     progress(described(data), 0, 0)
     choice = ImageChoice(
         data, settings.split, settings.limit, settings.data_root, settings.white, progress
     )
-    images = choice.encoded_for(integer)
-    pair = Pair(floats, integer, images.floats.pixels, images.pixels)
+    images = encoded_as(integer, choice, moving)
+    pixels = images.floats.pixels.reshape(images.pixels.shape)
+    pair = Pair(floats, integer, pixels, images.pixels)
     start = time.perf_counter()
     fidelity, causes = compare_pair(pair, floats.kl, settings, progress)
     drawn: tuple[Picture, ...] = plots.pictures(fidelity, causes, images.floats.name)
@@ -124,6 +135,7 @@ def compare(
         attribution=causes,
         plots=tuple(str(picture.path) for picture in drawn if picture.path is not None),
         seconds=time.perf_counter() - start,
+        moving=moving,
     )
     result = ComparisonResult(report, drawn)
     if out is not None:
@@ -143,29 +155,30 @@ def compare_pair(
     """
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     pair.check(settings.steps, seeds)
+    steps = pair.frames * settings.steps
     require_comparison(
-        Shape(len(pair.images), settings.steps, pair.network.n_neurons, pair.network.n_pixels),
+        Shape(len(pair.images), steps, pair.network.n_neurons, pair.network.n_pixels),
         seeds=settings.seeds,
         changes=len(TEXTS) if settings.attribution else 0,
-        recorded=len(recorded_steps(settings.steps)),
+        recorded=len(recorded_of(pair, settings.steps)),
         blocks=Blocks(paired_runs.IMAGES, paired_runs.ENTRIES, attribution.CHUNK),
     )
-    of_each = len(pair.images) * settings.steps * settings.seeds
+    of_each = len(pair.images) * steps * settings.seeds
     in_all = of_each * (PAIR_RUNS + (runs(pair) if settings.attribution else 0))
-    steps = Steps(progress, in_all)
+    done = Steps(progress, in_all)
     # Products of this size gain nothing from threads of BLAS and torch, which spin while waiting.
     with threadpool_limits(1):
-        steps.begin("float and integer runs")
+        done.begin("float and integer runs")
         fidelity = measure(
             pair,
             settings.steps,
             seeds,
             form,
             settings.threads,
-            lambda n: steps.add(PAIR_RUNS * n),
+            lambda n: done.add(PAIR_RUNS * n),
         )
         if not settings.attribution:
             return fidelity, None
-        steps.begin("one tensor at a time")
-        causes = attribute(pair, settings.steps, seeds, settings.threads, steps.add)
+        done.begin("one tensor at a time")
+        causes = attribute(pair, settings.steps, seeds, settings.threads, done.add)
     return fidelity, causes

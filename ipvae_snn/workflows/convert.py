@@ -24,7 +24,7 @@ from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.models.networks import NetworkSource, load_float
+from ipvae_snn.models.networks import NetworkSource, load_float, named
 from ipvae_snn.models.training_data import training_data
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
@@ -32,7 +32,7 @@ from ipvae_snn.report.json_files import write_json
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described
-from ipvae_snn.workflows.moving import Asked, motion_of
+from ipvae_snn.workflows.moving import Asked, asked_of, motion_of
 from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs, save_or_spare
 
 
@@ -185,7 +185,7 @@ def convert(
         raise ConfigError(
             "--readout is trained on still images; leave it out, or leave out --frames"
         )
-    moving = None if calibration.moving is None else calibration.moving.moving(network)
+    moving = asked_of(calibration.moving, network, named(source), "calibrated")
     images = _images(network, choice, moving)
     if readout is not None and images.labels is None:
         raise DataError(

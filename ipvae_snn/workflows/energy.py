@@ -40,6 +40,7 @@ from ipvae_snn.watcher import current_watcher, parts
 from ipvae_snn.workflows.estimates import Shape, require_energy
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import (
     ENERGY,
     check_outputs,
@@ -105,6 +106,7 @@ def energy(
             f"{name}: a float checkpoint, but energy counts an integer network's events; convert "
             f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
+    warn_if_still(network, named(source))
     progress(described(data), 0, 0)
     choice = ImageChoice(
         data, settings.split, settings.limit, settings.data_root, settings.white, progress

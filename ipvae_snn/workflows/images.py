@@ -36,7 +36,8 @@ SPLIT_SYNONYMS: Final = MappingProxyType(
 class Images:
     """Images of a data set as floats and as an integer network's 8-bit input.
 
-    pixels (N, M) uint8. saturated: number of pixels clipped to the range of the input code.
+    pixels (N, M) uint8; of sequences (N, F, M), and `floats` are then their frames in order.
+    saturated: number of pixels clipped to the range of the input code.
     """
 
     floats: ImageSet

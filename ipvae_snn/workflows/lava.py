@@ -32,6 +32,7 @@ from ipvae_snn.storage.array_files import save_arrays
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import (
     PICTURE,
     RESULT,
@@ -154,6 +155,7 @@ def simulate_file(
     if lava.raster is not None:
         octave_of(network)
         neurons = neurons or tuple(range(network.n_neurons))
+    warn_if_still(network, str(path))
     progress(described(choice.data), 0, 0)
     images = replace(choice, report=progress).encoded_for(network)
     runs = _runs(network, images, request, lava, neurons, progress)

@@ -27,6 +27,7 @@ from ipvae_snn.report.picture_files import save
 from ipvae_snn.storage.names import printable
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import MAPPING, PICTURE, check_outputs, outputs, save_or_spare
 
 PLACEMENT: Final = "placement"  # in a folder of pictures
@@ -123,6 +124,8 @@ def map_network(
             f"{name}: a float checkpoint, but chips take integers; convert it first: "
             f"ipvae-snn convert {Path(name).stem}"
         )
+    if events.data is not None:
+        warn_if_still(network, name)
     counted = events_of(network, events, progress)
     progress(f"placing {Path(name).name} on {profile.name}", 0, 0)
     placed = mapping.check_and_place(network, profile, chip.input_as, counted, chip.chips)

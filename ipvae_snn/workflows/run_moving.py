@@ -9,7 +9,6 @@ import numpy as np
 
 from ipvae_snn.arrays import Float64, UInt8
 from ipvae_snn.backends import registry
-from ipvae_snn.data.own_sequences import sequence_set
 from ipvae_snn.data.sequences import Moving, Sequences
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.cost.moving import frame_operations
@@ -22,9 +21,9 @@ from ipvae_snn.metrics.quality import r2
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.image_choice import ImageChoice, noted
+from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described, is_checkpoint
-from ipvae_snn.workflows.moving import Asked, motion_of, trained_moving
+from ipvae_snn.workflows.moving import Asked, motion_of, sequences_of, trained_moving
 from ipvae_snn.workflows.outputs import (
     RESULT,
     check_outputs,
@@ -44,7 +43,6 @@ __all__ = [
     "restarted",
     "run_as_asked",
     "run_sequences",
-    "sequences_of",
 ]
 
 
@@ -159,13 +157,6 @@ def run_as_asked(
         save_or_spare(options.out, kept.save, free)
         remove_partial(options.out)
         return replace(result, out=options.out)
-
-
-def sequences_of(network: IntegerNetwork, choice: ImageChoice, moving: Moving) -> Sequences:
-    """Return the sequences; DataError if their frames do not fit the network."""
-    sequences = sequence_set(choice.data, choice.selection_for(network), moving)
-    noted(sequences.images)
-    return sequences
 
 
 def run_sequences(

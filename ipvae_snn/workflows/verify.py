@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ipvae_snn.backends import registry
+from ipvae_snn.data.sequences import Moving
 from ipvae_snn.errors import DivergedError
-from ipvae_snn.ir.equality import Divergence, first_divergence
+from ipvae_snn.ir.equality import Divergence, first_divergence, in_frames
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
@@ -18,6 +19,7 @@ from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.estimates import Shape, require_verify
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
+from ipvae_snn.workflows.moving import Asked, asked_of, encoded_as, motion_of
 
 __all__ = [
     "BACKENDS",
@@ -25,6 +27,7 @@ __all__ = [
     "ImageChoice",
     "RunRequest",
     "Verification",
+    "motion_of",
     "verify",
     "verify_file",
 ]
@@ -58,7 +61,9 @@ class VerifiedBackend:
 class Verification:
     """The reference first, then every back end compared with it.
 
-    network: the file, if there is one. compared: number of (image, step, neuron) triples.
+    network: the file, if there is one. steps: per image, or per frame of sequences. moving: the
+    input if it moves; `images` is then the number of sequences. compared: number of (image, step,
+    neuron) triples.
     """
 
     backends: tuple[VerifiedBackend, ...]
@@ -68,22 +73,32 @@ class Verification:
     neurons: int
     seed: int
     network: str | None = None
+    moving: Moving | None = None
 
     @property
     def compared(self) -> int:
         """Number of counts, and of states, compared for each back end."""
-        return self.images * self.steps * self.neurons
+        frames = 1 if self.moving is None else self.moving.frames
+        return self.images * frames * self.steps * self.neurons
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
         rows = [each.as_json() for each in self.backends]
-        return {"network": self.network, "compared": self.compared, "backends": rows}
+        shown: dict[str, Any] = {}
+        if self.moving is not None:
+            shown = {
+                "sequences": self.images,
+                "frames": self.moving.frames,
+                "motion": self.moving.motion,
+                "steps_per_frame": self.steps,
+            }
+        return {"network": self.network, **shown, "compared": self.compared, "backends": rows}
 
     def document(self) -> Document:
         """Return one row per back end, with its seconds and verdict."""
         title = (
-            f"{self.images} images of {self.data}, {self.steps} steps, {self.neurons} neurons, "
-            f"seed {self.seed}"
+            f"{_described(self.images, self.moving, self.data)}, "
+            f"{_steps(self.steps, self.moving)}, {self.neurons} neurons, seed {self.seed}"
         )
         rows = [(each.backend, f"{each.seconds:.2f}", _verdict(each)) for each in self.backends]
         blocks: list[Block] = [table(title, ("back end", "seconds", "counts and states"), rows)]
@@ -104,6 +119,17 @@ class Verification:
             raise DivergedError("; ".join(wrong))
 
 
+def _described(images: int, moving: Moving | None, data: str) -> str:
+    """Return "20 images of digits", or "20 sequences of 8 frames of drift from digits"."""
+    if moving is None:
+        return f"{images} images of {data}"
+    return f"{images} sequences of {moving} from {data}"
+
+
+def _steps(steps: int, moving: Moving | None) -> str:
+    return f"{steps} steps" if moving is None else f"{steps} steps a frame"
+
+
 def _verdict(each: VerifiedBackend) -> Span:
     if each.backend == REFERENCE:
         return Span("reference")
@@ -116,19 +142,23 @@ def verify_file(
     request: RunRequest,
     backends: Sequence[str] = BACKENDS,
     progress: Progress = ignore,
+    asked: Asked | None = None,
 ) -> Verification:
     """Run the integer network in the file `path` on the reference and on `backends`.
 
-    progress: receives the back end that runs next. Raises BackendError for an unknown name before
-    anything runs, and the errors of back ends. A divergence is part of the result.
+    progress: receives the back end that runs next. asked: sequences in place of still images;
+    choice.limit then counts sequences, and request.steps are those of a frame. Raises BackendError
+    for an unknown name before anything runs, and the errors of back ends. A divergence is part of
+    the result.
     """
     network = load_network(path)
     for name in backends:
         progress(f"loading the back end {name}", 0, 0)
         registry.load_backend(name)  # before the images, so that a wrong name costs no time
     progress(described(choice.data), 0, 0)
-    images = replace(choice, report=progress).encoded_for(network)
-    result = verify(network, images, request, backends, progress)
+    moving = asked_of(asked, network, str(path))
+    images = encoded_as(network, replace(choice, report=progress), moving)
+    result = verify(network, images, request, backends, progress, moving)
     return replace(result, network=str(path))
 
 
@@ -138,22 +168,32 @@ def verify(
     request: RunRequest,
     backends: Sequence[str] = BACKENDS,
     progress: Progress = ignore,
+    moving: Moving | None = None,
 ) -> Verification:
-    """Run encoded images on the reference and on `backends`, as `verify_file` does."""
+    """Run encoded images on the reference and on `backends`, as `verify_file` does.
+
+    moving: the input if images.pixels are sequences (N, F, M), None for still images (N, M).
+    """
     traced = replace(request, trace=True)
     others = [name for name in dict.fromkeys(backends) if name != REFERENCE]
     run_of = {name: registry.load_backend(name) for name in (REFERENCE, *others)}
-    shape = Shape(len(images.pixels), request.steps, network.n_neurons, network.n_pixels)
+    frames = 1 if moving is None else moving.frames
+    whole = replace(traced, steps=frames * request.steps)
+    shape = Shape(len(images.pixels), whole.steps, network.n_neurons, frames * network.n_pixels)
     # The reference's trace, and that of the back end which is compared with it.
-    require_verify(shape, traced, traces=min(2, len(run_of)))
+    require_verify(shape, whole, traces=min(2, len(run_of)))
+    n = len(images.pixels)
+    counted = f"{n} images" if moving is None else f"{n} sequences of {moving}"
     rows: list[VerifiedBackend] = []
     expected: Trace | None = None  # the reference's, which runs first
     with parts(progress) as begin:
         for name, execute in run_of.items():
-            begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
+            begin(f"{name}: {counted}, {_steps(request.steps, moving)}")
             start = time.perf_counter()
             trace = execute(network, images.pixels, traced)
             divergence = None if expected is None else first_divergence(expected, trace)
+            if moving is not None:
+                divergence = in_frames(divergence, request.steps)
             rows.append(VerifiedBackend(name, time.perf_counter() - start, divergence))
             expected = trace if expected is None else expected
     return Verification(
@@ -163,4 +203,5 @@ def verify(
         steps=request.steps,
         neurons=network.n_neurons,
         seed=request.seed,
+        moving=moving,
     )

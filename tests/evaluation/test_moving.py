@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import ipvae_snn as snn
 from ipvae_snn import data
 from ipvae_snn.data.sequences import Moving, Sequences, drifting
-from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.errors import ConfigError, DataError, DataWarning
 from ipvae_snn.evaluation import moving, moving_plots
 from ipvae_snn.evaluation.evaluate import EvaluationRequest, evaluate
 from ipvae_snn.evaluation.moving import evaluate_moving
@@ -186,6 +186,19 @@ def test_options_that_do_not_fit(run: Run, options: tuple[object, ...], message:
     assert error.count("\n") == 1
 
 
+IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 5), np.uint8)
+MODEL, NET = "run/model.safetensors", "net.safetensors"
+STILL = ("--data", "images.npy", "--steps", 2)
+COMMANDS: dict[str, tuple[object, ...]] = {
+    "evaluate": ("evaluate", MODEL, "--limit", 3),
+    "run": ("run", MODEL),
+    "run integer": ("run", NET),
+    "verify": ("verify", NET, "--backends", "compiled"),
+    "compare": ("compare", MODEL, NET, "--no-attribution", "--seeds", 2),
+    "energy": ("energy", NET, "--profile", "loihi1"),
+    "bench": ("bench", NET, "--checkpoint", MODEL, "--backends", "compiled"),
+    "map": ("map", NET),
+}
 SMALL = {
     "train.iterations": 3,
     "train.steps": 6,
@@ -201,11 +214,10 @@ SMALL = {
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of moving images, and the integer network converted from it."""
     folder = tmp_path_factory.mktemp("moving")
-    images = np.random.default_rng(0).integers(0, 256, (30, 4, 5), np.uint8)
-    np.save(folder / "images.npy", images)
-    snn.train(images, settings=SMALL, out=folder / "run")
+    np.save(folder / "images.npy", IMAGES)
+    snn.train(IMAGES, settings=SMALL, out=folder / "run")
     model = folder / "run" / "model.safetensors"
-    snn.convert(model, calibrate=images, out=folder / "net.safetensors")
+    snn.convert(model, calibrate=IMAGES, frames=3, out=folder / "net.safetensors")
     return folder
 
 
@@ -226,24 +238,71 @@ def test_what_a_network_was_trained_on_goes_with_it(trained: Path) -> None:
 
 
 @pytest.mark.filterwarnings("always::ipvae_snn.errors.DataWarning")
-@pytest.mark.parametrize("command", ["evaluate", "run", "run integer", "compare"])
 @pytest.mark.parametrize("silence", [(), ("--quiet",), ("--json",)])
+@pytest.mark.parametrize("command", [*COMMANDS])
 def test_a_network_of_moving_images_is_not_silently_judged_on_still_ones(
     trained: Path, run: Run, monkeypatch: pytest.MonkeyPatch, command: str, silence: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(trained)
-    model, net = "run/model.safetensors", "net.safetensors"
-    given_ = {
-        "evaluate": ("evaluate", model, "--limit", 3),
-        "run": ("run", model),
-        "run integer": ("run", net),
-        "compare": ("compare", model, net, "--no-attribution", "--seeds", 2),
-    }[command]
-    code, _, error = run(*given_, "--data", "images.npy", "--steps", 2, *silence)
-    assert code == 0
+    code, _, error = run(*COMMANDS[command], *STILL, *silence)
+    assert code == 0, error
     (warning,) = [line for line in error.splitlines() if "warning" in line]
     assert "trained on 3 frames of drift, but judged on still images here" in warning
-    assert "evaluate --frames 3 --motion drift" in warning
+    assert "take moving ones with --frames 3 --motion drift" in warning
+
+
+@pytest.mark.filterwarnings("always::ipvae_snn.errors.DataWarning")
+def test_calibration_on_still_images_warns_too(
+    trained: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(trained)
+    convert = ("convert", MODEL, "--calibrate", "images.npy", "--steps", 2)
+    code, _, error = run(*convert, "--out", tmp_path / "n.safetensors")
+    assert code == 0, error
+    assert "trained on 3 frames of drift, but calibrated on still images here" in error
+
+
+@pytest.mark.parametrize("command", ["evaluate", "run integer", "verify", "compare"])
+def test_moving_images_give_no_warning(
+    trained: Path, run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(trained)
+    code, _, error = run(*COMMANDS[command], *STILL, "--frames", 3)
+    assert code == 0, error
+    assert "warning" not in error
+
+
+JUDGES: dict[str, Callable[[Path, Path], object]] = {
+    "evaluate": lambda model, _: snn.evaluate(model, IMAGES, steps=2),
+    "run": lambda model, _: snn.run(model, IMAGES, steps=2),
+    "run integer": lambda _, net: snn.run(net, IMAGES, steps=2),
+    "verify": lambda _, net: snn.verify(net, IMAGES, backends=["compiled"], steps=2),
+    "compare": lambda model, net: snn.compare(
+        model, net, IMAGES, steps=2, seeds=2, attribution=False
+    ),
+    "energy": lambda _, net: snn.energy(net, IMAGES, ["loihi1"], steps=2),
+    "map": lambda _, net: snn.map(net, "loihi2", IMAGES, steps=2),
+    "convert": lambda model, _: snn.convert(model, IMAGES, steps=2),
+}
+
+
+@pytest.mark.parametrize("judge", [*JUDGES])
+def test_python_warns_as_the_command_line_does(trained: Path, judge: str) -> None:
+    with pytest.warns(DataWarning, match="trained on 3 frames of drift, but .* on still images"):
+        JUDGES[judge](trained / MODEL, trained / "net.safetensors")
+
+
+def test_python_takes_sequences(trained: Path) -> None:
+    """Without a warning, which would be an error here."""
+    net = trained / "net.safetensors"
+    verified = snn.verify(net, IMAGES, backends=["compiled"], frames=3, steps=2, limit=2)
+    assert verified.compared == 2 * 3 * 2 * 6
+    report = snn.compare(
+        trained / MODEL, net, IMAGES, frames=3, steps=2, limit=2, seeds=1, attribution=False
+    ).report
+    assert report.moving == Moving(3, "drift")
+    with pytest.raises(ConfigError, match="give --frames too"):
+        snn.verify(net, IMAGES, motion="drift")
 
 
 @pytest.mark.parametrize("text", ["", "many drift", "3 sideways", "3", "-3 drift", "3 drift 4"])

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ipvae_snn.backends import registry
 from ipvae_snn.cli import verify as command
 from ipvae_snn.data import ImageSet
+from ipvae_snn.data.sequences import Moving
 from ipvae_snn.errors import BackendError, DivergedError
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.network import IntegerNetwork
@@ -75,3 +77,58 @@ def test_an_unknown_name_costs_no_run(network: IntegerNetwork, images: Images) -
 def test_the_command_line_has_the_same_default() -> None:
     default = inspect.signature(command.verify).parameters["backends"].default
     assert tuple(default.split(",")) == workflow.BACKENDS
+
+
+FRAMES, STEPS = 3, 4
+
+
+@pytest.fixture
+def sequences(network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]) -> Images:
+    """Two sequences of three frames."""
+    pixels = pixels_factory(network, 2 * FRAMES)
+    floats = ImageSet("noise", "test", pixels.astype(np.float32), (4, 3), "standardised")
+    return Images(floats, pixels.reshape(2, FRAMES, -1), 0)
+
+
+def test_sequences_are_verified_in_every_step_of_every_frame(
+    network: IntegerNetwork, sequences: Images
+) -> None:
+    backends = ["compiled", "torch", "onnx", "onnx-reference"]
+    moving = Moving(FRAMES, "video")
+    result = workflow.verify(network, sequences, RunRequest(STEPS), backends, moving=moving)
+    result.require_equal()
+    assert result.compared == 2 * FRAMES * STEPS * 7
+    shown = result.as_json()
+    assert (shown["sequences"], shown["frames"], shown["steps_per_frame"]) == (2, 3, 4)
+    assert shown["motion"] == "video"
+
+
+def test_a_divergence_of_sequences_names_its_frame(
+    network: IntegerNetwork, sequences: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A back end that forgets the potentials at the second frame."""
+
+    def forgetful(integer: IntegerNetwork, pixels: np.ndarray, request: RunRequest) -> Trace:
+        trace, alone = (interpreter.run(integer, p, request) for p in (pixels, pixels[:, 1]))
+        assert trace.states is not None
+        assert alone.states is not None
+        trace.states[:, STEPS : 2 * STEPS] = alone.states
+        return trace
+
+    load = registry.load_backend
+    monkeypatch.setattr(
+        registry, "load_backend", lambda name: forgetful if name == "onnx" else load(name)
+    )
+    moving = Moving(FRAMES, "video")
+    result = workflow.verify(network, sequences, RunRequest(STEPS), ["onnx"], moving=moving)
+    with pytest.raises(DivergedError, match="states differs first at image 0, frame 1, step 4, n"):
+        result.require_equal()
+
+
+@pytest.mark.slow
+def test_lava_runs_sequences_as_the_reference_does(
+    network: IntegerNetwork, sequences: Images, lava_python: Path
+) -> None:
+    moving = Moving(FRAMES, "video")
+    backends = ["lava", "lava-fused"]
+    workflow.verify(network, sequences, RunRequest(STEPS), backends, moving=moving).require_equal()
