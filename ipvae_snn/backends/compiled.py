@@ -70,7 +70,7 @@ def show(prepared: Prepared, progress: Progress, pixels: UInt8) -> Progress:
 
     Potentials are carried over, and steps are counted on.
     """
-    return rows.show(progress, held(prepared.network, pixels))
+    return rows.show(progress, _held(prepared, pixels))
 
 
 def advance(

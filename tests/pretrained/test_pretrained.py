@@ -34,6 +34,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
     with pytest.raises(
         FileFormatError,
         match=r"^mnist-51: no such file, nor a pretrained network \(there are digits, mnist-512, "
-        r"mnist-conv, vanhateren-512\); did you mean mnist-512\?; check the path, or create it first$",
+        r"mnist-conv, vanhateren-512\); did you mean mnist-512\?; check the path, or create it "
+        r"first$",
     ):
         pretrained.network_path("mnist-51")
