@@ -14,9 +14,10 @@ from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.lca import lca_network
 from ipvae_snn.conversion.readout import attach_readout
 from ipvae_snn.conversion.settings import ConversionSettings
-from ipvae_snn.data.base import ImageSet
+from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.registry import load
 from ipvae_snn.data.sequences import Moving, drifting
+from ipvae_snn.evaluation.evaluate import evaluate, request_of
 from ipvae_snn.evaluation.readout import Classifier, fit_classifier
 from ipvae_snn.inference.lca import Lca
 from ipvae_snn.inference.reference import run_float
@@ -25,7 +26,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.workflows.run_moving import restarted, run_sequences
+from ipvae_snn.workflows.run_moving import Frames, restarted, run_sequences
 
 MARKS: Final = (4, 16, 64)
 LONG_MARKS: Final = (16, 64, 256)
@@ -75,19 +76,31 @@ def _right(classifier: Classifier, network: FloatNetwork, test: ImageSet, steps:
 def online(integer: IntegerNetwork, images: ImageSet, frames: int, steps: int) -> dict[str, Any]:
     """Return R2 and operations per frame of drifting images, and of restarting at equal R2.
 
-    Restarting takes the least power of two of steps from `steps` up whose mean R2, over all frames
-    but the first, is that of carrying over or more.
+    Restarting takes the fewest steps whose mean R2, over all frames but the first, is that of
+    carrying over or more; R2 is taken to rise up to there.
     """
     sequences = drifting(images, frames)
     carried = run_sequences(integer, sequences, Moving(frames, "drift"), RunRequest(steps))
     wanted = _later(carried.carried.r2)
     pixels, _ = encode(integer.input, sequences.images.pixels, sequences.images.kind, images.name)
     shown = pixels.reshape(len(sequences), frames, -1)
-    needed, alone = steps, carried.restarted
+
+    def again(steps: int) -> Frames:
+        return restarted(integer, sequences, shown, RunRequest(steps))
+
+    least, needed, alone = 0, steps, carried.restarted
     while _later(alone.r2) < wanted and needed < LONGEST_RESTART:
-        needed *= 2
-        alone = restarted(integer, sequences, shown, RunRequest(needed))
+        least, needed = needed, 2 * needed
+        alone = again(needed)
+    while needed - least > 1:
+        middle = (least + needed) // 2
+        other = again(middle)
+        if _later(other.r2) < wanted:
+            least = middle
+        else:
+            needed, alone = middle, other
     return {
+        "data": images.name,
         "sequences": len(sequences),
         "frames": frames,
         "steps": steps,
@@ -165,6 +178,25 @@ def fidelity(network: FloatNetwork, train: ImageSet, test: ImageSet) -> dict[str
     return result
 
 
-def images_of(name: str, split: str, root: Path | None, limit: int) -> ImageSet:
+def quality(network: FloatNetwork, test: ImageSet) -> dict[str, Any]:
+    """Return R2 of a sample and of the MAP read-out, and zeros, of a network in floats."""
+    evaluated = evaluate(network, test, request_of(network, LONG_MARKS[-1])).evaluation
+    moments = {moment.step: moment for moment in evaluated.moments}
+    chosen = [moments[step] for step in LONG_MARKS]
+    return {
+        "images": len(test),
+        "parameters": network.n_parameters,
+        "neurons": network.n_neurons,
+        "steps": list(LONG_MARKS),
+        "r2": [moment.r2.mean for moment in chosen],
+        "r2_map": [moment.r2_map.mean for moment in chosen],
+        "zeros": [moment.zeros.mean for moment in chosen],
+    }
+
+
+def images_of(
+    name: str, split: str, root: Path | None, limit: int, colour: bool = False
+) -> ImageSet:
     """Return the first images of a named set."""
-    return load(name, "train" if split == "train" else "test", root, limit)
+    part: Split = "train" if split == "train" else "test"
+    return load(name, part, root, limit, colour=colour)

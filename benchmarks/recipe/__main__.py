@@ -39,6 +39,8 @@ BEFORE: Final = {
     "mnist-512": "mnist-512-third",
     "mnist-512-third": "mnist-512-second",
     "mnist-512-second": "mnist-512-first",
+    "cifar10-colour": "cifar10-colour-second",
+    "cifar10-colour-second": "cifar10-colour-first",
     "mnist-conv": "mnist-conv-fourth",
     "mnist-conv-fourth": "mnist-conv-third",
     "mnist-conv-third": "mnist-conv-second",

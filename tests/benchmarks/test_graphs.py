@@ -27,7 +27,7 @@ def test_restarting_needs_more_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     integer = parts.integers_of(network, load("digits", "train", limit=60))
     result = parts.online(integer, load("digits", "test", limit=6), 3, 2)
     assert (result["sequences"], result["frames"], result["steps"]) == (6, 3, 2)
-    assert result["restart_steps"] in (2, 4, 8)
+    assert 1 <= result["restart_steps"] <= 8
     assert result["restart_r2"] >= result["r2"] or result["restart_steps"] == 8
     assert result["operations"] > 0
     assert result["restart_operations"] > 0

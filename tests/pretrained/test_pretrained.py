@@ -11,7 +11,8 @@ from ipvae_snn.models.float_network import load_float_network
 
 
 def test_names_sizes_and_cards() -> None:
-    assert pretrained.names() == ["digits", "mnist-512", "mnist-conv", "vanhateren-512"]
+    names = ["cifar10-colour", "digits", "mnist-512", "mnist-conv", "vanhateren-512"]
+    assert pretrained.names() == names
     files = [pretrained.network_path(name) for name in pretrained.names()]
     assert sum(file.stat().st_size for file in files) < 4_000_000
     for name, file in zip(pretrained.names(), files, strict=True):
@@ -33,8 +34,8 @@ def test_a_path_wins_over_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_unknown_name_is_told_what_there_is() -> None:
     with pytest.raises(
         FileFormatError,
-        match=r"^mnist-51: no such file, nor a pretrained network \(there are digits, mnist-512, "
-        r"mnist-conv, vanhateren-512\); did you mean mnist-512\?; check the path, or create it "
-        r"first$",
+        match=r"^mnist-51: no such file, nor a pretrained network \(there are cifar10-colour, "
+        r"digits, mnist-512, mnist-conv, vanhateren-512\); did you mean mnist-512\?; check the path, "
+        r"or create it first$",
     ):
         pretrained.network_path("mnist-51")
