@@ -28,7 +28,7 @@ def convert(
     circuit: Circuit = "one-layer",
     sparsity: float = 0.0,
     readout: bool = False,
-    images: int = 2000,
+    images: int | None = None,
     frames: int | None = None,
     motion: Motion | None = None,
     steps: int = 48,
@@ -41,7 +41,8 @@ def convert(
     """Convert a float network to integers of `bits` bits, calibrated on images.
 
     calibrate: by default the training split of the set on which the network was trained. images,
-    steps: numbers of images and steps for it. frames, motion: of sequences, as in
+    steps: numbers of images and steps for it; by default 2,000 images up to 800 neurons, then
+    fewer in proportion, and 100 at least. frames, motion: of sequences, as in
     `evaluate_moving`, in place of still images; images are then all frames, and steps those of
     each. readout: attach accumulators that add up the scores of the images' classes (docs/ir.md).
     out: file for the integer network, with its report beside it. Raises ConversionError if integers

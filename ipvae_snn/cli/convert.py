@@ -92,8 +92,14 @@ def convert(
         ),
     ] = 64,
     limit: Annotated[
-        int, typer.Option(min=8, help="Number of calibration images.", rich_help_panel=opt.IMAGES)
-    ] = 2000,
+        int | None,
+        typer.Option(
+            min=8,
+            help="Number of calibration images. Default: 2,000 up to 800 neurons, then fewer in "
+            "proportion, and 100 at least.",
+            rich_help_panel=opt.IMAGES,
+        ),
+    ] = None,
     steps: Annotated[
         int, typer.Option(min=1, help="Calibration steps per image.", rich_help_panel=opt.RUN)
     ] = 48,

@@ -35,24 +35,34 @@ from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.moving import Asked, asked_of, motion_of
 from ipvae_snn.workflows.outputs import CONVERSION, NETWORK, check_outputs, outputs, save_or_spare
 
+MOST_IMAGES: Final = 2000  # of calibration, up to 800 neurons
+LEAST_IMAGES: Final = 100
+
 
 @dataclass(frozen=True)
 class CalibrationSettings:
     """Images and steps of calibration.
 
-    data: None for the set that the network was trained on. white: of the user's own images, as in
-    `ImageChoice`. moving: sequences of frames in place of still images; `images` are then all
-    frames, and `steps` those of each.
+    data: None for the set that the network was trained on. images: None for MOST_IMAGES up to 800
+    neurons, and fewer in proportion above. white: of the user's own images, as in `ImageChoice`.
+    moving: sequences of frames in place of still images; `images` are then all frames, and `steps`
+    those of each.
     """
 
     data: ImageSource | None = None
-    images: int = 2000
+    images: int | None = None
     steps: int = 48
     seed: int = 0
     split: str = "train"
     data_root: Path | None = None
     white: float | None = None
     moving: Asked | None = None
+
+    def limit(self, n_neurons: int) -> int:
+        """Return the number of images for a network of so many neurons."""
+        if self.images is not None:
+            return self.images
+        return min(MOST_IMAGES, max(LEAST_IMAGES, 800 * MOST_IMAGES // n_neurons))
 
 
 @dataclass(frozen=True)
@@ -173,10 +183,11 @@ def convert(
     if data is None:
         data = training_data(network.trained_on, network.data_paths)
     progress(described(data), 0, 0)
+    limit = calibration.limit(network.n_neurons)
     choice = ImageChoice(
         data,
         calibration.split,
-        max(calibration.images, readout.images if readout else 0),
+        max(limit, readout.images if readout else 0),
         calibration.data_root,
         calibration.white,
         progress,
@@ -194,7 +205,7 @@ def convert(
         )
     integer, report = convert_network(
         network,
-        images if moving else images.first(calibration.images),
+        images if moving else images.first(limit),
         settings,
         steps=calibration.steps,
         seed=calibration.seed,

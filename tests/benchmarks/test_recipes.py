@@ -27,7 +27,7 @@ def test_every_recipe_is_a_valid_config_and_its_parts_exist() -> None:
         recipe("mnist")
 
 
-@pytest.mark.parametrize("name", ["cifar10-colour", "digits", "mnist-512", "mnist-conv", "vanhateren-512"])
+@pytest.mark.parametrize("name", pretrained.names())
 def test_a_pretrained_network_is_what_its_recipe_and_card_say(name: str) -> None:
     file = pretrained.network_path(name)
     assert load_checkpoint_config(file) == recipe(name)

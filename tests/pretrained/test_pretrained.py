@@ -35,7 +35,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
     with pytest.raises(
         FileFormatError,
         match=r"^mnist-51: no such file, nor a pretrained network \(there are cifar10-colour, "
-        r"digits, mnist-512, mnist-conv, vanhateren-512\); did you mean mnist-512\?; check the path, "
-        r"or create it first$",
+        r"digits, mnist-512, mnist-conv, vanhateren-512\); did you mean mnist-512\?; check the "
+        r"path, or create it first$",
     ):
         pretrained.network_path("mnist-51")
