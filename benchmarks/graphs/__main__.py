@@ -113,13 +113,22 @@ def _online(inputs: Inputs) -> dict[str, Any]:
     typer.echo("drifting images", err=True)
     train, test = inputs.images()
     integer = parts.integers_of(load_float(MNIST, "the benchmark"), train)
-    moving = test.first(20 if inputs.quick else 100)
-    result = {MNIST: [parts.online(integer, moving, 8, steps) for steps in (4, 8, 16)]}
+    moving = test.first(4 if inputs.quick else 50)
+    result = {
+        MNIST: [
+            parts.online(integer, moving, 4, slower, steps)
+            for slower in ((1, 2) if inputs.quick else (1, 2, 4, 8))
+            for steps in (2, 4, 8)
+        ]
+    }
     if inputs.has("cifar10"):
         train, test = inputs.coloured()
         integer = parts.integers_of(load_float(COLOURED, "the benchmark"), train)
-        moving = test.first(3 if inputs.quick else 20)
-        result[COLOURED] = [parts.online(integer, moving, 8, steps) for steps in (1, 2, 4)]
+        moving = test.first(2 if inputs.quick else 10)
+        result[COLOURED] = [
+            parts.online(integer, moving, 4, slower, 2)
+            for slower in ((1,) if inputs.quick else (1, 8))
+        ]
     return result
 
 

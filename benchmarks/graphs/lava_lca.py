@@ -145,14 +145,18 @@ def ours(network: FloatNetwork, problem: Problem, train: ImageSet) -> Codes:
         sent = [counts_of(trace)[:, steps - 1] * report.code_unit for steps in MARKS]
         result[Way("integer", size)] = _signed(np.stack(sent))
         drive = problem.images.astype(np.float64) @ pairs / report.state_unit
-        result[Way("driven", size)] = _signed(_driven(integer, drive) * report.code_unit)
+        plain, _ = lca_network(dynamics, train.pixels, code, MARKS[-1], fine=False)
+        result[Way("driven", size)] = _signed(_driven(plain, drive) * report.code_unit)
         floats = [dynamics.run(problem.images, steps)[0] for steps in MARKS]
         result[Way("float", size)] = _signed(np.stack(floats))
     return result
 
 
 def _driven(network: IntegerNetwork, drive: Float64) -> Float64:
-    """Return the payloads (T, N, K) at MARKS of the reference with this input current (N, K)."""
+    """Return the payloads (T, N, K) at MARKS of the reference with this input current (N, K).
+
+    The network has one feed-forward connection.
+    """
     n = len(drive)
     current = np.rint(drive).astype(np.int64)
     shown = interpreter.show(network, np.zeros((n, network.n_pixels), np.uint8))
@@ -281,14 +285,15 @@ def section(part: dict[str, Any]) -> str:
         `LCA1Layer` of Intel's {PACKAGE} {part["version"]} on Lava's CPU simulator, in its models
         for floats and in fixed point. Ours has 8-bit weights and
         codes of some 11 bits, so that sums provably fit 24 bits; a code of both signs is a pair of
-        elements. `integer` computes its drive from 8-bit pixels and weights; `drive given` is told
-        the drive phi^T x by the host, as LCA1Layer is. Theirs has 8-bit weights with one exponent,
-        of which `Dense` drops the last bit, and codes and drives of 24 bits and more, which the
-        simulator does not limit; its `Dense` delivers a step later. Drive, weights and scale are
-        made by its own functions, as in its tutorial 04. A step goes a share of the way; at each
-        number of steps, each has the best of some shares on these images: ours and theirs of
-        {_listed(STEP_SIZES)} (1/128: that tutorial's), theirs also of {_listed(THEIR_SIZES[-1:])},
-        and the better of weights cut off, as there, and rounded to what `Dense` keeps."""
+        elements. `integer` computes its drive from 8-bit pixels and two 8-bit weights each; `drive
+        given` is told the drive phi^T x by the host, as LCA1Layer is. Theirs has 8-bit weights with
+        one exponent, of which `Dense` drops the last bit, and codes and drives of 24 bits and more,
+        which the simulator does not limit; its `Dense` delivers a step later. Drive, weights and
+        scale are made by its own functions, as in its tutorial 04. A step goes a share of the way;
+        at each number of steps, each has the best of some shares on these images: ours and theirs
+        of {_listed(STEP_SIZES)} (1/128: that tutorial's), theirs also of
+        {_listed(THEIR_SIZES[-1:])}, and the better of weights cut off, as there, and rounded to
+        what `Dense` keeps."""
     )
     return (
         f"## LCA beside Intel's solver: cost above the exact lasso\n\n{table(head, rows)}\n\n{note}"

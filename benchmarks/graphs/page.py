@@ -67,12 +67,13 @@ def _lca(networks: dict[str, Any]) -> str:
 
 def _online(networks: dict[str, Any]) -> str:
     head = [
-        "network", "steps a frame", "R2", "operations", "restarting: steps", "R2", "operations",
-        "ratio",
+        "network", "frames a pixel", "steps a frame", "R2", "operations", "restarting: steps", "R2",
+        "operations", "ratio",
     ]  # fmt: skip
     cells = [
         [
             name,
+            str(one["frames_per_pixel"]),
             str(one["steps"]),
             f"{one['r2']:.3f}",
             f"{one['operations']:,.0f}",
@@ -84,15 +85,12 @@ def _online(networks: dict[str, Any]) -> str:
         for name, rows in networks.items()
         for one in rows
     ]
-    shown = "; ".join(
-        f"{rows[0]['sequences']} sequences of {rows[0]['frames']} frames of {rows[0]['data']}"
-        for rows in networks.values()
-    )
+    shown = "; ".join(f"{rows[0]['sequences']} of {rows[0]['data']}" for rows in networks.values())
     note = wrapped(
-        f"""Test images that drift by a pixel ({shown}) in 8 bits: means over all frames but the
-        first. Restarting begins anew at every frame, with the fewest steps that reach the R2 of
-        carrying over. Operations: synaptic ones of a frame, of which only pixels that change cost
-        input."""
+        f"""Test images ({shown}) that drift by four pixels, at one or more frames a pixel (mixed
+        linearly), in 8 bits: means over all frames but the first. Restarting begins anew at every
+        frame, with the fewest steps that reach the R2 of carrying over. Operations: synaptic ones
+        of a frame, of which only pixels that change cost input."""
     )
     return f"## Moving images: carried over, and restarted\n\n{table(head, cells, 1)}\n\n{note}"
 

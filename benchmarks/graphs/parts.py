@@ -1,6 +1,7 @@
 """What the benchmark of graphs measures: each function returns plain data."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from ipvae_snn.conversion.readout import attach_readout
 from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.registry import load
-from ipvae_snn.data.sequences import Moving, drifting
+from ipvae_snn.data.sequences import Moving, Sequences, drifting
 from ipvae_snn.evaluation.evaluate import evaluate, request_of
 from ipvae_snn.evaluation.readout import Classifier, fit_classifier
 from ipvae_snn.inference.lca import Lca
@@ -73,13 +74,31 @@ def _right(classifier: Classifier, network: FloatNetwork, test: ImageSet, steps:
     return float((named == test.labels).mean())
 
 
-def online(integer: IntegerNetwork, images: ImageSet, frames: int, steps: int) -> dict[str, Any]:
+def slowed(sequences: Sequences, factor: int) -> Sequences:
+    """Return sequences that take `factor` frames from each frame to the next, mixed linearly."""
+    pixels = sequences.pixels
+    _, frames, m = pixels.shape
+    share = (np.arange(1, factor + 1) / factor).astype(np.float32)[:, None]
+    between = [
+        before[:, None] * (1 - share) + after[:, None] * share
+        for before, after in pairwise(np.swapaxes(pixels, 0, 1))
+    ]
+    mixed = np.concatenate([pixels[:, :1], *between], axis=1)
+    images = replace(sequences.images, pixels=mixed.reshape(-1, m), labels=None)
+    return Sequences(images, factor * (frames - 1) + 1)
+
+
+def online(
+    integer: IntegerNetwork, images: ImageSet, shifts: int, slower: int, steps: int
+) -> dict[str, Any]:
     """Return R2 and operations per frame of drifting images, and of restarting at equal R2.
 
-    Restarting takes the fewest steps whose mean R2, over all frames but the first, is that of
-    carrying over or more; R2 is taken to rise up to there.
+    shifts: by a pixel, in `slower` frames each. Restarting takes the fewest steps whose mean R2,
+    over all frames but the first, is that of carrying over or more; R2 is taken to rise up to
+    there.
     """
-    sequences = drifting(images, frames)
+    sequences = slowed(drifting(images, shifts + 1), slower)
+    frames = sequences.frames
     carried = run_sequences(integer, sequences, Moving(frames, "drift"), RunRequest(steps))
     wanted = _later(carried.carried.r2)
     pixels, _ = encode(integer.input, sequences.images.pixels, sequences.images.kind, images.name)
@@ -103,6 +122,7 @@ def online(integer: IntegerNetwork, images: ImageSet, frames: int, steps: int) -
         "data": images.name,
         "sequences": len(sequences),
         "frames": frames,
+        "frames_per_pixel": slower,
         "steps": steps,
         "r2": wanted,
         "operations": _later(carried.carried.operations),

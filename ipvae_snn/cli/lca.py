@@ -36,6 +36,15 @@ def lca(
     weight_bits: Annotated[
         int, typer.Option(min=2, max=8, help="Bits of the weights.", rich_help_panel=opt.RUN)
     ] = 8,
+    coarse: Annotated[
+        bool,
+        typer.Option(
+            "--coarse",
+            help="Leave out the second feed-forward connection, which holds what the first loses "
+            "by its rounding.",
+            rich_help_panel=opt.RUN,
+        ),
+    ] = False,
     limit: Annotated[
         int, typer.Option(min=8, help="Number of calibration images.", rich_help_panel=opt.IMAGES)
     ] = 500,
@@ -71,6 +80,7 @@ def lca(
             penalty,
             workflow.CalibrationSettings(calibrate, limit, steps, 0, split, data_root, white),
             bits=weight_bits,
+            fine=not coarse,
             out=out,
             overwrite=overwrite,
             progress=progress,

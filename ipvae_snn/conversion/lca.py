@@ -19,6 +19,7 @@ from ipvae_snn.ir.neurons import LcaNeurons
 from ipvae_snn.ir.neurons.lca import MAX_PAYLOAD, MAX_PAYLOAD_SHIFT
 from ipvae_snn.ir.parts import NEURONS, InputCode
 
+FINE: Final = "feedforward_fine"
 HEADROOM: Final = 1.5  # of states and codes beyond those seen in calibration
 
 
@@ -46,11 +47,19 @@ class LcaReport:
 
 
 def lca_network(
-    lca: Lca, pixels: Float32, code: InputCode, steps: int, bits: int = 8, name: str = ""
+    lca: Lca,
+    pixels: Float32,
+    code: InputCode,
+    steps: int,
+    bits: int = 8,
+    name: str = "",
+    fine: bool = True,
 ) -> tuple[IntegerNetwork, LcaReport]:
     """Return the integer network of LCA dynamics, calibrated on images (N, M) for `steps` steps.
 
-    name: of the images. Raises ConversionError where the penalty silences every neuron.
+    name: of the images. fine: a second feed-forward connection holds what the first loses by its
+    rounding, so that the drive, which acts once per image, has about twice the bits. Raises
+    ConversionError where the penalty silences every neuron.
     """
     codes, states = lca.run(pixels, steps)
     largest = float(codes.max())
@@ -60,18 +69,17 @@ def lca_network(
         )
     unit = _state_unit(lca, states, code)
     low, high = code.payload_range
-    feedforward = quantise_rows(
-        lca.phi.T * (code.scale / unit),
-        np.cov(pixels.T.astype(np.float64)) / code.scale**2,
-        bits,
-        low,
-        high,
-        FEEDFORWARD,
-    )
+    drive = lca.phi.T * (code.scale / unit)
+    moments = np.cov(pixels.T.astype(np.float64)) / code.scale**2
+    feedforward = quantise_rows(drive, moments, bits, low, high, FEEDFORWARD)
+    once = [Connection(FEEDFORWARD, IMAGE, NEURONS, feedforward.connection)]
+    if fine:
+        rest = quantise_rows(drive - feedforward.real, moments, bits, low, high, FINE)
+        once.append(Connection(FINE, IMAGE, NEURONS, rest.connection))
     shift, most = _payload(lca.competition, largest, unit)
     code_unit = unit * 2.0**shift
-    moments = codes.T @ codes / len(codes) / code_unit**2
-    lateral = quantise_rows(-lca.competition * (code_unit / unit), moments, bits, 0, most, LATERAL)
+    together = codes.T @ codes / len(codes) / code_unit**2
+    lateral = quantise_rows(-lca.competition * (code_unit / unit), together, bits, 0, most, LATERAL)
     neurons = LcaNeurons(
         threshold=_whole(np.full(lca.phi.shape[1], lca.penalty / unit)),
         leak_shift=lca.leak_shift,
@@ -82,10 +90,7 @@ def lca_network(
     network = IntegerNetwork(
         input=code,
         populations=(Population(NEURONS, neurons),),
-        connections=(
-            Connection(FEEDFORWARD, IMAGE, NEURONS, feedforward.connection),
-            Connection(LATERAL, NEURONS, NEURONS, lateral.connection),
-        ),
+        connections=(*once, Connection(LATERAL, NEURONS, NEURONS, lateral.connection)),
         decoder=dense_decoder(lca.phi * code_unit),
         provenance={"neurons": LcaNeurons.kind, "penalty": repr(lca.penalty)},
     )

@@ -95,6 +95,7 @@ def make_lca(
     calibration: CalibrationSettings = CALIBRATION,
     *,
     bits: int = 8,
+    fine: bool = True,
     out: Path | None = None,
     overwrite: bool = False,
     progress: Progress = ignore,
@@ -102,7 +103,8 @@ def make_lca(
     """Make an integer LCA network of a float network's dictionary.
 
     penalty: lambda, for elements of length 1. calibration.steps: of the runs that find the largest
-    states and codes. Raises ConversionError where the penalty silences every neuron, DataError for
+    states and codes. fine: with a second feed-forward connection for what the first loses by its
+    rounding. Raises ConversionError where the penalty silences every neuron, DataError for
     images that do not fit, OutputError for a file that cannot be written.
     """
     if not penalty > 0:
@@ -116,7 +118,7 @@ def make_lca(
     choice = ImageChoice(
         data,
         calibration.split,
-        calibration.images,
+        calibration.limit(network.n_neurons),
         calibration.data_root,
         calibration.white,
         progress,
@@ -124,7 +126,7 @@ def make_lca(
     images = choice.loaded_for(network)
     with parts(progress) as begin:
         begin(f"running {len(images)} images, {calibration.steps} steps")
-        result = of_images(network, penalty, images, calibration.steps, bits)
+        result = of_images(network, penalty, images, calibration.steps, bits, fine)
     if out is None:
         return result
     save_or_spare(out, lambda path: save_network(result.network, path), free)
@@ -132,13 +134,18 @@ def make_lca(
 
 
 def of_images(
-    network: FloatNetwork, penalty: float, images: ImageSet, steps: int, bits: int = 8
+    network: FloatNetwork,
+    penalty: float,
+    images: ImageSet,
+    steps: int,
+    bits: int = 8,
+    fine: bool = True,
 ) -> LcaResult:
     """Return the integer LCA network, calibrated and judged on images; see `make_lca`."""
     lca = Lca.of(network.phi, penalty)
     largest = float(np.abs(images.pixels).max())
     code = input_code(network.input_kind, network.image_shape, largest)
-    integer, report = lca_network(lca, images.pixels, code, steps, bits, images.name)
+    integer, report = lca_network(lca, images.pixels, code, steps, bits, images.name, fine)
     provenance = {"checkpoint_sha256": network.source, "trained_on": network.trained_on}
     integer = replace(integer, provenance={**integer.provenance, **provenance})
     judged = images.first(JUDGED).pixels

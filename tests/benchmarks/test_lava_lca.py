@@ -93,7 +93,7 @@ def test_a_drive_that_is_given_is_used_as_the_image_own() -> None:
     pixels = np.random.default_rng(1).normal(0, 1, (9, 12)).astype(np.float32)
     code = input_code("standardised", (3, 4), float(np.abs(pixels).max()))
     phi = np.random.default_rng(2).normal(0, 1, (12, 20))
-    network, _ = lca_network(Lca.of(phi, 0.1), pixels, code, 40)
+    network, _ = lca_network(Lca.of(phi, 0.1), pixels, code, 40, fine=False)
     encoded = levels(code, pixels)
     drive = interpreter.show(network, encoded).sums[FEEDFORWARD]
     sent = lava_lca._driven(network, drive.astype(np.float64))
