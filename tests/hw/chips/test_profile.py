@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ipvae_snn.cli.app import app
 from ipvae_snn.errors import ConfigError, IpvaeError
-from ipvae_snn.hw.chips.keys import FEATURES, LIMIT_UNITS
+from ipvae_snn.hw.chips.keys import FEATURES, LIMIT_UNITS, OPTIONAL_FEATURES
 from ipvae_snn.hw.chips.profile import (
     CONFIDENCES,
     NOT_PUBLIC,
@@ -56,7 +56,7 @@ def test_every_number_that_ships_has_a_source_or_says_that_nothing_is_public(nam
             assert figure.confidence in CONFIDENCES
     if profile.has_limits:
         assert set(profile.limits) == set(LIMIT_UNITS)
-        assert set(profile.features) == set(FEATURES)
+        assert set(profile.features) == {*FEATURES, *OPTIONAL_FEATURES}
     assert set(profile.sources.values()) == {
         entry.source for entry in (*figures(profile), *profile.features.values()) if entry.source
     }, "a source that nothing cites"

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
+from ipvae_snn.hw.chips.profile import ChipProfile, load_profile, parse_profile
+from ipvae_snn.hw.chips.template import toml_text
 from ipvae_snn.hw.mapping.core_capacity import Room, room_of
 from ipvae_snn.hw.mapping.events import assumed
 from ipvae_snn.hw.mapping.fill import Task
@@ -174,3 +175,11 @@ def test_profiles_that_share(name: str, shares: bool) -> None:
 def test_dense_weights_are_never_shared(network: IntegerNetwork) -> None:
     """Each of their synapses is stored."""
     assert [one.shared for one in layout_of(network, "spikes").projections] == [None, None]
+
+
+def test_a_profile_may_leave_sharing_out() -> None:
+    """Files written before the feature was known stay valid; weights are then expanded."""
+    text = toml_text(load_profile("generic"))
+    lines = [line for line in text.splitlines() if not line.startswith("weight_sharing")]
+    assert len(lines) == len(text.splitlines()) - 1
+    assert not parse_profile("\n".join(lines), "a test").shares_weights
