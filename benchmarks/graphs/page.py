@@ -67,9 +67,16 @@ def _lca(networks: dict[str, Any]) -> str:
 
 def _online(networks: dict[str, Any]) -> str:
     head = [
-        "network", "frames a pixel", "steps a frame", "R2", "operations", "restarting: steps", "R2",
-        "operations", "ratio",
-    ]  # fmt: skip
+        "network",
+        "frames a pixel",
+        "steps a frame",
+        "R2",
+        "operations",
+        "restarting: steps",
+        "R2",
+        "operations",
+        "ratio",
+    ]
     cells = [
         [
             name,
@@ -111,11 +118,13 @@ def _convolutional(one: dict[str, Any]) -> str:
 def _colour(networks: dict[str, Any]) -> str:
     steps = next(iter(networks.values()))["steps"]
     head = [
-        "network", "neurons", "parameters",
+        "network",
+        "neurons",
+        "parameters",
         *(f"R2, step {t}" for t in steps),
         *(f"MAP, {t}" for t in steps),
         *(f"zeros, {t}" for t in steps),
-    ]  # fmt: skip
+    ]
     rows = [
         [
             name,

@@ -89,7 +89,7 @@ def core_uses(placement: Placement) -> list[CoreUse]:
         fan, core_of = split.fan[projection.name], split.core_of[projection.target]
         axons_in += np.bincount(fan.indices, minlength=split.cores)
         synapses += np.bincount(fan.indices, fan.data, split.cores).astype(np.int64)
-        words += words_of(projection, core_of, split.cores, room)
+        words += words_of(projection, fan, core_of, room)
     uses = []
     for population in layout.populations:
         core_of = split.core_of[population.name]

@@ -4,7 +4,10 @@ Neighbouring positions of the same features read lists of synapses that are equa
 so that a tile of them stores few lists.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +26,10 @@ def tiled(task: Task, grid: tuple[int, ...], inputs: Sequence[Projection]) -> In
     double down and across; for each, the fewest groups of features that fit are found by bisection.
     """
     features, rows, columns = grid
+    tilings = product(_doubling(rows), _doubling(columns))
     best: Int32 | None = None
     fewest = task.size + 1
-    for down, across in sorted(_tilings(rows, columns), key=lambda pair: pair[0] * pair[1]):
+    for down, across in sorted(tilings, key=prod):
         most = min(features, (fewest - 1) // (down * across))
         if most < 1 or not _fits(task, _split(grid, most, down, across), inputs):
             continue
@@ -38,19 +42,16 @@ def tiled(task: Task, grid: tuple[int, ...], inputs: Sequence[Projection]) -> In
     return best
 
 
-def words(projection: Projection, core_of: Int32, cores: int, room: Room) -> Int64:
-    """Return the synapse words of a projection on each core, (cores,)."""
+def words(projection: Projection, fan: Any, core_of: Int32, room: Room) -> Int64:
+    """Return the synapse words of a projection on each core, (cores,).
+
+    fan (sources, cores): its targets, of `fan_of`. core_of (targets,).
+    """
+    cores = fan.shape[1]
     if projection.shared is not None and room.shares_weights:
         return words_of_lists(projection.shared, core_of, cores, room)
-    fan = fan_of(projection.pattern, core_of, cores)
     taken: Int64 = np.bincount(fan.indices, room.axon_words(fan.data), cores).astype(np.int64)
     return taken
-
-
-def _tilings(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    for down in _doubling(rows):
-        for across in _doubling(columns):
-            yield down, across
 
 
 def _doubling(size: int) -> list[int]:
@@ -72,8 +73,10 @@ def _fits(task: Task, core_of: Int32, inputs: Sequence[Projection]) -> bool:
     """Return whether every core keeps within its limits; axons out are not known yet."""
     cores = int(core_of.max()) + 1
     neurons = np.bincount(core_of, minlength=cores)
-    axons = np.bincount(fan_of(task.inputs, core_of, cores).indices, minlength=cores)
+    fans = [fan_of(one.pattern, core_of, cores) for one in inputs]
+    axons = sum((np.bincount(fan.indices, minlength=cores) for fan in fans), np.zeros(cores, int))
     if not np.all(task.admits(neurons, 0, axons, 0)):
         return False
-    taken = sum((words(one, core_of, cores, task.room) for one in inputs), np.zeros(cores, int))
+    each = (words(*both, core_of, task.room) for both in zip(inputs, fans, strict=True))
+    taken = sum(each, np.zeros(cores, int))
     return bool(np.all(task.admits(neurons, taken, axons, 0)))

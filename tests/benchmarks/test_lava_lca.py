@@ -118,15 +118,17 @@ def test_codes_of_both_signs_are_those_of_pairs() -> None:
 
 
 def test_an_environment_without_the_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lava_lca, "require", lambda: SimpleNamespace(python=Path("/opt/python")))
+    monkeypatch.setattr(
+        lava_lca, "require", lambda: SimpleNamespace(python=Path("elsewhere/python"))
+    )
     monkeypatch.setattr(lava_lca, "ask", lambda argv: None)
     with pytest.raises(
-        BackendUnavailableError, match="/opt/python has no lava-optimization; ins"
+        BackendUnavailableError, match="elsewhere/python has no lava-optimization; ins"
     ) as e:
         lava_lca.solver_python()
     assert "\n" not in str(e.value)
     monkeypatch.setattr(lava_lca, "ask", lambda argv: "0.5.0")
-    assert lava_lca.solver_python() == (Path("/opt/python"), "0.5.0")
+    assert lava_lca.solver_python() == (Path("elsewhere/python"), "0.5.0")
 
 
 @pytest.mark.usefixtures("few")
