@@ -5,6 +5,7 @@ import numpy as np
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.parts import Synapses as IntegerSynapses
 from ipvae_snn.ir.sampler import SamplerTables
+from ipvae_snn.kernels.count_sums import padded
 from ipvae_snn.kernels.integer import Group, Synapses
 from ipvae_snn.kernels.integer_draw import Sampling
 
@@ -28,8 +29,8 @@ def group_of(group: PoissonNeurons) -> Group:
     """Return the constants of the update."""
     return Group(
         bias=group.bias.astype(np.int64),
-        self_inhibition=group.self_inhibition.astype(np.int64),
-        own=group.own_inhibition,
+        self_inhibition=group.self_inhibition.astype(np.int32),
+        own=group.own_inhibition.astype(np.int32),
         extra_bits=group.extra_bits,
         state_min=group.state_min,
         state_max=group.state_max,
@@ -41,9 +42,11 @@ def group_of(group: PoissonNeurons) -> Group:
 def synapses_of(synapses: IntegerSynapses) -> Synapses:
     """Return dense synapses by source, with their scale."""
     shift = synapses.shift.astype(np.int64)
+    columns = padded(synapses.matrix.T)
     return Synapses(
-        np.ascontiguousarray(synapses.matrix.T),
-        synapses.multiplier.astype(np.int64),
+        columns,
+        np.maximum(columns.max(axis=1), -columns.min(axis=1).astype(np.int64)),
+        synapses.multiplier.astype(np.int32),
         shift,
         np.left_shift(np.int64(1), shift - 1),
     )

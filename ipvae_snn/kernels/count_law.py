@@ -4,9 +4,10 @@ A count is the number of cumulative probabilities that do not exceed the uniform
 float32 they are wrong by less than NEAR, so that a uniform farther from all of them has the exact
 count; others are left to the exact computation. Errors: a product or sum adds 2**-24 of itself.
 With rates up to 8, cumulative sums of p_j that each passed about 3 j + 10 operations are off by at
-most sum_j p_j (3 j + 10) 2**-24 <= 34 * 2**-24 = 2.1e-6; the rate's own error, 3 operations, moves
-them by at most .4 * 8 * 3 * 2**-24 = 6e-7; roundings of uniform and integers are below 1e-7.
-All operations are IEEE ones in a fixed order and none are fused: results are equal everywhere.
+most sum_j p_j (3 j + 10) 2**-24 <= 34 * 2**-24 = 2.1e-6; the rate's own error, 3 operations and the
+series' 2**-23, moves them by at most .4 * 8 * 5 * 2**-24 = 1e-6; roundings of uniform and integers
+are below 1e-7. Multiplications may be fused with additions, which rounds less often: what float32
+decides is exact either way, so that counts are equal everywhere.
 """
 
 from typing import Final, NamedTuple
@@ -14,35 +15,42 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ipvae_snn.arrays import Array
-from ipvae_snn.kernels.compiled import kernel, plain
+from ipvae_snn.kernels.compiled import fused, inner, kernel, plain, scalar
 
 NEAR: Final = np.float32(4e-6)
 TERMS: Final = 7  # cumulative probabilities compared by one call of `compare`
 MAX_TERMS: Final = 28  # = ir.sampler.MAX_PART_COUNT, four calls
 _UNIT: Final = np.float32(2.0**-31)
 _ONE: Final = np.float32(1.0)
+_ZERO: Final = np.float32(0.0)
+_NONE: Final = np.int32(0)
 _MINUS_LOG2E: Final = np.float32(-1.4426950408889634)
 _MAGIC: Final = np.float32(12582912.0)  # 1.5 * 2**23: adding it rounds to an integer
 _BIAS: Final = np.int32(127)
 _MANTISSA: Final = np.int32(23)
-# Taylor series of 2**x to the seventh order: |x| <= 1/2 leaves 5e-9.
-_C1, _C2, _C3, _C4, _C5, _C6, _C7 = (
+# Taylor series of 2**x to the sixth order: |x| <= 1/2 leaves 1.2e-7 = 2**-23.
+_C1, _C2, _C3, _C4, _C5, _C6 = (
     np.float32(0.6931471805599453**n / f)
-    for n, f in zip(range(1, 8), (1, 2, 6, 24, 120, 720, 5040), strict=True)
+    for n, f in zip(range(1, 7), (1, 2, 6, 24, 120, 720), strict=True)
 )
+
+
+Factors = tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]
 
 
 class Law(NamedTuple):
     """Scratch of N parts, (N,) each: integers that are exponents of `power`, and float32.
 
-    counted int32: cumulative probabilities not above the uniform, of those compared so far. near:
-    the distance of the uniform to the nearest of them.
+    chance: of count 0. counted int32: cumulative probabilities not above the uniform, of those
+    compared so far. near: the distance of the uniform to the nearest of them. term, sum: the next
+    probability, and the cumulative one before it.
     """
 
     exponent: Array
     power: Array
     rate: Array
     chance: Array
+    term: Array
     sum: Array
     uniform: Array
     near: Array
@@ -61,22 +69,23 @@ def law_scratch(n: int) -> Law:
         np.empty(n, np.float32),
         np.empty(n, np.float32),
         np.empty(n, np.float32),
+        np.empty(n, np.float32),
         np.empty(n, np.int32),
     )
 
 
-@plain
+@scalar
 def _exp2(x: np.float32) -> np.float32:
     """Return 2**x for |x| <= 1/2."""
-    high = _C4 + x * (_C5 + x * (_C6 + x * _C7))
+    high = _C4 + x * (_C5 + x * _C6)
     return _ONE + x * (_C1 + x * (_C2 + x * (_C3 + x * high)))
 
 
-@kernel
-def begin(n: int, bits: int, potential: Array, uniform: Array, law: Law) -> None:
-    """Set rate, chance (of count 0) and uniform of the first n parts; nothing is compared yet.
+@fused
+def set_law(n: int, bits: int, potential: Array, law: Law) -> None:
+    """Set rate and chance of the first n parts.
 
-    potential (N,) int32 in 2**-bits octaves, at most 3 octaves; uniform (N,) int32 in 2**-31.
+    potential (N,) int32 in 2**-bits octaves, at most 3 octaves.
     """
     exponent, power, rate, chance = law.exponent, law.power, law.rate, law.chance
     half, shift = np.int32((1 << bits) >> 1), np.int32(bits)
@@ -94,46 +103,77 @@ def begin(n: int, bits: int, potential: Array, uniform: Array, law: Law) -> None
         exponent[i] = np.int32(np.int32(exponent[i] << _MANTISSA) + np.int32(_BIAS << _MANTISSA))
     for i in range(n):
         chance[i] = power[i] * _exp2(chance[i])
-    for i in range(n):
-        law.uniform[i] = np.float32(uniform[i]) * _UNIT
-        law.sum[i] = np.float32(0.0)
-        law.near[i] = _ONE
-        law.counted[i] = 0
 
 
-@kernel
-def compare(n: int, compared: int, law: Law) -> None:
-    """Compare the next TERMS cumulative probabilities with the uniforms of the first n parts.
+@inner
+def begin(n: int, uniform: Array, law: Law) -> None:
+    """Compare the first TERMS cumulative probabilities with the uniforms of the first n parts.
 
-    compared: how many were before.
+    uniform (N,) int32 in 2**-31.
     """
-    i1 = _ONE / np.float32(compared + 1)
-    i2 = _ONE / np.float32(compared + 2)
-    i3 = _ONE / np.float32(compared + 3)
-    i4 = _ONE / np.float32(compared + 4)
-    i5 = _ONE / np.float32(compared + 5)
-    i6 = _ONE / np.float32(compared + 6)
-    i7 = _ONE / np.float32(compared + 7)
-    rates, chances, sums = law.rate, law.chance, law.sum
-    uniforms, nears, counts = law.uniform, law.near, law.counted
+    factors = _factors(0)
+    rates, chances, uniforms = law.rate, law.chance, law.uniform
     for i in range(n):
-        rate, p, c, u = rates[i], chances[i], sums[i], uniforms[i]
-        near, count = nears[i], counts[i]
-        c, near, count = _term(c + p, u, near, count)
-        p = p * (rate * i1)
-        c, near, count = _term(c + p, u, near, count)
-        p = p * (rate * i2)
-        c, near, count = _term(c + p, u, near, count)
-        p = p * (rate * i3)
-        c, near, count = _term(c + p, u, near, count)
-        p = p * (rate * i4)
-        c, near, count = _term(c + p, u, near, count)
-        p = p * (rate * i5)
-        c, near, count = _term(c + p, u, near, count)
-        p = p * (rate * i6)
-        c, near, count = _term(c + p, u, near, count)
-        p = p * (rate * i7)
-        chances[i], sums[i], nears[i], counts[i] = p, c, near, count
+        uniforms[i] = np.float32(uniform[i]) * _UNIT
+        law.term[i], law.sum[i], law.near[i], law.counted[i] = _terms(
+            rates[i], chances[i], _ZERO, uniforms[i], _ONE, _NONE, factors
+        )
+
+
+@inner
+def compare(n: int, compared: int, law: Law) -> None:
+    """Compare the next TERMS cumulative probabilities; compared: how many were before."""
+    factors = _factors(compared)
+    rates, uniforms = law.rate, law.uniform
+    for i in range(n):
+        law.term[i], law.sum[i], law.near[i], law.counted[i] = _terms(
+            rates[i], law.term[i], law.sum[i], uniforms[i], law.near[i], law.counted[i], factors
+        )
+
+
+@plain
+def _factors(compared: int) -> Factors:
+    """Return what the terms after count `compared` are multiplied with, beside the rate."""
+    return (
+        _ONE / np.float32(compared + 1),
+        _ONE / np.float32(compared + 2),
+        _ONE / np.float32(compared + 3),
+        _ONE / np.float32(compared + 4),
+        _ONE / np.float32(compared + 5),
+        _ONE / np.float32(compared + 6),
+        _ONE / np.float32(compared + 7),
+    )
+
+
+@plain
+def _terms(
+    rate: np.float32,
+    p: np.float32,
+    c: np.float32,
+    u: np.float32,
+    near: np.float32,
+    count: np.int32,
+    factors: Factors,
+) -> tuple[np.float32, np.float32, np.float32, np.int32]:
+    """Return the next probability and cumulative one after TERMS more, and what they change.
+
+    Written out: a loop does not become vector code.
+    """
+    f1, f2, f3, f4, f5, f6, f7 = factors
+    c, near, count = _term(c + p, u, near, count)
+    p = p * (rate * f1)
+    c, near, count = _term(c + p, u, near, count)
+    p = p * (rate * f2)
+    c, near, count = _term(c + p, u, near, count)
+    p = p * (rate * f3)
+    c, near, count = _term(c + p, u, near, count)
+    p = p * (rate * f4)
+    c, near, count = _term(c + p, u, near, count)
+    p = p * (rate * f5)
+    c, near, count = _term(c + p, u, near, count)
+    p = p * (rate * f6)
+    c, near, count = _term(c + p, u, near, count)
+    return p * (rate * f7), c, near, count
 
 
 @plain

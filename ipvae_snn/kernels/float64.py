@@ -133,7 +133,8 @@ def draw(seed: np.uint32, image: np.uint32, update: np.uint32, u: Array, scratch
     u (K,): potentials in nats.
     """
     K = u.size
-    even, odd, rate, left = scratch.draw.even, scratch.draw.odd, scratch.rate, scratch.left
+    pairs, rate, left = scratch.draw.pairs, scratch.rate, scratch.left
+    even, odd = pairs.even, pairs.odd
     index, count = scratch.draw.neurons, scratch.draw.spikes
     first_uniforms(seed, image, update, even, odd)
     for pair in range(K // 2):

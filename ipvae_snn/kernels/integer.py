@@ -9,24 +9,32 @@ from typing import NamedTuple
 import numpy as np
 
 from ipvae_snn.arrays import Array
-from ipvae_snn.kernels.compiled import kernel
+from ipvae_snn.kernels.compiled import inner, kernel, scalar
+from ipvae_snn.kernels.count_sums import add_counts
 from ipvae_snn.kernels.integer_draw import Draw, Sampling, draw, draw_scratch
-from ipvae_snn.kernels.rows import Record, Rows, Share, add_spikes, keep_counts, keep_trace
+from ipvae_snn.kernels.rows import Record, Rows, Share
+from ipvae_snn.kernels.vector_rows import BLOCK, LANES
 
 COUNT, EXCITATION, INHIBITION, POTENTIAL, RESIDUAL = range(5)  # as trace.SATURATIONS
 
 
 class Synapses(NamedTuple):
-    """A connection for the kernel: columns (sources, targets) int8, the others (targets,) int64."""
+    """A connection for the kernel: columns (sources, targets) int8, the others (targets,).
+
+    Columns are padded with zeros to a multiple of LANES targets. highest (sources,) int64: the
+    largest |weight| of each. multiplier int32, whose products need one instruction; shift, half
+    int64.
+    """
 
     columns: Array
+    highest: Array
     multiplier: Array
     shift: Array
     half: Array
 
 
 class Group(NamedTuple):
-    """Constants of the neurons, the first three (K,) int64. own: self- and loop inhibition."""
+    """Constants of the neurons: bias (K,) int64, own (self- and loop) inhibition (K,) int32."""
 
     bias: Array
     self_inhibition: Array
@@ -54,12 +62,12 @@ class Network(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Scratch arrays for one row: its draw, sums and drive; own is 0 between updates."""
+    """Scratch arrays for one row: its draw, sums and drive."""
 
     draw: Draw
+    narrow: Array
     total: Array
     drive: Array
-    own: Array
     pixel_sum: Array
     predicted: Array
     sent: Array
@@ -71,19 +79,28 @@ def new_scratch(K: int, M: int) -> Scratch:
     """Return scratch arrays for K neurons and, in a two-layer circuit, M pixels."""
     return Scratch(
         draw_scratch(K, 0),
-        np.empty(K, np.int32),
+        np.empty(BLOCK, np.int16),
+        np.empty(_whole(K), np.int32),
         np.empty(K, np.int64),
-        np.zeros(K, np.int64),
-        np.empty(M, np.int32),
+        np.empty(_whole(M), np.int32),
         np.empty(M, np.int64),
         np.empty(M + 1, np.int64),
         np.empty(M + 1, np.int32),
     )
 
 
-@kernel
+@scalar
+def _whole(targets: int) -> int:
+    """Return the number of targets with the padding of columns."""
+    return (targets + LANES - 1) // LANES * LANES
+
+
+@inner
 def _sum(synapses: Synapses, active: int, index: Array, payload: Array, total: Array) -> None:
-    """Set total (targets,) int32 to the sum of payload * columns[index] over the active."""
+    """Set total (targets,) int32 to the sum of payload * columns[index], with payloads of any sign.
+
+    As count_sums.add_counts, in 32 bits.
+    """
     columns = synapses.columns
     total[:] = 0
     J = total.size
@@ -105,24 +122,32 @@ def _sum(synapses: Synapses, active: int, index: Array, payload: Array, total: A
         i += 1
 
 
-@kernel
+@inner
 def _scale(synapses: Synapses, total: Array, scaled: Array) -> None:
     """Set scaled (targets,) int64 to (total * multiplier + half) >> shift."""
     multiplier, shift, half = synapses.multiplier, synapses.shift, synapses.half
-    for j in range(total.size):
+    for j in range(scaled.size):
         scaled[j] = (total[j] * multiplier[j] + half[j]) >> shift[j]
 
 
-@kernel
-def integrate_row(group: Group, drive: Array, own: Array, state: Array, saturated: Array) -> None:
-    """Update state (K,) int32 by the drive (K,) int64, given the self-inhibition `own` (K,)."""
+@inner
+def integrate_row(
+    group: Group, sums: Array, held: Array, sent: Array, state: Array, saturated: Array
+) -> None:
+    """Update state (K,) int32 by the drive sums + held (K,) int64 and the counts sent (K,) int32.
+
+    One pass without scattered writes, which vector loads would wait for.
+    """
     extra = group.extra_bits
     half = (1 << extra) >> 1
     highest, lowest = group.excitation_max << extra, group.update_min << extra
+    own, inhibition = group.own, group.self_inhibition
     excited, inhibited, capped = 0, 0, 0
     for k in range(state.size):
-        bounded = min(drive[k], highest - own[k])
-        excited += bounded != drive[k]
+        count = sent[k]
+        drive = sums[k] + held[k] - inhibition[k] * count
+        bounded = min(drive, highest - own[k] * count)
+        excited += bounded != drive
         update = max(bounded, lowest)
         inhibited += update != bounded
         v = state[k] + ((update + half) >> extra)
@@ -133,14 +158,15 @@ def integrate_row(group: Group, drive: Array, own: Array, state: Array, saturate
     saturated[POTENTIAL] = capped
 
 
-@kernel
+@inner
 def _residuals(net: Network, pixels: Array, active: int, scratch: Scratch, saturated: Array) -> int:
     """Set scratch.sent, scratch.graded to the residual neurons' payloads; return how many send.
 
     pixels (M,) int64: payloads of the image. Sets saturated[RESIDUAL].
     """
     predicted, sent, graded, limit = scratch.predicted, scratch.sent, scratch.graded, net.limit
-    _sum(net.back, active, scratch.draw.neurons, scratch.draw.spikes, scratch.pixel_sum)
+    back, index, count = net.back, scratch.draw.neurons, scratch.draw.spikes
+    add_counts(back.columns, back.highest, active, index, count, scratch.narrow, scratch.pixel_sum)
     _scale(net.back, scratch.pixel_sum, predicted)
     senders, clipped = 0, 0
     for m in range(pixels.size):
@@ -153,34 +179,27 @@ def _residuals(net: Network, pixels: Array, active: int, scratch: Scratch, satur
     return senders
 
 
-@kernel
+@inner
 def compete(
     net: Network, shown: Array, active: int, scratch: Scratch, state: Array, saturated: Array
 ) -> None:
-    """Update state (K,) int32 by the active neurons' counts in `scratch` and the image's `shown`.
+    """Update state (K,) int32 by the drawn counts in `scratch` and the image's `shown`.
 
-    shown: a row of the drive, see advance_rows. Sets saturated (5,) int32 except COUNT.
+    shown: a row of the drive, see advance_rows. active: how many neurons spike. Sets saturated (5,)
+    int32 except COUNT.
     """
-    group, total, drive, own = net.group, scratch.total, scratch.drive, scratch.own
-    index, count = scratch.draw.neurons, scratch.draw.spikes
+    group, total, drive, row = net.group, scratch.total, scratch.drive, scratch.draw
     if net.two_layer:
         senders = _residuals(net, shown, active, scratch, saturated)
         _sum(net.forward, senders, scratch.sent, scratch.graded, total)
         _scale(net.forward, total, drive)
-        for k in range(drive.size):
-            drive[k] += group.bias[k]
+        integrate_row(group, drive, group.bias, row.counts, state, saturated)
     else:
-        _sum(net.back, active, index, count, total)
-        _scale(net.back, total, drive)
-        for k in range(drive.size):
-            drive[k] += shown[k]
-    for i in range(active):
-        k, z = index[i], int(count[i])
-        own[k] = group.own[k] * z
-        drive[k] -= group.self_inhibition[k] * z
-    integrate_row(group, drive, own, state, saturated)
-    for i in range(active):
-        own[index[i]] = 0
+        back = net.back
+        index, count, narrow = row.neurons, row.spikes, scratch.narrow
+        add_counts(back.columns, back.highest, active, index, count, narrow, total)
+        _scale(back, total, drive)
+        integrate_row(group, drive, shown, row.counts, state, saturated)
 
 
 @kernel
@@ -191,23 +210,31 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
     """
     sampling = net.sampling
     scratch = new_scratch(rows.state.shape[1], rows.drive.shape[1])
-    index, count = scratch.draw.neurons, scratch.draw.spikes
+    count = scratch.draw.counts
     for r in range(share.first, share.last):
         state, shown, image = rows.state[r], rows.drive[r], rows.images[r]
-        active = 0
         for t in range(share.steps):
             hits = record.saturated[r, t]
-            active = draw(
-                sampling, share.seed, image, np.uint32(share.start + t), state, scratch.draw
-            )
+            step = np.uint32(share.start + t)
+            active = draw(sampling, share.seed, image, step, state, scratch.draw)
             compete(net, shown, active, scratch, state, hits)
-            full = 0
-            for i in range(active):
-                full += count[i] >= sampling.max_count
-            hits[COUNT] = full
-            add_spikes(rows, record, r, t, active, index, count)
-            keep_trace(rows, record, r, t, active, index, count)
-        keep_counts(rows, r, active, index, count)
+            spikes, hits[COUNT] = _added(count, sampling.max_count, rows.counts_sum[r])
+            record.spikes_per_step[r, t] = spikes
+            if r < len(record.counts):
+                record.counts[r, t] = count
+                record.states[r, t] = state
+        rows.counts[r] = count
+
+
+@inner
+def _added(count: Array, max_count: int, counts_sum: Array) -> tuple[int, int]:
+    """Add counts (K,) to counts_sum (K,) int64; return their sum, and how many are the largest."""
+    spikes, full = 0, 0
+    for k in range(count.size):
+        counts_sum[k] += count[k]
+        spikes += count[k]
+        full += count[k] >= max_count
+    return spikes, full
 
 
 class Steps(NamedTuple):
@@ -227,16 +254,16 @@ def step_rows(share: Share, images: Array, shown: Array, steps: Steps, net: Netw
     """Advance each state of the share's rows by one step in place; images, shown as in Rows."""
     sampling, K = net.sampling, steps.state.shape[2]
     scratch, hits = new_scratch(K, shown.shape[1]), np.empty(5, np.int32)
-    index, count = scratch.draw.neurons, scratch.draw.spikes
+    row = scratch.draw
     for r in range(share.first, share.last):
         for t in range(share.steps):
-            state, drawn, given = steps.state[r, t], steps.drawn[r, t], steps.counts[r, t]
+            state, given = steps.state[r, t], steps.counts[r, t]
             step = np.uint32(share.start + t)
-            active = draw(sampling, share.seed, images[r], step, state, scratch.draw)
-            for i in range(active):
-                drawn[index[i]] = count[i]
+            draw(sampling, share.seed, images[r], step, state, row)
+            steps.drawn[r, t] = row.counts
             active = 0
             for k in range(K):
-                index[active], count[active] = k, min(given[k], sampling.max_count)
+                row.counts[k] = min(given[k], sampling.max_count)
+                row.neurons[active], row.spikes[active] = k, row.counts[k]
                 active += given[k] > 0
             compete(net, shown[r], active, scratch, state, hits)

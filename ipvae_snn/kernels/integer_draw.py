@@ -21,11 +21,16 @@ from ipvae_snn.ir.fixed_point import (
 )
 from ipvae_snn.ir.prng import PART_SHIFT
 from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES
-from ipvae_snn.kernels.compiled import kernel, scalar
-from ipvae_snn.kernels.count_law import MAX_TERMS, NEAR, TERMS, Law, begin, compare, law_scratch
+from ipvae_snn.kernels.compiled import inner, kernel, scalar
+from ipvae_snn.kernels.count_law import NEAR, TERMS, Law, begin, compare, law_scratch, set_law
 from ipvae_snn.kernels.threefry import first_uniforms, uniforms_at
 
 WAITING: Final = 256  # parts that are drawn at once
+COMPARED: Final = 2 * TERMS  # one part in thirty or fewer counts more, and is computed exactly
+# Status of a neuron, a sum: part 0 spikes; has further parts, or (with OPEN) part 0 is undecided.
+SPIKING: Final = 1
+OPEN: Final = 2
+UNDECIDED: Final = 6
 _ONE: Final = 1 << PROBABILITY_BITS
 _FRACTION: Final = (1 << RATE_BITS) - 1
 _FINE: Final = RATE_BITS - 2 * TABLE_BITS
@@ -43,37 +48,49 @@ class Sampling(NamedTuple):
     reciprocal: Array
 
 
-class Parts(NamedTuple):
-    """Up to WAITING parts, (WAITING,) each: potential, uniform (int32), place among the spiking.
+class Pairs(NamedTuple):
+    """Uniforms of even and odd neurons, (n,) int32 each."""
 
-    low, block: words of their counters (uint32). even, odd: uniforms at the counters.
-    """
-
-    potential: Array
-    uniform: Array
-    place: Array
-    low: Array
-    block: Array
     even: Array
     odd: Array
+
+
+class Parts(NamedTuple):
+    """Up to WAITING parts, (WAITING,) each: whose they are, which they are, and their uniforms.
+
+    neuron, place among the spiking (int64), part, uniform (int32). low, block: words of their
+    counters (uint32). pairs: both uniforms at the counters.
+    """
+
+    neuron: Array
+    place: Array
+    part: Array
+    uniform: Array
+    low: Array
+    block: Array
+    pairs: Pairs
     law: Law
 
 
 class Draw(NamedTuple):
     """Scratch arrays for the draw of one row of K neurons.
 
-    even, odd (ceil((first + K) / 2),) and uniform, reduced (K,) int32: uniforms and potentials of
-    part 0; later: whether a neuron is drawn on its own. The first entries of neurons (K + 1,) int64
-    and spikes (K + 1,) int32 are the neurons that spike and their counts.
+    pairs, uniform (K,): uniforms of part 0. potential, halvings (K,) int32: the potential of each
+    of the neuron's 2**halvings parts. status (K,) int32: see OPEN. counts (K,) int32: the neurons'
+    counts; at first of part 0, and 0 where it is undecided. The first entries of neurons (K + 1,)
+    int64 and spikes (K + 1,) int32 are the neurons that spike and their counts; those of open
+    (K + 1,) int64 say which of these have more parts.
     """
 
-    even: Array
-    odd: Array
+    pairs: Pairs
     uniform: Array
-    reduced: Array
-    later: Array
+    potential: Array
+    halvings: Array
+    status: Array
+    counts: Array
     neurons: Array
     spikes: Array
+    open: Array
     law: Law
     parts: Parts
 
@@ -81,25 +98,27 @@ class Draw(NamedTuple):
 @kernel
 def draw_scratch(K: int, first: int) -> Draw:
     """Return scratch arrays for the draw of K neurons whose uniforms start at `first`."""
-    pairs = (first + K + 1) // 2
+    n = (first + K + 1) // 2
     parts = Parts(
-        np.empty(WAITING, np.int32),
-        np.empty(WAITING, np.int32),
         np.empty(WAITING, np.int64),
-        np.empty(WAITING, np.uint32),
-        np.empty(WAITING, np.uint32),
+        np.empty(WAITING, np.int64),
         np.empty(WAITING, np.int32),
         np.empty(WAITING, np.int32),
+        np.empty(WAITING, np.uint32),
+        np.empty(WAITING, np.uint32),
+        Pairs(np.empty(WAITING, np.int32), np.empty(WAITING, np.int32)),
         law_scratch(WAITING),
     )
     return Draw(
-        np.empty(pairs, np.int32),
-        np.empty(pairs, np.int32),
+        Pairs(np.empty(n, np.int32), np.empty(n, np.int32)),
         np.empty(K, np.int32),
         np.empty(K, np.int32),
-        np.empty(K, np.bool_),
+        np.empty(K, np.int32),
+        np.empty(K, np.int32),
+        np.empty(K, np.int32),
         np.empty(K + 1, np.int64),
         np.empty(K + 1, np.int32),
+        np.empty(K + 1, np.int64),
         law_scratch(K),
         parts,
     )
@@ -115,7 +134,7 @@ def _exp2_negative(exponent: int, coarse: Array, fine: Array) -> int:
     return result
 
 
-@kernel
+@inner
 def part_count(sampling: Sampling, potential: int, uniform: int) -> int:
     """Return the exact count of one part, at a potential of at most SPLIT_OCTAVES octaves."""
     coarse, fine, reciprocal = sampling.coarse, sampling.fine, sampling.reciprocal
@@ -133,55 +152,33 @@ def part_count(sampling: Sampling, potential: int, uniform: int) -> int:
     return count
 
 
-@kernel
+@inner
 def draw(
     sampling: Sampling, seed: np.uint32, image: np.uint32, step: np.uint32, state: Array, row: Draw
 ) -> int:
-    """Set row.neurons and row.spikes to the neurons that spike and their counts; return how many.
+    """Set row.counts (K,), and row.neurons and row.spikes to those of it above 0; return how many.
 
     state (K,) int32.
     """
-    first_uniforms(seed, image, step, row.even, row.odd)
-    _in_order(sampling.first, row.even, row.odd, row.uniform)
-    _first_counts(sampling.bits, state, row.uniform, row.reduced, row.later, row.law)
-    uniform, later, drawn = row.uniform, row.later, row.law.counted
-    neurons, spikes = row.neurons, row.spikes
-    bits, first, split = sampling.bits, sampling.first, SPLIT_OCTAVES << sampling.bits
-    potential, given, place = row.parts.potential, row.parts.uniform, row.parts.place
-    low, block = row.parts.low, row.parts.block
-    spiking, waiting, some = 0, 0, False
-    for k in range(state.size):
-        neurons[spiking], spikes[spiking] = k, drawn[k]
-        if later[k]:
-            some = True
-            spikes[spiking] = 0
-            over = state[k] - split
-            halvings: int = max(-((-over) >> bits), 0)
-            for part in range(1 << halvings):
-                potential[waiting] = state[k] - (halvings << bits)
-                given[waiting] = uniform[k]
-                place[waiting] = spiking
-                low[waiting] = step + np.uint32(np.uint32(part) << np.uint32(PART_SHIFT))
-                block[waiting] = (first + k) >> 1
-                waiting += 1
-                if waiting == WAITING:
-                    _add_parts(sampling, seed, image, step, row, waiting)
-                    waiting = 0
-            spiking += 1
-        else:
-            spiking += drawn[k] > 0
-    if some:
-        _add_parts(sampling, seed, image, step, row, waiting)
-        spiking = _without_silent(spiking, neurons, spikes)
-    for i in range(spiking):
-        spikes[i] = min(spikes[i], sampling.max_count)
-    return spiking
+    first_uniforms(seed, image, step, row.pairs.even, row.pairs.odd)
+    _in_order(sampling.first, row.pairs, row.uniform)
+    _first_parts(sampling, state, row)
+    spiking, opened = _listed(row)
+    if opened == 0:
+        return spiking
+    _further_parts(sampling, seed, image, step, row, opened)
+    highest = np.int32(sampling.max_count)
+    for i in range(opened):
+        place = row.open[i]
+        row.spikes[place] = min(row.spikes[place], highest)
+        row.counts[row.neurons[place]] = row.spikes[place]
+    return _without_silent(spiking, row.neurons, row.spikes)
 
 
-@kernel
-def _in_order(first: int, even: Array, odd: Array, uniform: Array) -> None:
+@inner
+def _in_order(first: int, pairs: Pairs, uniform: Array) -> None:
     """Set uniform (K,) to those of the neurons from `first` on."""
-    K = uniform.size
+    even, odd, K = pairs.even, pairs.odd, uniform.size
     if first:
         for k in range(K):
             place = first + k
@@ -194,47 +191,103 @@ def _in_order(first: int, even: Array, odd: Array, uniform: Array) -> None:
         uniform[K - 1] = even[K // 2]
 
 
-@kernel
-def _first_counts(
-    bits: int, state: Array, uniform: Array, reduced: Array, later: Array, law: Law
+@inner
+def _first_parts(sampling: Sampling, state: Array, row: Draw) -> None:
+    """Set potential, halvings, law, status and count of all neurons, by part 0 of each."""
+    potential, halvings, law = row.potential, row.halvings, row.law
+    status, count, bits = row.status, row.counts, sampling.bits
+    beyond, none = np.int32(((1 << bits) - 1) - (SPLIT_OCTAVES << bits)), np.int32(0)
+    shift = np.int32(bits & 31)  # the compiler sees that no shift is too far
+    for k in range(state.size):
+        v = state[k]
+        octaves = np.int32(np.int32(v + beyond) >> shift)
+        octaves = octaves if octaves > none else none
+        halvings[k] = octaves
+        potential[k] = np.int32(v - np.int32(octaves << shift))
+    set_law(state.size, bits, potential, law)
+    begin(state.size, row.uniform, law)
+    near, counted = law.near, law.counted
+    spiking, opened, undecided = np.int32(SPIKING), np.int32(OPEN), np.int32(UNDECIDED)
+    highest = np.int32(sampling.max_count)
+    for k in range(state.size):
+        known = (near[k] >= NEAR) & (counted[k] < TERMS)
+        count[k] = min(counted[k], highest) if known else none
+        first = spiking if counted[k] > 0 else none
+        status[k] = np.int32(first | (opened if halvings[k] > 0 else none)) | (
+            none if known else undecided
+        )
+
+
+@inner
+def _listed(row: Draw) -> tuple[int, int]:
+    """List the neurons that spike or are open; return how many, and how many are open."""
+    status, count, neurons = row.status, row.counts, row.neurons
+    spikes, opened = row.spikes, row.open
+    spiking, some = 0, 0
+    for k in range(status.size):
+        neurons[spiking], spikes[spiking], opened[some] = k, count[k], spiking
+        some += (status[k] >> 1) & 1
+        spiking += status[k] != 0
+    return spiking, some
+
+
+@inner
+def _further_parts(
+    sampling: Sampling, seed: np.uint32, image: np.uint32, step: np.uint32, row: Draw, opened: int
 ) -> None:
-    """Set law.counted to the counts of neurons with one part, and later where it is not decided."""
-    split = np.int32(SPLIT_OCTAVES << bits)
-    for k in range(state.size):
-        reduced[k] = min(state[k], split)
-    begin(state.size, bits, reduced, uniform, law)
-    compare(state.size, 0, law)
-    near, count = law.near, law.counted
-    for k in range(state.size):
-        later[k] = (state[k] > split) | (near[k] < NEAR) | (count[k] == TERMS)
+    """Add the counts of the open neurons' parts that are not drawn yet to row.spikes."""
+    parts, waiting = row.parts, 0
+    neuron, place, number = parts.neuron, parts.place, parts.part
+    for i in range(opened):
+        at = row.open[i]
+        k = row.neurons[at]
+        decided = 0 if row.status[k] >= UNDECIDED else 1
+        for part in range(decided, 1 << row.halvings[k]):
+            neuron[waiting], place[waiting], number[waiting] = k, at, part
+            waiting += 1
+            if waiting == WAITING:
+                _add_parts(sampling, seed, image, step, row, waiting)
+                waiting = 0
+    _add_parts(sampling, seed, image, step, row, waiting)
 
 
-@kernel
+@inner
 def _add_parts(
     sampling: Sampling, seed: np.uint32, image: np.uint32, step: np.uint32, row: Draw, n: int
 ) -> None:
     """Add the counts of the first n parts to row.spikes."""
-    parts, law = row.parts, row.parts.law
-    potential, uniform, place, spikes = parts.potential, parts.uniform, parts.place, row.spikes
-    low, even, odd, neurons = parts.low, parts.even, parts.odd, row.neurons
-    uniforms_at(seed, image, low[:n], parts.block, even, odd)
+    parts, law, spikes, first = row.parts, row.parts.law, row.spikes, sampling.first
+    neuron, number, uniform, pairs = parts.neuron, parts.part, parts.uniform, parts.pairs
     for i in range(n):
-        if low[i] != step:  # a later part than part 0, whose uniform is given
-            uniform[i] = odd[i] if (sampling.first + neurons[place[i]]) & 1 else even[i]
-    begin(n, sampling.bits, potential, uniform, law)
-    for compared in range(0, MAX_TERMS, TERMS):
+        parts.block[i] = np.uint32((first + neuron[i]) >> 1)
+        parts.low[i] = step + np.uint32(np.uint32(number[i]) << np.uint32(PART_SHIFT))
+    uniforms_at(seed, image, parts.low[:n], parts.block, pairs.even, pairs.odd)
+    for i in range(n):
+        law.rate[i] = row.law.rate[neuron[i]]
+        law.chance[i] = row.law.chance[neuron[i]]
+        uniform[i] = row.uniform[neuron[i]]
+    for i in range(n):
+        later = pairs.odd[i] if (first + neuron[i]) & 1 else pairs.even[i]
+        uniform[i] = later if number[i] else uniform[i]  # part 0's is given
+    begin(n, uniform, law)
+    for compared in range(TERMS, COMPARED, TERMS):
         compare(n, compared, law)
     near, count = law.near, law.counted
     for i in range(n):
         drawn = int(count[i])
-        if near[i] < NEAR or drawn == MAX_TERMS:
-            drawn = part_count(sampling, potential[i], uniform[i])
-        spikes[place[i]] += drawn
+        if near[i] < NEAR or drawn == COMPARED:
+            drawn = part_count(sampling, row.potential[neuron[i]], uniform[i])
+        spikes[parts.place[i]] += drawn
 
 
-@kernel
+@inner
 def _without_silent(spiking: int, neurons: Array, spikes: Array) -> int:
     """Remove the neurons whose count is 0; return how many remain."""
+    least = np.int32(1)
+    for i in range(spiking):
+        least = min(least, spikes[i])
+    if least > 0:
+        return spiking
     kept = 0
     for i in range(spiking):
         neurons[kept], spikes[kept] = neurons[i], spikes[i]

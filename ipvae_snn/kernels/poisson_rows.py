@@ -18,27 +18,20 @@ def send_rows(share: Share, images: Array, state: Array, sent: Array, sampling: 
     K = state.shape[1]
     row = draw_scratch(K, sampling.first)
     for r in range(share.first, share.last):
-        active = draw(sampling, share.seed, images[r], np.uint32(share.start), state[r], row)
-        sent[r] = 0
-        for i in range(active):
-            sent[r, row.neurons[i]] = row.spikes[i]
+        draw(sampling, share.seed, images[r], np.uint32(share.start), state[r], row)
+        sent[r] = row.counts
 
 
 @kernel
 def integrate_rows(
     share: Share, total: Array, sent: Array, state: Array, saturated: Array, group: Group
 ) -> None:
-    """Update state (N, K) int32 by the scaled sums total (N, K) int64, which are overwritten.
+    """Update state (N, K) int32 by the scaled sums total (N, K) int64.
 
     Adds to saturated (N, 5) int32 all kinds but COUNT.
     """
-    K = state.shape[1]
-    own, hits = np.empty(K, np.int64), np.zeros(5, np.int32)
+    hits = np.zeros(5, np.int32)
     for r in range(share.first, share.last):
-        for k in range(K):
-            z = np.int64(sent[r, k])
-            own[k] = group.own[k] * z
-            total[r, k] += group.bias[k] - group.self_inhibition[k] * z
-        integrate_row(group, total[r], own, state[r], hits)
+        integrate_row(group, total[r], group.bias, sent[r], state[r], hits)
         for kind in range(5):
             saturated[r, kind] += hits[kind]

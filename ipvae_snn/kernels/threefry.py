@@ -6,7 +6,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.ir.prng import PARITY, PART_SHIFT, UNIFORM_BITS
-from ipvae_snn.kernels.compiled import kernel, scalar
+from ipvae_snn.kernels.compiled import inner, scalar
 
 _PARITY: Final = np.uint32(PARITY)
 _DOWN: Final = np.uint32(32 - UNIFORM_BITS)
@@ -56,7 +56,7 @@ def threefry(
     return np.uint32(a + third), np.uint32(b + np.uint32(seed + np.uint32(5)))
 
 
-@kernel
+@inner
 def first_uniforms(
     seed: np.uint32, image: np.uint32, step: np.uint32, even: Array, odd: Array
 ) -> None:
@@ -78,7 +78,7 @@ def part_uniform(
     return chosen
 
 
-@kernel
+@inner
 def uniforms_at(
     seed: np.uint32, image: np.uint32, low: Array, block: Array, even: Array, odd: Array
 ) -> None:

@@ -67,20 +67,22 @@ def compiled(network: IntegerNetwork, patch: pytest.MonkeyPatch) -> Draw:
         even[:] = np.int32(seed)
         odd[:] = np.int32(seed)
 
+    add_parts = with_given(integer_draw._add_parts, uniforms_at=njit(seeds))
     kernel = with_given(
         integer_draw.draw,
         first_uniforms=njit(lambda seed, image, step, even, odd: None),
-        _add_parts=with_given(integer_draw._add_parts, uniforms_at=njit(seeds)),
+        _further_parts=with_given(integer_draw._further_parts, _add_parts=add_parts),
     )
     sampling = prepare(network).constants.sampling
 
     def draw(potential: Int64, first: Int64, more: int) -> Int64:
         scratch = integer_draw.draw_scratch(len(first), 0)
-        scratch.even[:], scratch.odd[: len(first) // 2] = first[0::2], first[1::2]
+        scratch.pairs.even[:], scratch.pairs.odd[: len(first) // 2] = first[0::2], first[1::2]
         state, zero = potential.astype(np.int32), np.uint32(0)
         active = kernel(sampling, np.uint32(more), zero, zero, state, scratch)
         counts = np.zeros(len(first), np.int64)
         counts[scratch.neurons[:active]] = scratch.spikes[:active]
+        np.testing.assert_array_equal(scratch.counts, counts)
         return counts
 
     return draw
@@ -246,30 +248,30 @@ def test_float32_is_nearer_than_it_must_be(bits: int, stride: int) -> None:
     potential = np.arange(-12 << bits, (3 << bits) + 1, stride).astype(np.int32)
     exact = part_thresholds(potential.astype(np.int64), bits, TABLES)
     law, n = count_law.law_scratch(len(potential)), len(potential)
+    count_law.set_law(n, bits, potential, law)
+    probability, total = law.chance.copy(), law.chance.copy()
     for j in range(count_law.MAX_TERMS):
-        count_law.begin(n, bits, potential, np.zeros(n, np.int32), law)
-        probability, total = law.chance.copy(), law.chance.copy()
-        for more in range(1, j + 1):
-            factor = law.rate * (np.float32(1.0) / np.float32(more))
-            probability = probability * factor
-            total = total + probability
         bound = np.minimum(exact[:, j], TOP) * 2.0**-31
         assert np.abs(total - bound).max() < count_law.NEAR / 2
-    for compared in range(0, count_law.MAX_TERMS, count_law.TERMS):
+        factor = law.rate * (np.float32(1.0) / np.float32(j + 1))
+        probability, before = probability * factor, total
+        total = total + probability
+    count_law.begin(n, np.zeros(n, np.int32), law)
+    for compared in range(count_law.TERMS, count_law.MAX_TERMS, count_law.TERMS):
         count_law.compare(n, compared, law)
-    np.testing.assert_array_equal(law.sum, total)  # NumPy's operations are the kernel's
+    np.testing.assert_array_equal(law.sum, before)  # NumPy's operations are the kernel's
 
 
 def test_what_float32_cannot_decide_is_computed(network: IntegerNetwork) -> None:
     """At a threshold, the uniform is near: the neuron is drawn later, and exactly."""
+    sampling = prepare(network).constants.sampling._replace(bits=12)
     potential = np.array([0, 4096, -4096], np.int32)
     exact = part_thresholds(potential.astype(np.int64), 12, TABLES)[:, 1]
     row = integer_draw.draw_scratch(3, 0)
-    integer_draw._first_counts(
-        12, potential, exact.astype(np.int32), row.reduced, row.later, row.law
-    )
-    assert row.later.all()
-    between = (exact + 100_000).astype(np.int32)
-    integer_draw._first_counts(12, potential, between, row.reduced, row.later, row.law)
-    assert not row.later.any()
-    np.testing.assert_array_equal(row.law.counted, 2)
+    row.uniform[:] = exact
+    integer_draw._first_parts(sampling, potential, row)
+    assert (row.status >= integer_draw.UNDECIDED).all()
+    row.uniform[:] = exact + 100_000
+    integer_draw._first_parts(sampling, potential, row)
+    assert (row.status == integer_draw.SPIKING).all()
+    np.testing.assert_array_equal(row.counts, 2)

@@ -1,0 +1,91 @@
+"""Sums of int8 rows times spike counts, exact, in 16 bits as far as these suffice."""
+
+from typing import Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Array, Int8
+from ipvae_snn.kernels.compiled import inner
+from ipvae_snn.kernels.vector_rows import BLOCK, HIGHEST, LANES, add_block, add_lanes
+
+LARGEST: Final = 2**15 - 1
+ALIGNED: Final = 64  # bytes of a cache line, which no vector then straddles
+
+
+def padded(columns: Int8) -> Int8:
+    """Return columns (sources, targets) with zeros up to a multiple of LANES targets, aligned."""
+    sources, targets = columns.shape
+    length = -(-targets // LANES) * LANES
+    room = np.zeros(sources * length + ALIGNED, np.int8)
+    start = -room.ctypes.data % ALIGNED
+    result = room[start : start + sources * length].reshape(sources, length)
+    result[:, :targets] = columns
+    return result
+
+
+@inner
+def add_counts(
+    columns: Array,
+    highest: Array,
+    active: int,
+    index: Array,
+    counts: Array,
+    narrow: Array,
+    total: Array,
+) -> None:
+    """Set total (targets,) int32 to the sum of counts * columns[index] over the first `active`.
+
+    columns and highest as in kernels/integer.Synapses; total has room for the padding. index and
+    counts have a place more than `active`, which is overwritten. Counts are above 0, and no total
+    leaves 32 bits (docs/ir.md). narrow: scratch, (BLOCK,) int16.
+    """
+    total[:] = 0
+    index[active], counts[active] = 0, 0  # rows are added in pairs
+    first = 0
+    while first < active:
+        last, used = first, 0
+        while last < active:
+            one, other = counts[last], counts[last + 1]
+            used += one * highest[index[last]] + other * highest[index[last + 1]]
+            if used > LARGEST or max(one, other) > HIGHEST:
+                break
+            last += 2
+        if last == first:
+            _add_wide(columns[index[first]], counts[first], total)
+            _add_wide(columns[index[first + 1]], counts[first + 1], total)
+            first += 2
+        else:
+            _add_narrow(columns, index, counts, narrow, first, last, total)
+            first = last
+
+
+@inner
+def _add_narrow(
+    columns: Array,
+    index: Array,
+    counts: Array,
+    narrow: Array,
+    first: int,
+    last: int,
+    total: Array,
+) -> None:
+    target = 0
+    while target + BLOCK <= total.size:
+        add_block(columns, index, counts, narrow, target, first, last)
+        part = total[target : target + BLOCK]
+        for j in range(BLOCK):
+            part[j] += np.int32(narrow[j])
+        target += BLOCK
+    while target < total.size:
+        add_lanes(columns, index, counts, narrow, target, first, last)
+        part = total[target : target + LANES]
+        for j in range(LANES):
+            part[j] += np.int32(narrow[j])
+        target += LANES
+
+
+@inner
+def _add_wide(row: Array, count: int, total: Array) -> None:
+    """Add a row with a count of any size."""
+    for j in range(total.size):
+        total[j] += np.int32(count * row[j])
