@@ -1,10 +1,14 @@
 """Constants of integer neurons and synapses in the form that compiled code reads."""
 
+from typing import cast
+
 import numpy as np
 
+from ipvae_snn.arrays import Int8, Int64
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.parts import Synapses as IntegerSynapses
 from ipvae_snn.ir.sampler import SamplerTables
+from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels.count_sums import padded
 from ipvae_snn.kernels.integer import Group, Synapses
 from ipvae_snn.kernels.integer_draw import Sampling
@@ -39,13 +43,17 @@ def group_of(group: PoissonNeurons) -> Group:
     )
 
 
+def columns_of(weights: Dense) -> tuple[Int8, Int64]:
+    """Return padded weights by source (kernels/count_sums.py), and the largest |weight| of each."""
+    columns = padded(weights.matrix.T)
+    return columns, np.maximum(columns.max(axis=1), -columns.min(axis=1).astype(np.int64))
+
+
 def synapses_of(synapses: IntegerSynapses) -> Synapses:
     """Return dense synapses by source, with their scale."""
     shift = synapses.shift.astype(np.int64)
-    columns = padded(synapses.matrix.T)
     return Synapses(
-        columns,
-        np.maximum(columns.max(axis=1), -columns.min(axis=1).astype(np.int64)),
+        *columns_of(cast(Dense, synapses.weights)),
         synapses.multiplier.astype(np.int32),
         shift,
         np.left_shift(np.int64(1), shift - 1),

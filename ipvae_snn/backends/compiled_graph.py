@@ -11,15 +11,16 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ipvae_snn.arrays import Array, Int64, UInt8
-from ipvae_snn.backends.compiled_constants import group_of, sampling_of
+from ipvae_snn.backends.compiled_constants import columns_of, group_of, sampling_of
+from ipvae_snn.backends.compiled_stencils import convolved, transposed
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.graph import IMAGE, Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import PoissonNeurons, Relaying, Stateful
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, frames_of
 from ipvae_snn.ir.weights import Convolution, Dense, Sparse, Transposed
-from ipvae_snn.kernels import event_sums, poisson_rows
-from ipvae_snn.kernels.event_sums import Columns, Places, Scale, SparseColumns
+from ipvae_snn.kernels import event_sums, poisson_rows, stencils
+from ipvae_snn.kernels.event_sums import Columns, Scale, SparseColumns
 from ipvae_snn.kernels.rows import Share
 from ipvae_snn.kernels.threads import in_threads
 from ipvae_snn.watcher import current_watcher
@@ -44,14 +45,14 @@ class Sums:
         """Return the scaled sums (N, targets) of payloads (N, sources)."""
         n = len(payloads)
         totals = np.zeros((n, self.n_targets), np.int32)
-        self.add(0, n, payloads.astype(np.int32), totals, self.weights)
+        self.add(0, n, payloads.astype(np.int32, copy=False), totals, self.weights)
         scaled = np.zeros((n, self.n_targets), np.int64)
         event_sums.add_scaled(0, n, totals, scaled, self.scale)
         return scaled
 
 
 def _columns(weights: Dense) -> Columns:
-    return Columns(np.ascontiguousarray(weights.matrix.T))
+    return Columns(*columns_of(weights))
 
 
 def _sparse(weights: Sparse) -> SparseColumns:
@@ -61,26 +62,11 @@ def _sparse(weights: Sparse) -> SparseColumns:
     return SparseColumns(starts.astype(np.int64), targets[order], weights.values[order])
 
 
-def _places(weights: Convolution) -> Places:
-    g = weights.geometry
-    return Places(
-        np.ascontiguousarray(weights.kernel),
-        g.channels,
-        g.height,
-        g.width,
-        g.rows,
-        g.columns,
-        g.stride,
-        g.padding,
-        g.pixels_last,
-    )
-
-
 _KINDS: Final[Mapping[str, tuple[Add, Callable[[Any], Any]]]] = {
     Dense.kind: (event_sums.add_columns, _columns),
     Sparse.kind: (event_sums.add_sparse, _sparse),
-    Convolution.kind: (event_sums.add_convolution, _places),
-    Transposed.kind: (event_sums.add_transposed, _places),
+    Convolution.kind: (stencils.add_windows, convolved),
+    Transposed.kind: (stencils.add_windows, transposed),
 }
 
 
@@ -157,7 +143,7 @@ def _sums(connection: Connection) -> Sums:
     synapses = connection.synapses
     add, arrange = _KINDS[synapses.weights.kind]
     shift = synapses.shift.astype(np.int64)
-    scale = Scale(synapses.multiplier.astype(np.int64), shift, np.int64(1) << (shift - 1))
+    scale = Scale(synapses.multiplier.astype(np.int32), shift, np.int64(1) << (shift - 1))
     return Sums(add, arrange(synapses.weights), scale, synapses.n_targets)
 
 

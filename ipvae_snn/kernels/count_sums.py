@@ -1,6 +1,7 @@
 """Sums of int8 rows times spike counts, exact, in 16 bits as far as these suffice."""
 
-from typing import Final
+import math
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,12 +16,17 @@ ALIGNED: Final = 64  # bytes of a cache line, which no vector then straddles
 def padded(columns: Int8) -> Int8:
     """Return columns (sources, targets) with zeros up to a multiple of LANES targets, aligned."""
     sources, targets = columns.shape
-    length = -(-targets // LANES) * LANES
-    room = np.zeros(sources * length + ALIGNED, np.int8)
-    start = -room.ctypes.data % ALIGNED
-    result = room[start : start + sources * length].reshape(sources, length)
+    result = aligned((sources, -(-targets // LANES) * LANES), np.int8)
     result[:, :targets] = columns
     return result
+
+
+def aligned(shape: tuple[int, ...], kind: type[np.integer[Any]]) -> Array:
+    """Return zeros that begin at a cache line."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    room = np.zeros(size + ALIGNED, np.uint8)
+    start = -room.ctypes.data % ALIGNED
+    return room[start : start + size].view(kind).reshape(shape)
 
 
 @inner
@@ -89,3 +95,29 @@ def _add_wide(row: Array, count: int, total: Array) -> None:
     """Add a row with a count of any size."""
     for j in range(total.size):
         total[j] += np.int32(count * row[j])
+
+
+@inner
+def add_signed(columns: Array, active: int, index: Array, payload: Array, total: Array) -> None:
+    """Set total (targets,) int32 to the sum of payload * columns[index], with payloads of any sign.
+
+    As `add_counts`, in 32 bits.
+    """
+    total[:] = 0
+    J = total.size
+    i = 0
+    while i + 4 <= active:
+        c0, c1, c2, c3 = payload[i], payload[i + 1], payload[i + 2], payload[i + 3]
+        w0, w1 = columns[index[i]], columns[index[i + 1]]
+        w2, w3 = columns[index[i + 2]], columns[index[i + 3]]
+        for j in range(J):
+            total[j] += np.int32(
+                np.int32(np.int32(c0 * w0[j]) + np.int32(c1 * w1[j]))
+                + np.int32(np.int32(c2 * w2[j]) + np.int32(c3 * w3[j]))
+            )
+        i += 4
+    while i < active:
+        c, w = payload[i], columns[index[i]]
+        for j in range(J):
+            total[j] += np.int32(c * w[j])
+        i += 1

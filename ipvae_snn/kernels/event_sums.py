@@ -6,14 +6,19 @@ leaves (docs/ir.md). Every function adds to `totals` in place, for rows first ..
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ipvae_snn.arrays import Array
-from ipvae_snn.kernels.compiled import kernel
+from ipvae_snn.kernels.compiled import inner, kernel
+from ipvae_snn.kernels.count_sums import add_counts, add_signed
+from ipvae_snn.kernels.vector_rows import BLOCK
 
 
 class Columns(NamedTuple):
-    """Weights by source: matrix (sources, targets) int8."""
+    """Weights by source: matrix (sources, targets) int8, padded as kernels/integer.Synapses."""
 
     matrix: Array
+    highest: Array
 
 
 class SparseColumns(NamedTuple):
@@ -24,32 +29,31 @@ class SparseColumns(NamedTuple):
     values: Array
 
 
-class Places(NamedTuple):
-    """A kernel (features, channels, height, width) int8 and how it moves; see weights/geometry."""
-
-    kernel: Array
-    channels: int
-    height: int
-    width: int
-    rows: int
-    columns: int
-    stride: int
-    padding: int
-    pixels_last: bool
-
-
 @kernel
 def add_columns(first: int, last: int, payloads: Array, totals: Array, weights: Columns) -> None:
     """Add the sums of a matrix."""
-    matrix = weights.matrix
+    sources, length = weights.matrix.shape
+    index, sent = np.empty(sources + 1, np.int64), np.empty(sources + 1, np.int32)
+    narrow, total = np.empty(BLOCK, np.int16), np.empty(length, np.int32)
     for r in range(first, last):
-        total = totals[r]
-        for j in range(payloads.shape[1]):
-            payload = payloads[r, j]
-            if payload != 0:
-                column = matrix[j]
-                for i in range(total.size):
-                    total[i] += payload * column[i]
+        active, least = listed(payloads[r], index, sent)
+        if least < 0:
+            add_signed(weights.matrix, active, index, sent, total)
+        else:
+            add_counts(weights.matrix, weights.highest, active, index, sent, narrow, total)
+        for i in range(totals.shape[1]):
+            totals[r, i] += total[i]
+
+
+@inner
+def listed(payload: Array, index: Array, sent: Array) -> tuple[int, int]:
+    """List the sources whose payload is not 0; return how many, and the least payload, or 0."""
+    active, least = 0, np.int32(0)
+    for j in range(payload.size):
+        index[active], sent[active] = j, payload[j]
+        active += payload[j] != 0
+        least = min(least, payload[j])
+    return active, least
 
 
 @kernel
@@ -66,67 +70,8 @@ def add_sparse(
                     total[weights.targets[place]] += payload * weights.values[place]
 
 
-@kernel
-def add_convolution(first: int, last: int, payloads: Array, totals: Array, weights: Places) -> None:
-    """Add the sums of a convolution: a pixel reaches the features whose kernel covers it."""
-    w = weights
-    features, _, high, wide = w.kernel.shape
-    plane = w.rows * w.columns
-    for r in range(first, last):
-        total = totals[r]
-        for y in range(w.height):
-            for x in range(w.width):
-                for c in range(w.channels):
-                    last_place = (y * w.width + x) * w.channels + c
-                    planar_place = (c * w.height + y) * w.width + x
-                    payload = payloads[r, last_place if w.pixels_last else planar_place]
-                    if payload == 0:
-                        continue
-                    for i in range(high):
-                        down = y + w.padding - i
-                        row = down // w.stride
-                        if down < 0 or row * w.stride != down or row >= w.rows:
-                            continue
-                        for j in range(wide):
-                            across = x + w.padding - j
-                            column = across // w.stride
-                            if across < 0 or column * w.stride != across or column >= w.columns:
-                                continue
-                            place = row * w.columns + column
-                            for f in range(features):
-                                total[f * plane + place] += payload * w.kernel[f, c, i, j]
-
-
-@kernel
-def add_transposed(first: int, last: int, payloads: Array, totals: Array, weights: Places) -> None:
-    """Add the sums of a transposed convolution: a feature reaches the pixels that it covers."""
-    w = weights
-    features, _, high, wide = w.kernel.shape
-    for r in range(first, last):
-        total = totals[r]
-        for f in range(features):
-            for row in range(w.rows):
-                for column in range(w.columns):
-                    payload = payloads[r, (f * w.rows + row) * w.columns + column]
-                    if payload == 0:
-                        continue
-                    for c in range(w.channels):
-                        for i in range(high):
-                            y = row * w.stride + i - w.padding
-                            if y < 0 or y >= w.height:
-                                continue
-                            for j in range(wide):
-                                x = column * w.stride + j - w.padding
-                                if x < 0 or x >= w.width:
-                                    continue
-                                last_place = (y * w.width + x) * w.channels + c
-                                planar_place = (c * w.height + y) * w.width + x
-                                place = last_place if w.pixels_last else planar_place
-                                total[place] += payload * w.kernel[f, c, i, j]
-
-
 class Scale(NamedTuple):
-    """multiplier, shift, half (targets,) int64."""
+    """multiplier (targets,) int32; shift, half (targets,) int64."""
 
     multiplier: Array
     shift: Array
@@ -136,7 +81,8 @@ class Scale(NamedTuple):
 @kernel
 def add_scaled(first: int, last: int, totals: Array, scaled: Array, scale: Scale) -> None:
     """Add (total * multiplier + half) >> shift to scaled (N, targets) int64."""
+    multiplier, shift, half = scale.multiplier, scale.shift, scale.half
     for r in range(first, last):
-        for i in range(totals.shape[1]):
-            product = totals[r, i] * scale.multiplier[i] + scale.half[i]
-            scaled[r, i] += product >> scale.shift[i]
+        total, result = totals[r], scaled[r]
+        for i in range(total.size):
+            result[i] += (total[i] * multiplier[i] + half[i]) >> shift[i]

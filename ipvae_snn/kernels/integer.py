@@ -10,7 +10,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import inner, kernel, scalar
-from ipvae_snn.kernels.count_sums import add_counts
+from ipvae_snn.kernels.count_sums import add_counts, add_signed
 from ipvae_snn.kernels.integer_draw import Draw, Sampling, draw, draw_scratch
 from ipvae_snn.kernels.rows import Record, Rows, Share
 from ipvae_snn.kernels.vector_rows import BLOCK, LANES
@@ -96,33 +96,6 @@ def _whole(targets: int) -> int:
 
 
 @inner
-def _sum(synapses: Synapses, active: int, index: Array, payload: Array, total: Array) -> None:
-    """Set total (targets,) int32 to the sum of payload * columns[index], with payloads of any sign.
-
-    As count_sums.add_counts, in 32 bits.
-    """
-    columns = synapses.columns
-    total[:] = 0
-    J = total.size
-    i = 0
-    while i + 4 <= active:
-        c0, c1, c2, c3 = payload[i], payload[i + 1], payload[i + 2], payload[i + 3]
-        w0, w1 = columns[index[i]], columns[index[i + 1]]
-        w2, w3 = columns[index[i + 2]], columns[index[i + 3]]
-        for j in range(J):
-            total[j] += np.int32(
-                np.int32(np.int32(c0 * w0[j]) + np.int32(c1 * w1[j]))
-                + np.int32(np.int32(c2 * w2[j]) + np.int32(c3 * w3[j]))
-            )
-        i += 4
-    while i < active:
-        c, w = payload[i], columns[index[i]]
-        for j in range(J):
-            total[j] += np.int32(c * w[j])
-        i += 1
-
-
-@inner
 def _scale(synapses: Synapses, total: Array, scaled: Array) -> None:
     """Set scaled (targets,) int64 to (total * multiplier + half) >> shift."""
     multiplier, shift, half = synapses.multiplier, synapses.shift, synapses.half
@@ -191,7 +164,7 @@ def compete(
     group, total, drive, row = net.group, scratch.total, scratch.drive, scratch.draw
     if net.two_layer:
         senders = _residuals(net, shown, active, scratch, saturated)
-        _sum(net.forward, senders, scratch.sent, scratch.graded, total)
+        add_signed(net.forward.columns, senders, scratch.sent, scratch.graded, total)
         _scale(net.forward, total, drive)
         integrate_row(group, drive, group.bias, row.counts, state, saturated)
     else:

@@ -57,8 +57,12 @@ class Dense:
         return self.matrix.nbytes
 
     def sums(self, payload: Annotated[Int64, "N sources"]) -> Annotated[Int64, "N targets"]:
-        """Return the exact sums that a payload causes."""
-        return np.asarray(payload @ self.matrix.astype(np.int64).T)
+        """Return the exact sums that a payload causes.
+
+        Whole numbers far below 2**53 are exact in float64, whose products are fast.
+        """
+        sums = payload.astype(np.float64) @ self.matrix.T.astype(np.float64)
+        return np.asarray(sums.astype(np.int64))
 
     def worst_sums(self, low: int, high: int) -> tuple[OfTargets, OfTargets]:
         """Return the least and the largest sum per target, over payloads in [low, high]."""
