@@ -17,7 +17,8 @@ from ipvae_snn.comparison.figures import bits
 from ipvae_snn.comparison.paired_runs import Pair
 from ipvae_snn.comparison.variants import Variant, last_step, variants
 from ipvae_snn.metrics import estimates, quality
-from ipvae_snn.metrics.estimates import Estimate, interval, over_seeds
+from ipvae_snn.metrics.estimates import Estimate, interval
+from ipvae_snn.metrics.seeds import over_seeds
 
 CHUNK: Final = 250  # images at a time
 TOGETHER: Final = "together"

@@ -26,8 +26,8 @@ from ipvae_snn.comparison.sums import FIGURES, Matches, SeedSums, Squares, seed_
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.errors import DataError
 from ipvae_snn.metrics import estimates
-from ipvae_snn.metrics.estimates import over_seeds
 from ipvae_snn.metrics.histograms import total_variation, wasserstein
+from ipvae_snn.metrics.seeds import over_seeds
 
 
 def recorded_steps(steps: int) -> tuple[int, ...]:

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+from numba.core.runtime import rtsys
 
 from ipvae_snn.watcher import current_watcher
 
+RUNTIME: Final[Any] = rtsys  # has no types
 POSIX: Final = hasattr(os, "geteuid")
 DIGEST: Final = 32  # bytes of a SHA-256
 SECONDS: Final = "10 to 40 s"  # all loops of a command, on a desktop's processor and on a busy one
@@ -100,7 +102,9 @@ class CheckedCache(FunctionCache):
 
     def _load(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+            # Not numba's own load_overload, which first registers all that may be compiled.
+            RUNTIME.initialize(target_context)
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         # A whole file may still not fit: it was written beside another NumPy or llvmlite, whose
         # classes have changed. Unpickling may then raise anything; compiling is always right.
         except Exception:

@@ -1,11 +1,9 @@
 """Means with confidence intervals."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import stdtrit
 
 from ipvae_snn.arrays import Float64
 
@@ -50,19 +48,6 @@ def share(hits: int, n: int) -> Estimate:
     # Exactly 0 and 1 at the ends, where rounding would leave a trace.
     low = 0.0 if hits == 0 else centre - half
     return Estimate(mean, low, 1.0 if hits == n else centre + half, n)
-
-
-def over_seeds(values: Sequence[float] | Float64) -> Estimate:
-    """Return the mean of one value per seed with its 95 % interval by Student's t.
-
-    The interval is NaN for one seed, and if a value is not finite.
-    """
-    samples = np.asarray(values, dtype=np.float64)
-    n, mean = len(samples), float(samples.mean())
-    if n == 1 or not np.isfinite(samples).all():
-        return Estimate(mean, float("nan"), float("nan"), n)
-    half = float(stdtrit(n - 1, 0.975)) * float(samples.std(ddof=1)) / n**0.5
-    return Estimate(mean, mean - half, mean + half, n)
 
 
 def interval(value: Estimate) -> list[float]:

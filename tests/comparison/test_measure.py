@@ -36,9 +36,9 @@ from ipvae_snn.ir.float_sampler import poisson_from_uniforms
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.ir.units import pixel_values, real_network
-from ipvae_snn.metrics.estimates import over_seeds
 from ipvae_snn.metrics.histograms import BINS, histograms, total_variation, wasserstein
 from ipvae_snn.metrics.quality import r2_per_image
+from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.models.stored_dictionary import DenseMatrix
 
 Network = Callable[..., IntegerNetwork]
