@@ -45,7 +45,7 @@ def group_of(group: PoissonNeurons) -> Group:
 
 def columns_of(weights: Dense) -> tuple[Int8, Int64]:
     """Return padded weights by source (kernels/count_sums.py), and the largest |weight| of each."""
-    columns = padded(weights.matrix.T)
+    columns = padded(weights.matrix.T.astype(np.int8))  # int16 is for decoders alone
     return columns, np.maximum(columns.max(axis=1), -columns.min(axis=1).astype(np.int64))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 
 from ipvae_snn.watcher import current_watcher
 

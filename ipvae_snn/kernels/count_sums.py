@@ -10,6 +10,7 @@ from ipvae_snn.kernels.compiled import inner
 from ipvae_snn.kernels.vector_rows import BLOCK, HIGHEST, LANES, add_block, add_lanes
 
 LARGEST: Final = 2**15 - 1
+ROWS: Final = 16  # rows that are read side by side, each from its start to its end
 ALIGNED: Final = 64  # bytes of a cache line, which no vector then straddles
 
 
@@ -43,7 +44,7 @@ def add_counts(
 
     columns and highest as in kernels/integer.Synapses; total has room for the padding. index and
     counts have a place more than `active`, which is overwritten. Counts are above 0, and no total
-    leaves 32 bits (docs/ir.md). narrow: scratch, (BLOCK,) int16.
+    leaves 32 bits (docs/ir.md). narrow: scratch as long as total, int16, 0 before and after.
     """
     total[:] = 0
     index[active], counts[active] = 0, 0  # rows are added in pairs
@@ -60,33 +61,27 @@ def add_counts(
             _add_wide(columns[index[first]], counts[first], total)
             _add_wide(columns[index[first + 1]], counts[first + 1], total)
             first += 2
-        else:
-            _add_narrow(columns, index, counts, narrow, first, last, total)
-            first = last
+            continue
+        while first < last:
+            end = min(first + ROWS, last)
+            _add_narrow(columns, index, counts, narrow, first, end)
+            first = end
+        for j in range(total.size):
+            total[j] += np.int32(narrow[j])
+            narrow[j] = 0
 
 
 @inner
 def _add_narrow(
-    columns: Array,
-    index: Array,
-    counts: Array,
-    narrow: Array,
-    first: int,
-    last: int,
-    total: Array,
+    columns: Array, index: Array, counts: Array, narrow: Array, first: int, last: int
 ) -> None:
+    """Add rows first .. last - 1 to narrow, a block of targets after another."""
     target = 0
-    while target + BLOCK <= total.size:
+    while target + BLOCK <= narrow.size:
         add_block(columns, index, counts, narrow, target, first, last)
-        part = total[target : target + BLOCK]
-        for j in range(BLOCK):
-            part[j] += np.int32(narrow[j])
         target += BLOCK
-    while target < total.size:
+    while target < narrow.size:
         add_lanes(columns, index, counts, narrow, target, first, last)
-        part = total[target : target + LANES]
-        for j in range(LANES):
-            part[j] += np.int32(narrow[j])
         target += LANES
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import inner, kernel
 from ipvae_snn.kernels.count_sums import add_counts, add_signed
-from ipvae_snn.kernels.vector_rows import BLOCK
 
 
 class Columns(NamedTuple):
@@ -34,7 +33,7 @@ def add_columns(first: int, last: int, payloads: Array, totals: Array, weights: 
     """Add the sums of a matrix."""
     sources, length = weights.matrix.shape
     index, sent = np.empty(sources + 1, np.int64), np.empty(sources + 1, np.int32)
-    narrow, total = np.empty(BLOCK, np.int16), np.empty(length, np.int32)
+    narrow, total = np.zeros(length, np.int16), np.empty(length, np.int32)
     for r in range(first, last):
         active, least = listed(payloads[r], index, sent)
         if least < 0:
@@ -53,7 +52,7 @@ def listed(payload: Array, index: Array, sent: Array) -> tuple[int, int]:
         index[active], sent[active] = j, payload[j]
         active += payload[j] != 0
         least = min(least, payload[j])
-    return active, least
+    return active, int(least)
 
 
 @kernel

@@ -13,7 +13,7 @@ from ipvae_snn.kernels.compiled import inner, kernel, scalar
 from ipvae_snn.kernels.count_sums import add_counts, add_signed
 from ipvae_snn.kernels.integer_draw import Draw, Sampling, draw, draw_scratch
 from ipvae_snn.kernels.rows import Record, Rows, Share
-from ipvae_snn.kernels.vector_rows import BLOCK, LANES
+from ipvae_snn.kernels.vector_rows import LANES
 
 COUNT, EXCITATION, INHIBITION, POTENTIAL, RESIDUAL = range(5)  # as trace.SATURATIONS
 
@@ -76,10 +76,10 @@ class Scratch(NamedTuple):
 
 @kernel
 def new_scratch(K: int, M: int) -> Scratch:
-    """Return scratch arrays for K neurons and, in a two-layer circuit, M pixels."""
+    """Return scratch arrays for K neurons and M values of a row's drive: K, or pixels."""
     return Scratch(
         draw_scratch(K, 0),
-        np.empty(BLOCK, np.int16),
+        np.zeros(_whole(M), np.int16),
         np.empty(_whole(K), np.int32),
         np.empty(K, np.int64),
         np.empty(_whole(M), np.int32),
@@ -96,7 +96,7 @@ def _whole(targets: int) -> int:
 
 
 @inner
-def _scale(synapses: Synapses, total: Array, scaled: Array) -> None:
+def scale(synapses: Synapses, total: Array, scaled: Array) -> None:
     """Set scaled (targets,) int64 to (total * multiplier + half) >> shift."""
     multiplier, shift, half = synapses.multiplier, synapses.shift, synapses.half
     for j in range(scaled.size):
@@ -140,7 +140,7 @@ def _residuals(net: Network, pixels: Array, active: int, scratch: Scratch, satur
     predicted, sent, graded, limit = scratch.predicted, scratch.sent, scratch.graded, net.limit
     back, index, count = net.back, scratch.draw.neurons, scratch.draw.spikes
     add_counts(back.columns, back.highest, active, index, count, scratch.narrow, scratch.pixel_sum)
-    _scale(net.back, scratch.pixel_sum, predicted)
+    scale(net.back, scratch.pixel_sum, predicted)
     senders, clipped = 0, 0
     for m in range(pixels.size):
         error = pixels[m] - predicted[m]
@@ -165,13 +165,13 @@ def compete(
     if net.two_layer:
         senders = _residuals(net, shown, active, scratch, saturated)
         add_signed(net.forward.columns, senders, scratch.sent, scratch.graded, total)
-        _scale(net.forward, total, drive)
+        scale(net.forward, total, drive)
         integrate_row(group, drive, group.bias, row.counts, state, saturated)
     else:
         back = net.back
         index, count, narrow = row.neurons, row.spikes, scratch.narrow
         add_counts(back.columns, back.highest, active, index, count, narrow, total)
-        _scale(back, total, drive)
+        scale(back, total, drive)
         integrate_row(group, drive, shown, row.counts, state, saturated)
 
 

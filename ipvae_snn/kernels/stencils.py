@@ -104,7 +104,7 @@ def _add_row(payload: Array, total: Array, weights: Stencil, narrow: Array, wide
             continue
         most = abs(count) * highest[kind[j]]
         if most > NARROW:
-            _add_wide(windows[kind[j]], count, wide[origin[j] :], weights.stride)
+            _add_wide(windows[kind[j]], int(count), wide[origin[j] :], weights.stride)
             continue
         if used + most > LARGEST:
             _widen(narrow, wide)

@@ -19,7 +19,6 @@ HIGHEST: Final = 255  # count of a row
 _BYTE, _SHORT, _WORD = ir.IntType(8), ir.IntType(16), ir.IntType(64)
 _BYTES, _SHORTS = ir.VectorType(_BYTE, LANES), ir.VectorType(_SHORT, LANES // 2)
 _HALF: Final = LANES // 2
-_ZEROS: Final = ir.Constant(_SHORTS, None)
 # Interleaving as vpunpcklbw and vpunpckhbw do it: within each half of a vector.
 _LOW: Final = [lane + row * LANES for lane in (*range(8), *range(16, 24)) for row in (0, 1)]
 _HIGH: Final = [lane + row * LANES for lane in (*range(8, 16), *range(24, 32)) for row in (0, 1)]
@@ -61,8 +60,8 @@ class _Avx2:
         return low, high
 
     @staticmethod
-    def in_order(builder: Any, low: Any, high: Any) -> tuple[Any, Any]:
-        """Return the sums of targets 0-15 and 16-31."""
+    def other_order(builder: Any, low: Any, high: Any) -> tuple[Any, Any]:
+        """Return the sums of targets 0-15 and 16-31; of these, the two sums again."""
         one = _shuffle(builder, low, high, [*range(8), *range(16, 24)])
         other = _shuffle(builder, low, high, [*range(8, 16), *range(24, 32)])
         return one, other
@@ -89,8 +88,8 @@ class _Widened:
         return sums[0], sums[1]
 
     @staticmethod
-    def in_order(builder: Any, low: Any, high: Any) -> tuple[Any, Any]:
-        """Return the sums of targets 0-15 and 16-31."""
+    def other_order(builder: Any, low: Any, high: Any) -> tuple[Any, Any]:
+        """Return the sums of targets 0-15 and 16-31, as they are."""
         return low, high
 
 
@@ -106,7 +105,13 @@ def _adder(targets: int) -> Callable[..., Any]:
         )
         target, first, last = arguments[4:]
         length = TOOLS.unpack_tuple(builder, columns.shape)[1]
-        sums = [TOOLS.alloca_once_value(builder, _ZEROS) for _ in range(2 * vectors)]
+        places = [builder.add(target, _number(v * LANES)) for v in range(vectors)]
+        sums = []
+        for place in places:
+            before = [builder.load(at, align=2) for at in _halves(builder, narrow.data, place)]
+            sums += [
+                TOOLS.alloca_once_value(builder, one) for one in way.other_order(builder, *before)
+            ]
         with TOOLS.for_range_slice(builder, first, last, _number(2), _WORD) as (i, _):
             rows, held = [], []
             for place in (i, builder.add(i, _number(1))):
@@ -119,11 +124,12 @@ def _adder(targets: int) -> Callable[..., Any]:
                 products = way.products(builder, factors, *weights)
                 for total, product in zip(sums[2 * v : 2 * v + 2], products, strict=True):
                     builder.store(builder.add(builder.load(total), product), total)
-        kept = builder.bitcast(narrow.data, _SHORTS.as_pointer())
-        for v in range(vectors):
-            low, high = (builder.load(total) for total in sums[2 * v : 2 * v + 2])
-            for half, value in enumerate(way.in_order(builder, low, high)):
-                builder.store(value, builder.gep(kept, [_number(2 * v + half)]), align=2)
+        for v, place in enumerate(places):
+            after = way.other_order(
+                builder, *(builder.load(one) for one in sums[2 * v : 2 * v + 2])
+            )
+            for value, at in zip(after, _halves(builder, narrow.data, place), strict=True):
+                builder.store(value, at, align=2)
         return context.get_dummy_value()
 
     def typed(_: Any, columns: Any, index: Any, counts: Any, narrow: Any, *numbers: Any) -> Any:
@@ -131,6 +137,12 @@ def _adder(targets: int) -> Callable[..., Any]:
         return types.void(*arrays, *(types.int64 for _ in numbers)), build
 
     return typed
+
+
+def _halves(builder: Any, narrow: Any, place: Any) -> list[Any]:
+    """Return pointers to the sums of LANES targets, half of them each."""
+    places = (place, builder.add(place, _number(_HALF)))
+    return [builder.bitcast(builder.gep(narrow, [at]), _SHORTS.as_pointer()) for at in places]
 
 
 def _weights(builder: Any, data: Any, row: Any, offset: int) -> Any:
@@ -141,11 +153,11 @@ def _weights(builder: Any, data: Any, row: Any, offset: int) -> Any:
 
 
 def _block(typing, columns, index, counts, narrow, target, first, last):  # type: ignore[no-untyped-def]
-    """Set narrow (BLOCK,) int16 to the sums of counts times weights from `target` on.
+    """Add counts times weights to BLOCK places of narrow (targets,) int16 from `target` on.
 
     columns (sources, targets) int8; index (n,) int64, counts (n,) int32 up to HIGHEST. Rows
     index[first:last] are added, an even number of them. Exact if no sum of |count * weight| of a
-    target exceeds 2**15 - 1: then none of its partial sums does.
+    target, what is in `narrow` included, exceeds 2**15 - 1: then none of its partial sums does.
     """
     return _adder(BLOCK)(typing, columns, index, counts, narrow, target, first, last)
 

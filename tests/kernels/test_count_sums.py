@@ -23,9 +23,10 @@ def added(add_counts: Any, matrix: Array, counts: Array) -> Array:
     active = np.flatnonzero(counts)
     index, given_counts = np.append(active, 7), np.append(counts[active], 7).astype(np.int32)
     total = np.full(columns.shape[1], 99, np.int32)
-    narrow = np.empty(vector_rows.BLOCK, np.int16)
+    narrow = np.zeros(len(total), np.int16)
     add_counts(columns, highest, len(active), index, given_counts, narrow, total)
     assert not total[matrix.shape[1] :].any()
+    assert not narrow.any()
     return total[: matrix.shape[1]]
 
 
