@@ -5,6 +5,7 @@ import typer
 QUESTIONS = {
     "mnist_float_integer": "float against integer on MNIST test images: R2, spikes, energy, time",
     "energy": "energy proxies: chips, processors, and encoders of equal R2",
+    "engine": "what a step of inference costs: integers, float PyTorch, ONNX Runtime; its parts",
     "fidelity": "integers against float: bits, steps, sparsity, out-of-distribution images, speed",
     "training_speed": "training by the plain formulation against ours: seconds, loss, memory",
     "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), evaluate, write the card",

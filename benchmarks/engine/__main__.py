@@ -8,6 +8,7 @@ Writes benchmarks/results/engine.json, the tables of docs/performance.md and its
 import json
 import platform
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +52,7 @@ RESULT: Final = HERE / "results" / "engine.json"
 PAGE: Final = HERE.parent / "docs" / "performance.md"
 PICTURE: Final = HERE.parent / "docs" / "images" / "engine-curve.png"
 BATCH: Final = 256
+ALONE: Final = 256  # steps of a single image
 CALIBRATION: Final = 1000
 VECTORS: Final = ("avx2", "avx512f", "avx512vnni", "neon")
 
@@ -68,7 +70,7 @@ def contests(train: ImageSet, test: ImageSet, rounds: int) -> Iterator[tuple[str
     """Yield the contests by name."""
     floats = load_float_network(network_path("mnist-512"))
     dense = match(floats, train, test)
-    alone = dense.first(1)
+    alone = dense.alone(ALONE)
     yield "one image", measured(alone, _arms(alone, with_onnx=True), rounds)
     yield "batch", measured(dense, _arms(dense, with_onnx=True), rounds)
     sparse = match(floats, train, test, 0.95)
@@ -84,7 +86,7 @@ def _arms(given: Match, with_onnx: bool) -> dict[str, Arm]:
 
 def threads(given: Match, rounds: int) -> dict[str, Any]:
     """Return how much faster two threads are than one, by the clock."""
-    two = Match(given.floats, given.integers, given.pixels, given.encoded, threads=2)
+    two = replace(given, threads=2)
     result = measured(two, {OURS: ours(two), "one thread": ours(given)}, rounds)
     return {"us": result["us"], "ratio": result["ratio"]["one thread"]}
 

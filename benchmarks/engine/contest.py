@@ -19,22 +19,22 @@ from ipvae_snn.models.float_network import FloatNetwork
 
 EAGER, COMPILED_TORCH, OURS, ONNX = "float eager", "float torch.compile", "compiled", "ONNX Runtime"
 SETTLED: Final = 16  # steps before the clock starts: the first ones are the busiest
-STEPS: Final = 32  # steps that are timed
 
 
 @dataclass(frozen=True)
 class Match:
-    """A float network, its integers, and images for either; threads of our arm."""
+    """A float network, its integers, and images for either; timed steps; threads of our arm."""
 
     floats: FloatNetwork
     integers: IntegerNetwork
     pixels: Float32
     encoded: UInt8
+    steps: int = 32
     threads: int = 1
 
-    def first(self, n: int) -> "Match":
-        """Return the match over the first n images."""
-        return replace(self, pixels=self.pixels[:n], encoded=self.encoded[:n])
+    def alone(self, steps: int) -> "Match":
+        """Return the match over the first image and more steps: a call's own time is then small."""
+        return replace(self, pixels=self.pixels[:1], encoded=self.encoded[:1], steps=steps)
 
 
 Arm = Callable[[], None]
@@ -58,20 +58,20 @@ def _plain(match: Match, made: Callable[[Any], Any]) -> Arm:
     settled = advance(step, start, b, SETTLED)
     taken = made(step)
     advance(taken, settled, b, 2)
-    return lambda: void(advance(taken, settled, b, STEPS))
+    return lambda: void(advance(taken, settled, b, match.steps))
 
 
 def ours(match: Match) -> Arm:
     """Return the integers in compiled code, prepared, after the first steps."""
     prepared = compiled.prepare(match.integers)
     settled = compiled.advance(prepared, compiled.start(prepared, match.encoded), SETTLED)
-    return lambda: void(compiled.advance(prepared, settled, STEPS, match.threads))
+    return lambda: void(compiled.advance(prepared, settled, match.steps, match.threads))
 
 
 def onnx(match: Match) -> Arm:
     """Return the same integers in ONNX Runtime; its start is not timed, see `measured`."""
     run = load_backend("onnx")
-    request = RunRequest(SETTLED + STEPS)
+    request = RunRequest(SETTLED + match.steps)
     return lambda: void(run(match.integers, match.encoded, request))
 
 
@@ -99,7 +99,7 @@ def measured(match: Match, arms: dict[str, Arm], rounds: int) -> dict[str, Any]:
         for name, arm in arms.items():
             start = clock()
             arm()
-            taken[name].append(1e6 * (clock() - start) / (len(match.encoded) * STEPS))
+            taken[name].append(1e6 * (clock() - start) / (len(match.encoded) * match.steps))
     if ONNX in taken:
         before = taken.pop(f"{ONNX} start")
         taken[ONNX] = [both - start for both, start in zip(taken[ONNX], before, strict=True)]
