@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ipvae_snn.backends.registry import DEFAULT
 from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import BackendError
+from ipvae_snn.ir.back_ends import DEFAULT
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.networks import NetworkSource, load, load_integer, named

@@ -9,11 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from ipvae_snn.backends.registry import load_backend, registered
 from ipvae_snn.backends.torch_module import cuda_advice
 from ipvae_snn.data import Source, load, names
 from ipvae_snn.errors import BackendUnavailableError, DataError
 from ipvae_snn.hw.lava.environment import describe
+from ipvae_snn.ir.back_ends import load_backend, registered
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 

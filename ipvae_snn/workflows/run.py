@@ -9,11 +9,10 @@ from typing import Annotated, Any, Final
 import numpy as np
 
 from ipvae_snn.arrays import Bool, Int64
-from ipvae_snn.backends import registry
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import BackendError, SaturatedError
 from ipvae_snn.inference import reference
-from ipvae_snn.ir import saturation
+from ipvae_snn.ir import back_ends, saturation
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
@@ -55,7 +54,7 @@ class RunOptions:
     """Options of a run besides the request.
 
     backend: name, by default the fastest one on a CPU whose counts equal the reference's
-    (`registry.DEFAULT`), for a checkpoint "float". out: npz file of the result.
+    (`back_ends.DEFAULT`), for a checkpoint "float". out: npz file of the result.
     forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates. overwrite:
     replace a file at `out` that is no result of a run.
     """
@@ -208,18 +207,18 @@ def run_integer(
     network: IntegerNetwork,
     images: Images,
     request: RunRequest,
-    backend: str = registry.DEFAULT,
+    backend: str = back_ends.DEFAULT,
     saved: bool = False,
 ) -> RunResult:
     """Run encoded images through an integer network; raises as the back end does.
 
     saved: the result will be written, which takes memory too.
     """
-    execute = registry.load_backend(backend)
+    session = network.prepare(backend)
     shape = Shape(len(images.pixels), request.steps, network.n_neurons, network.n_pixels)
     require_run(shape, request, floating=False, saved=saved)
     start = time.perf_counter()
-    trace = execute(network, images.pixels, request)
+    trace = session.run(images.pixels, request)
     seconds = time.perf_counter() - start
     quality = r2(images.floats.pixels, trace.reconstruction)
     return RunResult(
@@ -271,9 +270,9 @@ def _run_integer_file(
         raise BackendError(
             f"{path} is an integer network; --backend float runs a checkpoint (model.safetensors)"
         )
-    name = options.backend or registry.DEFAULT
+    name = options.backend or back_ends.DEFAULT
     begin(f"loading the back end {name}")
-    registry.load_backend(name)  # before the images, so that a wrong name costs no time
+    back_ends.load_backend(name)  # before the images, so that a wrong name costs no time
     network = load_network(path)
     warn_if_still(network, str(path))
     begin(described(choice.data))
@@ -296,7 +295,7 @@ def _kept(result: RunResult, options: RunOptions, free: Collection[Path]) -> Run
 def _require_counted(backend: str | None) -> None:
     """Raise SaturatedError, before the run, for a back end that does not count saturations."""
     if backend in WITHOUT_SATURATIONS:
-        able = sorted(set(registry.registered()) - set(WITHOUT_SATURATIONS))
+        able = sorted(set(back_ends.registered()) - set(WITHOUT_SATURATIONS))
         raise SaturatedError(
             f"the back end {backend!r} does not count what saturates, so that --on-overflow error "
             f"cannot be kept; these do, with an integer network: {', '.join(able)}"

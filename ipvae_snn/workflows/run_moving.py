@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from ipvae_snn.arrays import Float64, UInt8
-from ipvae_snn.backends import registry
 from ipvae_snn.data.sequences import Moving, Sequences
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.cost.moving import frame_operations
-from ipvae_snn.ir import saturation
+from ipvae_snn.ir import back_ends, saturation
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -140,9 +139,9 @@ def run_as_asked(
             "or convert it first"
         )
     with parts(progress) as begin:
-        name = options.backend or registry.DEFAULT
+        name = options.backend or back_ends.DEFAULT
         begin(f"loading the back end {name}")
-        registry.load_backend(name)
+        back_ends.load_backend(name)
         network = load_network(path)
         moving = asked.for_default(trained_moving(network))
         begin(described(choice.data))
@@ -164,15 +163,15 @@ def run_sequences(
     sequences: Sequences,
     moving: Moving,
     request: RunRequest,
-    backend: str = registry.DEFAULT,
+    backend: str = back_ends.DEFAULT,
 ) -> MovingRunResult:
     """Run sequences through a network, and their frames one by one; raises as the back end does."""
     images = sequences.images
     levels, _ = encode(network.input, images.pixels, images.kind, images.name)
     frames = levels.reshape(len(sequences), moving.frames, -1)
-    execute = registry.load_backend(backend)
+    session = network.prepare(backend)
     start = time.perf_counter()
-    trace = execute(network, frames, replace(request, trace=True))
+    trace = session.run(frames, replace(request, trace=True))
     seconds = time.perf_counter() - start
     return MovingRunResult(
         backend,
@@ -194,10 +193,10 @@ def restarted(
 
     Each frame draws as the first one of its sequence does.
     """
-    execute = registry.load_backend(registry.DEFAULT)
+    session = network.prepare()
     quality, spikes, operations = np.zeros((3, frames.shape[1]))
     for i in range(frames.shape[1]):
-        alone = execute(network, frames[:, i], replace(request, trace=True))
+        alone = session.run(frames[:, i], replace(request, trace=True))
         counts = counts_of(alone)
         quality[i] = r2(sequences.pixels[:, i], alone.reconstruction).mean
         spikes[i] = alone.spikes_per_step.sum(axis=1).mean()
