@@ -1,4 +1,4 @@
-"""`ipvae-snn run`: run images through one back end, and write the result to an npz file."""
+"""`ipvae-snn run`: run images through one back end; write the result to a file or a folder."""
 
 from enum import Enum
 from pathlib import Path
@@ -14,7 +14,11 @@ from ipvae_snn.cli.terminal import Limits, Screen
 EXAMPLES: Final = examples(
     "run net.safetensors --data images.npy --backend onnx -o out.npz",
     "run net.safetensors --data digits --frames 8 --steps 8",
+    "run net.safetensors --data images.npy --limit 1000000 -o results --resume",
 )
+
+
+LARGE: Final = "Large runs, into a folder"
 
 
 class OnOverflow(str, Enum):
@@ -67,12 +71,36 @@ def run(
         typer.Option(
             *opt.OUT_NAMES,
             parser=opt.output_path,
-            metavar="FILE",
-            help="Result file.",
+            metavar="PATH",
+            help="Result: one file (NAME.npz), or a folder (NAME) for any number of images.",
             rich_help_panel=opt.RESULTS,
         ),
     ] = Path("result.npz"),
     overwrite: opt.OverwriteOption = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue the run in the folder.", rich_help_panel=LARGE),
+    ] = False,
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images at a time; default: as many as take some 100 MB.",
+            rich_help_panel=LARGE,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run the chunks on a Dask cluster: local, or tcp://host:8786.",
+            rich_help_panel=LARGE,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of the local cluster.", rich_help_panel=LARGE),
+    ] = None,
     trace: Annotated[
         bool,
         typer.Option(
@@ -92,7 +120,10 @@ def run(
 
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed, first_image, trace)
-        options = workflow.RunOptions(backend, out, on_overflow is OnOverflow.ERROR, overwrite)
+        chunking = workflow.Chunking(resume, chunk, scheduler, workers)
+        options = workflow.RunOptions(
+            backend, out, on_overflow is OnOverflow.ERROR, overwrite, chunking
+        )
         result = workflow.run_as_asked(
             network, images, request, options, workflow.motion_of(frames, motion), progress
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Float64, UInt8
 from ipvae_snn.data.sequences import Moving, Sequences
-from ipvae_snn.errors import BackendError
+from ipvae_snn.errors import BackendError, ConfigError
 from ipvae_snn.hw.cost.moving import frame_operations
 from ipvae_snn.ir import back_ends, saturation
 from ipvae_snn.ir.encode import encode
@@ -20,6 +20,7 @@ from ipvae_snn.metrics.quality import r2
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.cluster import LOCAL, ClusterChoice
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described, is_checkpoint
 from ipvae_snn.workflows.moving import Asked, motion_of, sequences_of, trained_moving
@@ -30,9 +31,12 @@ from ipvae_snn.workflows.outputs import (
     remove_partial,
     save_or_spare,
 )
-from ipvae_snn.workflows.run import RunOptions, RunResult, run_file
+from ipvae_snn.workflows.run import ONE_PIECE, Chunking, RunOptions, RunResult, run_file
+from ipvae_snn.workflows.run_chunks import ChunkedResult, ChunkOptions
+from ipvae_snn.workflows.run_large import names_folder, run_large_file
 
 __all__ = [
+    "Chunking",
     "Frames",
     "ImageChoice",
     "MovingRunResult",
@@ -124,11 +128,20 @@ def run_as_asked(
     options: RunOptions,
     asked: Asked | None,
     progress: Progress = ignore,
-) -> RunResult | MovingRunResult:
+) -> RunResult | MovingRunResult | ChunkedResult:
     """Run still images, or sequences if they are asked for; steps are then those of a frame.
 
-    Raises as `run_file` does, and BackendError for sequences on a checkpoint.
+    Still images run chunk by chunk if `options.out` names a folder. Raises as `run_file` and
+    `run_large_file` do, BackendError for sequences on a checkpoint, ConfigError for sequences into
+    a folder.
     """
+    if options.out is not None and names_folder(options.out):
+        return _into_folder(path, choice, request, options, asked, progress)
+    if options.chunking != ONE_PIECE:
+        raise ConfigError(
+            f"{options.out}: one file, but --resume, --chunk, --scheduler and --workers are for a "
+            "result in a folder; give --out a name without suffix"
+        )
     if asked is None:
         return run_file(path, choice, request, options, progress)
     written = outputs((options.out, RESULT))
@@ -156,6 +169,36 @@ def run_as_asked(
         save_or_spare(options.out, kept.save, free)
         remove_partial(options.out)
         return replace(result, out=options.out)
+
+
+def _into_folder(
+    path: Path,
+    choice: ImageChoice,
+    request: RunRequest,
+    options: RunOptions,
+    asked: Asked | None,
+    progress: Progress,
+) -> ChunkedResult:
+    out, how = options.out, options.chunking
+    assert out is not None  # it names a folder
+    if asked is not None:
+        raise ConfigError(
+            f"{out}: a folder, but sequences (--frames) are written to one file; give --out "
+            f"{out}.npz"
+        )
+    cluster = None
+    if how.scheduler is not None or how.workers is not None:
+        cluster = ClusterChoice(how.scheduler or LOCAL, how.workers)
+    name = options.backend or back_ends.DEFAULT
+    chunk_options = ChunkOptions(
+        out,
+        how.resume,
+        how.chunk,
+        options.overwrite,
+        options.forbid_saturation,
+        by_default=options.backend is None,
+    )
+    return run_large_file(path, choice, request, name, chunk_options, cluster, progress)
 
 
 def run_sequences(

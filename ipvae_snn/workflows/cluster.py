@@ -1,0 +1,199 @@
+"""Run chunks on the workers of a Dask cluster: a local one, or that of a scheduler elsewhere.
+
+A worker prepares the network once, when it joins. A chunk's draws are keyed by its images, so it
+gives the same wherever it runs; one whose worker is lost runs on another. Dask is optional, and
+loads slowly: it is imported when a cluster is asked for.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import ipvae_snn
+from ipvae_snn.errors import BackendError, ConfigError
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.watcher import current_watcher
+from ipvae_snn.workflows.run_chunks import Chunk, Execute, Report, request_of
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOCAL: Final = "local"
+WAIT_S: Final = 10.0  # for a scheduler to answer
+AHEAD: Final = 2  # chunks per worker that are encoded and sent; bounds the memory of this process
+LOSSES: Final = 3  # workers that one chunk may lose before it fails
+
+
+@dataclass(frozen=True)
+class ClusterChoice:
+    """A cluster as the user names it.
+
+    scheduler: "local", or the address of a Dask scheduler, as tcp://host:8786. workers: processes
+    of a local cluster, None for one per core.
+    """
+
+    scheduler: str = LOCAL
+    workers: int | None = None
+
+
+@contextmanager
+def connected(choice: ClusterChoice) -> Iterator["Client"]:
+    """Yield a client of the cluster; a local one lives as long as the block.
+
+    Raises ConfigError without Dask or for a number of workers that cannot be given, BackendError
+    for a scheduler that does not answer, has no workers, or whose workers have another version.
+    """
+    with ExitStack() as stack:
+        client = _client(choice, stack)
+        _check_workers(client, choice.scheduler)
+        yield client
+
+
+def on_cluster(
+    client: "Client", network: IntegerNetwork, backend: str, threads: int | None
+) -> Execute:
+    """Return the execution of chunks on the workers, in the order in which they are done.
+
+    threads: of each worker, as in `threads.n_threads`. Raises as the back end does, BackendError
+    for a chunk that lost several workers.
+    """
+    from distributed import KilledWorker, as_completed
+
+    prepared = _plugin(network, backend)
+    client.register_plugin(prepared)
+
+    def execute(
+        chunks: Iterable[Chunk], request: RunRequest, report: Report
+    ) -> Iterator[tuple[Chunk, Trace]]:
+        waiting, running = iter(chunks), {}
+        done: Any = as_completed()
+
+        def send() -> None:
+            chunk = next(waiting, None)
+            if chunk is not None:
+                future = client.submit(
+                    run_prepared, chunk.levels, request_of(chunk, request), threads, pure=False
+                )
+                running[future] = chunk
+                done.add(future)
+
+        for _ in range(AHEAD * max(1, len(client.nthreads()))):
+            send()
+        while running:
+            future = next(done)
+            chunk = running.pop(future)
+            try:
+                trace = future.result()
+            except KilledWorker as error:
+                last = chunk.first + len(chunk.levels) - 1
+                raise BackendError(
+                    f"images {chunk.first}..{last} lost {LOSSES + 1} workers, most likely for want "
+                    "of memory; give a smaller --chunk, or fewer --workers"
+                ) from error
+            future.release()
+            yield chunk, trace
+            send()
+
+    return execute
+
+
+def run_prepared(levels: Any, request: RunRequest, threads: int | None) -> Trace:
+    """Run images on the worker that calls this, in the session that it has prepared."""
+    from dataclasses import replace
+
+    from distributed import get_worker
+
+    from ipvae_snn.watcher import watched
+
+    session = get_worker().plugins[PLUGIN].session
+    with watched(replace(current_watcher(), threads=threads)):
+        return session.run(levels, request)  # type: ignore[no-any-return]
+
+
+PLUGIN: Final = "ipvae-snn session"
+
+
+def _plugin(network: IntegerNetwork, backend: str) -> Any:
+    from distributed import WorkerPlugin
+
+    class Prepared(WorkerPlugin):  # type: ignore[misc] # distributed has no types here
+        """Prepares the network on every worker, also on those that join later."""
+
+        name = PLUGIN
+        idempotent = False
+
+        def setup(self, worker: Any) -> None:
+            self.session = network.prepare(backend)
+
+    return Prepared()
+
+
+def _client(choice: ClusterChoice, stack: ExitStack) -> "Client":
+    """Return a client, of a cluster that ends with the stack if it is local."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ConfigError(
+            f"--scheduler {choice.scheduler} needs Dask ({error}); install it with pip install "
+            "'ipvae-snn[dask]'"
+        ) from error
+    local = choice.scheduler == LOCAL
+    if choice.workers is not None and not local:
+        raise ConfigError(
+            f"--workers {choice.workers} is for --scheduler local; {choice.scheduler} has its own"
+        )
+    if not local and "://" not in choice.scheduler:
+        raise ConfigError(
+            f"--scheduler is {choice.scheduler!r}; give local, or an address as tcp://host:8786"
+        )
+    # What a lost worker or a closed connection logs is no news to the user.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": LOSSES}))
+    if local:
+        cluster = stack.enter_context(
+            LocalCluster(
+                n_workers=choice.workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+        )
+        return stack.enter_context(Client(cluster))
+    try:
+        return stack.enter_context(Client(choice.scheduler, timeout=WAIT_S))
+    except (OSError, ValueError, TimeoutError, asyncio.TimeoutError) as error:
+        raise BackendError(
+            f"{choice.scheduler}: no Dask scheduler answers within {WAIT_S:.0f} s; start one with "
+            "`dask scheduler`, or correct the address"
+        ) from error
+
+
+def _check_workers(client: "Client", scheduler: str) -> None:
+    """Raise BackendError unless there are workers, all with this version of the toolkit."""
+    if not client.nthreads():
+        raise BackendError(
+            f"{scheduler}: the scheduler has no workers; start some with `dask worker {scheduler}`"
+        )
+    try:
+        versions: dict[str, str] = client.run(_version)
+    except Exception as error:  # whatever unpickling raised on a worker
+        raise BackendError(
+            f"{scheduler}: its workers cannot run ipvae-snn ({error}); install version "
+            f"{ipvae_snn.__version__} there"
+        ) from error
+    others = {name: one for name, one in versions.items() if one != ipvae_snn.__version__}
+    if others:
+        name, one = next(iter(others.items()))
+        raise BackendError(
+            f"{scheduler}: the worker {name} has ipvae-snn {one}, but this is "
+            f"{ipvae_snn.__version__}; install the same version"
+        )
+
+
+def _version() -> str:
+    return ipvae_snn.__version__
