@@ -107,7 +107,10 @@ class ResultFolder:
         except BaseException as error:
             self.discard()
             if isinstance(error, OSError):
-                raise _full(self.path, error) from error
+                raise OutputError(
+                    f"{self.path}: no files of {memory.shown(self.n_bytes)} can be made there "
+                    f"({error.strerror or error}); choose another disk"
+                ) from error
             raise
 
     def _check_space(self) -> None:

@@ -73,13 +73,13 @@ def run_large(
     with parts(progress) as begin:
         begin(f"loading the back end {backend}")
         session = network.prepare(backend)  # before the images, so that a wrong name costs no time
-        begin(described(choice.data))
-        images = replace(choice, report=progress).stream_for(network)
-        if options.overwrite and not options.resume:
-            clear(options.out)
         if cluster is not None:
-            begin(f"starting the cluster {cluster.scheduler}")
+            begin(f"connecting to the cluster {cluster.scheduler}")
         with _execution(network, backend, session, cluster) as (execute, place):
+            begin(described(choice.data))
+            images = replace(choice, report=progress).stream_for(network)
+            if options.overwrite and not options.resume:
+                clear(options.out)
             begin(f"{backend}: {len(images):,} images, {request.steps} steps")
             result = run_chunks(network, images, request, backend, options, execute)
             return replace(result, place=place)
