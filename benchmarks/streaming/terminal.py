@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ESCAPES: Final = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-LEFT: Final = re.compile(rb"(\d+)%\s+(\d+):(\d\d):(\d\d) left")
+# The bar of the run itself, not that of the look through the images before it.
+LEFT: Final = re.compile(rb"images, \d+ steps[^%]*?(\d+)%\s+(\d+):(\d\d):(\d\d) left")
 CODE: Final = "from ipvae_snn.cli.app import main; main()"
 WIDTH: Final = "140"
 KEPT: Final = 4096  # bytes of output

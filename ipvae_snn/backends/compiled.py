@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Int64, UInt8
+from ipvae_snn.arrays import Float32, Float64, Int32, Int64, UInt8
 from ipvae_snn.backends import compiled_graph
 from ipvae_snn.backends.compiled_constants import group_of, sampling_of, synapses_of
 from ipvae_snn.ir.interpreter import decode
@@ -21,6 +21,8 @@ from ipvae_snn.kernels import integer, rows
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.watcher import current_watcher
+
+EXACT: Final = 1 << 53  # up to it, whole numbers are exact in float64
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,25 @@ class CompiledSession:
         dense = all(one.synapses.weights.kind == Dense.kind for one in network.connections)
         return network.is_circuit and not network.accumulating and dense
 
+    @cached_property
+    def decoder(self) -> Annotated[Float64, "K M"] | None:
+        """The decoder's weights, whose sums over counts are exact in float64; None if not dense."""
+        weights = self.network.decoder.weights
+        largest = (1 << 15) * self.network.neurons.max_count * weights.n_sources
+        if weights.kind != Dense.kind or largest > EXACT:
+            return None
+        return np.ascontiguousarray(weights.dense().T, dtype=np.float64)
+
+    def decode(self, counts: Int32) -> Float32:
+        """Return the reconstructions (N, M) of counts (N, K), as the interpreter does.
+
+        A product of floats takes a tenth of the time of one of int64, which no BLAS has.
+        """
+        if self.decoder is None:
+            return decode(self.network, counts)
+        total = counts.astype(np.float64) @ self.decoder
+        return total.astype(np.float32) * self.network.decoder.scale
+
     def run(self, pixels: UInt8, request: RunRequest, threads: int | None = None) -> Trace:
         """Run `pixels` (N, M) or (N, F, M) uint8; return the trace, equal to the reference's."""
         network = self.network
@@ -128,7 +149,7 @@ class CompiledSession:
             counts_sum=done.counts_sum,
             state=done.state,
             spikes_per_step=done.spikes_per_step,
-            reconstruction=decode(network, done.counts),
+            reconstruction=self.decode(done.counts),
             counts=done.trace_counts if request.trace else None,
             states=done.trace_states if request.trace else None,
             saturated=done.saturated,

@@ -40,6 +40,13 @@ class ClusterChoice:
     workers: int | None = None
 
 
+def cluster_of(scheduler: str | None, workers: int | None) -> ClusterChoice | None:
+    """Return the cluster that a user asked for; None for this process, without either."""
+    if scheduler is None and workers is None:
+        return None
+    return ClusterChoice(scheduler or LOCAL, workers)
+
+
 @contextmanager
 def connected(choice: ClusterChoice) -> Iterator["Client"]:
     """Yield a client of the cluster; a local one lives as long as the block.

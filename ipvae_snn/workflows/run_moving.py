@@ -20,7 +20,7 @@ from ipvae_snn.metrics.quality import r2
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
-from ipvae_snn.workflows.cluster import LOCAL, ClusterChoice
+from ipvae_snn.workflows.cluster import cluster_of
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described, is_checkpoint
 from ipvae_snn.workflows.moving import Asked, motion_of, sequences_of, trained_moving
@@ -186,9 +186,7 @@ def _into_folder(
             f"{out}: a folder, but sequences (--frames) are written to one file; give --out "
             f"{out}.npz"
         )
-    cluster = None
-    if how.scheduler is not None or how.workers is not None:
-        cluster = ClusterChoice(how.scheduler or LOCAL, how.workers)
+    cluster = cluster_of(how.scheduler, how.workers)
     name = options.backend or back_ends.DEFAULT
     chunk_options = ChunkOptions(
         out,
