@@ -89,18 +89,8 @@ def run(
             rich_help_panel=LARGE,
         ),
     ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Run the chunks on a Dask cluster: local, or tcp://host:8786.",
-            rich_help_panel=LARGE,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes of the local cluster.", rich_help_panel=LARGE),
-    ] = None,
+    scheduler: opt.SchedulerOption = None,
+    workers: opt.WorkersOption = None,
     trace: Annotated[
         bool,
         typer.Option(

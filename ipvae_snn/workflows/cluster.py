@@ -1,23 +1,20 @@
-"""Run chunks on the workers of a Dask cluster: a local one, or that of a scheduler elsewhere.
+"""A Dask cluster, a local one or one elsewhere: connection, and what its workers keep.
 
-A worker prepares the network once, when it joins. A chunk's draws are keyed by its images, so it
-gives the same wherever it runs; one whose worker is lost runs on another. Dask is optional, and
-loads slowly: it is imported when a cluster is asked for.
+What `run_cluster` and `evaluate_cluster` send there is keyed by its images, so it gives the same
+wherever it runs; what a lost worker had runs on another. Dask is optional, and loads slowly: it is
+imported when a cluster is asked for.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import ipvae_snn
 from ipvae_snn.errors import BackendError, ConfigError
-from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.trace import RunRequest, Trace
-from ipvae_snn.watcher import current_watcher
-from ipvae_snn.workflows.run_chunks import Chunk, Execute, Report, request_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -60,83 +57,54 @@ def connected(choice: ClusterChoice) -> Iterator["Client"]:
         yield client
 
 
-def on_cluster(
-    client: "Client", network: IntegerNetwork, backend: str, threads: int | None
-) -> Execute:
-    """Return the execution of chunks on the workers, in the order in which they are done.
-
-    threads: of each worker, as in `threads.n_threads`. Raises as the back end does, BackendError
-    for a chunk that lost several workers.
-    """
-    from distributed import KilledWorker, as_completed
-
-    prepared = _plugin(network, backend)
-    client.register_plugin(prepared)
-
-    def execute(
-        chunks: Iterable[Chunk], request: RunRequest, report: Report
-    ) -> Iterator[tuple[Chunk, Trace]]:
-        waiting, running = iter(chunks), {}
-        done: Any = as_completed()
-
-        def send() -> None:
-            chunk = next(waiting, None)
-            if chunk is not None:
-                future = client.submit(
-                    run_prepared, chunk.levels, request_of(chunk, request), threads, pure=False
-                )
-                running[future] = chunk
-                done.add(future)
-
-        for _ in range(AHEAD * max(1, len(client.nthreads()))):
-            send()
-        while running:
-            future = next(done)
-            chunk = running.pop(future)
-            try:
-                trace = future.result()
-            except KilledWorker as error:
-                last = chunk.first + len(chunk.levels) - 1
-                raise BackendError(
-                    f"images {chunk.first}..{last} lost {LOSSES + 1} workers, most likely for want "
-                    "of memory; give a smaller --chunk, or fewer --workers"
-                ) from error
-            future.release()
-            yield chunk, trace
-            send()
-
-    return execute
+def ahead(client: "Client") -> int:
+    """Return how many pieces of work are sent before the first one is back."""
+    return AHEAD * max(1, len(client.nthreads()))
 
 
-def run_prepared(levels: Any, request: RunRequest, threads: int | None) -> Trace:
-    """Run images on the worker that calls this, in the session that it has prepared."""
-    from dataclasses import replace
+def result_of(future: Any, first: int, n: int) -> Any:
+    """Return what a worker gave for images first .. first + n - 1, and let it go there."""
+    from distributed import KilledWorker
 
-    from distributed import get_worker
+    try:
+        result = future.result()
+    except KilledWorker as error:
+        raise BackendError(
+            f"images {first}..{first + n - 1} lost {LOSSES + 1} workers, most likely for want of "
+            "memory; give a smaller --chunk, or fewer --workers"
+        ) from error
+    future.release()
+    return result
 
-    from ipvae_snn.watcher import watched
 
-    session = get_worker().plugins[PLUGIN].session
-    with watched(replace(current_watcher(), threads=threads)):
-        return session.run(levels, request)  # type: ignore[no-any-return]
-
-
-PLUGIN: Final = "ipvae-snn session"
-
-
-def _plugin(network: IntegerNetwork, backend: str) -> Any:
+@contextmanager
+def on_workers(client: "Client", make: Callable[[], Any]) -> Iterator[str]:
+    """Let each worker, also those that join meanwhile, make something once; yield its name."""
     from distributed import WorkerPlugin
 
     class Prepared(WorkerPlugin):  # type: ignore[misc] # distributed has no types here
-        """Prepares the network on every worker, also on those that join later."""
+        """Holds what was made on its worker."""
 
-        name = PLUGIN
-        idempotent = False
+        def __init__(self) -> None:
+            self.name = f"ipvae-snn {uuid4()}"
 
         def setup(self, worker: Any) -> None:
-            self.session = network.prepare(backend)
+            self.made = make()
 
-    return Prepared()
+    plugin = Prepared()
+    client.register_plugin(plugin)
+    try:
+        yield plugin.name
+    finally:
+        with suppress(Exception):  # a cluster that is gone holds nothing any more
+            client.unregister_worker_plugin(plugin.name)
+
+
+def prepared(name: str) -> Any:
+    """Return what this worker has made under a name."""
+    from distributed import get_worker
+
+    return get_worker().plugins[name].made
 
 
 def _client(choice: ClusterChoice, stack: ExitStack) -> "Client":

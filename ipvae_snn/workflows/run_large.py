@@ -13,7 +13,7 @@ from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.watcher import current_watcher, parts
-from ipvae_snn.workflows.cluster import ClusterChoice, connected, on_cluster
+from ipvae_snn.workflows.cluster import ClusterChoice, connected
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described, is_checkpoint
 from ipvae_snn.workflows.moving import warn_if_still
@@ -25,6 +25,7 @@ from ipvae_snn.workflows.run_chunks import (
     in_session,
     run_chunks,
 )
+from ipvae_snn.workflows.run_cluster import on_cluster
 
 
 def names_folder(path: Path) -> bool:

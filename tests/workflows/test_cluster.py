@@ -1,5 +1,6 @@
 """Chunks on a Dask cluster: bit for bit those of one process, also where a worker is lost."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -9,14 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ipvae_snn.data import load
 from ipvae_snn.errors import BackendError, ConfigError, DataError
+from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
+from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.pretrained import network_path
 from ipvae_snn.workflows import cluster
-from ipvae_snn.workflows.cluster import ClusterChoice, cluster_of, connected, on_cluster
+from ipvae_snn.workflows.cluster import ClusterChoice, cluster_of, connected
+from ipvae_snn.workflows.evaluate_cluster import spread_on
 from ipvae_snn.workflows.run_chunks import Chunk
+from ipvae_snn.workflows.run_cluster import on_cluster
 from ipvae_snn.workflows.run_figures import Shown
 
 distributed = pytest.importorskip("distributed")
@@ -164,3 +171,45 @@ def test_workers_alone_mean_a_local_cluster() -> None:
     assert cluster_of(None, None) is None
     assert cluster_of(None, 3) == ClusterChoice("local", 3)
     assert cluster_of("tcp://a:1", None) == ClusterChoice("tcp://a:1")
+
+
+def test_an_evaluation_on_workers_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "CHUNK", 10)
+    network = load_float_network(network_path("digits"))
+    images, request = load("digits", "test", limit=35), evaluation.request_of(network, 6, 3)
+    seen: list[int] = []
+    expected = evaluation.evaluate(network, images, request, shown=12)
+    rates = evaluation.final_rates(network, images, request)
+    with distributed.Client(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as client:
+        spread = spread_on(client)
+        result = evaluation.evaluate(
+            network, images, request, shown=12, report=seen.append, spread=spread
+        )
+        again = evaluation.final_rates(network, images, request, spread=spread)
+    assert result.evaluation == expected.evaluation
+    assert sum(seen) == 35 * 6
+    np.testing.assert_array_equal(result.rates, expected.rates)
+    np.testing.assert_array_equal(again, rates)
+    for found, wanted in ((result.samples, expected.samples), (result.maps, expected.maps)):
+        assert found.keys() == wanted.keys()
+        for step, array in wanted.items():
+            assert len(array) == 12
+            np.testing.assert_array_equal(found[step], array)
+
+
+@pytest.mark.slow
+def test_evaluate_on_a_local_cluster(run: Run) -> None:
+    common = ("evaluate", "digits", "--data", "digits", "--limit", 20, "--steps", 4, "--json")
+    code, alone, _ = run(*common, "--readout-train", 60)
+    assert code == 0
+    code, text, _ = run(*common, "--readout-train", 60, "--workers", 2)
+    assert code == 0
+    figures, wanted = json.loads(text), json.loads(alone)
+    for timed in ("seconds", "us_per_image_step"):
+        assert figures.pop(timed) != wanted.pop(timed)
+    assert figures == wanted
+    code, _, error = run("evaluate", "digits", "--data", "digits", "--frames", 4, "--workers", 2)
+    assert code == 1
+    assert "--scheduler and --workers are for still images; leave them out" in error
