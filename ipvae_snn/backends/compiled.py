@@ -37,7 +37,7 @@ class Prepared:
     constants: integer.Network
     forward: Annotated[Float32, "M K"]
 
-    @property
+    @cached_property
     def engine(self) -> Engine:
         """The network as an engine of kernels/rows."""
         return Engine(

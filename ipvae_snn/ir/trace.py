@@ -181,7 +181,7 @@ def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest
             f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not all in "
             f"0..{MAX_SEED}; their draws are keyed by 32 bits"
         )
-    whole = replace(request, steps=frames * request.steps)
+    whole = request if frames == 1 else replace(request, steps=frames * request.steps)
     require_memory(len(pixels), (network.n_neurons, frames * network.n_pixels), whole)
 
 
