@@ -15,8 +15,21 @@ ESCAPES: Final = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 LEFT: Final = re.compile(rb"images, \d+ steps[^%]*?(\d+)%\s+(\d+):(\d\d):(\d\d) left")
 CODE: Final = "from ipvae_snn.cli.app import main; main()"
 WIDTH: Final = "140"
+PEAK: Final = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 KEPT: Final = 4096  # bytes of output
 DEADLINE_S: Final = 4 * 3600.0
+
+
+def _peak(child: int) -> int:
+    """Return the peak of resident memory of a running process so far, 0 where nothing says it.
+
+    What `wait4` gives includes the memory of this process, of which the child was a copy at first.
+    """
+    try:
+        found = PEAK.search(Path(f"/proc/{child}/status").read_text(encoding="ascii"))
+    except OSError:
+        return 0
+    return 0 if found is None else 1024 * int(found[1])
 
 
 class Seen(NamedTuple):
@@ -50,7 +63,9 @@ def on_terminal(
         os.environ["COLUMNS"] = WIDTH
         os.execv(sys.executable, [sys.executable, "-c", CODE, *arguments])
     start, bars, waiting, said = time.monotonic(), list[Seen](), b"", b""
+    peak = 0
     while time.monotonic() < start + DEADLINE_S:
+        peak = _peak(child) or peak
         if not select.select([terminal], [], [], 0.2)[0]:
             continue
         try:
@@ -76,7 +91,7 @@ def on_terminal(
     return Ended(
         os.waitstatus_to_exitcode(status),
         time.monotonic() - start,
-        used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        peak or used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         tuple(bars),
         " ".join(text.split()),
     )

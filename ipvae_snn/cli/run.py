@@ -13,7 +13,6 @@ from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
     "run net.safetensors --data images.npy --backend onnx -o out.npz",
-    "run net.safetensors --data digits --frames 8 --steps 8",
     "run net.safetensors --data images.npy --limit 1000000 -o results --resume",
 )
 
