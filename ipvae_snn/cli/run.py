@@ -13,7 +13,7 @@ from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
     "run net.safetensors --data images.npy --backend onnx -o out.npz",
-    "run net.safetensors --data images.npy --limit 1000000 -o results --resume",
+    "run net.safetensors --data images.npy --limit 1000000 -o results",
 )
 
 

@@ -1,6 +1,7 @@
 """Run an integer network on any number of images, into a folder, here or on a Dask cluster."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.progress import Progress, ignore
+from ipvae_snn.storage.places import status_of
 from ipvae_snn.watcher import current_watcher, parts
 from ipvae_snn.workflows.cluster import ClusterChoice, connected
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -29,8 +31,13 @@ from ipvae_snn.workflows.run_cluster import on_cluster
 
 
 def names_folder(path: Path) -> bool:
-    """Return whether a result at `path` is a folder: one that exists, or a name without suffix."""
-    return path.suffix == "" or path.is_dir()
+    """Return whether a result at `path` is a folder: one that exists, or a new name without suffix.
+
+    Raises OutputError where the system cannot say, as for a name too long.
+    """
+    status = status_of(path)
+    new = path.suffix == "" and path.name != "" and status is None
+    return new if status is None else stat.S_ISDIR(status.st_mode)
 
 
 def run_large_file(
