@@ -15,6 +15,7 @@ QUESTIONS = {
     "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
     "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
     "graphs": "read-outs, drifting images, LCA and convolutions: integers beside floats",
+    "streaming": "a million images through `ipvae-snn run`: memory, time left, a kill",
     "beta_sweep": "reconstruction against sparsity on patches, with published points",
 }
 

@@ -33,7 +33,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
-    patterns=["python.md", "own_images.md"],
+    patterns=["python.md", "own_images.md", "large_runs.md"],
     setup=setup,
     teardown=teardown,
 ).pytest()

@@ -25,7 +25,6 @@ import typer
 from benchmarks.lava_throughput.page import page
 from benchmarks.report import machine
 from ipvae_snn.arrays import UInt8
-from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.settings import ConversionSettings
@@ -72,7 +71,7 @@ def convert_circuits(data_root: Path | None) -> dict[Circuit, IntegerNetwork]:
 
 def share_active(network: IntegerNetwork, pixels: UInt8, steps: int) -> tuple[float, float]:
     """Return the mean share of neurons that send a spike in a step, and the spikes of a step."""
-    trace = load_backend("compiled")(network, pixels, RunRequest(steps, 0, trace=True))
+    trace = network.prepare().run(pixels, RunRequest(steps, 0, trace=True))
     counts = trace.counts
     assert counts is not None
     return float((counts > 0).mean()), float(counts.sum() / (len(pixels) * steps))

@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.mnist_float_integer.page import page
 from benchmarks.report import machine
-from ipvae_snn.backends.registry import load_backend
+from ipvae_snn.arrays import UInt8
 from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data import load
 from ipvae_snn.hw.cost.activity import activity
@@ -86,6 +86,11 @@ def floats_decoder(floats: FloatNetwork) -> Callable[[Any], Any]:
     return lambda z: z @ floats.phi.astype(np.float64).T
 
 
+def whole_call(network: IntegerNetwork, backend: str, pixels: UInt8, request: RunRequest) -> Trace:
+    """Run images with nothing kept from earlier runs."""
+    return network.prepare(backend).run(pixels, request)
+
+
 def timings(
     floats: FloatNetwork, network: IntegerNetwork, images: Images, request: RunRequest
 ) -> dict[str, dict[str, float]]:
@@ -95,8 +100,7 @@ def timings(
         FLOAT: lambda: run_float(floats, images.floats.pixels, plain)
     }
     for name in (REFERENCE, "compiled", "torch", "onnx"):
-        execute = load_backend(name)
-        calls[name] = partial(execute, network, images.pixels, plain)
+        calls[name] = partial(whole_call, network, name, images.pixels, plain)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(REPEATS):
         for name, call in calls.items():
@@ -139,7 +143,7 @@ def main(
         networks = Networks(floats, network)
         measured = compare_backends(networks, images, request, contest, status.update)
         status.update(f"onnx-reference: {FEWER_IMAGES} images")
-        few = load_backend("onnx-reference")(network, pixels[:FEWER_IMAGES], request)
+        few = network.prepare("onnx-reference").run(pixels[:FEWER_IMAGES], request)
         expected = interpreter.run(network, pixels[:FEWER_IMAGES], request)
         divergence = first_divergence(expected, few)
         status.update("R2 over steps and bits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
@@ -16,6 +17,7 @@ from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import inference_model
 from ipvae_snn.export.onnx.onnx_runtime import onnxruntime, ort_errors
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import RunRequest, Trace, check_request, frames_of
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.watcher import current_watcher
@@ -79,30 +81,69 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def run(
-    network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
-) -> Trace:
-    """Run `pixels` (N, M) or (N, F, M) uint8 in ONNX Runtime; return the interpreter's trace."""
-    check_request(network, pixels, request)
-    model = _model(network, pixels, request)
-    return _in_chunks(runtime(model.SerializeToString(), threads), network, pixels, request)
+@dataclass(frozen=True)
+class OnnxSession:
+    """A network as ONNX models, each loaded at the first run that needs it.
+
+    load: from a model and a number of threads to a function that runs it. models: by (trace,
+    moving images, threads), which is all that a model depends on besides the network.
+    """
+
+    network: IntegerNetwork
+    load: Callable[[onnx.ModelProto, int], Run]
+    models: dict[tuple[bool, bool, int], Run] = field(default_factory=dict)
+
+    def run(self, pixels: UInt8, request: RunRequest, threads: int | None = None) -> Trace:
+        """Run `pixels` (N, M) or (N, F, M) uint8; return the interpreter's trace."""
+        check_request(self.network, pixels, request)
+        key = request.trace, pixels.ndim == 3, n_threads(threads)
+        if key not in self.models:
+            # Moving images run one frame after another, each from the states of the last one.
+            model = inference_model(IntegerCircuit(self.network), request.trace, resumed=key[1])
+            self.models[key] = self.load(model, key[2])
+        return _in_chunks(self.models[key], self.network, pixels, request)
 
 
-def run_reference(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
-    """Run `pixels` as `run` in ONNX's own reference evaluator: slow, for few images."""
-    check_request(network, pixels, request)
-    evaluator = ReferenceEvaluator(_model(network, pixels, request))
+@dataclass(frozen=True)
+class OnnxBackend:
+    """A back end that runs ONNX models; load: as of `OnnxSession`."""
+
+    load: Callable[[onnx.ModelProto, int], Run]
+
+    def prepare(self, network: IntegerNetwork) -> Session:
+        """Return a session, which loads its models when they are needed."""
+        return OnnxSession(network, self.load)
+
+
+def _in_runtime(model: onnx.ModelProto, threads: int) -> Run:
+    return runtime(model.SerializeToString(), threads)
+
+
+def _in_evaluator(model: onnx.ModelProto, threads: int) -> Run:
+    """Return the model in ONNX's own reference evaluator, which has one thread."""
+    evaluator = ReferenceEvaluator(model)
 
     def evaluate(feed: dict[str, Array]) -> dict[str, Array]:
         values = cast(list[Array], evaluator.run(None, feed))
         return dict(zip(evaluator.output_names, values, strict=True))
 
-    return _in_chunks(evaluate, network, pixels, request)
+    return evaluate
 
 
-def _model(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> onnx.ModelProto:
-    """Return the model that runs images, or one frame of moving ones after another."""
-    return inference_model(IntegerCircuit(network), request.trace, resumed=pixels.ndim == 3)
+RUNTIME: Final = OnnxBackend(_in_runtime)
+REFERENCE: Final = OnnxBackend(_in_evaluator)  # slow, for few images
+
+
+def run(
+    network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
+) -> Trace:
+    """Run `pixels` (N, M) or (N, F, M) uint8 once in ONNX Runtime; return the trace."""
+    return OnnxSession(network, _in_runtime).run(pixels, request, threads)
+
+
+def run_reference(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
+    """Run `pixels` as `run` in ONNX's own reference evaluator: slow, for few images."""
+    return OnnxSession(network, _in_evaluator).run(pixels, request)
 
 
 def inference_feed(pixels: Array, request: RunRequest, first_row: int = 0) -> dict[str, Array]:

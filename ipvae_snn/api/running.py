@@ -1,22 +1,65 @@
 """Run a network on images, and compare back ends."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
-from ipvae_snn.backends.registry import DEFAULT
 from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
-from ipvae_snn.errors import BackendError
+from ipvae_snn.errors import BackendError, ConfigError
+from ipvae_snn.ir.back_ends import DEFAULT
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.networks import NetworkSource, load, load_integer, named
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.workflows import run as runs
 from ipvae_snn.workflows import verify as verifications
+from ipvae_snn.workflows.cluster import cluster_of
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.moving import asked_of, encoded_as, motion_of, warn_if_still
 from ipvae_snn.workflows.run import RunResult
+from ipvae_snn.workflows.run_chunks import ChunkedResult, ChunkOptions
+from ipvae_snn.workflows.run_large import run_large
 from ipvae_snn.workflows.verify import BACKENDS, Verification
+
+
+@overload
+def run(
+    network: NetworkSource,
+    images: ImageSource,
+    *,
+    steps: int = 64,
+    seed: int = 0,
+    trace: bool = False,
+    limit: int | None = None,
+    backend: str | None = None,
+    split: str = "test",
+    data_root: Path | None = None,
+    out: None = None,
+) -> RunResult: ...
+
+
+@overload
+def run(
+    network: NetworkSource,
+    images: ImageSource,
+    *,
+    steps: int = 64,
+    seed: int = 0,
+    trace: bool = False,
+    limit: int | None = None,
+    backend: str | None = None,
+    split: str = "test",
+    data_root: Path | None = None,
+    out: str | os.PathLike[str],
+    resume: bool = False,
+    overwrite: bool = False,
+    chunk: int | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Progress = ignore,
+) -> ChunkedResult: ...
 
 
 def run(
@@ -30,24 +73,46 @@ def run(
     backend: str | None = None,
     split: str = "test",
     data_root: Path | None = None,
-) -> RunResult:
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    chunk: int | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Progress = ignore,
+) -> RunResult | ChunkedResult:
     """Show images to a network for `steps` steps; the counts do not depend on the back end.
 
     backend: by default `compiled` for an integer network; a float one runs on the same uniforms.
     trace: keep counts and potentials of every step, (N, T, K) each. Raises DataError for images
     that do not fit the network, BackendError if the back end fails.
+
+    out: a folder for the arrays of the result, which an integer network then fills chunk by chunk:
+    memory does not depend on the number of images. resume: go on with the run there. overwrite:
+    replace it. chunk: images at a time. scheduler: run the chunks on a Dask cluster, "local" (with
+    `workers` processes) or an address. progress: receives images done and all images.
     """
     loaded, request = load(network), RunRequest(steps, seed, trace=trace)
+    choice = ImageChoice(images, split, limit, data_root)
+    if out is not None:
+        integer = load_integer(loaded, "run into a folder")
+        warn_if_still(integer, named(network))
+        options = ChunkOptions(Path(out), resume, chunk, overwrite, by_default=backend is None)
+        cluster = cluster_of(scheduler, workers)
+        name = backend or DEFAULT
+        return run_large(integer, choice, request, name, options, cluster, progress)
+    if (resume, overwrite, chunk, scheduler, workers) != (False, False, None, None, None):
+        raise ConfigError(
+            "resume, overwrite, chunk, scheduler and workers are for a result in a folder; give out"
+        )
     warn_if_still(loaded, named(network))
     if isinstance(loaded, IntegerNetwork):
-        shown = ImageChoice(images, split, limit, data_root).encoded_for(loaded)
-        return runs.run_integer(loaded, shown, request, backend or DEFAULT)
+        return runs.run_integer(loaded, choice.encoded_for(loaded), request, backend or DEFAULT)
     if backend not in (None, runs.FLOAT):
         raise BackendError(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
         )
-    given = ImageChoice(images, split, limit, data_root).loaded_for(loaded)
-    return runs.run_float(loaded, given, request)
+    return runs.run_float(loaded, choice.loaded_for(loaded), request)
 
 
 def verify(

@@ -154,9 +154,9 @@ def _stateful(population: Population, first: int) -> Poisson | Generic:
     return Generic(cast(Stateful, neurons))
 
 
-def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int) -> Trace:
+def run(prepared: Prepared, pixels: UInt8, request: RunRequest, threads: int) -> Trace:
     """Run checked `pixels` (N, M) or (N, F, M) uint8; return the trace."""
-    prepared, trace = prepare(network), Trace.empty(network, pixels.shape, request)
+    trace = Trace.empty(prepared.network, pixels.shape, request)
     frames, report = frames_of(pixels), current_watcher().progress
     n = len(frames)
     for start in range(0, n, ROWS * threads):

@@ -1,10 +1,12 @@
 """The integer network as a torch module on the CPU or a CUDA device, equal to the reference.
 
-`run` and `run_cuda` are the back ends `torch` and `torch-cuda`; ipvae_snn.frameworks builds its
+`CPU` and `CUDA` are the back ends `torch` and `torch-cuda`; ipvae_snn.frameworks builds its
 layers on the module.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, cast
 
 import numpy as np
@@ -20,6 +22,7 @@ from ipvae_snn.errors import BackendUnavailableError, FileFormatError
 from ipvae_snn.ir.circuits import parts_of
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import NEURONS
+from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request, frames_of
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.watcher import current_watcher
@@ -143,30 +146,78 @@ class IntegerTorch(GraphTorch):
         return self
 
 
+@dataclass(frozen=True)
+class TorchSession:
+    """A network as a module on the CPU."""
+
+    network: IntegerNetwork
+
+    @cached_property
+    def module(self) -> IntegerTorch:
+        """The module, which keeps the weights as tensors."""
+        return IntegerTorch(self.network)
+
+    def run(self, pixels: UInt8, request: RunRequest, threads: int | None = None) -> Trace:
+        """Run `pixels` (N, M) or (N, F, M) uint8; return the reference's trace.
+
+        threads: see `threads.n_threads`. These tensors are small: a second thread gains a fifth on
+        an idle machine, but waits at every operation on a busy one (measured: up to 30 times as
+        long).
+        """
+        check_request(self.network, pixels, request)
+        before = torch.get_num_threads()
+        torch.set_num_threads(n_threads(threads))
+        try:
+            return _in_chunks(self.module, pixels, request, CPU_ELEMENTS)
+        finally:
+            torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class CudaSession:
+    """A network as a module on the current CUDA device."""
+
+    network: IntegerNetwork
+
+    @cached_property
+    def module(self) -> IntegerTorch:
+        """The module on the device; BackendUnavailableError if there is none."""
+        advice = cuda_advice()
+        if advice:
+            raise BackendUnavailableError(f"torch-cuda: {advice}")
+        return IntegerTorch(self.network).to("cuda")
+
+    def run(self, pixels: UInt8, request: RunRequest) -> Trace:
+        """Run `pixels` (N, M) or (N, F, M) uint8; return the reference's trace."""
+        check_request(self.network, pixels, request)
+        return _in_chunks(self.module, pixels, request, CUDA_ELEMENTS)
+
+
+@dataclass(frozen=True)
+class TorchBackend:
+    """A back end that runs a module: the type of its sessions."""
+
+    kind: Callable[[IntegerNetwork], Session]
+
+    def prepare(self, network: IntegerNetwork) -> Session:
+        """Return a session, which makes its module at the first run."""
+        return self.kind(network)
+
+
+CPU: Final = TorchBackend(TorchSession)
+CUDA: Final = TorchBackend(CudaSession)
+
+
 def run(
     network: IntegerNetwork, pixels: UInt8, request: RunRequest, threads: int | None = None
 ) -> Trace:
-    """Run `pixels` (N, M) or (N, F, M) uint8 on the CPU; return the reference's trace.
-
-    threads: see `threads.n_threads`. These tensors are small: a second thread gains a fifth on an
-    idle machine, but waits at every operation on a busy one (measured: up to 30 times as long).
-    """
-    check_request(network, pixels, request)
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads(threads))
-    try:
-        return _in_chunks(IntegerTorch(network), pixels, request, CPU_ELEMENTS)
-    finally:
-        torch.set_num_threads(before)
+    """Run `pixels` (N, M) or (N, F, M) uint8 once on the CPU; return the reference's trace."""
+    return TorchSession(network).run(pixels, request, threads)
 
 
 def run_cuda(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     """Run as `run` on the current CUDA device; BackendUnavailableError if there is none."""
-    check_request(network, pixels, request)
-    advice = cuda_advice()
-    if advice:
-        raise BackendUnavailableError(f"torch-cuda: {advice}")
-    return _in_chunks(IntegerTorch(network).to("cuda"), pixels, request, CUDA_ELEMENTS)
+    return CudaSession(network).run(pixels, request)
 
 
 def cuda_advice() -> str:

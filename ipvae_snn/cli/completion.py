@@ -27,7 +27,7 @@ def data(incomplete: str) -> list[str]:
 
 def back_ends(incomplete: str) -> list[str]:
     """Return back ends."""
-    from ipvae_snn.backends.registry import registered
+    from ipvae_snn.ir.back_ends import registered
 
     return _beginning(sorted(registered()), incomplete)
 

@@ -64,6 +64,8 @@ def evaluate(
         ),
     ] = False,
     threads: opt.ThreadsOption = None,
+    scheduler: opt.SchedulerOption = None,
+    workers: opt.WorkersOption = None,
     data_root: opt.DataRootOption = None,
     white: opt.WhiteOption = None,
     plots: opt.PlotsOption = None,
@@ -80,7 +82,16 @@ def evaluate(
         from ipvae_snn.workflows import evaluate_moving as workflow
 
         settings = workflow.EvaluationSettings(
-            split, limit, steps, seed, readout_train, generalise, threads or 1, data_root, white
+            split,
+            limit,
+            steps,
+            seed,
+            readout_train,
+            generalise,
+            threads or 1,
+            data_root,
+            white,
+            workflow.cluster_of(scheduler, workers),
         )
         result = workflow.evaluate_as_asked(
             checkpoint,

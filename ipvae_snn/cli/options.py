@@ -20,6 +20,7 @@ IMAGES: Final = "Images"
 RUN: Final = "Run"
 CHIP: Final = "Chip"
 RESULTS: Final = "Results"
+CLUSTER: Final = "Several processes or machines"
 
 DATA_HELP: Final = "Name of a data set (see `ipvae-snn doctor`), .npy or .npz file, or folder."
 OUT_NAMES: Final = ("--out", "-o")
@@ -100,6 +101,18 @@ SplitOption = Annotated[
     ),
 ]
 LimitOption = Annotated[int, typer.Option(min=1, help="Number of images.", rich_help_panel=IMAGES)]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Run on a Dask cluster: local, or tcp://host:8786.",
+        rich_help_panel=CLUSTER,
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes of a local Dask cluster.", rich_help_panel=CLUSTER),
+]
 FramesOption = Annotated[
     int | None,
     typer.Option(

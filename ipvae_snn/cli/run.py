@@ -1,4 +1,4 @@
-"""`ipvae-snn run`: run images through one back end, and write the result to an npz file."""
+"""`ipvae-snn run`: run images through one back end; write the result to a file or a folder."""
 
 from enum import Enum
 from pathlib import Path
@@ -13,8 +13,11 @@ from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
     "run net.safetensors --data images.npy --backend onnx -o out.npz",
-    "run net.safetensors --data digits --frames 8 --steps 8",
+    "run net.safetensors --data images.npy --limit 1000000 -o results",
 )
+
+
+LARGE: Final = "Large runs, into a folder"
 
 
 class OnOverflow(str, Enum):
@@ -31,7 +34,8 @@ def run(
         str | None,
         typer.Option(
             help="compiled (the fastest on a CPU, and the default), reference, onnx, "
-            "onnx-reference, torch, torch-cuda, lava or lava-fused; float for a checkpoint.",
+            "onnx-reference, torch, torch-cuda, triton, lava or lava-fused; float for a "
+            "checkpoint.",
             rich_help_panel=opt.RUN,
             autocompletion=completion.back_ends,
         ),
@@ -67,12 +71,26 @@ def run(
         typer.Option(
             *opt.OUT_NAMES,
             parser=opt.output_path,
-            metavar="FILE",
-            help="Result file.",
+            metavar="PATH",
+            help="Result: one file (NAME.npz), or a folder (NAME) for any number of images.",
             rich_help_panel=opt.RESULTS,
         ),
     ] = Path("result.npz"),
     overwrite: opt.OverwriteOption = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue the run in the folder.", rich_help_panel=LARGE),
+    ] = False,
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images at a time; default: as many as take some 100 MB.",
+            rich_help_panel=LARGE,
+        ),
+    ] = None,
+    scheduler: opt.SchedulerOption = None,
+    workers: opt.WorkersOption = None,
     trace: Annotated[
         bool,
         typer.Option(
@@ -92,7 +110,10 @@ def run(
 
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed, first_image, trace)
-        options = workflow.RunOptions(backend, out, on_overflow is OnOverflow.ERROR, overwrite)
+        chunking = workflow.Chunking(resume, chunk, scheduler, workers)
+        options = workflow.RunOptions(
+            backend, out, on_overflow is OnOverflow.ERROR, overwrite, chunking
+        )
         result = workflow.run_as_asked(
             network, images, request, options, workflow.motion_of(frames, motion), progress
         )

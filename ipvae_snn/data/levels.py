@@ -72,7 +72,7 @@ def scaled(values: Values, white: float = 0.0) -> Scaled:
     rows, name = values.rows, values.names[0]
     if rows.dtype.kind not in "biuf":
         raise DataError(f"{name}: pixels of type {rows.dtype}; {FORMS}")
-    _check_finite(values)
+    check_finite(values)
     low, high = float(rows.min()), float(rows.max())
     if white > 0:
         _check_within(values, white)
@@ -92,13 +92,17 @@ def scaled(values: Values, white: float = 0.0) -> Scaled:
 
 
 def _unit(values: Values, white: float, low: float, high: float) -> Scaled:
-    rows = values.rows
+    pixels = unit_pixels(values.rows, white)
+    return Scaled(pixels, "unit", f"{low:g}..{high:g} of {white:g}")
+
+
+def unit_pixels(rows: Array, white: float) -> Float32:
+    """Return stored values divided by `white`, in [0, 1]; of floats, rounding beyond is cut off."""
     if rows.dtype == np.uint8:
         pixels = np.divide(rows, np.float32(white), dtype=np.float32)
     else:
         pixels = (rows.astype(np.float64) / white).astype(np.float32)
-    # Only floats that exceed `white` by rounding are changed.
-    return Scaled(np.clip(pixels, 0, 1, out=pixels), "unit", f"{low:g}..{high:g} of {white:g}")
+    return np.clip(pixels, 0, 1, out=pixels)
 
 
 def _floats(values: Values, low: float, high: float) -> Scaled:
@@ -124,13 +128,7 @@ def _floats(values: Values, low: float, high: float) -> Scaled:
     largest = max(abs(low), abs(high))
     part = rows.astype(np.float64) / largest
     mean, deviation = float(part.mean()) * largest, float(part.std()) * largest
-    standard = abs(mean) <= MAX_MEAN and DEVIATIONS[0] <= deviation <= DEVIATIONS[1]
-    # Standardised pixels have zero mean, so that some are negative.
-    if low >= 0 or not standard:
-        raise DataError(
-            f"{values.names[0]}: pixels from {low:.3g} to {high:.3g}, mean {mean:.3g}, standard "
-            f"deviation {deviation:.3g}; {FORMS}"
-        )
+    require_standardised(values.names[0], low, high, mean, deviation)
     return Scaled(
         np.ascontiguousarray(rows, dtype=np.float32),
         "standardised",
@@ -138,7 +136,23 @@ def _floats(values: Values, low: float, high: float) -> Scaled:
     )
 
 
-def _check_finite(values: Values) -> None:
+def require_standardised(
+    subject: str, low: float, high: float, mean: float, deviation: float
+) -> None:
+    """Raise DataError unless floats outside [0, 1] have the range and moments of standardised ones.
+
+    Standardised pixels have zero mean, so that some are negative.
+    """
+    standard = abs(mean) <= MAX_MEAN and DEVIATIONS[0] <= deviation <= DEVIATIONS[1]
+    if low >= 0 or not standard:
+        raise DataError(
+            f"{subject}: pixels from {low:.3g} to {high:.3g}, mean {mean:.3g}, standard "
+            f"deviation {deviation:.3g}; {FORMS}"
+        )
+
+
+def check_finite(values: Values) -> None:
+    """Raise DataError for the first image with NaN or infinite pixels."""
     finite = np.isfinite(values.rows).all(axis=1)
     if not finite.all():
         raise DataError(

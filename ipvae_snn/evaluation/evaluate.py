@@ -1,8 +1,9 @@
 """Evaluate a float network: figures by step, sparseness and run-aways, with intervals."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ipvae_snn.errors import ConfigError
 from ipvae_snn.evaluation.figures import StepFigures, gather, judge_of
 from ipvae_snn.inference import fast
 from ipvae_snn.inference.fast import GramNetwork
+from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.kernels.rows import Progress
 from ipvae_snn.metrics import estimates, sparseness
@@ -121,6 +123,82 @@ def recorded_steps(steps: int, training_steps: int) -> tuple[int, ...]:
     return tuple(sorted(t for t in {0, steps, training_steps} | powers if t <= steps))
 
 
+class Part(NamedTuple):
+    """Images from `first` on of a set: pixels (n, M), of which `shown` keep reconstructions."""
+
+    first: int
+    pixels: Float32
+    shown: int
+
+
+class PartFigures(NamedTuple):
+    """What a part gives: figures (n,) by recorded step, and what `Evaluated` joins.
+
+    rates (n, K): after all steps. samples, maps: reconstructions (shown, M) by recorded step. peak,
+    spikes (n,): largest potential, and spikes of all steps.
+    """
+
+    figures: list[dict[str, Float64]]
+    samples: list[Float32]
+    maps: list[Float32]
+    rates: Float32
+    peak: Float64
+    spikes: Float64
+
+
+@dataclass(frozen=True)
+class PartRun:
+    """Runs parts of a set of images of `kind`, called `name`; the same wherever it runs.
+
+    key: of the first image's draws. judged: whether figures are computed, and not rates alone.
+    """
+
+    network: FloatNetwork
+    request: EvaluationRequest
+    kind: InputKind
+    name: str
+    key: int = 0
+    judged: bool = True
+
+    @cached_property
+    def gram(self) -> GramNetwork:
+        """The network in Gram form."""
+        return fast.gram_network(self.network)
+
+    def run(self, part: Part, report: Report) -> PartFigures:
+        """Run the images; report: receives image-steps."""
+        c, request = self.gram, self.request
+        key = self.key + part.first
+        p = fast.start(c, part.pixels, self.kind, self.name, request.seed, key)
+        figures, samples, maps = [], [], []
+        if self.judged:
+            judge = judge_of(self.network, request.kl)
+            for t in recorded_steps(request.steps, request.training_steps):
+                p = advance_to(c, p, t, request, report)
+                z = fast.counts(c, p)
+                sample, mean = c.dictionary.decode(z), c.dictionary.decode(np.exp(p.state))
+                figures.append(judge(part.pixels, p, z, sample, mean))
+                # Copies: a view would keep the whole array in memory.
+                samples.append(sample[: part.shown].copy())
+                maps.append(mean[: part.shown].copy())
+        else:
+            p = advance_to(c, p, request.steps, request, report)
+        rates = np.exp(p.state).astype(np.float32, copy=False)
+        return PartFigures(
+            figures, samples, maps, rates, p.peak.max(axis=1), p.counts_sum.sum(axis=1)
+        )
+
+
+# Runs parts in order, wherever it likes; yields what each gives.
+Spread = Callable[[PartRun, Iterable[Part], Report], Iterator[PartFigures]]
+
+
+def here(run: PartRun, parts: Iterable[Part], report: Report) -> Iterator[PartFigures]:
+    """Run parts one after another in this process."""
+    for part in parts:
+        yield run.run(part, report)
+
+
 def evaluate(
     network: FloatNetwork,
     images: ImageSet,
@@ -128,37 +206,25 @@ def evaluate(
     *,
     shown: int = 0,
     report: Report = lambda image_steps: None,
+    spread: Spread = here,
 ) -> Evaluated:
     """Run `images` through the network and compute its figures at every recorded step.
 
     The first `shown` images keep their reconstructions. `report` receives the number of image-steps
-    done since its last call. Images are run CHUNK at a time, and no history is kept. Raises
-    DataError for images of another size or kind.
+    done since its last call. Images are run CHUNK at a time by `spread`, and no history is kept.
+    Raises DataError for images of another size or kind.
     """
-    c = fast.gram_network(network)
-    judge = judge_of(network, request.kl)
+    run = PartRun(network, request, images.kind, images.name)
+    clip = float(network.clip)
     steps = recorded_steps(request.steps, request.training_steps)
-    figures: list[list[dict[str, Float64]]] = [[] for _ in steps]
-    samples: dict[int, list[Float32]] = {t: [] for t in steps}
-    maps: dict[int, list[Float32]] = {t: [] for t in steps}
-    rate = np.empty((len(images.pixels), network.n_neurons), np.float32)
-    peaks, spikes = [], []
-    for first, pixels in _chunks(images.pixels):
-        p = fast.start(c, pixels, images.kind, images.name, request.seed, first)
-        keep = max(0, shown - first)
-        for index, t in enumerate(steps):
-            p = advance_to(c, p, t, request, report)
-            z = fast.counts(c, p)
-            sample, mean = c.dictionary.decode(z), c.dictionary.decode(np.exp(p.state))
-            figures[index].append(judge(pixels, p, z, sample, mean))
-            # Copies: a view would keep the whole array in memory.
-            samples[t].append(sample[:keep].copy())
-            maps[t].append(mean[:keep].copy())
-        np.exp(p.state, out=rate[first : first + len(p)])
-        peaks.append(p.peak.max(axis=1))
-        spikes.append(p.counts_sum.sum(axis=1))
-    moments, worst = gather(steps, figures)
-    peak = np.concatenate(peaks)
+    rate, done = np.empty((len(images), network.n_neurons), np.float32), list[PartFigures]()
+    for one in spread(run, _parts(images.pixels, shown), report):
+        first = CHUNK * len(done)
+        rate[first : first + len(one.rates)] = one.rates
+        done.append(one._replace(rates=one.rates[:0]))  # not kept twice
+    moments, worst = gather(steps, [[one.figures[i] for one in done] for i in range(len(steps))])
+    peak = np.concatenate([one.peak for one in done])
+    spikes = np.concatenate([one.spikes for one in done])
     evaluation = Evaluation(
         data=images.name,
         citation=images.citation,
@@ -168,20 +234,20 @@ def evaluate(
         kl_form=request.kl,
         training_steps=request.training_steps,
         moments=moments,
-        spikes_per_image=estimates.estimate(np.concatenate(spikes).astype(np.float64)),
+        spikes_per_image=estimates.estimate(spikes.astype(np.float64)),
         lifetime_sparseness=estimates.estimate(sparseness.lifetime(rate)),
         population_sparseness=estimates.estimate(sparseness.population(rate)),
         neurons=network.n_neurons,
         silent_neurons=int((rate.max(axis=0) < SILENT_RATE).sum()),
-        reached_clip=estimates.share(int((peak > c.clip - CLIP_MARGIN).sum()), len(peak)),
+        reached_clip=estimates.share(int((peak > clip - CLIP_MARGIN).sum()), len(peak)),
         largest_rate=float(np.exp(np.float64(peak.max()))),
         worst_image=worst,
     )
     return Evaluated(
         evaluation,
         rate,
-        {t: np.concatenate(parts) for t, parts in samples.items()},
-        {t: np.concatenate(parts) for t, parts in maps.items()},
+        {t: np.concatenate([one.samples[i] for one in done]) for i, t in enumerate(steps)},
+        {t: np.concatenate([one.maps[i] for one in done]) for i, t in enumerate(steps)},
     )
 
 
@@ -190,16 +256,12 @@ def final_rates(
     images: ImageSet,
     request: EvaluationRequest,
     report: Report = lambda image_steps: None,
+    spread: Spread = here,
 ) -> Float32:
     """Return the rates (N, K) after all steps, for fitting a read-out on these images."""
-    c = fast.gram_network(network)
-    rates = np.empty((len(images.pixels), network.n_neurons), np.float32)
-    for first, pixels in _chunks(images.pixels):
-        key = TRAINING_KEY + first
-        p = fast.start(c, pixels, images.kind, images.name, request.seed, key)
-        state = advance_to(c, p, request.steps, request, report).state
-        np.exp(state, out=rates[first : first + len(p)])
-    return rates
+    run = PartRun(network, request, images.kind, images.name, key=TRAINING_KEY, judged=False)
+    parts = spread(run, _parts(images.pixels, 0), report)
+    return np.concatenate([one.rates for one in parts])
 
 
 def advance_to(
@@ -213,6 +275,6 @@ def advance_to(
     return p
 
 
-def _chunks(pixels: Float32) -> Iterable[tuple[int, Float32]]:
+def _parts(pixels: Float32, shown: int) -> Iterator[Part]:
     for first in range(0, len(pixels), CHUNK):
-        yield first, pixels[first : first + CHUNK]
+        yield Part(first, pixels[first : first + CHUNK], max(0, shown - first))

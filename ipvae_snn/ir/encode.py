@@ -55,16 +55,21 @@ def encode(code: InputCode, pixels: FloatImages, kind: InputKind, name: str) -> 
     pixels saturate. `name` is the name of the images in the message.
     """
     check_images(code.image_shape, code.kind, pixels, kind, name)
-    exact = _exact_levels(code, pixels)
-    saturated = int(((exact < 0) | (exact > 255)).sum())
-    if saturated > MAX_SATURATED * exact.size:
-        share = 100.0 * saturated / exact.size
+    saturated = count_saturated(code, pixels)
+    if saturated > MAX_SATURATED * pixels.size:
+        share = 100.0 * saturated / pixels.size
         raise DataError(
             f"{name}: {share:.1f} % of the pixels lie outside the network's input range "
             f"[{-code.zero_point * code.scale:.3g}, {(255 - code.zero_point) * code.scale:.3g}]; "
             "scale them as the training data were"
         )
     return levels(code, pixels), saturated
+
+
+def count_saturated(code: InputCode, pixels: FloatImages) -> int:
+    """Return how many pixels lie beyond the code's 256 levels."""
+    exact = _exact_levels(code, pixels)
+    return int(((exact < 0) | (exact > 255)).sum())
 
 
 def levels(code: InputCode, pixels: FloatImages) -> Images:

@@ -1,5 +1,6 @@
 """Integer networks as one safetensors file, and as named arrays and plain data."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -163,6 +164,15 @@ def _tensors(arrays: Mapping[str, AnyArray], part: str) -> dict[str, AnyArray]:
 
 def _numbers(given: dict[str, Any]) -> dict[str, int]:
     return {str(name): whole(value, str(name)) for name, value in given.items()}
+
+
+def digest(network: IntegerNetwork) -> str:
+    """Return the SHA-256 of all that a run depends on: tensors and scalars, not the provenance."""
+    result = hashlib.sha256(json.dumps(to_scalars(network), sort_keys=True).encode())
+    for name, array in sorted(to_arrays(network).items()):
+        result.update(f"{name} {array.dtype.str}{array.shape}".encode())
+        result.update(np.ascontiguousarray(array).data)
+    return result.hexdigest()
 
 
 def save_network(network: IntegerNetwork, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import Relaying, Stateful
 from ipvae_snn.ir.neurons.protocol import Draw, OfPopulation
 from ipvae_snn.ir.prng import uniforms
+from ipvae_snn.ir.session import FromFunction
 from ipvae_snn.ir.shapes import FloatImages, Images, PerImage, PerPixel, Saturated
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request, frames_of
 from ipvae_snn.watcher import current_watcher
@@ -181,6 +182,9 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
                 trace.keep_image(rows, step // request.steps, decoded)
             report(start * t + (rows.stop - start) * (step + 1), n * t)
     return trace
+
+
+BACKEND: Final = FromFunction(run)  # the reference prepares nothing: it stays readable
 
 
 def _with_state(network: IntegerNetwork) -> tuple[Population, ...]:

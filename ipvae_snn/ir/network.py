@@ -12,6 +12,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Array, Int64
 from ipvae_snn.image_shape import n_pixels, shape_text
+from ipvae_snn.ir import back_ends
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import (
     FEEDFORWARD,
@@ -28,6 +29,7 @@ from ipvae_snn.ir.neurons import PoissonNeurons, Stateful
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.rules import require, require_type
 from ipvae_snn.ir.sampler import SamplerTables
+from ipvae_snn.ir.session import Backend, Session
 from ipvae_snn.ir.shapes import OfNeurons
 
 VERSION: Final = 3
@@ -73,6 +75,15 @@ class IntegerNetwork:
             f"IntegerNetwork({shape} pixels, {self.n_neurons} neurons, {self.circuit}, "
             f"{bits}, {self.n_bytes:,} bytes)"
         )
+
+    def prepare(self, backend: str | Backend = back_ends.DEFAULT) -> Session:
+        """Return the network ready to run on a back end, given by its name or as it is.
+
+        What does not depend on images is kept: `session.run(pixels, request)` runs any number of
+        them. Raises BackendError for an unknown name, and as the back end does.
+        """
+        found = back_ends.load_backend(backend) if isinstance(backend, str) else backend
+        return found.prepare(self)
 
     def _check_populations(self) -> None:
         """Check that something computes, and that there is a relaying neuron for each pixel."""

@@ -87,7 +87,11 @@ def require_none(trace: Trace, subject: str) -> None:
 
     The error is also raised where `subject`, the back end, does not count saturations.
     """
-    kinds = saturations(trace)
+    refuse(saturations(trace), subject)
+
+
+def refuse(kinds: tuple[Saturation, ...] | None, subject: str) -> None:
+    """Raise SaturatedError as `require_none` does, for what a run saturated."""
     if kinds is None:
         raise SaturatedError(
             f"the back end {subject!r} does not count what saturates, so that --on-overflow error "

@@ -131,12 +131,13 @@ def require_memory(
     traces: int = 1,
     state: int = 4,
     extra: int = 0,
+    remedy: str = "",
 ) -> None:
     """Raise MemoryLimitError if the results of a run would not fit into memory.
 
     images: N. sizes: neurons K and pixels M. traces: runs that are kept at once. state: bytes of a
     membrane potential, 4 in integer runs, 8 in float ones. extra: further bytes per image, of what
-    the caller computes from the results.
+    the caller computes from the results. remedy: what else helps, for the message.
     """
     (k, m), t = sizes, request.steps
     every_step = t * k * (4 + state) if request.trace else 0
@@ -147,7 +148,7 @@ def require_memory(
     memory.require(
         images * (traces * per_image + extra),
         f"a run of {images} images, {t} steps and {k} neurons{kept}{times}",
-        f"give fewer images (--limit) or steps (--steps){without}",
+        f"give fewer images (--limit) or steps (--steps){without}{remedy}",
     )
 
 
@@ -180,7 +181,7 @@ def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest
             f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not all in "
             f"0..{MAX_SEED}; their draws are keyed by 32 bits"
         )
-    whole = replace(request, steps=frames * request.steps)
+    whole = request if frames == 1 else replace(request, steps=frames * request.steps)
     require_memory(len(pixels), (network.n_neurons, frames * network.n_pixels), whole)
 
 

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ipvae_snn.backends import registry
 from ipvae_snn.comparison.agreement import agreement
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
 from ipvae_snn.hw.cost.activity import Activity, activity
@@ -142,7 +141,7 @@ def compare_backends(
         FLOAT: partial(run_float, floats, images.floats.pixels, traced)
     }
     for name in (REFERENCE, *(name for name in contest.backends if name not in (FLOAT, REFERENCE))):
-        runs[name] = partial(registry.load_backend(name), network, images.pixels, traced)
+        runs[name] = partial(network.prepare(name).run, images.pixels, traced)
     sizes = network.n_neurons, network.n_pixels
     require_memory(len(images.pixels), sizes, traced, traces=len(runs), state=8)
     finished: dict[str, Finished] = {}

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ipvae_snn.backends import compiled
 from ipvae_snn.choices import choose
 from ipvae_snn.conversion import convert as conversion
 from ipvae_snn.conversion import report
@@ -249,7 +248,7 @@ def with_readout(
         chosen = images.first(readout.images)
         begin(f"running {len(chosen)} images for the read-out, {readout.steps} steps")
         pixels, _ = encode(network.input, chosen.pixels, chosen.kind, chosen.name)
-        trace = compiled.run(network, pixels, RunRequest(readout.steps))
+        trace = network.prepare().run(pixels, RunRequest(readout.steps))
         begin("fitting the classes")
         labels = chosen.labels
         assert labels is not None  # `convert` asks before the work

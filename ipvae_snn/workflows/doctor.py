@@ -9,11 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from ipvae_snn.backends.registry import load_backend, registered
+from ipvae_snn.backends import triton_circuit
 from ipvae_snn.backends.torch_module import cuda_advice
 from ipvae_snn.data import Source, load, names
 from ipvae_snn.errors import BackendUnavailableError, DataError
 from ipvae_snn.hw.lava.environment import describe
+from ipvae_snn.ir.back_ends import load_backend, registered
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 
@@ -132,6 +133,8 @@ def _backends(
         steps.add(1)
     advice = cuda_advice()
     states["torch-cuda"] = BackendState(not advice, advice)
+    kernels = triton_circuit.advice()
+    states["triton"] = BackendState(not kernels, kernels)
     steps.begin("Lava's environment")
     lava = asked.result()
     remedy = lava["remedy"]

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from ipvae_snn.arrays import Float64
-from ipvae_snn.backends import compiled
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile, profile_names
@@ -192,10 +191,11 @@ def measured(network: IntegerNetwork, images: Images, steps: int, seed: int) -> 
     size = max(1, CHUNK_BYTES // (BYTES_PER_STEP * steps * network.n_neurons))
     parts, layers, reconstructions = [], [], []
     sent: dict[str, Float64] = {}
+    session = network.prepare()
     for first in range(0, n, size):
         pixels = images.pixels[first : first + size]
         request = RunRequest(steps, seed, first_image=first, trace=True)
-        trace = compiled.run(network, pixels, request)
+        trace = session.run(pixels, request)
         counts = counts_of(trace)
         parts.append((len(pixels), activity(network, pixels, counts)))
         layers.append(tally(network, pixels, counts, states_of(trace)))

@@ -34,7 +34,9 @@ def require_run(shape: Shape, request: RunRequest, floating: bool, saved: bool) 
     entries = (t if request.trace else 1) * k
     file = entries * (1 + (8 if floating else 3)) if saved else 0
     sizes = k, m
-    require_memory(shape.images, sizes, request, state=state, extra=working + file)
+    folder = ", or write to a folder (--out NAME)" if saved and not floating else ""
+    extra = working + file
+    require_memory(shape.images, sizes, request, state=state, extra=extra, remedy=folder)
 
 
 def require_verify(shape: Shape, request: RunRequest, traces: int) -> None:

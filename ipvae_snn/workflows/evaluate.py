@@ -2,16 +2,26 @@
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ipvae_snn.arrays import Float32
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.errors import DataError, FileFormatError
 from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.evaluation import plots
-from ipvae_snn.evaluation.evaluate import Evaluated, EvaluationRequest, final_rates
+from ipvae_snn.evaluation.evaluate import (
+    Evaluated,
+    EvaluationRequest,
+    Spread,
+    final_rates,
+    here,
+)
 from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
 from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
 from ipvae_snn.evaluation.report import Report
@@ -23,7 +33,9 @@ from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
+from ipvae_snn.workflows.cluster import ClusterChoice, connected
 from ipvae_snn.workflows.estimates import Shape, require_evaluation
+from ipvae_snn.workflows.evaluate_cluster import spread_on
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import described
 from ipvae_snn.workflows.moving import warn_if_still
@@ -47,7 +59,8 @@ class EvaluationSettings:
     steps: None for 1000, of each frame of a sequence for those that a frame had in training, or 16.
     readout_train: training images for the linear read-out of labels, 0 for none. generalise: also
     evaluate rotated images and the other 28x28 sets that are available. threads: CPU threads; they
-    change no figure. white: of the user's own images, as in `ImageChoice`.
+    change no figure. white: of the user's own images, as in `ImageChoice`. cluster: on whose
+    workers the images run, which changes no figure; None for this process.
     """
 
     split: str = "test"
@@ -59,6 +72,7 @@ class EvaluationSettings:
     threads: int = 1
     data_root: Path | None = None
     white: float | None = None
+    cluster: ClusterChoice | None = None
 
 
 DEFAULT: Final = EvaluationSettings()
@@ -111,10 +125,21 @@ def evaluate(
     warn_if_still(network, named(source))
     plan = plan_of(network, data, settings, progress)
     folder = None if pictures is None else pictures._replace(free=free)
-    result = carry_out(plan, network, request, named(source), folder, progress)
+    with _spread(settings.cluster) as spread:
+        result = carry_out(plan, network, request, named(source), folder, progress, spread)
     if out is not None:
         save_or_spare(out, lambda path: write_json(path, result.as_json()), free)
     return result
+
+
+@contextmanager
+def _spread(cluster: ClusterChoice | None) -> Iterator[Spread]:
+    """Yield what runs the images."""
+    if cluster is None:
+        yield here
+        return
+    with connected(cluster) as client:
+        yield spread_on(client)
 
 
 def load_checked(source: NetworkSource) -> FloatNetwork:
@@ -190,10 +215,11 @@ def carry_out(
     name: str,
     folder: PictureFolder | None = None,
     progress: Progress = ignore,
+    spread: Spread = here,
 ) -> EvaluationResult:
     """Run all images of the plan, fit the read-out and draw.
 
-    name: of the network in the report. folder: for the pictures, if given.
+    name: of the network in the report. folder: for the pictures, if given. spread: runs the images.
     """
     steps = Steps(progress, plan.total * request.steps)
     others = plan.others.found if plan.others else ()
@@ -207,13 +233,16 @@ def carry_out(
 
     def judge(images: ImageSet, shown: int = 0) -> Evaluated:
         steps.begin(f"{len(images)} images of {images.name}")
-        return evaluation.evaluate(network, images, request, shown=shown, report=steps.add)
+        return evaluation.evaluate(
+            network, images, request, shown=shown, report=steps.add, spread=spread
+        )
 
     start = time.perf_counter()
     judged = judge(plan.images, SHOWN)
     seconds = time.perf_counter() - start
     judged_others = {images.name: judge(images).evaluation for images in others}
-    readout = _readout(plan, judged, network, request, steps)
+    rates_of = partial(final_rates, network, request=request, report=steps.add, spread=spread)
+    readout = _readout(plan, judged, rates_of, steps)
     steps.begin("done")
     pictures: tuple[Picture, ...] = plots.pictures(network, plan.images, judged)
     if folder is not None:
@@ -235,14 +264,13 @@ def carry_out(
 def _readout(
     plan: Plan,
     judged: Evaluated,
-    network: FloatNetwork,
-    request: EvaluationRequest,
+    rates_of: Callable[[ImageSet], Float32],
     steps: Steps,
 ) -> Readout | str:
     training, labels = plan.training, plan.images.labels
     if isinstance(training, str) or training.labels is None or labels is None:
         return str(training)
     steps.begin(f"{len(training)} training images for the read-out")
-    rates = final_rates(network, training, request, steps.add)
+    rates = rates_of(training)
     steps.begin("linear read-out")
     return linear_readout(rates, training.labels, judged.rates, labels)

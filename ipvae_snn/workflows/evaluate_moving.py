@@ -21,6 +21,7 @@ from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
+from ipvae_snn.workflows.cluster import cluster_of
 from ipvae_snn.workflows.estimates import Shape, require_evaluation
 from ipvae_snn.workflows.evaluate import (
     DEFAULT,
@@ -45,6 +46,7 @@ __all__ = [
     "Asked",
     "EvaluationSettings",
     "MovingResult",
+    "cluster_of",
     "evaluate_as_asked",
     "evaluate_moving",
     "motion_of",
@@ -78,6 +80,10 @@ def evaluate_moving(
     if settings.generalise:
         raise ConfigError(
             "--generalise is measured on still images; leave it out, or leave out --frames"
+        )
+    if settings.cluster is not None:
+        raise ConfigError(
+            "--scheduler and --workers are for still images; leave them out, or leave out --frames"
         )
     written = (*picture_outputs(pictures, moving_plots.NAMES), *outputs((out, MOVING)))
     free = check_outputs(written, (source, data), overwrite)

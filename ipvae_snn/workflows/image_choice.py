@@ -7,6 +7,7 @@ from ipvae_snn.config.preparation import MAX_WHITE, PLAIN, Preparation
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource, Selection, image_set
 from ipvae_snn.data.registry import is_named
+from ipvae_snn.data.streams import ImageStream, image_stream
 from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import ImageShape, n_pixels
 from ipvae_snn.ir.encode import check_images, check_size
@@ -40,6 +41,14 @@ class ImageChoice:
         """Return the images as the integer network takes them; DataError if they do not fit."""
         images = encoded(network, self._read(self.selection_for(network)))
         noted(images.floats)
+        return images
+
+    def stream_for(self, network: IntegerNetwork) -> ImageStream:
+        """Return the images for an integer network, to be read part by part."""
+        images = image_stream(self.data, self.selection_for(network))
+        check_size(network.input.image_shape, n_pixels(images.image_shape), images.name)
+        for remark in images.remarks:
+            current_watcher().note(remark)
         return images
 
     def loaded_for(self, network: FloatNetwork) -> ImageSet:

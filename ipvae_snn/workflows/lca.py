@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from ipvae_snn.backends import compiled
 from ipvae_snn.conversion.lca import LcaReport, lca_network
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
@@ -150,7 +149,7 @@ def of_images(
     integer = replace(integer, provenance={**integer.provenance, **provenance})
     judged = images.first(JUDGED).pixels
     codes, _ = lca.run(judged, steps)
-    trace = compiled.run(integer, levels(code, judged), RunRequest(steps, trace=True))
+    trace = integer.prepare().run(levels(code, judged), RunRequest(steps, trace=True))
     sent = counts_of(trace)[:, -1].astype(np.float64) * report.code_unit
     floats, integers = (
         Quality(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ipvae_snn.arrays import Integers, UInt8
-from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.hw.chips.profile import load_profile
@@ -172,13 +171,13 @@ def count_events(
     """Run images on the back end `compiled` and count the events that neurons send."""
     n = len(images.pixels)
     at_once = max(1, COUNTS_AT_ONCE // (steps * network.n_neurons))
-    run = load_backend("compiled")  # here, since Numba loads slowly and most maps count nothing
+    session = network.prepare()  # here, since Numba loads slowly and most maps count nothing
 
     def parts() -> Iterator[tuple[UInt8, Integers]]:
         for start in range(0, n, at_once):
             progress(f"{n} images, {steps} steps", start, n)
             pixels = images.pixels[start : start + at_once]
-            trace = run(network, pixels, RunRequest(steps, seed, start, trace=True))
+            trace = session.run(pixels, RunRequest(steps, seed, start, trace=True))
             yield pixels, counts_of(trace)
 
     return counting.counted(network, parts(), images.floats.name)

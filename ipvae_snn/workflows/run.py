@@ -3,21 +3,21 @@
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ipvae_snn.arrays import Bool, Int64
-from ipvae_snn.backends import registry
+from ipvae_snn.arrays import Int64
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import BackendError, SaturatedError
 from ipvae_snn.inference import reference
-from ipvae_snn.ir import saturation
+from ipvae_snn.ir import back_ends, saturation
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
-from ipvae_snn.metrics.estimates import Estimate, share
+from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.progress import Begin, Progress, ignore
@@ -34,6 +34,7 @@ from ipvae_snn.workflows.outputs import (
     remove_partial,
     save_or_spare,
 )
+from ipvae_snn.workflows.run_figures import RunFigures, hits_of
 
 __all__ = [
     "ImageChoice",
@@ -50,20 +51,38 @@ FLOAT: Final = "float"
 WITHOUT_SATURATIONS: Final = (FLOAT,)
 
 
+class Chunking(NamedTuple):
+    """Options of a run into a folder, chunk by chunk (`run_large`).
+
+    resume: go on with the run there. chunk: images at a time, None for a number that suits the
+    memory. scheduler: of a Dask cluster, as in `ClusterChoice`; None for this process. workers: of
+    a local cluster.
+    """
+
+    resume: bool = False
+    chunk: int | None = None
+    scheduler: str | None = None
+    workers: int | None = None
+
+
+ONE_PIECE: Final = Chunking()
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """Options of a run besides the request.
 
     backend: name, by default the fastest one on a CPU whose counts equal the reference's
-    (`registry.DEFAULT`), for a checkpoint "float". out: npz file of the result.
+    (`back_ends.DEFAULT`), for a checkpoint "float". out: npz file of the result.
     forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates. overwrite:
-    replace a file at `out` that is no result of a run.
+    replace a file at `out` that is no result of a run. chunking: where `out` is a folder.
     """
 
     backend: str | None = None
     out: Path | None = None
     forbid_saturation: bool = False
     overwrite: bool = False
+    chunking: Chunking = ONE_PIECE
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,15 +116,29 @@ class RunResult:
         """Number of time steps T."""
         return int(self.trace.spikes_per_step.shape[1])
 
+    @cached_property
+    def figures(self) -> RunFigures:
+        """The figures of the run."""
+        hits = hits_of(self.trace, self.images.labels, self.labels)
+        return RunFigures(
+            images=len(self.images),
+            steps=self.steps,
+            quality=self.quality,
+            spikes=int(self.trace.counts_sum.sum()),
+            hits=None if hits is None else np.array(hits, np.int64),
+            saturations=saturation.saturations(self.trace),
+            saturated_pixels=self.saturated_pixels,
+        )
+
     @property
     def spikes_per_image(self) -> float:
         """Spikes of all neurons and steps, mean over images."""
-        return float(self.trace.counts_sum.sum(axis=1).mean())
+        return self.figures.spikes_per_image
 
     @property
     def saturations(self) -> tuple[saturation.Saturation, ...] | None:
         """Saturations by kind; None if the back end does not count them."""
-        return saturation.saturations(self.trace)
+        return self.figures.saturations
 
     @property
     def saturation_summary(self) -> str:
@@ -118,19 +151,10 @@ class RunResult:
 
         None if the network has no read-out, or the images no labels.
         """
-        return None if self.hits is None else share(int(self.hits[:, -1].sum()), len(self.hits))
-
-    @property
-    def hits(self) -> Annotated[Bool, "N T"] | None:
-        """Whether the largest score names the image's class after each step; None as above."""
-        truth = self.images.labels
-        if self.trace.scores is None or truth is None:
-            return None
-        return np.asarray(self.labels[self.trace.scores.argmax(axis=2)] == truth[:, None])
+        return self.figures.accuracy
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data, without the arrays."""
-        limits, right = self.saturations, self.accuracy
         return {
             "out": None if self.out is None else str(self.out),
             "backend": self.backend,
@@ -138,43 +162,15 @@ class RunResult:
             "images": len(self.images),
             "steps": self.steps,
             "seconds": self.seconds,
-            "r2": self.quality.mean,
-            "r2_95": [self.quality.low, self.quality.high],
-            "spikes_per_image": self.spikes_per_image,
-            "accuracy": None if right is None else right.mean,
-            "accuracy_95": None if right is None else [right.low, right.high],
-            "accuracy_by_step": self._accuracy_by_step(),
-            "saturated_pixels": self.saturated_pixels,
-            "saturations": None if limits is None else {one.kind: one.as_json() for one in limits},
+            **self.figures.as_json(),
         }
-
-    def _accuracy_by_step(self) -> dict[int, float] | None:
-        """Return the share of right classes after 1, 2, 4, ... steps, and after the last one."""
-        if self.hits is None:
-            return None
-        marks = sorted({2**i for i in range(self.steps.bit_length())} | {self.steps})
-        return {t: float(self.hits[:, t - 1].mean()) for t in marks}
-
-    def _classes_text(self) -> str:
-        right = self.accuracy
-        if right is None:
-            return ""
-        return (
-            f"; classes right: {100 * right.mean:.1f} % (95 %: {100 * right.low:.1f}.."
-            f"{100 * right.high:.1f})"
-        )
 
     def document(self) -> Document:
         """Return the run in one line."""
-        quality, saturated = self.quality, self.saturation_summary
         text = (
             f"{len(self.images)} images of {self.images.name}, {self.steps} steps on "
             f"{self.backend}{' (default)' if self.by_default else ''} in {self.seconds:.2f} s; "
-            f"R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
-            f"{self.spikes_per_image:.0f} spikes per image"
-            + self._classes_text()
-            + (f"; {self.saturated_pixels} pixels saturated" if self.saturated_pixels else "")
-            + (f"; saturated: {saturated}" if saturated else "")
+            f"{self.figures.text()}"
         )
         file = () if self.out is None else (Span(str(self.out), "strong"), ": ")
         return Document("Run", (paragraph(*file, text),))
@@ -208,18 +204,18 @@ def run_integer(
     network: IntegerNetwork,
     images: Images,
     request: RunRequest,
-    backend: str = registry.DEFAULT,
+    backend: str = back_ends.DEFAULT,
     saved: bool = False,
 ) -> RunResult:
     """Run encoded images through an integer network; raises as the back end does.
 
     saved: the result will be written, which takes memory too.
     """
-    execute = registry.load_backend(backend)
+    session = network.prepare(backend)
     shape = Shape(len(images.pixels), request.steps, network.n_neurons, network.n_pixels)
     require_run(shape, request, floating=False, saved=saved)
     start = time.perf_counter()
-    trace = execute(network, images.pixels, request)
+    trace = session.run(images.pixels, request)
     seconds = time.perf_counter() - start
     quality = r2(images.floats.pixels, trace.reconstruction)
     return RunResult(
@@ -271,9 +267,9 @@ def _run_integer_file(
         raise BackendError(
             f"{path} is an integer network; --backend float runs a checkpoint (model.safetensors)"
         )
-    name = options.backend or registry.DEFAULT
+    name = options.backend or back_ends.DEFAULT
     begin(f"loading the back end {name}")
-    registry.load_backend(name)  # before the images, so that a wrong name costs no time
+    back_ends.load_backend(name)  # before the images, so that a wrong name costs no time
     network = load_network(path)
     warn_if_still(network, str(path))
     begin(described(choice.data))
@@ -296,7 +292,7 @@ def _kept(result: RunResult, options: RunOptions, free: Collection[Path]) -> Run
 def _require_counted(backend: str | None) -> None:
     """Raise SaturatedError, before the run, for a back end that does not count saturations."""
     if backend in WITHOUT_SATURATIONS:
-        able = sorted(set(registry.registered()) - set(WITHOUT_SATURATIONS))
+        able = sorted(set(back_ends.registered()) - set(WITHOUT_SATURATIONS))
         raise SaturatedError(
             f"the back end {backend!r} does not count what saturates, so that --on-overflow error "
             f"cannot be kept; these do, with an integer network: {', '.join(able)}"

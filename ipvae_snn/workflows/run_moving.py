@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from ipvae_snn.arrays import Float64, UInt8
-from ipvae_snn.backends import registry
 from ipvae_snn.data.sequences import Moving, Sequences
-from ipvae_snn.errors import BackendError
+from ipvae_snn.errors import BackendError, ConfigError
 from ipvae_snn.hw.cost.moving import frame_operations
-from ipvae_snn.ir import saturation
+from ipvae_snn.ir import back_ends, saturation
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -21,6 +20,7 @@ from ipvae_snn.metrics.quality import r2
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.cluster import cluster_of
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described, is_checkpoint
 from ipvae_snn.workflows.moving import Asked, motion_of, sequences_of, trained_moving
@@ -31,9 +31,12 @@ from ipvae_snn.workflows.outputs import (
     remove_partial,
     save_or_spare,
 )
-from ipvae_snn.workflows.run import RunOptions, RunResult, run_file
+from ipvae_snn.workflows.run import ONE_PIECE, Chunking, RunOptions, RunResult, run_file
+from ipvae_snn.workflows.run_chunks import ChunkedResult, ChunkOptions
+from ipvae_snn.workflows.run_large import names_folder, run_large_file
 
 __all__ = [
+    "Chunking",
     "Frames",
     "ImageChoice",
     "MovingRunResult",
@@ -125,11 +128,20 @@ def run_as_asked(
     options: RunOptions,
     asked: Asked | None,
     progress: Progress = ignore,
-) -> RunResult | MovingRunResult:
+) -> RunResult | MovingRunResult | ChunkedResult:
     """Run still images, or sequences if they are asked for; steps are then those of a frame.
 
-    Raises as `run_file` does, and BackendError for sequences on a checkpoint.
+    Still images run chunk by chunk if `options.out` names a folder. Raises as `run_file` and
+    `run_large_file` do, BackendError for sequences on a checkpoint, ConfigError for sequences into
+    a folder.
     """
+    if options.out is not None and names_folder(options.out):
+        return _into_folder(path, choice, request, options, asked, progress)
+    if options.chunking != ONE_PIECE:
+        raise ConfigError(
+            f"{options.out}: one file, but --resume, --chunk, --scheduler and --workers are for a "
+            "result in a folder; give --out a name without suffix"
+        )
     if asked is None:
         return run_file(path, choice, request, options, progress)
     written = outputs((options.out, RESULT))
@@ -140,9 +152,9 @@ def run_as_asked(
             "or convert it first"
         )
     with parts(progress) as begin:
-        name = options.backend or registry.DEFAULT
+        name = options.backend or back_ends.DEFAULT
         begin(f"loading the back end {name}")
-        registry.load_backend(name)
+        back_ends.load_backend(name)
         network = load_network(path)
         moving = asked.for_default(trained_moving(network))
         begin(described(choice.data))
@@ -159,20 +171,48 @@ def run_as_asked(
         return replace(result, out=options.out)
 
 
+def _into_folder(
+    path: Path,
+    choice: ImageChoice,
+    request: RunRequest,
+    options: RunOptions,
+    asked: Asked | None,
+    progress: Progress,
+) -> ChunkedResult:
+    out, how = options.out, options.chunking
+    assert out is not None  # it names a folder
+    if asked is not None:
+        raise ConfigError(
+            f"{out}: a folder, but sequences (--frames) are written to one file; give --out "
+            f"{out}.npz"
+        )
+    cluster = cluster_of(how.scheduler, how.workers)
+    name = options.backend or back_ends.DEFAULT
+    chunk_options = ChunkOptions(
+        out,
+        how.resume,
+        how.chunk,
+        options.overwrite,
+        options.forbid_saturation,
+        by_default=options.backend is None,
+    )
+    return run_large_file(path, choice, request, name, chunk_options, cluster, progress)
+
+
 def run_sequences(
     network: IntegerNetwork,
     sequences: Sequences,
     moving: Moving,
     request: RunRequest,
-    backend: str = registry.DEFAULT,
+    backend: str = back_ends.DEFAULT,
 ) -> MovingRunResult:
     """Run sequences through a network, and their frames one by one; raises as the back end does."""
     images = sequences.images
     levels, _ = encode(network.input, images.pixels, images.kind, images.name)
     frames = levels.reshape(len(sequences), moving.frames, -1)
-    execute = registry.load_backend(backend)
+    session = network.prepare(backend)
     start = time.perf_counter()
-    trace = execute(network, frames, replace(request, trace=True))
+    trace = session.run(frames, replace(request, trace=True))
     seconds = time.perf_counter() - start
     return MovingRunResult(
         backend,
@@ -194,10 +234,10 @@ def restarted(
 
     Each frame draws as the first one of its sequence does.
     """
-    execute = registry.load_backend(registry.DEFAULT)
+    session = network.prepare()
     quality, spikes, operations = np.zeros((3, frames.shape[1]))
     for i in range(frames.shape[1]):
-        alone = execute(network, frames[:, i], replace(request, trace=True))
+        alone = session.run(frames[:, i], replace(request, trace=True))
         counts = counts_of(alone)
         quality[i] = r2(sequences.pixels[:, i], alone.reconstruction).mean
         spikes[i] = alone.spikes_per_step.sum(axis=1).mean()

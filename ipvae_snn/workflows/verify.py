@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ipvae_snn.backends import registry
 from ipvae_snn.data.sequences import Moving
 from ipvae_snn.errors import DivergedError
+from ipvae_snn.ir import back_ends
 from ipvae_snn.ir.equality import Divergence, first_divergence, in_frames
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -154,7 +154,7 @@ def verify_file(
     network = load_network(path)
     for name in backends:
         progress(f"loading the back end {name}", 0, 0)
-        registry.load_backend(name)  # before the images, so that a wrong name costs no time
+        back_ends.load_backend(name)  # before the images, so that a wrong name costs no time
     progress(described(choice.data), 0, 0)
     moving = asked_of(asked, network, str(path))
     images = encoded_as(network, replace(choice, report=progress), moving)
@@ -176,21 +176,21 @@ def verify(
     """
     traced = replace(request, trace=True)
     others = [name for name in dict.fromkeys(backends) if name != REFERENCE]
-    run_of = {name: registry.load_backend(name) for name in (REFERENCE, *others)}
+    sessions = {name: network.prepare(name) for name in (REFERENCE, *others)}
     frames = 1 if moving is None else moving.frames
     whole = replace(traced, steps=frames * request.steps)
     shape = Shape(len(images.pixels), whole.steps, network.n_neurons, frames * network.n_pixels)
     # The reference's trace, and that of the back end which is compared with it.
-    require_verify(shape, whole, traces=min(2, len(run_of)))
+    require_verify(shape, whole, traces=min(2, len(sessions)))
     n = len(images.pixels)
     counted = f"{n} images" if moving is None else f"{n} sequences of {moving}"
     rows: list[VerifiedBackend] = []
     expected: Trace | None = None  # the reference's, which runs first
     with parts(progress) as begin:
-        for name, execute in run_of.items():
+        for name, session in sessions.items():
             begin(f"{name}: {counted}, {_steps(request.steps, moving)}")
             start = time.perf_counter()
-            trace = execute(network, images.pixels, traced)
+            trace = session.run(images.pixels, traced)
             divergence = None if expected is None else first_divergence(expected, trace)
             if moving is not None:
                 divergence = in_frames(divergence, request.steps)

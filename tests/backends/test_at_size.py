@@ -13,12 +13,12 @@ from scipy.ndimage import gaussian_filter
 
 from ipvae_snn.arrays import Float32, UInt8
 from ipvae_snn.backends import compiled, torch_module
-from ipvae_snn.backends.registry import registered
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.export.onnx import backend
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.back_ends import registered
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.files import save_network

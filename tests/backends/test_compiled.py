@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ipvae_snn.backends import compiled
 from ipvae_snn.backends.compiled import advance, prepare, start
-from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.back_ends import load_backend
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
@@ -99,4 +99,4 @@ def test_cuts_of_images_steps_and_threads_change_nothing(
 
 
 def test_it_is_registered() -> None:
-    assert load_backend("compiled") is compiled.run
+    assert load_backend("compiled") is compiled.BACKEND

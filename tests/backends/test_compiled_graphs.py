@@ -40,4 +40,4 @@ def test_circuits_are_graphs_too(circuit: str, request: pytest.FixtureRequest) -
     pixels = rng.integers(0, 256, (130, network.n_pixels)).astype(np.uint8)
     asked = RunRequest(9, 5, trace=True)
     expected = compiled.run(network, pixels, asked, 1)
-    check_equal(compiled_graph.run(network, pixels, asked, 2), expected)
+    check_equal(compiled_graph.run(compiled_graph.prepare(network), pixels, asked, 2), expected)

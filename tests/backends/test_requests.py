@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ipvae_snn.backends import compiled, torch_module
-from ipvae_snn.backends.registry import registered
 from ipvae_snn.errors import DataError, ProgramError
 from ipvae_snn.export.onnx import backend
 from ipvae_snn.hw.lava import backend as lava
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.back_ends import registered
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.ir.network import IntegerNetwork

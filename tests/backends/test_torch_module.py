@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipvae_snn.backends import torch_module, torch_sampler
-from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.backends.torch_module import IntegerTorch
 from ipvae_snn.backends.torch_sampler import Keys, Tables
 from ipvae_snn.errors import BackendUnavailableError, DataError
 from ipvae_snn.ir import circuit_steps, interpreter
+from ipvae_snn.ir.back_ends import load_backend
 from ipvae_snn.ir.circuits import Residual
 from ipvae_snn.ir.fixed_point import exp2_tables, reciprocals
 from ipvae_snn.ir.network import IntegerNetwork
@@ -129,8 +129,8 @@ def test_any_network_gives_the_interpreters_trace(
 
 
 def test_both_back_ends_are_registered() -> None:
-    assert load_backend("torch") is torch_module.run
-    assert load_backend("torch-cuda") is torch_module.run_cuda
+    assert load_backend("torch") is torch_module.CPU
+    assert load_backend("torch-cuda") is torch_module.CUDA
 
 
 def test_every_kind_of_saturation_is_counted(

@@ -189,10 +189,10 @@ def test_verify_names_the_first_divergence(
     example: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A back end that adds one spike at image 1, step 2, neuron 5 is caught there."""
-    from ipvae_snn.backends import registry
-    from ipvae_snn.ir import interpreter
+    from ipvae_snn.ir import back_ends, interpreter
+    from ipvae_snn.ir.session import FromFunction
 
-    load = registry.load_backend
+    load = back_ends.load_backend
 
     def broken(network: object, pixels: object, request: object) -> trace.Trace:
         result = interpreter.run(network, pixels, request)  # type: ignore[arg-type]  # passed on
@@ -201,7 +201,9 @@ def test_verify_names_the_first_divergence(
         return result
 
     monkeypatch.setattr(
-        registry, "load_backend", lambda name: broken if name == "onnx" else load(name)
+        back_ends,
+        "load_backend",
+        lambda name: FromFunction(broken) if name == "onnx" else load(name),
     )
     code, text, error = run(
         "verify",

@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -13,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ipvae_snn.backends import registry
 from ipvae_snn.cli import app
 from ipvae_snn.cli.process import ended_by_signals
 from ipvae_snn.cli.terminal import Limits, Screen
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.lava.bundle.simulator.ending import Interrupted
+from ipvae_snn.ir import back_ends
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.session import FromFunction
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.report.progress_bar import progress_bar
 from ipvae_snn.watcher import Watcher, current_watcher, partial_path, parts, watched
@@ -107,7 +109,8 @@ def test_quiet_shows_nothing_and_verbose_the_traceback(
     assert "Traceback" in error
     assert error.endswith(
         "ipvae-snn: error: no back end is called 'complied' (did you mean 'compiled'?); there are "
-        "compiled, lava, lava-fused, onnx, onnx-reference, reference, torch, torch-cuda\n"
+        "compiled, lava, lava-fused, onnx, onnx-reference, reference, torch, torch-cuda, "
+        "triton\n"
     )
     code, _, error = run(*common, "--backend", "complied")
     assert (code, error.count("\n")) == (1, 1)
@@ -167,7 +170,7 @@ def test_a_traceback_from_elsewhere_keeps_its_lines(
 def test_ctrl_c_ends_a_run_with_status_130(
     network: IntegerNetwork, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object) -> NoReturn:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
         try:
             signal.raise_signal(signal.SIGINT)
@@ -177,7 +180,7 @@ def test_ctrl_c_ends_a_run_with_status_130(
 
     save_network(network, tmp_path / "net.safetensors")
     np.save(tmp_path / "images.npy", np.random.default_rng(0).standard_normal((1, 4, 3)))
-    monkeypatch.setattr(registry, "load_backend", lambda _: interrupted)
+    monkeypatch.setattr(back_ends, "load_backend", lambda _: FromFunction(interrupted))
     code, _, error = run(
         "run",
         tmp_path / "net.safetensors",

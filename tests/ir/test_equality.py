@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ipvae_snn.backends import registry
 from ipvae_snn.comparison.agreement import agreement
 from ipvae_snn.errors import BackendError
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import back_ends, interpreter
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
@@ -93,8 +92,8 @@ def test_agreement_by_hand(network: IntegerNetwork) -> None:
 
 def test_backends_are_found_by_name() -> None:
     """The registry holds our back ends, and lists them in the error for an unknown name."""
-    assert set(registry.registered()) >= {"reference", "onnx", "onnx-reference", "lava"}
-    assert registry.load_backend("reference") is interpreter.run
+    assert set(back_ends.registered()) >= {"reference", "onnx", "onnx-reference", "lava"}
+    assert back_ends.load_backend("reference") is interpreter.BACKEND
     known = "no back end is called 'x'; there are compiled, lava, lava-fused, onnx"
     with pytest.raises(BackendError, match=known):
-        registry.load_backend("x")
+        back_ends.load_backend("x")

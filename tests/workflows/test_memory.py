@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipvae_snn.backends.registry import load_backend, registered
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import load_preset, with_overrides
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import MemoryLimitError
 from ipvae_snn.inference.reference import dynamics, run_float
+from ipvae_snn.ir.back_ends import registered
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.session import FromFunction
 from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
 from ipvae_snn.storage import memory
 from ipvae_snn.training.memory import require_iteration
@@ -36,7 +37,7 @@ def test_every_back_end_refuses_what_cannot_fit(name: str, network: IntegerNetwo
     """A billion images that take no memory themselves; their results would take 216 GB."""
     pixels = np.broadcast_to(np.zeros(network.n_pixels, np.uint8), (10**9, network.n_pixels))
     with pytest.raises(MemoryLimitError) as caught:
-        load_backend(name)(network, pixels, RunRequest(3))
+        network.prepare(name).run(pixels, RunRequest(3))
     said = str(caught.value)
     assert said.startswith("a run of 1000000000 images, 3 steps and 7 neurons: needs 201 GiB of ")
     assert said.endswith(
@@ -55,14 +56,14 @@ def test_the_bytes_are_those_of_the_results(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pixels, request = pixels_factory(network, 5), RunRequest(4, trace=trace)
-    run = load_backend(name)
-    result = run(network, pixels, request)
+    session = network.prepare(name)
+    result = session.run(pixels, request)
     size = sum(array.nbytes for array in result.arrays().values())
     monkeypatch.setenv(memory.VARIABLE, str(size))
-    run(network, pixels, request)
+    session.run(pixels, request)
     monkeypatch.setenv(memory.VARIABLE, str(size - 1))
     with pytest.raises(MemoryLimitError) as caught:
-        run(network, pixels, request)
+        session.run(pixels, request)
     assert ("leave out --trace" in str(caught.value)) is trace
 
 
@@ -103,11 +104,11 @@ def given_images(network: IntegerNetwork, n: int) -> Images:
     return Images(given, pixels, saturated)
 
 
-def nothing_runs(name: str) -> Callable[..., Trace]:
+def nothing_runs(name: str) -> FromFunction:
     def run(*_: object) -> Trace:
         raise AssertionError(f"{name} ran")
 
-    return run
+    return FromFunction(run)
 
 
 def test_a_comparison_counts_all_traces_that_it_keeps(
@@ -119,7 +120,7 @@ def test_a_comparison_counts_all_traces_that_it_keeps(
     monkeypatch.setenv(memory.VARIABLE, str(two))
     assert len(verify(network, images, request, ["compiled", "torch"]).backends) == 3
     monkeypatch.setenv(memory.VARIABLE, str(two - 1))
-    monkeypatch.setattr("ipvae_snn.backends.registry.load_backend", nothing_runs)
+    monkeypatch.setattr("ipvae_snn.ir.back_ends.load_backend", nothing_runs)
     with pytest.raises(MemoryLimitError, match=r"^a run of 4 images, 3 steps and 7 neurons \(c"):
         verify(network, images, request, ["compiled", "torch"])
     networks = Networks(a_float_network(), network)

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipvae_snn.backends import registry
 from ipvae_snn.cli import verify as command
 from ipvae_snn.data import ImageSet
 from ipvae_snn.data.sequences import Moving
 from ipvae_snn.errors import BackendError, DivergedError
-from ipvae_snn.ir import interpreter
+from ipvae_snn.ir import back_ends, interpreter
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.session import FromFunction
 from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.workflows import verify as workflow
 from ipvae_snn.workflows.images import Images
@@ -57,9 +57,11 @@ def test_a_divergence_is_data_first_and_an_error_when_asked(
         trace.counts[1, 2, 3] += 1
         return trace
 
-    load = registry.load_backend
+    load = back_ends.load_backend
     monkeypatch.setattr(
-        registry, "load_backend", lambda name: broken if name == "onnx" else load(name)
+        back_ends,
+        "load_backend",
+        lambda name: FromFunction(broken) if name == "onnx" else load(name),
     )
     result = workflow.verify(network, images, RunRequest(4), ["onnx"])
     assert [each.equal for each in result.backends] == [True, False]
@@ -115,9 +117,11 @@ def test_a_divergence_of_sequences_names_its_frame(
         trace.states[:, STEPS : 2 * STEPS] = alone.states
         return trace
 
-    load = registry.load_backend
+    load = back_ends.load_backend
     monkeypatch.setattr(
-        registry, "load_backend", lambda name: forgetful if name == "onnx" else load(name)
+        back_ends,
+        "load_backend",
+        lambda name: FromFunction(forgetful) if name == "onnx" else load(name),
     )
     moving = Moving(FRAMES, "video")
     result = workflow.verify(network, sequences, RunRequest(STEPS), ["onnx"], moving=moving)
