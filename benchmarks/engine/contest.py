@@ -11,7 +11,6 @@ import torch
 from benchmarks.engine.plain import advance, plain_step
 from ipvae_snn.arrays import Float32, UInt8
 from ipvae_snn.backends import compiled
-from ipvae_snn.backends.registry import load_backend
 from ipvae_snn.inference import fast
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
@@ -70,15 +69,15 @@ def ours(match: Match) -> Arm:
 
 def onnx(match: Match) -> Arm:
     """Return the same integers in ONNX Runtime; its start is not timed, see `measured`."""
-    run = load_backend("onnx")
+    session = match.integers.prepare("onnx")
     request = RunRequest(SETTLED + match.steps)
-    return lambda: void(run(match.integers, match.encoded, request))
+    return lambda: void(session.run(match.encoded, request))
 
 
 def onnx_start(match: Match) -> Arm:
     """Return what ONNX Runtime does before the steps that count."""
-    run = load_backend("onnx")
-    return lambda: void(run(match.integers, match.encoded, RunRequest(SETTLED)))
+    session = match.integers.prepare("onnx")
+    return lambda: void(session.run(match.encoded, RunRequest(SETTLED)))
 
 
 def void(_: Any) -> None:
