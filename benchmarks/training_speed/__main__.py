@@ -294,7 +294,7 @@ def measure(
 def _validated(config: Config, arm: Arm, shown: Tensor) -> dict[str, float]:
     generator = keyed_generator(CPU, config.train.seed, Stream.VALIDATION, 0)
     parameters = arm.model.view()
-    settings = LatentSettings.of(config.model, config.model.clip, config.train.kl)
+    settings = LatentSettings.of(config.model, config.model.clip, config.train)
     model = PoissonLatents.of(parameters, settings)
     dictionary = DenseDictionary.of(parameters)
     return asdict(validate(model, dictionary, shown, steps=config.train.steps, generator=generator))

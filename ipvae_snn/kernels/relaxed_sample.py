@@ -10,22 +10,26 @@ import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import kernel
-from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed, open_uniform
+from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, fraction, log_of, mixed, open_uniform
 
 # Most arrivals of one row before its sampling stops: some 25 neurons at the clip's rate of e^10 at
 # the highest temperature. The caller reads the count and stops training.
 MAX_ROW_ARRIVALS: Final = 4_194_304
+# Added to the state of every second neuron, which shares its word with the one before.
+ODD: Final = np.uint64(0xD1B54A32D192ED03)
 
 
 class Relaxation(NamedTuple):
     """Relaxation of counts: arrivals up to 1 + cutoff * temperature enter a sample.
 
-    `one` is 1 in the type of the arrays, which determines the type of compiled code.
+    `one` is 1 in the type of the arrays, which determines the type of compiled code. cubic: whether
+    arrivals count by the cubic, else by the sigmoid; models/relaxations.py has the formulas.
     """
 
     one: float
     temperature: float
     cutoff: float
+    cubic: bool
 
 
 class Sample(NamedTuple):
@@ -37,42 +41,85 @@ class Sample(NamedTuple):
 
 
 @kernel
-def sample_row(u: Array, key: np.uint64, sampling: Relaxation, z: Array, slope: Array) -> int:
-    """Draw relaxed counts z (K,) and dz/du (K,) for log rates u (K,); return the arrivals drawn.
+def _by_sigmoid(sampling: Relaxation, active: int, time: Array, soft: Array, weight: Array) -> None:
+    one, cold = sampling.one, sampling.one / sampling.temperature
+    for i in range(active):
+        soft[i] = one / (one + exp_of((time[i] - one) * cold))
+    for i in range(active):
+        weight[i] = soft[i] * (one - soft[i]) * time[i] * cold
 
-    With inter-arrival times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n,
-    z = sum_n sigmoid((1 - s_n) / temperature) and dz/du = sum_n s (1 - s) s_n / temperature over
-    the arrivals up to 1 + cutoff * temperature.
+
+@kernel
+def _by_cubic(sampling: Relaxation, active: int, time: Array, soft: Array, weight: Array) -> None:
+    one, cold = sampling.one, sampling.one / sampling.temperature
+    zero, two = one - one, one + one
+    half, three = one / two, two + one
+    for i in range(active):
+        x = min(max((one - time[i]) * cold * half + half, zero), one)
+        soft[i] = x * x * (three - two * x)
+        weight[i] = three * x * (one - x) * time[i] * cold
+
+
+@kernel
+def _first_arrivals(
+    gap: Array, key: np.uint64, one: float, horizon: float, index: Array, time: Array, state: Array
+) -> int:
+    """Find the neurons whose first arrival may come before the horizon; return how many.
+
+    gap (K,): mean time between arrivals. Sets index, the arrival's time and the state of the
+    neuron's later noise, one after another. Two neurons share the 64 bits of a word. Most neurons
+    need no logarithm: -log(1 - v) is at least v.
     """
-    K = u.size
-    one, temperature, cutoff = sampling
-    horizon = one + cutoff * temperature
-    cold = one / temperature
-    index = np.empty(K, np.int32)
-    state = np.empty(K, np.uint64)
-    time, interval, later = np.empty_like(u), np.empty_like(u), np.empty_like(u)
-    soft, weight = np.empty_like(u), np.empty_like(u)
+    K = gap.size
+    word = np.empty((K + 1) // 2, np.uint64)
+    for j in range(word.size):
+        word[j] = mixed(key + np.uint64(j + 1) * GOLDEN)
+    bits, uniform = word.view(np.uint32), np.empty_like(gap)
     for k in range(K):
-        state[k] = mixed(key + np.uint64(k + 1) * GOLDEN)
-    for k in range(K):
-        interval[k] = exp_of(-u[k])
-    for k in range(K):
-        time[k] = -log_of(one * open_uniform(state[k])) * interval[k]
-    z[:] = 0
-    slope[:] = 0
+        uniform[k] = one * fraction(bits[k])
     active = 0
     for k in range(K):
         index[active] = k
-        active += time[k] <= horizon
+        active += uniform[k] * gap[k] <= horizon
     for i in range(active):
         k = index[i]
-        time[i], interval[i], state[i] = time[k], interval[k], state[k]
+        time[i] = one - uniform[k]
+        state[i] = word[k >> 1] + np.uint64(k & 1) * ODD
+        uniform[i] = gap[k]
+    for i in range(active):
+        time[i] = -log_of(time[i]) * uniform[i]
+    left = 0
+    for i in range(active):
+        index[left], time[left], state[left] = index[i], time[i], state[i]
+        left += time[i] <= horizon
+    return left
+
+
+@kernel
+def sample_row(gap: Array, key: np.uint64, sampling: Relaxation, z: Array, slope: Array) -> int:
+    """Draw relaxed counts z (K,) and dz/du (K,) for rates 1 / gap (K,); return the arrivals drawn.
+
+    With inter-arrival times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n, z is the sum of the
+    relaxation's soft counts c(s_n) and dz/du that of -s_n c'(s_n), over the arrivals up to
+    1 + cutoff * temperature.
+    """
+    K = gap.size
+    one = sampling.one
+    horizon = one + sampling.cutoff * sampling.temperature
+    index, state = np.empty(K, np.int32), np.empty(K, np.uint64)
+    time, interval, later = np.empty_like(gap), np.empty_like(gap), np.empty_like(gap)
+    soft, weight = np.empty_like(gap), np.empty_like(gap)
+    z[:] = 0
+    slope[:] = 0
+    active = _first_arrivals(gap, key, one, horizon, index, time, state)
+    for i in range(active):
+        interval[i] = gap[index[i]]
     drawn = K
     while active > 0 and drawn < MAX_ROW_ARRIVALS:
-        for i in range(active):
-            soft[i] = one / (one + exp_of((time[i] - one) * cold))
-        for i in range(active):
-            weight[i] = soft[i] * (one - soft[i]) * time[i] * cold
+        if sampling.cubic:
+            _by_cubic(sampling, active, time, soft, weight)
+        else:
+            _by_sigmoid(sampling, active, time, soft, weight)
         for i in range(active):
             state[i] += GOLDEN
         for i in range(active):
@@ -94,7 +141,11 @@ def sample_row(u: Array, key: np.uint64, sampling: Relaxation, z: Array, slope: 
 def sample_rows(
     first: int, last: int, row_key: np.uint64, sampling: Relaxation, u: Array, sample: Sample
 ) -> None:
-    """Draw rows first .. last - 1 of the sample for u (B, K)."""
+    """Draw rows first .. last - 1 of the sample for log rates u (B, K)."""
+    gap = np.empty_like(u[0])
     for r in range(first, last):
+        log_rate = u[r]
+        for k in range(gap.size):
+            gap[k] = exp_of(-log_rate[k])
         key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        sample.drawn[r] = sample_row(u[r], key, sampling, sample.z[r], sample.slope[r])
+        sample.drawn[r] = sample_row(gap, key, sampling, sample.z[r], sample.slope[r])

@@ -194,13 +194,39 @@ def forward_rows(
 
     kl (B,), in nats, is between u_new and the potentials at the start of the step.
     """
-    scratch = np.empty_like(seen.threshold)
+    scratch, gap = np.empty_like(seen.threshold), np.empty_like(seen.threshold)
     for r in range(first, last):
         u, prior = u_new[r], seen.prior[r]
         _update_row(c, seen, r, scratch, u)
         kl[r] = _divergence(c.one, u, prior, u if c.code_form else prior, scratch)
+        for k in range(gap.size):
+            gap[k] = exp_of(-u[k])
         key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        sample.drawn[r] = sample_row(u, key, c.relaxation, sample.z[r], sample.slope[r])
+        sample.drawn[r] = sample_row(gap, key, c.relaxation, sample.z[r], sample.slope[r])
+
+
+@kernel
+def second_backward_rows(
+    first: int,
+    last: int,
+    weight: float,
+    sample: Sample,
+    drive: Array,
+    lateral: Array,
+    grads: Gradients,
+) -> None:
+    """Add the gradient of weight * (y.Gy / 2 - y.b) to grads.u and grads.b, rows first .. last - 1.
+
+    y and its slope are `sample`, lateral = y G and drive = b; all are (B, K).
+    """
+    K = lateral.shape[1]
+    for r in range(first, last):
+        counts, slope, b, product = sample.z[r], sample.slope[r], drive[r], lateral[r]
+        to_u, to_b = grads.u[r], grads.b[r]
+        for k in range(K):
+            to_u[k] += weight * (product[k] - b[k]) * slope[k]
+        for k in range(K):
+            to_b[k] -= weight * counts[k]
 
 
 @kernel

@@ -13,9 +13,10 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import LatentParameters, ModelParameters
-from ipvae_snn.models.poisson_samples import CUTOFF, MAX_MEAN_ARRIVALS, run_away
+from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
 from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
 from ipvae_snn.models.registry import COMPILED, latent_model
+from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import trainable
 from ipvae_snn.training import health
 from ipvae_snn.training.distributed import Processes
@@ -58,7 +59,9 @@ def unrolling(config: Config, now: ScheduleValues, keys: UInt64, first_row: int 
         floor=config.model.floor,
         code_form=config.train.kl == "code",
         temperature=now.temperature,
-        cutoff=CUTOFF,
+        cutoff=RELAXATIONS[config.train.relaxation].cutoff,
+        relaxation=config.train.relaxation,
+        samples=config.train.samples,
         keys=keys,
         first_row=first_row,
         threads=config.train.threads,
@@ -203,7 +206,7 @@ class Trainer:
 
     def _latents(self, parameters: LatentParameters, now: ScheduleValues) -> LatentModel[Any]:
         """Return the model at the present soft clip, at which its weights were learnt."""
-        settings = LatentSettings.of(self.config.model, now.clip, self.config.train.kl)
+        settings = LatentSettings.of(self.config.model, now.clip, self.config.train)
         return latent_model(self.config.model.kind, parameters, settings)
 
     def _unroll(self, x: Tensor, iteration: int, now: ScheduleValues, first_row: int) -> Unrolled:
