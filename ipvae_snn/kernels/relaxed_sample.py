@@ -40,6 +40,36 @@ class Sample(NamedTuple):
     drawn: Array
 
 
+class Scratch(NamedTuple):
+    """Scratch of one row of K: the neurons that still draw arrivals, one after another.
+
+    neuron int32, state uint64: a neuron's number, and the state of its noise. time, interval: its
+    last arrival, and the mean time between two. later, soft, weight, uniform: results of a loop.
+    word uint64: the noise of first arrivals.
+    """
+
+    neuron: Array
+    state: Array
+    time: Array
+    interval: Array
+    later: Array
+    soft: Array
+    weight: Array
+    uniform: Array
+    word: Array
+
+
+@kernel
+def sample_scratch(like: Array) -> Scratch:
+    """Return scratch for rows like `like` (K,)."""
+    K = like.size
+    neuron, state = np.empty(K, np.int32), np.empty(K, np.uint64)
+    time, interval, later = np.empty_like(like), np.empty_like(like), np.empty_like(like)
+    soft, weight, uniform = np.empty_like(like), np.empty_like(like), np.empty_like(like)
+    word = np.empty((K + 1) // 2, np.uint64)
+    return Scratch(neuron, state, time, interval, later, soft, weight, uniform, word)
+
+
 @kernel
 def _by_sigmoid(sampling: Relaxation, active: int, time: Array, soft: Array, weight: Array) -> None:
     one, cold = sampling.one, sampling.one / sampling.temperature
@@ -61,60 +91,57 @@ def _by_cubic(sampling: Relaxation, active: int, time: Array, soft: Array, weigh
 
 
 @kernel
-def _first_arrivals(
-    gap: Array, key: np.uint64, one: float, horizon: float, index: Array, time: Array, state: Array
-) -> int:
-    """Find the neurons whose first arrival may come before the horizon; return how many.
+def _first_arrivals(gap: Array, key: np.uint64, one: float, horizon: float, row: Scratch) -> int:
+    """Find the neurons whose first arrival comes before the horizon; return how many.
 
-    gap (K,): mean time between arrivals. Sets index, the arrival's time and the state of the
-    neuron's later noise, one after another. Two neurons share the 64 bits of a word. Most neurons
-    need no logarithm: -log(1 - v) is at least v.
+    gap (K,): mean time between arrivals. Sets neuron, time, interval and state in `row`. Two
+    neurons share the 64 bits of a word. Most need no logarithm: -log(1 - v) is at least v.
     """
     K = gap.size
-    word = np.empty((K + 1) // 2, np.uint64)
+    neuron, state, time, interval = row.neuron, row.state, row.time, row.interval
+    word, uniform = row.word, row.uniform
     for j in range(word.size):
         word[j] = mixed(key + np.uint64(j + 1) * GOLDEN)
-    bits, uniform = word.view(np.uint32), np.empty_like(gap)
+    bits = word.view(np.uint32)
     for k in range(K):
         uniform[k] = one * fraction(bits[k])
-    active = 0
+    near = 0
     for k in range(K):
-        index[active] = k
-        active += uniform[k] * gap[k] <= horizon
-    for i in range(active):
-        k = index[i]
+        neuron[near] = k
+        near += uniform[k] * gap[k] <= horizon
+    for i in range(near):
+        k = neuron[i]
         time[i] = one - uniform[k]
+        interval[i] = gap[k]
         state[i] = word[k >> 1] + np.uint64(k & 1) * ODD
-        uniform[i] = gap[k]
-    for i in range(active):
-        time[i] = -log_of(time[i]) * uniform[i]
-    left = 0
-    for i in range(active):
-        index[left], time[left], state[left] = index[i], time[i], state[i]
-        left += time[i] <= horizon
-    return left
+    for i in range(near):
+        time[i] = -log_of(time[i]) * interval[i]
+    active = 0
+    for i in range(near):
+        neuron[active], time[active] = neuron[i], time[i]
+        interval[active], state[active] = interval[i], state[i]
+        active += time[i] <= horizon
+    return active
 
 
 @kernel
-def sample_row(gap: Array, key: np.uint64, sampling: Relaxation, z: Array, slope: Array) -> int:
+def sample_row(
+    gap: Array, key: np.uint64, sampling: Relaxation, row: Scratch, z: Array, slope: Array
+) -> int:
     """Draw relaxed counts z (K,) and dz/du (K,) for rates 1 / gap (K,); return the arrivals drawn.
 
     With inter-arrival times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n, z is the sum of the
     relaxation's soft counts c(s_n) and dz/du that of -s_n c'(s_n), over the arrivals up to
     1 + cutoff * temperature.
     """
-    K = gap.size
     one = sampling.one
     horizon = one + sampling.cutoff * sampling.temperature
-    index, state = np.empty(K, np.int32), np.empty(K, np.uint64)
-    time, interval, later = np.empty_like(gap), np.empty_like(gap), np.empty_like(gap)
-    soft, weight = np.empty_like(gap), np.empty_like(gap)
+    neuron, state, time, interval = row.neuron, row.state, row.time, row.interval
+    later, soft, weight = row.later, row.soft, row.weight
     z[:] = 0
     slope[:] = 0
-    active = _first_arrivals(gap, key, one, horizon, index, time, state)
-    for i in range(active):
-        interval[i] = gap[index[i]]
-    drawn = K
+    active = _first_arrivals(gap, key, one, horizon, row)
+    drawn = gap.size
     while active > 0 and drawn < MAX_ROW_ARRIVALS:
         if sampling.cubic:
             _by_cubic(sampling, active, time, soft, weight)
@@ -127,10 +154,10 @@ def sample_row(gap: Array, key: np.uint64, sampling: Relaxation, z: Array, slope
         drawn += active
         left = 0
         for i in range(active):
-            k = index[i]
+            k = neuron[i]
             z[k] += soft[i]
             slope[k] += weight[i]
-            index[left], time[left] = k, later[i]
+            neuron[left], time[left] = k, later[i]
             interval[left], state[left] = interval[i], state[i]
             left += later[i] <= horizon
         active = left
@@ -143,9 +170,11 @@ def sample_rows(
 ) -> None:
     """Draw rows first .. last - 1 of the sample for log rates u (B, K)."""
     gap = np.empty_like(u[0])
+    scratch = sample_scratch(gap)
     for r in range(first, last):
         log_rate = u[r]
         for k in range(gap.size):
             gap[k] = exp_of(-log_rate[k])
         key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        sample.drawn[r] = sample_row(gap, key, sampling, sample.z[r], sample.slope[r])
+        z, slope = sample.z[r], sample.slope[r]
+        sample.drawn[r] = sample_row(gap, key, sampling, scratch, z, slope)

@@ -285,8 +285,17 @@ def _constants(number: Callable[[float], Any], lr: float, unrolling: Unrolling) 
         leak=number(lr * unrolling.leak),
         clip=number(unrolling.clip),
         floor=number(unrolling.floor),
+        most_rate=number(math.exp(unrolling.clip)),
+        lowest=number(_lowest(unrolling, float(np.finfo(type(number(1.0))).eps))),
         code_form=unrolling.code_form,
     )
+
+
+def _lowest(unrolling: Unrolling, rounding: float) -> float:
+    """Return the clipped floor and a few rounding errors more."""
+    clip, floor = unrolling.clip, unrolling.floor
+    clipped = floor - math.log1p(math.exp(floor - clip))
+    return clipped + 8.0 * rounding * max(1.0, abs(clipped))
 
 
 def _row_key(unrolling: Unrolling, update: int) -> np.uint64:

@@ -73,7 +73,8 @@ BAD = {
         r"it must not rise"
     ),
     "[train]\nrelaxation = 'cubed'": (
-        r"t: train\.relaxation is 'cubed' \(did you mean 'cubic'\?\); it must be one of sigmoid, cubic"
+        r"t: train\.relaxation is 'cubed' \(did you mean 'cubic'\?\); it must be one of sigmoid, "
+        r"cubic"
     ),
     "[train]\nrelaxation = 'cubic'\ntemperature_start = 1.5": (
         r"t: train\.temperature_start is 1\.5, above 1, up to which cubic counts have the right "
