@@ -7,6 +7,7 @@ from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whit
 
 KlForm = Literal["code", "exact"]
 RelaxationKind = Literal["sigmoid", "cubic"]
+Sampling = Literal["auto", "torch", "triton"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
 DictionaryKind = Literal["dense", "convolutional"]
@@ -99,11 +100,13 @@ class TrainConfig:
     inference. The temperature falls over temperature_fraction. grad_clip is
     multiplied by grad_clip_warm_up_factor during warm-up. An iteration whose gradient is more than
     grad_skip times the limit changes nothing: inference of some image ran away, and such a
-    gradient gives no direction. threads: of the CPU; on small layers one thread is nearly as fast
-    as more, and does not stall on a busy machine. quantise_aware: if not 0, inference sees weights
-    of so many bits, and gradients pass straight through (`training.straight_through`). stop_at: if
-    not 0, the run ends after so many iterations; its schedules still span all of them. Intervals
-    are in iterations; 0 switches validation off except at the last iteration.
+    gradient gives no direction. sampling: code of the relaxed counts where torch differentiates the
+    loss; auto takes Triton's kernel on CUDA devices, where triton is installed. threads: of the
+    CPU; on small layers one thread is nearly as fast as more, and does not stall on a busy machine.
+    quantise_aware: if not 0, inference sees weights of so many bits, and gradients pass straight
+    through (`training.straight_through`). stop_at: if not 0, the run ends after so many iterations;
+    its schedules still span all of them. Intervals are in iterations; 0 switches validation off
+    except at the last iteration.
     """
 
     steps: int = _limited(16, 1, 1024)
@@ -131,6 +134,7 @@ class TrainConfig:
     quantise_aware: int = _limited(0, 0, 8)
     seed: int = _limited(0, 0, MAX_SEED)
     device: str = "cpu"
+    sampling: Sampling = "auto"
     threads: int = _limited(1, 1, 1024)
     log_interval: int = _limited(25, 1, 100_000_000)
     checkpoint_interval: int = _limited(250, 1, 100_000_000)

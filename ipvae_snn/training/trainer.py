@@ -19,6 +19,7 @@ from ipvae_snn.models.registry import COMPILED, latent_model
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import trainable
 from ipvae_snn.training import health
+from ipvae_snn.training.device_samples import relaxed_draws, uses_triton
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
 from ipvae_snn.training.health import Step
@@ -95,6 +96,7 @@ class Trainer:
         )
         self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
         self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
+        uses_triton(config, device)  # refuses what cannot be
         bits = config.train.quantise_aware
         self.rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
@@ -223,7 +225,7 @@ class Trainer:
             self.device, self.config.train.seed, Stream.NOISE, iteration, first_row
         )
         model = self._latents(parameters, now)
-        draw = model.draws(generator, now.temperature)
+        draw = relaxed_draws(self.config, model, generator, now.temperature)
         dictionary, rounding = self._dictionary(parameters)
         return unrolled_by_autodiff(
             model, dictionary, x, lambda u, _update: draw(u), now.beta, unroll, rounding
