@@ -32,13 +32,14 @@ def with_results(text: str, results: dict[str, Any]) -> str:
 
 def section(name: str, result: dict[str, Any]) -> str:
     """Return the table of one setting, with where it comes from."""
-    place = result["machine"]
+    place, seeds = result["machine"], result["seeds"]
+    means = f"Mean of {seeds} seeds and, after +-, half their range" if seeds > 1 else "One seed"
     note = wrapped(
         f"""{TITLES[name]}: `{result["command"]}` on {result["date"]} (one thread of
         {place["cpu_cores"]} CPU cores, {place["architecture"]}, shared with other work). K
         {result["neurons"]}, B {result["batch_size"]}, T {result["steps"]}, beta
-        {result["beta"]:g}, {result["iterations"]:,} iterations. Mean of {result["seeds"]} seeds
-        and, after +-, half their range; {result["images"]:,} held-out images; nats per image."""
+        {result["beta"]:g}, {result["iterations"]:,} iterations. {means};
+        {result["images"]:,} held-out images; nats per image."""
     )
     rows = [_row(option, runs) for option, runs in result["runs"].items()]
     return f"{note}\n\n{table(HEAD, rows)}\n"
@@ -50,7 +51,8 @@ def _row(option: str, runs: list[dict[str, Any]]) -> list[str]:
 
     def spread(key: str, digits: int) -> str:
         values = [run[key] for run in runs]
-        return f"{mean(key, digits)} +- {(max(values) - min(values)) / 2:.{digits}f}"
+        half = f" +- {(max(values) - min(values)) / 2:.{digits}f}" if len(values) > 1 else ""
+        return f"{mean(key, digits)}{half}"
 
     return [
         option,

@@ -278,6 +278,7 @@ def measure(
         "data": images.name,
         "config": asdict(config),
         "block": block,
+        "clock": "cpu",
         "arms": {
             arm.name: {
                 "iterations": len(arm.seconds),

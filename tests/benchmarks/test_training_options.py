@@ -35,8 +35,9 @@ def test_options_change_the_settings_that_they_name() -> None:
 
 
 @pytest.mark.slow
-def test_a_run_has_what_the_table_shows(tmp_path: Path) -> None:
-    config = options.config_of("patches", options.OPTIONS["cubic 0.4"], 0, iterations=60)
+def test_a_run_has_what_the_table_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "STEPS", 8)
+    config = options.config_of("patches", options.OPTIONS["cubic 0.4"], 0, iterations=20)
     images = load("natural", "train", limit=1000, n_patches=1000)
     result = json.loads(options.RESULT.read_text(encoding="utf-8"))["patches"]
     run = options.trained(config, images, images.first(12), tmp_path / "run")
