@@ -8,6 +8,8 @@ QUESTIONS = {
     "engine": "what a step of inference costs: integers, float PyTorch, ONNX Runtime; its parts",
     "fidelity": "integers against float: bits, steps, sparsity, out-of-distribution images, speed",
     "training_speed": "training by the plain formulation against ours: seconds, loss, memory",
+    "training_speed.convolutional": "seconds and memory of training with convolutional kernels",
+    "training_options": "relaxations and one or two samples: loss after equal iterations and time",
     "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), evaluate, write the card",
     "lava_faults": "faults of every kind in Lava runs: message, kept images, remains, seconds",
     "lava_throughput": "time steps per second in Lava against a stock LIF - Dense - LIF network",

@@ -113,7 +113,7 @@ def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bi
         log_bias=torch.from_numpy(network.log_bias[None]),
         log_lr=torch.tensor(network.log_lr, dtype=torch.float32),
     )
-    settings = LatentSettings.of(config.model, config.model.clip, config.train.kl)
+    settings = LatentSettings.of(config.model, config.model.clip, config.train)
     model, dictionary = PoissonLatents.of(parameters, settings), DenseDictionary.of(parameters)
     rounding = FakeRounding.of(torch.from_numpy(training.pixels), bits)
     result = {}

@@ -102,6 +102,22 @@ def train(
             rich_help_panel=SETTINGS,
         ),
     ] = None,
+    relaxation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Relaxation of the spike counts: sigmoid, or cubic; short for --set "
+            "train.relaxation=NAME.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            help="Spike counts drawn per step, 1 or 2; short for --set train.samples=...",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(
@@ -151,7 +167,7 @@ def train(
         from ipvae_snn.workflows import train as workflow
 
         short = {"seed": seed, "threads": threads, "device": device}
-        short["quantise_aware"] = quantise_aware
+        short |= {"quantise_aware": quantise_aware, "relaxation": relaxation, "samples": samples}
         choice = workflow.SettingsChoice(
             config,
             preset,

@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whitening
 
 KlForm = Literal["code", "exact"]
+RelaxationKind = Literal["sigmoid", "cubic"]
+Sampling = Literal["auto", "torch", "triton"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
 DictionaryKind = Literal["dense", "convolutional"]
@@ -13,6 +15,7 @@ Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
 MAX_UPDATES_PER_STEP: Final = 64
+MAX_SAMPLES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,19 @@ class TrainConfig:
     The learning rate rises linearly over the first warm_up_fraction of the iterations (but at
     least 50, where there are four times as many) and falls as a cosine after it. beta rises from
     beta_start, and the soft clip from clip_start, over beta_ramp_fraction; beta is scaled by
-    T / steps while T is not full. The temperature falls over temperature_fraction. grad_clip is
+    T / steps while T is not full. relaxation: of the spike counts, "sigmoid" as in the paper or
+    "cubic", whose mean is the rate at every temperature up to 1 (`models.relaxations`). samples:
+    spike counts drawn per step; the second one enters the loss alone, the first one also the
+    inference. The temperature falls over temperature_fraction. grad_clip is
     multiplied by grad_clip_warm_up_factor during warm-up. An iteration whose gradient is more than
     grad_skip times the limit changes nothing: inference of some image ran away, and such a
-    gradient gives no direction. threads: of the CPU; on small layers one thread is nearly as fast
-    as more, and does not stall on a busy machine. quantise_aware: if not 0, inference sees weights
-    of so many bits, and gradients pass straight through (`training.straight_through`). stop_at: if
-    not 0, the run ends after so many iterations; its schedules still span all of them. Intervals
-    are in iterations; 0 switches validation off except at the last iteration.
+    gradient gives no direction. sampling: code of the relaxed counts where torch differentiates the
+    loss; auto takes Triton's kernel on CUDA devices, where triton is installed. threads: of the
+    CPU; on small layers one thread is nearly as fast as more, and does not stall on a busy machine.
+    quantise_aware: if not 0, inference sees weights of so many bits, and gradients pass straight
+    through (`training.straight_through`). stop_at: if not 0, the run ends after so many iterations;
+    its schedules still span all of them. Intervals are in iterations; 0 switches validation off
+    except at the last iteration.
     """
 
     steps: int = _limited(16, 1, 1024)
@@ -118,12 +126,15 @@ class TrainConfig:
     beta_start: float = _limited(1e-4, 0.0, 10_000.0)
     beta_ramp_fraction: float = _limited(0.3, 0.0, 1.0)
     clip_start: float = _limited(2.0, 0.0, 10.0, above=True)
+    relaxation: RelaxationKind = "sigmoid"
+    samples: int = _limited(1, 1, MAX_SAMPLES)
     temperature_start: float = _limited(1.0, 0.0, 10.0, above=True)
     temperature_end: float = _limited(0.01, 0.0, 10.0, above=True)
     temperature_fraction: float = _limited(0.5, 0.0, 1.0)
     quantise_aware: int = _limited(0, 0, 8)
     seed: int = _limited(0, 0, MAX_SEED)
     device: str = "cpu"
+    sampling: Sampling = "auto"
     threads: int = _limited(1, 1, 1024)
     log_interval: int = _limited(25, 1, 100_000_000)
     checkpoint_interval: int = _limited(250, 1, 100_000_000)

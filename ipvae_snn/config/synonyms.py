@@ -38,6 +38,7 @@ SYNONYMS: Final[Mapping[str, str]] = MappingProxyType(
         "n_iters": "iterations",
         "n_neurons": "n_latents",
         "neurons": "n_latents",
+        "n_samples": "samples",
         "num_latents": "n_latents",
         "num_threads": "threads",
         "num_workers": "threads",

@@ -34,6 +34,7 @@ PATCHES_PRESET: Final = "patches"
 
 MAX_TOML: Final = 1 << 20  # bytes of a file
 MAX_DENSE_LATENTS: Final = 65536
+MAX_CUBIC_TEMPERATURE: Final = 1.0
 PHOTOGRAPHS_PRESET: Final = "photographs"
 
 
@@ -261,6 +262,11 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: train.temperature_end is {train.temperature_end}, above "
             f"train.temperature_start {train.temperature_start}; it must not rise"
+        )
+    if train.relaxation == "cubic" and train.temperature_start > MAX_CUBIC_TEMPERATURE:
+        raise ConfigError(
+            f"{source}: train.temperature_start is {train.temperature_start}, above "
+            f"{MAX_CUBIC_TEMPERATURE:g}, up to which cubic counts have the right mean; lower it"
         )
 
 

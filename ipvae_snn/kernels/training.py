@@ -14,7 +14,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import kernel, scalar, summing
-from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_row
+from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_row, sample_scratch
 from ipvae_snn.kernels.vector_math import GOLDEN, exp_of, log_of, mixed
 
 
@@ -22,7 +22,9 @@ class Constants(NamedTuple):
     """Constants of all rows and updates, in the type of the arrays; `one` is 1 in it.
 
     lr, leak, clip and floor define an update; leak is the pull per update, lr times the network's
-    leak. code_form: whether the KL term has the form "code" (else "exact").
+    leak. most_rate: exp(clip). lowest: the potential at or below which the floor was reached, a few
+    rounding errors above the clipped floor. code_form: whether the KL term has the form "code"
+    (else "exact").
     """
 
     relaxation: Relaxation
@@ -31,6 +33,8 @@ class Constants(NamedTuple):
     leak: float
     clip: float
     floor: float
+    most_rate: float
+    lowest: float
     code_form: bool
 
 
@@ -82,11 +86,6 @@ def _soft_clip(a: float, one: float, clip: float) -> float:
     return clip - (max(x, one - one) + log_of(one + exp_of(-abs(x))))
 
 
-@scalar
-def _soft_clip_slope(a: float, one: float, clip: float) -> float:
-    return one / (one + exp_of(a - clip))
-
-
 @summing
 def _total(values: Array) -> float:
     total: float = values[0] - values[0]
@@ -102,23 +101,48 @@ def _scaled_drive(lr: float, threshold: Array, b: Array, lateral: Array, out: Ar
 
 
 @kernel
-def _update_row(c: Constants, seen: Seen, r: int, scratch: Array, u_new: Array) -> None:
-    one, leak, clip, floor = c.one, c.leak, c.clip, c.floor
-    u, prior = seen.u[r], seen.prior[r]
-    _scaled_drive(c.lr, seen.threshold, seen.b[r], seen.lateral[r], scratch)
-    for k in range(u.size):
-        scratch[k] -= leak * (u[k] - prior[k])
-    for k in range(u.size):
-        scratch[k] = u[k] + _soft_clip(max(scratch[k], floor), one, clip)
-    for k in range(u.size):
-        u_new[k] = _soft_clip(max(scratch[k], floor), one, clip)
+def _pull(leak: float, u: Array, prior: Array, scaled: Array) -> None:
+    """Subtract the leak from the scaled drive."""
+    if leak > 0:
+        for k in range(u.size):
+            scaled[k] -= leak * (u[k] - prior[k])
 
 
 @kernel
-def _divergence(one: float, u_new: Array, prior: Array, front: Array, terms: Array) -> float:
+def _update_row(c: Constants, seen: Seen, r: int, scratch: Array, gap: Array, u_new: Array) -> None:
+    """Set u_new to the potentials, and gap to exp(-u_new) without another exponential.
+
+    At s = u + du the clip gives u_new = s - log(1 + q), q = exp(s - clip).
+    """
+    one, clip, floor, most = c.one, c.clip, c.floor, c.most_rate
+    u = seen.u[r]
+    _scaled_drive(c.lr, seen.threshold, seen.b[r], seen.lateral[r], scratch)
+    _pull(c.leak, u, seen.prior[r], scratch)
+    for k in range(u.size):
+        scratch[k] = max(u[k] + _soft_clip(max(scratch[k], floor), one, clip), floor)
+    for k in range(u.size):
+        gap[k] = exp_of(scratch[k] - clip)
+    for k in range(u.size):
+        u_new[k] = scratch[k] - log_of(one + gap[k])
+    for k in range(u.size):
+        gap[k] = (one + gap[k]) / (gap[k] * most)
+
+
+@kernel
+def _code_divergence(one: float, u_new: Array, prior: Array, gap: Array, terms: Array) -> float:
+    """Return the sum of e^u' (1 + e^d (d - 1)), d = u' - u, for gap = exp(-u')."""
     for k in range(terms.size):
         d = u_new[k] - prior[k]
-        terms[k] = exp_of(front[k]) * (one + exp_of(d) * (d - one))
+        terms[k] = (one + exp_of(d) * (d - one)) / gap[k]
+    return _total(terms)
+
+
+@kernel
+def _exact_divergence(one: float, u_new: Array, prior: Array, gap: Array, terms: Array) -> float:
+    """Return the sum of e^u (1 + e^d (d - 1)), d = u' - u, for gap = exp(-u')."""
+    for k in range(terms.size):
+        d = u_new[k] - prior[k]
+        terms[k] = (exp_of(-d) + (d - one)) / gap[k]
     return _total(terms)
 
 
@@ -131,52 +155,55 @@ def _grad_of_counts(fit: Fit, grads: Gradients, slope: Array, r: int, g: Array) 
 
 
 @kernel
+def _rates(u: Array, rate: Array) -> None:
+    for k in range(u.size):
+        rate[k] = exp_of(u[k])
+
+
+@kernel
 def _grad_of_code_form(
-    one: float, weight: float, u_new: Array, prior: Array, g: Array, to_prior: Array
+    c: Constants, weight: float, u_new: Array, prior: Array, rate: Array, g: Array, to_prior: Array
 ) -> None:
-    """Add the gradient of KL = e^u' (1 + e^d (d - 1)), d = u' - u, to g; set to_prior."""
+    """Add the gradient of KL = e^u' (1 + e^d (d - 1)), d = u' - u, to g; set rate and to_prior."""
+    one = c.one
+    _rates(u_new, rate)
     for k in range(g.size):
         d = u_new[k] - prior[k]
-        rate, grow = weight * exp_of(u_new[k]), exp_of(d)
-        g[k] += rate * (one + grow * (d + d - one))
-        to_prior[k] = -rate * grow * d
+        grow = exp_of(d)
+        g[k] += weight * rate[k] * (one + grow * (d + d - one))
+        to_prior[k] = -weight * rate[k] * grow * d
 
 
 @kernel
 def _grad_of_exact_form(
-    one: float, weight: float, u_new: Array, prior: Array, g: Array, to_prior: Array
+    c: Constants, weight: float, u_new: Array, prior: Array, rate: Array, g: Array, to_prior: Array
 ) -> None:
-    """Add the gradient of KL = e^u (1 + e^d (d - 1)), d = u' - u, to g; set to_prior."""
+    """Add the gradient of KL = e^u (1 + e^d (d - 1)), d = u' - u, to g; set rate and to_prior."""
+    one = c.one
+    _rates(u_new, rate)
     for k in range(g.size):
         d = u_new[k] - prior[k]
-        rate, grow = weight * exp_of(prior[k]), exp_of(d)
-        g[k] += rate * grow * d
-        to_prior[k] = rate * (one - grow)
+        g[k] += weight * rate[k] * d
+        to_prior[k] = weight * rate[k] * (exp_of(-d) - one)
 
 
 @kernel
 def _grad_of_update(
-    c: Constants, scaled: Array, u: Array, prior: Array, g: Array, ga: Array
+    c: Constants, pulled: Array, u_new: Array, rate: Array, g: Array, ga: Array
 ) -> None:
     """Propagate g, the gradient of u', back through both clips: to u (in g) and to du (in ga).
 
-    `scaled` is the scaled drive; ga first holds the potential before its clip.
+    `pulled` is the scaled drive with the leak, before its clip. The slope of the outer clip is
+    1 - exp(u' - clip).
     """
-    one, leak, clip, floor = c.one, c.leak, c.clip, c.floor
-    zero = one - one
+    one, clip, floor, lowest = c.one, c.clip, c.floor, c.lowest
+    zero, part = one - one, one / c.most_rate
     for k in range(g.size):
-        a = scaled[k] - leak * (u[k] - prior[k])
-        ga[k] = u[k] + _soft_clip(max(a, floor), one, clip)
+        slope = one - rate[k] * part
+        g[k] = g[k] * slope if u_new[k] > lowest else zero
     for k in range(g.size):
-        g[k] *= _soft_clip_slope(ga[k], one, clip)
-    for k in range(g.size):
-        g[k] = g[k] if ga[k] >= floor else zero
-    for k in range(g.size):
-        a = scaled[k] - leak * (u[k] - prior[k])
-        ga[k] = g[k] * _soft_clip_slope(a, one, clip)
-    for k in range(g.size):
-        a = scaled[k] - leak * (u[k] - prior[k])
-        ga[k] = ga[k] if a >= floor else zero
+        slope = one / (one + exp_of(pulled[k] - clip))
+        ga[k] = g[k] * slope if pulled[k] >= floor else zero
 
 
 @kernel
@@ -194,13 +221,42 @@ def forward_rows(
 
     kl (B,), in nats, is between u_new and the potentials at the start of the step.
     """
-    scratch = np.empty_like(seen.threshold)
+    scratch, gap = np.empty_like(seen.threshold), np.empty_like(seen.threshold)
+    noise = sample_scratch(gap)
     for r in range(first, last):
         u, prior = u_new[r], seen.prior[r]
-        _update_row(c, seen, r, scratch, u)
-        kl[r] = _divergence(c.one, u, prior, u if c.code_form else prior, scratch)
+        _update_row(c, seen, r, scratch, gap, u)
+        if c.code_form:
+            kl[r] = _code_divergence(c.one, u, prior, gap, scratch)
+        else:
+            kl[r] = _exact_divergence(c.one, u, prior, gap, scratch)
         key = mixed(row_key + np.uint64(r + 1) * GOLDEN)
-        sample.drawn[r] = sample_row(u, key, c.relaxation, sample.z[r], sample.slope[r])
+        z, slope = sample.z[r], sample.slope[r]
+        sample.drawn[r] = sample_row(gap, key, c.relaxation, noise, z, slope)
+
+
+@kernel
+def second_backward_rows(
+    first: int,
+    last: int,
+    weight: float,
+    sample: Sample,
+    drive: Array,
+    lateral: Array,
+    grads: Gradients,
+) -> None:
+    """Add the gradient of weight * (y.Gy / 2 - y.b) to grads.u and grads.b, rows first .. last - 1.
+
+    y and its slope are `sample`, lateral = y G and drive = b; all are (B, K).
+    """
+    K = lateral.shape[1]
+    for r in range(first, last):
+        counts, slope, b, product = sample.z[r], sample.slope[r], drive[r], lateral[r]
+        to_u, to_b = grads.u[r], grads.b[r]
+        for k in range(K):
+            to_u[k] += weight * (product[k] - b[k]) * slope[k]
+        for k in range(K):
+            to_b[k] -= weight * counts[k]
 
 
 @kernel
@@ -220,9 +276,10 @@ def backward_rows(
     after it. grads.drive is 0 on entry after the last update; grads.pair may be fit.lateral.
     """
     half = fit.nll_weight / (c.one + c.one)
-    one, lr, leak, threshold = c.one, c.lr, c.leak, seen.threshold
+    lr, leak, threshold = c.lr, c.leak, seen.threshold
     K = threshold.size
     g, ga, kept = np.empty_like(threshold), np.empty_like(threshold), np.empty_like(threshold)
+    rate = np.empty_like(threshold)
     for r in range(first, last):
         u, prior = seen.u[r], seen.prior[r]
         _grad_of_counts(fit, grads, sample.slope[r], r, g)
@@ -230,26 +287,26 @@ def backward_rows(
         for k in range(K):
             pair[k] = half * counts[k] - to_drive[k]
         if c.code_form:
-            _grad_of_code_form(one, fit.kl_weight, u_new[r], prior, g, kept)
+            _grad_of_code_form(c, fit.kl_weight, u_new[r], prior, rate, g, kept)
         else:
-            _grad_of_exact_form(one, fit.kl_weight, u_new[r], prior, g, kept)
+            _grad_of_exact_form(c, fit.kl_weight, u_new[r], prior, rate, g, kept)
         to_prior = grads.prior[r]
         for k in range(K):
             to_prior[k] += kept[k]
+        # The pull is the step size times the leak, so it also grows with log_lr.
         _scaled_drive(lr, threshold, seen.b[r], seen.lateral[r], kept)
-        _grad_of_update(c, kept, u, prior, g, ga)
+        _pull(leak, u, prior, kept)
+        _grad_of_update(c, kept, u_new[r], rate, g, ga)
         to_u, to_b = grads.u[r], grads.b[r]
         for k in range(K):
             to_u[k] = g[k] - leak * ga[k]
-        for k in range(K):
-            to_prior[k] += leak * ga[k]
+        if leak > 0:
+            for k in range(K):
+                to_prior[k] += leak * ga[k]
         for k in range(K):
             to_drive[k] = lr * ga[k]
         for k in range(K):
             to_b[k] += to_drive[k] - fit.nll_weight * counts[k]
-        # The pull is the step size times the leak, so it also grows with log_lr.
-        for k in range(K):
-            kept[k] -= leak * (u[k] - prior[k])
         for k in range(K):
             kept[k] *= ga[k]
         grads.lr[r] += _total(kept)

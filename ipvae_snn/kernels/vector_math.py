@@ -22,6 +22,7 @@ _30: Final = np.uint64(30)
 _27: Final = np.uint64(27)
 _31: Final = np.uint64(31)
 _40: Final = np.uint64(40)
+_8: Final = np.uint32(8)
 _23: Final = np.int32(23)
 _127: Final = np.int32(127)
 _MANTISSA: Final = np.int32(0x007FFFFF)
@@ -162,6 +163,12 @@ def mixed(state: np.uint64) -> np.uint64:
     state = (state ^ (state >> _30)) * _MIX_1
     state = (state ^ (state >> _27)) * _MIX_2
     return state ^ (state >> _31)
+
+
+@scalar
+def fraction(bits: np.uint32) -> np.float32:
+    """Return a float32 uniform in [0, 1) from the upper 24 bits of 32; exact."""
+    return np.float32(np.int32(bits >> _8)) * _2_TO_MINUS_24
 
 
 @scalar

@@ -17,6 +17,7 @@ from ipvae_snn.config.settings import KlForm
 from ipvae_snn.models.parameters import LatentParameters
 from ipvae_snn.models.poisson_samples import exact_poisson, generator_draw, relaxed_poisson
 from ipvae_snn.models.protocol import Draw, LatentSettings
+from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.shapes import AnyShape, LogBias, Neurons, PerImage, Scalar, StartOrNeurons
 
 FLOOR: Final = -8.0
@@ -100,7 +101,10 @@ class PoissonLatents:
         """
         if temperature == 0.0:
             return partial(exact_poisson, generator=generator)
-        return lambda u: relaxed_poisson(u, temperature, generator_draw(u.shape, u, generator))
+        relaxation = RELAXATIONS[self.settings.relaxation]
+        return lambda u: relaxed_poisson(
+            u, temperature, generator_draw(u.shape, u, generator), relaxation
+        )
 
     def sample(self, state: Tensor, draw: Draw) -> Tensor:
         """Return spike counts (B, K) at log rates u (B, K)."""

@@ -1,7 +1,6 @@
 """Poisson spike counts in torch: relaxed with a gradient for training, or exact.
 
-The relaxed sample counts arrivals softly (Vafaii, Galor and Yates 2024): with inter-arrival
-times e_i ~ Exponential(rate) and s_n = e_1 + ... + e_n, z = sum_n sigmoid((1 - s_n) / temperature).
+The relaxed sample counts arrivals softly: `models.relaxations` has the formulas.
 """
 
 from collections.abc import Callable
@@ -11,10 +10,9 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.errors import TrainingError
+from ipvae_snn.models.relaxations import SIGMOID, Relaxation
 from ipvae_snn.models.shapes import AnyShape
 
-# An arrival later than 1 + CUTOFF * temperature adds less than sigmoid(-6) = 0.0025.
-CUTOFF: Final = 6.0
 # Most arrivals of one element before training stops: the clip's rate of e^10 times the horizon at
 # the highest temperature. One such neuron costs little; many of them exceed the mean limit first.
 MAX_ARRIVALS: Final = 262_144
@@ -44,25 +42,28 @@ def generator_draw(shape: torch.Size, like: Tensor, generator: torch.Generator) 
 
 
 def relaxed_poisson(
-    u: AnyShape, temperature: float, draw: Draw, cutoff: float = CUTOFF
+    u: AnyShape, temperature: float, draw: Draw, relaxation: Relaxation = SIGMOID
 ) -> AnyShape:
     """Return relaxed spike counts at the log rates `u`, with a gradient to `u`.
 
-    Arrivals are drawn only for elements whose time has not passed 1 + cutoff * temperature. This
+    Arrivals are drawn only for elements whose time has not passed the relaxation's cutoff. This
     takes about 1 + rate draws per element, and no tensor of size (arrivals, B, K) is kept. Raises
     TrainingError where the rates have run away.
     """
     # torch leaves Function.apply without types.
-    result: Tensor = _RelaxedPoisson.apply(u, temperature, draw, cutoff)  # type: ignore[no-untyped-call]
+    result: Tensor = _RelaxedPoisson.apply(u, temperature, draw, relaxation)  # type: ignore[no-untyped-call]
     return result
 
 
 def relaxed_poisson_plain(
-    u: AnyShape, temperature: float, exponentials: Annotated[Tensor, "arrivals *shape"]
+    u: AnyShape,
+    temperature: float,
+    exponentials: Annotated[Tensor, "arrivals *shape"],
+    relaxation: Relaxation = SIGMOID,
 ) -> AnyShape:
     """Return relaxed spike counts by the formula itself, from unit exponentials."""
     arrivals = torch.cumsum(exponentials * torch.exp(-u), dim=0)
-    return torch.sigmoid((1.0 - arrivals) / temperature).sum(0)
+    return relaxation.counts(arrivals, temperature)[0].sum(0)
 
 
 def exact_poisson(u: AnyShape, generator: torch.Generator) -> AnyShape:
@@ -71,11 +72,13 @@ def exact_poisson(u: AnyShape, generator: torch.Generator) -> AnyShape:
 
 
 class _RelaxedPoisson(torch.autograd.Function):
-    """Sample and derivative dz/du = sum_n s (1 - s) t_n / temperature in one pass."""
+    """Sample and derivative dz/du in one pass."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, temperature: float, draw: Draw, cutoff: float) -> Tensor:
-        z, slope = _count_arrivals(u.reshape(-1), temperature, draw, cutoff)
+    def forward(
+        ctx: Any, u: Tensor, temperature: float, draw: Draw, relaxation: Relaxation
+    ) -> Tensor:
+        z, slope = _count_arrivals(u.reshape(-1), temperature, draw, relaxation)
         ctx.save_for_backward(slope.view_as(u))
         return z.view_as(u)
 
@@ -86,16 +89,16 @@ class _RelaxedPoisson(torch.autograd.Function):
 
 
 def _count_arrivals(
-    u: Elements, temperature: float, draw: Draw, cutoff: float
+    u: Elements, temperature: float, draw: Draw, relaxation: Relaxation
 ) -> tuple[Elements, Elements]:
     """Return z and dz/du for log rates `u`, all flat."""
-    horizon = 1.0 + cutoff * temperature
+    horizon = 1.0 + relaxation.cutoff * temperature
     z, slope = torch.zeros_like(u), torch.zeros_like(u)
     interval = torch.exp(-u)
     time = draw(None, 0, 1)[0] * interval
     index = torch.nonzero(time <= horizon).squeeze(1)
     time, interval = time[index], interval[index]
-    value, weight = _soft_count(time, temperature)
+    value, weight = relaxation.counts(time, temperature)
     z[index], slope[index] = value, weight
     budget = MAX_MEAN_ARRIVALS * u.numel()
     drawn = 1
@@ -110,18 +113,13 @@ def _count_arrivals(
         if count > 1:
             times = times.cumsum(0)
         drawn += count
-        value, weight = _soft_count(times, temperature)
+        value, weight = relaxation.counts(times, temperature)
         z[index] += value.sum(0) if count > 1 else value[0]
         slope[index] += weight.sum(0) if count > 1 else weight[0]
         time = times[-1]
         active = torch.nonzero(time <= horizon).squeeze(1)
         index, time, interval = index[active], time[active], interval[active]
     return z, slope
-
-
-def _soft_count(times: AnyShape, temperature: float) -> tuple[AnyShape, AnyShape]:
-    soft = torch.sigmoid((1.0 - times) / temperature)
-    return soft, soft * (1.0 - soft) * times / temperature
 
 
 def run_away(max_rate: float, mean_rate: float) -> TrainingError:

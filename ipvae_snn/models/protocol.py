@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ipvae_snn.config.settings import KlForm, ModelConfig
+from ipvae_snn.config.settings import KlForm, ModelConfig, RelaxationKind, TrainConfig
 
 State = TypeVar("State")
 Draw = Callable[[Tensor], Tensor]
@@ -24,6 +24,7 @@ class LatentSettings:
 
     clip, floor: soft upper and hard lower bound of the potential and of its change, in nats.
     updates_per_step, leak: see `config.settings.ModelConfig`. kl: the form of the divergence.
+    relaxation: of latents with a gradient.
     """
 
     clip: float
@@ -31,11 +32,13 @@ class LatentSettings:
     updates_per_step: int = 1
     leak: float = 0.0
     kl: KlForm = "code"
+    relaxation: RelaxationKind = "sigmoid"
 
     @classmethod
-    def of(cls, model: ModelConfig, clip: float, kl: KlForm) -> "LatentSettings":
+    def of(cls, model: ModelConfig, clip: float, train: TrainConfig) -> "LatentSettings":
         """Return the settings of a network while its soft clip is `clip`."""
-        return cls(clip, model.floor, model.updates_per_step, model.leak, kl)
+        dynamics = clip, model.floor, model.updates_per_step, model.leak
+        return cls(*dynamics, train.kl, train.relaxation)
 
 
 class LatentModel(Protocol[State]):

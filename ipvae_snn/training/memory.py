@@ -13,6 +13,7 @@ from ipvae_snn.storage import memory
 
 NUMBER = 4  # bytes of a float32
 KEPT = 4  # arrays per update and neuron that the backward pass needs: training/unrolled.py
+SECOND = 3  # of a second sample, per step: training/second_sample.py
 SCRATCH = 6  # arrays (B, K) of the backward pass
 COPIES = 6  # of the dictionary: parameter, gradient, two moments, weighted, product
 SHARED = 4  # of weights by distance: themselves, gradient, products of two kernels, stacked
@@ -40,6 +41,11 @@ def _updates(config: Config) -> int:
     return config.train.steps * config.model.updates_per_step + 1
 
 
+def _second(config: Config) -> int:
+    """Return the arrays (B, K) that a second sample keeps."""
+    return SECOND * config.train.steps * (config.train.samples - 1)
+
+
 def _dense(config: Config, rows: int, shape: ImageShape, k: int) -> int:
     """Return the numbers kept.
 
@@ -47,14 +53,15 @@ def _dense(config: Config, rows: int, shape: ImageShape, k: int) -> int:
     array of it, and G (K, K) has its gradient beside it.
     """
     kept = KEPT + bool(config.train.quantise_aware)
-    history = rows * k * (kept * _updates(config) + SCRATCH + config.data.frames)
+    arrays = kept * _updates(config) + _second(config) + SCRATCH + config.data.frames
+    history = rows * k * arrays
     return history + COPIES * n_pixels(shape) * k + 2 * k * k
 
 
 def _convolutional(config: Config, rows: int, shape: ImageShape, k: int) -> int:
     """Return the numbers kept: those that are many grow linearly with the pixels."""
     p = positions_of(config.model, shape)
-    scratch = (SCRATCH + config.data.frames) * k
+    scratch = (SCRATCH + config.data.frames + _second(config)) * k
     if config.model.kind != COMPILED or not p.by_distance:
         recorded = (RECORDED * k + RECORDED_PIXELS * p.n_pixels) * _updates(config)
         return rows * (recorded + scratch)

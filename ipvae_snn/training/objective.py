@@ -107,8 +107,10 @@ def unrolled_by_autodiff(
 
     sample(parameters, i) is the model's source of latents (B, K). It is called once for the initial
     state (i = 0) and once per update; a sample serves both the loss after update i and the
-    inference of update i + 1. rounding(frames, G) replaces G and b in inference. Of `unrolling`
-    only the numbers of steps and updates are used; the dynamics are those of the model.
+    inference of update i + 1. With two samples it is called once more for each update in the loss,
+    with i = unrolling.second(update), and the loss is the mean over both. rounding(frames, G)
+    replaces G and b in inference. Of `unrolling` only the numbers of steps, updates and samples are
+    used; the dynamics are those of the model.
     """
     frames = _frames(x)
     b = dictionary.project(frames)
@@ -133,7 +135,12 @@ def unrolled_by_autodiff(
         lateral = compete(z)
         if unrolling.in_loss(i):
             explained = lateral if compete is explain else explain(z)
-            fit = fit + (z * (0.5 * explained - b[frame])).sum(-1).mean()
+            seen_by_loss = [(z, explained)]
+            if unrolling.samples > 1:
+                second = model.sample(state, partial(_numbered, sample, unrolling.second(i)))
+                seen_by_loss.append((second, explain(second)))
+            for share, (counts, product) in zip(unrolling.shares, seen_by_loss, strict=True):
+                fit = fit + share * (counts * (0.5 * product - b[frame])).sum(-1).mean()
             kl = kl + model.divergence(state, start).mean()
     with torch.no_grad():
         rates = model.rates(state)

@@ -41,8 +41,8 @@ def keyed_generator(
 
 
 def noise_keys(settings: TrainConfig, iteration: int, updates_per_step: int = 1) -> UInt64:
-    """Return the keys of an iteration's noise: one for u0 and one per update, uint64."""
+    """Return the keys of an iteration's noise, uint64: of u0, and of each update's samples."""
     updates = settings.steps * updates_per_step
     sequence = np.random.SeedSequence([settings.seed, Stream.NOISE, iteration])
-    keys = sequence.generate_state(updates + 1, np.uint64)
+    keys = sequence.generate_state(settings.samples * updates + 1, np.uint64)
     return keys.astype(np.uint64, copy=False)

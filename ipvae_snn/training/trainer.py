@@ -13,11 +13,13 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import LatentParameters, ModelParameters
-from ipvae_snn.models.poisson_samples import CUTOFF, MAX_MEAN_ARRIVALS, run_away
+from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
 from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
 from ipvae_snn.models.registry import COMPILED, latent_model
+from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import trainable
 from ipvae_snn.training import health
+from ipvae_snn.training.device_samples import relaxed_draws, uses_triton
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
 from ipvae_snn.training.health import Step
@@ -58,7 +60,9 @@ def unrolling(config: Config, now: ScheduleValues, keys: UInt64, first_row: int 
         floor=config.model.floor,
         code_form=config.train.kl == "code",
         temperature=now.temperature,
-        cutoff=CUTOFF,
+        cutoff=RELAXATIONS[config.train.relaxation].cutoff,
+        relaxation=config.train.relaxation,
+        samples=config.train.samples,
         keys=keys,
         first_row=first_row,
         threads=config.train.threads,
@@ -92,6 +96,7 @@ class Trainer:
         )
         self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
         self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
+        uses_triton(config, device)  # refuses what cannot be
         bits = config.train.quantise_aware
         self.rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
@@ -203,7 +208,7 @@ class Trainer:
 
     def _latents(self, parameters: LatentParameters, now: ScheduleValues) -> LatentModel[Any]:
         """Return the model at the present soft clip, at which its weights were learnt."""
-        settings = LatentSettings.of(self.config.model, now.clip, self.config.train.kl)
+        settings = LatentSettings.of(self.config.model, now.clip, self.config.train)
         return latent_model(self.config.model.kind, parameters, settings)
 
     def _unroll(self, x: Tensor, iteration: int, now: ScheduleValues, first_row: int) -> Unrolled:
@@ -220,7 +225,7 @@ class Trainer:
             self.device, self.config.train.seed, Stream.NOISE, iteration, first_row
         )
         model = self._latents(parameters, now)
-        draw = model.draws(generator, now.temperature)
+        draw = relaxed_draws(self.config, model, generator, now.temperature)
         dictionary, rounding = self._dictionary(parameters)
         return unrolled_by_autodiff(
             model, dictionary, x, lambda u, _update: draw(u), now.beta, unroll, rounding

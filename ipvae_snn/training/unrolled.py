@@ -22,6 +22,7 @@ from ipvae_snn.kernels.training import Constants
 from ipvae_snn.kernels.vector_math import GOLDEN
 from ipvae_snn.training.competition import Competition, Counts, Dense, Form, array
 from ipvae_snn.training.row_products import for_rows
+from ipvae_snn.training.second_sample import SecondSamples
 from ipvae_snn.training.unrolling import Unrolling
 
 _MATRIX: Final = Dense()
@@ -57,7 +58,8 @@ class _History:
     """Arrays kept for backward, of u0 (index 0) and every update; only these grow with N.
 
     u, z, slope, lateral = z competition and fit_lateral = z G are (N + 1, B, K); the last two are
-    one array if competition is G. sparse: whether each z is mostly 0.
+    one array if competition is G. sparse: whether each z is mostly 0. second: samples for the loss
+    alone.
     """
 
     u: Array
@@ -66,6 +68,7 @@ class _History:
     lateral: Array
     fit_lateral: Array
     sparse: list[bool]
+    second: SecondSamples
 
     def counts(self, i: int) -> Counts:
         """Return the counts of the sample after update i."""
@@ -94,7 +97,8 @@ class _Unrolled(torch.autograd.Function):
         c = _constants(kind.type, math.exp(float(log_lr)), unrolling)
         u, z, slope, lateral = (np.empty((unrolling.updates + 1, B, K), kind) for _ in range(4))
         fit_lateral = lateral if exact is competition else np.empty_like(lateral)
-        past = _History(u, z, slope, lateral, fit_lateral, [])
+        second = SecondSamples.empty(unrolling, drive[0])
+        past = _History(u, z, slope, lateral, fit_lateral, [], second)
         fit, kl, drawn = np.empty(B, kind), np.empty(B, kind), np.empty(B, np.int64)
         u[0] = first
 
@@ -113,11 +117,15 @@ class _Unrolled(torch.autograd.Function):
             for_rows(_update(i, inputs, past, c, unrolling, kl, drawn), B, unrolling.threads)
             arrivals = max(arrivals, int(drawn.sum()))
             if unrolling.in_loss(i):
-                products.fit_rows(
-                    0, B, z[i], fit_lateral[i], drive[unrolling.frame(i, n_frames)], fit
-                )
-                fit_sum += float(fit.sum(dtype=np.float64))
+                shown = drive[unrolling.frame(i, n_frames)]
+                products.fit_rows(0, B, z[i], fit_lateral[i], shown, fit)
+                fit_sum += unrolling.shares[0] * float(fit.sum(dtype=np.float64))
                 kl_sum += float(kl.sum(dtype=np.float64))
+                if second:
+                    step, key = unrolling.step(i), _row_key(unrolling, unrolling.second(i))
+                    draw = second.drawn(step, key, c.relaxation, u[i], exact, past.sparse[i])
+                    for_rows(draw, B, unrolling.threads)
+                    fit_sum += second.add_fit(step, shown, fit)
         ctx.past, ctx.inputs, ctx.constants, ctx.unrolling = past, inputs, c, unrolling
         ctx.shapes = u0.shape, log_bias.shape
         terms = unrolling.steps * B
@@ -150,6 +158,8 @@ class _Unrolled(torch.autograd.Function):
         np.negative(grad.drive, out=past.lateral[0])
         counts = [past.counts(i) for i in range(unrolling.updates + 1)]
         grad_weights = inputs.exact.gradient(counts, past.lateral, unrolling.threads)
+        if past.second:
+            past.second.add_gradient(to_loss[0], inputs.exact, unrolling.threads, grad_weights)
         grad.u[:] -= grad.competition * past.slope[0]
         ctx.past = None
         of_u0, of_log_bias = ctx.shapes
@@ -203,12 +213,14 @@ def _back(
 ) -> Callable[[int, int], None]:
     """Return the backward pass of update i for a range of rows; weights of fit and kl."""
     frame = unrolling.frame(i, len(inputs.drive))
-    to_fit, to_kl = (past.u.dtype.type(weight) for weight in weights)
+    number = past.u.dtype.type
+    to_first, to_kl = number(weights[0] * unrolling.shares[0]), number(weights[1])
+    second = past.second if unrolling.in_loss(i) else None
     # Forward computes fit_lateral only for updates in the loss; elsewhere its weight is 0.
     fit_lateral = past.fit_lateral if unrolling.in_loss(i) else past.lateral
     seen, drawn = _seen(i, inputs, past, unrolling), np.zeros(0, np.int64)
     sample = Sample(past.z[i], past.slope[i], drawn)
-    fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_fit, to_kl)
+    fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_first, to_kl)
     grads = kernel.Gradients(
         drive=sums.drive,
         competition=sums.competition,
@@ -220,6 +232,8 @@ def _back(
     )
 
     def rows(first: int, last: int) -> None:
+        if second:
+            second.backward(unrolling.step(i), weights[0], inputs.drive[frame], grads, first, last)
         kernel.backward_rows(first, last, c, seen, past.u[i], sample, fit, grads)
         # The sample before this update acted on it through lateral[i - 1].
         before = past.counts(i - 1)
@@ -260,14 +274,28 @@ class _Gradients:
 def _constants(number: Callable[[float], Any], lr: float, unrolling: Unrolling) -> Constants:
     """Return the kernels' scalars in the type of the arrays, which determines the code's type."""
     return Constants(
-        relaxation=Relaxation(number(1.0), number(unrolling.temperature), number(unrolling.cutoff)),
+        relaxation=Relaxation(
+            number(1.0),
+            number(unrolling.temperature),
+            number(unrolling.cutoff),
+            unrolling.relaxation == "cubic",
+        ),
         one=number(1.0),
         lr=number(lr),
         leak=number(lr * unrolling.leak),
         clip=number(unrolling.clip),
         floor=number(unrolling.floor),
+        most_rate=number(math.exp(unrolling.clip)),
+        lowest=number(_lowest(unrolling, float(np.finfo(type(number(1.0))).eps))),
         code_form=unrolling.code_form,
     )
+
+
+def _lowest(unrolling: Unrolling, rounding: float) -> float:
+    """Return the clipped floor and a few rounding errors more."""
+    clip, floor = unrolling.clip, unrolling.floor
+    clipped = floor - math.log1p(math.exp(floor - clip))
+    return clipped + 8.0 * rounding * max(1.0, abs(clipped))
 
 
 def _row_key(unrolling: Unrolling, update: int) -> np.uint64:

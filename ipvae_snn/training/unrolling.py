@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ipvae_snn.arrays import UInt64
-from ipvae_snn.config.settings import KlForm
+from ipvae_snn.config.settings import KlForm, RelaxationKind
 from ipvae_snn.models.protocol import LatentSettings
 
 
@@ -14,9 +14,10 @@ class Unrolling:
     """Settings of unrolled inference.
 
     steps: steps T, each of updates_per_step updates with `leak`; the last update of a step enters
-    the loss. keys: of the noise, uint64, one for u0 and one per update. first_row: index of the
-    first row in the whole batch. threads: of the elementwise passes. Step t sees frame
-    t * F // T of F.
+    the loss. keys: of the noise, uint64, one for u0, one per update, and with two samples one more
+    per update. first_row: index of the first row in the whole batch. threads: of the elementwise
+    passes. relaxation: of the counts. samples: 1, or 2 for a second sample that enters the loss
+    alone. Step t sees frame t * F // T of F.
     """
 
     steps: int
@@ -30,6 +31,8 @@ class Unrolling:
     keys: UInt64
     first_row: int = 0
     threads: int = 1
+    relaxation: RelaxationKind = "sigmoid"
+    samples: int = 1
 
     @property
     def updates(self) -> int:
@@ -48,11 +51,25 @@ class Unrolling:
         """Return whether the potentials after `update` enter the loss."""
         return update % self.updates_per_step == 0
 
+    def step(self, update: int) -> int:
+        """Return the step 0 .. T - 1 of update 1 .. N."""
+        return (update - 1) // self.updates_per_step
+
+    def second(self, update: int) -> int:
+        """Return the number of the second sample after `update` 1 .. N; it has a key of its own."""
+        return self.updates + update
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The samples' shares in the loss's mean."""
+        return (1.0 / self.samples,) * self.samples
+
     @property
     def latents(self) -> LatentSettings:
         """Constants of the Poisson model."""
         form: KlForm = "code" if self.code_form else "exact"
-        return LatentSettings(self.clip, self.floor, self.updates_per_step, self.leak, form)
+        dynamics = self.clip, self.floor, self.updates_per_step, self.leak
+        return LatentSettings(*dynamics, form, self.relaxation)
 
 
 @dataclass(frozen=True)

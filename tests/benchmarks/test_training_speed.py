@@ -96,7 +96,7 @@ def test_tiny_run(tmp_path: Path) -> None:
     seen: list[int] = []
     result = __main__.measure(tiny(), images, images, block=2, show=seen.append)
     assert seen == [2, 3]
-    assert list(result["arms"]) == ["plain", "fast", "again"]
+    assert list(result["arms"]) == ["plain", "fast", "again", "two"]
     for arm in result["arms"].values():
         assert arm["iterations"] == 3
         assert arm["stopped"] == ""
@@ -117,6 +117,7 @@ def test_tiny_run(tmp_path: Path) -> None:
     assert "## MNIST" in text
     assert "## Patches 16x16" in text
     assert f"**{result['ratio_per_block']['median']:.1f} times** fewer" in text
+    assert f"**{result['ratio_with_two_samples']['median']:.1f} times** fewer" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 99
 
 

@@ -72,6 +72,15 @@ BAD = {
         r"t: train\.temperature_end is 0\.01, above train\.temperature_start 0\.001; "
         r"it must not rise"
     ),
+    "[train]\nrelaxation = 'cubed'": (
+        r"t: train\.relaxation is 'cubed' \(did you mean 'cubic'\?\); it must be one of sigmoid, "
+        r"cubic"
+    ),
+    "[train]\nrelaxation = 'cubic'\ntemperature_start = 1.5": (
+        r"t: train\.temperature_start is 1\.5, above 1, up to which cubic counts have the right "
+        r"mean; lower it"
+    ),
+    "[train]\nsamples = 3": r"t: train\.samples is 3; it must lie in \[1, 2\]",
     "[model]\nupdates_per_step = 65": r"t: model\.updates_per_step is 65; .* \[1, 64\]",
     "[train]\ninner_steps = 65": r"t: model\.updates_per_step is 65; .* \[1, 64\]",
     "[model]\nleak = -0.1": r"t: model\.leak is -0\.1; it must lie in \[0, 1000\]",

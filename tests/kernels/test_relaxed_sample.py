@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from ipvae_snn.config.settings import RelaxationKind
 from ipvae_snn.kernels import relaxed_sample as kernel
 from ipvae_snn.models.poisson_samples import relaxed_poisson_plain
+from ipvae_snn.models.relaxations import CUBIC, RELAXATIONS
 
 GOLDEN = 0x9E3779B97F4A7C15
+ODD = 0xD1B54A32D192ED03
 WORD = (1 << 64) - 1
 # So late a cut-off leaves out nothing that float64 can see.
 NO_CUTOFF = 45.0
@@ -26,17 +29,20 @@ def mixed(state: int) -> int:
 def unit_exponentials(row_key: int, rows: int, neurons: int, count: int) -> np.ndarray:
     """Return the exponentials (count, rows, neurons) that the kernel draws, from the definition.
 
-    Row r has the key mixed(row_key + (r + 1) GOLDEN), neuron k of it the state
-    mixed(key + (k + 1) GOLDEN); the first uniform comes from that state as it is, and the n-th
-    from the mixed state after n - 1 additions of GOLDEN.
+    Row r has the key mixed(row_key + (r + 1) GOLDEN), and neurons 2 j and 2 j + 1 of it share the
+    word mixed(key + (j + 1) GOLDEN). The first uniform of one comes from the word's lower half, of
+    the other from the upper one. The state of the even one is the word, of the odd one ODD more;
+    its n-th uniform comes from the mixed state after n - 1 additions of GOLDEN.
     """
     result = np.empty((count, rows, neurons))
     for r in range(rows):
         key = mixed((row_key + (r + 1) * GOLDEN) & WORD)
         for k in range(neurons):
-            state = mixed((key + (k + 1) * GOLDEN) & WORD)
-            bits = [state] + [mixed((state + n * GOLDEN) & WORD) for n in range(1, count)]
-            result[:, r, k] = [-math.log(1 - (b >> 40) * 2.0**-24) for b in bits]
+            word = mixed((key + (k // 2 + 1) * GOLDEN) & WORD)
+            state = word + k % 2 * ODD
+            first = (word >> 32 * (k % 2) & 0xFFFFFFFF) >> 8
+            bits = [first] + [mixed((state + n * GOLDEN) & WORD) >> 40 for n in range(1, count)]
+            result[:, r, k] = [-math.log(1 - b * 2.0**-24) for b in bits]
     return result
 
 
@@ -46,12 +52,13 @@ def drawn_sample(
     temperature: float = 0.3,
     cutoff: float = NO_CUTOFF,
     rows: tuple[int, int] | None = None,
+    cubic: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return counts, slope and arrivals of rows first .. last - 1; the others stay -1."""
     number = u.dtype.type
     z, slope = np.full_like(u, -1), np.full_like(u, -1)
     drawn = np.full(len(u), -1, np.int64)
-    relaxation = kernel.Relaxation(number(1), number(temperature), number(cutoff))
+    relaxation = kernel.Relaxation(number(1), number(temperature), number(cutoff), cubic)
     first, last = rows or (0, len(u))
     sample = kernel.Sample(z, slope, drawn)
     kernel.sample_rows(first, last, np.uint64(key), relaxation, u, sample)
@@ -62,14 +69,20 @@ def log_rates(rows: int, neurons: int, kind: Any = np.float64) -> np.ndarray:
     return np.random.default_rng(3).normal(-0.5, 1.5, (rows, neurons)).astype(kind)
 
 
+@pytest.mark.parametrize("relaxation", ["sigmoid", "cubic"])
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 0.01])
-def test_sample_and_slope_equal_the_plain_formula(temperature: float) -> None:
-    u = log_rates(4, 11)
+def test_sample_and_slope_equal_the_plain_formula(
+    temperature: float, relaxation: RelaxationKind
+) -> None:
+    u, law = log_rates(4, 11), RELAXATIONS[relaxation]
     table = torch.from_numpy(unit_exponentials(5, 4, 11, 2500))
     leaf = torch.from_numpy(u).requires_grad_()
-    plain = relaxed_poisson_plain(leaf, temperature, table)
+    plain = relaxed_poisson_plain(leaf, temperature, table, law)
     (gradient,) = torch.autograd.grad(plain.sum(), leaf)
-    z, slope, _ = drawn_sample(u, 5, temperature)
+    # No cubic count comes after its cutoff, so that it leaves out nothing.
+    cubic = law is CUBIC
+    cutoff = law.cutoff if cubic else NO_CUTOFF
+    z, slope, _ = drawn_sample(u, 5, temperature, cutoff, cubic=cubic)
     np.testing.assert_allclose(z, plain.detach().numpy(), rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(slope, gradient.numpy(), rtol=1e-9, atol=1e-11)
 
@@ -111,6 +124,20 @@ def test_cold_counts_have_the_rate_as_mean_and_variance() -> None:
     # The variance of a Poisson count's sample variance is (rate + 2 rate^2) / n.
     spread = np.sqrt((rates + 2 * rates**2) / n)
     assert (np.abs(z.var(0) - rates) < 5 * spread + 2e-3 * rates).all()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.4, 0.05])
+def test_cubic_counts_have_the_moments_of_the_formula(temperature: float) -> None:
+    # Mean and mean slope are the rate, exactly; the variance is rate (1 - 9 temperature / 35).
+    rates = np.array([0.02, 0.5, 1.0, 3.0, 12.0])
+    n = 40_000
+    u = np.tile(np.log(rates), (n, 1)).astype(np.float32)
+    z, slope, _ = drawn_sample(u, temperature=temperature, cutoff=1.0, cubic=True)
+    variance = rates * (1 - 9 * temperature / 35)
+    assert (np.abs(z.mean(0) - rates) < 5 * np.sqrt(variance / n)).all()
+    assert (np.abs(slope.mean(0) - rates) < 5 * slope.std(0) / np.sqrt(n)).all()
+    spread = np.sqrt((rates + 2 * rates**2) / n)
+    assert (np.abs(z.var(0) - variance) < 5 * spread).all()
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

@@ -21,10 +21,11 @@ from ipvae_snn.models.poisson_samples import (
     relaxed_poisson,
     relaxed_poisson_plain,
 )
+from ipvae_snn.models.relaxations import CUBIC, RELAXATIONS, SIGMOID, Relaxation
 from ipvae_snn.training.objective import unrolled_plain
 
 # So late a cut-off leaves out nothing that float64 can see.
-NO_CUTOFF = 45.0
+NO_CUTOFF = SIGMOID._replace(cutoff=45.0)
 
 
 def injected(exponentials: Tensor) -> Draw:
@@ -38,14 +39,17 @@ def injected(exponentials: Tensor) -> Draw:
     return draw
 
 
+@pytest.mark.parametrize("relaxation", [NO_CUTOFF, CUBIC])
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 0.01])
-def test_fast_relaxed_sample_equals_the_plain_one(temperature: float) -> None:
+def test_fast_relaxed_sample_equals_the_plain_one(
+    temperature: float, relaxation: Relaxation
+) -> None:
     torch.manual_seed(1)
     u = torch.randn(6, 9, dtype=torch.float64).requires_grad_()
     weights = torch.randn(6, 9, dtype=torch.float64)
     table = torch.empty(2000, 6, 9, dtype=torch.float64).exponential_()
-    fast = relaxed_poisson(u, temperature, injected(table), NO_CUTOFF)
-    plain = relaxed_poisson_plain(u, temperature, table)
+    fast = relaxed_poisson(u, temperature, injected(table), relaxation)
+    plain = relaxed_poisson_plain(u, temperature, table, relaxation)
     (fast_grad,) = torch.autograd.grad((fast * weights).sum(), u)
     (plain_grad,) = torch.autograd.grad((plain * weights).sum(), u)
     torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-12)
@@ -71,6 +75,29 @@ def test_relaxed_moments() -> None:
     z = relaxed_poisson(u, temperature, generator_draw(u.shape, u, generator))
     expected = rate * temperature * math.log1p(math.exp(1 / temperature))
     assert z.mean().item() == pytest.approx(expected, abs=5 * math.sqrt(rate / n))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.4])
+def test_cubic_mean_and_mean_gradient_are_the_rate(temperature: float) -> None:
+    # Exactly at every temperature up to 1: c(1 + d) + c(1 - d) = 1.
+    rate, n = 1.7, 200_000
+    u = torch.full((n,), math.log(rate), dtype=torch.float64).requires_grad_()
+    generator = torch.Generator().manual_seed(3)
+    z = relaxed_poisson(u, temperature, generator_draw(u.shape, u, generator), CUBIC)
+    (gradient,) = torch.autograd.grad(z.sum(), u)
+    for values in (z.detach(), gradient):
+        assert values.mean().item() == pytest.approx(rate, abs=5 * values.std().item() / n**0.5)
+
+
+@pytest.mark.parametrize("relaxation", RELAXATIONS.values())
+def test_soft_counts_fall_from_1_to_0_and_are_half_at_the_end(relaxation: Relaxation) -> None:
+    times = torch.linspace(0.0, 2.0, 201, dtype=torch.float64).requires_grad_()
+    soft, weight = relaxation.counts(times, 0.25)
+    assert soft[100].item() == pytest.approx(0.5)
+    assert (soft[1:] <= soft[:-1]).all()
+    torch.testing.assert_close(soft + soft.flip(0), torch.ones_like(soft))
+    (slope,) = torch.autograd.grad(soft.sum(), times)
+    torch.testing.assert_close(weight.detach(), -times.detach() * slope, rtol=1e-9, atol=1e-12)
 
 
 def test_mean_gradient_of_a_cold_sample_is_the_rate() -> None:
@@ -121,7 +148,7 @@ def test_loss_in_gram_space_equals_the_plain_one() -> None:
     ]
     p, x = Parameters(*leaves), random(B, M)
     table = torch.empty(T + 1, 500, B, K, dtype=torch.float64).exponential_()
-    unrolling = small.small_unrolling(T, cutoff=NO_CUTOFF)
+    unrolling = small.small_unrolling(T, cutoff=NO_CUTOFF.cutoff)
 
     def sample(u: Tensor, update: int) -> Tensor:
         return relaxed_poisson(u, 0.5, injected(table[update]), NO_CUTOFF)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import small
-from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
+from ipvae_snn.config.settings import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    RelaxationKind,
+    TrainConfig,
+)
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, MemoryLimitError
 from ipvae_snn.models import kernel_positions
@@ -22,6 +28,7 @@ from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.training import dictionary_start
 from ipvae_snn.training.objective import (
     Unrolled,
@@ -89,15 +96,16 @@ def matrices(q: SharedParameters, in_order_of_position: bool = False) -> Paramet
     updates=st.integers(1, 2),
     frames=st.integers(1, 2),
     gain=st.sampled_from(GAINS),
+    samples=st.integers(1, 2),
 )
 def test_loss_and_gradients_are_those_of_the_dense_network(
-    p: KernelPositions, seed: int, updates: int, frames: int, gain: int
+    p: KernelPositions, seed: int, updates: int, frames: int, gain: int, samples: int
 ) -> None:
     """Through the pixels, and by distance."""
     q, generator = shared_parameters(p, seed), torch.Generator().manual_seed(seed)
     x = torch.randn(3, frames, p.n_pixels, generator=generator, dtype=torch.float64)
-    unrolling = small.small_unrolling(4, updates_per_step=updates, leak=0.3)
-    slopes = torch.rand(9, 3, p.n_neurons, generator=generator, dtype=torch.float64)
+    unrolling = small.small_unrolling(4, updates_per_step=updates, leak=0.3, samples=samples)
+    slopes = torch.rand(2 * 8 + 1, 3, p.n_neurons, generator=generator, dtype=torch.float64)
 
     def sample(u: Tensor, update: int) -> Tensor:
         return slopes[update] * torch.exp(u)
@@ -118,17 +126,32 @@ def test_loss_and_gradients_are_those_of_the_dense_network(
     updates=st.integers(1, 2),
     frames=st.integers(0, 2),
     temperature=st.sampled_from([0.05, 1.0]),
+    relaxation=st.sampled_from(["sigmoid", "cubic"]),
+    samples=st.integers(1, 2),
 )
 def test_the_compiled_loss_is_that_of_the_dense_network(
-    p: KernelPositions, seed: int, updates: int, frames: int, temperature: float
+    p: KernelPositions,
+    seed: int,
+    updates: int,
+    frames: int,
+    temperature: float,
+    relaxation: RelaxationKind,
+    samples: int,
 ) -> None:
     """With equal keys, and so with equal noise: neurons are numbered by their position first."""
     q, generator = shared_parameters(p, seed), torch.Generator().manual_seed(seed)
     shape = (3, frames, p.n_pixels) if frames else (3, p.n_pixels)
     x = torch.randn(shape, generator=generator, dtype=torch.float64)
-    keys = np.random.default_rng(seed).integers(1 << 60, size=3 * updates + 1, dtype=np.uint64)
+    keys = np.random.default_rng(seed).integers(1 << 60, size=6 * updates + 1, dtype=np.uint64)
     unrolling = small.small_unrolling(
-        3, updates_per_step=updates, leak=0.3, keys=keys, temperature=temperature
+        3,
+        updates_per_step=updates,
+        leak=0.3,
+        keys=keys,
+        temperature=temperature,
+        cutoff=RELAXATIONS[relaxation].cutoff,
+        relaxation=relaxation,
+        samples=samples,
     )
     leaves = [q.kernels, q.log_sigma, q.feature_u0, q.feature_log_bias, q.log_lr]
     shared, dense = (

@@ -130,6 +130,25 @@ def test_a_killed_run_goes_on_to_the_same_end(unbroken: Path, tmp_path: Path, at
     assert files(out) == files(unbroken)
 
 
+def test_a_run_with_cubic_counts_and_two_samples_goes_on(unbroken: Path, tmp_path: Path) -> None:
+    train_settings = replace(CONFIG.train, relaxation="cubic", samples=2)
+    config = replace(CONFIG, train=train_settings)
+    train(config, TRAIN, TEST, tmp_path / "whole")
+    with pytest.raises(KilledError):
+        train(config, TRAIN, TEST, tmp_path / "part", progress=killer(17))
+    train(config, TRAIN, TEST, tmp_path / "part", resume=True)
+    assert files(tmp_path / "part") == files(tmp_path / "whole")
+    assert load_checkpoint_config(tmp_path / "part" / "model.safetensors") == config
+    # Each option alone makes another network.
+    models = {files(tmp_path / "whole")["model.safetensors"]}
+    models.add(files(unbroken)["model.safetensors"])
+    for changes in ({"relaxation": "cubic"}, {"samples": 2}):
+        out = tmp_path / next(iter(changes))
+        train(replace(CONFIG, train=replace(CONFIG.train, **changes)), TRAIN, TEST, out)
+        models.add(files(out)["model.safetensors"])
+    assert len(models) == 4
+
+
 def test_a_torn_metrics_line_is_cut(unbroken: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(KilledError):
@@ -197,7 +216,7 @@ def validated(network: FloatNetwork, clip: float) -> Validation:
     log_sigma, u0, log_bias = (torch.from_numpy(v[None]) for v in vectors)
     log_lr = torch.tensor(network.log_lr, dtype=torch.float32)
     p = Parameters(torch.from_numpy(network.phi), log_sigma, u0, log_bias, log_lr)
-    settings = LatentSettings.of(CONFIG.model, clip, CONFIG.train.kl)
+    settings = LatentSettings.of(CONFIG.model, clip, CONFIG.train)
     generator = keyed_generator(torch.device("cpu"), CONFIG.train.seed, Stream.VALIDATION, 5)
     return validate(
         PoissonLatents.of(p, settings),

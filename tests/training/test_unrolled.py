@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 import small
+from ipvae_snn.config.settings import RelaxationKind
 from ipvae_snn.kernels import relaxed_sample as kernel
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.models import dictionary, linear_gaussian
 from ipvae_snn.models.parameters import Parameters
+from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.training import objective
 from ipvae_snn.training.straight_through import FakeRounding
 from ipvae_snn.training.unrolled import unrolled_inference
@@ -28,9 +30,8 @@ NO_CUTOFF = 45.0
 def unrolling(**changes: Any) -> Unrolling:
     """Return five steps with everything switched on that has an effect."""
     unrolling = replace(small.small_unrolling(5, clip=5.0, temperature=0.3), **changes)
-    return replace(
-        unrolling, keys=np.random.SeedSequence(3).generate_state(unrolling.updates + 1, np.uint64)
-    )
+    keys = unrolling.samples * unrolling.updates + 1
+    return replace(unrolling, keys=np.random.SeedSequence(4).generate_state(keys, np.uint64))
 
 
 def leaves(seed: int = 0, scale: float = 0.3) -> list[Tensor]:
@@ -63,7 +64,10 @@ class Sampled(torch.autograd.Function):
         z, slope = np.empty_like(rates), np.empty_like(rates)
         number = rates.dtype.type
         relaxation = kernel.Relaxation(
-            number(1), number(unrolling.temperature), number(unrolling.cutoff)
+            number(1),
+            number(unrolling.temperature),
+            number(unrolling.cutoff),
+            unrolling.relaxation == "cubic",
         )
         sample = kernel.Sample(z, slope, np.empty(len(rates), np.int64))
         kernel.sample_rows(0, len(rates), unrolling.keys[update], relaxation, rates, sample)
@@ -116,6 +120,37 @@ def test_loss_and_gradients_equal_automatic_ones(
 ) -> None:
     settings = unrolling(code_form=code_form, updates_per_step=updates_per_step, leak=leak)
     both(settings, images(B, n_frames, M) if n_frames else images(B, M), beta=2.0)
+
+
+@pytest.mark.parametrize("relaxation", ["sigmoid", "cubic"])
+@pytest.mark.parametrize("samples", [1, 2])
+@pytest.mark.parametrize(("updates_per_step", "leak", "n_frames"), [(1, 0.0, 0), (3, 0.3, 3)])
+@pytest.mark.parametrize("share", [-1.0, 0.5, 2.0])
+def test_either_relaxation_and_number_of_samples(
+    relaxation: RelaxationKind,
+    samples: int,
+    updates_per_step: int,
+    leak: float,
+    n_frames: int,
+    share: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(products, "DENSE_SHARE", share)
+    settings = unrolling(
+        relaxation=relaxation,
+        cutoff=RELAXATIONS[relaxation].cutoff,
+        samples=2,  # has the keys of both
+        updates_per_step=updates_per_step,
+        leak=leak,
+    )
+    x = images(B, n_frames, M) if n_frames else images(B, M)
+    settings = replace(settings, samples=samples)
+    result, _ = both(settings, x, beta=2.0)
+    both(settings, x, beta=2.0, rounding=FakeRounding.of(x, 3))
+    other, _ = both(replace(settings, samples=3 - samples), x, beta=2.0)
+    assert result.loss.item() != other.loss.item()
+    # Inference sees the first sample alone.
+    assert result.kl.item() == other.kl.item()
 
 
 @pytest.mark.parametrize(("updates_per_step", "leak", "n_frames"), [(1, 0.0, 0), (3, 0.3, 3)])

@@ -167,6 +167,8 @@ def test_the_history_grows_with_batch_steps_updates_and_rounding(
     assert needed(longer, 10) - base == 4 * k * 4 * 10
     inner = replace(plain, model=replace(plain.model, updates_per_step=2))
     assert needed(inner, 10) - base == 4 * k * 4 * 10 * t
+    second = replace(plain, train=replace(plain.train, samples=2))
+    assert needed(second, 10) - base == 4 * k * 3 * 10 * t
     rounded = replace(plain, train=replace(plain.train, quantise_aware=8))
     assert needed(rounded, 10) - base == 4 * k * 10 * (t + 1)
 

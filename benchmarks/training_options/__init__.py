@@ -1,0 +1,1 @@
+"""Relaxations and samples of training, compared over whole runs."""
