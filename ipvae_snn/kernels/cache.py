@@ -5,16 +5,18 @@ it takes functions or constants. One folder per state of all sources corrects th
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from numba.core import config
 
-from ipvae_snn.kernels.checked_cache import owned
+from ipvae_snn.kernels.checked_cache import POSIX, owned
 
 NUMBA: Final[Any] = config  # it defines its settings at import, which mypy does not see
 KERNELS: Final = Path(__file__).parent
@@ -37,7 +39,8 @@ def cache_folder() -> Path | None:
     """Return the folder for compiled code of the present sources, or None if none can be written.
 
     It is in $NUMBA_CACHE_DIR if that is set, else beside the sources, else in the user's cache
-    folder; a folder of another user is not taken. When it is created, folders of earlier sources
+    folder, else in a folder of the user's among temporary files, which lasts until these are
+    removed. A folder of another user is not taken. When it is created, folders of earlier sources
     of this installation are removed.
     """
     name = f"numba-{source_hash()}"
@@ -68,3 +71,18 @@ def _parents() -> Iterator[Path]:
     import platformdirs
 
     yield platformdirs.user_cache_path("ipvae-snn") / "compiled" / place
+    with suppress(OSError):
+        own = _own_temporary_folder()
+        if own is not None:
+            yield own / place
+
+
+def _own_temporary_folder() -> Path | None:
+    """Return this user's folder among temporary files; None if it is another's, who made it first.
+
+    Raises OSError if it cannot be made.
+    """
+    user = os.geteuid() if POSIX else "user"
+    folder = Path(tempfile.gettempdir()) / f"ipvae-snn-{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder if owned(folder.lstat()) and not folder.is_symlink() else None

@@ -110,6 +110,17 @@ def test_the_first_folder_that_can_be_written_is_taken(
     assert result.is_relative_to(tmp_path / "home/ipvae-snn")
     cache.cache_folder.cache_clear()
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "file" / name)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    result = cache.cache_folder()
+    assert result is not None
+    top = tmp_path / f"ipvae-snn-{os.geteuid()}"
+    assert result.is_relative_to(top)
+    for change in (lambda: top.chmod(0o777), lambda: (shutil.rmtree(top), top.symlink_to("/"))):
+        change()  # everyone may write to it; it leads elsewhere
+        cache.cache_folder.cache_clear()
+        assert cache.cache_folder() is None
+    cache.cache_folder.cache_clear()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
     assert cache.cache_folder() is None
     cache.cache_folder.cache_clear()
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "theirs"))
