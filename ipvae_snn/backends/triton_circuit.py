@@ -199,6 +199,7 @@ class TritonSession:
                 with torch.cuda.graph(graph):
                     plainly(first + 1, count - 1)
                 graph.replay()
+                torch.cuda.synchronize()  # before the graph goes
 
         return captured if _device().type == "cuda" and not request.trace else plainly
 
