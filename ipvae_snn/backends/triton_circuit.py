@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -222,10 +223,8 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
 
 def advice() -> str:
     """Return why the back end cannot run here, and what to do; empty if it can."""
-    try:
-        _kernels()
-    except ImportError as error:
-        return f"Triton cannot be imported ({error}); install it: pip install triton (Linux)"
+    if find_spec("triton") is None:
+        return "Triton is not installed; on Linux: pip install 'ipvae-snn[gpu]'"
     return "" if _interpreted() else cuda_advice()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipvae_snn.backends import compiled, torch_module
+from ipvae_snn.backends import compiled, torch_module, triton_circuit
 from ipvae_snn.errors import DataError, ProgramError
 from ipvae_snn.export.onnx import backend
 from ipvae_snn.hw.lava import backend as lava
@@ -30,7 +30,7 @@ EQUAL: dict[str, Run] = {
 }
 ALL: dict[str, Run] = {
     **EQUAL, "reference": interpreter.run, "torch-cuda": torch_module.run_cuda, "lava": lava.run,
-    "lava-fused": lava.run_fused,
+    "lava-fused": lava.run_fused, "triton": triton_circuit.run,
 }  # fmt: skip
 
 VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
