@@ -127,7 +127,7 @@ class CompiledSession:
     def decode(self, counts: Int32) -> Float32:
         """Return the reconstructions (N, M) of counts (N, K), as the interpreter does.
 
-        A product of floats takes a tenth of the time of one of int64, which no BLAS has.
+        The weights are widened once, which takes longer than the product of a single image.
         """
         if self.decoder is None:
             return decode(self.network, counts)

@@ -7,9 +7,9 @@ import numpy as np
 
 from ipvae_snn.arrays import Array, Int8
 from ipvae_snn.kernels.compiled import inner
+from ipvae_snn.kernels.vector_ir import LARGEST
 from ipvae_snn.kernels.vector_rows import BLOCK, HIGHEST, LANES, add_block, add_lanes
 
-LARGEST: Final = 2**15 - 1
 ROWS: Final = 16  # rows that are read side by side, each from its start to its end
 ALIGNED: Final = 64  # bytes of a cache line, which no vector then straddles
 

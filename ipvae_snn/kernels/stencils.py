@@ -9,18 +9,16 @@ from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.kernels.compiled import inner, kernel
+from ipvae_snn.kernels.vector_ir import LARGEST, SHORT, TOOLS, WORD, number, splat
 
-TOOLS: Final[Any] = cgutils  # has no types
 LANES: Final = 16  # weights of one vector
-LARGEST: Final = 2**15 - 1
 NARROW: Final = LARGEST // 16  # a payload times weight above this is added in 32 bits at once
-_SHORT, _WORD = ir.IntType(16), ir.IntType(64)
-_SHORTS = ir.VectorType(_SHORT, LANES)
+_SHORTS = ir.VectorType(SHORT, LANES)
 
 
 class Stencil(NamedTuple):
@@ -40,7 +38,7 @@ class Stencil(NamedTuple):
     size: int
 
 
-def _window(typing, windows, kind, count, grid, origin, stride):  # type: ignore[no-untyped-def]
+def _window(typing, windows, kind, count, grid, origin, stride):  # type: ignore[no-untyped-def] # Numba's types
     """Add count times a window to grid (size,) int16 at `origin`.
 
     windows (kinds, rows, run) int16. Exact while no sum leaves 16 bits.
@@ -52,15 +50,12 @@ def _window(typing, windows, kind, count, grid, origin, stride):  # type: ignore
         )
         kind, count, origin, stride = (arguments[i] for i in (1, 2, 4, 5))
         _, rows, run = TOOLS.unpack_tuple(builder, given.shape)
-        single = ir.Constant(_SHORTS, ir.Undefined)
-        first = builder.insert_element(single, builder.trunc(count, _SHORT), _number(0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        factor = builder.shuffle_vector(first, single, zeros)
+        factor = splat(builder, builder.trunc(count, SHORT), LANES)
         start = builder.mul(kind, builder.mul(rows, run))
         with TOOLS.for_range(builder, rows) as down:
             source = builder.add(start, builder.mul(down.index, run))
             place = builder.add(origin, builder.mul(down.index, stride))
-            with TOOLS.for_range_slice(builder, _number(0), run, _number(LANES), _WORD) as (i, _):
+            with TOOLS.for_range_slice(builder, number(0), run, number(LANES), WORD) as (i, _):
                 weights, kept = (
                     builder.bitcast(
                         builder.gep(array.data, [builder.add(at, i)]), _SHORTS.as_pointer()
@@ -73,10 +68,6 @@ def _window(typing, windows, kind, count, grid, origin, stride):  # type: ignore
 
     arrays = types.int64, types.int64, grid, types.int64, types.int64
     return types.void(windows, *arrays), build
-
-
-def _number(value: int) -> Any:
-    return ir.Constant(_WORD, value)
 
 
 add_window: Final = cast(Callable[..., None], intrinsic(_window))

@@ -2,41 +2,26 @@
 
 Two rows are added at a time: their weights interleave, and one instruction multiplies both with
 their counts and adds the products (AVX2's vpmaddubsw). Elsewhere the compiler gets the same sums
-as widened products. Either way they are exact, see `add_rows`.
+as widened products. Either way they are exact, see `add_block`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
-TOOLS: Final[Any] = cgutils  # has no types
+from ipvae_snn.kernels.vector_ir import BYTE, SHORT, TOOLS, WORD, number, shuffle, splat
+
 BLOCK: Final = 128  # targets whose sums stay in registers
 LANES: Final = 32  # targets of one vector of weights
 HIGHEST: Final = 255  # count of a row
-_BYTE, _SHORT, _WORD = ir.IntType(8), ir.IntType(16), ir.IntType(64)
-_BYTES, _SHORTS = ir.VectorType(_BYTE, LANES), ir.VectorType(_SHORT, LANES // 2)
+_BYTES, _SHORTS = ir.VectorType(BYTE, LANES), ir.VectorType(SHORT, LANES // 2)
 _HALF: Final = LANES // 2
 # Interleaving as vpunpcklbw and vpunpckhbw do it: within each half of a vector.
 _LOW: Final = [lane + row * LANES for lane in (*range(8), *range(16, 24)) for row in (0, 1)]
 _HIGH: Final = [lane + row * LANES for lane in (*range(8, 16), *range(24, 32)) for row in (0, 1)]
-
-
-def _number(value: int) -> Any:
-    return ir.Constant(_WORD, value)
-
-
-def _shuffle(builder: Any, first: Any, second: Any, lanes: Sequence[int]) -> Any:
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
-    return builder.shuffle_vector(first, second, mask)
-
-
-def _splat(builder: Any, value: Any, lanes: int) -> Any:
-    single = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
-    filled = builder.insert_element(single, value, ir.Constant(ir.IntType(32), 0))
-    return _shuffle(builder, filled, single, [0] * lanes)
 
 
 class _Avx2:
@@ -45,9 +30,9 @@ class _Avx2:
     @staticmethod
     def counts(builder: Any, first: Any, second: Any) -> Any:
         """Return the counts of two rows (int64, at most HIGHEST) as `products` takes them."""
-        shifted = builder.shl(second, _number(8))
-        pair = builder.trunc(builder.or_(first, shifted), _SHORT)
-        return builder.bitcast(_splat(builder, pair, _HALF), _BYTES)
+        shifted = builder.shl(second, number(8))
+        pair = builder.trunc(builder.or_(first, shifted), SHORT)
+        return builder.bitcast(splat(builder, pair, _HALF), _BYTES)
 
     @staticmethod
     def products(builder: Any, counts: Any, first: Any, second: Any) -> tuple[Any, Any]:
@@ -55,15 +40,15 @@ class _Avx2:
         signature = ir.FunctionType(_SHORTS, [_BYTES, _BYTES])
         name = "llvm.x86.avx2.pmadd.ub.sw"
         multiply = TOOLS.get_or_insert_function(builder.module, signature, name)
-        low = builder.call(multiply, [counts, _shuffle(builder, first, second, _LOW)])
-        high = builder.call(multiply, [counts, _shuffle(builder, first, second, _HIGH)])
+        low = builder.call(multiply, [counts, shuffle(builder, first, second, _LOW)])
+        high = builder.call(multiply, [counts, shuffle(builder, first, second, _HIGH)])
         return low, high
 
     @staticmethod
     def other_order(builder: Any, low: Any, high: Any) -> tuple[Any, Any]:
         """Return the sums of targets 0-15 and 16-31; of these, the two sums again."""
-        one = _shuffle(builder, low, high, [*range(8), *range(16, 24)])
-        other = _shuffle(builder, low, high, [*range(8, 16), *range(24, 32)])
+        one = shuffle(builder, low, high, [*range(8), *range(16, 24)])
+        other = shuffle(builder, low, high, [*range(8, 16), *range(24, 32)])
         return one, other
 
 
@@ -73,7 +58,7 @@ class _Widened:
     @staticmethod
     def counts(builder: Any, first: Any, second: Any) -> Any:
         """Return the counts of two rows (int64, at most HIGHEST) as `products` takes them."""
-        return [_splat(builder, builder.trunc(one, _SHORT), _HALF) for one in (first, second)]
+        return [splat(builder, builder.trunc(one, SHORT), _HALF) for one in (first, second)]
 
     @staticmethod
     def products(builder: Any, counts: Any, first: Any, second: Any) -> tuple[Any, Any]:
@@ -81,7 +66,7 @@ class _Widened:
         sums = []
         for lanes in (range(_HALF), range(_HALF, LANES)):
             terms = [
-                builder.mul(count, builder.sext(_shuffle(builder, row, row, lanes), _SHORTS))
+                builder.mul(count, builder.sext(shuffle(builder, row, row, lanes), _SHORTS))
                 for count, row in zip(counts, (first, second), strict=True)
             ]
             sums.append(builder.add(*terms))
@@ -105,19 +90,19 @@ def _adder(targets: int) -> Callable[..., Any]:
         )
         target, first, last = arguments[4:]
         length = TOOLS.unpack_tuple(builder, columns.shape)[1]
-        places = [builder.add(target, _number(v * LANES)) for v in range(vectors)]
+        places = [builder.add(target, number(v * LANES)) for v in range(vectors)]
         sums = []
         for place in places:
             before = [builder.load(at, align=2) for at in _halves(builder, narrow.data, place)]
             sums += [
                 TOOLS.alloca_once_value(builder, one) for one in way.other_order(builder, *before)
             ]
-        with TOOLS.for_range_slice(builder, first, last, _number(2), _WORD) as (i, _):
+        with TOOLS.for_range_slice(builder, first, last, number(2), WORD) as (i, _):
             rows, held = [], []
-            for place in (i, builder.add(i, _number(1))):
+            for place in (i, builder.add(i, number(1))):
                 row = builder.load(builder.gep(index.data, [place]))
                 rows.append(builder.add(builder.mul(row, length), target))
-                held.append(builder.sext(builder.load(builder.gep(counts.data, [place])), _WORD))
+                held.append(builder.sext(builder.load(builder.gep(counts.data, [place])), WORD))
             factors = way.counts(builder, *held)
             for v in range(vectors):
                 weights = [_weights(builder, columns.data, row, v * LANES) for row in rows]
@@ -141,18 +126,18 @@ def _adder(targets: int) -> Callable[..., Any]:
 
 def _halves(builder: Any, narrow: Any, place: Any) -> list[Any]:
     """Return pointers to the sums of LANES targets, half of them each."""
-    places = (place, builder.add(place, _number(_HALF)))
+    places = (place, builder.add(place, number(_HALF)))
     return [builder.bitcast(builder.gep(narrow, [at]), _SHORTS.as_pointer()) for at in places]
 
 
 def _weights(builder: Any, data: Any, row: Any, offset: int) -> Any:
     """Return LANES weights from `row` + `offset` on, which need no alignment."""
-    start = builder.bitcast(data, _BYTE.as_pointer())
-    place = builder.gep(start, [builder.add(row, _number(offset))])
+    start = builder.bitcast(data, BYTE.as_pointer())
+    place = builder.gep(start, [builder.add(row, number(offset))])
     return builder.load(builder.bitcast(place, _BYTES.as_pointer()), align=1)
 
 
-def _block(typing, columns, index, counts, narrow, target, first, last):  # type: ignore[no-untyped-def]
+def _block(typing, columns, index, counts, narrow, target, first, last):  # type: ignore[no-untyped-def] # Numba's types
     """Add counts times weights to BLOCK places of narrow (targets,) int16 from `target` on.
 
     columns (sources, targets) int8; index (n,) int64, counts (n,) int32 up to HIGHEST. Rows
@@ -162,7 +147,7 @@ def _block(typing, columns, index, counts, narrow, target, first, last):  # type
     return _adder(BLOCK)(typing, columns, index, counts, narrow, target, first, last)
 
 
-def _lanes(typing, columns, index, counts, narrow, target, first, last):  # type: ignore[no-untyped-def]
+def _lanes(typing, columns, index, counts, narrow, target, first, last):  # type: ignore[no-untyped-def] # Numba's types
     """Do what `add_block` does, for LANES targets."""
     return _adder(LANES)(typing, columns, index, counts, narrow, target, first, last)
 

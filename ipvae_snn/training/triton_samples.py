@@ -79,8 +79,8 @@ class _Relaxed(torch.autograd.Function):
         return grads[0] * slope, None, None, None
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _arrive(bits, live, time, gap, z, slope, horizon, cold, IS_CUBIC: tl.constexpr):  # type: ignore[no-untyped-def]
+@triton.jit  # type: ignore[untyped-decorator] # Triton's
+def _arrive(bits, live, time, gap, z, slope, horizon, cold, IS_CUBIC: tl.constexpr):  # type: ignore[no-untyped-def] # Triton's
     """Draw the next arrival from 32 random bits, and add its soft count and derivative."""
     time -= tl.log(1.0 - (bits >> 8).to(tl.float32) * 5.9604644775390625e-8) * gap  # 2^-24
     live = live & (time <= horizon)
@@ -95,8 +95,8 @@ def _arrive(bits, live, time, gap, z, slope, horizon, cold, IS_CUBIC: tl.constex
     return live, time, z + tl.where(live, soft, 0.0), slope + tl.where(live, weight, 0.0)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _sample(  # type: ignore[no-untyped-def]
+@triton.jit  # type: ignore[untyped-decorator] # Triton's
+def _sample(  # type: ignore[no-untyped-def] # Triton's
     u_pointer,
     z_pointer,
     slope_pointer,

@@ -320,7 +320,7 @@ def _explained(folder: ResultFolder, kept: list[ChunkFigures], n: int) -> Iterat
             f"{str(error) or 'interrupted'}; {done:,} of {n:,} images are in {folder.path}, "
             "continue with --resume",
         ) from error
-    except Exception:
+    except Exception:  # any error goes on; only an empty folder goes first
         if not kept:
             folder.discard()
         raise

@@ -69,9 +69,8 @@ def test_parts_are_the_whole(
                 image_stream(str(path), selection)
             return
         stream = image_stream(str(path), selection)
-    assert (stream.kind, stream.image_shape, len(stream), stream.name) == (
-        expected.kind, expected.image_shape, len(expected), expected.name,
-    )  # fmt: skip
+    facts = [(one.kind, one.image_shape, len(one), one.name) for one in (stream, expected)]
+    assert facts[0] == facts[1]
     np.testing.assert_array_equal(whole(stream, size), expected.pixels)
     assert stream.remarks == expected.remarks
 
