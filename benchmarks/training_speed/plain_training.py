@@ -93,6 +93,8 @@ def plain_loss(
         loss=linear_gaussian.free_energy(nll, kl, beta) * REFERENCE_PIXELS / x.shape[1],
         nll=nll.detach(),
         kl=kl.detach(),
+        messages=x.new_zeros(()),
+        spikes=x.new_zeros(()),
         rate=rates.mean(),
         max_rate=rates.max(),
         arrivals=0.0,

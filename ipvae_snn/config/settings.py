@@ -94,7 +94,10 @@ class TrainConfig:
     The learning rate rises linearly over the first warm_up_fraction of the iterations (but at
     least 50, where there are four times as many) and falls as a cosine after it. beta rises from
     beta_start, and the soft clip from clip_start, over beta_ramp_fraction; beta is scaled by
-    T / steps while T is not full. relaxation: of the spike counts, "sigmoid" as in the paper or
+    T / steps while T is not full. message_price, spike_price: what the loss charges, in nats, for
+    each neuron that sends and for each of its spikes, per step; they rise as beta does.
+    late_power: p, where the fit of step t of T weighs as (t + 1)^p does; 0 for equal weights.
+    relaxation: of the spike counts, "sigmoid" as in the paper or
     "cubic", whose mean is the rate at every temperature up to 1 (`models.relaxations`). samples:
     spike counts drawn per step; the second one enters the loss alone, the first one also the
     inference. The temperature falls over temperature_fraction. grad_clip is
@@ -125,6 +128,9 @@ class TrainConfig:
     beta: float = _limited(16.0, 0.0, 10_000.0)
     beta_start: float = _limited(1e-4, 0.0, 10_000.0)
     beta_ramp_fraction: float = _limited(0.3, 0.0, 1.0)
+    message_price: float = _limited(0.0, 0.0, 1000.0)
+    spike_price: float = _limited(0.0, 0.0, 1000.0)
+    late_power: float = _limited(0.0, 0.0, 16.0)
     clip_start: float = _limited(2.0, 0.0, 10.0, above=True)
     relaxation: RelaxationKind = "sigmoid"
     samples: int = _limited(1, 1, MAX_SAMPLES)

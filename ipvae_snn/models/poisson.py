@@ -121,6 +121,10 @@ class PoissonLatents:
         """Return the KL term in the settings' form, (B,), in nats."""
         return KL_FORMS[self.settings.kl](new, old)
 
+    def messages(self, state: Tensor) -> Tensor:
+        """Return 1 - exp(-exp(u)), (B, K)."""
+        return -torch.expm1(-torch.exp(state))
+
     def rates(self, state: Tensor) -> Tensor:
         """Return exp(u), (B, K), in spikes per update."""
         return torch.exp(state)

@@ -70,6 +70,9 @@ class LatentModel(Protocol[State]):
     def divergence(self, new: State, old: State) -> Tensor:
         """Return KL(q_new || q_old) summed over neurons: (B,), in nats."""
 
+    def messages(self, state: State) -> Tensor:
+        """Return the chance (B, K) that a neuron sends: that its latent is not 0."""
+
     def rates(self, state: State) -> Tensor:
         """Return the mean latents (B, K), which the MAP read-out decodes."""
 

@@ -22,7 +22,10 @@ PATIENCE: Final = 25
 
 @dataclass(frozen=True)
 class Step:
-    """Figures of one iteration over all processes: means in nats per image, rates in spikes."""
+    """Figures of one iteration over all processes: means in nats per image, rates in spikes.
+
+    messages, spikes: per image and step, 0 where the loss charges for neither.
+    """
 
     loss: float
     nll: float
@@ -30,6 +33,8 @@ class Step:
     rate: float
     max_rate: float
     gradient_norm: float
+    messages: float = 0.0
+    spikes: float = 0.0
 
 
 def check(step: Step, n_pixels: int, iteration: int, settings: TrainConfig, bad: int = 0) -> int:

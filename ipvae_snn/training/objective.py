@@ -33,14 +33,18 @@ Sample = Callable[[Tensor, int], Tensor]
 class Unrolled:
     """Scalars of one iteration: the loss to minimise, and detached means for the log.
 
-    nll and kl are means over batch and steps, in nats per image. rate is the mean and max_rate the
-    largest rate at the last step, in spikes per neuron and step. arrivals is the largest mean
-    number of arrivals per element of a relaxed sample, 0 if not counted.
+    nll and kl are means over batch and steps, in nats per image; nll's steps weigh as in the loss.
+    messages is the mean number of neurons that send in a step, and spikes that of their spikes; 0
+    if the loss charges for neither. rate is the mean and max_rate the largest rate at the last
+    step, in spikes per neuron and step. arrivals is the largest mean number of arrivals per element
+    of a relaxed sample, 0 if not counted.
     """
 
     loss: Tensor
     nll: Tensor
     kl: Tensor
+    messages: Tensor
+    spikes: Tensor
     rate: Tensor
     max_rate: Tensor
     arrivals: float
@@ -74,8 +78,9 @@ def unrolled_loss(
         dense = cast(DenseDictionary, dictionary)
         form = Dense(None if rounding is None else rounding(dense, frames, weights))
     b, u0, log_bias = (by_position(values, dictionary) for values in (b, p.u0, p.log_bias))
-    fit, kl, u, arrivals = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form)
-    terms = _Terms(fit, kl, torch.exp(u.detach()), float(arrivals))
+    r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form)
+    rates = torch.exp(r.u.detach())
+    terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals))
     return _summary(dictionary, frames, terms, beta, unrolling)
 
 
@@ -127,8 +132,13 @@ def unrolled_by_autodiff(
     z = model.sample(state, partial(_numbered, sample, 0))
     lateral = compete(z)
     fit, kl = x.new_zeros(()), x.new_zeros(())
+    messages, spikes = x.new_zeros(()), x.new_zeros(())
+    step_weights = unrolling.step_weights
     for i in range(1, unrolling.updates + 1):
         frame = unrolling.frame(i, len(b))
+        if unrolling.priced:
+            messages = messages + model.messages(state).sum(-1).mean()
+            spikes = spikes + model.rates(state).sum(-1).mean()
         start = state if unrolling.start(i) == i - 1 else start
         state = model.update(state, start, drive[frame] - lateral, z)
         z = model.sample(state, partial(_numbered, sample, i))
@@ -139,12 +149,14 @@ def unrolled_by_autodiff(
             if unrolling.samples > 1:
                 second = model.sample(state, partial(_numbered, sample, unrolling.second(i)))
                 seen_by_loss.append((second, explain(second)))
+            weight = step_weights[unrolling.step(i)]
             for share, (counts, product) in zip(unrolling.shares, seen_by_loss, strict=True):
-                fit = fit + share * (counts * (0.5 * product - b[frame])).sum(-1).mean()
+                fit = fit + weight * share * (counts * (0.5 * product - b[frame])).sum(-1).mean()
             kl = kl + model.divergence(state, start).mean()
     with torch.no_grad():
         rates = model.rates(state)
-    terms = _Terms(fit / unrolling.steps, kl / unrolling.steps, rates, 0.0)
+    fit, kl, messages, spikes = (total / unrolling.steps for total in (fit, kl, messages, spikes))
+    terms = _Terms(fit, kl, messages, spikes, rates, 0.0)
     return _summary(dictionary, frames, terms, beta, unrolling)
 
 
@@ -174,10 +186,12 @@ def _frames(x: Tensor) -> Tensor:
 
 
 class _Terms(NamedTuple):
-    """Results of unrolled inference: fit and kl (scalars, nats), last rates (B, K), arrivals."""
+    """Results of unrolled inference, as `unrolled.Results`; the last rates (B, K)."""
 
     fit: Tensor
     kl: Tensor
+    messages: Tensor
+    spikes: Tensor
     rates: Tensor
     arrivals: float
 
@@ -192,13 +206,22 @@ def _summary(
         for i in range(1, unrolling.updates + 1)
         if unrolling.in_loss(i)
     ]
-    weights = torch.bincount(torch.tensor(seen), minlength=len(frames)).to(energy) / unrolling.steps
+    shown = torch.bincount(
+        torch.tensor(seen), torch.tensor(unrolling.step_weights), minlength=len(frames)
+    )
+    weights = shown.to(energy) / unrolling.steps
     nll = terms.fit + 0.5 * (weights * energy).sum() + dictionary.log_normaliser()
     scale = REFERENCE_PIXELS / frames.shape[-1]
+    loss = linear_gaussian.free_energy(nll, terms.kl, beta)
+    if unrolling.priced:
+        loss = loss + unrolling.message_price * terms.messages
+        loss = loss + unrolling.spike_price * terms.spikes
     return Unrolled(
-        loss=linear_gaussian.free_energy(nll, terms.kl, beta) * scale,
+        loss=loss * scale,
         nll=nll.detach(),
         kl=terms.kl.detach(),
+        messages=terms.messages.detach(),
+        spikes=terms.spikes.detach(),
         rate=terms.rates.mean(),
         max_rate=terms.rates.max(),
         arrivals=terms.arrivals,

@@ -20,6 +20,8 @@ class ScheduleValues:
     clip: float
     temperature: float
     steps: int
+    message_price: float = 0.0
+    spike_price: float = 0.0
 
 
 def warm_up_iterations(config: TrainConfig) -> int:
@@ -49,6 +51,8 @@ def schedule_values(model: ModelConfig, train: TrainConfig, iteration: int) -> S
         clip=mix(clip_start, model.clip, ramp),
         temperature=mix(train.temperature_start, train.temperature_end, cooling),
         steps=steps,
+        message_price=ramp * train.message_price,
+        spike_price=ramp * train.spike_price,
     )
 
 

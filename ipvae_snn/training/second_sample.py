@@ -1,6 +1,6 @@
 """A second relaxed sample per step, which enters the loss alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,12 +75,13 @@ class SecondSamples:
         scaled = drive.dtype.type(weight * self.share)
         second_backward_rows(first, last, scaled, sample, drive, self.lateral[step], grads)
 
-    def add_gradient(self, weight: float, exact: Competition, threads: int, total: Array) -> None:
-        """Add the gradient to the weights of competition; weight of the fit."""
+    def add_gradient(
+        self, weights: Sequence[float], exact: Competition, threads: int, total: Array
+    ) -> None:
+        """Add the gradient to the weights of competition; weights of the fit after each step."""
         counts = [self._counts(step) for step in range(len(self.z))]
-        gradient = exact.gradient(counts, self.z, threads)
-        gradient *= gradient.dtype.type(0.5 * weight * self.share)
-        total += gradient
+        scale = np.array(weights, self.z.dtype) * self.z.dtype.type(0.5 * self.share)
+        total += exact.gradient(counts, self.z * scale[:, None, None], threads)
 
     def _counts(self, step: int) -> Counts:
         return Counts(self.z[step], self.slope[step], self.sparse[step])

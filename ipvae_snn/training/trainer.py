@@ -63,6 +63,9 @@ def unrolling(config: Config, now: ScheduleValues, keys: UInt64, first_row: int 
         cutoff=RELAXATIONS[config.train.relaxation].cutoff,
         relaxation=config.train.relaxation,
         samples=config.train.samples,
+        late_power=config.train.late_power,
+        message_price=now.message_price,
+        spike_price=now.spike_price,
         keys=keys,
         first_row=first_row,
         threads=config.train.threads,
@@ -196,15 +199,15 @@ class Trainer:
 
     def _summed(self, unrolled: Unrolled, share: float) -> Step:
         """Sum gradients and log values over the processes."""
-        means = (
-            torch.stack([unrolled.loss.detach(), unrolled.nll, unrolled.kl, unrolled.rate]) * share
-        )
+        u = unrolled
+        means = torch.stack([u.loss.detach(), u.nll, u.kl, u.messages, u.spikes, u.rate]) * share
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         *totals, summed = self.processes.total([*gradients, means])
         for gradient, total in zip(gradients, totals, strict=True):
             gradient.copy_(total)
-        loss, nll, kl, rate = summed.tolist()
-        return Step(loss, nll, kl, rate, float(unrolled.max_rate), 0.0)
+        loss, nll, kl, messages, spikes, rate = summed.tolist()
+        most = float(unrolled.max_rate)
+        return Step(loss, nll, kl, rate, most, 0.0, messages, spikes)
 
     def _latents(self, parameters: LatentParameters, now: ScheduleValues) -> LatentModel[Any]:
         """Return the model at the present soft clip, at which its weights were learnt."""

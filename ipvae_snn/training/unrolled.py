@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from ipvae_snn.kernels.relaxed_sample import Relaxation, Sample, sample_rows
 from ipvae_snn.kernels.training import Constants
 from ipvae_snn.kernels.vector_math import GOLDEN
 from ipvae_snn.training.competition import Competition, Counts, Dense, Form, array
+from ipvae_snn.training.prices import charge, sent_by
 from ipvae_snn.training.row_products import for_rows
 from ipvae_snn.training.second_sample import SecondSamples
 from ipvae_snn.training.unrolling import Unrolling
@@ -36,21 +37,35 @@ def unrolled_inference(
     log_lr: Tensor,
     unrolling: Unrolling,
     form: Form = _MATRIX,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return (fit, kl, u, arrivals) of N updates from u0 (1, K).
+) -> "Results":
+    """Return the terms of the loss after N updates from u0 (1, K).
 
     weights: of lateral competition G, which is symmetric, in the form `form`: a matrix (K, K), or
-    shared by positions. b (F, B, K) holds the feed-forward drive of F frames. fit is the mean over
-    batch and steps of z.Gz / 2 - z.b and kl that of the KL term, scalars in nats; both have
-    gradients to the first five arguments. u (B, K) is the last potential, and arrivals the largest
-    mean number of arrivals of a sample, without gradients. Where form replaces G and b in inference
-    but not in fit, gradients pass straight through to G and b.
+    shared by positions. b (F, B, K) holds the feed-forward drive of F frames. Where form replaces G
+    and b in inference but not in fit, gradients pass straight through to G and b.
     """
     # torch leaves Function.apply without types.
-    result: tuple[Tensor, Tensor, Tensor, Tensor] = _Unrolled.apply(  # type: ignore[no-untyped-call]
+    results = _Unrolled.apply(  # type: ignore[no-untyped-call]
         weights, b, u0, log_bias, log_lr, unrolling, form
     )
-    return result
+    return Results(*results)
+
+
+class Results(NamedTuple):
+    """Scalars of the loss, with gradients, and figures of the last update, without.
+
+    fit: the mean over batch and steps of z.Gz / 2 - z.b. kl: that of the KL term, in nats.
+    messages, spikes: what the updates' potentials send on average, per image and step; 0 if the
+    loss charges for neither. u (B, K): the last potential. arrivals: the largest mean number of
+    arrivals of a sample.
+    """
+
+    fit: Tensor
+    kl: Tensor
+    messages: Tensor
+    spikes: Tensor
+    u: Tensor
+    arrivals: Tensor
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,7 @@ class _Unrolled(torch.autograd.Function):
         log_lr: Tensor,
         unrolling: Unrolling,
         form: Form,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         n_frames, B, K = b.shape
         drive, first, bias = (array(tensor) for tensor in (b, u0, log_bias))
         exact, competition, seen = form.products(array(weights), drive)
@@ -108,6 +123,7 @@ class _Unrolled(torch.autograd.Function):
 
         for_rows(sample, B, unrolling.threads)
         arrivals, fit_sum, kl_sum = int(drawn.sum()), 0.0, 0.0
+        step_weights = unrolling.step_weights
         past.sparse.append(competition.sparse(z[0]))
         first_competition = partial(competition.forward, past.counts(0), lateral[0])
         for_rows(first_competition, B, unrolling.threads)
@@ -119,37 +135,45 @@ class _Unrolled(torch.autograd.Function):
             if unrolling.in_loss(i):
                 shown = drive[unrolling.frame(i, n_frames)]
                 products.fit_rows(0, B, z[i], fit_lateral[i], shown, fit)
-                fit_sum += unrolling.shares[0] * float(fit.sum(dtype=np.float64))
+                step = unrolling.step(i)
+                weight = step_weights[step] * unrolling.shares[0]
+                fit_sum += weight * float(fit.sum(dtype=np.float64))
                 kl_sum += float(kl.sum(dtype=np.float64))
                 if second:
-                    step, key = unrolling.step(i), _row_key(unrolling, unrolling.second(i))
+                    key = _row_key(unrolling, unrolling.second(i))
                     draw = second.drawn(step, key, c.relaxation, u[i], exact, past.sparse[i])
                     for_rows(draw, B, unrolling.threads)
-                    fit_sum += second.add_fit(step, shown, fit)
+                    fit_sum += step_weights[step] * second.add_fit(step, shown, fit)
+        sent = sent_by(u[:-1], unrolling)
         ctx.past, ctx.inputs, ctx.constants, ctx.unrolling = past, inputs, c, unrolling
         ctx.shapes = u0.shape, log_bias.shape
         terms = unrolling.steps * B
         last, most = torch.from_numpy(u[-1].copy()), b.new_tensor(arrivals / (B * K))
         ctx.mark_non_differentiable(last, most)
-        return b.new_tensor(fit_sum / terms), b.new_tensor(kl_sum / terms), last, most
+        sums = fit_sum, kl_sum, *sent
+        return *(b.new_tensor(total / terms) for total in sums), last, most
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         unrolling, past, inputs = ctx.unrolling, ctx.past, ctx.inputs
         B, K = past.u.shape[1:]
-        to_loss = [float(loss) / (unrolling.steps * B) for loss in grads[:2]]
+        to_fit, to_kl, *prices = (float(loss) / (unrolling.steps * B) for loss in grads[:4])
+        step_weights = unrolling.step_weights
         kind = past.u.dtype
         drive, competition, to_u, to_prior = (np.zeros((B, K), kind) for _ in range(4))
         to_b, to_lr = np.zeros_like(inputs.drive), np.zeros(B, kind)
         grad = _Gradients(drive, competition, to_u, to_prior, to_b, to_lr)
         spent = np.zeros(K, kind)
         for i in range(unrolling.updates, 0, -1):
-            weights = to_loss if unrolling.in_loss(i) else (0.0, 0.0)
+            weights = (0.0, 0.0)
+            if unrolling.in_loss(i):
+                weights = to_fit * step_weights[unrolling.step(i)], to_kl
             for_rows(
                 _back(i, weights, inputs, past, ctx.constants, unrolling, grad),
                 B,
                 unrolling.threads,
             )
+            charge(prices, past.u[i - 1], grad.u, unrolling)
             spent += grad.drive.sum(0)
             if unrolling.start(i) == i - 1:
                 grad.u[:] += grad.prior
@@ -159,7 +183,8 @@ class _Unrolled(torch.autograd.Function):
         counts = [past.counts(i) for i in range(unrolling.updates + 1)]
         grad_weights = inputs.exact.gradient(counts, past.lateral, unrolling.threads)
         if past.second:
-            past.second.add_gradient(to_loss[0], inputs.exact, unrolling.threads, grad_weights)
+            weighted = [to_fit * weight for weight in step_weights]
+            past.second.add_gradient(weighted, inputs.exact, unrolling.threads, grad_weights)
         grad.u[:] -= grad.competition * past.slope[0]
         ctx.past = None
         of_u0, of_log_bias = ctx.shapes

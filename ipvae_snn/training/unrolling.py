@@ -17,7 +17,8 @@ class Unrolling:
     the loss. keys: of the noise, uint64, one for u0, one per update, and with two samples one more
     per update. first_row: index of the first row in the whole batch. threads: of the elementwise
     passes. relaxation: of the counts. samples: 1, or 2 for a second sample that enters the loss
-    alone. Step t sees frame t * F // T of F.
+    alone. Step t sees frame t * F // T of F. late_power: see `step_weights`. message_price,
+    spike_price: of a neuron that sends and of a spike, in nats per step.
     """
 
     steps: int
@@ -33,6 +34,9 @@ class Unrolling:
     threads: int = 1
     relaxation: RelaxationKind = "sigmoid"
     samples: int = 1
+    late_power: float = 0.0
+    message_price: float = 0.0
+    spike_price: float = 0.0
 
     @property
     def updates(self) -> int:
@@ -58,6 +62,17 @@ class Unrolling:
     def second(self, update: int) -> int:
         """Return the number of the second sample after `update` 1 .. N; it has a key of its own."""
         return self.updates + update
+
+    @property
+    def step_weights(self) -> tuple[float, ...]:
+        """The weight of the fit after each step, as (t + 1)^late_power, 1 on average."""
+        grown = [float(t + 1) ** self.late_power for t in range(self.steps)]
+        return tuple(self.steps * weight / sum(grown) for weight in grown)
+
+    @property
+    def priced(self) -> bool:
+        """Whether the loss charges for messages or spikes."""
+        return self.message_price > 0 or self.spike_price > 0
 
     @property
     def shares(self) -> tuple[float, ...]:

@@ -97,7 +97,7 @@ def both(
 
     fast = objective.unrolled_loss(p, x, beta, unrolling, rounding)
     plain = objective.unrolled_plain(p, x, sample, beta, unrolling, rounding)
-    for name in ("loss", "nll", "kl", "rate", "max_rate"):
+    for name in ("loss", "nll", "kl", "messages", "spikes", "rate", "max_rate"):
         result, expected = getattr(fast, name), getattr(plain, name)
         torch.testing.assert_close(result, expected, rtol=1e-12, atol=0, msg=name)
     result = torch.autograd.grad(fast.loss, values)
@@ -174,6 +174,47 @@ def test_quantise_aware_loss_and_gradients_equal_automatic_ones(
     assert abs(fast.loss.item() - exact.loss.item()) > 1e-4
 
 
+@pytest.mark.parametrize(("updates_per_step", "leak", "n_frames"), [(1, 0.0, 0), (3, 0.3, 3)])
+@pytest.mark.parametrize(("message_price", "spike_price"), [(0.7, 0.0), (0.0, 0.4), (0.5, 0.2)])
+def test_prices_and_their_gradient(
+    message_price: float, spike_price: float, updates_per_step: int, leak: float, n_frames: int
+) -> None:
+    free = unrolling(updates_per_step=updates_per_step, leak=leak)
+    x = images(B, n_frames, M) if n_frames else images(B, M)
+    priced = replace(free, message_price=message_price, spike_price=spike_price)
+    result, _ = both(priced, x, beta=2.0)
+    both(priced, x, beta=2.0, rounding=FakeRounding.of(x, 3))
+    without, _ = both(free, x, beta=2.0)
+    charged = message_price * result.messages + spike_price * result.spikes
+    expected = without.loss + charged * objective.REFERENCE_PIXELS / M
+    torch.testing.assert_close(result.loss, expected, rtol=1e-12, atol=0)
+    assert 0 < result.messages < min(K, float(result.spikes))
+
+
+def test_messages_are_the_chance_to_send_before_each_update() -> None:
+    # One update from u0: only u0's potentials send.
+    values = leaves()
+    settings = unrolling(steps=1, message_price=1.0)
+    result = objective.unrolled_loss(Parameters(*values), images(B, M), 0.0, settings)
+    rates = values[2].detach().exp()
+    torch.testing.assert_close(result.messages, (1 - torch.exp(-rates)).sum(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(result.spikes, rates.sum(), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+@pytest.mark.parametrize("n_frames", [0, 3])
+def test_late_steps_weigh_more(samples: int, n_frames: int) -> None:
+    settings = replace(unrolling(samples=2), samples=samples, late_power=2.0)
+    x = images(B, n_frames, M) if n_frames else images(B, M)
+    result, _ = both(settings, x, beta=2.0)
+    both(settings, x, beta=2.0, rounding=FakeRounding.of(x, 3))
+    equal, _ = both(replace(settings, late_power=0.0), x, beta=2.0)
+    assert result.kl.item() == equal.kl.item()
+    assert result.nll.item() != equal.nll.item()
+    assert sum(settings.step_weights) == pytest.approx(settings.steps)
+    assert settings.step_weights[1] == pytest.approx(4 * settings.step_weights[0])
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.05])
 def test_at_any_temperature(temperature: float) -> None:
     both(unrolling(temperature=temperature), images(B, M), beta=2.0)
@@ -227,11 +268,11 @@ def test_gradient_is_the_finite_difference() -> None:
 def test_incoming_gradients_scale_and_add() -> None:
     settings, x = unrolling(), images(B, M)
     arguments = _gram_space(leaves(), x)
-    fit, kl, _, _ = unrolled_inference(*arguments, settings)
+    fit, kl, *_ = unrolled_inference(*arguments, settings)
     both_at_once = torch.autograd.grad(2.0 * fit - 3.0 * kl, arguments)
-    fit, kl, _, _ = unrolled_inference(*arguments, settings)
+    fit, kl, *_ = unrolled_inference(*arguments, settings)
     of_fit = torch.autograd.grad(fit, arguments)
-    fit, kl, _, _ = unrolled_inference(*arguments, settings)
+    fit, kl, *_ = unrolled_inference(*arguments, settings)
     of_kl = torch.autograd.grad(kl, arguments)
     for total, one, other in zip(both_at_once, of_fit, of_kl, strict=True):
         torch.testing.assert_close(total, 2.0 * one - 3.0 * other, rtol=1e-10, atol=1e-12)
@@ -279,10 +320,10 @@ def test_a_part_of_the_batch_has_the_noise_of_the_whole() -> None:
     x = images(B, M)
     arguments = _gram_space(leaves(), x)
     G, b, *rest = (a.detach() for a in arguments)
-    _, _, u, _ = unrolled_inference(G, b, *rest, unrolling())
+    u = unrolled_inference(G, b, *rest, unrolling()).u
     for first, last in ((0, 2), (2, B)):
         settings = unrolling(first_row=first)
-        _, _, part, _ = unrolled_inference(G, b[:, first:last].contiguous(), *rest, settings)
+        part = unrolled_inference(G, b[:, first:last].contiguous(), *rest, settings).u
         torch.testing.assert_close(part, u[first:last], rtol=1e-12, atol=0)
 
 
@@ -291,7 +332,7 @@ def test_arrivals_count_the_busiest_sample() -> None:
     values = leaves()
     arguments = list(_gram_space(values, images(B, M) * 0.1))
     arguments[2] = torch.full((1, K), 3.0, dtype=torch.float64)
-    arrivals = unrolled_inference(*(a.detach() for a in arguments), unrolling())[3]
+    arrivals = unrolled_inference(*(a.detach() for a in arguments), unrolling()).arrivals
     expected = np.exp(3.0) * (1 + 6 * 0.3) + 1
     assert arrivals.item() == pytest.approx(expected, abs=5 * np.sqrt(expected / (B * K)))
 
@@ -333,7 +374,7 @@ def run(T):
     keys = np.arange(T + 1, dtype=np.uint64)
     settings = Unrolling(T, 1, 0.0, 10.0, -8.0, True, 0.1, 6.0, keys)
     u0 = torch.full((1, K), -2.0).requires_grad_()
-    fit, kl, _, _ = unrolled_inference(
+    fit, kl, *_ = unrolled_inference(
         torch.eye(K).requires_grad_(), torch.full((1, B, K), 0.1), u0,
         torch.full((1, K), -3.0), torch.tensor(-2.0), settings,
     )
@@ -370,4 +411,4 @@ def _gram_space(values: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _last_potentials(values: list[Tensor], x: Tensor, unrolling: Unrolling) -> Tensor:
-    return unrolled_inference(*(t.detach() for t in _gram_space(values, x)), unrolling)[2]
+    return unrolled_inference(*(t.detach() for t in _gram_space(values, x)), unrolling).u
