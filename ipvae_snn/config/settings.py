@@ -10,7 +10,7 @@ RelaxationKind = Literal["sigmoid", "cubic"]
 Sampling = Literal["auto", "torch", "triton"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
-DictionaryKind = Literal["dense", "convolutional"]
+DictionaryKind = Literal["dense", "convolutional", "untied"]
 Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
@@ -62,7 +62,8 @@ class ModelConfig:
     it to 1; with one update per step it has no effect. kind: the model's name in
     `models.registry`. dictionary: "dense", or "convolutional": `features` kernels of
     `kernel` x `kernel` pixels at every `stride`-th pixel where they lie inside the image. n_latents
-    then follows from the images: 0 leaves it to them, and another number must be theirs.
+    then follows from the images: 0 leaves it to them, and another number must be theirs. "untied":
+    a dense one, whose inference has weights of its own, which can be sparse (`models.untied`).
     """
 
     n_latents: int = _limited(512, 0, 1 << 20)
@@ -97,6 +98,9 @@ class TrainConfig:
     T / steps while T is not full. message_price, spike_price: what the loss charges, in nats, for
     each neuron that sends and for each of its spikes, per step; they rise as beta does.
     late_power: p, where the fit of step t of T weighs as (t + 1)^p does; 0 for equal weights.
+    lateral_sparsity, feedforward_sparsity: of an untied dictionary, the share of inference's
+    weights that are removed while it trains, all of them by sparsity_fraction of the iterations
+    (`training.pruning`).
     relaxation: of the spike counts, "sigmoid" as in the paper or
     "cubic", whose mean is the rate at every temperature up to 1 (`models.relaxations`). samples:
     spike counts drawn per step; the second one enters the loss alone, the first one also the
@@ -131,6 +135,9 @@ class TrainConfig:
     message_price: float = _limited(0.0, 0.0, 1000.0)
     spike_price: float = _limited(0.0, 0.0, 1000.0)
     late_power: float = _limited(0.0, 0.0, 16.0)
+    lateral_sparsity: float = _limited(0.0, 0.0, 0.999)
+    feedforward_sparsity: float = _limited(0.0, 0.0, 0.999)
+    sparsity_fraction: float = _limited(0.5, 0.0, 1.0)
     clip_start: float = _limited(2.0, 0.0, 10.0, above=True)
     relaxation: RelaxationKind = "sigmoid"
     samples: int = _limited(1, 1, MAX_SAMPLES)

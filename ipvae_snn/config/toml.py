@@ -272,12 +272,21 @@ def _check_together(config: Config, source: str) -> None:
 
 def _check_dictionary(config: Config, source: str) -> None:
     model = config.model
-    if model.dictionary == "dense":
+    for name in ("lateral_sparsity", "feedforward_sparsity"):
+        if getattr(config.train, name) > 0 and model.dictionary != "untied":
+            raise ConfigError(
+                f"{source}: train.{name} is {getattr(config.train, name):g}, but the weights of a "
+                f"{model.dictionary} dictionary follow from its decoder; set "
+                "model.dictionary=untied, whose inference has weights of its own"
+            )
+    if model.dictionary != "convolutional":
         if not 1 <= model.n_latents <= MAX_DENSE_LATENTS:
             raise ConfigError(
                 f"{source}: model.n_latents is {model.n_latents}; it must lie in "
                 f"[1, {MAX_DENSE_LATENTS}]"
             )
+        if model.dictionary == "untied":
+            _check_untied(config, source)
         return
     if model.stride > model.kernel:
         raise ConfigError(
@@ -288,4 +297,17 @@ def _check_dictionary(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: train.quantise_aware is {config.train.quantise_aware}, which rounds the "
             "matrix of a dense dictionary; set it to 0 for a convolutional one"
+        )
+
+
+def _check_untied(config: Config, source: str) -> None:
+    if config.train.quantise_aware:
+        raise ConfigError(
+            f"{source}: train.quantise_aware is {config.train.quantise_aware}, which rounds the "
+            "weights that follow from a dense dictionary; set it to 0 for untied ones"
+        )
+    if config.model.phi_start != "noise":
+        raise ConfigError(
+            f"{source}: model.phi_start is {config.model.phi_start!r}, which untied weights do not "
+            "follow; train a dense dictionary so, and start from it with --start-from"
         )

@@ -49,8 +49,9 @@ class AnyTarget(Protocol):
 class Target:
     """Real matrices that the integers approximate.
 
-    feedforward (K, M): drive per unit of pixel. competition (K, K): inhibition per spike.
-    dictionary (M, K): pixels per spike. All are without inactive pixels. threshold (K,): constant
+    feedforward (K, M): drive per unit of pixel. competition (K, K): inhibition per spike, of which
+    row i is neuron i's. dictionary (M, K): pixels per spike. All are without inactive pixels. kept:
+    whether inference has weights of its own, whose zeros stay zeros. threshold (K,): constant
     subtracted from each drive. soft: what the soft clip subtracts from the drive, and again per
     spike. unit: units of the potential per nat.
     """
@@ -61,6 +62,7 @@ class Target:
     threshold: Float64
     soft: float
     unit: float
+    kept: bool = False
 
     @property
     def law(self) -> MatrixCompetition:
@@ -116,13 +118,19 @@ def target_of(network: FloatNetwork, active: Bool, fraction_bits: int) -> Target
     precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
     step = float(np.exp(network.log_lr)) * unit
     feedforward = step * phi.T * precision
+    competition = feedforward @ phi
+    own = network.dictionary.own
+    if own is not None:
+        feedforward = step * own.feedforward.astype(np.float64) * active
+        competition = step * own.lateral.astype(np.float64)
     return Target(
         feedforward=feedforward,
-        competition=feedforward @ phi,
+        competition=competition,
         dictionary=phi,
         threshold=step * np.exp(network.log_bias.astype(np.float64)),
         soft=float(np.exp(-network.clip)) * unit,
         unit=unit,
+        kept=own is not None,
     )
 
 
@@ -150,7 +158,7 @@ def one_layer(
         rounding.max_count,
         "lateral",
         keep_diagonal=True,
-        pruned=least_salient(off_diagonal, moments.counts, rounding.sparsity),
+        pruned=_removed(off_diagonal, moments.counts, rounding.sparsity, target.kept),
     )
     own = np.diagonal(target.competition) - lateral.kept
     competition = np.diag(own) - lateral.real
@@ -159,13 +167,16 @@ def one_layer(
     np.fill_diagonal(competition, strengthened)
     lost = target.competition - competition
     low, high = code.payload_range
+    wanted = target.feedforward - lost @ moments.regression
+    absent = target.feedforward == 0 if target.kept else None
     feedforward = quantise_rows(
-        (target.feedforward - lost @ moments.regression) * code.scale,
+        (wanted if absent is None else np.where(absent, 0.0, wanted)) * code.scale,
         moments.pixel_covariance / code.scale**2,
         rounding.feedforward_bits,
         low,
         high,
         "feedforward",
+        pruned=absent,
     )
     unexpressed = target.feedforward - feedforward.real / code.scale
     compensation = unexpressed @ moments.pixel_mean - lost @ moments.count_mean
@@ -180,6 +191,13 @@ def one_layer(
         strengthened=int((strengthened > own + shift + 1e-9).sum()),
         residual_limit=0,
     )
+
+
+def _removed(rows: Float64, hessian: Float64, share: float, kept: bool) -> Bool:
+    """Return which lateral weights (K, K) must be 0: the least salient share, and kept zeros."""
+    pruned = least_salient(rows, hessian, share)
+    absent = (rows == 0) & (np.eye(len(rows)) == 0)  # the diagonal is no synapse either way
+    return pruned | absent if kept else pruned
 
 
 def two_layer(

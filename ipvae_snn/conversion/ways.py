@@ -60,9 +60,10 @@ def way_of(network: FloatNetwork, settings: ConversionSettings) -> Way:
     kind = network.dictionary.kind
     found = _WAYS.get((kind, settings.circuit))
     if found is None:
+        article = "an" if kind[0] in "aeiou" else "a"
         raise ConversionError(
-            f"a {kind} network has no {settings.circuit} circuit; convert it with --circuit "
-            "one-layer"
+            f"{article} {kind} network has no {settings.circuit} circuit; convert it with "
+            "--circuit one-layer"
         )
     return found
 
@@ -145,4 +146,5 @@ _WAYS: Final[Mapping[tuple[str, Circuit], Way]] = {
     ("dense", "one-layer"): _DENSE,
     ("dense", "two-layer"): replace(_DENSE, build=_two_layer),
     ("convolutional", "one-layer"): _SHARED,
+    ("untied", "one-layer"): _DENSE,
 }

@@ -90,7 +90,8 @@ class FromCheckpoint(Dynamics):
     """Dynamics by the formulas of `models.poisson`, with a checkpoint's dictionary.
 
     Its weights are held under their name in the file: phi (M, K), or kernels (F, height, width, C),
-    which stay shared when they are learnt. A step has the network's updates per step and its leak.
+    which stay shared when they are learnt; with phi, also feedforward and lateral if inference has
+    weights of its own. A step has the network's updates per step and its leak.
     """
 
     CONSTANTS = ("clip", "floor", "updates_per_step", "leak")
@@ -105,8 +106,8 @@ class FromCheckpoint(Dynamics):
         self.clip, self.floor = network.clip, network.floor
         self.updates_per_step, self.leak = network.updates_per_step, network.leak
         self.dictionary = network.dictionary
-        ((self.weights_name, weights),) = network.dictionary.tensors.items()
-        self._hold(self.weights_name, torch.tensor(weights), learn_dictionary)
+        for name, weights in network.dictionary.tensors.items():
+            self._hold(name, torch.tensor(weights), learn_dictionary)
         noise, u0, log_bias = network.stored["log_sigma"], network.u0, network.log_bias
         for name, values in (("log_sigma", noise), ("u0", u0), ("log_bias", log_bias)):
             self._hold(name, torch.tensor(values).unsqueeze(0), False)
@@ -126,7 +127,7 @@ class FromCheckpoint(Dynamics):
         """Return model and dictionary of the present tensors, which may be learnt."""
         settings = LatentSettings(self.clip, self.floor, int(self.updates_per_step), self.leak)
         model = PoissonLatents(self.u0, self.log_bias, self.log_lr, settings)
-        weights: Tensor = getattr(self, self.weights_name)
+        weights = {name: getattr(self, name) for name in self.dictionary.tensors}
         return model, decoder(self.dictionary, weights, self.log_sigma)
 
 

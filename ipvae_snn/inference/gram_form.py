@@ -54,6 +54,9 @@ def gram_form(network: FloatNetwork, pixel_mask: Bool | None = None) -> GramForm
 def dense_weights(network: FloatNetwork, pixel_mask: Bool | None = None) -> tuple[Float64, Float64]:
     """Return G (K, K) and feed_forward (M, K), with b = x @ feed_forward, of any dictionary.
 
+    Row j of G is what a spike of neuron j takes from each drive; G is symmetric unless inference
+    has weights of its own.
+
     Raises as `gram_form` does; every dictionary can have a mask.
     """
     if pixel_mask is not None and pixel_mask.shape != (network.n_pixels,):
@@ -66,10 +69,13 @@ def dense_weights(network: FloatNetwork, pixel_mask: Bool | None = None) -> tupl
         f"a network of {k} neurons and {m} pixels",
         "use one with fewer neurons",
     )
+    kept = np.ones(m) if pixel_mask is None else pixel_mask.astype(np.float64)
+    own = network.dictionary.own
+    if own is not None:
+        feed_forward = own.feedforward.T.astype(np.float64) * kept[:, None]
+        return own.lateral.T.astype(np.float64), feed_forward
     phi = network.phi.astype(np.float64)
-    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64))
-    if pixel_mask is not None:
-        precision = precision * pixel_mask
+    precision = np.exp(-2.0 * network.log_sigma.astype(np.float64)) * kept
     feed_forward = phi * precision[:, None]
     return phi.T @ feed_forward, feed_forward
 

@@ -53,12 +53,17 @@ class Seen(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Drive b and lateral = z G, (B, K), of the loss after an update; weights of its two terms."""
+    """Drive b and lateral = z G, (B, K), of the loss after an update; weights of its two terms.
+
+    tied_weight: nll_weight where the loss and inference have the same weights, so that one pass
+    gives the gradient of both; 0 where they have weights of their own.
+    """
 
     b: Array
     lateral: Array
     nll_weight: float
     kl_weight: float
+    tied_weight: float
 
 
 class Gradients(NamedTuple):
@@ -67,7 +72,8 @@ class Gradients(NamedTuple):
     drive: of the next update's drive on entry, of this one's on return; competition = drive @ G on
     entry. u: of the potential after this update on entry, before it on return. prior (of the
     potential at the start of the step), b (of the feed-forward drive) and lr are accumulated. pair
-    is set to the factor that gives the gradient of G with z: dG = z^T pair.
+    is set to the factor that gives the gradient of G with z: dG = z^T pair. b and pair have no part
+    of the loss where `Fit.tied_weight` is 0.
     """
 
     drive: Array
@@ -275,7 +281,7 @@ def backward_rows(
     `seen` holds the update's inputs, u_new (B, K) and `sample` its results, and `fit` the loss
     after it. grads.drive is 0 on entry after the last update; grads.pair may be fit.lateral.
     """
-    half = fit.nll_weight / (c.one + c.one)
+    half = fit.tied_weight / (c.one + c.one)
     lr, leak, threshold = c.lr, c.leak, seen.threshold
     K = threshold.size
     g, ga, kept = np.empty_like(threshold), np.empty_like(threshold), np.empty_like(threshold)
@@ -306,7 +312,7 @@ def backward_rows(
         for k in range(K):
             to_drive[k] = lr * ga[k]
         for k in range(K):
-            to_b[k] += to_drive[k] - fit.nll_weight * counts[k]
+            to_b[k] += to_drive[k] - fit.tied_weight * counts[k]
         for k in range(K):
             kept[k] *= ga[k]
         grads.lr[r] += _total(kept)

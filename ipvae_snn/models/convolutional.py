@@ -33,6 +33,7 @@ class ConvolutionalDictionary:
     kernels: Tensor
     log_sigma: Tensor
     positions: KernelPositions
+    own: None = None
 
     @property
     def in_gram_form(self) -> bool:
@@ -179,6 +180,7 @@ class ConvolutionalPoissonVAE(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
+        self.rates: Mapping[str, float] = {}
         self.positions = positions
         features, spread = positions.features, config.u0_high - config.u0_low
         kernels = torch.randn(features, *positions.kernel, positions.channels, generator=generator)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.models import linear_gaussian
+from ipvae_snn.models.protocol import OwnWeights
 
 
 class _Matrices(Protocol):
@@ -21,12 +22,16 @@ class _Matrices(Protocol):
 @final
 @dataclass(frozen=True)
 class DenseDictionary:
-    """A matrix phi (M, K) with pixel noise log_sigma (1, M): a `protocol.Dictionary`."""
+    """A matrix phi (M, K) with pixel noise log_sigma (1, M): a `protocol.Dictionary`.
+
+    own: weights with which inference runs in place of those formed from phi, if there are any.
+    """
 
     phi: Tensor
     log_sigma: Tensor
     in_gram_form: bool = True
     grid: tuple[int, int] = (1, 1)
+    own: OwnWeights | None = None
 
     @classmethod
     def of(cls, parameters: _Matrices) -> "DenseDictionary":

@@ -11,7 +11,8 @@ from ipvae_snn.errors import brief
 from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.shared_kernels import SharedKernels
-from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary
+from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary, StoredWeights
+from ipvae_snn.models.untied import UntiedMatrices
 from ipvae_snn.storage.text_values import whole
 
 DICTIONARY: Final = "dictionary"  # among the network's details; a file without it is dense
@@ -54,6 +55,15 @@ def _dense(
     return DenseMatrix(phi)
 
 
+def _untied(
+    tensors: Mapping[str, AnyArray], described: Mapping[str, Any], shape: ImageShape
+) -> StoredDictionary:
+    phi = _dense(tensors, described, shape).dense()
+    return UntiedMatrices(
+        phi, StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"))
+    )
+
+
 def _convolutional(
     tensors: Mapping[str, AnyArray], described: Mapping[str, Any], shape: ImageShape
 ) -> StoredDictionary:
@@ -68,5 +78,5 @@ def _convolutional(
 
 
 _READERS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {"dense": _dense, "convolutional": _convolutional}
+    {"dense": _dense, "convolutional": _convolutional, "untied": _untied}
 )

@@ -45,6 +45,8 @@ KIND: Final = "poisson"
 LARGEST: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
         "phi": (-1e9, 1e9),
+        "feedforward": (-1e15, 1e15),
+        "lateral": (-1e15, 1e15),
         "kernels": (-1e9, 1e9),
         "log_sigma": (-20.0, 20.0),
         "u0": (-100.0, 20.0),

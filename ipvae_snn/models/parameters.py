@@ -47,6 +47,8 @@ class ModelParameters(LatentParameters, Protocol):
 class TrainableModel(Protocol):
     """Module of the parameters of one kind of dictionary."""
 
+    rates: Mapping[str, float]  # learning rates by parameter, relative to the run's; 1 where absent
+
     def view(self) -> ModelParameters:
         """Return the parameters for the formulas."""
 
@@ -87,6 +89,7 @@ class IterativePoissonVAE(nn.Module):
         super().__init__()
         K = config.n_latents
         self.config = config
+        self.rates: Mapping[str, float] = {}
         spread = config.u0_high - config.u0_low
         self.phi = nn.Parameter(torch.randn(n_pixels, K, generator=generator) * config.phi_std)
         self.log_sigma = nn.Parameter(torch.zeros(1, n_pixels))

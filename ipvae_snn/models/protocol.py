@@ -7,7 +7,7 @@ B, pixels M, neurons K.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -77,8 +77,23 @@ class LatentModel(Protocol[State]):
         """Return the mean latents (B, K), which the MAP read-out decodes."""
 
 
+class OwnWeights(NamedTuple):
+    """Weights of inference that are not formed from the decoder, differentiable.
+
+    feedforward (K, M): drive per pixel. competition (K, K): row j is what a spike of neuron j
+    takes from each drive.
+    """
+
+    feedforward: Tensor
+    competition: Tensor
+
+
 class Dictionary(Protocol):
     """Linear decoder x^ = phi z with Gaussian pixel noise sigma."""
+
+    @property
+    def own(self) -> OwnWeights | None:
+        """Weights with which inference runs, where they are not phi^T / sigma^2 and its Gram."""
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the reconstruction phi z, (..., M), of latents z (..., K)."""
@@ -133,8 +148,30 @@ def advance(
 
 
 def drive(dictionary: Dictionary, x: Tensor, z: Tensor) -> Tensor:
-    """Return phi^T diag(1/sigma^2) (x - phi z), (B, K), computed over the pixels x (B, M)."""
-    return dictionary.project(x - dictionary.decode(z))
+    """Return the drive (B, K) of pixels x (B, M) at latents z (B, K).
+
+    It is phi^T diag(1/sigma^2) (x - phi z), computed over the pixels, where inference has no
+    weights of its own.
+    """
+    own = dictionary.own
+    if own is None:
+        return dictionary.project(x - dictionary.decode(z))
+    return x @ own.feedforward.T - z @ own.competition
+
+
+class Inference(NamedTuple):
+    """drive(pixels (..., M)) and compete(latents (B, K)), the two terms of an update."""
+
+    drive: Callable[[Tensor], Tensor]
+    compete: Callable[[Tensor], Tensor]
+
+
+def inference(dictionary: Dictionary) -> Inference:
+    """Return what inference uses; what all calls share is computed once, in this call."""
+    own = dictionary.own
+    if own is None:
+        return Inference(dictionary.project, dictionary.competition())
+    return Inference(lambda e: e @ own.feedforward.T, lambda z: z @ own.competition)
 
 
 def negative_log_likelihood(dictionary: Dictionary, x: Tensor, z: Tensor) -> Tensor:

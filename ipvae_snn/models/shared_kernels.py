@@ -28,6 +28,7 @@ class SharedKernels:
     kernels: Float32
     positions: KernelPositions
     kind: DictionaryKind = "convolutional"
+    own: None = None
 
     def __post_init__(self) -> None:
         """Check the shape; ValueError if the positions are those of other kernels."""

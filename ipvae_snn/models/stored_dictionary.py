@@ -5,13 +5,24 @@ The convolutional one is in `models.shared_kernels`. Shapes: N images, M pixels,
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import NamedTuple, Protocol, final
 
 import numpy as np
 
 from ipvae_snn.arrays import Array, Float32, Float64, Floats
 from ipvae_snn.config.settings import DictionaryKind
 from ipvae_snn.image_shape import ImageShape
+
+
+class StoredWeights(NamedTuple):
+    """Weights of inference that are not formed from the decoder.
+
+    feedforward (K, M): drive per pixel. lateral (K, K): row i is what a spike of each neuron takes
+    from the drive of neuron i; its diagonal is self-inhibition.
+    """
+
+    feedforward: Float32
+    lateral: Float32
 
 
 class StoredDictionary(Protocol):
@@ -47,8 +58,12 @@ class StoredDictionary(Protocol):
         """The settings and images of a run that has this size, for messages."""
 
     @property
+    def own(self) -> StoredWeights | None:
+        """Weights with which inference runs, where they are not phi^T / sigma^2 and its Gram."""
+
+    @property
     def tensors(self) -> Mapping[str, Float32]:
-        """The arrays of the decoder by their names in a file."""
+        """The arrays by their names in a file: the decoder's, then those of `own`."""
 
     def decode(self, z: Floats) -> Array:
         """Return phi z (N, M) of latents z (N, K), in the type of z."""
@@ -57,7 +72,10 @@ class StoredDictionary(Protocol):
         """Return phi^T e (N, K) of pixels e (N, M), in the type of e."""
 
     def strengths(self, precision: Float64) -> Float64:
-        """Return phi_k^T diag(precision) phi_k (K,) for a precision (M,)."""
+        """Return what a spike takes from its own drive, (K,), for a precision (M,).
+
+        It is phi_k^T diag(precision) phi_k where inference has no weights of its own.
+        """
 
     def competition_by_distance(self, precision: Float64) -> Float64 | None:
         """Return phi^T diag(precision) phi by distance, (F, 2 a + 1, 2 b + 1, F).
@@ -98,6 +116,7 @@ class DenseMatrix:
 
     phi: Float32
     kind: DictionaryKind = "dense"
+    own: None = None
 
     @property
     def n_pixels(self) -> int:

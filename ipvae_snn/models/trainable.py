@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from ipvae_snn.arrays import Array, Float32
 from ipvae_snn.config.settings import DictionaryKind, ModelConfig
 from ipvae_snn.image_shape import ImageShape, n_pixels
 from ipvae_snn.models.convolutional import (
@@ -19,11 +20,12 @@ from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.parameters import IterativePoissonVAE, ModelParameters, Parameters
-from ipvae_snn.models.protocol import Dictionary
+from ipvae_snn.models.protocol import Dictionary, OwnWeights
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import StoredDictionary
+from ipvae_snn.models.untied import UntiedParameters, UntiedPoissonVAE, started
 
-Trainable = IterativePoissonVAE | ConvolutionalPoissonVAE
+Trainable = IterativePoissonVAE | ConvolutionalPoissonVAE | UntiedPoissonVAE
 
 
 class Kind(NamedTuple):
@@ -31,15 +33,18 @@ class Kind(NamedTuple):
 
     module(settings, image shape, generator): initial parameters. n_neurons, size_text(settings,
     image shape). decoder(stored, weights, log_sigma), parameters(stored, tensors, log_lr): of a
-    trained network. settings(stored): of [model].
+    trained network. settings(stored): of [model]. starts: kinds of dictionaries from which a run
+    can start, and weights(stored, log_sigma (M,)): the module's own parameters for one of them.
     """
 
     module: Callable[[ModelConfig, ImageShape, torch.Generator], Trainable]
     n_neurons: Callable[[ModelConfig, ImageShape], int]
     size_text: Callable[[ModelConfig, ImageShape], str]
-    decoder: Callable[[StoredDictionary, Tensor, Tensor], Dictionary]
+    decoder: Callable[[StoredDictionary, Mapping[str, Tensor], Tensor], Dictionary]
     parameters: Callable[[StoredDictionary, Mapping[str, Tensor], Tensor], ModelParameters]
     settings: Callable[[StoredDictionary], dict[str, Any]]
+    starts: tuple[DictionaryKind, ...]
+    weights: Callable[[StoredDictionary, Float32], Mapping[str, Array]]
 
 
 def trainable(config: ModelConfig, shape: ImageShape, generator: torch.Generator) -> Trainable:
@@ -60,10 +65,12 @@ def size_text(config: ModelConfig, shape: ImageShape) -> str:
     return KINDS[config.dictionary].size_text(config, shape)
 
 
-def decoder(dictionary: StoredDictionary, weights: Tensor, log_sigma: Tensor) -> Dictionary:
+def decoder(
+    dictionary: StoredDictionary, weights: Mapping[str, Tensor], log_sigma: Tensor
+) -> Dictionary:
     """Return a trained network's dictionary with other weights, which may have a gradient.
 
-    weights: in place of the one tensor of dictionary.tensors. log_sigma: as a file stores it.
+    weights: in place of dictionary.tensors, by their names. log_sigma: as a file stores it.
     """
     return KINDS[dictionary.kind].decoder(dictionary, weights, log_sigma)
 
@@ -80,6 +87,19 @@ def parameters_of(network: FloatNetwork) -> ModelParameters:
 def settings_of(dictionary: StoredDictionary) -> dict[str, Any]:
     """Return the settings of [model] with which a run has a dictionary of this size."""
     return KINDS[dictionary.kind].settings(dictionary)
+
+
+def start_weights(kind: DictionaryKind, network: FloatNetwork) -> Mapping[str, Array] | None:
+    """Return the weights with which a run of `kind` starts from a network, by the module's names.
+
+    None if it cannot start from a dictionary of the network's kind.
+    """
+    known, stored = KINDS[kind], network.dictionary
+    return known.weights(stored, network.log_sigma) if stored.kind in known.starts else None
+
+
+def _as_stored(stored: StoredDictionary, _: Float32) -> Mapping[str, Array]:
+    return stored.tensors
 
 
 def _shared_parameters(
@@ -119,9 +139,27 @@ KINDS: Final[Mapping[DictionaryKind, Kind]] = MappingProxyType(
             ),
             n_neurons=lambda config, _: config.n_latents,
             size_text=lambda config, shape: str((n_pixels(shape), config.n_latents)),
-            decoder=lambda _, phi, log_sigma: DenseDictionary(phi, log_sigma),
+            decoder=lambda _, weights, log_sigma: DenseDictionary(weights["phi"], log_sigma),
             parameters=lambda _, tensors, log_lr: Parameters(**tensors, log_lr=log_lr),
             settings=lambda stored: {"n_latents": stored.n_neurons},
+            starts=("dense",),
+            weights=_as_stored,
+        ),
+        "untied": Kind(
+            module=lambda config, shape, generator: UntiedPoissonVAE(
+                n_pixels(shape), config, generator
+            ),
+            n_neurons=lambda config, _: config.n_latents,
+            size_text=lambda config, shape: str((n_pixels(shape), config.n_latents)),
+            decoder=lambda _, weights, log_sigma: DenseDictionary(
+                weights["phi"],
+                log_sigma,
+                own=OwnWeights(weights["feedforward"], weights["lateral"].T),
+            ),
+            parameters=lambda _, tensors, log_lr: UntiedParameters(**tensors, log_lr=log_lr),
+            settings=lambda stored: {"n_latents": stored.n_neurons, "dictionary": "untied"},
+            starts=("untied", "dense"),
+            weights=started,
         ),
         "convolutional": Kind(
             module=lambda config, shape, generator: ConvolutionalPoissonVAE(
@@ -129,11 +167,13 @@ KINDS: Final[Mapping[DictionaryKind, Kind]] = MappingProxyType(
             ),
             n_neurons=lambda config, shape: positions_of(config, shape).n_neurons,
             size_text=lambda config, shape: positions_of(config, shape).what,
-            decoder=lambda stored, kernels, log_sigma: ConvolutionalDictionary(
-                kernels, log_sigma, _positions(stored)
+            decoder=lambda stored, weights, log_sigma: ConvolutionalDictionary(
+                weights["kernels"], log_sigma, _positions(stored)
             ),
             parameters=_shared_parameters,
             settings=_convolutional_settings,
+            starts=("convolutional",),
+            weights=_as_stored,
         ),
     }
 )

@@ -58,6 +58,13 @@ def _dense(config: Config, rows: int, shape: ImageShape, k: int) -> int:
     return history + COPIES * n_pixels(shape) * k + 2 * k * k
 
 
+def _untied(config: Config, rows: int, shape: ImageShape, k: int) -> int:
+    """Return the numbers kept: both competitions' products, and three matrices' copies."""
+    m, history = n_pixels(shape), rows * k * _updates(config)
+    drive = rows * k * config.data.frames
+    return _dense(config, rows, shape, k) + history + drive + COPIES * (m * k + k * k)
+
+
 def _convolutional(config: Config, rows: int, shape: ImageShape, k: int) -> int:
     """Return the numbers kept: those that are many grow linearly with the pixels."""
     p = positions_of(config.model, shape)
@@ -73,8 +80,8 @@ def _convolutional(config: Config, rows: int, shape: ImageShape, k: int) -> int:
 
 
 _NUMBERS: Final[Mapping[DictionaryKind, Callable[[Config, int, ImageShape, int], int]]] = (
-    MappingProxyType({"dense": _dense, "convolutional": _convolutional})
+    MappingProxyType({"dense": _dense, "convolutional": _convolutional, "untied": _untied})
 )
 _SIZE: Final[Mapping[DictionaryKind, str]] = MappingProxyType(
-    {"dense": "model.n_latents", "convolutional": "model.features"}
+    {"dense": "model.n_latents", "convolutional": "model.features", "untied": "model.n_latents"}
 )

@@ -13,7 +13,7 @@ from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import ModelParameters, Parameters
 from ipvae_snn.models.poisson import PoissonLatents
-from ipvae_snn.models.protocol import Dictionary, LatentModel, State
+from ipvae_snn.models.protocol import Dictionary, LatentModel, State, inference
 from ipvae_snn.training.competition import Dense, Form, Shared
 from ipvae_snn.training.straight_through import (
     FakeRounding,
@@ -77,8 +77,10 @@ def unrolled_loss(
         # The settings allow rounding of a dense dictionary only.
         dense = cast(DenseDictionary, dictionary)
         form = Dense(None if rounding is None else rounding(dense, frames, weights))
+    own = dictionary.own
+    seen = None if own is None else (own.competition, frames @ own.feedforward.T)
     b, u0, log_bias = (by_position(values, dictionary) for values in (b, p.u0, p.log_bias))
-    r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form)
+    r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form, seen)
     rates = torch.exp(r.u.detach())
     terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals))
     return _summary(dictionary, frames, terms, beta, unrolling)
@@ -120,8 +122,11 @@ def unrolled_by_autodiff(
     frames = _frames(x)
     b = dictionary.project(frames)
     if rounding is None:
-        compete = explain = dictionary.competition()
-        drive = b
+        explain = dictionary.competition()
+        compete, drive = explain, b
+        if dictionary.own is not None:
+            project, compete = inference(dictionary)
+            drive = project(frames)
     else:
         G = rounding.dictionary.gram()
         seen = rounding(frames, G)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
@@ -17,8 +17,8 @@ from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
 from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
 from ipvae_snn.models.registry import COMPILED, latent_model
 from ipvae_snn.models.relaxations import RELAXATIONS
-from ipvae_snn.models.trainable import trainable
-from ipvae_snn.training import health
+from ipvae_snn.models.trainable import Trainable, trainable
+from ipvae_snn.training import health, pruning
 from ipvae_snn.training.device_samples import relaxed_draws, uses_triton
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
@@ -48,6 +48,7 @@ class TrainProgress:
 
 
 Progress = Callable[[TrainProgress], None]
+RELATIVE: Final = "relative"  # of an optimiser's group: its learning rate over the run's
 
 
 def unrolling(config: Config, now: ScheduleValues, keys: UInt64, first_row: int = 0) -> Unrolling:
@@ -105,8 +106,9 @@ class Trainer:
         seed = config.train.seed
         initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)
         self.model = trainable(config.model, images.image_shape, initial).to(device)
+        self.kept: dict[str, Tensor] = {}
         self.optimiser = torch.optim.Adamax(
-            self.model.parameters(),
+            _groups(self.model),
             lr=config.train.learning_rate,
             weight_decay=config.train.weight_decay,
         )
@@ -155,6 +157,7 @@ class Trainer:
         bad = 0
         for iteration in range(done, settings.end):
             now = schedule_values(self.config.model, settings, iteration)
+            self._prune(iteration, now)
             step = self._step(iteration, now)
             bad = health.check(step, self.x.shape[-1], iteration, settings, bad)
             done = iteration + 1
@@ -186,7 +189,7 @@ class Trainer:
         x = self.x[torch.from_numpy(batch[rows]).to(self.device)]
         unrolled = self._unroll(x, iteration, now, rows.start)
         for group in self.optimiser.param_groups:
-            group["lr"] = now.learning_rate
+            group["lr"] = now.learning_rate * group[RELATIVE]
         self.optimiser.zero_grad(set_to_none=True)
         # Every process has the mean over its own rows; this is its share of the whole mean.
         share = len(x) / len(batch)
@@ -195,7 +198,24 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), now.grad_clip)
         if float(norm) <= settings.grad_skip * now.grad_clip:
             self.optimiser.step()
+            pruning.apply(dict(self.model.named_parameters()), self.kept)
         return replace(step, gradient_norm=float(norm))
+
+    def _prune(self, iteration: int, now: ScheduleValues) -> None:
+        """Remove the weights that are to go before `iteration`; all processes remove the same."""
+        settings = self.config.train
+        if not pruning.due(settings, iteration):
+            return
+        generator = keyed_generator(self.device, settings.seed, Stream.PRUNING, iteration)
+        images = self.x[:: max(1, len(self.x) // pruning.IMAGES)][: pruning.IMAGES]
+        model = self._latents(self.model.view(), now)
+        counts = pruning.sent_counts(
+            model, self.model.view().dictionary, images, now.steps, model.draws(generator)
+        )
+        parameters = dict(self.model.named_parameters())
+        payloads = pruning.Payloads(pruning.sent_pixels(self.x[: pruning.PIXELS]), counts)
+        self.kept = pruning.masks(parameters, payloads, settings, iteration)
+        pruning.apply(parameters, self.kept)
 
     def _summed(self, unrolled: Unrolled, share: float) -> Step:
         """Sum gradients and log values over the processes."""
@@ -277,6 +297,7 @@ class Trainer:
 
     def _restore(self, state: TrainingState) -> None:
         require_fit(state, dict(self.model.named_parameters()), self.folder.state)
+        self.kept = pruning.present(state.parameters, self.config.train)
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(state.parameters[name])
@@ -290,6 +311,14 @@ class Trainer:
                     key: value if key == "step" else value.to(self.device)
                     for key, value in moments.items()
                 }
+
+
+def _groups(model: Trainable) -> list[dict[str, Any]]:
+    """Return the optimiser's groups: parameters with their learning rates relative to the run's."""
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault(model.rates.get(name, 1.0), []).append(parameter)
+    return [{"params": members, RELATIVE: rate} for rate, members in groups.items()]
 
 
 def _record(iteration: int, now: ScheduleValues, step: Step) -> Record:

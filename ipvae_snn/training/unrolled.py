@@ -24,7 +24,7 @@ from ipvae_snn.training.competition import Competition, Counts, Dense, Form, arr
 from ipvae_snn.training.prices import charge, sent_by
 from ipvae_snn.training.row_products import for_rows
 from ipvae_snn.training.second_sample import SecondSamples
-from ipvae_snn.training.unrolling import Unrolling
+from ipvae_snn.training.unrolling import Rounded, Unrolling
 
 _MATRIX: Final = Dense()
 
@@ -37,16 +37,21 @@ def unrolled_inference(
     log_lr: Tensor,
     unrolling: Unrolling,
     form: Form = _MATRIX,
+    own: tuple[Tensor, Tensor] | None = None,
 ) -> "Results":
     """Return the terms of the loss after N updates from u0 (1, K).
 
     weights: of lateral competition G, which is symmetric, in the form `form`: a matrix (K, K), or
     shared by positions. b (F, B, K) holds the feed-forward drive of F frames. Where form replaces G
-    and b in inference but not in fit, gradients pass straight through to G and b.
+    and b in inference but not in fit, gradients pass straight through to G and b. own: a matrix
+    (K, K) and a drive (F, B, K) that replace them there and have gradients of their own.
     """
+    if own is not None:
+        matrix, drive = (tensor.detach() for tensor in own)
+        form = Dense(Rounded(matrix, matrix.T.contiguous(), drive))
     # torch leaves Function.apply without types.
     results = _Unrolled.apply(  # type: ignore[no-untyped-call]
-        weights, b, u0, log_bias, log_lr, unrolling, form
+        weights, b, u0, log_bias, log_lr, unrolling, form, *(own or (None, None))
     )
     return Results(*results)
 
@@ -103,6 +108,8 @@ class _Unrolled(torch.autograd.Function):
         log_lr: Tensor,
         unrolling: Unrolling,
         form: Form,
+        own_weights: Tensor | None,
+        own_drive: Tensor | None,
     ) -> tuple[Tensor, ...]:
         n_frames, B, K = b.shape
         drive, first, bias = (array(tensor) for tensor in (b, u0, log_bias))
@@ -146,6 +153,7 @@ class _Unrolled(torch.autograd.Function):
                     fit_sum += step_weights[step] * second.add_fit(step, shown, fit)
         sent = sent_by(u[:-1], unrolling)
         ctx.past, ctx.inputs, ctx.constants, ctx.unrolling = past, inputs, c, unrolling
+        ctx.tied = own_weights is None
         ctx.shapes = u0.shape, log_bias.shape
         terms = unrolling.steps * B
         last, most = torch.from_numpy(u[-1].copy()), b.new_tensor(arrivals / (B * K))
@@ -162,7 +170,8 @@ class _Unrolled(torch.autograd.Function):
         kind = past.u.dtype
         drive, competition, to_u, to_prior = (np.zeros((B, K), kind) for _ in range(4))
         to_b, to_lr = np.zeros_like(inputs.drive), np.zeros(B, kind)
-        grad = _Gradients(drive, competition, to_u, to_prior, to_b, to_lr)
+        to_fit_b = to_b if ctx.tied else np.zeros_like(inputs.drive)
+        grad = _Gradients(drive, competition, to_u, to_prior, to_b, to_fit_b, to_lr)
         spent = np.zeros(K, kind)
         for i in range(unrolling.updates, 0, -1):
             weights = (0.0, 0.0)
@@ -181,7 +190,11 @@ class _Unrolled(torch.autograd.Function):
         # backward overwrote lateral with the factors of G's gradient, except that of u0's sample.
         np.negative(grad.drive, out=past.lateral[0])
         counts = [past.counts(i) for i in range(unrolling.updates + 1)]
-        grad_weights = inputs.exact.gradient(counts, past.lateral, unrolling.threads)
+        grad_weights = inputs.competition.gradient(counts, past.lateral, unrolling.threads)
+        of_own: tuple[Tensor | None, Tensor | None] = None, None
+        if not ctx.tied:
+            of_own = torch.from_numpy(grad_weights), torch.from_numpy(grad.b)
+            grad_weights = _gradient_of_fit(to_fit, inputs, past, unrolling, grad.fit_b)
         if past.second:
             weighted = [to_fit * weight for weight in step_weights]
             past.second.add_gradient(weighted, inputs.exact, unrolling.threads, grad_weights)
@@ -190,13 +203,28 @@ class _Unrolled(torch.autograd.Function):
         of_u0, of_log_bias = ctx.shapes
         return (
             torch.from_numpy(grad_weights),
-            torch.from_numpy(grad.b),
+            torch.from_numpy(grad.fit_b),
             torch.from_numpy(grad.u.sum(0)).reshape(of_u0),
             torch.from_numpy(-spent * inputs.threshold).reshape(of_log_bias),
             torch.tensor(grad.lr.sum()),
             None,
             None,
+            *of_own,
         )
+
+
+def _gradient_of_fit(
+    to_fit: float, inputs: "_Inputs", past: _History, unrolling: Unrolling, to_b: Array
+) -> Array:
+    """Return the gradient to G of the first samples' z.Gz / 2 - z.b; add that to b to `to_b`."""
+    steps = [i for i in range(1, unrolling.updates + 1) if unrolling.in_loss(i)]
+    to_first = to_fit * unrolling.shares[0]
+    scale = np.array([to_first * weight for weight in unrolling.step_weights], past.z.dtype)
+    factors = past.z[steps] * scale[:, None, None]
+    for i, factor in zip(steps, factors, strict=True):
+        to_b[unrolling.frame(i, len(to_b))] -= factor
+    factors *= scale.dtype.type(0.5)
+    return inputs.exact.gradient([past.counts(i) for i in steps], factors, unrolling.threads)
 
 
 def _update(
@@ -245,7 +273,8 @@ def _back(
     fit_lateral = past.fit_lateral if unrolling.in_loss(i) else past.lateral
     seen, drawn = _seen(i, inputs, past, unrolling), np.zeros(0, np.int64)
     sample = Sample(past.z[i], past.slope[i], drawn)
-    fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_first, to_kl)
+    to_tied = to_first if sums.b is sums.fit_b else number(0)
+    fit = kernel.Fit(inputs.drive[frame], fit_lateral[i], to_first, to_kl, to_tied)
     grads = kernel.Gradients(
         drive=sums.drive,
         competition=sums.competition,
@@ -256,9 +285,12 @@ def _back(
         pair=past.lateral[i],
     )
 
+    of_second = grads._replace(b=sums.fit_b[frame])
+
     def rows(first: int, last: int) -> None:
         if second:
-            second.backward(unrolling.step(i), weights[0], inputs.drive[frame], grads, first, last)
+            drive = inputs.drive[frame]
+            second.backward(unrolling.step(i), weights[0], drive, of_second, first, last)
         kernel.backward_rows(first, last, c, seen, past.u[i], sample, fit, grads)
         # The sample before this update acted on it through lateral[i - 1].
         before = past.counts(i - 1)
@@ -285,7 +317,8 @@ class _Inputs:
 class _Gradients:
     """Gradients of the backward pass, (B, K): drive, drive times G, u, potential at step start.
 
-    b (F, B, K) is the gradient of the feed-forward drive, lr (B,) that of log_lr.
+    b and fit_b (F, B, K) are gradients of the drive in inference and in the loss, one array where
+    both have the same. lr (B,) is that of log_lr.
     """
 
     drive: Array
@@ -293,6 +326,7 @@ class _Gradients:
     u: Array
     prior: Array
     b: Array
+    fit_b: Array
     lr: Array
 
 

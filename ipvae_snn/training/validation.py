@@ -16,6 +16,7 @@ from ipvae_snn.models.protocol import (
     LatentModel,
     State,
     advance,
+    inference,
     negative_log_likelihood,
 )
 from ipvae_snn.training.straight_through import RoundedDictionary
@@ -62,13 +63,13 @@ def validate(
     draw = model.draws(generator)
     codes, reconstructions, energies = [], [], []
     if rounding is None:
-        compete = dictionary.competition()
+        project, compete = inference(dictionary)
     else:
         G = rounding.dictionary.gram()
     for chunk in _chunks(x):
         frames = chunk if chunk.dim() == 3 else chunk.unsqueeze(1)
         if rounding is None:
-            b = dictionary.project(frames)
+            b = project(frames)
         else:
             rounded = rounding(frames.transpose(0, 1), G)
             b, compete = rounded.drive.transpose(0, 1), partial(_product, rounded.competition)

@@ -1,0 +1,118 @@
+"""Synapses removed while a network trains: which ones, how many, and when.
+
+The share of weights that are 0 rises to its goal along a cubic curve (Zhu and Gupta 2017), and what
+is left learns in between, through the dynamics that run. A synapse is worth what it contributes,
+and costs an operation whenever its source sends: the saliency is the weight's magnitude times the
+root mean square of the source's payloads that are not 0, so that the square is the power per
+operation. An entry that is 0 is no synapse, which makes a run resumable from its parameters alone.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from ipvae_snn.config.settings import TrainConfig
+from ipvae_snn.models.protocol import Dictionary, Draw, LatentModel, State, advance, inference
+from ipvae_snn.training.schedules import linear
+
+INTERVAL: Final = 25  # iterations between two prunings
+IMAGES: Final = 200  # whose counts give the saliency of lateral weights
+PIXELS: Final = 10_000  # images whose pixels give that of feed-forward weights
+LATERAL, FEEDFORWARD = "lateral", "psi"  # parameters of `models.untied.UntiedPoissonVAE`
+
+
+def goals(settings: TrainConfig) -> dict[str, float]:
+    """Return the final share of weights that are 0, by the parameter's name; empty for none."""
+    wanted = {LATERAL: settings.lateral_sparsity, FEEDFORWARD: settings.feedforward_sparsity}
+    return {name: share for name, share in wanted.items() if share > 0}
+
+
+def due(settings: TrainConfig, iteration: int) -> bool:
+    """Return whether weights are removed before `iteration`."""
+    end = math.ceil(settings.sparsity_fraction * settings.iterations)
+    return bool(goals(settings)) and iteration % INTERVAL == 0 and iteration < end + INTERVAL
+
+
+def share(settings: TrainConfig, goal: float, iteration: int) -> float:
+    """Return the share of weights that are 0 at `iteration`: goal (1 - (1 - progress)^3)."""
+    progress = linear(iteration, settings.sparsity_fraction * settings.iterations)
+    return goal * (1.0 - (1.0 - progress) ** 3)
+
+
+@dataclass(frozen=True)
+class Payloads:
+    """Root mean squares of payloads that are not 0: of pixels (M,), and of counts (K,)."""
+
+    pixels: Tensor
+    counts: Tensor
+
+
+def sent_pixels(x: Tensor) -> Tensor:
+    """Return the root mean squares (M,) of the pixels of images (..., M) that are not 0."""
+    return _root_mean_square(x.reshape(-1, x.shape[-1]))
+
+
+@torch.no_grad()
+def sent_counts(
+    model: LatentModel[State], dictionary: Dictionary, x: Tensor, steps: int, draw: Draw
+) -> Tensor:
+    """Return the root mean squares (K,) of the counts that are not 0, of T steps.
+
+    x (N, M), or (N, F, M) whose step t sees frame t * F // T.
+    """
+    project, compete = inference(dictionary)
+    frames = x.unsqueeze(1) if x.dim() == 2 else x
+    b, state, counts = project(frames), model.initial(len(x)), []
+    for t in range(steps):
+        shown = b[:, t * b.shape[1] // steps]
+        z, state = advance(model, state, draw, partial(_drive, shown, compete))
+        counts.append(z)
+    return _root_mean_square(torch.cat(counts))
+
+
+def masks(
+    parameters: Mapping[str, Tensor], payloads: Payloads, settings: TrainConfig, iteration: int
+) -> dict[str, Tensor]:
+    """Return what remains of the weights, 1 or 0, by the parameter's name.
+
+    Never an entry that is 0 already, and always the diagonal of lateral weights, self-inhibition.
+    """
+    source = {LATERAL: payloads.counts, FEEDFORWARD: payloads.pixels}
+    result = {}
+    for name, goal in goals(settings).items():
+        weights = parameters[name].detach()
+        saliency = weights.abs() * source[name]
+        if name == LATERAL:
+            saliency.fill_diagonal_(torch.inf)
+        removed = int(share(settings, goal, iteration) * saliency.numel())
+        kept = weights != 0
+        if removed:
+            kept &= saliency > saliency.reshape(-1).kthvalue(removed).values
+        result[name] = kept.to(weights)
+    return result
+
+
+def present(parameters: Mapping[str, Tensor], settings: TrainConfig) -> dict[str, Tensor]:
+    """Return the masks of the weights as they are, of a run that is resumed."""
+    return {name: (parameters[name].detach() != 0).to(torch.float32) for name in goals(settings)}
+
+
+@torch.no_grad()
+def apply(parameters: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> None:
+    """Set the weights that do not remain to 0, in place."""
+    for name, mask in kept.items():
+        parameters[name].mul_(mask)
+
+
+def _drive(b: Tensor, compete: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    return b - compete(z)
+
+
+def _root_mean_square(payloads: Tensor) -> Tensor:
+    sent = (payloads != 0).sum(0)
+    return (payloads.square().sum(0) / sent.clamp(min=1)).sqrt()
