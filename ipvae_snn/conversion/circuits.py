@@ -13,11 +13,15 @@ from ipvae_snn.conversion.calibration import Calibration
 from ipvae_snn.conversion.competition import Competition, MatrixCompetition
 from ipvae_snn.conversion.quantise import QuantisedRows, least_salient, quantise_rows
 from ipvae_snn.conversion.second_moments import WITHIN, Moments
-from ipvae_snn.conversion.stability import ENERGY_RANGE, RequiredInhibition, energy_margin
+from ipvae_snn.conversion.stability import (
+    ENERGY_RANGE,
+    LOG2E,
+    RequiredInhibition,
+    energy_margin,
+)
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.models.float_network import FloatNetwork
 
-LOG2E: Final = float(np.log2(np.e))
 RESIDUAL_HEADROOM: Final = 1.25
 
 

@@ -8,15 +8,17 @@ from scipy.stats import poisson
 from ipvae_snn import __version__
 from ipvae_snn.arrays import Float64, Int32
 from ipvae_snn.conversion.calibration import Calibration
-from ipvae_snn.conversion.circuits import LOG2E, AnyTarget, RoundedCircuit, Rounding
+from ipvae_snn.conversion.circuits import AnyTarget, RoundedCircuit, Rounding
 from ipvae_snn.conversion.figures import ConversionReport, build_report
 from ipvae_snn.conversion.quantise import finer
 from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.conversion.stability import (
     EXEMPT,
     LARGEST_GAIN,
+    LOG2E,
     Limits,
     RequiredInhibition,
+    clip_units,
     least_own_inhibition,
 )
 from ipvae_snn.conversion.ways import way_of
@@ -89,7 +91,7 @@ def _limits(
     """Return the clamps, and the self-inhibition that a neuron needs for the rate bound.
 
     The rate cap is the lowest one, in octaves above calibration, below which nearly all neurons
-    stay by their own inhibition alone. The rate bound depends on the update's unit through one
+    stay by their own inhibition alone, or the clip of training where that is lower. The rate bound depends on the update's unit through one
     rounding only, so the coarsest unit, extra_bits 0, is safe.
     """
     own = target.own + target.soft
@@ -104,6 +106,11 @@ def _limits(
             excitation_max=max(1, round(excitation * target.unit)),
             max_count=_max_count(state_max, fraction_bits),
         )
+        if state_max >= clip_units(network.clip, fraction_bits):
+            # The cap is the clip that the network was trained with, and its potentials reach it
+            # there too: nothing is to be kept below.
+            result.append((0.0, limits, RequiredInhibition(0.0, np.inf)))
+            break
         least = least_own_inhibition(limits, signed_limit(STATE_BITS))
         required = RequiredInhibition(float(least), EXEMPT * target.unit / _rate(limits))
         share = float((required.strengthened(own) > own).mean())
@@ -223,8 +230,8 @@ def _state_max(
     """Return the upper clamp, `headroom` octaves above calibrated potentials, within the clip."""
     seen = float(calibration.log_rate_max.max()) * LOG2E
     octaves = max(float(np.ceil(seen)) + headroom, float(SPLIT_OCTAVES))
-    octaves = min(octaves, network.clip * LOG2E, float(SPLIT_OCTAVES + MAX_PARTS_LOG2))
-    return int(octaves * (1 << fraction_bits))
+    octaves = min(octaves, float(SPLIT_OCTAVES + MAX_PARTS_LOG2))
+    return min(int(octaves * (1 << fraction_bits)), clip_units(network.clip, fraction_bits))
 
 
 def _max_count(state_max: int, fraction_bits: int) -> int:

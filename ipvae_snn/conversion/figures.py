@@ -15,6 +15,7 @@ from ipvae_snn.conversion.stability import (
     EXEMPT,
     RATE_BOUND,
     Limits,
+    clip_units,
     rate_bound,
 )
 from ipvae_snn.ir.bounds import worst_partial_sum
@@ -188,6 +189,10 @@ def _certificate(
     passes = rate_bound(network.own_inhibition, limits)
     per_nat = target.unit * (1 << group.extra_bits)
     exempt = (network.own_inhibition - 1) * cap < EXEMPT * per_nat
+    if group.state_max >= clip_units(
+        float(-np.log(target.soft / target.unit)), group.fraction_bits
+    ):
+        exempt[:] = True
     own = circuit.self_inhibition + circuit.loop_inhibition
     return Certificate(
         rate_cap=float(cap),

@@ -14,17 +14,12 @@ from sklearn.covariance import ledoit_wolf
 
 from ipvae_snn.arrays import Array, Float32, Float64, Int64
 from ipvae_snn.conversion.calibration import Calibration
-from ipvae_snn.conversion.circuits import (
-    LOG2E,
-    RoundedCircuit,
-    Rounding,
-    energy_rates,
-)
+from ipvae_snn.conversion.circuits import RoundedCircuit, Rounding, energy_rates
 from ipvae_snn.conversion.competition import SharedCompetition, spread
 from ipvae_snn.conversion.decoders import DECODER_LEVELS
 from ipvae_snn.conversion.quantise import QuantisedRows, least_salient, quantise_rows
 from ipvae_snn.conversion.second_moments import RIDGE, WITHIN
-from ipvae_snn.conversion.stability import RequiredInhibition
+from ipvae_snn.conversion.stability import LOG2E, RequiredInhibition
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.weights import Convolution, Geometry, Transposed

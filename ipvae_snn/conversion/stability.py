@@ -5,7 +5,8 @@ There are three statements.
 **Rate bound**: a neuron's own spikes keep it below the rate cap, for every image and every activity
 of the other neurons. It passes the cap with a probability below RATE_BOUND per step. Neurons whose
 self-inhibition is so weak that even at the cap their own gain stays below EXEMPT nats per step are
-exempt: they cannot overshoot, and the cap stops them.
+exempt: they cannot overshoot, and the cap stops them. Where the cap is the soft clip with which the
+network was trained, all are: in training, too, the clip is what bounds them.
 
 **Energy**: within the rates of calibration (times ENERGY_RANGE), no pattern of activity gains more
 from negative eigenvalues of the rounded competition than it loses to the constant subtracted from
@@ -29,6 +30,7 @@ RATE_BOUND: Final = 1e-6  # per neuron and step
 EXEMPT: Final = 1.0
 ENERGY_RANGE: Final = 1.5
 LARGEST_GAIN: Final = 2.0  # |1 - gain| < 1
+LOG2E: Final = float(np.log2(np.e))
 PIECES: Final = 256  # intervals of the range below the cap; bounds hold within each
 
 
@@ -41,6 +43,11 @@ class Limits:
     state_max: int
     excitation_max: int
     max_count: int
+
+
+def clip_units(clip: float, fraction_bits: int) -> int:
+    """Return a soft clip, in nats, in units of the potential, rounded down."""
+    return int(clip * LOG2E * (1 << fraction_bits))
 
 
 def rate_bound(own: Int64, limits: Limits) -> Float64:

@@ -1,4 +1,4 @@
-"""Synapses removed while a network trains: which ones, how many, and when.
+"""Upkeep of weights of inference while they train: synapses removed, and stability kept.
 
 The share of weights that are 0 rises to its goal along a cubic curve (Zhu and Gupta 2017), and what
 is left learns in between, through the dynamics that run. A synapse is worth what it contributes,
@@ -7,7 +7,6 @@ root mean square of the source's payloads that are not 0, so that the square is 
 operation. An entry that is 0 is no synapse, which makes a run resumable from its parameters alone.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from ipvae_snn.config.settings import TrainConfig
 from ipvae_snn.models.protocol import Dictionary, Draw, LatentModel, State, advance, inference
 from ipvae_snn.training.schedules import linear
 
+ENERGY_RANGE: Final = 2.0  # conversion proves its energy statement up to 1.5 times these rates
 INTERVAL: Final = 25  # iterations between two prunings
 IMAGES: Final = 200  # whose counts give the saliency of lateral weights
 PIXELS: Final = 10_000  # images whose pixels give that of feed-forward weights
@@ -32,10 +32,9 @@ def goals(settings: TrainConfig) -> dict[str, float]:
     return {name: share for name, share in wanted.items() if share > 0}
 
 
-def due(settings: TrainConfig, iteration: int) -> bool:
-    """Return whether weights are removed before `iteration`."""
-    end = math.ceil(settings.sparsity_fraction * settings.iterations)
-    return bool(goals(settings)) and iteration % INTERVAL == 0 and iteration < end + INTERVAL
+def due(iteration: int) -> bool:
+    """Return whether there is upkeep before `iteration`."""
+    return iteration % INTERVAL == 0
 
 
 def share(settings: TrainConfig, goal: float, iteration: int) -> float:
@@ -45,23 +44,29 @@ def share(settings: TrainConfig, goal: float, iteration: int) -> float:
 
 
 @dataclass(frozen=True)
-class Payloads:
-    """Root mean squares of payloads that are not 0: of pixels (M,), and of counts (K,)."""
+class Sent:
+    """What sources send: root mean square of payloads that are not 0, and mean and mean square.
 
-    pixels: Tensor
-    counts: Tensor
+    All are (M,) for pixels, or (K,) for neurons.
+    """
 
+    size: Tensor
+    mean: Tensor
+    power: Tensor
 
-def sent_pixels(x: Tensor) -> Tensor:
-    """Return the root mean squares (M,) of the pixels of images (..., M) that are not 0."""
-    return _root_mean_square(x.reshape(-1, x.shape[-1]))
+    @classmethod
+    def of(cls, payloads: Tensor) -> "Sent":
+        """Return the figures of payloads (..., sources)."""
+        flat = payloads.reshape(-1, payloads.shape[-1])
+        total, sent = flat.square().sum(0), (flat != 0).sum(0)
+        return cls((total / sent.clamp(min=1)).sqrt(), flat.mean(0), total / len(flat))
 
 
 @torch.no_grad()
 def sent_counts(
     model: LatentModel[State], dictionary: Dictionary, x: Tensor, steps: int, draw: Draw
-) -> Tensor:
-    """Return the root mean squares (K,) of the counts that are not 0, of T steps.
+) -> Sent:
+    """Return what neurons send in T steps.
 
     x (N, M), or (N, F, M) whose step t sees frame t * F // T.
     """
@@ -72,17 +77,35 @@ def sent_counts(
         shown = b[:, t * b.shape[1] // steps]
         z, state = advance(model, state, draw, partial(_drive, shown, compete))
         counts.append(z)
-    return _root_mean_square(torch.cat(counts))
+    return Sent.of(torch.cat(counts))
+
+
+@torch.no_grad()
+def lacking_inhibition(lateral: Tensor, threshold: Tensor, counts: Sent) -> float:
+    """Return the self-inhibition that every neuron lacks for activity not to excite itself.
+
+    lateral (K, K), threshold exp(log_bias) (K,). It is minus the smallest eigenvalue of
+    sym(lateral) + diag(2 threshold / rates), or 0 (docs/numerics.md, Stability).
+    """
+    rates = ENERGY_RANGE * (counts.power / counts.mean.clamp(min=1e-9)).clamp(min=1.0)
+    matrix = (lateral + lateral.T) / 2 + torch.diag(2 * threshold.reshape(-1) / rates)
+    smallest = torch.linalg.eigvalsh(matrix.double())[0]
+    return max(0.0, -float(smallest))
 
 
 def masks(
-    parameters: Mapping[str, Tensor], payloads: Payloads, settings: TrainConfig, iteration: int
+    parameters: Mapping[str, Tensor],
+    pixels: Sent,
+    counts: Sent,
+    settings: TrainConfig,
+    iteration: int,
 ) -> dict[str, Tensor]:
     """Return what remains of the weights, 1 or 0, by the parameter's name.
 
+    pixels, counts: what the sources of feed-forward and lateral weights send.
     Never an entry that is 0 already, and always the diagonal of lateral weights, self-inhibition.
     """
-    source = {LATERAL: payloads.counts, FEEDFORWARD: payloads.pixels}
+    source = {LATERAL: counts.size, FEEDFORWARD: pixels.size}
     result = {}
     for name, goal in goals(settings).items():
         weights = parameters[name].detach()
@@ -111,8 +134,3 @@ def apply(parameters: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> None:
 
 def _drive(b: Tensor, compete: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return b - compete(z)
-
-
-def _root_mean_square(payloads: Tensor) -> Tensor:
-    sent = (payloads != 0).sum(0)
-    return (payloads.square().sum(0) / sent.clamp(min=1)).sqrt()
