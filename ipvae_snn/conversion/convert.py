@@ -91,7 +91,8 @@ def _limits(
     """Return the clamps, and the self-inhibition that a neuron needs for the rate bound.
 
     The rate cap is the lowest one, in octaves above calibration, below which nearly all neurons
-    stay by their own inhibition alone, or the clip of training where that is lower. The rate bound depends on the update's unit through one
+    stay by their own inhibition alone, or the clip of training where that is lower. The rate bound
+    depends on the update's unit through one
     rounding only, so the coarsest unit, extra_bits 0, is safe.
     """
     own = target.own + target.soft
