@@ -189,10 +189,8 @@ def _certificate(
     passes = rate_bound(network.own_inhibition, limits)
     per_nat = target.unit * (1 << group.extra_bits)
     exempt = (network.own_inhibition - 1) * cap < EXEMPT * per_nat
-    if group.state_max >= clip_units(
-        float(-np.log(target.soft / target.unit)), group.fraction_bits
-    ):
-        exempt[:] = True
+    clip = -float(np.log(target.soft / target.unit))
+    exempt |= group.state_max >= clip_units(clip, group.fraction_bits)
     own = circuit.self_inhibition + circuit.loop_inhibition
     return Certificate(
         rate_cap=float(cap),

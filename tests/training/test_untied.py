@@ -291,7 +291,7 @@ def test_a_clip_of_training_is_the_cap(tied: Path) -> None:
 def test_conversion_keeps_the_zeros(pruned: Path) -> None:
     network = load_float_network(pruned)
     calibration = calibrate(network, noise(80).pixels, "noise", 8)
-    integer, report = convert(network, calibration, ConversionSettings())
+    integer, _ = convert(network, calibration, ConversionSettings())
     own = network.dictionary.own
     assert own is not None
     off = ~np.eye(K, dtype=bool)
