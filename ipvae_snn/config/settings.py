@@ -100,7 +100,7 @@ class TrainConfig:
     late_power: p, where the fit of step t of T weighs as (t + 1)^p does; 0 for equal weights.
     lateral_sparsity, feedforward_sparsity: of an untied dictionary, the share of inference's
     weights that are removed while it trains, all of them by sparsity_fraction of the iterations
-    (`training.upkeep`).
+    (`training.pruning`).
     relaxation: of the spike counts, "sigmoid" as in the paper or
     "cubic", whose mean is the rate at every temperature up to 1 (`models.relaxations`). samples:
     spike counts drawn per step; the second one enters the loss alone, the first one also the

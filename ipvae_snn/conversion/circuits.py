@@ -18,6 +18,7 @@ from ipvae_snn.conversion.stability import (
     LOG2E,
     RequiredInhibition,
     energy_margin,
+    steadied,
 )
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.models.float_network import FloatNetwork
@@ -152,7 +153,10 @@ def one_layer(
     drive by a known linear function of the counts. The feed-forward weights compensate the part
     that the image predicts; the bias compensates its mean.
     """
-    off_diagonal = -target.competition
+    wanted = target.competition
+    if target.kept:
+        wanted = steadied(wanted, target.threshold, energy_rates(calibration))
+    off_diagonal = -wanted
     np.fill_diagonal(off_diagonal, 0.0)
     lateral = quantise_rows(
         off_diagonal,
@@ -164,17 +168,17 @@ def one_layer(
         keep_diagonal=True,
         pruned=_removed(off_diagonal, moments.counts, rounding.sparsity, target.kept),
     )
-    own = np.diagonal(target.competition) - lateral.kept
+    own = np.diagonal(wanted) - lateral.kept
     competition = np.diag(own) - lateral.real
     shift = energy_shift(competition, target.threshold, calibration)
     strengthened = required.strengthened(own + shift + target.soft) - target.soft
     np.fill_diagonal(competition, strengthened)
     lost = target.competition - competition
     low, high = code.payload_range
-    wanted = target.feedforward - lost @ moments.regression
+    compensated = target.feedforward - lost @ moments.regression
     absent = target.feedforward == 0 if target.kept else None
     feedforward = quantise_rows(
-        (wanted if absent is None else np.where(absent, 0.0, wanted)) * code.scale,
+        (compensated if absent is None else np.where(absent, 0.0, compensated)) * code.scale,
         moments.pixel_covariance / code.scale**2,
         rounding.feedforward_bits,
         low,

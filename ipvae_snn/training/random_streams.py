@@ -17,7 +17,7 @@ class Stream(IntEnum):
     NOISE = 1
     SHUFFLE = 2
     VALIDATION = 3
-    UPKEEP = 4
+    PRUNING = 4
 
 
 def batch_indices(n_images: int, batch_size: int, seed: int, iteration: int) -> Int64:

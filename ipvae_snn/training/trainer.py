@@ -18,7 +18,7 @@ from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
 from ipvae_snn.models.registry import COMPILED, latent_model
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import Trainable, trainable
-from ipvae_snn.training import health, upkeep
+from ipvae_snn.training import health, pruning
 from ipvae_snn.training.device_samples import relaxed_draws, uses_triton
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
@@ -157,7 +157,7 @@ class Trainer:
         bad = 0
         for iteration in range(done, settings.end):
             now = schedule_values(self.config.model, settings, iteration)
-            self._keep_up(iteration, now)
+            self._prune(iteration, now)
             step = self._step(iteration, now)
             bad = health.check(step, self.x.shape[-1], iteration, settings, bad)
             done = iteration + 1
@@ -198,29 +198,24 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), now.grad_clip)
         if float(norm) <= settings.grad_skip * now.grad_clip:
             self.optimiser.step()
-            upkeep.apply(dict(self.model.named_parameters()), self.kept)
+            pruning.apply(dict(self.model.named_parameters()), self.kept)
         return replace(step, gradient_norm=float(norm))
 
-    def _keep_up(self, iteration: int, now: ScheduleValues) -> None:
-        """Remove weights that are to go, and keep inference stable where it has its own weights.
-
-        All processes do the same.
-        """
-        settings, parameters = self.config.train, dict(self.model.named_parameters())
-        if upkeep.LATERAL not in parameters or not upkeep.due(iteration):
+    def _prune(self, iteration: int, now: ScheduleValues) -> None:
+        """Remove the weights that are to go before `iteration`; all processes remove the same."""
+        settings = self.config.train
+        if not pruning.due(settings, iteration):
             return
-        generator = keyed_generator(self.device, settings.seed, Stream.UPKEEP, iteration)
-        images = self.x[:: max(1, len(self.x) // upkeep.IMAGES)][: upkeep.IMAGES]
-        model, view = self._latents(self.model.view(), now), self.model.view()
+        generator = keyed_generator(self.device, settings.seed, Stream.PRUNING, iteration)
+        images = self.x[:: max(1, len(self.x) // pruning.IMAGES)][: pruning.IMAGES]
+        view = self.model.view()
+        model = self._latents(view, now)
         draw = model.draws(generator)
-        counts = upkeep.sent_counts(model, view.dictionary, images, now.steps, draw)
-        pixels = upkeep.Sent.of(self.x[: upkeep.PIXELS])
-        self.kept = upkeep.masks(parameters, pixels, counts, settings, iteration)
-        upkeep.apply(parameters, self.kept)
-        lateral = parameters[upkeep.LATERAL]
-        missing = upkeep.lacking_inhibition(lateral, view.log_bias.exp(), counts)
-        with torch.no_grad():
-            lateral.diagonal().add_(missing)
+        counts = pruning.sent_counts(model, view.dictionary, images, now.steps, draw)
+        pixels = pruning.sent_size(self.x[: pruning.PIXELS])
+        parameters = dict(self.model.named_parameters())
+        self.kept = pruning.masks(parameters, pixels, counts, settings, iteration)
+        pruning.apply(parameters, self.kept)
 
     def _summed(self, unrolled: Unrolled, share: float) -> Step:
         """Sum gradients and log values over the processes."""
@@ -302,7 +297,7 @@ class Trainer:
 
     def _restore(self, state: TrainingState) -> None:
         require_fit(state, dict(self.model.named_parameters()), self.folder.state)
-        self.kept = upkeep.present(state.parameters, self.config.train)
+        self.kept = pruning.present(state.parameters, self.config.train)
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(state.parameters[name])

@@ -19,6 +19,7 @@ from ipvae_snn.models.protocol import (
     inference,
     negative_log_likelihood,
 )
+from ipvae_snn.training.costs import Costs
 from ipvae_snn.training.straight_through import RoundedDictionary
 
 CHUNK: Final = 1000
@@ -32,7 +33,9 @@ class Validation:
     per step and image. free_energy: nll + kl in nats per image, beta 1. worst_r2: of the worst
     image, which shows a run-away that the mean may hide. r2_median: of the median image. r2_pooled:
     of all images' pixels together, each about its image's mean; flat images, whose R2 is low, do
-    not weigh more than others.
+    not weigh more than others. messages: neurons that send, per update and image. operations:
+    synaptic operations of the T steps per image, as `costs` counts them; None where neurons share
+    weights.
     """
 
     r2: float
@@ -43,6 +46,8 @@ class Validation:
     free_energy: float
     r2_median: float = float("nan")
     r2_pooled: float = float("nan")
+    messages: float = 0.0
+    operations: float | None = None
 
 
 @torch.no_grad()
@@ -62,6 +67,7 @@ def validate(
     """
     draw = model.draws(generator)
     codes, reconstructions, energies = [], [], []
+    costs = Costs(dictionary, x.shape[-1])
     if rounding is None:
         project, compete = inference(dictionary)
     else:
@@ -77,7 +83,9 @@ def validate(
         state = before = model.initial(len(chunk))
         for t in range(steps):
             before, seen = state, b[:, t * b.shape[1] // steps]
-            _, state = advance(model, state, draw, partial(_drive, seen, compete))
+            if t * b.shape[1] % steps < b.shape[1]:  # a frame appears
+                costs.show(frames[:, t * b.shape[1] // steps])
+            _, state = advance(model, state, draw, partial(_counted, seen, compete, costs))
         z = model.sample(state, draw)
         nll = negative_log_likelihood(dictionary, chunk, z)
         divergence = model.divergence(state, before)
@@ -98,6 +106,8 @@ def validate(
         free_energy=float(np.concatenate(energies).astype(np.float64).mean()),
         r2_median=quality.median(r2),
         r2_pooled=quality.r2_pooled(quality.errors_per_image(pixels, reconstruction)),
+        messages=costs.messages / (len(x) * steps * model.updates_per_step),
+        operations=None if costs.operations is None else costs.operations / len(x),
     )
 
 
@@ -105,8 +115,9 @@ def _product(G: Tensor, z: Tensor) -> Tensor:
     return z @ G
 
 
-def _drive(b: Tensor, compete: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Return the drive b - z G (B, K) at latents z (B, K)."""
+def _counted(b: Tensor, compete: Callable[[Tensor], Tensor], costs: Costs, z: Tensor) -> Tensor:
+    """Return the drive b - z G (B, K) at latents z (B, K), and count what they cost."""
+    costs.send(z)
     return b - compete(z)
 
 

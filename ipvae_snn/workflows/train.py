@@ -138,12 +138,19 @@ class Trained:
         line = paragraph(
             Span(str(result.checkpoint), "strong"),
             f": R2 {result.validation.r2:.3f} (median {result.validation.r2_median:.3f}, pooled "
-            f"{result.validation.r2_pooled:.3f}), zeros {result.validation.zeros:.3f} on held-out "
-            f"images after {result.iterations} iterations in {result.seconds:.0f} s",
+            f"{result.validation.r2_pooled:.3f}), zeros {result.validation.zeros:.3f}"
+            f"{_cost(result.validation)} on held-out images after {result.iterations} iterations "
+            f"in {result.seconds:.0f} s",
         )
         following = paragraph(f"next: ipvae-snn convert {result.checkpoint}")
         advice = () if self.advice is None else (paragraph(self.advice),)
         return Document("Training", (line, *advice, following))
+
+
+def _cost(validation: Validation) -> str:
+    """Return what the steps cost, in words; nothing where it was not counted."""
+    operations = validation.operations
+    return "" if operations is None else f", {operations:,.0f} synaptic operations an image"
 
 
 def reported_to(progress: Progress) -> Observer:
@@ -153,7 +160,9 @@ def reported_to(progress: Progress) -> Observer:
     def observe(now: TrainProgress) -> None:
         if now.validation is not None:
             latest[:] = [now.validation]
-        scores = "".join(f", R2 {each.r2:.3f}, zeros {each.zeros:.3f}" for each in latest)
+        scores = "".join(
+            f", R2 {each.r2:.3f}, zeros {each.zeros:.3f}{_cost(each)}" for each in latest
+        )
         progress(f"training, loss {now.loss:.1f}{scores}", now.iteration, now.iterations)
 
     return observe

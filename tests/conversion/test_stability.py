@@ -14,6 +14,7 @@ from ipvae_snn.conversion.stability import (
     least_own_inhibition,
     loop_gain,
     rate_bound,
+    steadied,
 )
 
 
@@ -100,3 +101,32 @@ def test_a_margin_by_hand() -> None:
 def test_loop_gain_by_hand() -> None:
     """sqrt(r) C sqrt(r) of a diagonal C is r c."""
     assert loop_gain(np.diag([0.1, 0.3]), np.array([5.0, 2.0])) == pytest.approx(0.6)
+
+
+def test_steadied_by_hand() -> None:
+    # [[0, .3], [.1, 0]], symmetrised, has the eigenvalues .2 and -.2 with (1, -1) / sqrt 2.
+    competition, rates = np.array([[0.0, 0.3], [0.1, 0.0]]), np.full(2, 1.6)
+    wanted = [[0.1, 0.2], [0.0, 0.1]]
+    np.testing.assert_allclose(steadied(competition, np.zeros(2), rates), wanted, atol=1e-12)
+    # Without the second synapse the first one makes the whole change.
+    one = np.array([[0.0, 0.4], [0.0, 0.0]])
+    np.testing.assert_allclose(steadied(one, np.zeros(2), rates, 1), wanted, atol=1e-12)
+    # A threshold of .16 at a rate of 1.6 makes up for .2.
+    held = np.full(2, 0.16 + 1e-12)
+    np.testing.assert_array_equal(steadied(competition, held, rates), competition)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 1 << 30), density=st.floats(0.1, 1.0))
+def test_steadied_keeps_zeros_and_approaches_the_margin(seed: int, density: float) -> None:
+    g = np.random.default_rng(seed)
+    competition = g.standard_normal((7, 7)) * (g.random((7, 7)) < density)
+    threshold, rates = g.random(7), 1 + g.random(7)
+    before = energy_margin(competition, threshold, rates)
+    result = steadied(competition, threshold, rates)
+    assert not result[(competition == 0) & (np.eye(7) == 0)].any()
+    assert energy_margin(result, threshold, rates) >= 0.2 * min(before, 0.0) - 1e-9
+    # The second projection moves no further than the first.
+    once = steadied(competition, threshold, rates, 1)
+    twice = steadied(once, threshold, rates, 1)
+    assert np.linalg.norm(twice - once) <= np.linalg.norm(once - competition) + 1e-12

@@ -29,7 +29,7 @@ from ipvae_snn.models.protocol import drive, inference
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import parameters_of
 from ipvae_snn.models.untied import UntiedMatrices, UntiedParameters
-from ipvae_snn.training import objective, upkeep
+from ipvae_snn.training import objective, pruning
 from ipvae_snn.training.train import TrainResult, train
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.unrolling import Unrolling
@@ -127,7 +127,7 @@ class Sampled(torch.autograd.Function):
 def test_loss_and_gradients_equal_automatic_ones(
     updates_per_step: int, leak: float, n_frames: int, samples: int, relaxation: RelaxationKind
 ) -> None:
-    settings = unrolling(
+    how = unrolling(
         updates_per_step=updates_per_step,
         leak=leak,
         samples=samples,
@@ -144,12 +144,12 @@ def test_loss_and_gradients_equal_automatic_ones(
 
     def sample(u: Tensor, update: int) -> Tensor:
         # torch leaves Function.apply without types.
-        z: Tensor = Sampled.apply(u, update, settings)  # type: ignore[no-untyped-call]
+        z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]
         return z
 
-    model = PoissonLatents.of(p, settings.latents)
-    fast = objective.unrolled_loss(p, x, 2.0, settings)
-    plain = objective.unrolled_by_autodiff(model, p.dictionary, x, sample, 2.0, settings)
+    model = PoissonLatents.of(p, how.latents)
+    fast = objective.unrolled_loss(p, x, 2.0, how)
+    plain = objective.unrolled_by_autodiff(model, p.dictionary, x, sample, 2.0, how)
     for name in ("loss", "nll", "kl", "messages", "rate", "max_rate"):
         one, other = getattr(fast, name), getattr(plain, name)
         torch.testing.assert_close(one, other, rtol=1e-12, atol=0, msg=name)
@@ -210,24 +210,24 @@ def test_a_killed_run_resumes_to_the_same_bytes(tied: Path, pruned: Path, tmp_pa
     fraction=st.floats(0.0, 1.0),
 )
 def test_the_share_rises_to_its_goal(iteration: int, goal: float, fraction: float) -> None:
-    settings = TrainConfig(iterations=1000, sparsity_fraction=fraction, lateral_sparsity=goal)
-    now = upkeep.share(settings, goal, iteration)
+    config = TrainConfig(iterations=1000, sparsity_fraction=fraction, lateral_sparsity=goal)
+    now = pruning.share(config, goal, iteration)
     assert 0 <= now <= goal
-    assert now <= upkeep.share(settings, goal, iteration + 1)
-    assert upkeep.share(settings, goal, int(fraction * 1000) + 1) == goal
+    assert now <= pruning.share(config, goal, iteration + 1)
+    assert pruning.share(config, goal, int(fraction * 1000) + 1) == goal
+    last = max(i for i in range(0, 1000 + pruning.INTERVAL) if pruning.due(config, i))
+    assert pruning.share(config, goal, last) == goal
 
 
 def test_saliency_is_the_power_per_operation() -> None:
     # By hand: rms of sent payloads 2, 1; |w| rms = .6, .5 / .4, .9, so the third of them goes.
     pixels = torch.tensor([[2.0, 0.0], [0.0, 1.0], [2.0, -1.0]])
-    settings = TrainConfig(feedforward_sparsity=0.3, sparsity_fraction=0.0)
-    sent = upkeep.Sent.of(pixels)
-    assert sent.size.tolist() == [2.0, 1.0]
-    assert sent.power.tolist() == pytest.approx([8 / 3, 2 / 3])
-    assert sent.mean.tolist() == pytest.approx([4 / 3, 0.0])
+    config = TrainConfig(feedforward_sparsity=0.3, sparsity_fraction=0.0)
+    sent = pruning.sent_size(pixels)
+    assert sent.tolist() == [2.0, 1.0]
     weights = torch.tensor([[0.3, 0.5], [-0.2, 0.9]])
-    kept = upkeep.masks({upkeep.FEEDFORWARD: weights}, sent, sent, settings, 1)
-    assert kept[upkeep.FEEDFORWARD].tolist() == [[1.0, 1.0], [0.0, 1.0]]
+    kept = pruning.masks({pruning.FEEDFORWARD: weights}, sent, sent, config, 1)
+    assert kept[pruning.FEEDFORWARD].tolist() == [[1.0, 1.0], [0.0, 1.0]]
 
 
 def test_sent_counts_are_those_of_the_dynamics(pruned: Path) -> None:
@@ -236,47 +236,18 @@ def test_sent_counts_are_those_of_the_dynamics(pruned: Path) -> None:
     x = torch.from_numpy(noise(40).pixels)
     model = PoissonLatents.of(p, unrolling().latents)
     given = torch.Generator().manual_seed(2)
-    result = upkeep.sent_counts(model, p.dictionary, x, 3, model.draws(given))
+    result = pruning.sent_counts(model, p.dictionary, x, 3, model.draws(given))
     u, squares, sent = model.initial(40), 0.0, 0.0
     draw = model.draws(torch.Generator().manual_seed(2))
     for _ in range(3):
         z = draw(u)
         squares, sent = squares + z.square().sum(0), sent + (z > 0).sum(0)
         u = model.update(u, u, drive(p.dictionary, x, z), z)
-    torch.testing.assert_close(
-        result.size, (squares / sent.clamp(min=1)).sqrt(), rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(result, (squares / sent.clamp(min=1)).sqrt(), rtol=1e-4, atol=1e-5)
     project, compete = inference(p.dictionary)
     torch.testing.assert_close(
         project(x) - compete(z), drive(p.dictionary, x, z), rtol=1e-4, atol=1e-5
     )
-
-
-def test_inhibition_that_is_lacking_by_hand() -> None:
-    # Without a threshold, [[0, a], [b, 0]] excites itself by (a + b) / 2; a threshold helps.
-    lateral = torch.tensor([[0.0, 0.3], [0.1, 0.0]])
-    ones = upkeep.Sent(torch.ones(2), torch.ones(2), torch.ones(2))
-    assert upkeep.lacking_inhibition(lateral, torch.zeros(1, 2), ones) == pytest.approx(0.2)
-    assert upkeep.lacking_inhibition(lateral, torch.full((1, 2), 0.05), ones) == pytest.approx(
-        0.2 - 2 * 0.05 / upkeep.ENERGY_RANGE
-    )
-    strong = lateral + torch.eye(2)
-    assert upkeep.lacking_inhibition(strong, torch.zeros(1, 2), ones) == 0.0
-
-
-def test_training_adds_what_inhibition_is_lacking(
-    tied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    still = replace(UNTIED, train=replace(CONFIG.train, iterations=1, learning_rate=1e-12))
-    diagonals = []
-    for lacking in (0.0, 0.25):
-        monkeypatch.setattr(upkeep, "lacking_inhibition", lambda *_, by=lacking: by)
-        own = load_float_network(
-            run(still, tmp_path / str(lacking), tied).checkpoint
-        ).dictionary.own
-        assert own is not None
-        diagonals.append(np.diagonal(own.lateral))
-    np.testing.assert_allclose(diagonals[1] - diagonals[0], 0.25, rtol=1e-5)
 
 
 def test_a_clip_of_training_is_the_cap(tied: Path) -> None:

@@ -1,4 +1,4 @@
-"""Upkeep of weights of inference while they train: synapses removed, and stability kept.
+"""Synapses removed while a network trains: which ones, how many, and when.
 
 The share of weights that are 0 rises to its goal along a cubic curve (Zhu and Gupta 2017), and what
 is left learns in between, through the dynamics that run. A synapse is worth what it contributes,
@@ -7,8 +7,8 @@ root mean square of the source's payloads that are not 0, so that the square is 
 operation. An entry that is 0 is no synapse, which makes a run resumable from its parameters alone.
 """
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -19,7 +19,6 @@ from ipvae_snn.config.settings import TrainConfig
 from ipvae_snn.models.protocol import Dictionary, Draw, LatentModel, State, advance, inference
 from ipvae_snn.training.schedules import linear
 
-ENERGY_RANGE: Final = 2.0  # conversion proves its energy statement up to 1.5 times these rates
 INTERVAL: Final = 25  # iterations between two prunings
 IMAGES: Final = 200  # whose counts give the saliency of lateral weights
 PIXELS: Final = 10_000  # images whose pixels give that of feed-forward weights
@@ -32,9 +31,10 @@ def goals(settings: TrainConfig) -> dict[str, float]:
     return {name: share for name, share in wanted.items() if share > 0}
 
 
-def due(iteration: int) -> bool:
-    """Return whether there is upkeep before `iteration`."""
-    return iteration % INTERVAL == 0
+def due(settings: TrainConfig, iteration: int) -> bool:
+    """Return whether weights are removed before `iteration`."""
+    end = math.ceil(settings.sparsity_fraction * settings.iterations)
+    return bool(goals(settings)) and iteration % INTERVAL == 0 and iteration < end + INTERVAL
 
 
 def share(settings: TrainConfig, goal: float, iteration: int) -> float:
@@ -43,30 +43,18 @@ def share(settings: TrainConfig, goal: float, iteration: int) -> float:
     return goal * (1.0 - (1.0 - progress) ** 3)
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What sources send: root mean square of payloads that are not 0, and mean and mean square.
-
-    All are (M,) for pixels, or (K,) for neurons.
-    """
-
-    size: Tensor
-    mean: Tensor
-    power: Tensor
-
-    @classmethod
-    def of(cls, payloads: Tensor) -> "Sent":
-        """Return the figures of payloads (..., sources)."""
-        flat = payloads.reshape(-1, payloads.shape[-1])
-        total, sent = flat.square().sum(0), (flat != 0).sum(0)
-        return cls((total / sent.clamp(min=1)).sqrt(), flat.mean(0), total / len(flat))
+def sent_size(payloads: Tensor) -> Tensor:
+    """Return the root mean square of each source's payloads (..., sources) that are not 0."""
+    flat = payloads.reshape(-1, payloads.shape[-1])
+    sent = (flat != 0).sum(0)
+    return (flat.square().sum(0) / sent.clamp(min=1)).sqrt()
 
 
 @torch.no_grad()
 def sent_counts(
     model: LatentModel[State], dictionary: Dictionary, x: Tensor, steps: int, draw: Draw
-) -> Sent:
-    """Return what neurons send in T steps.
+) -> Tensor:
+    """Return `sent_size` (K,) of the counts of T steps.
 
     x (N, M), or (N, F, M) whose step t sees frame t * F // T.
     """
@@ -77,35 +65,22 @@ def sent_counts(
         shown = b[:, t * b.shape[1] // steps]
         z, state = advance(model, state, draw, partial(_drive, shown, compete))
         counts.append(z)
-    return Sent.of(torch.cat(counts))
-
-
-@torch.no_grad()
-def lacking_inhibition(lateral: Tensor, threshold: Tensor, counts: Sent) -> float:
-    """Return the self-inhibition that every neuron lacks for activity not to excite itself.
-
-    lateral (K, K), threshold exp(log_bias) (K,). It is minus the smallest eigenvalue of
-    sym(lateral) + diag(2 threshold / rates), or 0 (docs/numerics.md, Stability).
-    """
-    rates = ENERGY_RANGE * (counts.power / counts.mean.clamp(min=1e-9)).clamp(min=1.0)
-    matrix = (lateral + lateral.T) / 2 + torch.diag(2 * threshold.reshape(-1) / rates)
-    smallest = torch.linalg.eigvalsh(matrix.double())[0]
-    return max(0.0, -float(smallest))
+    return sent_size(torch.cat(counts))
 
 
 def masks(
     parameters: Mapping[str, Tensor],
-    pixels: Sent,
-    counts: Sent,
+    pixels: Tensor,
+    counts: Tensor,
     settings: TrainConfig,
     iteration: int,
 ) -> dict[str, Tensor]:
     """Return what remains of the weights, 1 or 0, by the parameter's name.
 
-    pixels, counts: what the sources of feed-forward and lateral weights send.
+    pixels (M,), counts (K,): `sent_size` of the sources of feed-forward and lateral weights.
     Never an entry that is 0 already, and always the diagonal of lateral weights, self-inhibition.
     """
-    source = {LATERAL: counts.size, FEEDFORWARD: pixels.size}
+    source = {LATERAL: counts, FEEDFORWARD: pixels}
     result = {}
     for name, goal in goals(settings).items():
         weights = parameters[name].detach()
