@@ -13,6 +13,7 @@ from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary, StoredWeights
 from ipvae_snn.models.untied import UntiedMatrices
+from ipvae_snn.storage.sparse_tensors import is_packed, unpacked
 from ipvae_snn.storage.text_values import whole
 
 DICTIONARY: Final = "dictionary"  # among the network's details; a file without it is dense
@@ -58,10 +59,15 @@ def _dense(
 def _untied(
     tensors: Mapping[str, AnyArray], described: Mapping[str, Any], shape: ImageShape
 ) -> StoredDictionary:
-    phi = _dense(tensors, described, shape).dense()
-    return UntiedMatrices(
-        phi, StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"))
+    m, k = n_pixels(shape), tensors["u0"].size
+    if not is_packed(tensors, "phi"):
+        phi = _dense(tensors, described, shape).dense()
+        own = StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"))
+        return UntiedMatrices(phi, own)
+    own = StoredWeights(
+        unpacked(tensors, "feedforward", (k, m)), unpacked(tensors, "lateral", (k, k))
     )
+    return UntiedMatrices(unpacked(tensors, "phi", (m, k)), own)
 
 
 def _convolutional(

@@ -1,17 +1,21 @@
 """Checkpoints in half precision: half the bytes, read like any other."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save as to_bytes
 
 from ipvae_snn.config.settings import Config, ModelConfig
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.models.checkpoint import Origin, load_checkpoint_config, save_model
 from ipvae_snn.models.float_network import load_float_network
-from ipvae_snn.models.half_precision import save_half
+from ipvae_snn.models.half_precision import FAINT, save_half
 from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.untied import UntiedMatrices, UntiedPoissonVAE
 
 CONFIG = Config(ModelConfig(n_latents=40, phi_std=0.3))
 
@@ -46,3 +50,47 @@ def test_faults(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="no such file"):
         save_half(tmp_path / "absent.safetensors", tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def untied(path: Path) -> Path:
+    settings = replace(CONFIG.model, dictionary="untied")
+    model = UntiedPoissonVAE(30, settings, torch.Generator().manual_seed(0))
+    g = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        model.psi *= torch.rand(40, 30, generator=g) < 0.3
+        model.lateral *= torch.rand(40, 40, generator=g) < 0.05
+        model.phi[3] *= 1e-5
+    save_model(path, model, Config(settings), Origin("noise", "standardised", (5, 6)))
+    return path
+
+
+def test_sparse_weights_take_their_own_room_only(tmp_path: Path) -> None:
+    whole, half = untied(tmp_path / "whole.safetensors"), tmp_path / "half.safetensors"
+    save_half(whole, half)
+    before, after = (load_float_network(path).dictionary for path in (whole, half))
+    assert isinstance(before, UntiedMatrices)
+    assert isinstance(after, UntiedMatrices)
+    for one, other in zip(before.own, after.own, strict=True):
+        np.testing.assert_array_equal(other, one.astype(np.float16).astype(np.float32))
+    assert not after.phi[3].any()
+    large = np.abs(before.phi) > FAINT * np.abs(before.phi).max(axis=0)
+    rounded = before.phi.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(after.phi, np.where(large, rounded, 0))
+    numbers = [int((values != 0).sum()) for values in (after.phi, *after.own)]
+    assert half.stat().st_size < 2 * sum(numbers) + (30 * 40 * 2 + 40 * 40) / 8 + 3000
+
+
+def test_a_packed_array_that_was_damaged(tmp_path: Path) -> None:
+    half = tmp_path / "half.safetensors"
+    save_half(untied(tmp_path / "whole.safetensors"), half)
+    with safe_open(half, framework="numpy") as handle:
+        metadata = handle.metadata()
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    tensors["lateral.values"] = tensors["lateral.values"][1:]
+    half.write_bytes(to_bytes(tensors, metadata=metadata))
+    with pytest.raises(FileFormatError, match=r"lateral\.values has \d+ values, but"):
+        load_float_network(half)
+    del tensors["lateral.values"]
+    half.write_bytes(to_bytes(tensors, metadata=metadata))
+    with pytest.raises(FileFormatError, match=r"lateral\.values' is missing"):
+        load_float_network(half)
