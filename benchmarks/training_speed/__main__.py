@@ -27,6 +27,7 @@ from torch import Tensor
 
 from benchmarks.memory import measured_growth
 from benchmarks.report import machine
+from benchmarks.sweep import Refused
 from benchmarks.training_speed.page import page
 from benchmarks.training_speed.plain_training import GIBIBYTE, FixedSampler, plain_loss
 from ipvae_snn.config.settings import Config
@@ -334,6 +335,7 @@ def main(
     result: Annotated[Path, typer.Option(help="File for the JSON.")] = RESULT,
     markdown: Annotated[Path, typer.Option(help="File for the page.")] = PAGE,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    refused: Refused = None,
 ) -> None:
     """Measure one setting, and write the results and the page."""
     screen = console(quiet=as_json)

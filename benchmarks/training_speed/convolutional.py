@@ -21,6 +21,7 @@ from torch import Tensor
 
 from benchmarks.memory import measured_growth
 from benchmarks.report import machine, number, table, wrapped
+from benchmarks.sweep import Refused
 from ipvae_snn.config.settings import Config, ModelConfig, TrainConfig
 from ipvae_snn.image_shape import ImageShape, n_channels
 from ipvae_snn.models.protocol import LatentSettings
@@ -188,7 +189,7 @@ def with_results(text: str, result: dict[str, Any]) -> str:
     return f"{before}{BEGIN}{section(result)}{END}{after}"
 
 
-def main() -> None:
+def main(refused: Refused = None) -> None:
     """Measure all sizes; write the JSON and the table."""
     screen, sizes = console(quiet=True), []
     for size in SIZES:
