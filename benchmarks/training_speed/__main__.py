@@ -40,11 +40,11 @@ from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.training.loss import unrolling
 from ipvae_snn.training.objective import Unrolled, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues, schedule_values
 from ipvae_snn.training.train import cpu_threads
-from ipvae_snn.training.trainer import unrolling
 from ipvae_snn.training.validation import validate
 
 HERE: Final = Path(__file__).parents[1]

@@ -14,6 +14,7 @@ from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import ModelParameters, Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import Dictionary, LatentModel, State
+from ipvae_snn.models.shapes import Number
 from ipvae_snn.training.competition import Dense, Form, Shared
 from ipvae_snn.training.straight_through import (
     FakeRounding,
@@ -99,7 +100,7 @@ def unrolled_by_autodiff(
     dictionary: Dictionary,
     x: Tensor,
     sample: Sample,
-    beta: float,
+    beta: Number,
     unrolling: Unrolling,
     rounding: RoundedDictionary | None = None,
 ) -> Unrolled:
@@ -183,7 +184,7 @@ class _Terms(NamedTuple):
 
 
 def _summary(
-    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: float, unrolling: Unrolling
+    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: Number, unrolling: Unrolling
 ) -> Unrolled:
     energy = dictionary.power(frames).mean(-1)
     # Frames are seen for equally many steps except for rounding, which the weights reflect.
@@ -192,7 +193,9 @@ def _summary(
         for i in range(1, unrolling.updates + 1)
         if unrolling.in_loss(i)
     ]
-    weights = torch.bincount(torch.tensor(seen), minlength=len(frames)).to(energy) / unrolling.steps
+    # Filled on the device, since a CUDA graph cannot hold a copy from the host.
+    times = [energy.new_full((), seen.count(frame)) for frame in range(len(frames))]
+    weights = torch.stack(times) / unrolling.steps
     nll = terms.fit + 0.5 * (weights * energy).sum() + dictionary.log_normaliser()
     scale = REFERENCE_PIXELS / frames.shape[-1]
     return Unrolled(
