@@ -149,7 +149,8 @@ def captured_on_cuda(work: Work) -> Work:
         with torch.cuda.graph(graph):
             work()
     except RuntimeError as error:  # memory among them
-        raise CaptureError(str(error).splitlines()[0]) from error
+        # What went wrong invalidates the capture, whose end then raises an error of its own.
+        raise CaptureError(str(error.__context__ or error).splitlines()[0]) from error
     return graph.replay
 
 

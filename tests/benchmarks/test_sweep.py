@@ -2,9 +2,13 @@
 
 import json
 import os
+import pickle
 import signal
+import sys
 import time
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from benchmarks.sweep import Refused, Where, sweep
+from benchmarks.sweep import Refused, Where, _by_value, _measured, sweep
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.workflows.cluster import ClusterChoice
 
@@ -71,7 +75,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(
     (tmp_path / "fail-2").unlink()
     with pytest.raises(typer.Exit):
         swept(Where())
-    assert "holds 2 points of a sweep that was stopped; add --resume" in capsys.readouterr().err
+    assert "holds a sweep that was stopped, with 2 points done; add --resume to" in capsys.readouterr().err
     assert swept(Where(resume=True)) == [0, 1, 2, 3, 4]
     assert "seed 2, size 5: 3 of 5 points, " in capsys.readouterr().err
     assert (tmp_path / "notes").read_text().split() == ["0", "1", "2", "3", "4"]
@@ -83,6 +87,31 @@ def test_other_settings_or_points_are_not_resumed(tmp_path: Path) -> None:
         with pytest.raises(typer.Exit), sweep("noted", Where(resume=True), tmp_path / "runs") as r:
             r.run(noted, POINTS, str(tmp_path), settings)
     assert (tmp_path / "notes").read_text().split() == ["0", "0"]
+
+
+WORKS = {
+    "beta_sweep": "trained",
+    "fidelity": "judged",
+    "graphs": "figures_of",
+    "mnist_float_integer": "curve",
+    "photographs": "judged",
+    "quantise_aware": "measured",
+    "training_options": "trained",
+}
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_workers_need_no_benchmarks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of each benchmark is sent, and loads where no module of it can be imported."""
+    pytest.importorskip("cloudpickle")
+    work = getattr(import_module(f"benchmarks.{name}.__main__"), WORKS[name])
+    sent = _by_value(partial(_measured, work, None))
+    for module in [one for one in sys.modules if one.partition(".")[0] == "benchmarks"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    loaded = pickle.loads(sent)
+    assert loaded.args[0].__name__ == WORKS[name]
+    with pytest.raises((KeyError, TypeError, AttributeError)):
+        loaded({})  # runs, as far as a point without anything in it lets it
 
 
 @pytest.mark.slow
