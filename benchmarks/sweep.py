@@ -153,8 +153,8 @@ def sweep(name: str, asked: Where, folder: Path = FOLDER) -> Iterator[Sweep]:
             done = sorted(path.glob("*.json"))
             if done and not asked.resume:
                 raise OutputError(
-                    f"{path}: holds a sweep that was stopped, with {len(done)} points done; add --resume "
-                    "to go on, or remove the folder"
+                    f"{path}: holds a sweep that was stopped, with {len(done)} points done; add "
+                    "--resume to go on, or remove the folder"
                 )
             yield Sweep(path, asked.cluster, display)
             for file in path.glob("*.json"):

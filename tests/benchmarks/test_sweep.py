@@ -75,7 +75,8 @@ def test_a_stopped_sweep_goes_on_where_it_was(
     (tmp_path / "fail-2").unlink()
     with pytest.raises(typer.Exit):
         swept(Where())
-    assert "holds a sweep that was stopped, with 2 points done; add --resume to" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "holds a sweep that was stopped, with 2 points done; add --resume to go on" in said
     assert swept(Where(resume=True)) == [0, 1, 2, 3, 4]
     assert "seed 2, size 5: 3 of 5 points, " in capsys.readouterr().err
     assert (tmp_path / "notes").read_text().split() == ["0", "1", "2", "3", "4"]
