@@ -297,18 +297,16 @@ def main(
     resume: Resume = False,
 ) -> None:
     """Measure and write the results, the page and its pictures."""
-    screen = console(quiet=True)
     with sweep("fidelity", where(scheduler, workers, resume)) as run:
-        with screen.status("") as status:
-            floats = {}
-            for name in NETWORKS:
-                status.update(f"{name}: calibration; float, {limit} images, {max(MARKS)} steps")
-                floats[name] = prepared(name, data_root, limit)
+        floats = {}
+        for name in NETWORKS:
+            run.display(f"{name}: calibration, float, {limit} images, {max(MARKS)} steps", 0, 0)
+            floats[name] = prepared(name, data_root, limit)
         points = [point for name in NETWORKS for point in points_of(name)]
         rows = iter(run.run(judged, points, floats, {"images": limit}))
         of_network = {name: [next(rows) for _ in points_of(name)] for name in NETWORKS}
         _write([measured(n, floats[n], of_network[n], data_root) for n in NETWORKS])
-    screen.print(f"{RESULT} and {PAGE} written")
+    console(quiet=True).print(f"{RESULT} and {PAGE} written")
 
 
 def _write(networks: list[dict[str, Any]]) -> None:

@@ -39,6 +39,7 @@ from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.checkpoint import load_checkpoint_config
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
+from ipvae_snn.progress import Progress
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.workflows.back_ends import FLOAT, REFERENCE, Contest, Networks, compare_backends
@@ -156,7 +157,7 @@ def main(
         settings = {"network": inputs.floats.source, "images": limit}
         curves = run.run(curve, points, inputs, settings)
         request = RunRequest(steps, seed, trace=True)
-        result, equal = measured(inputs, request)
+        result, equal = measured(inputs, request, run.display)
         titles = [FLOAT, *(f"{bits} bits" for bits in BITS)]
         result |= {
             "network": str(checkpoint or NETWORK),
@@ -173,20 +174,23 @@ def main(
         raise typer.Exit(1)
 
 
-def measured(inputs: Inputs, request: RunRequest) -> tuple[dict[str, Any], bool]:
+def measured(
+    inputs: Inputs, request: RunRequest, progress: Progress
+) -> tuple[dict[str, Any], bool]:
     """Compare and time the back ends at 8 bits; return the figures, and whether all are equal."""
-    with console(quiet=True).status("convert") as status:
-        network, report = inputs.converted(8)
-        images = inputs.encoded(network)
-        contest = Contest(("compiled", "torch", "onnx", "lava"))
-        both = Networks(inputs.floats, network)
-        compared = compare_backends(both, images, request, contest, status.update)
-        status.update(f"onnx-reference: {FEWER_IMAGES} images")
-        few = network.prepare("onnx-reference").run(images.pixels[:FEWER_IMAGES], request)
-        expected = interpreter.run(network, images.pixels[:FEWER_IMAGES], request)
-        divergence = first_divergence(expected, few)
-        status.update(f"timing, {REPEATS} rounds")
-        times = timings(inputs.floats, network, images, request)
+    progress("convert", 0, 0)
+    network, report = inputs.converted(8)
+    images = inputs.encoded(network)
+    contest = Contest(("compiled", "torch", "onnx", "lava"))
+    compared = compare_backends(
+        Networks(inputs.floats, network), images, request, contest, progress
+    )
+    progress(f"onnx-reference: {FEWER_IMAGES} images", 0, 0)
+    few = network.prepare("onnx-reference").run(images.pixels[:FEWER_IMAGES], request)
+    expected = interpreter.run(network, images.pixels[:FEWER_IMAGES], request)
+    divergence = first_divergence(expected, few)
+    progress(f"timing, {REPEATS} rounds", 0, 0)
+    times = timings(inputs.floats, network, images, request)
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.mnist_float_integer",
