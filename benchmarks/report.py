@@ -37,6 +37,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return "not published" if value is None else f"{value:,.{digits}f}"
 
 
+def timed(seconds: float | None, unit: str = "") -> str:
+    """Return whole seconds, or "not timed" for a point that ran on a cluster."""
+    return "not timed" if seconds is None else f"{seconds:.0f}{unit}"
+
+
 def wrapped(text: str) -> str:
     """Return a paragraph in lines of at most 99 characters."""
     return "\n".join(textwrap.wrap(" ".join(text.split()), 99, break_long_words=False))

@@ -1,30 +1,34 @@
 """Reconstruction against sparsity on whitened patches: one network per beta, and published points.
 
     python -m benchmarks.beta_sweep --data-root FOLDER [--iterations 2500] [--betas 2,4,8,16,32]
+        [--scheduler local|tcp://host:8786] [--workers N] [--resume]
 
-Trains the `patches` preset with T = 16 for each beta (a stopped sweep resumes), runs
-inference for 1,000 steps on held-out patches, and writes benchmarks/results/beta_sweep.json,
-docs/beta_sweep.md and docs/images/beta_sweep.png.
+Trains the `patches` preset with T = 16 for each beta, runs inference for 1,000 steps on held-out
+patches, and writes benchmarks/results/beta_sweep.json, docs/beta_sweep.md and
+docs/images/beta_sweep.png. Each beta is a point of a sweep (`benchmarks/sweep.py`), here or on a
+Dask cluster; a stopped sweep goes on with --resume after the points that are done.
 """
 
 import json
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from matplotlib.figure import Figure
 
 from benchmarks.report import machine, table, wrapped
+from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
+from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import load_preset, with_overrides
-from ipvae_snn.data import load
+from ipvae_snn.data import ImageSet, load
 from ipvae_snn.evaluation.evaluate import evaluate, request_of
 from ipvae_snn.models.float_network import load_float_network
-from ipvae_snn.report.progress_bar import progress_bar
-from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import atomic_path, write_text
-from ipvae_snn.workflows.train import Extras, train_network
+from ipvae_snn.training.train import train
+from ipvae_snn.workflows.training_images import load_training_data
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -40,11 +44,17 @@ PICTURE: Final = DOCS / "images" / "beta_sweep.png"
 STEPS: Final = 1000
 
 
-def point(
-    data: str, beta: float, iterations: int, images: int, data_root: Path | None
-) -> dict[str, Any]:
-    """Train with one beta, or resume, and return the figures after 1,000 steps of inference."""
-    config = with_overrides(
+class Images(NamedTuple):
+    """Patches for training, for its validation, and for the test."""
+
+    training: ImageSet
+    validation: ImageSet
+    test: ImageSet
+
+
+def config_of(data: str, beta: float, iterations: int) -> Config:
+    """Return the settings of one network."""
+    return with_overrides(
         load_preset("patches"),
         [
             f'data.name="{data}"',
@@ -54,16 +64,18 @@ def point(
             "train.steps_start=0",
         ],
     )
-    run = Path("runs") / f"beta-sweep-{data}-{iterations}-{beta:g}"
-    resume = Extras(resume=(run / "config.toml").is_file())
-    with progress_bar(console(quiet=True)) as progress:
-        trained = train_network(config, run, data_root, resume, progress)
-    network = load_float_network(trained.checkpoint)
-    held_out = load(data, "test", data_root, images)
-    result = evaluate(network, held_out, request_of(network, STEPS)).evaluation
+
+
+def trained(images: Images, point: Point) -> dict[str, Any]:
+    """Train with one beta, and return the figures after 1,000 steps of inference."""
+    config = config_of(point["data"], point["beta"], point["iterations"])
+    with TemporaryDirectory() as scratch:
+        done = train(config, images.training, images.validation, Path(scratch) / "run")
+        network = load_float_network(done.checkpoint)
+    result = evaluate(network, images.test, request_of(network, STEPS)).evaluation
     last = result.as_json()["moments"][-1]
     return {
-        "beta": beta,
+        "beta": point["beta"],
         **{name: last[name] for name in ("r2", "r2_map", "zeros", "spikes", "corner")},
         "reached_clip": result.reached_clip.mean,
     }
@@ -167,25 +179,41 @@ def main(
     betas: Annotated[str, typer.Option(help="Comma-separated.")] = "2,4,8,16,32",
     iterations: Annotated[int, typer.Option(min=100, help="Iterations per network.")] = 2500,
     images: Annotated[int, typer.Option(min=10, help="Held-out patches.")] = 1000,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    resume: Resume = False,
 ) -> None:
     """Train and evaluate one network per beta; write the JSON, the page and the picture."""
+    asked = [
+        {"beta": float(beta), "data": data, "iterations": iterations} for beta in betas.split(",")
+    ]
+    with sweep("beta", where(scheduler, workers, resume)) as run:
+        training = load_training_data(config_of(data, 1.0, iterations), data_root)
+        test = load(data, "test", data_root, images)
+        settings = {"images": images, "steps": STEPS}
+        points = run.run(trained, asked, Images(*training, test), settings)
+        _write(data, betas, iterations, test, points)
+    typer.echo(f"wrote {RESULT}, {PAGE} and {PICTURE}")
+
+
+def _write(
+    data: str, betas: str, iterations: int, test: ImageSet, points: list[dict[str, Any]]
+) -> None:
     published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))
-    points = [point(data, float(beta), iterations, images, data_root) for beta in betas.split(",")]
     result = {
         "command": f"python -m benchmarks.beta_sweep --data {data} --iterations {iterations} "
         f"--betas {betas}",
         "date": date.today().isoformat(),
         "machine": machine(load_preset("patches").train.threads),
         "data": data,
-        "citation": load(data, "test", data_root, 1).citation,
+        "citation": test.citation,
         "iterations": iterations,
-        "images": images,
+        "images": len(test),
         "points": points,
     }
     write_text(RESULT, json.dumps(result, indent=2) + "\n")
     draw(points, published)
     write_text(PAGE, page(result, published))
-    typer.echo(f"wrote {RESULT}, {PAGE} and {PICTURE}")
 
 
 if __name__ == "__main__":

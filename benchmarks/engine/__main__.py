@@ -36,6 +36,7 @@ from benchmarks.engine.limits import curve, parts
 from benchmarks.engine.page import picture, section, with_section
 from benchmarks.engine.starts import starts
 from benchmarks.report import machine
+from benchmarks.sweep import Refused
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.settings import ConversionSettings
@@ -96,6 +97,7 @@ def main(
         Path | None, typer.Option(help="Folder of public data sets.", envvar="IPVAE_SNN_DATA")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each arm.")] = 15,
+    refused: Refused = None,
 ) -> None:
     """Measure, and write the page."""
     torch.set_num_threads(1)

@@ -1,24 +1,28 @@
 """Integers against float: bits, steps, circuits, sparsity, out-of-distribution images, speed.
 
     python -m benchmarks.fidelity --data-root FOLDER
+        [--scheduler local|tcp://host:8786] [--workers N] [--resume]
 
-Writes benchmarks/results/fidelity.json, the page docs/fidelity.md and its pictures.
+Writes benchmarks/results/fidelity.json, the page docs/fidelity.md and its pictures. Each conversion
+that is compared with float is a point of a sweep (`benchmarks/sweep.py`), here or on a Dask
+cluster. Times per step are measured in turn in this process, when the sweep is over.
 """
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 import typer
 
 from benchmarks.fidelity.page import page, pictures
 from benchmarks.report import machine
+from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
 from ipvae_snn.arrays import Float32, Float64, Int32
 from ipvae_snn.backends import compiled
 from ipvae_snn.conversion.calibration import Calibration, calibrate
@@ -115,15 +119,22 @@ def deltas(floats: dict[str, Float64], integers: dict[str, Float64]) -> dict[str
     return result
 
 
-def judged(
-    network: FloatNetwork,
-    data: ImageSet,
-    wanted: Counts,
-    calibration: Calibration,
-    settings: ConversionSettings,
-    marks: tuple[int, ...],
-) -> dict[str, Any]:
-    """Convert, run, and compare with the float counts `wanted` at each mark."""
+class Floats(NamedTuple):
+    """A float network with its calibration, held-out images, and their counts at each mark."""
+
+    network: FloatNetwork
+    calibration: Calibration
+    calibration_seconds: float
+    data: ImageSet
+    counts: Counts
+
+
+def judged(floats: Mapping[str, Floats], point: Point) -> dict[str, Any]:
+    """Convert a network, run it, and compare with the float counts at each mark."""
+    network, calibration, _, data, wanted = floats[point["network"]]
+    settings, marks = ConversionSettings(**point["settings"]), point["marks"]
+    if not point["soft_clip"]:
+        network = replace(network, clip=NO_CLIP)
     start = time.perf_counter()
     integer, report = convert(network, calibration, settings)
     seconds = time.perf_counter() - start
@@ -216,51 +227,59 @@ def speed(
     return result
 
 
-def measured(
-    name: str, data_root: Path | None, limit: int, report: Callable[[str], None]
-) -> dict[str, Any]:
-    """Return every figure of one pretrained network."""
-    report(f"{name}: calibrate")
+def prepared(name: str, data_root: Path | None, limit: int) -> Floats:
+    """Calibrate a pretrained network, and run it on held-out images."""
     network = load_float_network(network_path(name))
     side = network.image_shape[0]
     training = load(network.trained_on, "train", data_root, CALIBRATION_IMAGES, patch_size=side)
     held_out = load(network.trained_on, "test", data_root, limit, patch_size=side)
     start = time.perf_counter()
     calibration = calibrate(network, training.pixels, training.name, CALIBRATION_STEPS)
-    calibration_seconds = time.perf_counter() - start
-    report(f"{name}: float, {limit} images, {max(MARKS)} steps")
-    wanted = float_counts(network, held_out, MARKS)
-    rows = []
-    for forward, lateral, circuit, marks in WIDTHS:
-        report(f"{name}: {forward} and {lateral} bits, {circuit}")
-        settings = ConversionSettings(forward, lateral, circuit=circuit)
-        rows.append(judged(network, held_out, wanted, calibration, settings, marks))
-    report(f"{name}: without the soft clip")
-    unclipped = judged(
-        replace(network, clip=NO_CLIP), held_out, wanted, calibration, ConversionSettings(), MARKS
-    )
-    sparse = []
-    for share in SPARSITIES:
-        report(f"{name}: sparsity {share}")
-        settings = ConversionSettings(sparsity=share)
-        sparse.append(judged(network, held_out, wanted, calibration, settings, SHORT))
-    report(f"{name}: speed")
+    seconds = time.perf_counter() - start
+    return Floats(network, calibration, seconds, held_out, float_counts(network, held_out, MARKS))
+
+
+def points_of(name: str) -> list[Point]:
+    """Return the conversions of a network that are compared: widths, no soft clip, sparsities."""
+
+    def point(settings: ConversionSettings, marks: tuple[int, ...], soft_clip: bool) -> Point:
+        return {
+            "network": name,
+            "settings": asdict(settings),
+            "marks": list(marks),
+            "soft_clip": soft_clip,
+        }
+
+    widths = [
+        point(ConversionSettings(forward, lateral, circuit=circuit), marks, True)
+        for forward, lateral, circuit, marks in WIDTHS
+    ]
+    sparse = [point(ConversionSettings(sparsity=share), SHORT, True) for share in SPARSITIES]
+    return [*widths, point(ConversionSettings(), MARKS, False), *sparse]
+
+
+def measured(
+    name: str, floats: Floats, rows: list[dict[str, Any]], data_root: Path | None
+) -> dict[str, Any]:
+    """Return every figure of one network: its `rows` of `points_of`, and what is measured here."""
+    network, calibration, seconds, held_out, _ = floats
     circuits: tuple[Circuit, ...] = ("one-layer", "two-layer")
     networks: dict[str, IntegerNetwork] = {
         circuit: convert(network, calibration, ConversionSettings(circuit=circuit))[0]
         for circuit in circuits
     }
+    limit = len(held_out.pixels)
     return {
         "network": name,
         "data": held_out.name,
         "citation": held_out.citation,
-        "images": len(held_out.pixels),
+        "images": limit,
         "neurons": network.n_neurons,
         "pixels": network.n_pixels,
-        "calibration_seconds": calibration_seconds,
-        "widths": rows,
-        "sparsity": sparse,
-        "without_soft_clip": unclipped,
+        "calibration_seconds": seconds,
+        "widths": rows[: len(WIDTHS)],
+        "sparsity": rows[len(WIDTHS) + 1 :],
+        "without_soft_clip": rows[len(WIDTHS)],
         "us_per_image_step": speed(network, networks, held_out),
         "out_of_distribution": (
             out_of_distribution(network, networks["one-layer"], data_root, limit // 2)
@@ -273,11 +292,24 @@ def measured(
 def main(
     data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
     limit: Annotated[int, typer.Option(min=20, help="Held-out images of each set.")] = 1000,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    resume: Resume = False,
 ) -> None:
     """Measure and write the results, the page and its pictures."""
-    screen = console(quiet=True)
-    with screen.status("") as status:
-        networks = [measured(name, data_root, limit, status.update) for name in NETWORKS]
+    with sweep("fidelity", where(scheduler, workers, resume)) as run:
+        floats = {}
+        for name in NETWORKS:
+            run.display(f"{name}: calibration, float, {limit} images, {max(MARKS)} steps", 0, 0)
+            floats[name] = prepared(name, data_root, limit)
+        points = [point for name in NETWORKS for point in points_of(name)]
+        rows = iter(run.run(judged, points, floats, {"images": limit}))
+        of_network = {name: [next(rows) for _ in points_of(name)] for name in NETWORKS}
+        _write([measured(n, floats[n], of_network[n], data_root) for n in NETWORKS])
+    console(quiet=True).print(f"{RESULT} and {PAGE} written")
+
+
+def _write(networks: list[dict[str, Any]]) -> None:
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.fidelity",
@@ -289,7 +321,6 @@ def main(
     loaded = json.loads(RESULT.read_text())
     pictures(loaded, PAGE.parent / "images")
     write_text(PAGE, page(loaded))
-    screen.print(f"{RESULT} and {PAGE} written")
 
 
 if __name__ == "__main__":

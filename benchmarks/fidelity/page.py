@@ -194,12 +194,12 @@ def page(result: dict[str, Any]) -> str:
         "![R2 against sparsity](images/fidelity_sparsity.png)\n"
     )
     for network in result["networks"]:
-        seconds = [row["seconds"] for row in network["widths"]]
+        seconds = [row["seconds"] for row in network["widths"] if row["seconds"] is not None]
+        conversion = f", a conversion {min(seconds):.1f} to {max(seconds):.1f} s" if seconds else ""
         times = wrapped(
             f"""{network["images"]} held-out images ({network["citation"]}), K =
             {network["neurons"]}, M = {network["pixels"]}. Calibration took
-            {network["calibration_seconds"]:.1f} s, a conversion {min(seconds):.1f} to
-            {max(seconds):.1f} s."""
+            {network["calibration_seconds"]:.1f} s{conversion}."""
         )
         parts.append(
             f"## {network['network']}\n\n{times}\n\nR2, float and difference:\n\n"

@@ -23,6 +23,7 @@ from benchmarks.lava_faults.page import page
 from benchmarks.lava_faults.parts import small_network
 from benchmarks.lava_faults.run import Case, Outcome
 from benchmarks.report import machine
+from benchmarks.sweep import Refused
 from ipvae_snn.hw.lava.environment import require
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
@@ -58,14 +59,15 @@ def first_line(said: str) -> str:
 def main(
     times: Annotated[int, typer.Option(min=1, help="Runs per kind.")] = 20,
     only: Annotated[str, typer.Option(help="Comma-separated kinds; writes no result.")] = "",
+    refused: Refused = None,
 ) -> None:
     """Inject the faults; write the result and the page; exit 1 if a run did not pass."""
     screen = console(quiet=True)
     python = require().python
-    kinds = [BY_NAME[name] for name in only.split(",")] if only else list(KINDS)
+    chosen = [BY_NAME[name] for name in only.split(",")] if only else list(KINDS)
     kinds: dict[str, dict[str, Any]] = {}
     wrong: list[str] = []
-    for kind in kinds:
+    for kind in chosen:
         if not possible(kind):
             screen.print(f"{kind.name}: needs root, left out")
             continue

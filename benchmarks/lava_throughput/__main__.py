@@ -24,6 +24,7 @@ import typer
 
 from benchmarks.lava_throughput.page import page
 from benchmarks.report import machine
+from benchmarks.sweep import Refused
 from ipvae_snn.arrays import UInt8
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import convert
@@ -176,6 +177,7 @@ def main(
     images: Annotated[int, typer.Option(min=4)] = 60,
     steps: Annotated[int, typer.Option(min=1)] = 64,
     n_rounds: Annotated[int, typer.Option("--rounds", min=3)] = 9,
+    refused: Refused = None,
 ) -> None:
     """Measure and write the result and the page."""
     screen = console(quiet=True)

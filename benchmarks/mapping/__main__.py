@@ -21,6 +21,7 @@ import numpy.typing as npt
 import typer
 
 from benchmarks.report import machine, number, table, wrapped
+from benchmarks.sweep import Refused
 from ipvae_snn.arrays import Int8
 from ipvae_snn.ir.circuits import Parts
 from ipvae_snn.ir.files import save_network
@@ -227,6 +228,7 @@ def main(
         Path | None, typer.Option(help="Folder of public data sets.", envvar="IPVAE_SNN_DATA")
     ] = None,
     neurons: Annotated[int, typer.Option(help="Neurons of the synthetic networks.")] = 16384,
+    refused: Refused = None,
 ) -> None:
     """Measure all cases and write the page."""
     cases = []

@@ -1,9 +1,12 @@
 """Float against integer on MNIST test images: R2, zeros, spikes, operations, energy, time.
 
     python -m benchmarks.mnist_float_integer --data-root FOLDER [--checkpoint model.safetensors]
+        [--scheduler local|tcp://host:8786] [--workers N] [--resume]
 
 Without a checkpoint it takes the pretrained mnist-512.
-Writes benchmarks/results/mnist_float_integer.json and the Markdown page docs/benchmarks.md.
+Writes benchmarks/results/mnist_float_integer.json and the Markdown page docs/benchmarks.md. The
+curves, of float and of each number of bits, are points of a sweep (`benchmarks/sweep.py`), here or
+on a Dask cluster. Back ends are compared and timed in this process, when the sweep is over.
 """
 
 import json
@@ -14,16 +17,17 @@ from dataclasses import asdict, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 import typer
 
 from benchmarks.mnist_float_integer.page import page
 from benchmarks.report import machine
+from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
 from ipvae_snn.arrays import UInt8
 from ipvae_snn.conversion.settings import ConversionSettings
-from ipvae_snn.data import load
+from ipvae_snn.data import ImageSet, load
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import interpreter
@@ -35,6 +39,7 @@ from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.checkpoint import load_checkpoint_config
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
+from ipvae_snn.progress import Progress
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.workflows.back_ends import FLOAT, REFERENCE, Contest, Networks, compare_backends
@@ -53,32 +58,42 @@ BITS: Final = (8, 6, 5, 4)
 REPEATS: Final = 5
 
 
-def converted(
-    floats: FloatNetwork, data_root: Path | None, bits: int
-) -> tuple[IntegerNetwork, Any]:
-    """Return the integer network of `bits` bits and its report."""
-    data = load("mnist", "train", data_root, CALIBRATION_IMAGES)
-    settings = ConversionSettings(bits, bits)
-    return convert_network(floats, data, settings, steps=CALIBRATION_STEPS)
+class Inputs(NamedTuple):
+    """The float network, images for calibration, and those that are judged."""
+
+    floats: FloatNetwork
+    training: ImageSet
+    test: ImageSet
+
+    def converted(self, bits: int) -> tuple[IntegerNetwork, Any]:
+        """Return the integer network of `bits` bits and its report."""
+        settings = ConversionSettings(bits, bits)
+        return convert_network(self.floats, self.training, settings, steps=CALIBRATION_STEPS)
+
+    def encoded(self, network: IntegerNetwork) -> Images:
+        """Return the judged images as floats, and as a network's input."""
+        test = self.test
+        return Images(test, *encode(network.input, test.pixels, test.kind, test.name))
 
 
-def curves(
-    floats: FloatNetwork, networks: dict[int, IntegerNetwork], images: Images, seed: int
-) -> dict[str, dict[int, float]]:
-    """Return R2 of one step's counts after CURVE steps, for float and for each number of bits."""
-    request = RunRequest(max(CURVE), seed, trace=True)
-
-    def points(trace: Trace, decode: Callable[[Any], Any]) -> dict[int, float]:
-        counts = counts_of(trace)
-        return {t: r2(images.floats.pixels, decode(counts[:, t - 1])).mean for t in CURVE}
-
-    result = {
-        FLOAT: points(run_float(floats, images.floats.pixels, request), floats_decoder(floats))
+def curve(inputs: Inputs, point: Point) -> dict[str, Any]:
+    """Return R2 of one step's counts after CURVE steps, of float or of a number of bits."""
+    request = RunRequest(max(CURVE), point["seed"], trace=True)
+    pixels, bits = inputs.test.pixels, point["bits"]
+    eigenvalue: float | None = None
+    decode: Callable[[Any], Any]
+    if bits is None:
+        trace, decode = run_float(inputs.floats, pixels, request), floats_decoder(inputs.floats)
+    else:
+        network, report = inputs.converted(bits)
+        trace = interpreter.run(network, inputs.encoded(network).pixels, request)
+        decode = partial(interpreter.decode, network)
+        eigenvalue = report.certificate.smallest_eigenvalue
+    counts = counts_of(trace)
+    return {
+        "r2": {t: r2(pixels, decode(counts[:, t - 1])).mean for t in CURVE},
+        "eigenvalue": eigenvalue,
     }
-    for bits, network in networks.items():
-        trace = interpreter.run(network, images.pixels, request)
-        result[f"{bits} bits"] = points(trace, partial(interpreter.decode, network))
-    return result
 
 
 def floats_decoder(floats: FloatNetwork) -> Callable[[Any], Any]:
@@ -126,58 +141,74 @@ def main(
     limit: Annotated[int, typer.Option(min=20)] = 100,
     steps: Annotated[int, typer.Option(min=1)] = 64,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    resume: Resume = False,
 ) -> None:
     """Measure and write the results and the page."""
-    screen = console(quiet=True)
     path = checkpoint or network_path(NETWORK)
-    floats = load_float_network(path)
-    with screen.status("convert") as status:
-        conversions = {bits: converted(floats, data_root, bits) for bits in BITS}
-        networks = {bits: network for bits, (network, _) in conversions.items()}
-        network, report = conversions[8]
-        data = load("mnist", "test", data_root, limit)
-        pixels, saturated = encode(network.input, data.pixels, data.kind, data.name)
-        images = Images(data, pixels, saturated)
+    with sweep("mnist-float-integer", where(scheduler, workers, resume)) as run:
+        inputs = Inputs(
+            load_float_network(path),
+            load("mnist", "train", data_root, CALIBRATION_IMAGES),
+            load("mnist", "test", data_root, limit),
+        )
+        points = [{"bits": bits, "seed": seed} for bits in (None, *BITS)]
+        settings = {"network": inputs.floats.source, "images": limit}
+        curves = run.run(curve, points, inputs, settings)
         request = RunRequest(steps, seed, trace=True)
-        contest = Contest(("compiled", "torch", "onnx", "lava"))
-        networks = Networks(floats, network)
-        measured = compare_backends(networks, images, request, contest, status.update)
-        status.update(f"onnx-reference: {FEWER_IMAGES} images")
-        few = network.prepare("onnx-reference").run(pixels[:FEWER_IMAGES], request)
-        expected = interpreter.run(network, pixels[:FEWER_IMAGES], request)
-        divergence = first_divergence(expected, few)
-        status.update("R2 over steps and bits")
-        curve = curves(floats, networks, images, seed)
-        status.update(f"timing, {REPEATS} rounds")
-        times = timings(floats, network, images, request)
+        result, equal = measured(inputs, request, run.display)
+        titles = [FLOAT, *(f"{bits} bits" for bits in BITS)]
+        result |= {
+            "network": str(checkpoint or NETWORK),
+            "trained_with": asdict(load_checkpoint_config(path)),
+            "r2_over_steps": {name: c["r2"] for name, c in zip(titles, curves, strict=True)},
+            "eigenvalues": {
+                name: c["eigenvalue"] for name, c in zip(titles[1:], curves[1:], strict=True)
+            },
+        }
+        write_text(RESULT, json.dumps(result, indent=2) + "\n")
+        write_text(PAGE, page(json.loads(RESULT.read_text())))
+    console(quiet=True).print(f"{RESULT} and {PAGE} written")
+    if not equal:
+        raise typer.Exit(1)
+
+
+def measured(
+    inputs: Inputs, request: RunRequest, progress: Progress
+) -> tuple[dict[str, Any], bool]:
+    """Compare and time the back ends at 8 bits; return the figures, and whether all are equal."""
+    progress("convert", 0, 0)
+    network, report = inputs.converted(8)
+    images = inputs.encoded(network)
+    contest = Contest(("compiled", "torch", "onnx", "lava"))
+    compared = compare_backends(
+        Networks(inputs.floats, network), images, request, contest, progress
+    )
+    progress(f"onnx-reference: {FEWER_IMAGES} images", 0, 0)
+    few = network.prepare("onnx-reference").run(images.pixels[:FEWER_IMAGES], request)
+    expected = interpreter.run(network, images.pixels[:FEWER_IMAGES], request)
+    divergence = first_divergence(expected, few)
+    progress(f"timing, {REPEATS} rounds", 0, 0)
+    times = timings(inputs.floats, network, images, request)
     result = {
         "date": date.today().isoformat(),
         "command": "python -m benchmarks.mnist_float_integer",
         "machine": machine(),
-        "network": str(checkpoint or NETWORK),
-        "checkpoint_sha256": floats.source,
-        "trained_with": asdict(load_checkpoint_config(path)),
+        "checkpoint_sha256": inputs.floats.source,
         "neurons": network.n_neurons,
-        "comparison": measured.comparison.as_json(),
+        "comparison": compared.comparison.as_json(),
         "onnx_reference": {
             "images": FEWER_IMAGES,
             "equal": divergence is None,
             "divergence": divergence.describe() if divergence else None,
         },
-        "r2_over_steps": curve,
-        "zeros_float": zeros_fraction(counts_of(measured.traces[FLOAT])[:, -1]),
+        "zeros_float": zeros_fraction(counts_of(compared.traces[FLOAT])[:, -1]),
         "us_per_image_step": times,
-        "activity": asdict(activity(network, pixels, counts_of(measured.traces[REFERENCE]))),
+        "activity": asdict(activity(network, images.pixels, counts_of(compared.traces[REFERENCE]))),
         "conversion": report.as_json(),
-        "eigenvalues": {
-            f"{b} bits": r.certificate.smallest_eigenvalue for b, (_, r) in conversions.items()
-        },
     }
-    write_text(RESULT, json.dumps(result, indent=2) + "\n")
-    write_text(PAGE, page(json.loads(RESULT.read_text())))
-    screen.print(f"{RESULT} and {PAGE} written")
-    if divergence is not None or not measured.comparison.all_equal:
-        raise typer.Exit(1)
+    return result, divergence is None and compared.comparison.all_equal
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Networks of photographs: quality, seconds, and the elements that a Gabor function describes.
 
     python -m benchmarks.photographs [--data FOLDER]
+        [--scheduler local|tcp://host:8786] [--workers N] [--resume]
 
 Trains the preset `photographs` from both first dictionaries, sparse coding and noise, and judges
 the networks on photographs that were held out. Without --data the photographs are twelve pieces of
 the two that scikit-learn ships, and benchmarks/results/photographs.json, the table in
-docs/own_images.md and docs/images/own_dictionary.png are written.
+docs/own_images.md and docs/images/own_dictionary.png are written. Each network is a point of a
+sweep (`benchmarks/sweep.py`); workers on other machines need FOLDER at the same path, and a cluster
+measures no CPU time.
 """
 
 import json
@@ -21,8 +24,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import ipvae_snn as snn
-from benchmarks.report import machine, table, wrapped
-from ipvae_snn.arrays import Float32, Float64
+from benchmarks.report import machine, table, timed, wrapped
+from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
 from ipvae_snn.config.settings import Value
 from ipvae_snn.metrics.gabor import gabor_r2
 from ipvae_snn.report.picture_files import page
@@ -54,23 +57,31 @@ def write_pieces(folder: Path) -> None:
                 Image.fromarray(piece).save(folder / f"{name}-{row}-{column}.png")
 
 
-def judged(data: str, settings: dict[str, Value]) -> tuple[dict[str, Any], Float32, Float64]:
-    """Return the figures of a network trained on `data`, its dictionary and each Gabor's share."""
-    began = time.process_time()
-    network = snn.train(data, patches=16, settings=settings).network
-    seconds = time.process_time() - began
-    figures = snn.evaluate(network, data, steps=STEPS, limit=PATCHES).as_json()
+def judged(data: str | None, point: Point) -> dict[str, Any]:
+    """Return the figures of a network, its dictionary (M, K), and each Gabor's share (K,).
+
+    data: folder of photographs; None for the pieces of scikit-learn's.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        if data is None:
+            write_pieces(Path(scratch))
+        start = time.process_time()
+        settings = STARTS[point["start"]]
+        network = snn.train(data or scratch, patches=16, settings=settings).network
+        seconds = time.process_time() - start
+        figures = snn.evaluate(network, data or scratch, steps=STEPS, limit=PATCHES).as_json()
     shares = gabor_r2(network.phi.T.reshape(-1, *network.image_shape))
     last = figures["moments"][-1]
-    result = {
-        "cpu_seconds": seconds,
+    return {
+        "seconds": seconds,
         "r2": last["r2"]["mean"],
         "r2_median": figures["final"]["r2_median"],
         "zeros": last["zeros"]["mean"],
         "gabor_share": float((shares > WELL).mean()),
         "gabor_median": float(np.median(shares)),
+        "phi": network.phi.tolist(),
+        "shares": shares.tolist(),
     }
-    return result, network.phi, shares
 
 
 def rows_of(networks: dict[str, dict[str, Any]]) -> list[list[str]]:
@@ -83,7 +94,7 @@ def rows_of(networks: dict[str, dict[str, Any]]) -> list[list[str]]:
             f"{each['zeros']:.3f}",
             f"{100 * each['gabor_share']:.0f} %",
             f"{each['gabor_median']:.2f}",
-            f"{each['cpu_seconds']:.0f} s",
+            timed(each["cpu_seconds"], unit=" s"),
         ]
         for name, each in networks.items()
     ]
@@ -113,30 +124,36 @@ def main(
     data: Annotated[
         str | None, typer.Option(help="Folder of photographs; default: scikit-learn's two.")
     ] = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    resume: Resume = False,
 ) -> None:
     """Train from both first dictionaries, and print or write the figures."""
-    networks, dictionaries = {}, {}
-    with tempfile.TemporaryDirectory() as scratch:
-        if data is None:
-            write_pieces(Path(scratch))
-        for name, settings in STARTS.items():
-            typer.echo(f"training from {name}")
-            networks[name], phi, shares = judged(data or scratch, settings)
-            dictionaries[name] = (phi, (16, 16), shares)
-    result = {
-        "command": "python -m benchmarks.photographs",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "networks": networks,
-    }
-    if data is not None:
-        typer.echo(json.dumps(result, indent=2))
-        return
-    write_text(RESULT, json.dumps(result, indent=2) + "\n")
-    write_text(PAGE, with_results(PAGE.read_text(encoding="utf-8"), result))
-    with page(PICTURE, 6.4, 6.8) as figure:
-        drawn = dictionary(figure.subplots(), *dictionaries["sparse-coding"])
-        drawn.set_title("Elements of the dictionary, best described by a Gabor function first")
+    with sweep("photographs", where(scheduler, workers, resume)) as run:
+        points = [{"start": name} for name in STARTS]
+        figures = run.run(judged, points, data, {"data": data})
+        dictionaries = {}
+        for name, each in zip(STARTS, figures, strict=True):
+            phi = np.array(each.pop("phi"), np.float32)
+            dictionaries[name] = (phi, (16, 16), np.array(each.pop("shares")))
+        networks = {
+            name: {"cpu_seconds": each.pop("seconds"), **each}
+            for name, each in zip(STARTS, figures, strict=True)
+        }
+        result = {
+            "command": "python -m benchmarks.photographs",
+            "date": date.today().isoformat(),
+            "machine": machine(),
+            "networks": networks,
+        }
+        if data is not None:
+            typer.echo(json.dumps(result, indent=2))
+            return
+        write_text(RESULT, json.dumps(result, indent=2) + "\n")
+        write_text(PAGE, with_results(PAGE.read_text(encoding="utf-8"), result))
+        with page(PICTURE, 6.4, 6.8) as figure:
+            drawn = dictionary(figure.subplots(), *dictionaries["sparse-coding"])
+            drawn.set_title("Elements of the dictionary, best described by a Gabor function first")
     typer.echo(f"wrote {RESULT}, {PAGE} and {PICTURE}")
 
 

@@ -1,18 +1,19 @@
 """Effect of quantisation-aware fine-tuning: integer R2 before and after, at few bits.
 
-    python -m benchmarks.quantise_aware
+    python -m benchmarks.quantise_aware [--scheduler local|tcp://host:8786] [--workers N] [--resume]
 
 Fine-tunes the pretrained digits (the data come with scikit-learn) with weights rounded to 4 and
 to 3 bits, and without rounding, to separate the effect of fine-tuning itself. Converts all, and
 runs the integer networks on held-out images. Writes benchmarks/results/quantise_aware.json and the
-table in docs/training.md. About three minutes on one core.
+table in docs/training.md. About three minutes on one core. Each network is a point of a sweep
+(`benchmarks/sweep.py`), here or on a Dask cluster.
 """
 
 import json
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ import typer
 
 from benchmarks.recipe.__main__ import recipe
 from benchmarks.report import machine, table
+from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
 from ipvae_snn.backends import compiled
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import with_overrides
@@ -38,10 +40,9 @@ from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.pretrained import network_path
-from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.straight_through import FakeRounding, RoundedDictionary
-from ipvae_snn.training.train import cpu_threads, train
+from ipvae_snn.training.train import train
 from ipvae_snn.training.validation import validate
 
 HERE: Final = Path(__file__).parents[1]
@@ -65,10 +66,18 @@ SETTINGS: Final = (
 Figures = dict[str, float]
 
 
-def settings(bits: int, iterations: int) -> Config:
+class Inputs(NamedTuple):
+    """The recipe of the pretrained network, and its images."""
+
+    recipe: Config
+    training: ImageSet
+    held_out: ImageSet
+
+
+def settings(config: Config, bits: int, iterations: int) -> Config:
     """Return the settings of fine-tuning with weights of `bits` bits, 0 for unrounded."""
     changes = [f"train.iterations={iterations}", f"train.quantise_aware={bits}"]
-    return with_overrides(recipe(NETWORK), [*SETTINGS, *changes])
+    return with_overrides(config, [*SETTINGS, *changes])
 
 
 def of_float(network: FloatNetwork, held_out: ImageSet) -> Figures:
@@ -103,9 +112,9 @@ def of_integers(
     return result
 
 
-def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bits: int) -> Figures:
+def of_nearest(network: FloatNetwork, inputs: Inputs, bits: int) -> Figures:
     """Return the same for float inference with matrices rounded to nearest, as in training."""
-    config = recipe(NETWORK)
+    config, training, held_out = inputs
     parameters = Parameters(
         phi=torch.from_numpy(network.phi),
         log_sigma=torch.from_numpy(network.log_sigma[None]),
@@ -133,14 +142,27 @@ def of_nearest(network: FloatNetwork, training: ImageSet, held_out: ImageSet, bi
     return result
 
 
-def judged(path: Path, training: ImageSet, held_out: ImageSet) -> dict[str, Any]:
+def judged(path: Path, inputs: Inputs) -> dict[str, Any]:
     """Return all figures of the checkpoint at `path`."""
     network = load_float_network(path)
+    _, training, held_out = inputs
     return {
         "float": of_float(network, held_out),
         "integer": {str(b): of_integers(network, training, held_out, b) for b in BITS},
-        "nearest": {str(b): of_nearest(network, training, held_out, b) for b in BITS},
+        "nearest": {str(b): of_nearest(network, inputs, b) for b in BITS},
     }
+
+
+def measured(inputs: Inputs, point: Point) -> dict[str, Any]:
+    """Fine-tune with weights of some bits, if any, and return the network's figures."""
+    start = network_path(NETWORK)
+    if point["bits"] is None:
+        return judged(start, inputs)
+    config = settings(inputs.recipe, point["bits"], point["iterations"])
+    with TemporaryDirectory() as scratch:
+        out = Path(scratch) / "run"
+        done = train(config, inputs.training, inputs.held_out, out, start_from=start)
+        return {**judged(done.checkpoint, inputs), "seconds": done.seconds}
 
 
 def figures_table(result: dict[str, Any]) -> str:
@@ -162,35 +184,39 @@ def written(page: str, figures: str) -> str:
     return f"{before}{MARKS[0]}\n{figures}\n{MARKS[1]}{after}"
 
 
-def main(iterations: Annotated[int, typer.Option(min=1)] = 1000) -> None:
+def title(bits: int | None) -> str:
+    """Return the name of a network in the table."""
+    if bits is None:
+        return "pretrained"
+    return f"fine-tuned at {bits} bits" if bits else "fine-tuned, not rounded"
+
+
+def main(
+    iterations: Annotated[int, typer.Option(min=1)] = 1000,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    resume: Resume = False,
+) -> None:
     """Measure and write the results and the table."""
-    screen = console(quiet=True)
     training = load(NETWORK, "train", None, holdout=True)
     held_out = load(NETWORK, "test", None, holdout=True)
-    start = network_path(NETWORK)
-    networks = {}
-    with screen.status("pretrained") as status, TemporaryDirectory() as scratch, cpu_threads(1):
-        networks["pretrained"] = judged(start, training, held_out)
-        for bits in (0, *BITS):
-            name = f"fine-tuned at {bits} bits" if bits else "fine-tuned, not rounded"
-            status.update(name)
-            config, out = settings(bits, iterations), Path(scratch) / str(bits)
-            done = train(config, training, held_out, out, start_from=start)
-            figures = judged(done.checkpoint, training, held_out)
-            networks[name] = {**figures, "seconds": done.seconds}
-    result = {
-        "date": date.today().isoformat(),
-        "command": "python -m benchmarks.quantise_aware",
-        "machine": machine(),
-        "network": NETWORK,
-        "iterations": iterations,
-        "settings": list(SETTINGS),
-        "images": len(held_out.pixels),
-        "seeds": SEEDS,
-        "networks": networks,
-    }
-    write_text(RESULT, json.dumps(result, indent=2) + "\n")
-    write_text(PAGE, written(PAGE.read_text(encoding="utf-8"), figures_table(result)))
+    widths = (None, 0, *BITS)
+    with sweep("quantise-aware", where(scheduler, workers, resume)) as run:
+        points = [{"bits": bits, "iterations": iterations} for bits in widths]
+        figures = run.run(measured, points, Inputs(recipe(NETWORK), training, held_out))
+        result = {
+            "date": date.today().isoformat(),
+            "command": "python -m benchmarks.quantise_aware",
+            "machine": machine(),
+            "network": NETWORK,
+            "iterations": iterations,
+            "settings": list(SETTINGS),
+            "images": len(held_out.pixels),
+            "seeds": SEEDS,
+            "networks": dict(zip(map(title, widths), figures, strict=True)),
+        }
+        write_text(RESULT, json.dumps(result, indent=2) + "\n")
+        write_text(PAGE, written(PAGE.read_text(encoding="utf-8"), figures_table(result)))
     typer.echo(figures_table(result))
 
 

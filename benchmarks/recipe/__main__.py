@@ -1,6 +1,7 @@
 """Train by a recipe, evaluate the network on the whole test split, and write its model card.
 
     python -m benchmarks.recipe mnist-512 --data-root FOLDER [--publish]
+        [--scheduler local|tcp://host:8786] [--workers N]
 
 Recipes are the TOML files of benchmarks/recipes/, which `ipvae-snn train --config` takes too. A
 stopped run resumes. Writes benchmarks/results/recipe-NAME.json; with --publish also the
@@ -8,6 +9,7 @@ network in half precision and its card into ipvae_snn/pretrained/.
 """
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +20,7 @@ from rich.console import Console
 
 from benchmarks.recipe.card import card
 from benchmarks.report import machine
+from benchmarks.sweep import Scheduler, Workers
 from ipvae_snn import pretrained
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import load_config
@@ -28,6 +31,7 @@ from ipvae_snn.report.progress_bar import progress_bar
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.state import load_state
+from ipvae_snn.workflows.cluster import cluster_of
 from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
 from ipvae_snn.workflows.train import Extras, train_network
 
@@ -100,16 +104,14 @@ class Images(NamedTuple):
 
 
 def evaluated(
-    network: Path, config: Config, data_root: Path | None, threads: int, images: "Images"
+    network: Path, config: Config, settings: EvaluationSettings, images: Images
 ) -> dict[str, Any]:
     """Return the figures of `ipvae-snn evaluate --json` on the test split."""
-    settings = EvaluationSettings(
+    settings = replace(
+        settings,
         limit=images.test,
-        steps=STEPS,
         readout_train=images.readout,
         generalise=config.data.name == "mnist" and images.readout > 0,
-        threads=threads,
-        data_root=data_root,
     )
     result: dict[str, Any] = finite(evaluate(network, config.data.name, settings).as_json())
     return result
@@ -128,19 +130,23 @@ def main(
         int,
         typer.Option(min=0, help="Training images of the read-out and the other sets; 0: none."),
     ] = READOUT_IMAGES,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
 ) -> None:
     """Train by a recipe, evaluate the network, and write its figures and card."""
     config = recipe(name)
     folder = run or Path("runs") / f"recipe-{name}"  # existing work in it is reused
     screen = console(quiet=True)
     images = Images(test_images, readout_images)
+    cluster = cluster_of(scheduler, workers)
+    judging = EvaluationSettings(steps=STEPS, threads=threads, data_root=data_root, cluster=cluster)
     trained, seconds = trained_by(name, folder, data_root, screen)
     with TemporaryDirectory() as scratch:
         half = Path(scratch) / f"{name}.safetensors"
         save_half(trained, half)
         screen.print(f"evaluate on up to {images.test:,} test images, {STEPS} steps")
-        evaluation = evaluated(half, config, data_root, threads, images)
-        whole = evaluated(trained, config, data_root, threads, images._replace(readout=0))
+        evaluation = evaluated(half, config, judging, images)
+        whole = evaluated(trained, config, judging, images._replace(readout=0))
         loss = whole["final"]["r2"]["mean"] - evaluation["final"]["r2"]["mean"]
         if loss > MAX_LOSS:
             raise ConfigError(

@@ -21,6 +21,7 @@ from benchmarks.report import machine
 from benchmarks.streaming.images import SIDE, larger_digits, shifted, write_images
 from benchmarks.streaming.page import page
 from benchmarks.streaming.terminal import Ended, Seen, on_terminal
+from benchmarks.sweep import Refused
 from ipvae_snn import api
 from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.files import save_network
@@ -110,6 +111,7 @@ def main(
         Path | None, typer.Option(help="Folder for 12 KB per image while it runs.")
     ] = None,
     write: Annotated[bool, typer.Option(help="Write the result and the page.")] = True,
+    refused: Refused = None,
 ) -> None:
     """Measure, and write the result and the page."""
     screen = console(quiet=True)

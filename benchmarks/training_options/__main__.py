@@ -1,10 +1,12 @@
 """Relaxations and samples of training: free energy, R2 and zeros after equal iterations and time.
 
     python -m benchmarks.training_options [--setting mnist --data-root FOLDER]
+        [--scheduler local|tcp://host:8786] [--workers N] [--resume]
 
 Trains one network per option and seed, judges it after T and after 1,000 steps, and converts it to
 8 bits. Writes the setting's entry of benchmarks/results/training_options.json and the tables in
-docs/training.md. About 20 minutes per setting on one quiet core.
+docs/training.md. About 20 minutes per setting on one quiet core. Each network is a point of a sweep
+(`benchmarks/sweep.py`); on a cluster the column of CPU seconds is left out.
 """
 
 import json
@@ -15,11 +17,12 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from benchmarks.report import machine
+from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
 from benchmarks.training_options.page import PAGE, with_results
 from ipvae_snn.backends import compiled
 from ipvae_snn.config.settings import Config
@@ -34,7 +37,6 @@ from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.interpreter import decode
 from ipvae_snn.metrics.quality import r2, zeros_fraction
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
-from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.training.train import train
 
@@ -106,8 +108,23 @@ def config_of(setting: str, option: Option, seed: int, iterations: int | None = 
     return replace(config, train=replace(config.train, iterations=total))
 
 
-def trained(config: Config, training: ImageSet, held_out: ImageSet, folder: Path) -> dict[str, Any]:
+class Images(NamedTuple):
+    """Images for training, and held-out ones."""
+
+    training: ImageSet
+    held_out: ImageSet
+
+
+def trained(images: Images, point: Point) -> dict[str, Any]:
     """Train one network, and return its figures."""
+    config = config_of(point["setting"], OPTIONS[point["option"]], point["seed"])
+    with TemporaryDirectory() as scratch:
+        return judged(config, images, Path(scratch) / "run")
+
+
+def judged(config: Config, images: Images, folder: Path) -> dict[str, Any]:
+    """Train into a folder, and return the network's figures."""
+    training, held_out = images
     start = time.process_time()
     done = train(config, training, held_out, folder)
     seconds = time.process_time() - start
@@ -154,19 +171,25 @@ def main(
     data_root: Annotated[Path | None, typer.Option(envvar="IPVAE_SNN_DATA")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Networks per option.")] = 2,
     images: Annotated[int, typer.Option(min=10, help="Held-out images.")] = 200,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    resume: Resume = False,
 ) -> None:
     """Train and judge one network per option and seed; write the JSON and the tables."""
-    screen = console(quiet=True)
-    plain = config_of(setting, OPTIONS["sigmoid 0.1"], 0)
-    training = load(plain.data.name, "train", data_root, LIMIT, holdout=True)
-    held_out = load(plain.data.name, "test", data_root, images, holdout=True)
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in OPTIONS}
-    for seed in range(seeds):
-        for name, option in OPTIONS.items():
-            with TemporaryDirectory() as scratch:
-                config = config_of(setting, option, seed)
-                runs[name].append(trained(config, training, held_out, Path(scratch) / "run"))
-            screen.print(f"{name}, seed {seed}: {runs[name][-1]}")
+    points = [
+        {"setting": setting, "option": name, "seed": seed}
+        for seed in range(seeds)
+        for name in OPTIONS
+    ]
+    with sweep("training-options", where(scheduler, workers, resume)) as run:
+        plain = config_of(setting, OPTIONS["sigmoid 0.1"], 0)
+        training = load(plain.data.name, "train", data_root, LIMIT, holdout=True)
+        held_out = load(plain.data.name, "test", data_root, images, holdout=True)
+        settings = {"images": images, "training": LIMIT, "steps": STEPS}
+        figures = run.run(trained, points, Images(training, held_out), settings)
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in OPTIONS}
+        for point, figure in zip(points, figures, strict=True):
+            runs[str(point["option"])].append(figure)
         result = {
             "command": f"python -m benchmarks.training_options --setting {setting}",
             "date": date.today().isoformat(),
@@ -178,11 +201,11 @@ def main(
             "steps": plain.train.steps,
             "beta": plain.train.beta,
             "images": len(held_out),
-            "seeds": seed + 1,
+            "seeds": seeds,
             "runs": runs,
         }
         results = written(setting, result)
-    write_text(PAGE, with_results(PAGE.read_text(encoding="utf-8"), results))
+        write_text(PAGE, with_results(PAGE.read_text(encoding="utf-8"), results))
     typer.echo(f"wrote {RESULT} and {PAGE}")
 
 

@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.report import table, wrapped
+from benchmarks.report import table, timed, wrapped
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "training.md"
 BEGIN, END = "<!-- training_options: begin -->\n", "<!-- training_options: end -->"
@@ -56,7 +56,7 @@ def _row(option: str, runs: list[dict[str, Any]]) -> list[str]:
 
     return [
         option,
-        f"{min(run['seconds'] for run in runs):.0f}",
+        timed(min((run["seconds"] for run in runs if run["seconds"] is not None), default=None)),
         spread("free_energy", 1),
         mean("r2", 3),
         mean("zeros", 3),

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from benchmarks.memory import measured_growth
 from benchmarks.report import machine
+from benchmarks.sweep import Refused
 from benchmarks.training_speed.page import page
 from benchmarks.training_speed.plain_training import GIBIBYTE, FixedSampler, plain_loss
 from ipvae_snn.config.settings import Config
@@ -39,11 +40,11 @@ from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.training.loss import unrolling
 from ipvae_snn.training.objective import Unrolled, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues, schedule_values
 from ipvae_snn.training.train import cpu_threads
-from ipvae_snn.training.trainer import unrolling
 from ipvae_snn.training.validation import validate
 
 HERE: Final = Path(__file__).parents[1]
@@ -334,6 +335,7 @@ def main(
     result: Annotated[Path, typer.Option(help="File for the JSON.")] = RESULT,
     markdown: Annotated[Path, typer.Option(help="File for the page.")] = PAGE,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    refused: Refused = None,
 ) -> None:
     """Measure one setting, and write the results and the page."""
     screen = console(quiet=as_json)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from benchmarks.memory import measured_growth
 from benchmarks.report import machine, number, table, wrapped
+from benchmarks.sweep import Refused
 from ipvae_snn.config.settings import Config, ModelConfig, TrainConfig
 from ipvae_snn.image_shape import ImageShape, n_channels
 from ipvae_snn.models.protocol import LatentSettings
@@ -28,11 +29,11 @@ from ipvae_snn.models.registry import latent_model
 from ipvae_snn.models.trainable import n_neurons, trainable
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
+from ipvae_snn.training.loss import unrolling
 from ipvae_snn.training.objective import unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.schedules import schedule_values
 from ipvae_snn.training.train import cpu_threads
-from ipvae_snn.training.trainer import unrolling
 from ipvae_snn.training.validation import validate
 
 RESULT: Final = Path(__file__).parents[1] / "results" / "training_convolutional.json"
@@ -188,7 +189,7 @@ def with_results(text: str, result: dict[str, Any]) -> str:
     return f"{before}{BEGIN}{section(result)}{END}{after}"
 
 
-def main() -> None:
+def main(refused: Refused = None) -> None:
     """Measure all sizes; write the JSON and the table."""
     screen, sizes = console(quiet=True), []
     for size in SIZES:

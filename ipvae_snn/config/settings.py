@@ -8,6 +8,7 @@ from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whit
 KlForm = Literal["code", "exact"]
 RelaxationKind = Literal["sigmoid", "cubic"]
 Sampling = Literal["auto", "torch", "triton"]
+CudaGraphs = Literal["auto", "on", "off"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
 DictionaryKind = Literal["dense", "convolutional", "untied"]
@@ -108,8 +109,10 @@ class TrainConfig:
     multiplied by grad_clip_warm_up_factor during warm-up. An iteration whose gradient is more than
     grad_skip times the limit changes nothing: inference of some image ran away, and such a
     gradient gives no direction. sampling: code of the relaxed counts where torch differentiates the
-    loss; auto takes Triton's kernel on CUDA devices, where triton is installed. threads: of the
-    CPU; on small layers one thread is nearly as fast as more, and does not stall on a busy machine.
+    loss; auto takes Triton's kernel on CUDA devices, where triton is installed. cuda_graphs: on a
+    CUDA device, capture loss and gradient of an iteration once, and replay them; auto does so where
+    Triton's kernel samples. threads: of the CPU; on small layers one thread is nearly as fast as
+    more, and does not stall on a busy machine.
     quantise_aware: if not 0, inference sees weights of so many bits, and gradients pass straight
     through (`training.straight_through`). stop_at: if not 0, the run ends after so many iterations;
     its schedules still span all of them. Intervals are in iterations; 0 switches validation off
@@ -148,6 +151,7 @@ class TrainConfig:
     seed: int = _limited(0, 0, MAX_SEED)
     device: str = "cpu"
     sampling: Sampling = "auto"
+    cuda_graphs: CudaGraphs = "auto"
     threads: int = _limited(1, 1, 1024)
     log_interval: int = _limited(25, 1, 100_000_000)
     checkpoint_interval: int = _limited(250, 1, 100_000_000)

@@ -9,6 +9,7 @@ from ipvae_snn.models.shapes import (
     Lateral,
     LogSigma,
     Neurons,
+    Number,
     PerImage,
     Phi,
     Pixels,
@@ -65,6 +66,6 @@ def log_normaliser(log_sigma: LogSigma) -> Scalar:
     return log_sigma.sum() + HALF_LOG_TWO_PI * log_sigma.numel()
 
 
-def free_energy(nll: PerImage, kl: PerImage, beta: float = 1.0) -> PerImage:
+def free_energy(nll: PerImage, kl: PerImage, beta: Number = 1.0) -> PerImage:
     """Return nll + beta * kl: the variational free energy (-ELBO) where beta is 1."""
     return nll + beta * kl

@@ -18,12 +18,20 @@ from ipvae_snn.models.parameters import LatentParameters
 from ipvae_snn.models.poisson_samples import exact_poisson, generator_draw, relaxed_poisson
 from ipvae_snn.models.protocol import Draw, LatentSettings
 from ipvae_snn.models.relaxations import RELAXATIONS
-from ipvae_snn.models.shapes import AnyShape, LogBias, Neurons, PerImage, Scalar, StartOrNeurons
+from ipvae_snn.models.shapes import (
+    AnyShape,
+    LogBias,
+    Neurons,
+    Number,
+    PerImage,
+    Scalar,
+    StartOrNeurons,
+)
 
 FLOOR: Final = -8.0
 
 
-def soft_clip(a: AnyShape, clip: float, floor: float = FLOOR) -> AnyShape:
+def soft_clip(a: AnyShape, clip: Number, floor: float = FLOOR) -> AnyShape:
     """Bound `a` (nats) softly from above by `clip` and hard from below by `floor`.
 
     clip_c(a) = c - softplus(c - max(a, floor)); far below c it is the identity.
@@ -36,7 +44,7 @@ def update(
     drive: Neurons,
     log_bias: LogBias,
     log_lr: Scalar,
-    clip: float,
+    clip: Number,
     floor: float = FLOOR,
 ) -> Neurons:
     """Return the membrane potential after one step, in nats.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.config.settings import KlForm, ModelConfig, RelaxationKind, TrainConfig
+from ipvae_snn.models.shapes import Number
 
 State = TypeVar("State")
 Draw = Callable[[Tensor], Tensor]
@@ -27,7 +28,7 @@ class LatentSettings:
     relaxation: of latents with a gradient.
     """
 
-    clip: float
+    clip: Number
     floor: float
     updates_per_step: int = 1
     leak: float = 0.0
@@ -35,7 +36,7 @@ class LatentSettings:
     relaxation: RelaxationKind = "sigmoid"
 
     @classmethod
-    def of(cls, model: ModelConfig, clip: float, train: TrainConfig) -> "LatentSettings":
+    def of(cls, model: ModelConfig, clip: Number, train: TrainConfig) -> "LatentSettings":
         """Return the settings of a network while its soft clip is `clip`."""
         dynamics = clip, model.floor, model.updates_per_step, model.leak
         return cls(*dynamics, train.kl, train.relaxation)

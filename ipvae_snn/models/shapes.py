@@ -18,3 +18,4 @@ StartOrNeurons = Annotated[Tensor, "*#B K"]  # (1, K) where all images start ali
 LogBias = Annotated[Tensor, "... K"]  # (1, K) as trained, or (K,)
 Scalar = Annotated[Tensor, ""]
 AnyShape = Annotated[Tensor, "*shape"]
+Number = float | Tensor  # a constant, or a scalar (): what a recorded iteration reads anew

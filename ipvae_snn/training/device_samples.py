@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.protocol import LatentModel
 from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.models.relaxations import RELAXATIONS
+
+if TYPE_CHECKING:
+    from ipvae_snn.training.triton_samples import TritonDraws
 
 Draw = Callable[[Tensor], Tensor]
 
@@ -48,8 +51,13 @@ def relaxed_draws(
     """Return the source of relaxed counts for one iteration, on the generator's device."""
     if not uses_triton(config, generator.device):
         return model.draws(generator, temperature)
-    from ipvae_snn.training.triton_samples import Noise, relaxed_poisson_triton
+    numbers, draws = count(), device_draws(config, generator.device)
+    draws.prepare(generator.initial_seed(), temperature)
+    return lambda u: draws.checked(u, next(numbers))
 
-    relaxation, numbers = RELAXATIONS[config.train.relaxation], count()
-    seed = generator.initial_seed()
-    return lambda u: relaxed_poisson_triton(u, temperature, Noise(seed, next(numbers)), relaxation)
+
+def device_draws(config: Config, device: torch.device) -> "TritonDraws":
+    """Return Triton's source of relaxed counts, to be prepared for each iteration."""
+    from ipvae_snn.training.triton_samples import TritonDraws
+
+    return TritonDraws(device, RELAXATIONS[config.train.relaxation])

@@ -14,6 +14,7 @@ from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import ModelParameters, Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import Dictionary, LatentModel, State, inference
+from ipvae_snn.models.shapes import Number
 from ipvae_snn.training.competition import Dense, Form, Shared
 from ipvae_snn.training.straight_through import (
     FakeRounding,
@@ -106,7 +107,7 @@ def unrolled_by_autodiff(
     dictionary: Dictionary,
     x: Tensor,
     sample: Sample,
-    beta: float,
+    beta: Number,
     unrolling: Unrolling,
     rounding: RoundedDictionary | None = None,
 ) -> Unrolled:
@@ -202,19 +203,16 @@ class _Terms(NamedTuple):
 
 
 def _summary(
-    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: float, unrolling: Unrolling
+    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: Number, unrolling: Unrolling
 ) -> Unrolled:
     energy = dictionary.power(frames).mean(-1)
     # Frames are seen for equally many steps except for rounding, which the weights reflect.
-    seen = [
-        unrolling.frame(i, len(frames))
-        for i in range(1, unrolling.updates + 1)
-        if unrolling.in_loss(i)
-    ]
-    shown = torch.bincount(
-        torch.tensor(seen), torch.tensor(unrolling.step_weights), minlength=len(frames)
-    )
-    weights = shown.to(energy) / unrolling.steps
+    seen = [0.0] * len(frames)
+    for i in range(1, unrolling.updates + 1):
+        if unrolling.in_loss(i):
+            seen[unrolling.frame(i, len(frames))] += unrolling.step_weights[unrolling.step(i)]
+    # Filled on the device, since a CUDA graph cannot hold a copy from the host.
+    weights = torch.stack([energy.new_full((), weight) for weight in seen]) / unrolling.steps
     nll = terms.fit + 0.5 * (weights * energy).sum() + dictionary.log_normaliser()
     scale = REFERENCE_PIXELS / frames.shape[-1]
     loss = linear_gaussian.free_energy(nll, terms.kl, beta)

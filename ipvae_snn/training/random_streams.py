@@ -36,9 +36,14 @@ def keyed_generator(
     device: torch.device, seed: int, stream: Stream, iteration: int, first_row: int = 0
 ) -> torch.Generator:
     """Return a generator that depends only on its key, so that none has to be stored."""
+    key = keyed_seed(seed, stream, iteration, first_row)
+    return torch.Generator(device=device).manual_seed(key)
+
+
+def keyed_seed(seed: int, stream: Stream, iteration: int, first_row: int = 0) -> int:
+    """Return a seed of 63 bits that depends only on its key."""
     sequence = np.random.SeedSequence([seed, stream, iteration, first_row])
-    key = int(sequence.generate_state(1, np.uint64)[0])
-    return torch.Generator(device=device).manual_seed(key >> 1)
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1
 
 
 def noise_keys(settings: TrainConfig, iteration: int, updates_per_step: int = 1) -> UInt64:

@@ -2,35 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from ipvae_snn.arrays import UInt64
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
-from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.models.parameters import LatentParameters, ModelParameters
-from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
-from ipvae_snn.models.registry import COMPILED, latent_model
-from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import Trainable, trainable
+from ipvae_snn.progress import ignore_part
 from ipvae_snn.training import health, pruning
-from ipvae_snn.training.device_samples import relaxed_draws, uses_triton
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
 from ipvae_snn.training.health import Step
-from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
-from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
+from ipvae_snn.training.loss import Batch, TrainingLoss
+from ipvae_snn.training.objective import Unrolled
+from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator
 from ipvae_snn.training.run_folder import Record, RunFolder
 from ipvae_snn.training.schedules import ScheduleValues, schedule_values
 from ipvae_snn.training.state import TrainingState, require_fit, save_state
-from ipvae_snn.training.straight_through import FakeRounding, RoundedDictionary
-from ipvae_snn.training.unrolling import Unrolling
+from ipvae_snn.training.straight_through import FakeRounding
 from ipvae_snn.training.validation import Validation, validate
+from ipvae_snn.watcher import current_watcher
 
 
 @dataclass(frozen=True)
@@ -49,28 +43,6 @@ class TrainProgress:
 
 Progress = Callable[[TrainProgress], None]
 RELATIVE: Final = "relative"  # of an optimiser's group: its learning rate over the run's
-
-
-def unrolling(config: Config, now: ScheduleValues, keys: UInt64, first_row: int = 0) -> Unrolling:
-    """Return the unrolling of inference at the scheduled values `now`."""
-    return Unrolling(
-        steps=now.steps,
-        updates_per_step=config.model.updates_per_step,
-        leak=config.model.leak,
-        clip=now.clip,
-        floor=config.model.floor,
-        code_form=config.train.kl == "code",
-        temperature=now.temperature,
-        cutoff=RELAXATIONS[config.train.relaxation].cutoff,
-        relaxation=config.train.relaxation,
-        samples=config.train.samples,
-        late_power=config.train.late_power,
-        message_price=now.message_price,
-        spike_price=now.spike_price,
-        keys=keys,
-        first_row=first_row,
-        threads=config.train.threads,
-    )
 
 
 class Trainer:
@@ -100,9 +72,8 @@ class Trainer:
         )
         self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
         self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
-        uses_triton(config, device)  # refuses what cannot be
         bits = config.train.quantise_aware
-        self.rounding = FakeRounding.of(self.x, bits) if bits else None
+        rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
         initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)
         self.model = trainable(config.model, images.image_shape, initial).to(device)
@@ -112,6 +83,8 @@ class Trainer:
             lr=config.train.learning_rate,
             weight_decay=config.train.weight_decay,
         )
+        notice = current_watcher().notice if processes.leads else ignore_part
+        self.loss = TrainingLoss(config, device, self.model, rounding, notice)
 
     def start_from(self, parameters: Mapping[str, Tensor]) -> None:
         """Replace initial parameters by the named ones."""
@@ -187,13 +160,12 @@ class Trainer:
         batch = batch_indices(len(self.x), settings.batch_size, settings.seed, iteration)
         rows = self.processes.rows(len(batch))
         x = self.x[torch.from_numpy(batch[rows]).to(self.device)]
-        unrolled = self._unroll(x, iteration, now, rows.start)
         for group in self.optimiser.param_groups:
             group["lr"] = now.learning_rate * group[RELATIVE]
-        self.optimiser.zero_grad(set_to_none=True)
         # Every process has the mean over its own rows; this is its share of the whole mean.
         share = len(x) / len(batch)
-        torch.autograd.backward(unrolled.loss * share)
+        self.optimiser.zero_grad(set_to_none=True)
+        unrolled = self.loss.differentiated(Batch(x, rows.start, share), iteration, now)
         step = self._summed(unrolled, share)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), now.grad_clip)
         if float(norm) <= settings.grad_skip * now.grad_clip:
@@ -209,7 +181,7 @@ class Trainer:
         generator = keyed_generator(self.device, settings.seed, Stream.PRUNING, iteration)
         images = self.x[:: max(1, len(self.x) // pruning.IMAGES)][: pruning.IMAGES]
         view = self.model.view()
-        model = self._latents(view, now)
+        model = self.loss.latents(view, now.clip)
         draw = model.draws(generator)
         counts = pruning.sent_counts(model, view.dictionary, images, now.steps, draw)
         pixels = pruning.sent_size(self.x[: pruning.PIXELS])
@@ -229,48 +201,13 @@ class Trainer:
         most = float(unrolled.max_rate)
         return Step(loss, nll, kl, rate, most, 0.0, messages, spikes)
 
-    def _latents(self, parameters: LatentParameters, now: ScheduleValues) -> LatentModel[Any]:
-        """Return the model at the present soft clip, at which its weights were learnt."""
-        settings = LatentSettings.of(self.config.model, now.clip, self.config.train)
-        return latent_model(self.config.model.kind, parameters, settings)
-
-    def _unroll(self, x: Tensor, iteration: int, now: ScheduleValues, first_row: int) -> Unrolled:
-        parameters = self.model.view()
-        keys = noise_keys(self.config.train, iteration, self.config.model.updates_per_step)
-        unroll = unrolling(self.config, now, keys, first_row)
-        compiled = self.device.type == "cpu" and self.config.model.kind == COMPILED
-        if compiled and parameters.dictionary.in_gram_form:
-            unrolled = unrolled_loss(parameters, x, now.beta, unroll, self.rounding)
-            if unrolled.arrivals > MAX_MEAN_ARRIVALS:
-                raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
-            return unrolled
-        generator = keyed_generator(
-            self.device, self.config.train.seed, Stream.NOISE, iteration, first_row
-        )
-        model = self._latents(parameters, now)
-        draw = relaxed_draws(self.config, model, generator, now.temperature)
-        dictionary, rounding = self._dictionary(parameters)
-        return unrolled_by_autodiff(
-            model, dictionary, x, lambda u, _update: draw(u), now.beta, unroll, rounding
-        )
-
-    def _dictionary(
-        self, parameters: ModelParameters
-    ) -> tuple[Dictionary, RoundedDictionary | None]:
-        """Return the dictionary, and its rounding for inference, if any."""
-        dictionary = parameters.dictionary
-        if self.rounding is None:
-            return dictionary, None
-        # The settings allow rounding of a dense dictionary only.
-        return dictionary, RoundedDictionary(self.rounding, cast(DenseDictionary, dictionary))
-
     def _validate(self, iteration: int, now: ScheduleValues) -> Validation:
         settings = self.config.train
         generator = keyed_generator(self.device, settings.seed, Stream.VALIDATION, iteration)
         parameters = self.model.view()
-        dictionary, rounding = self._dictionary(parameters)
+        dictionary, rounding = self.loss.dictionary(parameters)
         result = validate(
-            self._latents(parameters, now),
+            self.loss.latents(parameters, now.clip),
             dictionary,
             self.x_validation,
             steps=settings.steps,

@@ -2,7 +2,8 @@
 
 `models.relaxations` has the formulas. Each element draws its own arrivals and stops at its cutoff,
 so that no tensor of arrivals exists. The noise is Philox4x32-10 (Salmon et al., SC 2011), with the
-counter (element, block of four arrivals, number of the sample, 0) and a seed of 64 bits.
+counter (element, block of four arrivals, number of the sample, 0) and a seed of 64 bits. Seed and
+temperature are read from the device, so that a launch that was captured draws anew at each replay.
 
 Only `training.device_samples` imports this module, where it is used: triton comes with torch's CUDA
 builds, and is not a requirement. With TRITON_INTERPRET=1 it runs on the CPU, for tests.
@@ -36,18 +37,51 @@ def relaxed_poisson_triton(
     As `poisson_samples.relaxed_poisson`, with other noise. Raises TrainingError where the rates
     have run away.
     """
-    # torch leaves Function.apply without types.
-    result: Tensor = _Relaxed.apply(u, temperature, noise, relaxation)  # type: ignore[no-untyped-call]
-    return result
+    draws = TritonDraws(u.device, relaxation)
+    draws.prepare(noise.seed, temperature)
+    return draws.checked(u, noise.number)
+
+
+class TritonDraws:
+    """Source of relaxed counts whose key and temperature lie on the device: `cuda_graphs.Draws`."""
+
+    def __init__(self, device: torch.device, relaxation: Relaxation) -> None:
+        self.relaxation = relaxation
+        self.seed = torch.zeros(1, dtype=torch.int64, device=device)
+        self.law = torch.zeros(2, dtype=torch.float32, device=device)  # last arrival, 1 / temp.
+        self.most = torch.zeros((), dtype=torch.float32, device=device)
+
+    def prepare(self, seed: int, temperature: float) -> None:
+        """Set the noise's seed (up to 63 bits) and the temperature, and forget counted arrivals."""
+        self.seed.fill_(seed)
+        self.law[0].fill_(1.0 + self.relaxation.cutoff * temperature)
+        self.law[1].fill_(1.0 / temperature)
+        self.most.zero_()
+
+    def sample(self, u: Tensor, number: int) -> Tensor:
+        """Return the relaxed counts of sample `number`, 0 or more, at the log rates `u`."""
+        # torch leaves Function.apply without types.
+        result: Tensor = _Relaxed.apply(u, self, number)  # type: ignore[no-untyped-call]
+        return result
+
+    def checked(self, u: Tensor, number: int) -> Tensor:
+        """Return `sample`, or raise TrainingError where the rates have run away."""
+        z = self.sample(u, number)
+        if self.arrivals() > MAX_MEAN_ARRIVALS:
+            rates = torch.exp(u)
+            raise run_away(rates.max().item(), rates.mean().item())
+        return z
+
+    def arrivals(self) -> float:
+        """Return the largest mean number of arrivals of a sample since `prepare`."""
+        return float(self.most)
 
 
 class _Relaxed(torch.autograd.Function):
     """Sample and derivative from one kernel."""
 
     @staticmethod
-    def forward(
-        ctx: Any, u: Tensor, temperature: float, noise: Noise, relaxation: Relaxation
-    ) -> Tensor:
+    def forward(ctx: Any, u: Tensor, draws: TritonDraws, number: int) -> Tensor:
         u = u.contiguous()
         z, slope = torch.empty_like(u), torch.empty_like(u)
         n = u.numel()
@@ -58,25 +92,23 @@ class _Relaxed(torch.autograd.Function):
             z,
             slope,
             drawn,
+            draws.seed,
+            draws.law,
             n,
-            noise.seed,
-            noise.number,
-            1.0 + relaxation.cutoff * temperature,
-            1.0 / temperature,
+            number,
             BLOCKS=MAX_ARRIVALS // 4,
-            IS_CUBIC=relaxation == CUBIC,
+            IS_CUBIC=draws.relaxation == CUBIC,
             SIZE=BLOCK,
         )
-        if int(drawn.sum(dtype=torch.int64)) > MAX_MEAN_ARRIVALS * n:
-            rates = torch.exp(u)
-            raise run_away(rates.max().item(), rates.mean().item())
+        mean = drawn.sum(dtype=torch.int64).to(torch.float32) / n
+        torch.maximum(draws.most, mean, out=draws.most)
         ctx.save_for_backward(slope)
         return z
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (slope,) = ctx.saved_tensors
-        return grads[0] * slope, None, None, None
+        return grads[0] * slope, None, None
 
 
 @triton.jit  # type: ignore[untyped-decorator] # Triton's
@@ -101,11 +133,10 @@ def _sample(  # type: ignore[no-untyped-def] # Triton's
     z_pointer,
     slope_pointer,
     drawn_pointer,
+    seed_pointer,
+    law_pointer,
     n,
-    seed,
     number,
-    horizon,
-    cold,
     BLOCKS: tl.constexpr,
     IS_CUBIC: tl.constexpr,
     SIZE: tl.constexpr,
@@ -113,6 +144,8 @@ def _sample(  # type: ignore[no-untyped-def] # Triton's
     """Draw SIZE elements: counts, derivatives, and how many arrivals they took together."""
     element = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = element < n
+    seed = tl.load(seed_pointer)
+    horizon, cold = tl.load(law_pointer), tl.load(law_pointer + 1)
     gap = tl.exp(-tl.load(u_pointer + element, mask=inside, other=0.0))
     time, z, slope = gap * 0.0, gap * 0.0, gap * 0.0
     live, none = inside, element * 0

@@ -7,6 +7,7 @@ from torch import Tensor
 from ipvae_snn.arrays import UInt64
 from ipvae_snn.config.settings import KlForm, RelaxationKind
 from ipvae_snn.models.protocol import LatentSettings
+from ipvae_snn.models.shapes import Number
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,9 @@ class Unrolling:
     the loss. keys: of the noise, uint64, one for u0, one per update, and with two samples one more
     per update. first_row: index of the first row in the whole batch. threads: of the elementwise
     passes. relaxation: of the counts. samples: 1, or 2 for a second sample that enters the loss
-    alone. Step t sees frame t * F // T of F. late_power: see `step_weights`. message_price,
-    spike_price: of a neuron that sends and of a spike, in nats per step.
+    alone. Step t sees frame t * F // T of F. late_power: see `step_weights`. priced: whether the
+    loss charges for what is sent; message_price, spike_price: of a neuron that sends and of a
+    spike, in nats per step.
     """
 
     steps: int
@@ -35,8 +37,9 @@ class Unrolling:
     relaxation: RelaxationKind = "sigmoid"
     samples: int = 1
     late_power: float = 0.0
-    message_price: float = 0.0
-    spike_price: float = 0.0
+    priced: bool = False
+    message_price: Number = 0.0
+    spike_price: Number = 0.0
 
     @property
     def updates(self) -> int:
@@ -68,11 +71,6 @@ class Unrolling:
         """The weight of the fit after each step, as (t + 1)^late_power, 1 on average."""
         grown = [float(t + 1) ** self.late_power for t in range(self.steps)]
         return tuple(self.steps * weight / sum(grown) for weight in grown)
-
-    @property
-    def priced(self) -> bool:
-        """Whether the loss charges for messages or spikes."""
-        return self.message_price > 0 or self.spike_price > 0
 
     @property
     def shares(self) -> tuple[float, ...]:

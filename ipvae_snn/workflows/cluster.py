@@ -107,6 +107,11 @@ def prepared(name: str) -> Any:
     return get_worker().plugins[name].made
 
 
+def call_prepared(name: str, argument: Any) -> Any:
+    """Return what the function gives that this worker has made under a name."""
+    return prepared(name)(argument)
+
+
 def _client(choice: ClusterChoice, stack: ExitStack) -> "Client":
     """Return a client, of a cluster that ends with the stack if it is local."""
     try:

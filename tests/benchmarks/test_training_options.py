@@ -40,7 +40,7 @@ def test_a_run_has_what_the_table_shows(tmp_path: Path, monkeypatch: pytest.Monk
     config = options.config_of("patches", options.OPTIONS["cubic 0.4"], 0, iterations=20)
     images = load("natural", "train", limit=1000, n_patches=1000)
     result = json.loads(options.RESULT.read_text(encoding="utf-8"))["patches"]
-    run = options.trained(config, images, images.first(12), tmp_path / "run")
+    run = options.judged(config, options.Images(images, images.first(12)), tmp_path / "run")
     for name in result["runs"]:
         result["runs"][name] = [run]
     assert "| cubic 0.4 |" in page.section("patches", result)

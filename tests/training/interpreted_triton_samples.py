@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from ipvae_snn.config.settings import Config, RelaxationKind
+from ipvae_snn.config.settings import Config, ModelConfig, RelaxationKind
 from ipvae_snn.errors import TrainingError
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.poisson_samples import relaxed_poisson_plain
 from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.models.relaxations import CUBIC, RELAXATIONS, SIGMOID
+from ipvae_snn.models.trainable import trainable
+from ipvae_snn.training import loss
 from ipvae_snn.training.device_samples import relaxed_draws
+from ipvae_snn.training.schedules import ScheduleValues
 
 SETTINGS = LatentSettings(clip=10.0, floor=-8.0)
 SEED, NUMBER = (0x1234 << 32) | 0x89ABCDEF, 7
@@ -112,6 +115,35 @@ def test_noise_depends_on_seed_and_number(kernels: ModuleType) -> None:
     counts = torch.cat([one, other, third])
     counts = counts[counts > 0]  # a few neurons have no arrival
     assert len(torch.unique(counts)) == len(counts) > 800
+
+
+def test_an_iteration_that_is_run_again_on_the_same_memory_draws_anew(
+    kernels: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel in the memory of a CUDA graph: figures and gradients are those without one."""
+    train = replace(Config().train, steps=2, sampling="triton", samples=2)
+    config = Config(ModelConfig(n_latents=5, phi_std=0.3, u0_low=-3.0, u0_high=-1.0), train)
+    model = trainable(config.model, (3, 3), torch.Generator().manual_seed(1))
+    monkeypatch.setattr(loss, "COMPILED", "none")
+    cpu = torch.device("cpu")
+    plain = loss.TrainingLoss(config, cpu, model, None, print)
+    monkeypatch.setattr(loss, "uses_cuda_graphs", lambda *_: True)
+    monkeypatch.setattr(loss, "captured_on_cuda", lambda work: work)
+    captured = loss.TrainingLoss(config, cpu, model, None, print)
+    for iteration in range(3):
+        x = torch.randn(4, 9, generator=torch.Generator().manual_seed(iteration))
+        now = ScheduleValues(0.01, 20.0, 0.5 + iteration, 3.0 + iteration, 0.9 / (1 + iteration), 2)
+        results = []
+        for way in (captured, plain):
+            model.zero_grad(set_to_none=True)
+            figures = way.differentiated(loss.Batch(x, 0, 1.0), iteration, now)
+            gradients = [parameter.grad for parameter in model.parameters()]
+            assert all(gradient is not None for gradient in gradients)
+            kept = (figures.loss.detach(), figures.kl, *gradients)
+            results.append([each.clone() for each in kept if each is not None])
+        assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+        assert captured.captured is not None
+        assert 0 < captured.captured.draws.arrivals() < 30
 
 
 def test_rates_that_ran_away_end_in_advice(kernels: ModuleType) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchmarks.quantise_aware import __main__
+from benchmarks.recipe.__main__ import recipe
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
 from ipvae_snn.config.toml import from_toml, with_overrides
 from ipvae_snn.conversion import quantise
@@ -274,11 +275,12 @@ def test_the_benchmark_judges_every_kind() -> None:
     training, held_out = (
         load("digits", s, None, n, holdout=True) for s, n in (("train", 60), ("test", 12))
     )
-    result = __main__.judged(network_path("digits"), training, held_out)
+    inputs = __main__.Inputs(recipe("digits"), training, held_out)
+    result = __main__.judged(network_path("digits"), inputs)
     kinds = [result["float"], *(result[k][b] for k in ("integer", "nearest") for b in ("4", "3"))]
     assert all(0.7 < figures[step] < 1 for figures in kinds for step in ("16", "64", "256"))
     for bits in (0, 4):
-        assert __main__.settings(bits, 50).train.quantise_aware == bits
+        assert __main__.settings(inputs.recipe, bits, 50).train.quantise_aware == bits
 
 
 def test_the_command_takes_bits(run: Run, tmp_path: Path) -> None:

@@ -25,4 +25,4 @@ def test_samples_in_tritons_interpreter() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "8 passed" in done.stdout, done.stdout
+    assert "9 passed" in done.stdout, done.stdout

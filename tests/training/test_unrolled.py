@@ -181,7 +181,7 @@ def test_prices_and_their_gradient(
 ) -> None:
     free = unrolling(updates_per_step=updates_per_step, leak=leak)
     x = images(B, n_frames, M) if n_frames else images(B, M)
-    priced = replace(free, message_price=message_price, spike_price=spike_price)
+    priced = replace(free, priced=True, message_price=message_price, spike_price=spike_price)
     result, _ = both(priced, x, beta=2.0)
     both(priced, x, beta=2.0, rounding=FakeRounding.of(x, 3))
     without, _ = both(free, x, beta=2.0)
@@ -194,7 +194,7 @@ def test_prices_and_their_gradient(
 def test_messages_are_the_chance_to_send_before_each_update() -> None:
     # One update from u0: only u0's potentials send.
     values = leaves()
-    settings = unrolling(steps=1, message_price=1.0)
+    settings = unrolling(steps=1, priced=True, message_price=1.0)
     result = objective.unrolled_loss(Parameters(*values), images(B, M), 0.0, settings)
     rates = values[2].detach().exp()
     torch.testing.assert_close(result.messages, (1 - torch.exp(-rates)).sum(), rtol=1e-12, atol=0)

@@ -134,6 +134,7 @@ def test_loss_and_gradients_equal_automatic_ones(
         relaxation=relaxation,
         cutoff=RELAXATIONS[relaxation].cutoff,
         late_power=1.0,
+        priced=True,
         message_price=0.5,
     )
     g = torch.Generator().manual_seed(9)

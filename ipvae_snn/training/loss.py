@@ -1,0 +1,172 @@
+"""Loss and gradient of a batch, by the fastest way that the device and the model have.
+
+On the CPU the Poisson model has compiled passes. Elsewhere torch differentiates, on CUDA devices as
+a captured graph (`cuda_graphs`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipvae_snn.arrays import UInt64
+from ipvae_snn.config.settings import Config
+from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.parameters import LatentParameters, ModelParameters
+from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
+from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.registry import COMPILED, latent_model
+from ipvae_snn.models.relaxations import RELAXATIONS
+from ipvae_snn.models.shapes import Number
+from ipvae_snn.models.trainable import Trainable
+from ipvae_snn.training.cuda_graphs import (
+    CapturedIteration,
+    CaptureError,
+    Inputs,
+    captured_on_cuda,
+    refused,
+    uses_cuda_graphs,
+    without,
+)
+from ipvae_snn.training.device_samples import Draw, device_draws, relaxed_draws, uses_triton
+from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
+from ipvae_snn.training.random_streams import Stream, keyed_generator, keyed_seed, noise_keys
+from ipvae_snn.training.schedules import ScheduleValues
+from ipvae_snn.training.straight_through import FakeRounding, RoundedDictionary
+from ipvae_snn.training.unrolling import Unrolling
+
+
+def unrolling(config: Config, now: ScheduleValues, keys: UInt64, first_row: int = 0) -> Unrolling:
+    """Return the unrolling of inference at the scheduled values `now`."""
+    return Unrolling(
+        steps=now.steps,
+        updates_per_step=config.model.updates_per_step,
+        leak=config.model.leak,
+        clip=now.clip,
+        floor=config.model.floor,
+        code_form=config.train.kl == "code",
+        temperature=now.temperature,
+        cutoff=RELAXATIONS[config.train.relaxation].cutoff,
+        relaxation=config.train.relaxation,
+        samples=config.train.samples,
+        late_power=config.train.late_power,
+        priced=config.train.message_price > 0 or config.train.spike_price > 0,
+        message_price=now.message_price,
+        spike_price=now.spike_price,
+        keys=keys,
+        first_row=first_row,
+        threads=config.train.threads,
+    )
+
+
+class Batch(NamedTuple):
+    """Rows of an iteration's batch: x (B, M) or (B, F, M), their first row, their share of all."""
+
+    x: Tensor
+    first_row: int
+    share: float
+
+
+class TrainingLoss:
+    """Loss of a network in training.
+
+    rounding: of the matrices that inference sees, if any. notice: receives the reason where
+    training goes on without CUDA graphs. Raises ConfigError for settings that the device cannot
+    satisfy.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        device: torch.device,
+        model: Trainable,
+        rounding: FakeRounding | None,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.config, self.device, self.model, self.rounding = config, device, model, rounding
+        self.notice = notice
+        uses_triton(config, device)  # refuses what cannot be
+        self.captured = self._captured() if uses_cuda_graphs(config, device, notice) else None
+
+    def differentiated(self, batch: Batch, iteration: int, now: ScheduleValues) -> Unrolled:
+        """Return the figures of a batch; the parameters get its share of the gradient.
+
+        The figures are valid until the next call. Raises TrainingError where the rates have run
+        away, ConfigError where train.cuda_graphs is on but the capture fails.
+        """
+        if self.captured is not None:
+            seed = keyed_seed(self.config.train.seed, Stream.NOISE, iteration, batch.first_row)
+            try:
+                return self.captured(batch.x, now, seed, batch.share)
+            except CaptureError as error:
+                if self.config.train.cuda_graphs == "on":
+                    raise refused(str(error)) from error
+                self.notice(without(str(error)))
+                self.captured = None
+        unrolled = self._unrolled(batch, iteration, now)
+        torch.autograd.backward(unrolled.loss * batch.share)
+        return unrolled
+
+    def latents(self, parameters: LatentParameters, clip: Number) -> LatentModel[Any]:
+        """Return the model at a soft clip: the present one, at which its weights were learnt."""
+        settings = LatentSettings.of(self.config.model, clip, self.config.train)
+        return latent_model(self.config.model.kind, parameters, settings)
+
+    def dictionary(
+        self, parameters: ModelParameters
+    ) -> tuple[Dictionary, RoundedDictionary | None]:
+        """Return the dictionary, and its rounding for inference, if any."""
+        dictionary = parameters.dictionary
+        if self.rounding is None:
+            return dictionary, None
+        # The settings allow rounding of a dense dictionary only.
+        return dictionary, RoundedDictionary(self.rounding, cast(DenseDictionary, dictionary))
+
+    def _captured(self) -> CapturedIteration:
+        """Return the iteration, which is captured when it first runs."""
+
+        def loss(inputs: Inputs, now: ScheduleValues, draw: Draw) -> Unrolled:
+            return self._by_autodiff(inputs, now, lambda model: draw)
+
+        draws = device_draws(self.config, self.device)
+        return CapturedIteration(loss, list(self.model.parameters()), draws, captured_on_cuda)
+
+    def _unrolled(self, batch: Batch, iteration: int, now: ScheduleValues) -> Unrolled:
+        train, updates = self.config.train, self.config.model.updates_per_step
+        compiled = self.device.type == "cpu" and self.config.model.kind == COMPILED
+        parameters = self.model.view()
+        if compiled and parameters.dictionary.in_gram_form:
+            keys = noise_keys(train, iteration, updates)
+            unroll = unrolling(self.config, now, keys, batch.first_row)
+            unrolled = unrolled_loss(parameters, batch.x, now.beta, unroll, self.rounding)
+            if unrolled.arrivals > MAX_MEAN_ARRIVALS:
+                raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
+            return unrolled
+        generator = keyed_generator(
+            self.device, train.seed, Stream.NOISE, iteration, batch.first_row
+        )
+        return self._by_autodiff(
+            Inputs(batch.x, now.beta, now.clip, now.message_price, now.spike_price),
+            now,
+            lambda model: relaxed_draws(self.config, model, generator, now.temperature),
+        )
+
+    def _by_autodiff(
+        self, inputs: Inputs, now: ScheduleValues, draws: Callable[[LatentModel[Any]], Draw]
+    ) -> Unrolled:
+        """Return the loss that torch differentiates; `now` gives the number of steps alone."""
+        parameters = self.model.view()
+        model = self.latents(parameters, inputs.clip)
+        draw = draws(model)
+        dictionary, rounding = self.dictionary(parameters)
+        unroll = replace(
+            unrolling(self.config, now, np.zeros(0, np.uint64)),
+            message_price=inputs.message_price,
+            spike_price=inputs.spike_price,
+        )
+        return unrolled_by_autodiff(
+            model, dictionary, inputs.x, lambda u, _: draw(u), inputs.beta, unroll, rounding
+        )
