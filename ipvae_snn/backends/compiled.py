@@ -9,16 +9,18 @@ from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, Int32, Int64, UInt8
+from ipvae_snn.arrays import Float32, Float64, Int64, UInt8
 from ipvae_snn.backends import compiled_graph
 from ipvae_snn.backends.compiled_constants import group_of, sampling_of, synapses_of
-from ipvae_snn.ir.interpreter import decode
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.decoding import SAMPLE
+from ipvae_snn.ir.interpreter import Read
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels import integer, rows
-from ipvae_snn.kernels.rows import Engine, Progress
+from ipvae_snn.kernels.rows import Engine, Progress, Record
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.watcher import current_watcher
 
@@ -124,15 +126,16 @@ class CompiledSession:
             return None
         return np.ascontiguousarray(weights.dense().T, dtype=np.float64)
 
-    def decode(self, counts: Int32) -> Float32:
-        """Return the reconstructions (N, M) of counts (N, K), as the interpreter does.
+    def decode(self, read: Read) -> Float32:
+        """Return the reconstructions (N, M), as the interpreter does.
 
-        The weights are widened once, which takes longer than the product of a single image.
+        A sample's weights are widened once, which takes longer than the product of a single image.
         """
-        if self.decoder is None:
-            return decode(self.network, counts)
-        total = counts.astype(np.float64) @ self.decoder
-        return total.astype(np.float32) * self.network.decoder.scale
+        network = self.network
+        if network.decoder.decoding != SAMPLE or self.decoder is None:
+            return interpreter.reconstruct(network, read)
+        total = read.added.astype(np.float64) @ self.decoder
+        return total.astype(np.float32) * network.decoder.scale
 
     def run(self, pixels: UInt8, request: RunRequest, threads: int | None = None) -> Trace:
         """Run `pixels` (N, M) or (N, F, M) uint8; return the trace, equal to the reference's."""
@@ -142,17 +145,38 @@ class CompiledSession:
             return compiled_graph.run(self.graph, pixels, request, n_threads(threads))
         prepared = self.circuit
         before = start(prepared, pixels, request.seed, request.first_image)
-        report = current_watcher().progress
-        count = n_threads(threads)
-        done = rows.advance(prepared.engine, before, request.steps, count, request.trace, report)
+        return self._finished(before, request, n_threads(threads))
+
+    def _finished(self, before: Progress, request: RunRequest, threads: int) -> Trace:
+        """Return the trace of still images that have not taken a step yet.
+
+        Where the counts of several steps are decoded, the run rests before the first of them.
+        """
+        window, watcher = self.network.decoder.decoding.window(request.steps), current_watcher()
+
+        def advanced(progress: Progress, steps: int) -> Progress:
+            def report(rows_done: int, n: int) -> None:
+                watcher.progress(progress.step * n + steps * rows_done, request.steps * n)
+
+            engine = self.circuit.engine
+            return rows.advance(engine, progress, steps, threads, request.trace, report)
+
+        early = request.steps - window if window > 1 else 0
+        middle = advanced(before, early) if early else before
+        done = advanced(middle, request.steps - early)
+        record = done.record
+        if early:
+            pairs = zip(middle.record, done.record, strict=True)
+            record = Record(*(np.concatenate(pair, axis=1) for pair in pairs))
+        added = done.counts_sum - middle.counts_sum if window > 1 else done.counts
         return Trace(
             counts_sum=done.counts_sum,
             state=done.state,
-            spikes_per_step=done.spikes_per_step,
-            reconstruction=self.decode(done.counts),
-            counts=done.trace_counts if request.trace else None,
-            states=done.trace_states if request.trace else None,
-            saturated=done.saturated,
+            spikes_per_step=record.spikes_per_step,
+            reconstruction=self.decode(Read(added, done.state, window)),
+            counts=record.counts if request.trace else None,
+            states=record.states if request.trace else None,
+            saturated=record.saturated,
         )
 
 

@@ -14,13 +14,19 @@ from ipvae_snn.export.lava.bundle import fill_readme, write_bundle
 from ipvae_snn.hw.lava import backend, runner
 from ipvae_snn.hw.lava.simulation import MAX_ENTRIES, LavaOptions
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.decoding import MAP, Decoding
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
 
 REQUEST = RunRequest(5, 3, 2, trace=True)
 FUSED, PARTS = LavaOptions(fused=True), LavaOptions()
 Make = Callable[[], IntegerNetwork]
-GRAPHS: dict[str, Make] = {"convolved": convolved, "chain": chain, "lca": lca, "relayed": relayed}
+GRAPHS: dict[str, Make] = {
+    "convolved": convolved,
+    "chain": lambda: chain().with_decoding(Decoding("mean", 3)),
+    "lca": lambda: lca().with_decoding(Decoding("mean", 9)),
+    "relayed": lambda: relayed().with_decoding(MAP),
+}
 
 
 def shown(network: IntegerNetwork, *frames: int) -> np.ndarray:
@@ -99,7 +105,11 @@ def test_moving_images_equal_the_interpreter(
     lava_python: object, graph: str, way: LavaOptions, request: pytest.FixtureRequest
 ) -> None:
     """States go on from frame to frame, and only pixels that change are sent."""
-    network = GRAPHS[graph]() if graph in GRAPHS else request.getfixturevalue(graph)
+    if graph in GRAPHS:
+        network = GRAPHS[graph]()
+    else:  # a mean of two steps of every frame, or the rates after it
+        decoding = MAP if way.source == "bias" else Decoding("mean", 2)
+        network = request.getfixturevalue(graph).with_decoding(decoding)
     pixels = shown(network, 3)
     wanted = interpreter.run(network, pixels, REQUEST)
     run = backend.simulate(network, pixels, REQUEST, way)
