@@ -14,6 +14,7 @@ from ipvae_snn.workflows import energy as energies
 from ipvae_snn.workflows import evaluate as evaluations
 from ipvae_snn.workflows import evaluate_moving as moving
 from ipvae_snn.workflows.compare import ComparisonResult, ComparisonSettings
+from ipvae_snn.workflows.decodings import asked_decoding
 from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
 from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
 from ipvae_snn.workflows.evaluate_moving import MovingResult
@@ -146,6 +147,7 @@ def energy(
     *,
     steps: int = 64,
     seed: int = 0,
+    decode: str | None = None,
     limit: int = 100,
     split: str = "test",
     data_root: Path | None = None,
@@ -156,13 +158,22 @@ def energy(
 ) -> EnergyResult:
     """Count the operations of a run and estimate its energy by published figures (proxies).
 
-    profiles: names or .toml files, by default all of the package with energies. pictures,
-    picture_format: as in `evaluate`. Raises ConfigError for a profile without energies.
+    profiles: names or .toml files, by default all of the package with energies. decode: as in
+    `run`. pictures, picture_format: as in `evaluate`. Raises ConfigError for a profile without
+    energies.
     """
     return energies.energy(
         load_integer(network, "energy"),
         images,
-        EnergySettings(tuple(profiles), split, limit, steps, seed, data_root),
+        EnergySettings(
+            tuple(profiles),
+            split,
+            limit,
+            steps,
+            seed,
+            data_root,
+            decoding=asked_decoding(decode),
+        ),
         pictures=picture_folder(pictures, picture_format),
         overwrite=overwrite,
         progress=progress,

@@ -19,9 +19,10 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.ir.weights import Dense
-from ipvae_snn.kernels import integer, rows
-from ipvae_snn.kernels.rows import Engine, Progress, Record
+from ipvae_snn.kernels import integer, rows, windows
+from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.kernels.windows import Span
 from ipvae_snn.watcher import current_watcher
 
 EXACT: Final = 1 << 53  # up to it, whole numbers are exact in float64
@@ -148,27 +149,14 @@ class CompiledSession:
         return self._finished(before, request, n_threads(threads))
 
     def _finished(self, before: Progress, request: RunRequest, threads: int) -> Trace:
-        """Return the trace of still images that have not taken a step yet.
-
-        Where the counts of several steps are decoded, the run rests before the first of them.
-        """
-        window, watcher = self.network.decoder.decoding.window(request.steps), current_watcher()
-
-        def advanced(progress: Progress, steps: int) -> Progress:
-            def report(rows_done: int, n: int) -> None:
-                watcher.progress(progress.step * n + steps * rows_done, request.steps * n)
-
-            engine = self.circuit.engine
-            return rows.advance(engine, progress, steps, threads, request.trace, report)
-
-        early = request.steps - window if window > 1 else 0
-        middle = advanced(before, early) if early else before
-        done = advanced(middle, request.steps - early)
-        record = done.record
-        if early:
-            pairs = zip(middle.record, done.record, strict=True)
-            record = Record(*(np.concatenate(pair, axis=1) for pair in pairs))
-        added = done.counts_sum - middle.counts_sum if window > 1 else done.counts
+        """Return the trace of still images that have not taken a step yet."""
+        decoding = self.network.decoder.decoding
+        window = decoding.window(request.steps)
+        span = Span(request.steps, window if decoding.kind == "mean" else 0, request.trace)
+        report = current_watcher().progress
+        passed = windows.advance(self.circuit.engine, before, span, threads, report)
+        done, record = passed.done, passed.record
+        added = passed.added if span.last else done.counts
         return Trace(
             counts_sum=done.counts_sum,
             state=done.state,

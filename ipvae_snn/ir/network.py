@@ -23,7 +23,7 @@ from ipvae_snn.ir.circuits import (
     is_circuit,
     parts_of,
 )
-from ipvae_snn.ir.decoding import SAMPLE, Decoding
+from ipvae_snn.ir.decoding import SAMPLE, Decoding, decoding_of
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.graph import IMAGE, Connection, Population, check_graph, relay_order
 from ipvae_snn.ir.neurons import PoissonNeurons, Stateful
@@ -75,9 +75,13 @@ class IntegerNetwork:
             f"{bits}, {self.n_bytes:,} bytes)"
         )
 
-    def with_decoding(self, decoding: Decoding) -> "IntegerNetwork":
-        """Return the network with another decoding; ProgramError where it cannot have it."""
-        return replace(self, decoder=replace(self.decoder, decoding=decoding))
+    def with_decoding(self, decoding: Decoding | str) -> "IntegerNetwork":
+        """Return the network with another decoding: "sample", "mean:N" or "map".
+
+        Raises ConfigError for another name, ProgramError where the network cannot have it.
+        """
+        named = decoding_of(decoding) if isinstance(decoding, str) else decoding
+        return replace(self, decoder=replace(self.decoder, decoding=named))
 
     def prepare(self, backend: str | Backend = back_ends.DEFAULT) -> Session:
         """Return the network ready to run on a back end, given by its name or as it is.
