@@ -28,6 +28,7 @@ def evaluate(
     steps: int = 1000,
     seed: int = 0,
     limit: int = 1000,
+    mean_steps: int = 4,
     readout_train: int = 5000,
     split: str = "test",
     threads: int = 1,
@@ -39,12 +40,20 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
 
+    mean_steps: number of last draws whose mean is decoded, beside one sample and the rates.
     readout_train: training images of a named set for the read-out, 0 for none. pictures: folder;
     picture_format: png, svg, pdf or another of Matplotlib's. Raises ConversionError for an integer
     network, DataError for images that do not fit.
     """
     settings = EvaluationSettings(
-        split, limit, steps, seed, readout_train, threads=threads, data_root=data_root
+        split,
+        limit,
+        steps,
+        seed,
+        readout_train,
+        threads=threads,
+        data_root=data_root,
+        mean_steps=mean_steps,
     )
     return evaluations.evaluate(
         load_float(network, "evaluate"),
@@ -103,6 +112,7 @@ def compare(
     seeds: int = 5,
     seed: int = 0,
     limit: int = 100,
+    mean_steps: int | None = None,
     attribution: bool = True,
     split: str = "test",
     threads: int = 2,
@@ -114,7 +124,8 @@ def compare(
 ) -> ComparisonResult:
     """Compare an integer network with the float network it came from, on the same uniforms.
 
-    frames, motion: of sequences, as in `verify`, over which potentials carry over. attribution:
+    frames, motion: of sequences, as in `verify`, over which potentials carry over. mean_steps:
+    number of last steps whose mean is decoded, by default the integer network's, or 4. attribution:
     also replace each tensor of the float network by the integer one's, one at a time.
     pictures, picture_format: as in `evaluate`. Raises DataError if networks or images do not fit.
     """
@@ -128,6 +139,7 @@ def compare(
         threads,
         data_root,
         moving=motion_of(frames, motion),
+        mean_steps=mean_steps,
     )
     return comparisons.compare(
         load_float(network, "compare"),

@@ -203,6 +203,7 @@ StallOption = Annotated[
 ]
 
 # The chips. `--profile` may be repeated where costs are compared.
+MAX_MEAN_STEPS: Final = 4096  # ir.decoding.MAX_DECODING_STEPS, without its import
 PROFILE_HELP: Final = "Profile name (see `ipvae-snn profiles`), or a .toml file"
 ProfileOption = Annotated[
     str,
