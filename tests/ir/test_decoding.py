@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from variants import with_counters
 
 from ipvae_snn.errors import ConfigError, FileFormatError, ProgramError
 from ipvae_snn.ir import interpreter
@@ -104,6 +105,20 @@ def test_a_run_decodes_the_end_of_every_frame(decoding: Decoding, frames: int | 
                 once = np.float32(total) / np.float32(divisor)
                 assert images[image, frame, m] == once * network.decoder.scale[m]
     assert images.any()
+
+
+@pytest.mark.parametrize("back_end", ["reference", "compiled", "onnx"])
+def test_accumulators_hold_what_a_mean_decodes(network: IntegerNetwork, back_end: str) -> None:
+    """A chip keeps the sums itself: the host reads them twice, n steps apart (docs/ir.md)."""
+    n, steps = 3, 8
+    counting = with_counters(network).with_decoding(Decoding("mean", n))
+    pixels = np.random.default_rng(4).integers(0, 256, (3, network.n_pixels)).astype(np.uint8)
+    trace = counting.prepare(back_end).run(pixels, RunRequest(steps, 1))
+    assert trace.scores is not None
+    added = trace.scores[:, steps - 1] - trace.scores[:, steps - 1 - n]
+    again = interpreter.reconstruct(counting, Read(added, trace.state, n))
+    np.testing.assert_array_equal(again, trace.reconstruction, strict=True)
+    assert added.any()
 
 
 def test_no_decoding_changes_a_count(network: IntegerNetwork) -> None:

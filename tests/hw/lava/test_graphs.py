@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hand_made import chain, convolved, lca, relayed, with_read_out
+from variants import with_counters
 
 from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.export.lava.bundle import fill_readme, write_bundle
@@ -15,6 +16,7 @@ from ipvae_snn.hw.lava import backend, runner
 from ipvae_snn.hw.lava.simulation import MAX_ENTRIES, LavaOptions
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.decoding import MAP, Decoding
+from ipvae_snn.ir.interpreter import Read
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
 
@@ -88,6 +90,23 @@ def test_a_read_out_gives_the_interpreters_scores(
     assert wanted.scores is not None
     assert len(np.unique(wanted.scores)) > 20
     assert_equal(backend.simulate(network, pixels, REQUEST, way).trace, wanted)
+
+
+def test_accumulators_on_the_chip_hold_what_a_mean_decodes(
+    lava_python: object, network: IntegerNetwork
+) -> None:
+    """Their readings after the last step and n steps before it differ by the counts in between."""
+    counting = with_counters(network).with_decoding(Decoding("mean", 3))
+    run = backend.simulate(counting, shown(network), REQUEST, FUSED)
+    scores = run.trace.scores
+    assert scores is not None
+    read = Read(scores[:, 4] - scores[:, 1], run.trace.state, 3)
+    decoded = interpreter.reconstruct(counting, read)
+    np.testing.assert_array_equal(decoded, run.trace.reconstruction, strict=True)
+    counts = run.trace.counts
+    assert counts is not None
+    # One synaptic operation for each count that is not 0.
+    np.testing.assert_array_equal(run.traffic["counting"][:, 1], (counts > 0).sum(axis=(1, 2)))
 
 
 MOVING = [
