@@ -13,7 +13,6 @@ from ipvae_snn.arrays import Float32, Float64, Int64, UInt8
 from ipvae_snn.backends import compiled_graph
 from ipvae_snn.backends.compiled_constants import group_of, sampling_of, synapses_of
 from ipvae_snn.ir import interpreter
-from ipvae_snn.ir.decoding import SAMPLE
 from ipvae_snn.ir.interpreter import Read
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
@@ -120,9 +119,9 @@ class CompiledSession:
 
     @cached_property
     def decoder(self) -> Annotated[Float64, "K M"] | None:
-        """The decoder's weights, whose sums over counts are exact in float64; None if not dense."""
+        """The decoder's weights, whose sums are exact in float64; None if they are no matrix."""
         weights = self.network.decoder.weights
-        largest = (1 << 15) * self.network.neurons.max_count * weights.n_sources
+        largest = (1 << 15) * self.network.decoded_payload * weights.n_sources
         if weights.kind != Dense.kind or largest > EXACT:
             return None
         return np.ascontiguousarray(weights.dense().T, dtype=np.float64)
@@ -130,13 +129,13 @@ class CompiledSession:
     def decode(self, read: Read) -> Float32:
         """Return the reconstructions (N, M), as the interpreter does.
 
-        A sample's weights are widened once, which takes longer than the product of a single image.
+        The weights are widened once, which takes longer than the product of a single image.
         """
-        network = self.network
-        if network.decoder.decoding != SAMPLE or self.decoder is None:
-            return interpreter.reconstruct(network, read)
-        total = read.added.astype(np.float64) @ self.decoder
-        return total.astype(np.float32) * network.decoder.scale
+        if self.decoder is None:
+            return interpreter.reconstruct(self.network, read)
+        payload, divisor = interpreter.payload_of(self.network, read)
+        total = (payload.astype(np.float64) @ self.decoder).astype(np.float32)
+        return total / np.float32(divisor) * self.network.decoder.scale
 
     def run(self, pixels: UInt8, request: RunRequest, threads: int | None = None) -> Trace:
         """Run `pixels` (N, M) or (N, F, M) uint8; return the trace, equal to the reference's."""

@@ -158,13 +158,17 @@ def decode(network: IntegerNetwork, counts: Annotated[Integers, "N K"]) -> Float
 
 def reconstruct(network: IntegerNetwork, read: Read) -> FloatImages:
     """Return the reconstruction as the network's decoder has it (docs/ir.md, Reconstruction)."""
-    decoder = network.decoder
-    source = network.population(decoder.source)
+    return network.decoder.decode(*payload_of(network, read))
+
+
+def payload_of(network: IntegerNetwork, read: Read) -> tuple[Annotated[Integers, "N size"], int]:
+    """Return the payload that the decoder reads of its population, and the payload of one spike."""
+    source = network.population(network.decoder.source)
     where = network.slices(network.computing)[source.name]
-    if decoder.decoding.kind == "map":
-        rates = cast(PoissonNeurons, source.neurons).rates(read.state[:, where].astype(np.int64))
-        return decoder.decode(rates, 1 << SPIKE_BITS)
-    return decoder.decode(read.added[:, where], read.steps)
+    if network.decoder.decoding.kind == "map":
+        potentials = read.state[:, where].astype(np.int64)
+        return cast(PoissonNeurons, source.neurons).rates(potentials), 1 << SPIKE_BITS
+    return read.added[:, where], read.steps
 
 
 def steps(
