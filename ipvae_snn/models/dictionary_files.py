@@ -12,7 +12,7 @@ from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary, StoredWeights
-from ipvae_snn.models.untied import UntiedMatrices
+from ipvae_snn.models.untied_matrices import UntiedMatrices
 from ipvae_snn.storage.sparse_tensors import is_packed, unpacked
 from ipvae_snn.storage.text_values import whole
 

@@ -23,7 +23,8 @@ from ipvae_snn.models.parameters import IterativePoissonVAE, ModelParameters, Pa
 from ipvae_snn.models.protocol import Dictionary, OwnWeights
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import StoredDictionary
-from ipvae_snn.models.untied import UntiedParameters, UntiedPoissonVAE, started
+from ipvae_snn.models.untied import UntiedParameters, UntiedPoissonVAE
+from ipvae_snn.models.untied_matrices import started
 
 Trainable = IterativePoissonVAE | ConvolutionalPoissonVAE | UntiedPoissonVAE
 

@@ -15,7 +15,8 @@ from ipvae_snn.models.checkpoint import Origin, load_checkpoint_config, save_mod
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.models.half_precision import FAINT, save_half
 from ipvae_snn.models.parameters import IterativePoissonVAE
-from ipvae_snn.models.untied import UntiedMatrices, UntiedPoissonVAE
+from ipvae_snn.models.untied import UntiedPoissonVAE
+from ipvae_snn.models.untied_matrices import UntiedMatrices
 
 CONFIG = Config(ModelConfig(n_latents=40, phi_std=0.3))
 

@@ -28,7 +28,8 @@ from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import drive, inference
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import parameters_of
-from ipvae_snn.models.untied import UntiedMatrices, UntiedParameters
+from ipvae_snn.models.untied import UntiedParameters
+from ipvae_snn.models.untied_matrices import UntiedMatrices
 from ipvae_snn.training import objective, pruning
 from ipvae_snn.training.train import TrainResult, train
 from ipvae_snn.training.trainer import TrainProgress
