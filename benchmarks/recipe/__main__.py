@@ -49,7 +49,15 @@ BEFORE: Final = {
     "mnist-conv-fourth": "mnist-conv-third",
     "mnist-conv-third": "mnist-conv-second",
     "mnist-conv-second": "mnist-conv-first",
+    "mnist-512-fine": "mnist-512-sparse",
+    "mnist-512-lean": "mnist-512-sparse",
+    "mnist-512-least": "mnist-512-sparse",
+    "vanhateren-512-fine": "vanhateren-512-sparse",
+    "vanhateren-512-lean": "vanhateren-512-sparse",
+    "vanhateren-512-least": "vanhateren-512-sparse",
 }
+# Recipes that start from a network that comes with the package.
+SHIPPED: Final = {"mnist-512-sparse": "mnist-512", "vanhateren-512-sparse": "vanhateren-512"}
 STEPS: Final = 1000
 TEST_IMAGES: Final = 10_000
 READOUT_IMAGES: Final = 60_000
@@ -80,7 +88,7 @@ def trained_by(
     checkpoint, settings = folder / "model.safetensors", folder / "config.toml"
     done = checkpoint.exists() and load_state(folder / "state.safetensors").iteration
     seconds = 0.0
-    start = None
+    start = pretrained.network_path(SHIPPED[name]) if name in SHIPPED else None
     if before is not None:
         start, seconds = trained_by(before, folder.with_name(f"recipe-{before}"), data_root, screen)
     if done != config.train.end:
