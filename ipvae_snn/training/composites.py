@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ipvae_snn.data.base import InputKind
 from ipvae_snn.image_shape import ImageShape, n_channels
+from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.training.random_streams import Stream, keyed_generator
 
 LEAST_VIEW: Final = 0.3  # of an image's side that a part of a composite shows, magnified
@@ -71,11 +71,11 @@ def composites(
     sources = torch.randint(len(images), (2, n), generator=generator)
     place = torch.rand((2, 5, n), generator=generator)
     choice = torch.rand((n, 1), generator=generator)
-    parts = [
+    first, second = (
         _seen(images[sources[i, rows].to(images.device)], shape, place[i, :, rows].to(images))
         for i in (0, 1)
-    ]
-    return _JOINS[kind](*parts, choice[rows].to(images))
+    )
+    return _JOINS[kind](first, second, choice[rows].to(images))
 
 
 def _seen(images: Tensor, shape: ImageShape, place: Tensor) -> Tensor:

@@ -88,8 +88,9 @@ class Trainer:
             lr=config.train.learning_rate,
             weight_decay=config.train.weight_decay,
         )
-        notice = current_watcher().notice if processes.leads else ignore_part
-        self.loss = TrainingLoss(config, device, self.model, rounding, notice)
+        self.skipped = health.Skipped()
+        self.notice = current_watcher().notice if processes.leads else ignore_part
+        self.loss = TrainingLoss(config, device, self.model, rounding, self.notice)
 
     def start_from(self, parameters: Mapping[str, Tensor]) -> None:
         """Replace initial parameters by the named ones."""
@@ -174,10 +175,16 @@ class Trainer:
         unrolled = self.loss.differentiated(Batch(x, rows.start, share), iteration, now)
         step = self._summed(unrolled, share)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), now.grad_clip)
-        if float(norm) <= settings.grad_skip * now.grad_clip:
+        step = replace(step, gradient_norm=float(norm))
+        skipped = health.skips(step, now.grad_clip, settings)
+        if not skipped:
             self.optimiser.step()
             pruning.apply(dict(self.model.named_parameters()), self.kept)
-        return replace(step, gradient_norm=float(norm))
+        limit = settings.grad_skip * now.grad_clip
+        warning = self.skipped.warning(skipped, step, iteration, limit)
+        if warning is not None:
+            self.notice(warning)
+        return step
 
     def _prune(self, iteration: int, now: ScheduleValues) -> None:
         """Remove the weights that are to go before `iteration`; all processes remove the same."""

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
 from ipvae_snn.config.toml import from_toml
-from ipvae_snn.data.base import ImageSet, InputKind
+from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape, n_pixels
+from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.training import composites as composed
 from ipvae_snn.training.composites import Composites, composites
 from ipvae_snn.training.train import train
