@@ -168,6 +168,15 @@ DecodeOption = Annotated[
         autocompletion=completion.decodings,
     ),
 ]
+StopOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NATS",
+        help="End each image when the potentials of the neurons that send change by less than NATS "
+        "in a step (2.5, or 2.5:8 after 8 steps or more), or auto: R2 within .002 of all steps'.",
+        rich_help_panel=RUN,
+    ),
+]
 BackendsOption = Annotated[
     str,
     typer.Option(
