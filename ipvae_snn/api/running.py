@@ -98,7 +98,7 @@ def run(
     decode: reconstruct from one "sample" of counts, "mean:N" of the last N steps, or "map", the
     rates; by default as an integer network says, and a sample of a float one.
     stop: end each image when the potentials of the neurons that send change by less than so many
-    nats in a step: a number, "2.5:8" for at least 8 steps, or "auto", which finds it so that R2 is
+    nats on average: a number, "0.1:8" for at least 8 steps, or "auto", which finds it so that R2 is
     within .002 of that after all steps; steps_taken of the trace then has the steps of each image.
     trace: keep counts and potentials of every step, (N, T, K) each. Raises DataError for images
     that do not fit the network, BackendError if the back end fails.

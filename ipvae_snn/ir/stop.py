@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ipvae_snn.ir.prng import MAX_STEPS
 if TYPE_CHECKING:
     from ipvae_snn.ir.trace import RunRequest, Trace
 
-MAX_THRESHOLD: Final = 1 << 40  # above any sum of changes, so that every image stops at once
+MAX_THRESHOLD: Final = 1 << 24  # above any change of a potential: an image that sends stops at once
 LEAST_STEPS: Final = 4  # where a user names none: the first changes come from the initial state
 AUTO: Final = "auto"
 _TARGET: Final = re.compile(r"(?P<nats>[0-9]{1,9}(\.[0-9]{1,9})?)(:(?P<least>[0-9]{1,7}))?")
@@ -26,13 +26,20 @@ _TARGET: Final = re.compile(r"(?P<nats>[0-9]{1,9}(\.[0-9]{1,9})?)(:(?P<least>[0-
 Reconstruct = Callable[[Integers, Integers, int], Float32]
 
 
+class Change(NamedTuple):
+    """Changes of N images in a step, added up over the neurons that sent, and how many sent."""
+
+    total: Annotated[Int64, "N"]
+    senders: Annotated[Int64, "N"]
+
+
 @dataclass(frozen=True)
 class Stop:
     """When an image is done: after at least `least_steps` steps, at a change below `threshold`.
 
-    The change of a step is the sum of |v_t - v_(t-1)| over the neurons that sent in it, in units of
-    the potential, 2**-fraction_bits octaves. At a threshold of 0 no image is done before the last
-    step.
+    The change of a step is the mean of |v_t - v_(t-1)| over the neurons that sent in it, in units
+    of the potential, 2**-fraction_bits octaves. A step in which none sent ends no image: silent
+    potentials may still rise. At a threshold of 0 no image is done before the last step.
     """
 
     threshold: int
@@ -47,12 +54,9 @@ class Stop:
             if not least <= value <= most:
                 raise DataError(f"{name} {brief(value)} of a stop is not in {least}..{most}")
 
-    def done(self, steps: int, change: Annotated[Int64, "N"]) -> Annotated[Any, "N"]:
-        """Return which images are done after `steps` steps, the last of which changed by `change`.
-
-        The result is bool.
-        """
-        return (change < self.threshold) & (steps >= self.least_steps)
+    def done(self, steps: int, change: Change) -> Annotated[Any, "N"]:
+        """Return which images are done after `steps` steps, (N,) bool; change: of the last one."""
+        return (change.total < self.threshold * change.senders) & (steps >= self.least_steps)
 
     def nats(self, network: IntegerNetwork) -> float:
         """Return the threshold in nats."""
@@ -93,7 +97,7 @@ def target_of(asked: float | str | None) -> Target | None:
     least = None if found is None or found["least"] is None else int(found["least"])
     if found is None or not (least is None or 1 <= least <= MAX_STEPS):
         raise ConfigError(
-            f"stop {brief(text)} is neither a change in nats, such as 2.5, or 2.5:8 for at least 8 "
+            f"stop {brief(text)} is neither a change in nats, such as 0.1, or 0.1:8 for at least 8 "
             "steps, nor auto; correct it"
         )
     return Target(float(found["nats"]), least)
@@ -114,11 +118,11 @@ def fraction_bits(network: IntegerNetwork) -> int:
     )
 
 
-def change_of(before: Array, after: Array, counts: Array) -> Annotated[Int64, "N"]:
-    """Return the change of a step (N,), from states before and after it and counts (N, K)."""
+def change_of(before: Array, after: Array, counts: Array) -> Change:
+    """Return the changes of a step, from states before and after it and counts (N, K)."""
+    sent = counts > 0
     moved = np.abs(after.astype(np.int64) - before.astype(np.int64))
-    total: Int64 = np.where(counts > 0, moved, 0).sum(axis=1)
-    return total
+    return Change(np.where(sent, moved, 0).sum(axis=1), sent.sum(axis=1, dtype=np.int64))
 
 
 class Until:

@@ -56,7 +56,7 @@ def advance_until_done(
                 recent[t % ending.window] = count
             taken = t + 1
             change = _change(active, scratch.draw.neurons, before, state)
-            if taken >= ending.least_steps and change < ending.threshold:
+            if taken >= ending.least_steps and change < ending.threshold * active:
                 break
         rows.counts[r] = count
         ending.taken[r] = taken

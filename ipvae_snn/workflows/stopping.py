@@ -45,8 +45,8 @@ class AppliedStop:
         """Return the stop in words."""
         found = f", found from {self.images} images" if self.images else ""
         return (
-            f"stops below a change of {self.nats:.4g} nats after {self.stop.least_steps} steps or "
-            f"more{found}"
+            f"stops below a mean change of {self.nats:.4g} nats, after {self.stop.least_steps} or "
+            f"more steps{found}"
         )
 
 
@@ -139,8 +139,8 @@ def _calibrated(
 
 
 def _thresholds(network: IntegerNetwork) -> Int64:
-    """Return 0, and the thresholds from 1 to the largest change that the network can have."""
+    """Return 0, and the thresholds from 1 to the largest change that a potential can have."""
     octaves = 27  # from the least potential that a network may have to the largest
-    most = min(network.n_neurons * octaves << fraction_bits(network), MAX_THRESHOLD)
+    most = min(octaves << fraction_bits(network), MAX_THRESHOLD)
     powers = 2.0 ** (np.arange(PER_DOUBLING * int(np.log2(most)) + 1) / PER_DOUBLING)
     return np.unique(np.concatenate([[0], np.floor(powers)])).astype(np.int64)

@@ -44,14 +44,16 @@ def can_stop(network: IntegerNetwork) -> bool:
 
 
 def changes(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> np.ndarray:
-    """Return the change of every image and step (N, T), from a run of all steps."""
+    """Return the mean change of every image and step (N, T), from a run of all steps."""
     whole = interpreter.run(network, pixels, replace(request, stop=None, trace=True))
     states, counts = states_of(whole), counts_of(whole)
     start = interpreter.initial(network, len(pixels))
     before = np.concatenate([start[one.name] for one in network.computing], axis=1)
     result = []
     for step in range(request.steps):
-        result.append(change_of(before, states[:, step], counts[:, step]))
+        change = change_of(before, states[:, step], counts[:, step])
+        # Rounded down: at one unit more, the step is below the threshold.
+        result.append(change.total // np.maximum(change.senders, 1))
         before = states[:, step]
     return np.stack(result, axis=1)
 

@@ -23,7 +23,7 @@ from ipvae_snn.ir.trace import RunRequest, Trace, counts_of, states_of
 
 Run = Callable[..., tuple[int, str, str]]
 STEPS, N = 12, 9
-NATS = 1.5
+NATS = 0.2
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_file_and_a_folder_hold_the_steps_of_each_image(
     for result in (one, many):
         assert result["steps_taken"] == pytest.approx(mean)
         assert {name: result["stop"][name] for name in threshold} == threshold
-        assert result["stop"]["nats"] == pytest.approx(NATS, abs=1e-3)
+        assert result["stop"]["nats"] == pytest.approx(NATS, abs=2e-4)
         assert result["spikes_per_image"] == wanted.counts_sum.sum() / N
     _, text, _ = run(*given(example, "run", "--out", example / "s.npz", *stop))
     assert f"steps taken: {taken.mean():.2f} ({taken.min()}..{taken.max()})" in " ".join(
@@ -91,10 +91,10 @@ def test_a_file_and_a_folder_hold_the_steps_of_each_image(
 
 def test_a_folder_goes_on_only_with_the_same_stop(example: Path, run: Run) -> None:
     folder = example / "folder"
-    shown(run, *given(example, "run", "--out", folder, "--stop", "2"))
+    shown(run, *given(example, "run", "--out", folder, "--stop", "0.2"))
     again = ("--out", folder, "--resume")
-    assert shown(run, *given(example, "run", *again, "--stop", "2"))["images_resumed"] == N
-    for other in ((), ("--stop", "3")):
+    assert shown(run, *given(example, "run", *again, "--stop", "0.2"))["images_resumed"] == N
+    for other in ((), ("--stop", "0.3")):
         code, _, error = run(*given(example, "run", *again, *other))
         assert code == 1
         assert "its run was started with stop {'threshold'" in error
@@ -130,10 +130,10 @@ def test_energy_counts_nothing_after_the_stop(
 ) -> None:
     """Residual neurons too: as of runs of each image alone, of as many steps as it takes."""
     save_network(two_layer, example / "net.safetensors")
-    stop = named(0.2)
+    stop = named(0.1)
     pixels, wanted = expected(example, two_layer, stop)
     assert wanted.steps_taken is not None
-    result = shown(run, *given(example, "energy", "--stop", "0.2:2"))
+    result = shown(run, *given(example, "energy", "--stop", "0.1:2"))
     alone, tallies, sent = [], [], 0.0
     for image, steps in enumerate(wanted.steps_taken.tolist()):
         one = pixels[image : image + 1]
@@ -151,7 +151,7 @@ def test_energy_counts_nothing_after_the_stop(
     assert sum(each.sum() for each in together.by_source.values()) == pytest.approx(sent)
     assert together.steps == wanted.steps_taken.mean()
     assert result["steps_taken"]["mean"] == wanted.steps_taken.mean()
-    _, text, _ = run(*given(example, "energy", "--stop", "0.2:2"))
+    _, text, _ = run(*given(example, "energy", "--stop", "0.1:2"))
     assert f"{wanted.steps_taken.mean():.2f} taken on average" in " ".join(text.split())
 
 
@@ -159,8 +159,8 @@ def test_energy_counts_nothing_after_the_stop(
     ("more", "message"),
     [
         (("--stop", "soon"), "stop 'soon' is neither a change in nats"),
-        (("--stop", "2", "--frames", "3"), "--stop is for still images"),
-        (("--stop", "2", "--backend", "triton"), "no image stops when it is done"),
+        (("--stop", "0.2", "--frames", "3"), "--stop is for still images"),
+        (("--stop", "0.2", "--backend", "triton"), "no image stops when it is done"),
     ],
 )
 def test_refusals_are_one_line(
@@ -183,4 +183,4 @@ def test_a_back_end_that_ignores_the_stop_is_found(
 
     monkeypatch.setattr("ipvae_snn.ir.interpreter.BACKEND", interpreter.FromFunction(run))
     with pytest.raises(BackendError, match="'reference' does not stop images that are done"):
-        snn.run(network, example / "images.npy", steps=5, stop=2, backend="reference")
+        snn.run(network, example / "images.npy", steps=5, stop=0.2, backend="reference")

@@ -15,7 +15,7 @@ from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
-from ipvae_snn.ir.stop import MAX_THRESHOLD, Stop, Target, target_of
+from ipvae_snn.ir.stop import MAX_THRESHOLD, Stop, Target, change_of, target_of
 from ipvae_snn.ir.trace import RunRequest, Trace, counts_of, states_of
 
 BITS = 10
@@ -79,6 +79,16 @@ def test_changes_of_100_100_50_and_0_by_hand(threshold: int, least: int, expecte
     assert taken(Stop(threshold, least)) == expected
 
 
+def test_the_change_is_a_mean_over_senders() -> None:
+    """Changes of 100, 30 and 1 of two senders and a silent neuron: 65; of none: never below."""
+    before, after = np.array([[0, 7, 5], [0, 7, 5]]), np.array([[100, -23, 6], [100, -23, 6]])
+    change = change_of(before, after, np.array([[1, 2, 0], [0, 0, 0]]))
+    assert change.total.tolist() == [130, 0]
+    assert change.senders.tolist() == [2, 0]
+    assert Stop(66).done(1, change).tolist() == [True, False]
+    assert Stop(65).done(1, change).tolist() == [False, False]
+
+
 def test_what_follows_the_last_step_by_hand() -> None:
     """Three steps of one spike: nothing is sent, potentials stay, and the mean is that of three."""
     network = two_neurons().with_decoding(Decoding("mean", 5))
@@ -121,8 +131,9 @@ def middle_stop(network: IntegerNetwork, pixels: np.ndarray, steps: int) -> Stop
     """Return a stop that ends about half of the images early."""
     whole = interpreter.run(network, pixels, RunRequest(steps, 3, 7, trace=True))
     states, counts = states_of(whole).astype(np.int64), counts_of(whole)
-    moved = np.abs(np.diff(states, axis=1)) * (counts[:, 1:] > 0)
-    return Stop(int(np.median(moved.sum(axis=2)[:, 1:].min(axis=1))) + 1, 2)
+    sent = counts[:, 1:] > 0
+    moved = (np.abs(np.diff(states, axis=1)) * sent).sum(axis=2) // np.maximum(sent.sum(axis=2), 1)
+    return Stop(int(np.median(moved[:, 1:].min(axis=1))) + 1, 2)
 
 
 def test_batches_do_not_matter(network: IntegerNetwork) -> None:
