@@ -120,8 +120,10 @@ def test_circuits_stop_at_different_steps(
     request = RunRequest(12, 5, trace=True)
     least = changes(judged, pixels[:9], request)[:, 1:].min(axis=1)
     request = replace(request, stop=Stop(int(np.median(least)) + 1, 2))
-    for run in FAST.values():
-        expected = assert_equal(run, judged, pixels, request)
+    # Loading a graph takes ONNX Runtime longer than all the rest; the host cuts all alike.
+    names = tuple(FAST) if decoding == Decoding("mean", 5) else ("compiled", "torch")
+    for name in names:
+        expected = assert_equal(FAST[name], judged, pixels, request)
     assert expected.steps_taken is not None
     assert len(set(expected.steps_taken.tolist())) > 2
     untraced = replace(request, trace=False)
