@@ -153,6 +153,7 @@ def verify(
     steps: int = 64,
     seed: int = 0,
     decode: str | None = None,
+    stop: float | str | None = None,
     limit: int = 20,
     split: str = "test",
     data_root: Path | None = None,
@@ -161,8 +162,8 @@ def verify(
     """Compare back ends with the reference, count by count and state by state.
 
     frames: of sequences, over which potentials carry over; None for still images. steps are then
-    those of a frame, and limit counts sequences. motion: as in `evaluate_moving`. decode: as in
-    `run`.
+    those of a frame, and limit counts sequences. motion: as in `evaluate_moving`. decode, stop: as
+    in `run`.
 
     The result contains the first place of a divergence; its `require_equal()` raises an error
     then. Raises BackendUnavailableError if a back end cannot run here.
@@ -171,5 +172,5 @@ def verify(
     moving = asked_of(motion_of(frames, motion), loaded, named(network))
     choice = ImageChoice(images, split, limit, data_root, report=progress)
     shown = encoded_as(loaded, choice, moving)
-    request = RunRequest(steps, seed, trace=True)
-    return verifications.verify(loaded, shown, request, backends, progress, moving)
+    asked = RunRequest(steps, seed, trace=True), target_of(stop)
+    return verifications.verify_stopped(loaded, shown, asked, backends, progress, moving)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MAX_THRESHOLD: Final = 1 << 24  # above any change of a potential: an image that sends stops at once
 LEAST_STEPS: Final = 4  # where a user names none: the first changes come from the initial state
 AUTO: Final = "auto"
-_TARGET: Final = re.compile(r"(?P<nats>[0-9]{1,9}(\.[0-9]{1,9})?)(:(?P<least>[0-9]{1,7}))?")
+_NUMBER: Final = r"([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})(e[+-]?[0-9]{1,2})?"
+_TARGET: Final = re.compile(rf"(?P<change>{AUTO}|{_NUMBER})(:(?P<least>[0-9]{{1,7}}))?")
 
 # From counts added up, states (n, K) after the last step, and a number of steps, to (n, M).
 Reconstruct = Callable[[Integers, Integers, int], Float32]
@@ -84,23 +85,21 @@ class Target:
 
 
 def target_of(asked: float | str | None) -> Target | None:
-    """Return the target that a user names: nats, nats:least steps, or auto; None for no stop.
+    """Return the target that a user names: nats or auto, :least steps after it; None for no stop.
 
     Raises ConfigError for anything else.
     """
     if asked is None:
         return None
     text = str(asked)
-    if text == AUTO:
-        return Target(None)
     found = _TARGET.fullmatch(text)
     least = None if found is None or found["least"] is None else int(found["least"])
     if found is None or not (least is None or 1 <= least <= MAX_STEPS):
         raise ConfigError(
-            f"stop {brief(text)} is neither a change in nats, such as 0.1, or 0.1:8 for at least 8 "
-            "steps, nor auto; correct it"
+            f"stop {brief(text)} is neither a change in nats (0.1) nor auto, alone or with a least "
+            f"number of steps in 1..{MAX_STEPS} behind it (0.1:8); correct it"
         )
-    return Target(float(found["nats"]), least)
+    return Target(None if found["change"] == AUTO else float(found["change"]), least)
 
 
 def fraction_bits(network: IntegerNetwork) -> int:

@@ -186,8 +186,9 @@ class RunResult:
 
     def document(self) -> Document:
         """Return the run in one line."""
+        most = "" if self.stop is None else " at most"
         text = (
-            f"{len(self.images)} images of {self.images.name}, {self.steps} steps on "
+            f"{len(self.images)} images of {self.images.name}, {self.steps} steps{most} on "
             f"{self.backend}{' (default)' if self.by_default else ''} in {self.seconds:.2f} s; "
             f"{self.figures.text()}{decoded_by(self.decoding)}"
         )

@@ -142,8 +142,9 @@ class ChunkedResult:
         f = self.figures
         before = f", {self.resumed:,} of them done before" if self.resumed else ""
         default = " (default)" if self.by_default else ""
+        most = "" if self.stop is None else " at most"
         text = (
-            f"{f.images:,} images of {self.name}{before}, {f.steps} steps on {self.backend}"
+            f"{f.images:,} images of {self.name}{before}, {f.steps} steps{most} on {self.backend}"
             f"{default}{self.place} in {self.seconds:.2f} s, {self.chunk:,} at a time; {f.text()}"
             f"{decoded_by(self.decoding)}"
         )

@@ -42,7 +42,7 @@ from ipvae_snn.workflows.run import (
 )
 from ipvae_snn.workflows.run_chunks import ChunkedResult, ChunkOptions
 from ipvae_snn.workflows.run_large import names_folder, run_large_file
-from ipvae_snn.workflows.stopping import asked_stop
+from ipvae_snn.workflows.stopping import asked_stop, require_still
 
 __all__ = [
     "Chunking",
@@ -156,11 +156,7 @@ def run_as_asked(
             f"{options.out}: one file, but --resume, --chunk, --scheduler and --workers are for a "
             "result in a folder; give --out a name without suffix"
         )
-    if asked is not None and options.stop is not None:
-        raise ConfigError(
-            "--stop is for still images: the frames of a sequence follow each other at fixed "
-            "steps; leave out --stop or --frames"
-        )
+    require_still(options.stop, asked)
     if asked is None:
         return run_file(path, choice, request, options, progress)
     written = outputs((options.out, RESULT))

@@ -7,14 +7,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ipvae_snn.arrays import Int64
-from ipvae_snn.errors import BackendError, DataError
+from ipvae_snn.errors import BackendError, ConfigError, DataError
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.stop import MAX_THRESHOLD, Stop, Target, fraction_bits, target_of
 from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.metrics.quality import r2
 from ipvae_snn.workflows.images import Images
 
-__all__ = ["AppliedStop", "Target", "asked_stop", "require_stopped", "with_stop"]
+__all__ = ["AppliedStop", "Target", "asked_stop", "require_still", "require_stopped", "with_stop"]
 
 CALIBRATION: Final = 256  # images, the first ones of a run
 LOSS: Final = 0.002  # of R2, against all steps
@@ -76,6 +76,15 @@ class StepsTaken(NamedTuple):
 def asked_stop(text: str | None) -> Target | None:
     """Return the target that a user names, None for no stop; ConfigError as `target_of`."""
     return target_of(text)
+
+
+def require_still(target: Target | None, moving: object | None) -> None:
+    """Raise ConfigError if a user asks for a stop of moving images; moving: None for still ones."""
+    if target is not None and moving is not None:
+        raise ConfigError(
+            "--stop is for still images: the frames of a sequence follow each other at fixed "
+            "steps; leave out --stop or --frames"
+        )
 
 
 def with_stop(

@@ -155,6 +155,24 @@ def test_energy_counts_nothing_after_the_stop(
     assert f"{wanted.steps_taken.mean():.2f} taken on average" in " ".join(text.split())
 
 
+def test_verify_compares_stopped_runs_on_every_back_end(example: Path, run: Run) -> None:
+    """With the stop that `run` finds, and none of moving images."""
+    backends = ("--backends", "compiled,torch,onnx")
+    found = shown(run, *given(example, "run", "--out", example / "r.npz", "--stop", "auto:3"))
+    assert found["stop"]["least_steps"] == 3
+    for asked in ("auto:3", f"{NATS}:2"):
+        result = shown(run, *given(example, "verify", *backends, "--stop", asked))
+        assert [each["equal"] for each in result["backends"]] == [True] * 4
+        if asked == "auto:3":
+            assert result["stop"] == found["stop"]
+    assert shown(run, *given(example, "verify", *backends[:1], "compiled"))["stop"] is None
+    _, text, _ = run(*given(example, "verify", *backends, "--stop", "0.2"))
+    assert "stops below a mean change of 0.2" in " ".join(text.split())
+    code, _, error = run(*given(example, "verify", *backends, "--stop", "0.2", "--frames", "3"))
+    assert code == 1
+    assert "--stop is for still images" in error
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -184,3 +202,5 @@ def test_a_back_end_that_ignores_the_stop_is_found(
     monkeypatch.setattr("ipvae_snn.ir.interpreter.BACKEND", interpreter.FromFunction(run))
     with pytest.raises(BackendError, match="'reference' does not stop images that are done"):
         snn.run(network, example / "images.npy", steps=5, stop=0.2, backend="reference")
+    with pytest.raises(BackendError, match="'reference' does not stop images that are done"):
+        snn.verify(network, example / "images.npy", steps=5, stop=0.2, backends=["compiled"])

@@ -196,14 +196,20 @@ def test_stops_out_of_range_are_refused(threshold: int, least: int) -> None:
         ("2.5", Target(2.5)),
         ("0", Target(0.0)),
         ("12:8", Target(12.0, 8)),
+        ("auto:8", Target(None, 8)),
+        (".1", Target(0.1)),
+        ("1e-3:2", Target(0.001, 2)),
+        (0.1 + 0.2, Target(0.1 + 0.2)),
+        (1e-07, Target(1e-07)),
     ],
 )
-def test_targets_as_users_name_them(text: str | None, target: Target | None) -> None:
+def test_targets_as_users_name_them(text: float | str | None, target: Target | None) -> None:
     assert target_of(text) == target
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-1", "nan", "inf", "1e3", "2.5:", "2.5:0", "Auto", "1:9999999"]
+    "text",
+    ["", ".", "-1", "nan", "inf", "1e", "1e999", "2.5:", "2.5:0", "auto:", "Auto", "1:99999999"],
 )
 def test_other_targets_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^stop '.*' is neither a change in nats"):
