@@ -83,10 +83,11 @@ def test_a_file_and_a_folder_hold_the_steps_of_each_image(
         assert {name: result["stop"][name] for name in threshold} == threshold
         assert result["stop"]["nats"] == pytest.approx(NATS, abs=2e-4)
         assert result["spikes_per_image"] == wanted.counts_sum.sum() / N
-    _, text, _ = run(*given(example, "run", "--out", example / "s.npz", *stop))
-    assert f"steps taken: {taken.mean():.2f} ({taken.min()}..{taken.max()})" in " ".join(
-        text.split()
-    )
+    for out in (example / "s.npz", example / "second"):
+        _, text, _ = run(*given(example, "run", "--out", out, *stop))
+        line = " ".join(text.split())
+        assert f"steps taken: {taken.mean():.2f} ({taken.min()}..{taken.max()})" in line
+        assert f", {STEPS} steps at most on compiled" in line
 
 
 def test_a_folder_goes_on_only_with_the_same_stop(example: Path, run: Run) -> None:
