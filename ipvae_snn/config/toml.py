@@ -277,8 +277,9 @@ def _check_together(config: Config, source: str) -> None:
 
 def _check_dictionary(config: Config, source: str) -> None:
     model = config.model
-    for name in ("lateral_sparsity", "feedforward_sparsity"):
-        if getattr(config.train, name) > 0 and model.dictionary != "untied":
+    plain = TrainConfig()
+    for name in ("lateral_sparsity", "feedforward_sparsity", "sparsity_block"):
+        if getattr(config.train, name) > getattr(plain, name) and model.dictionary != "untied":
             raise ConfigError(
                 f"{source}: train.{name} is {getattr(config.train, name):g}, but the weights of a "
                 f"{model.dictionary} dictionary follow from its decoder; set "
