@@ -1,6 +1,7 @@
 """Settings read from and written to TOML; overrides and presets."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from importlib import resources
@@ -35,6 +36,8 @@ PATCHES_PRESET: Final = "patches"
 MAX_TOML: Final = 1 << 20  # bytes of a file
 MAX_DENSE_LATENTS: Final = 65536
 MAX_CUBIC_TEMPERATURE: Final = 1.0
+# Numbers that people write and TOML refuses: a digit is missing beside the point.
+_BARE_POINT: Final = re.compile(r"[+-]?(\d+\.|\.\d+)([eE][+-]?\d+)?")
 PHOTOGRAPHS_PRESET: Final = "photographs"
 
 
@@ -107,7 +110,8 @@ def with_overrides(config: Config, overrides: Sequence[str], source: str = "--se
     """Return `config` with overrides such as "train.beta=8" applied in order.
 
     source: what an error names as their origin.
-    A value is read as TOML and, where that fails, as a bare string ("data.name=mnist").
+    A value is read as TOML and, where that fails, as a number such as .5 or 1., or as a bare
+    string ("data.name=mnist").
     """
     table: dict[str, dict[str, Any]] = asdict(config)
     named: set[str] = set()
@@ -148,7 +152,7 @@ def _parse_value(text: str) -> Any:
     try:
         return parse_toml(f"value = {text}")["value"]
     except ValueError:
-        return text
+        return float(text) if _BARE_POINT.fullmatch(text) else text
 
 
 def _from_table(table: Mapping[str, Any], source: str) -> Config:
