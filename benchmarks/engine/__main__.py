@@ -52,6 +52,7 @@ HERE: Final = Path(__file__).parents[1]
 RESULT: Final = HERE / "results" / "engine.json"
 PAGE: Final = HERE.parent / "docs" / "performance.md"
 PICTURE: Final = HERE.parent / "docs" / "images" / "engine-curve.png"
+TRAINED_SPARSE: Final = "mnist-512-lean"
 BATCH: Final = 256
 ALONE: Final = 256  # steps of a single image
 CALIBRATION: Final = 1000
@@ -76,6 +77,10 @@ def contests(train: ImageSet, test: ImageSet, rounds: int) -> Iterator[tuple[str
     yield "batch", measured(dense, _arms(dense, with_onnx=True), rounds)
     sparse = match(floats, train, test, 0.95)
     yield "sparse", measured(sparse, _arms(sparse, with_onnx=False), rounds)
+    trained = match(load_float_network(network_path(TRAINED_SPARSE)), train, test)
+    alone = trained.alone(ALONE)
+    yield "trained, one image", measured(alone, _arms(alone, with_onnx=False), rounds)
+    yield "trained, batch", measured(trained, _arms(trained, with_onnx=False), rounds)
 
 
 def _arms(given: Match, with_onnx: bool) -> dict[str, Arm]:

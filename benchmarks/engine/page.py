@@ -12,6 +12,8 @@ NAMES: Final = {
     "one image": "one image, one core",
     "batch": "batch of 256, one core",
     "sparse": "95 % sparse lateral weights, batch of 256, one core",
+    "trained, one image": "mnist-512-lean, trained sparse, one image, one core",
+    "trained, batch": "mnist-512-lean, trained sparse, batch of 256, one core",
 }
 
 

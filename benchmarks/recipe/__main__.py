@@ -50,9 +50,16 @@ BEFORE: Final = {
     "mnist-conv-fourth": "mnist-conv-third",
     "mnist-conv-third": "mnist-conv-second",
     "mnist-conv-second": "mnist-conv-first",
-    "mnist-512-fine": "mnist-512-sparse",
-    "mnist-512-lean": "mnist-512-sparse",
-    "mnist-512-least": "mnist-512-sparse",
+    "mnist-512-fine": "mnist-512-fine-fourth",
+    "mnist-512-fine-fourth": "mnist-512-fine-third",
+    "mnist-512-fine-third": "mnist-512-fine-second",
+    "mnist-512-fine-second": "mnist-512-fine-first",
+    "mnist-512-fine-first": "mnist-512-sparse",
+    "mnist-512-lean": "mnist-512-lean-first",
+    "mnist-512-lean-first": "mnist-512-sparse",
+    "mnist-512-least": "mnist-512-least-first",
+    "mnist-512-least-first": "mnist-512-lean-first",
+    "vanhateren-512-fine": "vanhateren-512-lean",
 }
 STEPS: Final = 1000
 FEW_STEPS: Final = 16  # of networks that are trained for a few steps with sparse weights

@@ -12,7 +12,11 @@ PAPER: Final[dict[str, dict[str, float]]] = {
     "vanhateren": {"r2": 0.827, "zeros": 0.775, "corner": 0.284},
 }
 # Recipes that start from a network that comes with the package.
-SHIPPED: Final = {"mnist-512-sparse": "mnist-512"}
+SHIPPED: Final = {
+    "mnist-512-sparse": "mnist-512",
+    "vanhateren-512-lean": "vanhateren-512",
+}
+CAP: Final = 3.5  # soft clips below it are caps of the rate, 33 spikes
 TERMS: Final[dict[str, str]] = {
     "vanhateren": " The images are for scientific, non-commercial use.",
 }
@@ -55,7 +59,7 @@ def card(result: dict[str, Any], config: Config) -> str:
 
 - **Data**: {data}, the training split. {evaluation["citation"]}.{TERMS.get(data, "")}
 - **Recipe**: {trained}
-- **Use**: `ipvae-snn run {result["recipe"]} --data {data}`, `ipvae-snn convert {result["recipe"]}`
+- **Use**: {_use(result["recipe"], config)}
 
 ## Figures
 
@@ -63,12 +67,23 @@ def card(result: dict[str, Any], config: Config) -> str:
 
 {_figures(evaluation, PAPER.get(data, {}))}
 
-{_run_away(evaluation)}
+{_run_away(evaluation, config)}
 
 ## Over steps
 
 {_moments(evaluation)}
 {integers}{generalisation}"""
+
+
+def _use(name: str, config: Config) -> str:
+    """Return the commands that use the network; one trained for a few steps takes as many."""
+    few = config.model.dictionary == "untied"
+    steps = f" --steps {config.train.steps}" if few else ""
+    decoding = " --decode mean:4" if few else ""
+    return (
+        f"`ipvae-snn run {name} --data {config.data.name}{steps}`, "
+        f"`ipvae-snn convert {name}{steps}{decoding}`"
+    )
 
 
 def _sparse(config: Config) -> str:
@@ -80,6 +95,7 @@ def _sparse(config: Config) -> str:
         "Inference has weights of its own, made sparse while it was trained for few steps: "
         f"{t.lateral_sparsity:.0%} of the lateral and {t.feedforward_sparsity:.0%} of the "
         f"feed-forward weights were removed, and a message costs {t.message_price:g} nats. "
+        + (f"{t.composites:.0%} of every batch were composites of images. " if t.composites else "")
     )
 
 
@@ -114,7 +130,18 @@ def _figures(result: dict[str, Any], paper: dict[str, float]) -> str:
     return table(head, [row[: len(head)] for row in rows])
 
 
-def _run_away(result: dict[str, Any]) -> str:
+def is_capped(config: Config) -> bool:
+    """Return whether the soft clip bounds the rates by design, and not only those that run away."""
+    return config.model.clip < CAP
+
+
+def _run_away(result: dict[str, Any], config: Config) -> str:
+    if is_capped(config):
+        return wrapped(
+            f"""The soft clip of training, {config.model.clip:g}, bounds the rates by design: none
+            is above {result["largest_rate"]:.0f} spikes, and potentials come within a nat of it.
+            Worst image's R2 {result["final"]["worst_r2"]:.3f}."""
+        )
     return wrapped(
         f"""Images whose potentials came within a nat of the clip at any step: \
         {100 * result["reached_clip"]["mean"]:g} %. Largest rate at any step

@@ -13,7 +13,7 @@ from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.sparse_tensors import packed
 from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
 
-FAINT: Final = 1e-3  # of a neuron's largest pixel; 8-bit images do not show what is below
+FAINT: Final = 1 / 510  # of a neuron's largest pixel: half a level of weights of 8 bits
 
 
 def save_half(checkpoint: Path, out: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.recipe.__main__ import BEFORE, RESULTS, names, recipe
-from benchmarks.recipe.card import card
+from benchmarks.recipe.card import card, is_capped
 from ipvae_snn import pretrained
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.checkpoint import load_checkpoint_config
@@ -34,5 +34,5 @@ def test_a_pretrained_network_is_what_its_recipe_and_card_say(name: str) -> None
     result = json.loads((RESULTS / f"recipe-{name}.json").read_text(encoding="utf-8"))
     # The figures were measured on this very file.
     assert result["evaluation"]["checkpoint_sha256"] == load_float_network(file).source
-    assert result["evaluation"]["reached_clip"]["mean"] == 0.0
+    assert is_capped(recipe(name)) or result["evaluation"]["reached_clip"]["mean"] == 0.0
     assert pretrained.card(name).read_text(encoding="utf-8") == card(result, recipe(name))
