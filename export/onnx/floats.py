@@ -95,6 +95,10 @@ class FloatCircuit:
         """Number of neurons K."""
         return self.network.n_neurons
 
+    def appear(self, g: Graph, pixels: Value) -> Value | None:
+        """Return None: the potentials begin at `initial_state`."""
+        return None
+
     @property
     def initial_state(self) -> Array:
         """Initial log rates (K,) in nats."""

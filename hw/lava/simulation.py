@@ -12,6 +12,7 @@ from ipvae_snn.hw.lava.bundle.simulator.bundle_io import MAX_REPLICAS
 from ipvae_snn.hw.lava.bundle.simulator.processes.graph import MAX_INPUTS
 from ipvae_snn.hw.lava.bundle.simulator.processes.matrices import MAX_ENTRIES
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.start import refuse_start
 from ipvae_snn.ir.trace import Trace
 from ipvae_snn.storage import memory
 
@@ -79,9 +80,11 @@ class LavaRun:
 def check_network(network: IntegerNetwork) -> None:
     """Raise DataError for a network that Lava's Processes do not hold, MemoryLimitError likewise.
 
-    Lava's Dense takes a matrix, so shared and sparse weights are expanded.
+    Raises BackendError for one with a start. Lava's Dense takes a matrix, so shared and sparse
+    weights are expanded.
     """
     advice = "use the back end reference or compiled"
+    refuse_start(network.start, "Lava's Processes", advice)
     for one in network.connections:
         targets, sources = one.synapses.n_targets, one.synapses.n_sources
         if targets * sources > MAX_ENTRIES:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ipvae_snn.arrays import Array, Int64, UInt8
+from ipvae_snn.arrays import Array, Int32, Int64, UInt8
 from ipvae_snn.backends.compiled_constants import columns_of, group_of, sampling_of
 from ipvae_snn.backends.compiled_stencils import convolved, transposed
 from ipvae_snn.ir import interpreter
@@ -124,6 +124,31 @@ class Prepared:
     network: IntegerNetwork
     sums: Mapping[str, Sums]
     stateful: Mapping[str, Poisson | Generic]
+    begin: "Begin | None" = None
+
+
+@dataclass(frozen=True)
+class Begin:
+    """What sets the first potentials of images: a network's start."""
+
+    sums: Sums
+    neurons: PoissonNeurons
+    target: str
+    zero_point: int
+
+    def states(self, pixels: UInt8) -> Int32:
+        """Return the potentials (N, size) int32 of the target when pixels (N, M) appear."""
+        payload = pixels.astype(np.int64) - self.zero_point
+        return self.neurons.begin(self.sums.of(payload)).astype(np.int32)
+
+
+def begin_of(network: IntegerNetwork) -> Begin | None:
+    """Return a network's start as compiled code runs it; None where it has none."""
+    start = network.start
+    if start is None:
+        return None
+    neurons = cast(PoissonNeurons, network.population(start.target).neurons)
+    return Begin(_sums(start), neurons, start.target, network.input.zero_point)
 
 
 def prepare(network: IntegerNetwork) -> Prepared:
@@ -136,6 +161,7 @@ def prepare(network: IntegerNetwork) -> Prepared:
             one.name: _stateful(one, first.get(one.name, 0))
             for one in (*network.computing, *network.accumulating)
         },
+        begin_of(network),
     )
 
 
@@ -178,6 +204,8 @@ def _run_rows(
     network, n = prepared.network, rows.stop - rows.start
     images = (request.first_image + np.arange(rows.start, rows.stop)).astype(np.uint32)
     states = {name: one.initial(n) for name, one in prepared.stateful.items()}
+    if prepared.begin is not None:
+        states[prepared.begin.target] = prepared.begin.states(frames[rows, 0])
     window = network.decoder.decoding.window(request.steps)
     for step in range(frames.shape[1] * request.steps):
         frame, within = divmod(step, request.steps)
