@@ -207,6 +207,7 @@ def make_layer(
                 "a checkpoint is float: convert it by from_pretrained or `ipvae-snn convert`, or "
                 'choose mode="float"'
             )
+        refuse_start(network.start, *NO_START)
         code = input_code("unit", network.image_shape) if network.input_kind == "unit" else None
         dynamics: Dynamics = FromCheckpoint(network, learn_dictionary)
         return FloatLayer(dynamics, code, gradient, temperature)
