@@ -22,9 +22,9 @@ class Activity:
     synaptic_operations: synapses that messages reach, input included (one operation per event and
     nonzero weight); by_payload: the same if a count or residual of 3 were sent as three binary
     spikes. input_operations: the image's part, once per image, with that of a start.
-    updates_active, updates_inactive: neuron updates with and without a spike. row_weights: weights, zeros included, of the rows that
-    events read, if the weights of one source lie in one row. dense_operations: multiply-adds of a
-    dense implementation of the same steps. steps: T.
+    updates_active, updates_inactive: neuron updates with and without a spike. row_weights: weights,
+    zeros included, of the rows that events read, if the weights of one source lie in one row.
+    dense_operations: multiply-adds of a dense implementation of the same steps. steps: T.
 
     One-layer circuit: the image reaches K neurons through the feed-forward connection, counts
     reach them through the lateral one; K updates per step; dense: input once, K x K per step.

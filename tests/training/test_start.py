@@ -21,10 +21,12 @@ from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import BackendError, ConfigError, FileFormatError
 from ipvae_snn.evaluation.evaluate import EvaluationRequest, evaluate
+from ipvae_snn.export.onnx.files import run_inference, run_steps, write_float_onnx
 from ipvae_snn.frameworks.layers import make_layer
 from ipvae_snn.inference import fast, reference
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.encode import levels
+from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models import checkpoint as checkpoints
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
@@ -266,6 +268,20 @@ def test_every_float_inference_begins_there(learnt: Path) -> None:
         make_layer(network, "float", False, "relaxed", 0.1)
 
 
+def test_float_onnx_models_begin_there(learnt: Path, tmp_path: Path) -> None:
+    """Both models, the step-wise ones and the whole inference."""
+    network, pixels = strong(learnt), noise(4).pixels
+    request = RunRequest(3, seed=5, trace=True)
+    expected = reference.run_float(network, pixels, request)
+    write_float_onnx(network, tmp_path / "onnx")
+    for result in (
+        run_steps(tmp_path / "onnx", pixels, request),
+        run_inference(tmp_path / "onnx", pixels, request),
+    ):
+        np.testing.assert_array_equal(result.counts_sum, expected.counts_sum)
+        np.testing.assert_allclose(result.state, expected.state, rtol=0, atol=1e-9)
+
+
 def test_conversion_rounds_a_start(learnt: Path) -> None:
     """First potentials to a hundredth of a nat, zeros kept, and a column in the report."""
     network, images = strong(learnt), noise(80)
@@ -309,7 +325,7 @@ def test_comparison_and_evaluation_begin_there(learnt: Path) -> None:
     found = variants(pair)
     assert found["initial_state"].dynamics.start is not None
     counts, state = last_step(pair, found["together"], slice(0, 40), 1, 0)
-    run_of_integers = interpreter.run(integer, pixels, interpreter.RunRequest(1, 0, trace=True))
+    run_of_integers = interpreter.run(integer, pixels, RunRequest(1, 0, trace=True))
     assert run_of_integers.counts is not None
     assert (counts == run_of_integers.counts[:, 0]).mean() > 0.99
     assert np.abs(state - pair.nats(run_of_integers.state)).mean() < 0.02
