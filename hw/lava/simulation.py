@@ -12,7 +12,6 @@ from ipvae_snn.hw.lava.bundle.simulator.bundle_io import MAX_REPLICAS
 from ipvae_snn.hw.lava.bundle.simulator.processes.graph import MAX_INPUTS
 from ipvae_snn.hw.lava.bundle.simulator.processes.matrices import MAX_ENTRIES
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.start import refuse_start
 from ipvae_snn.ir.trace import Trace
 from ipvae_snn.storage import memory
 
@@ -80,12 +79,10 @@ class LavaRun:
 def check_network(network: IntegerNetwork) -> None:
     """Raise DataError for a network that Lava's Processes do not hold, MemoryLimitError likewise.
 
-    Raises BackendError for one with a start. Lava's Dense takes a matrix, so shared and sparse
-    weights are expanded.
+    Lava's Dense takes a matrix, so shared and sparse weights are expanded.
     """
     advice = "use the back end reference or compiled"
-    refuse_start(network.start, "Lava's Processes", advice)
-    for one in network.connections:
+    for one in network.weighted:
         targets, sources = one.synapses.n_targets, one.synapses.n_sources
         if targets * sources > MAX_ENTRIES:
             raise DataError(
@@ -93,13 +90,13 @@ def check_network(network: IntegerNetwork) -> None:
                 f"{MAX_ENTRIES} at most; {advice}"
             )
     for population in network.populations:
-        inputs = len(network.into(population.name))
+        inputs = sum(one.target == population.name for one in network.weighted)
         if inputs > MAX_INPUTS:
             raise DataError(
                 f"{inputs} connections lead to {population.name}, but Lava takes {MAX_INPUTS} at "
                 f"most; {advice}"
             )
-    entries = sum(c.synapses.n_targets * c.synapses.n_sources for c in network.connections)
+    entries = sum(c.synapses.n_targets * c.synapses.n_sources for c in network.weighted)
     memory.require(ENTRY_BYTES * entries, "the weights as matrices, as Lava takes them", advice)
 
 

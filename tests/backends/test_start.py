@@ -16,7 +16,6 @@ from ipvae_snn.backends.torch_module import IntegerTorch
 from ipvae_snn.errors import BackendError
 from ipvae_snn.export.onnx import backend
 from ipvae_snn.frameworks.layers import IntegerLayer
-from ipvae_snn.hw.lava import backend as lava
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
@@ -101,12 +100,9 @@ def test_triton_in_its_interpreter(network: IntegerNetwork) -> None:
     assert first_divergence(expected, result) is None
 
 
-def test_what_cannot_start_says_so(network: IntegerNetwork) -> None:
-    """Lava before an environment is looked for; a layer also where a state dict brings a start."""
+def test_layers_say_that_they_cannot_start(network: IntegerNetwork) -> None:
+    """A layer also where a state dict brings a start."""
     begun = with_start(network)
-    for run in (lava.run, lava.run_fused):
-        with pytest.raises(BackendError, match=r"^Lava's Processes begin every image at the same"):
-            run(begun, images(begun, (2,), 1), RunRequest(2))
     with pytest.raises(BackendError, match=r"^the layers of snnTorch and Norse begin every image"):
         IntegerLayer(begun)
     with pytest.raises(RuntimeError, match="neurons, one-layer, with a start, but the layer"):
