@@ -1,6 +1,7 @@
 """Settings read from and written to TOML; overrides and presets."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from importlib import resources
@@ -35,6 +36,8 @@ PATCHES_PRESET: Final = "patches"
 MAX_TOML: Final = 1 << 20  # bytes of a file
 MAX_DENSE_LATENTS: Final = 65536
 MAX_CUBIC_TEMPERATURE: Final = 1.0
+# Numbers that people write and TOML refuses: a digit is missing beside the point.
+_BARE_POINT: Final = re.compile(r"[+-]?(\d+\.|\.\d+)([eE][+-]?\d+)?")
 PHOTOGRAPHS_PRESET: Final = "photographs"
 
 
@@ -107,7 +110,8 @@ def with_overrides(config: Config, overrides: Sequence[str], source: str = "--se
     """Return `config` with overrides such as "train.beta=8" applied in order.
 
     source: what an error names as their origin.
-    A value is read as TOML and, where that fails, as a bare string ("data.name=mnist").
+    A value is read as TOML and, where that fails, as a number such as .5 or 1., or as a bare
+    string ("data.name=mnist").
     """
     table: dict[str, dict[str, Any]] = asdict(config)
     named: set[str] = set()
@@ -148,7 +152,7 @@ def _parse_value(text: str) -> Any:
     try:
         return parse_toml(f"value = {text}")["value"]
     except ValueError:
-        return text
+        return float(text) if _BARE_POINT.fullmatch(text) else text
 
 
 def _from_table(table: Mapping[str, Any], source: str) -> Config:
@@ -254,6 +258,11 @@ def _check_together(config: Config, source: str) -> None:
             f"{source}: data.patches is 1, but a patch has 2 or more pixels at a side; 0 takes "
             "whole images"
         )
+    if train.composites > 0 and config.data.frames > 1:
+        raise ConfigError(
+            f"{source}: train.composites is {train.composites:g}, but they are made of still "
+            f"images and data.frames is {config.data.frames}; set one of the two to its default"
+        )
     if train.quantise_aware == 1:
         raise ConfigError(
             f"{source}: train.quantise_aware is 1, but signed weights have 2 to 8 bits; give 0 to "
@@ -273,8 +282,9 @@ def _check_together(config: Config, source: str) -> None:
 
 def _check_dictionary(config: Config, source: str) -> None:
     model = config.model
-    for name in ("lateral_sparsity", "feedforward_sparsity"):
-        if getattr(config.train, name) > 0 and model.dictionary != "untied":
+    plain = TrainConfig()
+    for name in ("lateral_sparsity", "feedforward_sparsity", "sparsity_block"):
+        if getattr(config.train, name) > getattr(plain, name) and model.dictionary != "untied":
             raise ConfigError(
                 f"{source}: train.{name} is {getattr(config.train, name):g}, but the weights of a "
                 f"{model.dictionary} dictionary follow from its decoder; set "

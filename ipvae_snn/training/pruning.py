@@ -25,6 +25,7 @@ from ipvae_snn.models.protocol import (
     first_state,
     inference,
 )
+from ipvae_snn.training import blocks
 from ipvae_snn.training.schedules import linear
 
 INTERVAL: Final = 25  # iterations between two prunings
@@ -104,10 +105,8 @@ def masks(
         if name == LATERAL:
             saliency.fill_diagonal_(torch.inf)
         removed = int(share(settings, goal, iteration) * saliency.numel())
-        kept = weights != 0
-        if removed:
-            kept &= saliency > saliency.reshape(-1).kthvalue(removed).values
-        result[name] = kept.to(weights)
+        gone = blocks.least(saliency, removed, settings.sparsity_block)
+        result[name] = ((weights != 0) & ~gone).to(weights)
     return result
 
 

@@ -13,6 +13,7 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.models.registry import check_kind
 from ipvae_snn.storage.locks import locked
+from ipvae_snn.training import blocks
 from ipvae_snn.training.distributed import joined, launched
 from ipvae_snn.training.memory import require_iteration
 from ipvae_snn.training.run_folder import RunFolder, fingerprint
@@ -75,7 +76,10 @@ def train(
         trainer = Trainer(config, images, validation, device, folder, data, processes)
         is_new = folder.is_new(resume)
         if is_new and start_from is not None:
-            trainer.start_from(initial_parameters(start_from, config, images.image_shape))
+            initial = initial_parameters(start_from, config, images.image_shape)
+            if config.train.sparsity_block > 1:
+                initial = blocks.ordered(initial, config.train.sparsity_block)
+            trainer.start_from(initial)
         elif is_new and config.model.phi_start == "sparse-coding":
             trainer.start_sparse()
         processes.wait()  # before the first one writes, so that all find the same

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hand_made import with_read_out
+from hand_made import chain, with_read_out
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from started import started, with_start
@@ -19,6 +19,7 @@ from ipvae_snn.frameworks.layers import IntegerLayer
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.stop import Stop, change_of
 from ipvae_snn.ir.trace import RunRequest, Trace
 
 Run = Callable[[IntegerNetwork, UInt8, RunRequest], Trace]
@@ -76,6 +77,30 @@ def test_with_a_read_out_and_threads(network: IntegerNetwork) -> None:
     expected = interpreter.run(read, pixels, request)
     for threads in (1, 3):
         assert first_divergence(expected, compiled.run(read, pixels, request, threads)) is None
+
+
+@pytest.mark.parametrize("make", [chain, None])
+def test_a_stop_sees_the_change_from_the_start(
+    make: Callable[[], IntegerNetwork] | None, network: IntegerNetwork
+) -> None:
+    """Of the first step: from the first potentials, by the least change that ends some images."""
+    begun = with_start(network if make is None else make())
+    pixels = images(begun, (6,), 2)
+    whole = interpreter.run(begun, pixels, RunRequest(4, 1, trace=True))
+    assert whole.counts is not None
+    assert whole.states is not None
+    states = interpreter.appear(begun, pixels)
+    before = np.concatenate([states[one.name] for one in begun.computing], axis=1)
+    change = change_of(before, whole.states[:, 0], whole.counts[:, 0])
+    means = change.total / np.maximum(change.senders, 1)
+    stop = Stop(int(np.median(means[change.senders > 0])) + 1)
+    request = RunRequest(4, 1, stop=stop)
+    expected = interpreter.run(begun, pixels, request)
+    assert expected.steps_taken is not None
+    assert ((expected.steps_taken == 1) == stop.done(1, change)).all()
+    assert len(set(expected.steps_taken.tolist())) > 1
+    for run in (compiled.run, torch_module.run, backend.run):
+        assert first_divergence(expected, run(begun, pixels, request)) is None
 
 
 def test_a_run_that_goes_on_does_not_start_again(network: IntegerNetwork) -> None:

@@ -284,3 +284,13 @@ def test_dictionaries_that_cannot_be(overrides: list[str], message: str) -> None
     with pytest.raises(ConfigError) as caught:
         with_overrides(Config(), overrides)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(".5", 0.5), ("1.", 1.0), ("+.25e1", 2.5), ("-.5e-1", -0.05)]
+)
+def test_numbers_without_a_digit_beside_the_point(text: str, value: float) -> None:
+    assert with_overrides(Config(), [f"model.log_lr={text}"]).model.log_lr == value
+    for wrong in (".", "-.", "1.2.", "e.5", ".5x"):
+        with pytest.raises(ConfigError, match=r"model\.log_lr is .* of type str"):
+            with_overrides(Config(), [f"model.log_lr={wrong}"])

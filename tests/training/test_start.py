@@ -37,7 +37,7 @@ from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.trainable import parameters_of, settings_of
 from ipvae_snn.models.untied import UntiedParameters
 from ipvae_snn.storage.tensor_files import read_header
-from ipvae_snn.training import costs, objective, pruning
+from ipvae_snn.training import blocks, costs, objective, pruning
 from ipvae_snn.training.train import TrainResult, train
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.unrolling import Unrolling
@@ -356,6 +356,17 @@ def test_costs_and_pruning_of_a_start() -> None:
     kept = pruning.masks(later, size, torch.ones(K), settings, pruning.INTERVAL)[pruning.START]
     assert kept.sum() == K * M - K * M // 2
     assert pruning.present(later, settings, 26)[pruning.START].sum() == K * M - 1
+
+
+def test_neurons_ordered_for_blocks_keep_their_starts() -> None:
+    *rest, start = (value.detach() for value in leaves())
+    names = ("phi", "psi", "lateral", "log_sigma", "u0", "log_bias", "log_lr")
+    given = {**dict(zip(names, rest, strict=True)), "start": start}
+    moved = blocks.ordered(given, 3)
+    order = blocks.grouped(given["lateral"], 3)
+    assert order.tolist() != list(range(K))
+    assert torch.equal(moved["start"], start[order])
+    assert blocks.ordered({name: given[name] for name in names}, 3).keys() == {*names}
 
 
 def test_settings_that_do_not_fit() -> None:
