@@ -11,6 +11,7 @@ from ipvae_snn.ir.encode import explain_levels
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
+from ipvae_snn.ir.start import refuse_start
 from ipvae_snn.storage.atomic import atomic_folder, write_text
 
 NETWORK: Final = "network.safetensors"
@@ -87,7 +88,14 @@ FRAMEWORKS: Final = {
 
 
 def write_framework_bundle(network: IntegerNetwork, out: Path, name: str) -> None:
-    """Write the folder `out` for the framework `name` of FRAMEWORKS, whole or not at all."""
+    """Write the folder `out` for the framework `name` of FRAMEWORKS, whole or not at all.
+
+    Raises BackendError for a network with a start, which layers cannot hold.
+    """
+    # Imported here: it takes torch, which a declared target must not.
+    from ipvae_snn.frameworks.networks import NO_START
+
+    refuse_start(network.start, *NO_START)
     with atomic_folder(out) as folder:
         save_network(network, folder / NETWORK)
         write_text(folder / SCRIPT, _filled("load.txt", network, FRAMEWORKS[name]))

@@ -95,4 +95,7 @@ def _graph(network: IntegerNetwork) -> str:
         for one in network.connections
         if not drawing or one.target in scored
     ]
+    if network.start is not None:
+        one = network.start
+        lines.append(f"    {one.source} -> Dense ({one.name}) -> first potentials of {one.target}")
     return "\n".join(([drawing] if drawing else []) + lines)

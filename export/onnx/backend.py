@@ -17,6 +17,7 @@ from ipvae_snn.errors import BackendError, FileFormatError
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import inference_model
 from ipvae_snn.export.onnx.onnx_runtime import onnxruntime, ort_errors
+from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.cut import run_and_cut
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
@@ -192,8 +193,9 @@ def _moving(
     run_model: Run, network: IntegerNetwork, frames: UInt8, request: RunRequest, first_row: int
 ) -> dict[str, Array]:
     """Run one frame (N, M) after another, each from the states in which the last one ended."""
-    circuit = IntegerCircuit(network)
-    state: Array = np.tile(circuit.initial_state, (len(frames), 1))
+    begun = interpreter.appear(network, frames[:, 0])
+    state: Array = np.concatenate([begun[one.name] for one in network.computing], axis=1)
+    state = state.astype(np.int32)
     scores: Array = np.zeros((len(frames), network.n_scores), np.int32)
     done: list[dict[str, Array]] = []
     for frame in range(frames.shape[1]):

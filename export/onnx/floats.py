@@ -95,6 +95,16 @@ class FloatCircuit:
         """Number of neurons K."""
         return self.network.n_neurons
 
+    def appear(self, g: Graph, pixels: Value) -> Value | None:
+        """Return the first potentials (N, K) that the start gives pixels; None without one."""
+        d = self.dynamics
+        if d.start is None:
+            return None
+        weights = self._constant(g, d.start, "start")
+        moved = g.op("MatMul", g.cast(pixels, self.state_type), weights)
+        begun = g.op("Add", moved, g.constant(self.initial_state, "initial_state"))
+        return g.op("Clip", begun, float(d.floor), float(d.clip))
+
     @property
     def initial_state(self) -> Array:
         """Initial log rates (K,) in nats."""

@@ -55,8 +55,26 @@ class IntegerCircuit:
 
     @property
     def initial_state(self) -> Int32:
-        """Initial states (K,) of an image."""
+        """Initial states (K,) of an image, before a start moves them."""
         return np.concatenate([stateful(one.neurons).initial for one in self.network.computing])
+
+    def appear(self, g: Graph, pixels: Value) -> Value | None:
+        """Return the states (N, K) int32 that the start gives pixels (N, M); None without one."""
+        network, start = self.network, self.network.start
+        if start is None:
+            return None
+        moved = image_sum(g, network, start.synapses, pixels)
+        neurons = cast(PoissonNeurons, network.population(start.target).neurons)
+        begun = PoissonOnnx(neurons).begin(g, moved)
+        rows = g.reduce("ReduceSum", g.op("Mul", begun, 0), 1, keepdims=True)
+        return g.side_by_side(
+            [
+                begun
+                if one.name == start.target
+                else g.op("Add", rows, g.constant(stateful(one.neurons).initial, "initial_state"))
+                for one in network.computing
+            ]
+        )
 
     @property
     def n_held(self) -> int:

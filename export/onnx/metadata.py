@@ -23,7 +23,7 @@ def metadata(network: IntegerNetwork) -> dict[str, str]:
         "input_scale": repr(float(code.scale)),
         "input_zero_point": str(code.zero_point),
         **_constants(network),
-        **{f"{one.name}_scale": _extent(_units(network, one)) for one in network.connections},
+        **{f"{one.name}_scale": _extent(_units(network, one)) for one in network.weighted},
         **({"labels": ", ".join(map(str, network.labels))} if network.n_scores else {}),
         "decoding": str(network.decoder.decoding),
         "decoder_scale": _extent(network.decoder.scale),

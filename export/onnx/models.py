@@ -81,7 +81,10 @@ class Circuit(Protocol):
 
     @property
     def initial_state(self) -> Array:
-        """Initial membrane potentials (K,) of an image."""
+        """Initial membrane potentials (K,) of an image, before a start moves them."""
+
+    def appear(self, g: Graph, pixels: Value) -> Value | None:
+        """Return the first potentials (N, K) that a start gives pixels (N, M); None without one."""
 
     @property
     def labels(self) -> Int64:
@@ -247,6 +250,9 @@ def _keys(g: Graph, seed: Value, images: Value) -> Keys:
 
 
 def _initial_state(g: Graph, circuit: Circuit, pixels: Value) -> Value:
+    begun = circuit.appear(g, pixels)
+    if begun is not None:
+        return begun
     shape = g.op("Concat", _rows(g, pixels), g.ints(circuit.n_neurons), axis=0)
     initial = g.constant(circuit.initial_state, "initial_state")
     return g.raw("Expand", [initial, shape], [circuit.state_type])[0]

@@ -55,6 +55,13 @@ class PoissonOnnx(ComputingOnnx):
         self.initial = neurons.initial_state
         self.sampling = IntegerSampling(neurons, SamplerTables())
 
+    def begin(self, g: Graph, moved: Value) -> Value:
+        """Return the potentials int32 when images appear whose start moves them by int64 sums."""
+        group = self.constants
+        rest = g.constant(group.initial_state.astype(np.int64), "initial_state")
+        state = g.op("Clip", g.op("Add", moved, rest), group.state_min, group.state_max)
+        return g.cast(state, INT32)
+
     def send(self, g: Graph, state: Value, draw: Draw) -> Value:
         """Return the spike counts drawn at membrane potentials `state`."""
         counts = spike_counts(g, self.sampling, draw, state, self.constants.size)

@@ -21,10 +21,11 @@ class Activity:
     binary_messages: messages if each count were sent as that many binary spikes.
     synaptic_operations: synapses that messages reach, input included (one operation per event and
     nonzero weight); by_payload: the same if a count or residual of 3 were sent as three binary
-    spikes. input_operations: the image's part, once per image. updates_active, updates_inactive:
-    neuron updates with and without a spike. row_weights: weights, zeros included, of the rows that
-    events read, if the weights of one source lie in one row. dense_operations: multiply-adds of a
-    dense implementation of the same steps. steps: T, or the mean of those taken until a stop.
+    spikes. input_operations: the image's part, once per image, with that of a start.
+    updates_active, updates_inactive: neuron updates with and without a spike. row_weights: weights,
+    zeros included, of the rows that events read, if the weights of one source lie in one row.
+    dense_operations: multiply-adds of a dense implementation of the same steps. steps: T, or the
+    mean of those taken until a stop.
 
     One-layer circuit: the image reaches K neurons through the feed-forward connection, counts
     reach them through the lateral one; K updates per step; dense: input once, K x K per step.
@@ -129,7 +130,7 @@ def activity(
     dense = 0.0
     # Each pixel reaches its own neuron of a population that relays.
     inputs += float(shown.sum()) * len(network.relays)
-    for connection in network.connections:
+    for connection in network.weighted:
         weights = connection.synapses.weights
         by_event, payloads, row_weights = sent[connection.source].operations(weights)
         once = network.once(connection)

@@ -28,10 +28,12 @@ def frame_operations(
     payload = frames.astype(np.int64) - network.input.zero_point
     changed = np.concatenate([payload[:, :1], np.diff(payload, axis=1)], axis=1) != 0
     total = changed.sum(axis=(0, 2)) * float(len(network.relays))
-    fan_out = {one.name: one.synapses.weights.fan_out() for one in network.connections}
+    fan_out = {one.name: one.synapses.weights.fan_out() for one in network.weighted}
     for one in network.connections:
         if one.source == IMAGE:
             total += (changed @ fan_out[one.name]).sum(axis=0)
+    if network.start is not None:  # it sees the first frame alone
+        total[0] += float((changed[:, 0] @ fan_out[network.start.name]).sum())
     for frame in range(f):
         shown = counts[:, frame * steps : (frame + 1) * steps]
         for sent in sent_in_steps(network, payload[:, frame], shown):

@@ -78,7 +78,7 @@ def tally(
     layers = [values for name, values in sent.items() if name != IMAGE]
     calls = [
         _operations(sent[connection.source], connection.synapses.weights, batch)
-        for connection in network.connections
+        for connection in network.weighted
     ]
     # After a stop all is 0 and no layer is called.
     absent = steps_of_all - made
@@ -102,7 +102,7 @@ def tally(
 
 def metrics(network: IntegerNetwork, parts: Sequence[Tally]) -> NeuroBenchMetrics:
     """Return NeuroBench's metrics from the tallies of all parts of a run."""
-    weights = [connection.synapses.weights for connection in network.connections]
+    weights = [connection.synapses.weights for connection in network.weighted]
     size = sum(each.n_targets * each.n_sources for each in weights)
     images = sum(part.images for part in parts)
     outputs = sum(part.outputs for part in parts)

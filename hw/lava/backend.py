@@ -58,7 +58,7 @@ class LavaSession:
         result = simulate_bundle(self.bundle, pixels, whole, self.options, temporary=True)
         if not stops:
             return result
-        return replace(result, trace=cut(self.network, result.trace, request))
+        return replace(result, trace=cut(self.network, pixels, result.trace, request))
 
 
 @dataclass(frozen=True)

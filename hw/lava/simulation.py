@@ -82,7 +82,7 @@ def check_network(network: IntegerNetwork) -> None:
     Lava's Dense takes a matrix, so shared and sparse weights are expanded.
     """
     advice = "use the back end reference or compiled"
-    for one in network.connections:
+    for one in network.weighted:
         targets, sources = one.synapses.n_targets, one.synapses.n_sources
         if targets * sources > MAX_ENTRIES:
             raise DataError(
@@ -90,13 +90,13 @@ def check_network(network: IntegerNetwork) -> None:
                 f"{MAX_ENTRIES} at most; {advice}"
             )
     for population in network.populations:
-        inputs = len(network.into(population.name))
+        inputs = sum(one.target == population.name for one in network.weighted)
         if inputs > MAX_INPUTS:
             raise DataError(
                 f"{inputs} connections lead to {population.name}, but Lava takes {MAX_INPUTS} at "
                 f"most; {advice}"
             )
-    entries = sum(c.synapses.n_targets * c.synapses.n_sources for c in network.connections)
+    entries = sum(c.synapses.n_targets * c.synapses.n_sources for c in network.weighted)
     memory.require(ENTRY_BYTES * entries, "the weights as matrices, as Lava takes them", advice)
 
 

@@ -152,7 +152,7 @@ def _part(name: str) -> Part:
 
 def _work(network: IntegerNetwork) -> Iterator[Work]:
     """Yield the work of each connection, in the order of a step."""
-    for connection in network.connections:
+    for connection in network.weighted:
         weights = connection.synapses.weights
         fan_out = weights.fan_out()
         yield Work(

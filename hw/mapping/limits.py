@@ -216,7 +216,7 @@ def _draw_checks(check: Checker) -> list[Check]:
 
 def _on_chip(network: IntegerNetwork, input_as: InputAs) -> list[Connection]:
     """Return the connections on the chip; the host forms an image's sums where it writes them."""
-    return [c for c in network.connections if input_as == "spikes" or c.source != IMAGE]
+    return [c for c in network.weighted if input_as == "spikes" or c.source != IMAGE]
 
 
 def _widest_payload(network: IntegerNetwork, input_as: InputAs) -> tuple[str, int, str]:

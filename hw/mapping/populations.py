@@ -118,7 +118,7 @@ def _weights(
     for number, relay in enumerate(relays):
         yield f"{IMAGE}_{number}" if number else IMAGE, IMAGE, relay.name, None
     # In the order in which a spike passes them: residual neurons come between two connections.
-    for one in reversed(network.connections) if network.relays else network.connections:
+    for one in reversed(network.weighted) if network.relays else network.weighted:
         if input_as == "spikes" or one.source != IMAGE:
             yield one.name, one.source, one.target, one.synapses.weights
 

@@ -61,9 +61,11 @@ def _poisson(network: IntegerNetwork, name: str, input_as: str) -> tuple[StateWo
         words.append(StateWord("input current", STATE_BITS, True))
     scales = [_scale(one.name) for one in into if not network.once(one)]
     once = [_scale(one.name) for one in into if network.once(one)]
+    if network.start is not None and network.start.target == name:
+        once.append(_scale(network.start.name))
     bias = (StateWord("bias", STATE_BITS, False),)
     if not kept:
-        return (*words, *bias, *chain(*scales))
+        return (*words, *bias, *chain(*scales, *(once if input_as == "spikes" else ())))
     return (*words, *chain(*scales), *(chain(bias, *once) if input_as == "spikes" else ()))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ipvae_snn.arrays import Float32, Float64, Int64, UInt8
 from ipvae_snn.backends import compiled_graph
 from ipvae_snn.backends.compiled_constants import group_of, sampling_of, synapses_of
+from ipvae_snn.backends.compiled_graph import Begin, begin_of
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.interpreter import Read
 from ipvae_snn.ir.network import IntegerNetwork
@@ -34,12 +35,13 @@ class Prepared:
     """An integer network with its constants in the form that compiled code reads.
 
     forward: the feed-forward weights, whose sums are exact in float32: every partial sum is proved
-    to stay within 24 bits.
+    to stay within 24 bits. begin: what sets the first potentials, None without a start.
     """
 
     network: IntegerNetwork
     constants: integer.Network
     forward: Annotated[Float32, "M K"]
+    begin: Begin | None = None
 
     @cached_property
     def engine(self) -> Engine:
@@ -65,12 +67,14 @@ def prepare(network: IntegerNetwork) -> Prepared:
         back=synapses_of(back or network.feedforward),
         limit=residual.limit if residual else 0,
     )
-    return Prepared(network, constants, network.feedforward.matrix.T.astype(np.float32))
+    forward = network.feedforward.matrix.T.astype(np.float32)
+    return Prepared(network, constants, forward, begin_of(network))
 
 
 def start(prepared: Prepared, pixels: UInt8, seed: int = 0, first_image: int = 0) -> Progress:
     """Return images (N, M) uint8 before their first step."""
-    return rows.start(prepared.engine, _held(prepared, pixels), seed, first_image)
+    state = None if prepared.begin is None else prepared.begin.states(pixels)
+    return rows.start(prepared.engine, _held(prepared, pixels), seed, first_image, state)
 
 
 def show(prepared: Prepared, progress: Progress, pixels: UInt8) -> Progress:

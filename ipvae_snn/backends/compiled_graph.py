@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ipvae_snn.arrays import Array, Int64, UInt8
+from ipvae_snn.arrays import Array, Int32, Int64, UInt8
 from ipvae_snn.backends.compiled_constants import columns_of, group_of, sampling_of
 from ipvae_snn.backends.compiled_stencils import convolved, transposed
 from ipvae_snn.ir import interpreter
@@ -126,6 +126,31 @@ class Prepared:
     network: IntegerNetwork
     sums: Mapping[str, Sums]
     stateful: Mapping[str, Poisson | Generic]
+    begin: "Begin | None" = None
+
+
+@dataclass(frozen=True)
+class Begin:
+    """What sets the first potentials of images: a network's start."""
+
+    sums: Sums
+    neurons: PoissonNeurons
+    target: str
+    zero_point: int
+
+    def states(self, pixels: UInt8) -> Int32:
+        """Return the potentials (N, size) int32 of the target when pixels (N, M) appear."""
+        payload = pixels.astype(np.int64) - self.zero_point
+        return self.neurons.begin(self.sums.of(payload)).astype(np.int32)
+
+
+def begin_of(network: IntegerNetwork) -> Begin | None:
+    """Return a network's start as compiled code runs it; None where it has none."""
+    start = network.start
+    if start is None:
+        return None
+    neurons = cast(PoissonNeurons, network.population(start.target).neurons)
+    return Begin(_sums(start), neurons, start.target, network.input.zero_point)
 
 
 def prepare(network: IntegerNetwork) -> Prepared:
@@ -138,6 +163,7 @@ def prepare(network: IntegerNetwork) -> Prepared:
             one.name: _stateful(one, first.get(one.name, 0))
             for one in (*network.computing, *network.accumulating)
         },
+        begin_of(network),
     )
 
 
@@ -181,7 +207,7 @@ def _run_rows(
     """Fill in the trace of some images."""
     network, n = prepared.network, rows.stop - rows.start
     images = (request.first_image + np.arange(rows.start, rows.stop)).astype(np.uint32)
-    states = {name: one.initial(n) for name, one in prepared.stateful.items()}
+    states = _appear(prepared, frames[rows, 0])
     window = network.decoder.decoding.window(request.steps)
     for step in range(frames.shape[1] * request.steps):
         frame, within = divmod(step, request.steps)
@@ -210,7 +236,7 @@ def _run_until_done(
     network = prepared.network
     until = Until(rows, trace, request, network)
     shown = _show(prepared, frames[rows, 0])
-    states = {name: one.initial(rows.stop - rows.start) for name, one in prepared.stateful.items()}
+    states = _appear(prepared, frames[rows, 0])
     step = 0
     while len(until.running):
         running, before = until.running, _side_by_side(network.computing, states).copy()
@@ -247,6 +273,14 @@ def _step(
         total = _total(prepared, name, shown, sent)
         states[name] = one.integrate(states[name], total, sent[name], saturated)
     return sent, saturated
+
+
+def _appear(prepared: Prepared, pixels: UInt8) -> dict[str, Array]:
+    """Return the states of all populations with a state when pixels (N, M) appear."""
+    states = {name: one.initial(len(pixels)) for name, one in prepared.stateful.items()}
+    if prepared.begin is not None:
+        states[prepared.begin.target] = prepared.begin.states(pixels)
+    return states
 
 
 def _show(prepared: Prepared, pixels: UInt8) -> interpreter.Shown:

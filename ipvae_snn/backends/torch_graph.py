@@ -77,6 +77,8 @@ class GraphTorch(nn.Module):
             neurons_torch(one.neurons, first.get(one.name, 0)).to(device)
             for one in network.populations
         )
+        start = network.start
+        self.start_synapses = None if start is None else SynapsesTorch(start.synapses).to(device)
         self._decoded_columns = network.slices(network.computing)[network.decoder.source]
         # Plain values, so that a step asks nothing of the network and torch.compile can follow it.
         self._circuit = network.is_circuit
@@ -108,9 +110,21 @@ class GraphTorch(nn.Module):
                 currents[name] = reduce(torch.add, parts)
         return Shown(payload, currents)
 
-    def initial_states(self, n_rows: int) -> Values:
-        """Return the states of all populations with a state when images appear."""
+    def initial_states(self, n_rows: int) -> dict[str, Tensor]:
+        """Return the states of all populations with a state before any image acts on them."""
         return {name: self._stateful(name).initial(n_rows) for name in self._with_state}
+
+    def appear(self, pixels: Tensor) -> Values:
+        """Return the states of all populations with a state when pixels (N, M) uint8 appear.
+
+        Without a start they are `initial_states`.
+        """
+        states, start = self.initial_states(len(pixels)), self.network.start
+        if start is not None and self.start_synapses is not None:
+            moved = self.start_synapses.scaled(pixels.long() - self.network.input.zero_point)
+            neurons = cast(PoissonTorch, self._stateful(start.target))
+            states[start.target] = neurons.begin(moved)
+        return states
 
     def keys(self, seed: int, images: Tensor, step: int) -> Keys:
         """Return the keys of rows that draw under `seed`, image indices (N,) and `step`."""

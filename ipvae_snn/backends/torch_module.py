@@ -260,7 +260,7 @@ def _run_rows(
     network, device = module.network, module.device
     n, t = len(frames), frames.shape[1] * request.steps
     images = torch.arange(rows.start, rows.stop, device=device) + request.first_image
-    states = module.initial_states(n)
+    states = module.appear(_on(device, frames[:, 0]))
     total = torch.zeros(n, network.n_neurons, dtype=torch.int64, device=device)
     window = network.decoder.decoding.window(request.steps)
     spikes = torch.zeros(t, n, dtype=torch.int64, device=device)
@@ -269,8 +269,7 @@ def _run_rows(
     for step in range(t):
         frame, within = divmod(step, request.steps)
         if within == 0:
-            # torch refuses NumPy views with negative strides, as of mirrored images.
-            shown = module.show(torch.tensor(np.ascontiguousarray(frames[:, frame]), device=device))
+            shown = module.show(_on(device, frames[:, frame]))
             added = torch.zeros_like(total)
         sent, states, hits[step] = module.advance(
             states, shown, module.keys(request.seed, images, step)
@@ -297,6 +296,11 @@ def _run_rows(
     trace.saturated[rows] = hits.transpose(0, 1).cpu().numpy()
     if trace.scores is not None:
         trace.scores[rows] = scores.transpose(0, 1).cpu().numpy()
+
+
+def _on(device: torch.device, pixels: UInt8) -> Tensor:
+    # torch refuses NumPy views with negative strides, as of mirrored images.
+    return torch.tensor(np.ascontiguousarray(pixels), device=device)
 
 
 def _potentials(module: IntegerTorch, states: Values) -> AnyArray:

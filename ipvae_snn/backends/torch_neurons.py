@@ -85,6 +85,11 @@ class PoissonTorch(StatefulTorch):
         """Return the membrane potentials at which an image appears."""
         return self.initial_state.repeat(n_rows, 1)
 
+    def begin(self, moved: Tensor) -> Tensor:
+        """Return the membrane potentials at which images appear whose start moves them."""
+        group = self.constants
+        return (moved + self.initial_state).clamp_(group.state_min, group.state_max)
+
     def send(self, state: Tensor, keys: Keys) -> Tensor:
         """Return the spike counts drawn at membrane potentials `state`."""
         group = self.constants

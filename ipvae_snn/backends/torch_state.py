@@ -78,7 +78,7 @@ def take_tensors(
 
     These are the tensors of `network`, and of the one that the state dict describes.
     """
-    own = {one.name for one in network.populations} | {one.name for one in network.connections}
+    own = {one.name for one in network.populations} | {one.name for one in network.weighted}
     parts = _COMMON | own | _described(state_dict.get(prefix + DESCRIPTION))
     keys = [
         key
@@ -94,7 +94,9 @@ def _described(description: Tensor | None) -> set[str]:
         return set()
     try:
         program = parse_json_object(bytes(description.tolist()).decode())["program"]
-        return {str(one["name"]) for one in [*program["populations"], *program["connections"]]}
+        start = [program["start"]] if "start" in program else []
+        parts = [*program["populations"], *program["connections"], *start]
+        return {str(one["name"]) for one in parts}
     except (*MALFORMED, RuntimeError):  # `from_tensors` says what is wrong with it
         return set()
 
@@ -116,6 +118,7 @@ def replacement(old: IntegerNetwork, tensors: Mapping[str, Tensor]) -> IntegerNe
 def _build(network: IntegerNetwork) -> str:
     sizes = f"{network.n_pixels} pixels and {network.n_neurons} neurons, {network.circuit}"
     scores = f", {network.n_scores} scores" if network.n_scores else ""
+    scores += ", with a start" if network.start is not None else ""
     if network.is_circuit:
         return sizes + scores
-    return f"{sizes} of {', '.join(map(str, network.populations))}"
+    return f"{sizes}{scores} of {', '.join(map(str, network.populations))}"

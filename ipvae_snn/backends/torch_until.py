@@ -20,8 +20,8 @@ def run_until_done(
     """
     network, device = module.network, module.device
     until = Until(rows, trace, request, network)
-    shown = module.show(torch.tensor(np.ascontiguousarray(pixels), device=device))
-    states = module.initial_states(rows.stop - rows.start)
+    images_shown = torch.tensor(np.ascontiguousarray(pixels), device=device)
+    shown, states = module.show(images_shown), module.appear(images_shown)
 
     def decoded(added: Integers, state: Integers, steps: int) -> Float32:
         image = module.reconstruct(write(added), write(state), steps)

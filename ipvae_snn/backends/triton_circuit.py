@@ -123,10 +123,11 @@ class TritonSession:
         (n, n_frames), K, device = frames.shape[:2], self.network.n_neurons, _device()
         steps = n_frames * request.steps
         images = torch.arange(rows.start, rows.stop, device=device) + request.first_image
+        shown = torch.tensor(np.ascontiguousarray(frames[:, 0]), device=device)
         chunk = Chunk(
             images,
             torch.zeros(n, K, dtype=torch.int64, device=device),
-            torch.tensor(self.network.neurons.initial_state, device=device).repeat(n, 1),
+            self.module.appear(shown)[self.network.decoder.source].to(torch.int32),
             torch.zeros(n, K, dtype=torch.int32, device=device),
             torch.zeros(n, K, dtype=torch.int64, device=device),
             torch.zeros(steps, n, 2, dtype=torch.int64, device=device),

@@ -71,7 +71,11 @@ def variants(pair: Pair) -> dict[str, Variant]:
     joined = apart.pop("weights_and_bias")
     result["pixel_levels"] = replace(plain, levels=True)
     result |= {key: replace(plain, dynamics=d) for key, d in apart.items()}
-    result["initial_state"] = replace(plain, initial_state=means.initial_state)
+    result["initial_state"] = replace(
+        plain,
+        dynamics=replace(base, start=means.start),
+        initial_state=means.initial_state,
+    )
     result["weights_and_bias"] = replace(plain, dynamics=joined)
     if pair.integer.residual is not None:
         result["residual"] = replace(plain, residual=True, prediction=phi)
@@ -80,7 +84,7 @@ def variants(pair: Pair) -> dict[str, Variant]:
     result["sampler"] = replace(plain, drawn=True)
     result["decoder"] = replace(plain, decoder=means.decoder, run=name)
     result["together"] = Variant(
-        dynamics=joined,
+        dynamics=replace(joined, start=means.start),
         initial_state=means.initial_state,
         decoder=means.decoder,
         reference=FLOAT,
@@ -139,13 +143,20 @@ def last_step(
         images, pixels = pair.shown(frame, rows)
         shown = pixel_values(pair.integer, pixels) if variant.levels else images.astype(np.float64)
         drive = shown if variant.residual else shown @ d.feed_forward
-        before = (
-            run.start(engine, drive, seed, rows.start) if done is None else run.show(done, drive)
-        )
+        if done is None:
+            before = run.start(engine, drive, seed, rows.start, _first(pair, variant, d, shown))
+        else:
+            before = run.show(done, drive)
         done = run.advance(engine, before, steps, threads)
     if done is None:
         raise ValueError("sequences need a frame")
     return done.counts, done.state
+
+
+def _first(pair: Pair, variant: Variant, d: Dynamics, shown: Float64) -> Float64 | None:
+    """Return the first potentials (n, K) that a start gives images, in nats; None without one."""
+    begun = d.first(shown)
+    return pair.nats(pair.rounded(begun)) if begun is not None and variant.rounded else begun
 
 
 def _rules(pair: Pair, variant: Variant) -> Rules:

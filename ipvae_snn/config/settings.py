@@ -12,6 +12,7 @@ CudaGraphs = Literal["auto", "on", "off"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
 DictionaryKind = Literal["dense", "convolutional", "untied"]
+StartKind = Literal["none", "linear"]
 Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
@@ -65,6 +66,8 @@ class ModelConfig:
     `kernel` x `kernel` pixels at every `stride`-th pixel where they lie inside the image. n_latents
     then follows from the images: 0 leaves it to them, and another number must be theirs. "untied":
     a dense one, whose inference has weights of its own, which can be sparse (`models.untied`).
+    start: first potentials of an image, "none" for u0 of every image, or "linear" for u0 + S x with
+    learnt weights S of an untied dictionary, which start at 0.
     """
 
     n_latents: int = _limited(512, 0, 1 << 20)
@@ -84,6 +87,7 @@ class ModelConfig:
     features: int = _limited(64, 1, 65536)
     kernel: int = _limited(8, 1, 1024)
     stride: int = _limited(4, 1, 1024)
+    start: StartKind = "none"
 
 
 @dataclass(frozen=True)
@@ -99,10 +103,10 @@ class TrainConfig:
     T / steps while T is not full. message_price, spike_price: what the loss charges, in nats, for
     each neuron that sends and for each of its spikes, per step; they rise as beta does.
     late_power: p, where the fit of step t of T weighs as (t + 1)^p does; 0 for equal weights.
-    lateral_sparsity, feedforward_sparsity: of an untied dictionary, the share of inference's
-    weights that are removed while it trains, all of them by sparsity_fraction of the iterations
-    (`training.pruning`). sparsity_block: they go for so many consecutive neurons at once, which
-    are first ordered (`training.blocks`).
+    lateral_sparsity, feedforward_sparsity, start_sparsity: of an untied dictionary, the share of
+    inference's weights that are removed while it trains, all of them by sparsity_fraction of the
+    iterations (`training.pruning`). sparsity_block: they go for so many consecutive neurons at
+    once, which are first ordered (`training.blocks`).
     composites: share of every batch that is made of training images instead, so that inference
     learns unlike images as well (`training.composites`).
     relaxation: of the spike counts, "sigmoid" as in the paper or
@@ -143,6 +147,7 @@ class TrainConfig:
     late_power: float = _limited(0.0, 0.0, 16.0)
     lateral_sparsity: float = _limited(0.0, 0.0, 0.999)
     feedforward_sparsity: float = _limited(0.0, 0.0, 0.999)
+    start_sparsity: float = _limited(0.0, 0.0, 0.999)
     sparsity_fraction: float = _limited(0.5, 0.0, 1.0)
     sparsity_block: int = _limited(1, 1, 1024)
     composites: float = _limited(0.0, 0.0, 1.0)

@@ -238,6 +238,7 @@ def _checked(value: Any, hint: Any, limits: Mapping[str, Any], subject: str) -> 
 def _check_together(config: Config, source: str) -> None:
     model, train = config.model, config.train
     _check_dictionary(config, source)
+    _check_start(config, source)
     if model.u0_low > model.u0_high:
         raise ConfigError(
             f"{source}: model.u0_low is {model.u0_low}, above model.u0_high {model.u0_high}; "
@@ -307,6 +308,27 @@ def _check_dictionary(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: train.quantise_aware is {config.train.quantise_aware}, which rounds the "
             "matrix of a dense dictionary; set it to 0 for a convolutional one"
+        )
+
+
+def _check_start(config: Config, source: str) -> None:
+    model = config.model
+    if model.start == "none":
+        if config.train.start_sparsity > 0:
+            raise ConfigError(
+                f"{source}: train.start_sparsity is {config.train.start_sparsity:g}, but there is "
+                "no start; set model.start=linear"
+            )
+        return
+    if model.dictionary != "untied":
+        raise ConfigError(
+            f"{source}: model.start is {model.start}, but a {model.dictionary} dictionary has no "
+            "weights of inference of its own; set model.dictionary=untied"
+        )
+    if model.leak > 0 and model.updates_per_step > 1:
+        raise ConfigError(
+            f"{source}: model.start is {model.start}, but a leak of {model.leak:g} pulls back to "
+            "where a step starts, which would be the start; set model.leak=0"
         )
 
 

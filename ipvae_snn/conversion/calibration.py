@@ -113,7 +113,8 @@ def _runs(
         done: Progress | None = None
         for frame in range(frames.shape[1]):
             drive = form.drive(part[:, frame].astype(np.float64))
-            before = rows.start(engine, drive, seed, first) if done is None else done
+            begun = form.begin(part[:, frame]) if done is None else None
+            before = rows.start(engine, drive, seed, first, begun) if done is None else done
             shown = rows.show(before, drive)
             done = rows.advance(engine, shown, steps, n_threads(), trace=True)
             yield Shown(first, frame, part[:, frame], shown.rows.state), done
@@ -192,7 +193,7 @@ def calibrate(
         means[first * frames.shape[1] + frame :: frames.shape[1]][: len(part)] = counts.mean(axis=1)
         flat = counts.reshape(-1, k).astype(np.float32)
         power += np.square(flat).sum(axis=0, dtype=np.float64) if shared else flat.T @ flat
-        largest = np.maximum(largest, states.max(axis=(0, 1)))
+        largest = np.maximum(largest, np.maximum(states.max(axis=(0, 1)), earlier.max(axis=0)))
         before = np.concatenate([earlier[:, None], states[:, :-1]], axis=1)
         excitation = max(excitation, float((states - before + own * counts).max()))
         for t in {*range(min(RESIDUAL_ONSET, steps)), *range(0, steps, RESIDUAL_STRIDE)}:

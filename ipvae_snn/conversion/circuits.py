@@ -21,6 +21,7 @@ from ipvae_snn.conversion.stability import (
     steadied,
 )
 from ipvae_snn.ir.parts import InputCode
+from ipvae_snn.ir.start import START
 from ipvae_snn.models.float_network import FloatNetwork
 
 RESIDUAL_HEADROOM: Final = 1.25
@@ -58,7 +59,8 @@ class Target:
     row i is neuron i's. dictionary (M, K): pixels per spike. All are without inactive pixels. kept:
     whether inference has weights of its own, whose zeros stay zeros. threshold (K,): constant
     subtracted from each drive. soft: what the soft clip subtracts from the drive, and again per
-    spike. unit: units of the potential per nat.
+    spike. unit: units of the potential per nat. start (K, M): what a unit of a pixel adds to the
+    first potentials; None where nothing does.
     """
 
     feedforward: Float64
@@ -68,6 +70,7 @@ class Target:
     soft: float
     unit: float
     kept: bool = False
+    start: Float64 | None = None
 
     @property
     def law(self) -> MatrixCompetition:
@@ -98,6 +101,8 @@ class RoundedCircuit:
     are real numbers. competition: what the integers express, self-inhibition included.
     shift: self-inhibition added to every neuron for the energy statement. strengthened: number of
     neurons that are strengthened further for the rate bound. residual_limit: 0 for one layer.
+    start: rounded synapses of a start, if there is one; start_mean (K,): what its rounding lost of
+    the first potentials on average, for the neurons' own.
     """
 
     feedforward: QuantisedRows
@@ -109,6 +114,8 @@ class RoundedCircuit:
     shift: float
     strengthened: int
     residual_limit: int
+    start: QuantisedRows | None = None
+    start_mean: float | Float64 = 0.0
 
 
 def target_of(network: FloatNetwork, active: Bool, fraction_bits: int) -> Target:
@@ -136,6 +143,7 @@ def target_of(network: FloatNetwork, active: Bool, fraction_bits: int) -> Target
         soft=float(np.exp(-network.clip)) * unit,
         unit=unit,
         kept=own is not None,
+        start=None if network.start is None else unit * network.start.astype(np.float64) * active,
     )
 
 
@@ -188,6 +196,7 @@ def one_layer(
     )
     unexpressed = target.feedforward - feedforward.real / code.scale
     compensation = unexpressed @ moments.pixel_mean - lost @ moments.count_mean
+    start, start_mean = _start(target, moments, code, rounding.feedforward_bits)
     return RoundedCircuit(
         feedforward=feedforward,
         back=lateral,
@@ -198,7 +207,27 @@ def one_layer(
         shift=shift,
         strengthened=int((strengthened > own + shift + 1e-9).sum()),
         residual_limit=0,
+        start=start,
+        start_mean=start_mean,
     )
+
+
+def _start(
+    target: Target, moments: Moments, code: InputCode, bits: int
+) -> tuple[QuantisedRows | None, float | Float64]:
+    """Return the rounded start, and what it lost on average (K,); None and 0 where it is all 0.
+
+    An entry that is 0 stays 0: it is no synapse.
+    """
+    wanted = target.start
+    if wanted is None or not wanted.any():
+        return None, 0.0
+    low, high = code.payload_range
+    covariance = moments.pixel_covariance / code.scale**2
+    rows = quantise_rows(
+        wanted * code.scale, covariance, bits, low, high, START, pruned=wanted == 0
+    )
+    return rows, (wanted - rows.real / code.scale) @ moments.pixel_mean
 
 
 def _removed(rows: Float64, hessian: Float64, share: float, kept: bool) -> Bool:

@@ -27,6 +27,7 @@ from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import Parts, Residual
 from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.fixed_point import STATE_BITS, signed_limit
+from ipvae_snn.ir.graph import IMAGE, Connection
 from ipvae_snn.ir.network import IntegerNetwork, circuit_network
 from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.neurons.poisson import (
@@ -34,8 +35,9 @@ from ipvae_snn.ir.neurons.poisson import (
     MAX_EXTRA_BITS,
     MIN_OCTAVES,
 )
-from ipvae_snn.ir.parts import Decoder, InputCode
+from ipvae_snn.ir.parts import NEURONS, Decoder, InputCode
 from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES
+from ipvae_snn.ir.start import START
 from ipvae_snn.models.float_network import PREPARATION, TRAINED_FRAMES, FloatNetwork
 from ipvae_snn.progress import Begin, ignore_part
 
@@ -179,7 +181,8 @@ def _assemble(
     two_layers = circuit.residual_limit > 0
     back = circuit.back.connection if two_layers else finer(circuit.back, extra).connection
     lowest = round(network.floor * target.unit)
-    initial = np.rint(network.u0.astype(np.float64) * target.unit)
+    initial = np.rint(network.u0.astype(np.float64) * target.unit + circuit.start_mean)
+    begun = circuit.start
 
     def whole(values: Float64) -> Int32:
         return np.asarray(np.rint(values * fine), dtype=np.int32)
@@ -210,6 +213,7 @@ def _assemble(
             ),
             decoder=decoder,
             provenance=_provenance(network, calibration, settings),
+            start=None if begun is None else Connection(START, IMAGE, NEURONS, begun.connection),
         )
     except ProgramError as error:
         raise ConversionError(f"{error}; convert with fewer fraction bits") from error

@@ -22,12 +22,16 @@ from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import LATERAL, PREDICTION, Circuit
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.start import START
 from ipvae_snn.ir.weights import Weights
 
 
 @dataclass(frozen=True)
 class ConnectionReport:
-    """One connection: scales (drive units per weight unit), clipping, bits and rounding error."""
+    """One connection: scales (drive units per weight unit), clipping, bits and rounding error.
+
+    Scales of a start are in nats per weight unit and pixel value.
+    """
 
     name: str
     scale_min: float
@@ -136,10 +140,12 @@ def build_report(
     group = network.neurons
     octave = 1 << group.fraction_bits
     bounds = []
-    for one in network.connections:
+    for one in network.weighted:
         worst = worst_partial_sum(one.synapses.weights, *network.payloads(one))
         bounds.append(_bound(f"{one.name} sum", worst, ACCUMULATOR_BITS))
     bounds.append(_bound("current", network.worst_current, STATE_BITS))
+    seen = target.unit * network.input.scale
+    starts = () if circuit.start is None else (_connection(START, circuit.start, seen),)
     name = PREDICTION if network.residual else LATERAL
     back_unit = 1.0 / network.input.scale if network.residual else target.unit
     return ConversionReport(
@@ -154,8 +160,9 @@ def build_report(
         calibrated_max_octaves=float(calibration.log_rate_max.max() * np.log2(np.e)),
         clamped_share=calibration.clamped,
         connections=(
-            _connection("feedforward", circuit.feedforward, target.unit * network.input.scale),
+            _connection("feedforward", circuit.feedforward, seen),
             _connection(name, circuit.back, back_unit),
+            *starts,
         ),
         bounds=tuple(bounds),
         certificate=_certificate(network, calibration, target, circuit),

@@ -22,13 +22,14 @@ from ipvae_snn.frameworks.float_dynamics import (
     draw,
 )
 from ipvae_snn.frameworks.inputs import flat, to_levels, to_values
-from ipvae_snn.frameworks.networks import Mode
+from ipvae_snn.frameworks.networks import NO_START, Mode
 from ipvae_snn.image_shape import image_shape
 from ipvae_snn.ir.circuits import parts_of
 from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.parts import InputCode
 from ipvae_snn.ir.prng import MAX_SEED
+from ipvae_snn.ir.start import refuse_start
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import NetworkSource, load
 from ipvae_snn.storage.source_files import MALFORMED, reason
@@ -75,6 +76,7 @@ class IntegerLayer(Layer):
     def __init__(self, network: IntegerNetwork) -> None:
         super().__init__()
         parts_of(network.populations, network.connections)  # ProgramError unless a circuit
+        refuse_start(network.start, *NO_START)
         self.n_pixels, self.n_neurons = network.n_pixels, network.n_neurons
         self.integer = IntegerTorch(network)
         self._shown: _Shown | None = None
@@ -205,18 +207,20 @@ def make_layer(
                 "a checkpoint is float: convert it by from_pretrained or `ipvae-snn convert`, or "
                 'choose mode="float"'
             )
+        refuse_start(network.start, *NO_START)
         code = input_code("unit", network.image_shape) if network.input_kind == "unit" else None
         dynamics: Dynamics = FromCheckpoint(network, learn_dictionary)
         return FloatLayer(dynamics, code, gradient, temperature)
     if mode == "integer":
         return IntegerLayer(network)
+    refuse_start(network.start, *NO_START)
     dynamics = FromInteger(network, learn_dictionary)
     return FloatLayer(dynamics, network.input, gradient, temperature)
 
 
 def weight_bits(network: IntegerNetwork) -> int:
     """Return the bits, sign included, that the largest weight of any connection needs."""
-    return max(one.synapses.weight_bits for one in network.connections)
+    return max(one.synapses.weight_bits for one in network.weighted)
 
 
 def first_keys(images: Tensor, seed: int) -> Keys:

@@ -27,6 +27,12 @@ CalibrationImages = AnyArray | Tensor | str | Path
 IMAGES: Final = 2000
 STEPS: Final = 48
 
+# Who cannot set first potentials, and what can: a layer does not know when an image appears.
+NO_START: Final = (
+    "the layers of snnTorch and Norse",
+    "run it by ipvae_snn.load(...).prepare(), or train it without a start",
+)
+
 
 Built = TypeVar("Built", bound="FromPretrained")
 

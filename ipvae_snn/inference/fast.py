@@ -30,7 +30,8 @@ class GramNetwork:
     convolutional dictionary. drive(pixels (N, M)) returns (N, K) in float64, so that the drive does
     not depend on the batching of images. Each step has `inner` updates, in
     which `leak`, the network's leak times its step size, pulls the potential back to its value at
-    the start of the step.
+    the start of the step. begin(pixels (N, M)) returns the first potentials of images, None where
+    they are u0.
     """
 
     G: Float32
@@ -46,6 +47,7 @@ class GramNetwork:
     leak: float
     image_shape: ImageShape
     input_kind: InputKind
+    begin: Callable[[Floats], Float64 | None] = lambda pixels: None
 
     @property
     def engine(self) -> Engine:
@@ -89,19 +91,21 @@ def gram_network(network: FloatNetwork) -> GramNetwork:
         leak=step_size * network.leak,
         image_shape=network.image_shape,
         input_kind=network.input_kind,
+        begin=form.begin,
     )
 
 
 def start(
     c: GramNetwork, pixels: Float32, kind: InputKind, name: str, seed: int = 0, first_image: int = 0
 ) -> Progress:
-    """Return the images `pixels` (N, M) of `kind` before their first step, at the potentials u0.
+    """Return the images `pixels` (N, M) of `kind` before their first step.
 
     The noise of row n is keyed by the seed and first_image + n. Raises DataError if the images do
     not have the network's size or kind; `name` is the name of the images.
     """
     check_images(c.image_shape, c.input_kind, pixels, kind, name)
-    return rows.start(c.engine, _float32(c.drive(pixels)), seed, first_image)
+    drive = _float32(c.drive(pixels))
+    return rows.start(c.engine, drive, seed, first_image, c.begin(pixels))
 
 
 def show(c: GramNetwork, p: Progress, pixels: Float32, kind: InputKind, name: str) -> Progress:

@@ -23,11 +23,13 @@ class GramForm(NamedTuple):
     """Weights of inference in float64.
 
     drive(pixels (N, M)) returns b (N, K). G (K, K): the competition, (0, 0) if `shared` has it.
+    begin(pixels (N, M)) returns the first potentials (N, K) of images, None without a start.
     """
 
     drive: Callable[[Floats], Float64]
     G: Float64
     shared: SharedGram | None
+    begin: Callable[[Floats], Float64 | None] = lambda pixels: None
 
 
 def gram_form(network: FloatNetwork, pixel_mask: Bool | None = None) -> GramForm:
@@ -40,7 +42,10 @@ def gram_form(network: FloatNetwork, pixel_mask: Bool | None = None) -> GramForm
     weights = network.dictionary.competition_by_distance(precision)
     if weights is None:
         G, feed_forward = dense_weights(network, pixel_mask)
-        return GramForm(lambda pixels: pixels @ feed_forward, G, None)
+        first = network.u0.astype(np.float64)
+        bounds = network.floor, network.clip
+        begin = partial(first_potentials, start_weights(network, pixel_mask), first, bounds)
+        return GramForm(lambda pixels: pixels @ feed_forward, G, None, begin)
     if pixel_mask is not None:
         raise DataError(
             "pixels cannot be left out of a network with a convolutional dictionary, whose weights "
@@ -78,6 +83,26 @@ def dense_weights(network: FloatNetwork, pixel_mask: Bool | None = None) -> tupl
     precision = np.exp(-2.0 * network.log_sigma.astype(np.float64)) * kept
     feed_forward = phi * precision[:, None]
     return phi.T @ feed_forward, feed_forward
+
+
+def start_weights(network: FloatNetwork, pixel_mask: Bool | None = None) -> Float64 | None:
+    """Return S^T (M, K) of a start, with pixels left out as in `gram_form`; None without one."""
+    if network.start is None:
+        return None
+    weights = network.start.T.astype(np.float64)
+    return weights if pixel_mask is None else weights * pixel_mask[:, None]
+
+
+def first_potentials(
+    weights: Float64 | None, u0: Float64, bounds: tuple[float, float], pixels: Floats
+) -> Float64 | None:
+    """Return u0 + S x (N, K) of pixels (N, M) between floor and clip, in nats.
+
+    weights: S^T (M, K); None without a start, which gives None.
+    """
+    if weights is None:
+        return None
+    return np.clip(pixels.astype(np.float64) @ weights + u0, *bounds)
 
 
 def _drive(network: FloatNetwork, precision: Float64, pixels: Floats) -> Float64:

@@ -13,7 +13,13 @@ import numpy as np
 
 from ipvae_snn.arrays import Bool, Float32, Float64, Floats, Int32, Integers
 from ipvae_snn.errors import DataError
-from ipvae_snn.inference.gram_form import GramForm, dense_weights, gram_form
+from ipvae_snn.inference.gram_form import (
+    GramForm,
+    dense_weights,
+    first_potentials,
+    gram_form,
+    start_weights,
+)
 from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
 from ipvae_snn.kernels import float64, rows, windows
@@ -30,7 +36,8 @@ class Dynamics:
     """The network in Gram form: G (K, K), feed_forward (M, K) with b = x @ feed_forward.
 
     A step has `updates` updates, each with its own draw, in which `leak`, the network's leak times
-    its step size, pulls the potential back to its value at the start of the step.
+    its step size, pulls the potential back to its value at the start of the step. start (M, K):
+    what pixels add to u0 when an image appears, None for nothing.
     """
 
     G: Float64
@@ -42,6 +49,11 @@ class Dynamics:
     floor: float
     updates: int = 1
     leak: float = 0.0
+    start: Float64 | None = None
+
+    def first(self, pixels: Floats) -> Float64 | None:
+        """Return the first potentials (N, K) of pixels (N, M); None where they are u0."""
+        return first_potentials(self.start, self.u0, (self.floor, self.clip), pixels)
 
 
 def dynamics(network: FloatNetwork, pixel_mask: Bool | None = None) -> Dynamics:
@@ -61,6 +73,7 @@ def dynamics(network: FloatNetwork, pixel_mask: Bool | None = None) -> Dynamics:
         floor=network.floor,
         updates=network.updates_per_step,
         leak=step_size * network.leak,
+        start=start_weights(network, pixel_mask),
     )
 
 
@@ -117,12 +130,13 @@ def engine_of(network: FloatNetwork, form: GramForm) -> Engine:
 
 
 def start(d: Dynamics, pixels: Float32, seed: int = 0, first_image: int = 0) -> Progress:
-    """Return images (N, M) before their first step, at the potentials u0.
+    """Return images (N, M) before their first step, at u0, or where a start puts them.
 
     Raises DataError for pixels of the wrong shape.
     """
     _check_width(pixels, len(d.feed_forward))
-    return rows.start(engine(d), pixels.astype(np.float64) @ d.feed_forward, seed, first_image)
+    drive = pixels.astype(np.float64) @ d.feed_forward
+    return rows.start(engine(d), drive, seed, first_image, d.first(pixels))
 
 
 def show(d: Dynamics, progress: Progress, pixels: Float32) -> Progress:
@@ -179,9 +193,9 @@ def run_frames(
 ) -> tuple[Trace, ...]:
     """Run inference on sequences (N, F, M) for request.steps steps per frame; a Trace per frame.
 
-    Potentials start at u0 and carry over from frame to frame. Step t of frame f draws under the key
-    of step f T + t. pixel_mask and decoding as in `run_float`. Raises DataError for pixels of the
-    wrong shape.
+    Potentials start at u0, or as a start has it, and carry over from frame to frame. Step t of
+    frame f draws under the key of step f T + t. pixel_mask and decoding as in `run_float`. Raises
+    DataError for pixels of the wrong shape.
     """
     if frames.ndim != 3:
         raise DataError(f"sequences have shape {frames.shape}; give (N, frames, pixels)")
@@ -196,7 +210,7 @@ def run_frames(
     for pixels in frames.swapaxes(0, 1):
         drive = form.drive(pixels.astype(np.float64))
         before = (
-            rows.start(run, drive, request.seed, request.first_image)
+            rows.start(run, drive, request.seed, request.first_image, form.begin(pixels))
             if done is None
             else rows.show(done, drive)
         )

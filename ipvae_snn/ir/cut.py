@@ -33,7 +33,9 @@ def run_and_cut(network: IntegerNetwork, pixels: UInt8, request: RunRequest, run
     parts = []
     for start in range(0, len(pixels), rows):
         asked = replace(whole, first_image=request.first_image + start)
-        trace = cut(network, run(pixels[start : start + rows], asked), request)
+        trace = cut(
+            network, pixels[start : start + rows], run(pixels[start : start + rows], asked), request
+        )
         parts.append(trace)
     joined = {
         name: np.concatenate([part.arrays()[name] for part in parts]) for name in parts[0].arrays()
@@ -41,10 +43,10 @@ def run_and_cut(network: IntegerNetwork, pixels: UInt8, request: RunRequest, run
     return Trace(**joined)
 
 
-def cut(network: IntegerNetwork, whole: Trace, request: RunRequest) -> Trace:
-    """Return the trace of a run with the request's stop from that of all steps, with counts kept.
+def cut(network: IntegerNetwork, pixels: UInt8, whole: Trace, request: RunRequest) -> Trace:
+    """Return the trace of a run of pixels (N, M) with the request's stop from that of all steps.
 
-    Raises ValueError if the run kept no counts and states.
+    whole: of a run that kept its counts. Raises ValueError if the run kept no counts and states.
     """
     assert request.stop is not None  # it is a run with a stop
     counts, states = counts_of(whole), states_of(whole)
@@ -52,8 +54,8 @@ def cut(network: IntegerNetwork, whole: Trace, request: RunRequest) -> Trace:
     result = Trace.empty(network, (n, network.n_pixels), replace(request, trace=True))
     until = Until(slice(0, n), result, request, network)
     decoded = interpreter.reconstruction_of(network)
-    initial = interpreter.initial(network, n)
-    before = np.concatenate([initial[one.name] for one in network.computing], axis=1)
+    begun = interpreter.appear(network, pixels)
+    before = np.concatenate([begun[one.name] for one in network.computing], axis=1)
     for step in range(steps):
         running = until.running
         sent, after = counts[running, step], states[running, step]

@@ -14,7 +14,13 @@ from ipvae_snn.errors import FileFormatError, ProgramError
 from ipvae_snn.image_shape import image_shape
 from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.graph import Connection, Population
-from ipvae_snn.ir.network import SAMPLES_VERSION, VERSION, VERSIONS, IntegerNetwork
+from ipvae_snn.ir.network import (
+    DECODINGS_VERSION,
+    SAMPLES_VERSION,
+    VERSION,
+    VERSIONS,
+    IntegerNetwork,
+)
 from ipvae_snn.ir.neurons.registry import neurons_of
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.rules import require
@@ -39,7 +45,7 @@ def to_arrays(network: IntegerNetwork) -> dict[str, AnyArray]:
     return {
         **{
             f"{connection.name}.{name}": array
-            for connection in network.connections
+            for connection in network.weighted
             for name, array in connection.synapses.arrays().items()
         },
         **{
@@ -74,20 +80,22 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
             }
             for one in network.populations
         ],
-        "connections": [
-            {
-                "name": one.name,
-                "source": one.source,
-                "target": one.target,
-                "weights": _weights_scalars(one.synapses.weights),
-            }
-            for one in network.connections
-        ],
+        "connections": [_connection_scalars(one) for one in network.connections],
         "decoder": {
             "source": network.decoder.source,
             "weights": _weights_scalars(network.decoder.weights),
             **_decoding_scalars(network),
         },
+        **({} if network.start is None else {"start": _connection_scalars(network.start)}),
+    }
+
+
+def _connection_scalars(one: Connection) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "source": one.source,
+        "target": one.target,
+        "weights": _weights_scalars(one.synapses.weights),
     }
 
 
@@ -105,7 +113,7 @@ def _weights_scalars(weights: Weights) -> dict[str, Any]:
 def from_parts(
     arrays: Mapping[str, AnyArray], scalars: dict[str, Any], provenance: dict[str, str]
 ) -> IntegerNetwork:
-    """Build the network from its parts, of this version, of version 3 or of version 2.
+    """Build the network from its parts, of this version or of version 4, 3 or 2.
 
     Raises ProgramError if it breaks a rule; ValueError, LookupError or TypeError where a part is
     missing or of another kind.
@@ -133,7 +141,21 @@ def from_parts(
             *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
         ),
         provenance={name: text(value, "provenance") for name, value in provenance.items()},
+        start=_start(arrays, scalars),
     )
+
+
+def _start(arrays: Mapping[str, AnyArray], scalars: dict[str, Any]) -> Connection | None:
+    """Return the start of a network's scalars; ProgramError for one of a version without."""
+    given = scalars.get("start")
+    if given is None:
+        return None
+    require(
+        scalars["version"] == VERSION,
+        f"a network of version {scalars['version']} has no start, but this one names one, which "
+        f"version {VERSION} has",
+    )
+    return _connection(arrays, given)
 
 
 def _decoding(version: int, given: dict[str, Any]) -> Decoding:
@@ -143,12 +165,12 @@ def _decoding(version: int, given: dict[str, Any]) -> Decoding:
         f"network version {version} is not {' or '.join(map(str, VERSIONS))}, those that this "
         "installation runs",
     )
-    if version == VERSION:
+    if version != SAMPLES_VERSION:
         return Decoding(given["decoding"], whole(given["decoding_steps"], "decoding steps"))
     require(
         not given.keys() & {"decoding", "decoding_steps"},
         f"a network of version {version} decodes samples, but this one's decoder names a decoding, "
-        f"which version {VERSION} has",
+        f"which version {DECODINGS_VERSION} has",
     )
     return SAMPLE
 

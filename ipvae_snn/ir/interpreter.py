@@ -69,8 +69,21 @@ def show(network: IntegerNetwork, pixels: Images) -> Shown:
 
 
 def initial(network: IntegerNetwork, n_images: int) -> Values:
-    """Return the states of all populations with a state when images appear."""
+    """Return the states of all populations with a state before any image acts on them."""
     return {one.name: _stateful(one).initial(n_images) for one in _with_state(network)}
+
+
+def appear(network: IntegerNetwork, pixels: Images) -> Values:
+    """Return the states of all populations with a state when these images appear.
+
+    Of moving images, they are the first frames. Without a start the states are `initial`.
+    """
+    states, start = dict(initial(network, len(pixels))), network.start
+    if start is not None:
+        moved = scaled_sums(start, pixels.astype(np.int64) - network.input.zero_point)
+        neurons = cast(PoissonNeurons, network.population(start.target).neurons)
+        states[start.target] = neurons.begin(moved)
+    return states
 
 
 def send(network: IntegerNetwork, states: Values, keys: Keys) -> Values:
@@ -179,7 +192,7 @@ def steps(
 
     The states go on from frame to frame. first: index of the first image.
     """
-    states = initial(network, len(frames))
+    states = appear(network, frames[:, 0])
     images = first + np.arange(len(frames), dtype=np.int64)
     for step in range(frames.shape[1] * request.steps):
         if step % request.steps == 0:
@@ -230,7 +243,7 @@ def _run_until_done(
 ) -> None:
     """Fill in the trace of some still images, each up to its last step (docs/ir.md, Stop)."""
     until = Until(rows, trace, request, network)
-    shown, states = show(network, pixels[rows]), initial(network, rows.stop - rows.start)
+    shown, states = show(network, pixels[rows]), appear(network, pixels[rows])
     step = 0
     while len(until.running):
         images = until.running

@@ -32,10 +32,12 @@ from ipvae_snn.ir.rules import require, require_type
 from ipvae_snn.ir.sampler import SPIKE_BITS, SamplerTables
 from ipvae_snn.ir.session import Backend, Session
 from ipvae_snn.ir.shapes import OfNeurons
+from ipvae_snn.ir.start import check_start
 
-VERSION: Final = 4  # the newest that this installation reads and runs
+VERSION: Final = 5  # the newest that this installation reads and runs; it may have a start
+DECODINGS_VERSION: Final = 4  # it names its decoding
 SAMPLES_VERSION: Final = 3  # every network of it decodes the last counts
-VERSIONS: Final = (SAMPLES_VERSION, VERSION)  # of networks that are stored
+VERSIONS: Final = (SAMPLES_VERSION, DECODINGS_VERSION, VERSION)  # of networks that are stored
 DECODED_BITS: Final = 53  # of the decoder's sums, so that float64 holds them on every back end
 
 
@@ -46,8 +48,9 @@ class IntegerNetwork:
     M pixels reach the graph as the source "image". The K computing neurons, of all populations that
     compute, one after another, send counts, of which the decoder reads one population's. The states
     of accumulators, one population after another, are scores. The graphs of `convert` are circuits
-    (ir/circuits.py builds them). provenance holds text about the origin of the network; no result
-    depends on it.
+    (ir/circuits.py builds them). start: what sets the first potentials of an image (ir/start.py),
+    None where they are the neurons' own. provenance holds text about the origin of the network; no
+    result depends on it.
     """
 
     input: InputCode
@@ -56,19 +59,23 @@ class IntegerNetwork:
     decoder: Decoder
     tables: SamplerTables = field(default_factory=SamplerTables)
     provenance: dict[str, str] = field(default_factory=dict)
+    start: Connection | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that relate parts; raise ProgramError with the first one broken."""
-        check_graph(self.populations, self.connections, self.n_pixels)
+        check_graph(self.populations, self.weighted, self.n_pixels)
         self._check_populations()
         self._check_own_weights()
         self._check_decoder()
         self._check_tables()
         self._check_sums()
+        if self.start is not None:
+            target = self.population(self.start.target)
+            check_start(self.start, target, self.input.payload_range)
 
     def __repr__(self) -> str:
         """Return shape, circuit, bits of each connection's weights, and bytes."""
-        bits = ", ".join(f"{c.name} {c.synapses.weight_bits} bits" for c in self.connections)
+        bits = ", ".join(f"{c.name} {c.synapses.weight_bits} bits" for c in self.weighted)
         shape = shape_text(self.input.image_shape)
         return (
             f"IntegerNetwork({shape} pixels, {self.n_neurons} neurons, {self.circuit}, "
@@ -182,7 +189,14 @@ class IntegerNetwork:
     @property
     def version(self) -> int:
         """The least version of a file that can hold the network: older readers take it too."""
-        return SAMPLES_VERSION if self.decoder.decoding == SAMPLE else VERSION
+        if self.start is not None:
+            return VERSION
+        return SAMPLES_VERSION if self.decoder.decoding == SAMPLE else DECODINGS_VERSION
+
+    @property
+    def weighted(self) -> tuple[Connection, ...]:
+        """All that has synapses: the connections, and the start after them."""
+        return self.connections if self.start is None else (*self.connections, self.start)
 
     @property
     def decoded_payload(self) -> int:
@@ -313,7 +327,7 @@ class IntegerNetwork:
     @property
     def n_bytes(self) -> int:
         """Bytes of all parameters, without the sampler's tables, which every network shares."""
-        total = sum(one.synapses.n_bytes for one in self.connections)
+        total = sum(one.synapses.n_bytes for one in self.weighted)
         total += sum(one.neurons.n_bytes for one in self.populations)
         return total + self.decoder.n_bytes
 

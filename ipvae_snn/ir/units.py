@@ -26,7 +26,8 @@ class RealNetwork:
     that a spike predicts; None in a one-layer circuit. self_inhibition, bias: in drive units.
     initial_state: nats.
     state_unit, drive_unit: one unit of the state in nats, of the input current in drive units.
-    kept: pixels with a weight that is not 0.
+    kept: pixels with a weight that is not 0. start: nats that a pixel of value 1 adds to a first
+    potential; None where there is no start.
     """
 
     feed_forward: Annotated[Float64, "M K"]
@@ -39,6 +40,7 @@ class RealNetwork:
     state_unit: float
     drive_unit: float
     kept: Annotated[Bool, "M"]
+    start: Annotated[Float64, "M K"] | None = None
 
 
 def real_network(network: IntegerNetwork, step_size: float) -> RealNetwork:
@@ -48,6 +50,7 @@ def real_network(network: IntegerNetwork, step_size: float) -> RealNetwork:
     drive_unit = state_unit / (1 << group.extra_bits) / step_size
     scale = network.input.scale
     lateral = None if network.lateral is None else -drive_unit * real(network.lateral).T
+    start = None if network.start is None else real(network.start.synapses).T * state_unit / scale
     prediction = None if network.residual is None else scale * real(network.residual.prediction)
     return RealNetwork(
         feed_forward=np.ascontiguousarray(real(network.feedforward).T) * (drive_unit / scale),
@@ -59,8 +62,15 @@ def real_network(network: IntegerNetwork, step_size: float) -> RealNetwork:
         decoder=network.decoder.matrix * network.decoder.scale.astype(np.float64)[:, None],
         state_unit=state_unit,
         drive_unit=drive_unit,
-        kept=network.feedforward.weights.fan_out() > 0,
+        kept=_seen(network),
+        start=start,
     )
+
+
+def _seen(network: IntegerNetwork) -> Annotated[Bool, "M"]:
+    """Return which pixels have a weight that is not 0, of the feed-forward ones or of a start."""
+    seen = network.feedforward.weights.fan_out() > 0
+    return seen if network.start is None else seen | (network.start.synapses.weights.fan_out() > 0)
 
 
 def real(synapses: Synapses) -> Annotated[Float64, "targets sources"]:

@@ -153,14 +153,22 @@ class Progress:
         return self.record.states
 
 
-def start(engine: Engine, drive: Array, seed: int = 0, first_image: int = 0) -> Progress:
+def start(
+    engine: Engine,
+    drive: Array,
+    seed: int = 0,
+    first_image: int = 0,
+    state: Array | None = None,
+) -> Progress:
     """Return images before their first step; drive (N, K) or (N, M) is kept while they are shown.
 
-    The draws of row n are keyed by first_image + n.
+    The draws of row n are keyed by first_image + n. state (N, K): the first potentials, None for
+    the engine's own.
     """
     n, k = len(drive), len(engine.initial_state)
+    first = np.tile(engine.initial_state, (n, 1)) if state is None else state
     # Contiguous, or the loop is compiled again for another memory layout.
-    state = np.ascontiguousarray(np.tile(engine.initial_state, (n, 1)))
+    state = np.ascontiguousarray(first, dtype=engine.initial_state.dtype)
     kept = state if engine.keeps_range else state[:0]
     return Progress(
         step=0,

@@ -18,9 +18,11 @@ from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.ir.start import START
 from ipvae_snn.models.dictionary_files import DICTIONARY
 from ipvae_snn.models.float_network import (
     DENSE_VERSION,
+    DICTIONARIES_VERSION,
     FORMAT,
     PREPARATION,
     VERSION,
@@ -107,8 +109,10 @@ def load_checkpoint_config(path: Path) -> Config:
 
 def _version(parameters: ModelParameters, origin: Origin) -> int:
     """Return the version of the oldest readers that understand the file."""
+    if START in parameters.stored:
+        return VERSION
     new = bool(parameters.details) or len(origin.image_shape) > 2
-    return VERSION if new else DENSE_VERSION
+    return DICTIONARIES_VERSION if new else DENSE_VERSION
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

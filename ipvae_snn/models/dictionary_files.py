@@ -61,10 +61,13 @@ def _untied(
     m, k = n_pixels(shape), tensors["u0"].size
     if not is_packed(tensors, "phi"):
         phi = _dense(tensors, described, shape).dense()
-        own = StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"))
+        begun = floats(tensors, "start") if "start" in tensors else None
+        own = StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"), begun)
         return DenseMatrix(phi, own)
     own = StoredWeights(
-        unpacked(tensors, "feedforward", (k, m)), unpacked(tensors, "lateral", (k, k))
+        unpacked(tensors, "feedforward", (k, m)),
+        unpacked(tensors, "lateral", (k, k)),
+        unpacked(tensors, "start", (k, m)) if is_packed(tensors, "start") else None,
     )
     return DenseMatrix(unpacked(tensors, "phi", (m, k)), own)
 

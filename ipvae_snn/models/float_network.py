@@ -37,7 +37,8 @@ from ipvae_snn.storage.tensor_files import read_header, read_tensors
 from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
 
 FORMAT: Final = "ipvae-snn/checkpoint"
-VERSION: Final = 3
+VERSION: Final = 4  # of a network with a start
+DICTIONARIES_VERSION: Final = 3
 DENSE_VERSION: Final = 2  # of a dense dictionary of grey images; 1 had the dynamics in its config
 KIND: Final = "poisson"
 # Values beyond these are damage, not learning: with them float32 overflows. A trained log_lr is
@@ -47,6 +48,7 @@ LARGEST: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
         "phi": (-1e9, 1e9),
         "feedforward": (-1e15, 1e15),
         "lateral": (-1e15, 1e15),
+        "start": (-1e9, 1e9),
         "kernels": (-1e9, 1e9),
         "log_sigma": (-20.0, 20.0),
         "u0": (-100.0, 20.0),
@@ -126,6 +128,12 @@ class FloatNetwork:
     def n_neurons(self) -> int:
         """Number of neurons K."""
         return self.dictionary.n_neurons
+
+    @property
+    def start(self) -> Float32 | None:
+        """What a pixel adds to the first potentials, (K, M) in nats; None where nothing does."""
+        own = self.dictionary.own
+        return None if own is None else own.start
 
     @property
     def stored(self) -> dict[str, Float32]:

@@ -52,6 +52,9 @@ class LatentModel(Protocol[State]):
     def initial(self, n_rows: int) -> State:
         """Return the state of n_rows images before their first update: the learnt prior."""
 
+    def begin(self, moved: Tensor) -> State:
+        """Return the first state of images whose start moves it from `initial` by (B, K)."""
+
     def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
         """Return a source of latents for `sample`: exact, or relaxed with a gradient.
 
@@ -82,11 +85,13 @@ class OwnWeights(NamedTuple):
     """Weights of inference that are not formed from the decoder, differentiable.
 
     feedforward (K, M): drive per pixel. competition (K, K): row j is what a spike of neuron j
-    takes from each drive.
+    takes from each drive. start (K, M): what a pixel adds to the first potentials; None where they
+    are the same for all images.
     """
 
     feedforward: Tensor
     competition: Tensor
+    start: Tensor | None = None
 
 
 class Dictionary(Protocol):
@@ -131,6 +136,17 @@ class Dictionary(Protocol):
 
     def log_normaliser(self) -> Tensor:
         """Return the sum over pixels of log(sigma sqrt(2 pi)), a scalar, in nats."""
+
+
+def first_state(model: LatentModel[State], dictionary: Dictionary, x: Tensor) -> State:
+    """Return the state of images x (B, M) before their first update.
+
+    It is `initial`, unless the dictionary has a start (amortised inference).
+    """
+    own = dictionary.own
+    if own is None or own.start is None:
+        return model.initial(len(x))
+    return model.begin(x @ own.start.T)
 
 
 def advance(

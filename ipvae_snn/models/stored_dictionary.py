@@ -18,11 +18,18 @@ class StoredWeights(NamedTuple):
     """Weights of inference that are not formed from the decoder.
 
     feedforward (K, M): drive per pixel. lateral (K, K): row i is what a spike of each neuron takes
-    from the drive of neuron i; its diagonal is self-inhibition.
+    from the drive of neuron i; its diagonal is self-inhibition. start (K, M): what a pixel adds to
+    the first potentials, nats; None where they are the same for all images.
     """
 
     feedforward: Float32
     lateral: Float32
+    start: Float32 | None = None
+
+    @property
+    def arrays(self) -> dict[str, Float32]:
+        """The weights that there are, by name."""
+        return {name: array for name, array in self._asdict().items() if array is not None}
 
 
 class StoredDictionary(Protocol):
@@ -126,10 +133,12 @@ class DenseMatrix:
         if self.own is None:
             return
         m, k = self.phi.shape
-        for name, wanted in (("feedforward", (k, m)), ("lateral", (k, k))):
-            shape = getattr(self.own, name).shape
-            if shape != wanted:
-                raise ValueError(f"{name} has shape {shape}, but phi {(m, k)} needs {wanted}")
+        wanted = {"feedforward": (k, m), "lateral": (k, k), "start": (k, m)}
+        for name, array in self.own.arrays.items():
+            if array.shape != wanted[name]:
+                raise ValueError(
+                    f"{name} has shape {array.shape}, but phi {(m, k)} needs {wanted[name]}"
+                )
 
     @property
     def kind(self) -> DictionaryKind:
@@ -164,7 +173,7 @@ class DenseMatrix:
     @property
     def tensors(self) -> Mapping[str, Float32]:
         """The matrix as "phi", and inference's own weights."""
-        return {"phi": self.phi} if self.own is None else {"phi": self.phi, **self.own._asdict()}
+        return {"phi": self.phi} if self.own is None else {"phi": self.phi, **self.own.arrays}
 
     def decode(self, z: Floats) -> Array:
         """Return phi z (N, M)."""
@@ -218,14 +227,16 @@ class DenseMatrix:
 def started(dictionary: StoredDictionary, log_sigma: Float32) -> dict[str, Array]:
     """Return phi, psi and lateral of `UntiedPoissonVAE` for a dictionary with noise (M,), float64.
 
-    They compute what the dictionary computes; an untied one has its own weights.
+    They compute what the dictionary computes; an untied one has its own weights, and its start if
+    it has one.
     """
     phi, precision = dictionary.dense().astype(np.float64), np.exp(-2.0 * log_sigma.astype(float))
     own = dictionary.own
     if own is None:
         return {"phi": phi, "psi": phi.T, "lateral": (phi.T * precision) @ phi}
     psi, lateral = own.feedforward / precision, own.lateral.astype(np.float64)
-    return {"phi": phi, "psi": psi, "lateral": lateral}
+    begun: dict[str, Array] = {} if own.start is None else {"start": own.start}
+    return {"phi": phi, "psi": psi, "lateral": lateral, **begun}
 
 
 def _of_length(values: Array, length: int) -> Array:

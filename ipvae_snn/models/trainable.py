@@ -126,6 +126,12 @@ def _convolutional_settings(stored: StoredDictionary) -> dict[str, Any]:
     }
 
 
+def _untied_settings(stored: StoredDictionary) -> dict[str, Any]:
+    begun = stored.own is not None and stored.own.start is not None
+    start = {"start": "linear"} if begun else {}
+    return {"n_latents": stored.n_neurons, "dictionary": "untied", **start}
+
+
 def _positions(stored: StoredDictionary) -> KernelPositions:
     """Return the positions of a dictionary whose kind is convolutional: only one class has it."""
     return cast(SharedKernels, stored).positions
@@ -154,10 +160,10 @@ KINDS: Final[Mapping[DictionaryKind, Kind]] = MappingProxyType(
             decoder=lambda _, weights, log_sigma: DenseDictionary(
                 weights["phi"],
                 log_sigma,
-                own=OwnWeights(weights["feedforward"], weights["lateral"].T),
+                own=OwnWeights(weights["feedforward"], weights["lateral"].T, weights.get("start")),
             ),
             parameters=lambda _, tensors, log_lr: UntiedParameters(**tensors, log_lr=log_lr),
-            settings=lambda stored: {"n_latents": stored.n_neurons, "dictionary": "untied"},
+            settings=_untied_settings,
             starts=("untied", "dense"),
             weights=started,
         ),

@@ -30,8 +30,8 @@ DETAILS: Final[Mapping[str, Any]] = {"kind": "untied"}
 class UntiedParameters:
     """Parameters with weights of inference of their own: `parameters.ModelParameters`.
 
-    phi (M, K), feedforward (K, M), lateral (K, K) as in `StoredWeights`, log_sigma (1, M) after its
-    bound, u0 (1, K), log_bias (1, K), log_lr ().
+    phi (M, K), feedforward (K, M), lateral (K, K) and start (K, M) as in `StoredWeights`,
+    log_sigma (1, M) after its bound, u0 (1, K), log_bias (1, K), log_lr ().
     """
 
     phi: Tensor
@@ -41,17 +41,18 @@ class UntiedParameters:
     u0: Tensor
     log_bias: Tensor
     log_lr: Tensor
+    start: Tensor | None = None
 
     @property
     def dictionary(self) -> Dictionary:
         """The decoder, with the weights of inference."""
-        own = OwnWeights(self.feedforward, self.lateral.T)
+        own = OwnWeights(self.feedforward, self.lateral.T, self.start)
         return DenseDictionary(self.phi, self.log_sigma, own=own)
 
     @property
     def stored(self) -> Mapping[str, Tensor]:
-        """The tensors as they are."""
-        return vars(self)
+        """The tensors as they are, without a start where there is none."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -79,6 +80,9 @@ class UntiedPoissonVAE(nn.Module):
         self.u0 = nn.Parameter(torch.rand(1, K, generator=generator) * spread + config.u0_low)
         self.log_bias = nn.Parameter(torch.full((1, K), config.log_bias))
         self.log_lr = nn.Parameter(torch.tensor(config.log_lr))
+        self.start: nn.Parameter | None = None
+        if config.start == "linear":  # as without one, until it has learnt
+            self.start = nn.Parameter(torch.zeros(K, n_pixels))
 
     def view(self) -> UntiedParameters:
         """Return the parameters for the formulas, differentiable."""
@@ -91,4 +95,5 @@ class UntiedPoissonVAE(nn.Module):
             u0=self.u0,
             log_bias=self.log_bias,
             log_lr=self.log_lr,
+            start=self.start,
         )

@@ -18,6 +18,7 @@ _NEURONS: Final[Mapping[str, tuple[int, ...]]] = {
     "lateral": (-2, -1),
     "u0": (-1,),
     "log_bias": (-1,),
+    "start": (-2,),
 }
 
 
@@ -69,5 +70,6 @@ def ordered(parameters: Mapping[str, Tensor], block: int) -> dict[str, Tensor]:
     result = dict(parameters)
     for name, dimensions in _NEURONS.items():
         for dimension in dimensions:
-            result[name] = result[name].index_select(dimension, order)
+            if name in result:  # a network without a start has none
+                result[name] = result[name].index_select(dimension, order)
     return result

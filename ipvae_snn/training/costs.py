@@ -14,10 +14,11 @@ from ipvae_snn.models.protocol import Dictionary
 
 
 class FanOuts(NamedTuple):
-    """Synapses of each source: of pixels (M,), and of neurons (K,)."""
+    """Synapses of each source: of pixels (M,), of neurons (K,), and of pixels to a start (M,)."""
 
     pixels: Tensor
     neurons: Tensor
+    start: Tensor | None = None
 
 
 @torch.no_grad()
@@ -27,7 +28,9 @@ def fan_outs(dictionary: Dictionary, n_pixels: int) -> FanOuts | None:
     if own is not None:
         lateral = own.competition.clone()
         lateral.fill_diagonal_(0.0)
-        return FanOuts((own.feedforward != 0).sum(0).float(), (lateral != 0).sum(1).float())
+        started = None if own.start is None else (own.start != 0).sum(0).float()
+        of_pixels = (own.feedforward != 0).sum(0).float()
+        return FanOuts(of_pixels, (lateral != 0).sum(1).float(), started)
     if dictionary.grid != (1, 1) or not dictionary.in_gram_form:
         return None
     like = dictionary.log_normaliser()
@@ -46,6 +49,12 @@ class Costs:
         self._fan_outs = fan_outs(dictionary, n_pixels)
         self.messages = 0.0
         self.operations = None if self._fan_outs is None else 0.0
+
+    def begin(self, x: Tensor) -> None:
+        """Count what a start costs, if any, of images x (N, M): of moving ones, frame 0."""
+        found = self._fan_outs
+        if found is not None and found.start is not None and self.operations is not None:
+            self.operations += _sent(x, found.start)
 
     def show(self, x: Tensor) -> None:
         """Count images x (N, M) that appear."""

@@ -59,10 +59,11 @@ def _dense(config: Config, rows: int, shape: ImageShape, k: int) -> int:
 
 
 def _untied(config: Config, rows: int, shape: ImageShape, k: int) -> int:
-    """Return the numbers kept: both competitions' products, and three matrices' copies."""
+    """Return the numbers kept: both competitions' products, and their matrices' copies."""
     m, history = n_pixels(shape), rows * k * _updates(config)
     drive = rows * k * config.data.frames
-    return _dense(config, rows, shape, k) + history + drive + COPIES * (m * k + k * k)
+    matrices = (1 + (config.model.start != "none")) * m * k + k * k
+    return _dense(config, rows, shape, k) + history + drive + COPIES * matrices
 
 
 def _convolutional(config: Config, rows: int, shape: ImageShape, k: int) -> int:

@@ -13,7 +13,7 @@ from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import ModelParameters, Parameters
 from ipvae_snn.models.poisson import PoissonLatents
-from ipvae_snn.models.protocol import Dictionary, LatentModel, State, inference
+from ipvae_snn.models.protocol import Dictionary, LatentModel, State, first_state, inference
 from ipvae_snn.models.shapes import Number
 from ipvae_snn.training.competition import Dense, Form, Shared
 from ipvae_snn.training.straight_through import (
@@ -81,7 +81,11 @@ def unrolled_loss(
     own = dictionary.own
     seen = None if own is None else (own.competition, frames @ own.feedforward.T)
     b, u0, log_bias = (by_position(values, dictionary) for values in (b, p.u0, p.log_bias))
-    r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form, seen)
+    prior = None
+    if own is not None and own.start is not None:
+        model = PoissonLatents.of(p, unrolling.latents)
+        u0, prior = first_state(model, dictionary, frames[0]), u0
+    r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form, seen, prior)
     rates = torch.exp(r.u.detach())
     terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals))
     return _summary(dictionary, frames, terms, beta, unrolling)
@@ -134,7 +138,8 @@ def unrolled_by_autodiff(
         compete = partial(_product, straight_through(G, seen.competition))
         explain = partial(_product, G)
         drive = straight_through(b, seen.drive)
-    state = start = model.initial(b.shape[1])
+    # The first step's KL is to the prior, also where a start moves the first state away from it.
+    start, state = model.initial(b.shape[1]), first_state(model, dictionary, frames[0])
     z = model.sample(state, partial(_numbered, sample, 0))
     lateral = compete(z)
     fit, kl = x.new_zeros(()), x.new_zeros(())
@@ -145,7 +150,7 @@ def unrolled_by_autodiff(
         if unrolling.priced:
             messages = messages + model.messages(state).sum(-1).mean()
             spikes = spikes + model.rates(state).sum(-1).mean()
-        start = state if unrolling.start(i) == i - 1 else start
+        start = state if unrolling.start(i) == i - 1 > 0 else start
         state = model.update(state, start, drive[frame] - lateral, z)
         z = model.sample(state, partial(_numbered, sample, i))
         lateral = compete(z)

@@ -16,19 +16,32 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.config.settings import TrainConfig
-from ipvae_snn.models.protocol import Dictionary, Draw, LatentModel, State, advance, inference
+from ipvae_snn.models.protocol import (
+    Dictionary,
+    Draw,
+    LatentModel,
+    State,
+    advance,
+    first_state,
+    inference,
+)
 from ipvae_snn.training import blocks
 from ipvae_snn.training.schedules import linear
 
 INTERVAL: Final = 25  # iterations between two prunings
 IMAGES: Final = 200  # whose counts give the saliency of lateral weights
 PIXELS: Final = 10_000  # images whose pixels give that of feed-forward weights
-LATERAL, FEEDFORWARD = "lateral", "psi"  # parameters of `models.untied.UntiedPoissonVAE`
+# Parameters of `models.untied.UntiedPoissonVAE`.
+LATERAL, FEEDFORWARD, START = "lateral", "psi", "start"
 
 
 def goals(settings: TrainConfig) -> dict[str, float]:
     """Return the final share of weights that are 0, by the parameter's name; empty for none."""
-    wanted = {LATERAL: settings.lateral_sparsity, FEEDFORWARD: settings.feedforward_sparsity}
+    wanted = {
+        LATERAL: settings.lateral_sparsity,
+        FEEDFORWARD: settings.feedforward_sparsity,
+        START: settings.start_sparsity,
+    }
     return {name: share for name, share in wanted.items() if share > 0}
 
 
@@ -61,7 +74,7 @@ def sent_counts(
     """
     project, compete = inference(dictionary)
     frames = x.unsqueeze(1) if x.dim() == 2 else x
-    b, state, counts = project(frames), model.initial(len(x)), []
+    b, state, counts = project(frames), first_state(model, dictionary, frames[:, 0]), []
     for t in range(steps):
         shown = b[:, t * b.shape[1] // steps]
         z, state = advance(model, state, draw, partial(_drive, shown, compete))
@@ -80,10 +93,13 @@ def masks(
 
     pixels (M,), counts (K,): `sent_size` of the sources of feed-forward and lateral weights.
     Never an entry that is 0 already, and always the diagonal of lateral weights, self-inhibition.
+    A start, which begins at 0, has all entries up to iteration INTERVAL.
     """
-    source = {LATERAL: counts, FEEDFORWARD: pixels}
+    source = {LATERAL: counts, FEEDFORWARD: pixels, START: pixels}
     result = {}
     for name, goal in goals(settings).items():
+        if name == START and iteration < INTERVAL:
+            continue
         weights = parameters[name].detach()
         saliency = weights.abs() * source[name]
         if name == LATERAL:
@@ -94,9 +110,15 @@ def masks(
     return result
 
 
-def present(parameters: Mapping[str, Tensor], settings: TrainConfig) -> dict[str, Tensor]:
-    """Return the masks of the weights as they are, of a run that is resumed."""
-    return {name: (parameters[name].detach() != 0).to(torch.float32) for name in goals(settings)}
+def present(
+    parameters: Mapping[str, Tensor], settings: TrainConfig, done: int
+) -> dict[str, Tensor]:
+    """Return the masks of the weights as they are, of a run that is resumed after `done`."""
+    return {
+        name: (parameters[name].detach() != 0).to(torch.float32)
+        for name in goals(settings)
+        if name != START or done > INTERVAL
+    }
 
 
 @torch.no_grad()

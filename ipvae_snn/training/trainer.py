@@ -252,7 +252,7 @@ class Trainer:
 
     def _restore(self, state: TrainingState) -> None:
         require_fit(state, dict(self.model.named_parameters()), self.folder.state)
-        self.kept = pruning.present(state.parameters, self.config.train)
+        self.kept = pruning.present(state.parameters, self.config.train, state.iteration)
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 parameter.copy_(state.parameters[name])

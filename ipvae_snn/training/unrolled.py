@@ -38,20 +38,22 @@ def unrolled_inference(
     unrolling: Unrolling,
     form: Form = _MATRIX,
     own: tuple[Tensor, Tensor] | None = None,
+    prior: Tensor | None = None,
 ) -> "Results":
-    """Return the terms of the loss after N updates from u0 (1, K).
+    """Return the terms of the loss after N updates from u0, (1, K) or (B, K).
 
     weights: of lateral competition G, which is symmetric, in the form `form`: a matrix (K, K), or
     shared by positions. b (F, B, K) holds the feed-forward drive of F frames. Where form replaces G
     and b in inference but not in fit, gradients pass straight through to G and b. own: a matrix
-    (K, K) and a drive (F, B, K) that replace them there and have gradients of their own.
+    (K, K) and a drive (F, B, K) that replace them there and have gradients of their own. prior
+    (1, K): potentials to which the first step's KL is, where they are not u0.
     """
     if own is not None:
         matrix, drive = (tensor.detach() for tensor in own)
         form = Dense(Rounded(matrix, matrix.T.contiguous(), drive))
     # torch leaves Function.apply without types.
     results = _Unrolled.apply(  # type: ignore[no-untyped-call]
-        weights, b, u0, log_bias, log_lr, unrolling, form, *(own or (None, None))
+        weights, b, u0, log_bias, log_lr, unrolling, form, *(own or (None, None)), prior
     )
     return Results(*results)
 
@@ -79,7 +81,7 @@ class _History:
 
     u, z, slope, lateral = z competition and fit_lateral = z G are (N + 1, B, K); the last two are
     one array if competition is G. sparse: whether each z is mostly 0. second: samples for the loss
-    alone.
+    alone. prior (B, K): of the first step's KL, u[0] unless it has another.
     """
 
     u: Array
@@ -89,6 +91,7 @@ class _History:
     fit_lateral: Array
     sparse: list[bool]
     second: SecondSamples
+    prior: Array
 
     def counts(self, i: int) -> Counts:
         """Return the counts of the sample after update i."""
@@ -110,6 +113,7 @@ class _Unrolled(torch.autograd.Function):
         form: Form,
         own_weights: Tensor | None,
         own_drive: Tensor | None,
+        prior: Tensor | None,
     ) -> tuple[Tensor, ...]:
         n_frames, B, K = b.shape
         drive, first, bias = (array(tensor) for tensor in (b, u0, log_bias))
@@ -120,9 +124,10 @@ class _Unrolled(torch.autograd.Function):
         u, z, slope, lateral = (np.empty((unrolling.updates + 1, B, K), kind) for _ in range(4))
         fit_lateral = lateral if exact is competition else np.empty_like(lateral)
         second = SecondSamples.empty(unrolling, drive[0])
-        past = _History(u, z, slope, lateral, fit_lateral, [], second)
-        fit, kl, drawn = np.empty(B, kind), np.empty(B, kind), np.empty(B, np.int64)
         u[0] = first
+        before = u[0] if prior is None else np.tile(array(prior), (B, 1))
+        past = _History(u, z, slope, lateral, fit_lateral, [], second, before)
+        fit, kl, drawn = np.empty(B, kind), np.empty(B, kind), np.empty(B, np.int64)
 
         def sample(first: int, last: int) -> None:
             initial = Sample(z[0], slope[0], drawn)
@@ -154,7 +159,7 @@ class _Unrolled(torch.autograd.Function):
         sent = sent_by(u[:-1], unrolling)
         ctx.past, ctx.inputs, ctx.constants, ctx.unrolling = past, inputs, c, unrolling
         ctx.tied = own_weights is None
-        ctx.shapes = u0.shape, log_bias.shape
+        ctx.shapes = u0.shape, log_bias.shape, None if prior is None else prior.shape
         terms = unrolling.steps * B
         last, most = torch.from_numpy(u[-1].copy()), b.new_tensor(arrivals / (B * K))
         ctx.mark_non_differentiable(last, most)
@@ -184,7 +189,7 @@ class _Unrolled(torch.autograd.Function):
             )
             charge(prices, past.u[i - 1], grad.u, unrolling)
             spent += grad.drive.sum(0)
-            if unrolling.start(i) == i - 1:
+            if unrolling.start(i) == i - 1 and (i > 1 or ctx.shapes[2] is None):
                 grad.u[:] += grad.prior
                 grad.prior[:] = 0
         # backward overwrote lateral with the factors of G's gradient, except that of u0's sample.
@@ -200,16 +205,17 @@ class _Unrolled(torch.autograd.Function):
             past.second.add_gradient(weighted, inputs.exact, unrolling.threads, grad_weights)
         grad.u[:] -= grad.competition * past.slope[0]
         ctx.past = None
-        of_u0, of_log_bias = ctx.shapes
+        of_u0, of_log_bias, of_prior = ctx.shapes
         return (
             torch.from_numpy(grad_weights),
             torch.from_numpy(grad.fit_b),
-            torch.from_numpy(grad.u.sum(0)).reshape(of_u0),
+            torch.from_numpy(grad.u if of_u0 == grad.u.shape else grad.u.sum(0)).reshape(of_u0),
             torch.from_numpy(-spent * inputs.threshold).reshape(of_log_bias),
             torch.tensor(grad.lr.sum()),
             None,
             None,
             *of_own,
+            None if of_prior is None else torch.from_numpy(grad.prior.sum(0)).reshape(of_prior),
         )
 
 
@@ -251,7 +257,8 @@ def _update(
 
 def _seen(i: int, inputs: "_Inputs", past: _History, unrolling: Unrolling) -> kernel.Seen:
     """Return the inputs of update i."""
-    b, prior = inputs.seen[unrolling.frame(i, len(inputs.seen))], past.u[unrolling.start(i)]
+    b, start = inputs.seen[unrolling.frame(i, len(inputs.seen))], unrolling.start(i)
+    prior = past.u[start] if start else past.prior
     return kernel.Seen(inputs.threshold, b, past.lateral[i - 1], past.u[i - 1], prior)
 
 

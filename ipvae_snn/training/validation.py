@@ -16,6 +16,7 @@ from ipvae_snn.models.protocol import (
     LatentModel,
     State,
     advance,
+    first_state,
     inference,
     negative_log_likelihood,
 )
@@ -80,9 +81,11 @@ def validate(
             rounded = rounding(frames.transpose(0, 1), G)
             b, compete = rounded.drive.transpose(0, 1), partial(_product, rounded.competition)
         chunk = frames[:, -1]
-        state = before = model.initial(len(chunk))
+        prior, state = model.initial(len(chunk)), first_state(model, dictionary, frames[:, 0])
+        before = prior
+        costs.begin(frames[:, 0])
         for t in range(steps):
-            before, seen = state, b[:, t * b.shape[1] // steps]
+            before, seen = state if t else prior, b[:, t * b.shape[1] // steps]
             if t * b.shape[1] % steps < b.shape[1]:  # a frame appears
                 costs.show(frames[:, t * b.shape[1] // steps])
             _, state = advance(model, state, draw, partial(_counted, seen, compete, costs))

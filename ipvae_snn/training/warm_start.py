@@ -12,6 +12,7 @@ from ipvae_snn.arrays import Array
 from ipvae_snn.config.settings import Config
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.ir.start import START
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.trainable import size_text, start_weights
 
@@ -50,6 +51,10 @@ def _weights(
         raise ConfigError(
             f"{path}: its dictionary is {dictionary.kind}, but this run's is "
             f"{config.model.dictionary}; set model.dictionary={dictionary.kind}"
+        )
+    if START in weights and config.model.start == "none":
+        raise ConfigError(
+            f"{path}: its network has a start, but this run has none; set model.start=linear"
         )
     if dictionary.size_text != wanted:
         raise ConfigError(

@@ -173,7 +173,7 @@ def _integer(path: Path) -> FileContents:
         "populations": _populations(network),
         "connections": {
             one.name: f"{one.source} -> {one.target}, {one.synapses.weights}"
-            for one in network.connections
+            for one in network.weighted
         },
         "decoding": str(network.decoder.decoding),
         "worst_case": _worst_case(network),
@@ -203,7 +203,7 @@ def _worst_case(network: IntegerNetwork) -> dict[str, dict[str, int]]:
         f"{one.name} sum": int(
             worst_partial_sum(one.synapses.weights, *network.payloads(one)).max()
         )
-        for one in network.connections
+        for one in network.weighted
     }
     current = {"worst": int(network.worst_current.max()), "limit": signed_limit(STATE_BITS)}
     sums = {name: {"worst": value, "limit": limit} for name, value in worst.items()}

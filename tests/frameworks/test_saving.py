@@ -194,10 +194,10 @@ def test_another_version_and_damage_are_refused(network: IntegerNetwork) -> None
     layer = IntegerLayer(network)
     state = layer.state_dict()
     text = bytes(state["integer.description"].tolist()).decode()
-    newer = text.replace('"version": 3}', '"version": 5}')  # the last one, outside "program"
+    newer = text.replace('"version": 3}', '"version": 6}')  # the last one, outside "program"
     assert newer != text
     for key, value, message in (
-        ("description", as_tensor(newer), "holds 'ipvae-snn/integer-network', version 5, not"),
+        ("description", as_tensor(newer), "holds 'ipvae-snn/integer-network', version 6, not"),
         ("description", as_tensor(text[:-9]), "a missing or malformed part (Unterminated"),
         ("lateral.weights", state["integer.lateral.weights"].half(), "lateral"),
         (

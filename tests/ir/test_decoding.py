@@ -247,8 +247,8 @@ def test_versions_and_decodings_belong_together(
     del program["decoder"][name]
     with pytest.raises(FileFormatError, match="missing or malformed part"):
         _load(network, program, tmp_path)
-    with pytest.raises(FileFormatError, match="network version 5 is not 3 or 4"):
-        _load(network, {**program, "version": 5}, tmp_path)
+    with pytest.raises(FileFormatError, match="network version 6 is not 3 or 4 or 5"):
+        _load(network, {**program, "version": 6}, tmp_path)
 
 
 def _load(network: IntegerNetwork, program: dict[str, Any], folder: Path) -> IntegerNetwork:

@@ -167,7 +167,7 @@ def test_what_is_cut_needs_counts(network: IntegerNetwork) -> None:
     pixels = np.zeros((1, network.n_pixels), np.uint8)
     request = RunRequest(3, stop=Stop(1))
     with pytest.raises(ValueError, match="trace=True"):
-        cut(network, interpreter.run(network, pixels, replace(request, stop=None)), request)
+        cut(network, pixels, interpreter.run(network, pixels, replace(request, stop=None)), request)
 
 
 def test_moving_images_and_other_neurons_are_refused(network: IntegerNetwork) -> None:

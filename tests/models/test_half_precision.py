@@ -71,13 +71,13 @@ def test_sparse_weights_take_their_own_room_only(tmp_path: Path) -> None:
     assert (before.kind, after.kind) == ("untied", "untied")
     assert before.own is not None
     assert after.own is not None
-    for one, other in zip(before.own, after.own, strict=True):
+    for one, other in zip(before.own.arrays.values(), after.own.arrays.values(), strict=True):
         np.testing.assert_array_equal(other, one.astype(np.float16).astype(np.float32))
     assert not after.dense()[3].any()
     large = np.abs(before.dense()) > FAINT * np.abs(before.dense()).max(axis=0)
     rounded = before.dense().astype(np.float16).astype(np.float32)
     np.testing.assert_array_equal(after.dense(), np.where(large, rounded, 0))
-    numbers = [int((values != 0).sum()) for values in (after.dense(), *after.own)]
+    numbers = [int((values != 0).sum()) for values in (after.dense(), *after.own.arrays.values())]
     assert half.stat().st_size < 2 * sum(numbers) + (30 * 40 * 2 + 40 * 40) / 8 + 3000
 
 

@@ -144,6 +144,11 @@ class PoissonNeurons:
         """Return the states when an image appears."""
         return np.tile(self.initial_state.astype(np.int64), (n_images, 1))
 
+    def begin(self, moved: OfPopulation) -> OfPopulation:
+        """Return the states when images appear whose start moves them (docs/ir.md, A start)."""
+        begun = self.initial_state.astype(np.int64) + moved
+        return np.asarray(np.clip(begun, self.state_min, self.state_max), np.int64)
+
     def send(self, state: OfPopulation, draw: Draw) -> OfPopulation:
         """Return the spike counts drawn at the membrane potentials `state`."""
         return spike_counts(state, draw, self.fraction_bits, self.max_count, SamplerTables())

@@ -21,11 +21,11 @@ from .decoding import decoding_of, window_of
 from .files import Array, map_npy, naming, read_json, read_npz, require_file
 from .files import InputError as InputError  # used as bundle_io.InputError
 from .output import put_in_place
-from .processes.graph import IMAGE, Graph, graph_of
+from .processes.graph import IMAGE, Graph, graph_of, listed_connections
 from .processes.matrices import matrix_of
 from .rules import check
 
-FORMAT, VERSIONS = "ipvae-snn/plain-network", (3, 4)
+FORMAT, VERSIONS = "ipvae-snn/plain-network", (3, 4, 5)
 MAX_SEED = (1 << 32) - 1
 MAX_STEPS = 1 << 20
 MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits
@@ -78,8 +78,8 @@ class Network:
 
     @property
     def connections(self) -> dict[str, Mapping[str, Any]]:
-        """Scalars of the connections by name."""
-        return {one["name"]: one for one in self.scalars["connections"]}
+        """Scalars of the connections by name, with those of a start."""
+        return {one["name"]: one for one, _ in listed_connections(self.scalars)}
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,11 @@ def check_request(request: Request, shape: tuple[int, ...], network: Network) ->
     for name, value, least, most in limits:
         if not least <= value <= most:
             raise InputError(f"{name} {value} is not in {least}..{most}")
+    if request.source == "bias" and any(one.starts for one in network.graph.connections):
+        raise InputError(
+            "--source bias: the network has a start, which sets the first potentials from the "
+            "image's spikes; leave it out"
+        )
     if request.source == "bias" and network.graph.held_by is None:
         raise InputError(
             f"--source bias: the image reaches {', '.join(network.graph.shown) or 'nothing'}, but "

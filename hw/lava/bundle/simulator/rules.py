@@ -20,7 +20,8 @@ from .neuron_rules import check_population, sends
 from .processes.graph import IMAGE, MAX_INPUTS, Connection, Graph
 from .processes.matrices import NUMBERS, TENSORS, matrix_of, sizes_of
 
-VERSIONS = (3, 4)
+VERSIONS = (3, 4, 5)
+START_VERSION = 5  # of networks with a start
 KINDS = ("unit", "standardised")
 MAX_MULTIPLIER = (1 << 15) - 1
 MAX_SHIFT = 40
@@ -46,6 +47,7 @@ def check(arrays: Mapping[str, Array], scalars: Mapping[str, Any]) -> None:
     check_tables(arrays)
     populations = tuple(check_population(arrays, one) for one in listed(scalars, "populations"))
     connections = tuple(connection_of(one) for one in listed(scalars, "connections"))
+    connections += start_of(scalars)
     graph = Graph(populations, connections, text(scalars["decoder"]["source"], "decoder source"))
     check_graph(graph)
     pixels = math.prod(scalars["input"]["image_shape"])
@@ -95,6 +97,16 @@ def connection_of(given: Mapping[str, Any]) -> Connection:
     return Connection(name, source, target, weights_of(name, given["weights"]))
 
 
+def start_of(scalars: Mapping[str, Any]) -> tuple[Connection, ...]:
+    """Return the start of a network's scalars, if it has one."""
+    given, version = scalars.get("start"), scalars["version"]
+    if given is None:
+        return ()
+    require(version == START_VERSION, f"a start, which no network of version {version} has")
+    one = connection_of(given)
+    return (Connection(one.name, one.source, one.target, one.weights, starts=True),)
+
+
 def weights_of(part: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the kind of weights and the constants beside them, checked."""
     kind = known(given["kind"], TENSORS, "weights")
@@ -120,6 +132,14 @@ def check_graph(graph: Graph) -> None:
     for one in connections:
         require(one.source in (*ends, IMAGE), f"{one.name} comes from no population")
         require(one.target in ends, f"{one.name} leads to no population")
+        require(
+            not one.starts or one.source == IMAGE,
+            f"the start {one.name} comes from {one.source[:60]!r}, not from the image",
+        )
+        require(
+            not one.starts or graph.population(one.target).kind == "poisson",
+            f"the start {one.name} leads to neurons that are not of kind poisson",
+        )
         require(
             ends.get(one.source) != "accumulates",
             f"{one.name} comes from {one.source}, whose neurons send nothing",
@@ -238,7 +258,10 @@ def check_sums(arrays: Mapping[str, Array], graph: Graph, zero_point: int) -> No
             shift = arrays[f"{one.name}.shift"].astype(np.int64)
             half = np.left_shift(np.int64(1), shift - 1)
             scaled = (worst * arrays[f"{one.name}.multiplier"].astype(np.int64) + half) >> shift
-            currents[one.target] += scaled + 1
+            if one.starts:
+                within("the largest change by the start", int(scaled.max()) + 1, 0, LIMIT)
+            else:
+                currents[one.target] += scaled + 1
     for other in graph.of_role("computes", "accumulates"):
         current = currents[other.name]
         if other.kind in ("poisson", "accumulator"):

@@ -103,7 +103,7 @@ class FusedModel(ReportingModel):
             self.shown = self.change + (self.shown if frame else 0)
             for part in self.parts.values():
                 for index, one in enumerate(part.scales.inputs):
-                    if one.once:
+                    if one.once and (frame == 0 or not one.starts):
                         sums = self.connections[one.name].sums(self.change, self.rows.row(image))
                         part.sums[index] = sums + (part.sums[index] if frame else 0)
                 part.current = part.scales.current(part.base, part.sums)
@@ -116,7 +116,7 @@ class FusedModel(ReportingModel):
                 self.held = self.shown if relays else self.holder.current
         if frame == 0:
             for part in self.stateful:
-                part.state = part.population.initial_state.copy()
+                part.state = part.population.begin(part.scales.moved(part.sums))
 
     def update(self, image: int, step: int) -> None:
         """Let the counts last sent, of a step, reach all populations."""

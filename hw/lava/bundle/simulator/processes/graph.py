@@ -41,17 +41,24 @@ class Population:
 
 @dataclass(frozen=True)
 class Connection:
-    """A connection by its ends; weights: their kind and the constants beside their tensors."""
+    """A connection by its ends; weights: their kind and the constants beside their tensors.
+
+    starts: whether it sets the first potentials of an image, and acts at no other time.
+    """
 
     name: str
     source: str
     target: str
     weights: Mapping[str, Any]
+    starts: bool = False
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Populations and connections; the decoder reads the population `decoded`."""
+    """Populations and connections; the decoder reads the population `decoded`.
+
+    A start is the last of the connections.
+    """
 
     populations: tuple[Population, ...]
     connections: tuple[Connection, ...]
@@ -119,7 +126,8 @@ class Graph:
     @property
     def shown(self) -> tuple[str, ...]:
         """The populations that the image reaches: all that relay, and ends of its connections."""
-        ends = {one.target for one in self.connections if one.source == IMAGE}
+        shown = (one for one in self.connections if one.source == IMAGE and not one.starts)
+        ends = {one.target for one in shown}
         return tuple(
             one.name for one in self.populations if one.role == "relays" or one.name in ends
         )
@@ -128,7 +136,7 @@ class Graph:
     def held_by(self) -> Population | None:
         """The population for which the host can write what an image causes; None if several."""
         names = self.shown
-        if len(names) != 1:
+        if len(names) != 1 or any(one.starts for one in self.connections):
             return None
         one = self.population(names[0])
         weighted = any(c.source == IMAGE for c in self.into(one.name))
@@ -140,11 +148,17 @@ def graph_of(arrays: Arrays, scalars: Mapping[str, Any]) -> Graph:
     return Graph(
         populations=tuple(population_of(arrays, one) for one in scalars["populations"]),
         connections=tuple(
-            Connection(one["name"], one["source"], one["target"], one["weights"])
-            for one in scalars["connections"]
+            Connection(one["name"], one["source"], one["target"], one["weights"], starts)
+            for one, starts in listed_connections(scalars)
         ),
         decoded=scalars["decoder"]["source"],
     )
+
+
+def listed_connections(scalars: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], bool]]:
+    """Return the scalars of the connections and of the start, and whether each is the start."""
+    start = [(scalars["start"], True)] if scalars.get("start") is not None else []
+    return [*((one, False) for one in scalars["connections"]), *start]
 
 
 def population_of(arrays: Arrays, given: Mapping[str, Any]) -> Population:

@@ -24,6 +24,9 @@ class Population(Protocol):
     base: Int64  # (n,): constant part of the current
     initial_state: Int64  # (n,)
 
+    def begin(self, moved: Int64 | None) -> Int64:
+        """Return the states (n,) of an image that appears; moved: by a start, if there is one."""
+
     def send(self, state: Int64, image: int, step: int) -> Int64:
         """Return the payloads (n,) that leave the states; `image` counts the presentations."""
 
@@ -68,6 +71,13 @@ class PoissonPopulation:
         self.first_image = number(constants, "first_image")
         self.image_stride = number(constants, "image_stride")
 
+    def begin(self, moved: Int64 | None) -> Int64:
+        """Return the membrane potentials (K,) of an image that appears."""
+        if moved is None:
+            return self.initial_state.copy()
+        least, most = self.limits
+        return np.asarray(np.minimum(np.maximum(self.initial_state + moved, least), most), np.int64)
+
     def move(self, state: Int64, sent: Int64, total: Int64) -> tuple[Int64, Saturated]:
         """Return the membrane potentials after an update, and the saturations in it."""
         most = self.most - self.loop_inhibition * sent if self.looped else self.most
@@ -106,6 +116,10 @@ class LcaPopulation:
         self.max_payload = number(constants, "max_payload")
         self.state_max = number(constants, "state_max")
 
+    def begin(self, moved: Int64 | None) -> Int64:
+        """Return 0: nothing sets their first states."""
+        return self.initial_state.copy()
+
     def look_ahead(self, image: int, step: int) -> None:
         """Do nothing: no number is drawn."""
 
@@ -130,6 +144,10 @@ class AccumulatorPopulation:
     def __init__(self, constants: Constants) -> None:
         self.base = wide(constants, "bias")
         self.initial_state = np.zeros_like(self.base)
+
+    def begin(self, moved: Int64 | None) -> Int64:
+        """Return 0: nothing sets their first states."""
+        return self.initial_state.copy()
 
     def look_ahead(self, image: int, step: int) -> None:
         """Do nothing: no number is drawn."""

@@ -167,7 +167,7 @@ class StatefulModel(InputsModel):
             current = self.scales.current(self.population.base, self.sums)
             self.current = self.within_range(current, "current")
         if frame == 0:
-            self.v = self.population.initial_state.copy()
+            self.v = self.population.begin(self.scales.moved(self.sums))
 
     def emit(self, payload: npt.NDArray[np.integer[Any]]) -> None:
         """Send the payloads (n,) of this time step."""

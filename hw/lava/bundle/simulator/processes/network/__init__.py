@@ -214,7 +214,8 @@ class NetworkModel(AbstractSubProcessModel):
             length = graph.stride * options["steps"] + 2
             once = one.source == IMAGE
             first = 0 if once else 1 + graph.depths[one.source]
-            repeats = options["frames"] if once else options["steps"]
+            frames = 1 if one.starts else options["frames"]
+            repeats = frames if once else options["steps"]
             every = graph.stride * (options["steps"] // repeats)
             settings["places"] = (first, every, first + every * (repeats - 1), length)
             settings |= {"record": self.file(f"traffic_{one.name}"), "rows": options["rows"]}

@@ -1,0 +1,66 @@
+"""What a start costs: its weights times active pixels, once per image, on every page of figures."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from started import with_start
+
+from ipvae_snn.backends import compiled
+from ipvae_snn.hw.chips.profile import load_profile
+from ipvae_snn.hw.cost.activity import activity
+from ipvae_snn.hw.cost.moving import frame_operations
+from ipvae_snn.hw.cost.neurobench import metrics, tally
+from ipvae_snn.hw.mapping.events import counted
+from ipvae_snn.hw.mapping.footprint import footprint
+from ipvae_snn.hw.mapping.mapping import check_and_place
+from ipvae_snn.hw.mapping.populations import layout_of
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.start import START
+from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
+
+
+def test_operations_memory_and_places(
+    network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    """The same counts, priced with and without the start."""
+    begun, pixels = with_start(network, sparse=True), pixels_factory(network, 5)
+    assert begun.start is not None
+    pixels[:, ::3] = network.input.zero_point
+    trace = compiled.run(begun, pixels, RunRequest(3, trace=True))
+    counts, states = counts_of(trace), states_of(trace)
+    fan_out = (begun.start.synapses.matrix != 0).sum(axis=0)
+    own = ((pixels != network.input.zero_point) @ fan_out).mean()
+    assert own > 0
+    with_it, without = activity(begun, pixels, counts), activity(network, pixels, counts)
+    assert with_it.input_operations - without.input_operations == own
+    assert with_it.synaptic_operations - without.synaptic_operations == own
+    assert with_it.dense_operations - without.dense_operations == begun.start.synapses.matrix.size
+    benched, plain = (
+        metrics(one, [tally(one, pixels, counts, states)]) for one in (begun, network)
+    )
+    added = benched.effective_macs + benched.effective_acs
+    np.testing.assert_allclose(added - plain.effective_macs - plain.effective_acs, own)
+    assert footprint(begun).constant_bytes == benched.footprint_bytes
+    assert footprint(begun).constant_bytes > footprint(network).constant_bytes
+    (work,) = (one for one in footprint(begun).work if one.connection == START)
+    assert work.when == "once per image"
+    events = counted(begun, [(pixels, counts)], "noise")
+    placed = check_and_place(begun, load_profile("generic"), "spikes", events)
+    assert placed.checks
+    assert START in [one.name for one in layout_of(begun, "spikes").projections]
+    # A host that writes the input currents forms the first potentials too.
+    assert START not in [one.name for one in layout_of(begun, "bias").projections]
+
+
+def test_of_moving_images_the_first_frame_alone(
+    network: IntegerNetwork, pixels_factory: Callable[..., np.ndarray]
+) -> None:
+    begun = with_start(network)
+    frames = pixels_factory(network, 6).reshape(2, 3, -1)
+    counts = counts_of(compiled.run(begun, frames, RunRequest(2, trace=True)))
+    more = frame_operations(begun, frames, counts) - frame_operations(
+        replace(begun, start=None), frames, counts
+    )
+    assert more[0] > 0
+    assert more[1:].tolist() == [0.0, 0.0]
