@@ -45,7 +45,7 @@ LCA_MARKS: Final = (4, 8, 16, 32, 64, 128, 256)
 READOUT_MARKS: Final = (8, 16)
 BITS: Final = (8, 6, 4)
 SPARSITIES: Final = (0.0, 0.9, 0.95)
-WIDTHS: Final = (16, 32, 64, 96, 128, 160, 192, 256, 384)
+WIDTHS: Final = (32, 64, 128, 192, 256, 384)
 CODES: Final = ("not negative", "of either sign")
 COMPONENTS: Final = (8, 16, 32, 64, 100, 139, 180, 256)
 PENALTIES: Final = (0.02, 0.1, 0.5)
@@ -89,7 +89,13 @@ def points_of(networks: Mapping[str, FloatNetwork]) -> list[Point]:
         # Networks with lateral weights of their own were pruned in training.
         shares = SPARSITIES[:1] if "lateral" in network.stored else SPARSITIES
         points += [
-            {"kind": NETWORK, "network": name, "bits": bits, "sparsity": share}
+            {
+                "kind": NETWORK,
+                "network": name,
+                "checkpoint": network.source,
+                "bits": bits,
+                "sparsity": share,
+            }
             for share in shares
             for bits in (BITS if share == 0.0 else BITS[:1])
         ]
@@ -168,10 +174,7 @@ def main(
     with sweep("operating_points", where(scheduler, workers, resume)) as run:
         given = material(networks or [], data_root, limit, lambda what: run.display(what, 0, 0))
         points = points_of(given.floats)
-        settings = {
-            "images": limit,
-            "checkpoints": {name: each.source for name, each in given.floats.items()},
-        }
+        settings = {"images": limit, "dictionary": given.floats[DICTIONARY].source}
         rows = run.run(figures_of, points, given, settings)
         write(_result(given, points, rows))
     console(quiet=True).print(f"{RESULT} and {PAGE} written")
@@ -209,7 +212,9 @@ def write(result: dict[str, Any]) -> None:
 
 
 def redraw() -> None:
-    """Make the page and the pictures anew from the stored results."""
+    """Make the page and the pictures anew from the stored results, if there are any."""
+    if not RESULT.is_file():
+        return
     result = json.loads(RESULT.read_text(encoding="utf-8"))
     check = json.loads(SANAFE.read_text(encoding="utf-8")) if SANAFE.is_file() else None
     pictures(result, PAGE.parent / "images")

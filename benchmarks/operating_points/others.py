@@ -85,9 +85,7 @@ def pass_figures(
     }
 
 
-def _point(
-    one: OnePass, integers: Pass, pixels: Floats, profiles: Sequence[ChipProfile]
-) -> Row:
+def _point(one: OnePass, integers: Pass, pixels: Floats, profiles: Sequence[ChipProfile]) -> Row:
     sent = integers.values(pixels)
     work = integers.activity(sent)
     codes = {INT8: sent[-1] * integers.layers[-1].unit, FLOAT: float_code(one.layers, pixels)}

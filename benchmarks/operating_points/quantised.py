@@ -14,6 +14,7 @@ from ipvae_snn.arrays import Float64, Floats, Int64
 from ipvae_snn.hw.cost.activity import Activity
 
 BITS: Final = 8
+TINY: Final = 1e-30  # weights and outputs below it are 0 in 8 bits
 WHITE: Final = 255  # the level of a pixel of 1
 
 
@@ -27,7 +28,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """A layer in 8 bits: out = clip(rint((weights @ in + bias) * multiplier)), with rows of weights.
+    """A layer in 8 bits: out = clip(rint((weights @ in + bias) * multiplier)).
 
     weights (outputs, inputs) int8 values; bias (outputs,) in units of the sum; multiplier
     (outputs,): from the unit of the sum to the output's; unit (outputs,) or (1,): of the output.
@@ -119,10 +120,10 @@ def quantised(layers: Sequence[Layer], calibration: Floats) -> Pass:
         x = np.maximum(real, 0.0) if layer.rectified else real
         low, high = (0, (1 << BITS) - 1) if layer.rectified else (-127, 127)
         largest = np.abs(x).max(axis=0) if last else np.array([np.abs(x).max()])
-        out_unit = np.where(largest > 0, largest, 1.0) / high
+        out_unit = np.where(largest > TINY, largest, 1.0) / high
         # The largest weight of a row is 127; a row of zeros has any unit.
         most = np.abs(layer.weights).max(axis=1)
-        weight_unit = np.where(most > 0, most, 1.0) / 127
+        weight_unit = np.where(most > TINY, most, 1.0) / 127
         sum_unit = weight_unit * unit
         result.append(
             IntegerLayer(

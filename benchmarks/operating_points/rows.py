@@ -1,7 +1,8 @@
 """What one operating point is, whatever computed its code: quality, counts and energy proxies."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from ipvae_snn.arrays import Float64
@@ -17,6 +18,7 @@ WEIGHT: Final = 1
 INDEX: Final = 2
 DENSE_ROWS: Final = "dense rows"
 COMPRESSED: Final = "compressed rows"
+GRADED: Final = "as if graded"
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,7 @@ def energies(
             for name, way in ((DENSE_ROWS, dense), (COMPRESSED, shorter)):
                 result[f"{profile.name}, {name}"] = low_high(processor_energy(profile, way))
         else:
-            found = chip_energy(profile, work, traffic.get(profile.name))
-            result[profile.name] = low_high(found)
+            result.update(chip_energies(profile, work, traffic.get(profile.name)))
     return result
 
 
@@ -107,8 +108,7 @@ def pass_energies(
 ) -> dict[str, list[float | None]]:
     """Return the same of a single pass, which reads the rows of what is not 0.
 
-    A processor pays nothing for its units. A chip pays as for a spiking network; one without
-    graded spikes, by payload.
+    A processor pays nothing for its units. A chip pays as for a spiking network.
     """
     result: dict[str, list[float | None]] = {}
     for profile in profiles:
@@ -125,8 +125,26 @@ def pass_energies(
             )
             result[f"{profile.name}, {DENSE_ROWS}"] = low_high(processor_energy(profile, one))
         else:
-            result[profile.name] = low_high(chip_energy(profile, work))
+            result.update(chip_energies(profile, work, None))
     return result
+
+
+def chip_energies(
+    profile: ChipProfile, work: Activity, traffic: Traffic | None
+) -> dict[str, list[float | None]]:
+    """Return the proxy of a chip; of one without graded spikes, also as if it had them."""
+    result = {profile.name: low_high(chip_energy(profile, work, traffic))}
+    feature = profile.features.get("graded_spikes")
+    if feature is not None and feature.value is False:
+        graded = with_graded_spikes(profile)
+        result[f"{profile.name}, {GRADED}"] = low_high(chip_energy(graded, work, traffic))
+    return result
+
+
+def with_graded_spikes(profile: ChipProfile) -> ChipProfile:
+    """Return the profile of a chip as if a message could carry a count."""
+    others = {k: v for k, v in profile.features.items() if k != "graded_spikes"}
+    return replace(profile, features=MappingProxyType(others))
 
 
 def compressed(work: Work, synapses: int) -> Work:
