@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -30,10 +30,8 @@ CHUNK: Final = 250  # images per part of a run
 PLACED_ON: Final = "loihi1"  # the chip whose synapse memory is counted
 
 
-class Codes(NamedTuple):
-    """Codes (N, K) after some steps, in spikes per step, by read-out."""
-
-    by_readout: Mapping[str, Float64]
+# Codes (N, K) in spikes per step, by read-out.
+Codes: TypeAlias = dict[str, Float64]
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,13 @@ def codes_after(network: IntegerNetwork, counts: Int32, states: Int32, steps: in
     after it, exp(u), which Poisson neurons have; u in units of 2^-fraction_bits octaves.
     """
     first = max(0, steps - LAST)
-    codes = {
+    codes: Codes = {
         SAMPLE: counts[:, steps - 1].astype(np.float64),
         MEAN: counts[:, first:steps].mean(axis=1),
     }
     if all(one.neurons.draws for one in network.computing):
         codes[MAP] = np.exp2(states[:, steps - 1] * 2.0**-network.neurons.fraction_bits)
-    return Codes(codes)
+    return codes
 
 
 def elements(network: IntegerNetwork) -> Float64:
@@ -143,7 +141,7 @@ def points(
             one.events.append(counted(network, [(given, part)], images.name))
             one.sizes.append(len(given))
             one.largest.append(int(part.max()))
-            for name, code in codes_after(network, counts, states, mark).by_readout.items():
+            for name, code in codes_after(network, counts, states, mark).items():
                 scores = r2_per_image(shown, code @ of_spikes)
                 one.scores.setdefault(name, []).append(scores)
     return [_row(mark, one, sizes, placed, asked) for mark, one in kept.items()]
@@ -197,11 +195,11 @@ def accuracies(network: IntegerNetwork, judged: ImageSet, asked: Asked) -> list[
     test = _codes(network, judged, asked.readout_marks)
     result = []
     for mark in asked.readout_marks:
-        for name in (each for each in train[mark].by_readout if each != SAMPLE):
+        for name in (each for each in train[mark] if each != SAMPLE):
             found = linear_readout(
-                train[mark].by_readout[name],
+                train[mark][name],
                 asked.fitted.labels,
-                test[mark].by_readout[name],
+                test[mark][name],
                 judged.labels,
             )
             result.append({"steps": mark, "code": name, "accuracy": bounds(found.accuracy)})
@@ -218,11 +216,6 @@ def _codes(network: IntegerNetwork, images: ImageSet, marks: tuple[int, ...]) ->
         for mark in marks:
             parts[mark].append(codes_after(network, counts_of(trace), states_of(trace), mark))
     return {
-        mark: Codes(
-            {
-                name: np.concatenate([one.by_readout[name] for one in each])
-                for name in each[0].by_readout
-            }
-        )
+        mark: {name: np.concatenate([one[name] for one in each]) for name in each[0]}
         for mark, each in parts.items()
     }

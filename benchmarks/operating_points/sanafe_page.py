@@ -1,10 +1,13 @@
 """The section of the page that sets our proxies beside the simulator SANA-FE."""
 
+from functools import partial
 from typing import Any, Final
 
-from benchmarks.report import table, wrapped
+from benchmarks.report import table
+from benchmarks.report import wrapped as wrap
 
 Json = dict[str, Any]
+wrapped: Final = partial(wrap, hyphens=False)
 
 
 def section(check: Json) -> str:

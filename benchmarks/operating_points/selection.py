@@ -8,6 +8,7 @@ from benchmarks.operating_points.others import INT8
 
 Json = dict[str, Any]
 NETWORK: Final = "network"
+ENCODER: Final = "encoder"
 # The read-outs whose R2 counts; "float" stands beside int8 only to show what 8 bits cost.
 READOUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "network": (SAMPLE, MEAN, MAP),
@@ -42,7 +43,7 @@ def label(point: Json) -> str:
 
 def _network(point: Json) -> str:
     share = point["sparsity"]
-    pruned = f", {share:.0%} of the lateral weights 0" if share else ""
+    pruned = f", lateral {100 * share:.0f} % zero" if share else ""
     return f"{point['network']}, {point['bits']} bits{pruned}"
 
 

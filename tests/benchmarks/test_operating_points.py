@@ -119,11 +119,11 @@ def test_codes_by_hand(network: Any) -> None:
     k, unit = network.n_neurons, 1 << network.neurons.fraction_bits
     counts = np.arange(6, dtype=np.int32)[None, :, None].repeat(k, axis=2)
     states = np.full((1, 6, k), unit, np.int32)
-    codes = codes_after(network, counts, states, 6).by_readout
+    codes = codes_after(network, counts, states, 6)
     assert (codes[SAMPLE] == 5).all()
     assert (codes[MEAN] == (2 + 3 + 4 + 5) / 4).all()
     assert (codes[MAP] == 2.0).all()
-    assert (codes_after(network, counts, states, 2).by_readout[MEAN] == 0.5).all()
+    assert (codes_after(network, counts, states, 2)[MEAN] == 0.5).all()
 
 
 LAYERS = (
