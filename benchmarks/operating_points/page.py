@@ -60,9 +60,18 @@ def _provenance(result: Json) -> str:
     return wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} (Python {machine["python"]}, ipvae-snn
         {machine["ipvae_snn"]}); every number is in `benchmarks/results/operating_points.json`.
-        {number} held-out images of each data set; ± is half the 95 % interval over images. Data:
+        {number} held-out images of each data set. Networks: {_networks(result["networks"])}; ± is half the 95 % interval over images. Data:
         {"; ".join(f"{name}: {cited}" for name, cited in result["data"].items())}."""
     )
+
+
+def _networks(networks: Json) -> str:
+    """Return each network with its size and the steps of its training."""
+    named = [
+        f"{name} (K = {each['neurons']}, trained for T = {each['training_steps']})"
+        for name, each in networks.items()
+    ]
+    return ", ".join(named)
 
 
 def _r2(row: Json, readout: str) -> str:
