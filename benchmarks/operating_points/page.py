@@ -57,11 +57,12 @@ def _provenance(result: Json) -> str:
     machine, images = result["machine"], result["points"][0]["data"]
     counts = sorted({each["images"] for each in images.values()})
     number = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+    data = "; ".join(f"{name}: {cited}" for name, cited in result["data"].items())
     return wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} (Python {machine["python"]}, ipvae-snn
         {machine["ipvae_snn"]}); every number is in `benchmarks/results/operating_points.json`.
-        {number} held-out images of each data set. Networks: {_networks(result["networks"])}; ± is half the 95 % interval over images. Data:
-        {"; ".join(f"{name}: {cited}" for name, cited in result["data"].items())}."""
+        Networks: {_networks(result["networks"])}. {number} held-out images of each data set; ± is
+        half the 95 % interval over images. Data: {data}."""
     )
 
 
@@ -238,7 +239,8 @@ ENERGY: Final = wrapped(
     """Least dynamic proxies in microjoule per image ([what they are](energy.md)) of each family's
     point with the fewest operations. A chip without graded spikes pays a count of 3 as three
     spikes, and a value of 100 of an encoder as a hundred; in parentheses, what it would pay if one
-    message carried any value. The processor reads rows of weights whole or without their zeros
+    message carried any value. The steps that such a chip needs to send many spikes are not charged
+    (see below, beside SANA-FE). The processor reads rows of weights whole or without their zeros
     (three bytes for each weight then), whichever is cheaper; an encoder's units cost it nothing,
     and LCA's are charged as if they drew spikes. Placements are of networks only: an encoder pays
     for no hops, and for one message per value."""
