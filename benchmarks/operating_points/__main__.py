@@ -51,6 +51,7 @@ COMPONENTS: Final = (8, 16, 32, 64, 100, 139, 180, 256)
 PENALTIES: Final = (0.02, 0.1, 0.5)
 CALIBRATION_IMAGES: Final = 2000
 LONGEST_CALIBRATION: Final = 48
+DIGITS: Final = 7
 FITTED: Final = 10_000  # images of the linear read-out
 NETWORK, ENCODER, PCA, LCA = "network", "encoder", "pca", "lca"
 
@@ -207,8 +208,28 @@ def _result(
 
 def write(result: dict[str, Any]) -> None:
     """Write the JSON, and from it the page and the pictures."""
-    write_text(RESULT, json.dumps(result, indent=1) + "\n")
+    write_text(RESULT, _text(rounded(result)))
     redraw()
+
+
+def _text(result: dict[str, Any]) -> str:
+    """Return JSON with a line for each point, so that a change of one shows as such."""
+    head = json.dumps({**result, "points": []}, indent=1).removesuffix("[]\n}")
+    points = ",\n".join(json.dumps(each, separators=(",", ":")) for each in result["points"])
+    return f"{head}[\n{points}\n]\n}}\n"
+
+
+def rounded(value: Any) -> Any:
+    """Return plain data with its floats in DIGITS significant digits, which halves the file."""
+    match value:
+        case float():
+            return float(f"{value:.{DIGITS}g}")
+        case dict():
+            return {key: rounded(each) for key, each in value.items()}
+        case list() | tuple():
+            return [rounded(each) for each in value]
+        case _:
+            return value
 
 
 def redraw() -> None:

@@ -1,6 +1,7 @@
 """Pictures of the front: R2 against synaptic operations and against energy proxies."""
 
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ def _energy(profile: str) -> Callable[[Choice], float]:
 
 def _draw(axes: Axes, result: Json, data: str, cost: Callable[[Choice], float]) -> None:
     """Draw the networks of 8 bits by read-out, and the others at their best."""
-    colours = iter(NETWORKS)
+    colours = cycle(NETWORKS)
     for name, points in families(result["points"]).items():
         if points[0]["kind"] == NETWORK:
             if points[0]["bits"] != 8:
