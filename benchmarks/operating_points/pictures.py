@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmarks.operating_points.networks import MAP, MEAN, SAMPLE
 from benchmarks.operating_points.rows import COMPRESSED, DENSE_ROWS
@@ -34,16 +36,22 @@ def pictures(result: Json, folder: Path) -> None:
             _draw(axes, result, data, lambda each: each.operations)
             axes.set_title(data, loc="left")
             axes.set_xlabel("synaptic operations per image, by events")
-        handles, names = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+        _legend(figure, grid.flat[0])
     with sheet(folder / "operating_points_energy.png", 9.0, 8.2) as figure:
         grid = figure.subplots(2, 2)
         for axes, chip in zip(grid.flat, CHIPS, strict=True):
             _draw(axes, result, next(iter(result["data"])), _energy(chip))
             axes.set_title(chip, loc="left")
             axes.set_xlabel("least dynamic proxy, microjoule per image")
-        handles, names = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+        _legend(figure, grid.flat[0])
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Name the colours, and the styles of the read-outs."""
+    handles, names = axes.get_legend_handles_labels()
+    handles += [Line2D([], [], color="0.3", linestyle=style) for style in STYLES.values()]
+    names += [f"network, {readout}" for readout in STYLES]
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
 
 
 def microjoule(row: Json, profile: str) -> float | None:
@@ -69,13 +77,22 @@ def _draw(axes: Axes, result: Json, data: str, cost: Callable[[Choice], float]) 
             for readout, style in STYLES.items():
                 found = list(choices(points, data, (readout,)))
                 line = [cost(each) for each in found], [each.r2 for each in found]
-                axes.plot(*line, style, color=colour, label=f"{name}: {readout}", linewidth=1.3)
+                axes.plot(
+                    *line,
+                    style,
+                    color=colour,
+                    label=name if readout == MEAN else None,
+                    linewidth=1.3,
+                )
         else:
             colour, mark = OTHERS[name]
-            found = front(choices(points, data))
+            found = front(choices(points, data), cost)
             line = [cost(each) for each in found], [each.r2 for each in found]
             axes.plot(*line, "-", color=colour, marker=mark, markersize=4, label=name)
+    lowest = BOTTOM.get(data, LOWEST)
+    seen = [cost(each) for each in choices(result["points"], data) if each.r2 >= lowest]
     axes.set_xscale("log")
-    axes.set_ylim(BOTTOM.get(data, LOWEST), 1.0)
+    axes.set_xlim(min(seen) / 1.5, max(seen) * 1.5)
+    axes.set_ylim(lowest, 1.0)
     axes.set_ylabel("R2")
     axes.grid(alpha=0.25, linewidth=0.6)

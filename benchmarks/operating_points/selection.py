@@ -85,10 +85,12 @@ def cheapest(options: Iterator[Choice], wanted: float) -> Choice | None:
     return min(enough, key=lambda each: each.operations, default=None)
 
 
-def front(options: Iterator[Choice]) -> list[Choice]:
-    """Return the choices that no cheaper one equals or beats, by operations."""
+def front(
+    options: Iterator[Choice], cost: Callable[[Choice], float] = lambda each: each.operations
+) -> list[Choice]:
+    """Return the choices that no cheaper one equals or beats, by their cost."""
     result: list[Choice] = []
-    for each in sorted(options, key=lambda one: (one.operations, -one.r2)):
+    for each in sorted(options, key=lambda one: (cost(one), -one.r2)):
         if not result or each.r2 > result[-1].r2:
             result.append(each)
     return result
