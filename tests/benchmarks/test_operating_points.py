@@ -46,7 +46,7 @@ def check() -> dict[str, Any]:
 
 def test_the_page_is_the_results(result: dict[str, Any], check: dict[str, Any]) -> None:
     assert benchmark.PAGE.read_text(encoding="utf-8") == page(result, check)
-    assert "SANA-FE" not in page(result, None)
+    assert "## Beside SANA-FE" not in page(result, None)
 
 
 def test_pictures_are_drawn(result: dict[str, Any], tmp_path: Path) -> None:
