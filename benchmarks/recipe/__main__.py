@@ -18,7 +18,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from rich.console import Console
 
-from benchmarks.recipe.card import card
+from benchmarks.recipe.card import SHIPPED, card
+from benchmarks.recipe.integers import integer_figures
 from benchmarks.report import machine
 from benchmarks.sweep import Scheduler, Workers
 from ipvae_snn import pretrained
@@ -49,8 +50,12 @@ BEFORE: Final = {
     "mnist-conv-fourth": "mnist-conv-third",
     "mnist-conv-third": "mnist-conv-second",
     "mnist-conv-second": "mnist-conv-first",
+    "mnist-512-fine": "mnist-512-sparse",
+    "mnist-512-lean": "mnist-512-sparse",
+    "mnist-512-least": "mnist-512-sparse",
 }
 STEPS: Final = 1000
+FEW_STEPS: Final = 16  # of networks that are trained for a few steps with sparse weights
 TEST_IMAGES: Final = 10_000
 READOUT_IMAGES: Final = 60_000
 # Largest loss of R2 by half precision: a fifth of the difference of two seeds on 500 images.
@@ -80,7 +85,7 @@ def trained_by(
     checkpoint, settings = folder / "model.safetensors", folder / "config.toml"
     done = checkpoint.exists() and load_state(folder / "state.safetensors").iteration
     seconds = 0.0
-    start = None
+    start = pretrained.network_path(SHIPPED[name]) if name in SHIPPED else None
     if before is not None:
         start, seconds = trained_by(before, folder.with_name(f"recipe-{before}"), data_root, screen)
     if done != config.train.end:
@@ -139,12 +144,14 @@ def main(
     screen = console(quiet=True)
     images = Images(test_images, readout_images)
     cluster = cluster_of(scheduler, workers)
-    judging = EvaluationSettings(steps=STEPS, threads=threads, data_root=data_root, cluster=cluster)
+    sparse = config.model.dictionary == "untied"
+    steps = FEW_STEPS if sparse else STEPS
+    judging = EvaluationSettings(steps=steps, threads=threads, data_root=data_root, cluster=cluster)
     trained, seconds = trained_by(name, folder, data_root, screen)
     with TemporaryDirectory() as scratch:
         half = Path(scratch) / f"{name}.safetensors"
         save_half(trained, half)
-        screen.print(f"evaluate on up to {images.test:,} test images, {STEPS} steps")
+        screen.print(f"evaluate on up to {images.test:,} test images, {steps} steps")
         evaluation = evaluated(half, config, judging, images)
         whole = evaluated(trained, config, judging, images._replace(readout=0))
         loss = whole["final"]["r2"]["mean"] - evaluation["final"]["r2"]["mean"]
@@ -155,7 +162,7 @@ def main(
             )
         result = {
             "recipe": name,
-            "after": BEFORE.get(name),
+            "after": BEFORE.get(name, SHIPPED.get(name)),
             "command": f"python -m benchmarks.recipe {name}{images.options()}",
             "date": date.today().isoformat(),
             "machine": machine(config.train.threads),
@@ -167,6 +174,7 @@ def main(
                 "r2_half": evaluation["final"]["r2"],
             },
             "evaluation": {**evaluation, "checkpoint": f"{name}.safetensors"},
+            "integers": integer_figures(half, config.data.name, data_root) if sparse else None,
         }
         write_text(RESULTS / f"recipe-{name}.json", json.dumps(result, indent=2) + "\n")
         if publish:
@@ -175,7 +183,7 @@ def main(
     last = evaluation["final"]
     typer.echo(
         f"{name}: R2 {last['r2']['mean']:.4f}, zeros {last['zeros']['mean']:.4f}, corner "
-        f"{last['corner']['mean']:.4f} on {evaluation['images']} test images after {STEPS} steps"
+        f"{last['corner']['mean']:.4f} on {evaluation['images']} test images after {steps} steps"
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from benchmarks.recipe.integers import integer_table
 from benchmarks.report import table, wrapped
 from ipvae_snn.config.settings import Config
 
@@ -10,6 +11,8 @@ PAPER: Final[dict[str, dict[str, float]]] = {
     "mnist": {"r2": 0.951, "mse": 0.00438, "zeros": 0.844, "readout": 0.964},
     "vanhateren": {"r2": 0.827, "zeros": 0.775, "corner": 0.284},
 }
+# Recipes that start from a network that comes with the package.
+SHIPPED: Final = {"mnist-512-sparse": "mnist-512"}
 TERMS: Final[dict[str, str]] = {
     "vanhateren": " The images are for scientific, non-commercial use.",
 }
@@ -24,11 +27,14 @@ def card(result: dict[str, Any], config: Config) -> str:
         if not train.steps_start
         else f"T from {train.steps_start} to {train.steps}"
     )
-    before = f", with the recipes before it ({result['after']} and on)," if result["after"] else ""
+    after = result["after"]
+    before = f", with the recipes before it ({after} and on)," if after else ""
+    if after in SHIPPED.values():
+        before = f" from the pretrained {after},"
     about = wrapped(
         f"""A float iP-VAE (Vafaii, Galor and Yates, *Brain-like Variational Inference*, NeurIPS
         2025) with K = {result["evaluation"]["neurons"]} neurons and a linear decoder.
-        Dictionary in half precision, which changes R2 by
+        {_sparse(config)}Dictionary in half precision, which changes R2 by
         {abs(half["r2_single"]["mean"] - half["r2_half"]["mean"]):.5f}; all figures are for
         this file."""
     )
@@ -40,6 +46,8 @@ def card(result: dict[str, Any], config: Config) -> str:
         {place["torch"]}, {result["date"]}.""".split()
     )
     generalisation = _generalisation(evaluation)
+    figures = result.get("integers")
+    integers = f"\n{integer_table(figures)}\n" if figures else ""
     tested = f"{evaluation['images']:,} test images, {evaluation['steps']} steps"
     return f"""# {result["recipe"]}
 
@@ -60,7 +68,19 @@ def card(result: dict[str, Any], config: Config) -> str:
 ## Over steps
 
 {_moments(evaluation)}
-{generalisation}"""
+{integers}{generalisation}"""
+
+
+def _sparse(config: Config) -> str:
+    """Return a sentence on weights of inference of their own; nothing if there are none."""
+    if config.model.dictionary != "untied":
+        return ""
+    t = config.train
+    return (
+        "Inference has weights of its own, made sparse while it was trained for few steps: "
+        f"{t.lateral_sparsity:.0%} of the lateral and {t.feedforward_sparsity:.0%} of the "
+        f"feed-forward weights were removed, and a message costs {t.message_price:g} nats. "
+    )
 
 
 def _figures(result: dict[str, Any], paper: dict[str, float]) -> str:

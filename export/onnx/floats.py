@@ -14,10 +14,11 @@ import numpy as np
 
 from ipvae_snn.arrays import Array, Int64
 from ipvae_snn.export.onnx.graph import FLOAT32, FLOAT64, INT64, UINT64, Dim, Graph, Value
-from ipvae_snn.export.onnx.models import States, Stepped
+from ipvae_snn.export.onnx.models import Read, States, Stepped
 from ipvae_snn.export.onnx.primitives import Draw, Keys, spike_counts
 from ipvae_snn.image_shape import shape_text
 from ipvae_snn.inference.reference import Dynamics, dynamics
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.float_sampler import MAX_COUNT_PER_PART, MAX_LOG_RATE
 from ipvae_snn.ir.prng import UNIFORM_BITS
 from ipvae_snn.ir.sampler import SPLIT_OCTAVES
@@ -165,10 +166,15 @@ class FloatCircuit:
         softplus = g.op("Add", g.op("Max", below, 0.0), g.op("Log", g.op("Add", small, 1.0)))
         return g.op("Sub", clip, softplus)
 
-    def decode(self, g: Graph, counts: Value) -> Value:
+    @property
+    def decoding(self) -> Decoding:
+        """The counts of the last update are decoded."""
+        return SAMPLE
+
+    def decode(self, g: Graph, read: Read) -> Value:
         """Return phi z, (N, M) float32."""
         phi = self._constant(g, self.network.phi.T, "dictionary")
-        return g.cast(g.op("MatMul", g.cast(counts, self.state_type), phi), FLOAT32)
+        return g.cast(g.op("MatMul", g.cast(read.added, self.state_type), phi), FLOAT32)
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata of this network, by name."""

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from typing import cast
 
 import numpy as np
 
 from ipvae_snn.arrays import Int32, Int64
-from ipvae_snn.export.onnx.graph import INT32, INT64, UINT8, Graph, Value
+from ipvae_snn.export.onnx.graph import FLOAT32, INT32, INT64, UINT8, Graph, Value
 from ipvae_snn.export.onnx.metadata import metadata
-from ipvae_snn.export.onnx.models import States, Stepped
-from ipvae_snn.export.onnx.neurons import Hits, computing, relaying, stateful
+from ipvae_snn.export.onnx.models import Read, States, Stepped
+from ipvae_snn.export.onnx.neurons import Hits, PoissonOnnx, computing, relaying, stateful
 from ipvae_snn.export.onnx.primitives import Draw, Keys
 from ipvae_snn.export.onnx.synapses import decoded, image_sum, payload_of, scaled_sum
+from ipvae_snn.ir.decoding import Decoding
 from ipvae_snn.ir.graph import IMAGE, Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.neurons import PoissonNeurons
+from ipvae_snn.ir.sampler import SPIKE_BITS
 from ipvae_snn.ir.trace import SATURATIONS
 
 Values = dict[str, Value]
@@ -134,15 +138,24 @@ class IntegerCircuit:
             hits.append(cut)
         return payloads, hits
 
-    def decode(self, g: Graph, counts: Value) -> Value:
-        """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
-        network = self.network
+    @property
+    def decoding(self) -> Decoding:
+        """What the decoder reads."""
+        return self.network.decoder.decoding
+
+    def decode(self, g: Graph, read: Read) -> Value:
+        """Return the reconstruction (N, M) float32."""
+        network, kind = self.network, self.decoding.kind
         source = network.population(network.decoder.source)
         where = network.slices(network.computing)[source.name]
-        read = (
-            counts if len(network.computing) == 1 else g.columns(counts, where.start, source.size)
-        )
-        return decoded(g, network.decoder, read, source.neurons.sends)
+        given = read.state if kind == "map" else read.added
+        if len(network.computing) > 1:
+            given = g.columns(given, where.start, source.size)
+        divisor = None if read.steps is None else g.cast(read.steps, FLOAT32)
+        if kind == "map":
+            given = PoissonOnnx(cast(PoissonNeurons, source.neurons)).rates(g, given)
+            divisor = g.scalar(1 << SPIKE_BITS, FLOAT32)
+        return decoded(g, network.decoder, given, network.decoded_payload, divisor)
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata of this network, by name."""

@@ -25,6 +25,7 @@ def metadata(network: IntegerNetwork) -> dict[str, str]:
         **_constants(network),
         **{f"{one.name}_scale": _extent(_units(network, one)) for one in network.connections},
         **({"labels": ", ".join(map(str, network.labels))} if network.n_scores else {}),
+        "decoding": str(network.decoder.decoding),
         "decoder_scale": _extent(network.decoder.scale),
         "saturated": ", ".join(SATURATIONS),
         **{f"provenance.{name}": text for name, text in network.provenance.items()},

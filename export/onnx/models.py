@@ -15,6 +15,7 @@ from ipvae_snn import __version__
 from ipvae_snn.arrays import Array, Int64
 from ipvae_snn.export.onnx.graph import INT32, INT64, Dim, Graph, Value
 from ipvae_snn.export.onnx.primitives import Keys, make_keys
+from ipvae_snn.ir.decoding import Decoding
 from ipvae_snn.ir.trace import SATURATIONS
 
 CLASS: Final = "label of the largest score, of the first one where several are largest"
@@ -41,6 +42,18 @@ class Stepped(NamedTuple):
     saturated: Value | None = None
     spikes: Value | None = None
     scores: Value | None = None
+
+
+class Read(NamedTuple):
+    """What a reconstruction is made from.
+
+    added (N, K) int32: counts of the last `steps` steps (int64 scalar; None for one), added up;
+    state (N, K): potentials after the last one.
+    """
+
+    added: Value
+    state: Value
+    steps: Value | None = None
 
 
 class Circuit(Protocol):
@@ -84,8 +97,12 @@ class Circuit(Protocol):
     def step(self, g: Graph, keys: Keys, step: Value, states: States, held: Value) -> Stepped:
         """Return one step from `states` with the stored input `held`."""
 
-    def decode(self, g: Graph, counts: Value) -> Value:
-        """Return the reconstruction (N, M) float32 of counts (N, K) int32."""
+    @property
+    def decoding(self) -> Decoding:
+        """What the reconstruction is decoded from."""
+
+    def decode(self, g: Graph, read: Read) -> Value:
+        """Return the reconstruction (N, M) float32 as `decoding` has it."""
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata of this network, by name."""
@@ -161,10 +178,19 @@ def inference_model(
         scores = [_no_scores(g, circuit, pixels)] if s else []
     kept: list[tuple[str, int, str]] = []  # scan outputs of every step: name, length, text
 
+    window: Value | None = None  # number of last steps whose counts are added up
+    if circuit.decoding.kind == "mean":
+        window = g.op("Min", steps, circuit.decoding.steps)
+        added_from = g.op("Sub", steps, window)
+
     def step(h: Graph, i: Value, carried: list[Value]) -> tuple[None, list[Value], list[Value]]:
-        state, _, counts_sum, *before = carried
+        state, added, counts_sum, *before = carried
         number = h.op("Add", i, first_step) if resumed else i
         done = circuit.step(h, keys, number, States(state, *before), held)
+        counts = done.counts
+        if window is not None:
+            counted = h.cast(h.compare("GreaterOrEqual", i, added_from), INT32)
+            counts = h.op("Add", added, h.op("Mul", counts, counted))
         wide = h.cast(done.counts if done.spikes is None else done.spikes, INT64)
         stacked, after = [], []
         if done.saturated is not None:
@@ -179,7 +205,7 @@ def inference_model(
             stacked += [done.counts, done.state]
         # The reference evaluator stacks scan outputs with vstack, which adds no axis to a matrix.
         scans = [h.reduce("ReduceSum", wide, 1), *(h.unsqueeze(value, 0) for value in stacked)]
-        return None, [done.state, done.counts, h.op("Add", counts_sum, wide), *after], scans
+        return None, [done.state, counts, h.op("Add", counts_sum, wide), *after], scans
 
     zeros = g.full(g.shape(initial), 0, np.int32)
     carried = [initial, zeros, g.cast(zeros, INT64), *scores]
@@ -188,11 +214,12 @@ def inference_model(
     state, counts, counts_sum, *rest = g.loop(steps, carried, step, shapes)
     last, (spikes, *stacked) = rest[: len(scores)], rest[len(scores) :]
     spikes = g.op("Transpose", spikes, perm=[1, 0])
-    reconstruction = circuit.decode(g, counts)
+    reconstruction = circuit.decode(g, Read(counts, state, window))
     g.output("counts_sum", counts_sum, ["N", k], "spikes of all steps")
     g.output("state", state, ["N", k], "membrane potential after the last step")
     g.output("spikes_per_step", spikes, ["N", "T"], "spikes of all neurons in each step")
-    g.output("reconstruction", reconstruction, ["N", circuit.n_pixels], "read-out of the last step")
+    text = f"decoded after the last step: {circuit.decoding}"
+    g.output("reconstruction", reconstruction, ["N", circuit.n_pixels], text)
     for (name, length, text), value in zip(kept, stacked, strict=True):
         shape = g.op("Concat", g.reshape(steps, 1), g.ints(-1, length), axis=0)
         shaped = g.raw("Reshape", [value, shape], [value.dtype])[0]

@@ -60,6 +60,10 @@ class PoissonOnnx(ComputingOnnx):
         counts = spike_counts(g, self.sampling, draw, state, self.constants.size)
         return g.op("Min", counts, self.constants.max_count)
 
+    def rates(self, g: Graph, state: Value) -> Value:
+        """Return the rates int32 at membrane potentials `state`, in 2**-12 spikes per step."""
+        return self.sampling.rates(g, state)
+
     def integrate(self, g: Graph, state: Value, total: Value, sent: Value) -> tuple[Value, Hits]:
         """Return the membrane potentials after the counts of this step have competed.
 

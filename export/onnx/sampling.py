@@ -21,6 +21,7 @@ from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.sampler import (
     BUCKETS_LOG2,
     MAX_PART_COUNT,
+    SPIKE_BITS,
     SPLIT_OCTAVES,
     SamplerTables,
     least_spiking_uniforms,
@@ -28,7 +29,7 @@ from ipvae_snn.ir.sampler import (
 
 
 def exp2_negative_graph(g: Graph, exponent: Value, tables: SamplerTables) -> Value:
-    """Return 2**-x in 2**-31 for an int64 list x in 2**-28, 0 <= x < 2**32 (docs/ir.md)."""
+    """Return 2**-x in 2**-31 for int64 x in 2**-28, 0 <= x < 2**32 (docs/ir.md)."""
     mask = (1 << TABLE_BITS) - 1
     fine_shift = RATE_BITS - 2 * TABLE_BITS
     unsigned = g.cast(exponent, UINT64)
@@ -93,15 +94,27 @@ class IntegerSampling:
 
     def begin(self, g: Graph, state: Value, uniform: Value) -> tuple[Value, Value, Value]:
         """Return (threshold, rate, probability of 0), int64 in 2**-31, 2**-28 and 2**-31."""
+        rate = self._part_rate(g, state)
+        exponent = g.shift_right(g.op("Mul", rate, LOG2E), LOG2E_BITS)
+        return g.cast(uniform, INT64), rate, exp2_negative_graph(g, exponent, self.tables)
+
+    def rates(self, g: Graph, state: Value) -> Value:
+        """Return the rates at states, int32 in 2**-12 spikes per step, of all parts together."""
+        rate, shift = self._part_rate(g, state), RATE_BITS - SPIKE_BITS
+        if self.splits:
+            rate = g.op("Mul", rate, self.parts(g, state))
+        rounded = g.shift_right(g.op("Add", rate, 1 << (shift - 1)), shift)
+        return g.cast(g.op("Min", rounded, self.group.max_count << SPIKE_BITS), INT32)
+
+    def _part_rate(self, g: Graph, state: Value) -> Value:
+        """Return the rates of one part at states, int64 in 2**-28."""
         bits = self.group.fraction_bits
         within = g.cast(state, INT64)
         if self.splits:
             whole = g.op("Mul", self._parts_log2(g, state), 1 << bits)
             within = g.op("Sub", within, whole)
         below = g.op("Sub", g.scalar(self.one_part_limit, INT64), within)
-        rate = exp2_negative_graph(g, g.op("Mul", below, 1 << (RATE_BITS - bits)), self.tables)
-        exponent = g.shift_right(g.op("Mul", rate, LOG2E), LOG2E_BITS)
-        return g.cast(uniform, INT64), rate, exp2_negative_graph(g, exponent, self.tables)
+        return exp2_negative_graph(g, g.op("Mul", below, 1 << (RATE_BITS - bits)), self.tables)
 
     def advance(self, g: Graph, probability: Value, rate: Value, k: Value) -> Value:
         """Return probability * rate / k, each product shifted down."""

@@ -20,6 +20,8 @@ from ipvae_snn.ir.weights import Convolution, Transposed, Weights
 BYTE: Final = 256
 SIGNED_DIGIT: Final = 128  # zero point of the digits -128..127 of signed payloads
 LIFT_BITS: Final = 25  # payloads lie within 24 bits, so adding 2**25 makes them positive
+WIDE_BITS: Final = 12
+WIDE_DIGIT: Final = 1 << WIDE_BITS  # base of the digits of a decoder's large payloads
 INT32_MAX: Final = (1 << 31) - 1
 
 
@@ -78,27 +80,35 @@ def image_sum(g: Graph, network: IntegerNetwork, connection: Synapses, pixels: V
     return scale_sum(g, product(g, pixels), connection)
 
 
-def decoded(g: Graph, decoder: Decoder, counts: Value, extent: tuple[int, int]) -> Value:
-    """Return the reconstruction (N, M) float32: an exact integer sum and one float product.
-
-    counts: int32 (N, K) of the decoder's population, within `extent`.
-    """
-    largest = max(-extent[0], extent[1])
-    total = _decoder_sum(g, decoder.weights, counts, extent, largest)
-    return g.op("Mul", g.cast(total, FLOAT32), g.constant(decoder.scale, "decoder_scale"))
-
-
-def _decoder_sum(
-    g: Graph, weights: Weights, counts: Value, extent: tuple[int, int], largest: int
+def decoded(
+    g: Graph, decoder: Decoder, payload: Value, largest: int, divisor: Value | None = None
 ) -> Value:
+    """Return the reconstruction (N, M) float32 of a payload int32 (N, K) in 0..largest.
+
+    An exact integer sum, divided by `divisor` (a float32 scalar, of one spike's payload; None for
+    1) and scaled.
+    """
+    total = g.cast(_decoder_sum(g, decoder.weights, payload, largest), FLOAT32)
+    if divisor is not None:
+        total = g.op("Div", total, divisor)
+    return g.op("Mul", total, g.constant(decoder.scale, "decoder_scale"))
+
+
+def _decoder_sum(g: Graph, weights: Weights, payload: Value, largest: int) -> Value:
     """Return the exact sums (N, M) of weights of 16 bits: int32 where they fit, else int64."""
     shared = weights.kind in (Convolution.kind, Transposed.kind)
-    if shared and int(weights.fan_in().max()) * 255 * largest <= INT32_MAX:
-        upper = payload_sum(g, weights, counts, extent, UPPER)
-        lower = payload_sum(g, weights, counts, extent, LOWER)
+    most = INT32_MAX // (255 * int(weights.fan_in().max() or 1)) if shared else 0
+    if most >= WIDE_DIGIT - 1 and largest > most:
+        rest = _decoder_sum(g, weights, g.shift_right(payload, WIDE_BITS), largest >> WIDE_BITS)
+        digit = g.op("BitwiseAnd", payload, WIDE_DIGIT - 1)
+        low = g.cast(_decoder_sum(g, weights, digit, WIDE_DIGIT - 1), INT64)
+        return g.op("Add", g.op("Mul", g.cast(rest, INT64), WIDE_DIGIT), low)
+    if largest <= most:
+        upper = payload_sum(g, weights, payload, (0, largest), UPPER)
+        lower = payload_sum(g, weights, payload, (0, largest), LOWER)
         high = g.op("Mul", g.cast(upper, INT64), BYTE)
         return g.op("Add", high, g.cast(lower, INT64))
     matrix = weights.dense().astype(np.int64).T
     narrow = int(np.abs(matrix).sum(axis=0).max()) * largest <= INT32_MAX
     stored = g.constant(matrix.astype(np.int32 if narrow else np.int64), "decoder")
-    return g.op("MatMul", g.cast(counts, INT32 if narrow else INT64), stored)
+    return g.op("MatMul", g.cast(payload, INT32 if narrow else INT64), stored)

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from ipvae_snn.hw.cost.activity import Activity, Traffic
 from ipvae_snn.hw.cost.energy import Estimate, Kind, Range, total_of
 from ipvae_snn.hw.cost.neurobench import NeuroBenchMetrics
+from ipvae_snn.ir.decoding import SAMPLE
 from ipvae_snn.report.document import (
     Cell,
     Document,
@@ -83,6 +84,7 @@ class Report:
     steps: int
     seed: int
     r2: float
+    decoding: str
     data: str
     citation: str
 
@@ -90,6 +92,7 @@ class Report:
         """Return plain data."""
         return {
             **{name: vars(self)[name] for name in ("circuit", "images", "steps", "seed", "r2")},
+            "decoding": self.decoding,
             "data": self.data,
             "citation": self.citation,
             "activity": self.activity.as_json(),
@@ -135,10 +138,12 @@ def counts_table(data: Json) -> Table:
     ]
     rows.append((Span("as NeuroBench counts", "strong"),))
     layers = cells(NEUROBENCH, [data], "neurobench")
+    decoding = data.get("decoding", str(SAMPLE))
+    decoded = "" if decoding == str(SAMPLE) else f" decoded by {decoding}"
     rows += [(each.name, cell) for each, (cell,) in zip(NEUROBENCH, layers, strict=True)]
     return table(
         f"{data['images']} images of {data['data']}, {data['steps']} steps, "
-        f"{data['circuit']}, R2 {number(data['r2'])}",
+        f"{data['circuit']}, R2 {number(data['r2'])}{decoded}",
         ("per image", ""),
         rows,
         sections=(len(ACTIVITY),),

@@ -27,6 +27,7 @@ def convert(
     lateral_bits: int | None = None,
     circuit: Circuit = "one-layer",
     sparsity: float = 0.0,
+    decode: str = "sample",
     readout: bool = False,
     images: int | None = None,
     frames: int | None = None,
@@ -41,18 +42,23 @@ def convert(
     """Convert a float network to integers of `bits` bits, calibrated on images.
 
     calibrate: by default the training split of the set on which the network was trained. images,
-    steps: numbers of images and steps for it; by default 2,000 images up to 800 neurons, then
-    fewer in proportion, and 100 at least. frames, motion: of sequences, as in
-    `evaluate_moving`, in place of still images; images are then all frames, and steps those of
-    each. readout: attach accumulators that add up the scores of the images' classes (docs/ir.md).
-    out: file for the integer network, with its report beside it. Raises ConversionError if integers
-    cannot express the network, DataError for images that do not fit, OutputError if a file cannot
-    be written.
+    steps: numbers of images and steps for it; by default 2,000 images up to 800 neurons, then fewer
+    in proportion, and 100 at least. frames, motion: of sequences, as in `evaluate_moving`, in place
+    of still images; images are then all frames, and steps those of each. decode: what the network
+    reconstructs from, as in `run`. readout: attach accumulators that add up the scores of the
+    images' classes (docs/ir.md). out: file for the integer network, with its report beside it.
+    Raises ConversionError if integers cannot express the network, DataError for images that do not
+    fit, OutputError if a file cannot be written.
     """
     return conversions.convert(
         network,
         conversions.settings_of(
-            bits, feedforward_bits, lateral_bits, circuit=circuit, sparsity=sparsity
+            bits,
+            feedforward_bits,
+            lateral_bits,
+            circuit=circuit,
+            sparsity=sparsity,
+            decode=decode,
         ),
         CalibrationSettings(
             calibrate,

@@ -14,6 +14,7 @@ from ipvae_snn.workflows import energy as energies
 from ipvae_snn.workflows import evaluate as evaluations
 from ipvae_snn.workflows import evaluate_moving as moving
 from ipvae_snn.workflows.compare import ComparisonResult, ComparisonSettings
+from ipvae_snn.workflows.decodings import asked_decoding
 from ipvae_snn.workflows.energy import EnergyResult, EnergySettings
 from ipvae_snn.workflows.evaluate import EvaluationResult, EvaluationSettings
 from ipvae_snn.workflows.evaluate_moving import MovingResult
@@ -27,6 +28,7 @@ def evaluate(
     steps: int = 1000,
     seed: int = 0,
     limit: int = 1000,
+    mean_steps: int = 4,
     readout_train: int = 5000,
     split: str = "test",
     threads: int = 1,
@@ -38,12 +40,20 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
 
+    mean_steps: number of last draws whose mean is decoded, beside one sample and the rates.
     readout_train: training images of a named set for the read-out, 0 for none. pictures: folder;
     picture_format: png, svg, pdf or another of Matplotlib's. Raises ConversionError for an integer
     network, DataError for images that do not fit.
     """
     settings = EvaluationSettings(
-        split, limit, steps, seed, readout_train, threads=threads, data_root=data_root
+        split,
+        limit,
+        steps,
+        seed,
+        readout_train,
+        threads=threads,
+        data_root=data_root,
+        mean_steps=mean_steps,
     )
     return evaluations.evaluate(
         load_float(network, "evaluate"),
@@ -102,6 +112,7 @@ def compare(
     seeds: int = 5,
     seed: int = 0,
     limit: int = 100,
+    mean_steps: int | None = None,
     attribution: bool = True,
     split: str = "test",
     threads: int = 2,
@@ -113,7 +124,8 @@ def compare(
 ) -> ComparisonResult:
     """Compare an integer network with the float network it came from, on the same uniforms.
 
-    frames, motion: of sequences, as in `verify`, over which potentials carry over. attribution:
+    frames, motion: of sequences, as in `verify`, over which potentials carry over. mean_steps:
+    number of last steps whose mean is decoded, by default the integer network's, or 4. attribution:
     also replace each tensor of the float network by the integer one's, one at a time.
     pictures, picture_format: as in `evaluate`. Raises DataError if networks or images do not fit.
     """
@@ -127,6 +139,7 @@ def compare(
         threads,
         data_root,
         moving=motion_of(frames, motion),
+        mean_steps=mean_steps,
     )
     return comparisons.compare(
         load_float(network, "compare"),
@@ -146,6 +159,7 @@ def energy(
     *,
     steps: int = 64,
     seed: int = 0,
+    decode: str | None = None,
     limit: int = 100,
     split: str = "test",
     data_root: Path | None = None,
@@ -156,13 +170,22 @@ def energy(
 ) -> EnergyResult:
     """Count the operations of a run and estimate its energy by published figures (proxies).
 
-    profiles: names or .toml files, by default all of the package with energies. pictures,
-    picture_format: as in `evaluate`. Raises ConfigError for a profile without energies.
+    profiles: names or .toml files, by default all of the package with energies. decode: as in
+    `run`. pictures, picture_format: as in `evaluate`. Raises ConfigError for a profile without
+    energies.
     """
     return energies.energy(
         load_integer(network, "energy"),
         images,
-        EnergySettings(tuple(profiles), split, limit, steps, seed, data_root),
+        EnergySettings(
+            tuple(profiles),
+            split,
+            limit,
+            steps,
+            seed,
+            data_root,
+            decoding=asked_decoding(decode),
+        ),
         pictures=picture_folder(pictures, picture_format),
         overwrite=overwrite,
         progress=progress,

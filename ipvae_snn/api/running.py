@@ -9,6 +9,7 @@ from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import BackendError, ConfigError
 from ipvae_snn.ir.back_ends import DEFAULT
+from ipvae_snn.ir.decoding import SAMPLE
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.networks import NetworkSource, load, load_integer, named
@@ -16,6 +17,7 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.workflows import run as runs
 from ipvae_snn.workflows import verify as verifications
 from ipvae_snn.workflows.cluster import cluster_of
+from ipvae_snn.workflows.decodings import asked_decoding, decoded
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.moving import asked_of, encoded_as, motion_of, warn_if_still
 from ipvae_snn.workflows.run import RunResult
@@ -31,6 +33,7 @@ def run(
     *,
     steps: int = 64,
     seed: int = 0,
+    decode: str | None = None,
     trace: bool = False,
     limit: int | None = None,
     backend: str | None = None,
@@ -47,6 +50,7 @@ def run(
     *,
     steps: int = 64,
     seed: int = 0,
+    decode: str | None = None,
     trace: bool = False,
     limit: int | None = None,
     backend: str | None = None,
@@ -68,6 +72,7 @@ def run(
     *,
     steps: int = 64,
     seed: int = 0,
+    decode: str | None = None,
     trace: bool = False,
     limit: int | None = None,
     backend: str | None = None,
@@ -84,6 +89,8 @@ def run(
     """Show images to a network for `steps` steps; the counts do not depend on the back end.
 
     backend: by default `compiled` for an integer network; a float one runs on the same uniforms.
+    decode: reconstruct from one "sample" of counts, "mean:N" of the last N steps, or "map", the
+    rates; by default as an integer network says, and a sample of a float one.
     trace: keep counts and potentials of every step, (N, T, K) each. Raises DataError for images
     that do not fit the network, BackendError if the back end fails.
 
@@ -93,9 +100,10 @@ def run(
     `workers` processes) or an address. progress: receives images done and all images.
     """
     loaded, request = load(network), RunRequest(steps, seed, trace=trace)
+    decoding = asked_decoding(decode)
     choice = ImageChoice(images, split, limit, data_root)
     if out is not None:
-        integer = load_integer(loaded, "run into a folder")
+        integer = decoded(load_integer(loaded, "run into a folder"), decoding)
         warn_if_still(integer, named(network))
         options = ChunkOptions(Path(out), resume, chunk, overwrite, by_default=backend is None)
         cluster = cluster_of(scheduler, workers)
@@ -107,12 +115,14 @@ def run(
         )
     warn_if_still(loaded, named(network))
     if isinstance(loaded, IntegerNetwork):
-        return runs.run_integer(loaded, choice.encoded_for(loaded), request, backend or DEFAULT)
+        integer = decoded(loaded, decoding)
+        return runs.run_integer(integer, choice.encoded_for(loaded), request, backend or DEFAULT)
     if backend not in (None, runs.FLOAT):
         raise BackendError(
             f"{loaded!r} is float, which the back end {backend!r} does not run; convert it first"
         )
-    return runs.run_float(loaded, choice.loaded_for(loaded), request)
+    given = choice.loaded_for(loaded)
+    return runs.run_float(loaded, given, request, decoding=decoding or SAMPLE)
 
 
 def verify(
@@ -124,6 +134,7 @@ def verify(
     motion: Motion | None = None,
     steps: int = 64,
     seed: int = 0,
+    decode: str | None = None,
     limit: int = 20,
     split: str = "test",
     data_root: Path | None = None,
@@ -132,12 +143,13 @@ def verify(
     """Compare back ends with the reference, count by count and state by state.
 
     frames: of sequences, over which potentials carry over; None for still images. steps are then
-    those of a frame, and limit counts sequences. motion: as in `evaluate_moving`.
+    those of a frame, and limit counts sequences. motion: as in `evaluate_moving`. decode: as in
+    `run`.
 
     The result contains the first place of a divergence; its `require_equal()` raises an error
     then. Raises BackendUnavailableError if a back end cannot run here.
     """
-    loaded = load_integer(network, "verify")
+    loaded = decoded(load_integer(network, "verify"), asked_decoding(decode))
     moving = asked_of(motion_of(frames, motion), loaded, named(network))
     choice = ImageChoice(images, split, limit, data_root, report=progress)
     shown = encoded_as(loaded, choice, moving)

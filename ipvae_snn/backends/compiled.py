@@ -9,17 +9,19 @@ from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, Int32, Int64, UInt8
+from ipvae_snn.arrays import Float32, Float64, Int64, UInt8
 from ipvae_snn.backends import compiled_graph
 from ipvae_snn.backends.compiled_constants import group_of, sampling_of, synapses_of
-from ipvae_snn.ir.interpreter import decode
+from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.interpreter import Read
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.ir.weights import Dense
-from ipvae_snn.kernels import integer, rows
+from ipvae_snn.kernels import integer, rows, windows
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.kernels.windows import Span
 from ipvae_snn.watcher import current_watcher
 
 EXACT: Final = 1 << 53  # up to it, whole numbers are exact in float64
@@ -117,22 +119,23 @@ class CompiledSession:
 
     @cached_property
     def decoder(self) -> Annotated[Float64, "K M"] | None:
-        """The decoder's weights, whose sums over counts are exact in float64; None if not dense."""
+        """The decoder's weights, whose sums are exact in float64; None if they are no matrix."""
         weights = self.network.decoder.weights
-        largest = (1 << 15) * self.network.neurons.max_count * weights.n_sources
+        largest = (1 << 15) * self.network.decoded_payload * weights.n_sources
         if weights.kind != Dense.kind or largest > EXACT:
             return None
         return np.ascontiguousarray(weights.dense().T, dtype=np.float64)
 
-    def decode(self, counts: Int32) -> Float32:
-        """Return the reconstructions (N, M) of counts (N, K), as the interpreter does.
+    def decode(self, read: Read) -> Float32:
+        """Return the reconstructions (N, M), as the interpreter does.
 
         The weights are widened once, which takes longer than the product of a single image.
         """
         if self.decoder is None:
-            return decode(self.network, counts)
-        total = counts.astype(np.float64) @ self.decoder
-        return total.astype(np.float32) * self.network.decoder.scale
+            return interpreter.reconstruct(self.network, read)
+        payload, divisor = interpreter.payload_of(self.network, read)
+        total = (payload.astype(np.float64) @ self.decoder).astype(np.float32)
+        return total / np.float32(divisor) * self.network.decoder.scale
 
     def run(self, pixels: UInt8, request: RunRequest, threads: int | None = None) -> Trace:
         """Run `pixels` (N, M) or (N, F, M) uint8; return the trace, equal to the reference's."""
@@ -142,17 +145,25 @@ class CompiledSession:
             return compiled_graph.run(self.graph, pixels, request, n_threads(threads))
         prepared = self.circuit
         before = start(prepared, pixels, request.seed, request.first_image)
+        return self._finished(before, request, n_threads(threads))
+
+    def _finished(self, before: Progress, request: RunRequest, threads: int) -> Trace:
+        """Return the trace of still images that have not taken a step yet."""
+        decoding = self.network.decoder.decoding
+        window = decoding.window(request.steps)
+        span = Span(request.steps, window if decoding.kind == "mean" else 0, request.trace)
         report = current_watcher().progress
-        count = n_threads(threads)
-        done = rows.advance(prepared.engine, before, request.steps, count, request.trace, report)
+        passed = windows.advance(self.circuit.engine, before, span, threads, report)
+        done, record = passed.done, passed.record
+        added = passed.added if span.last else done.counts
         return Trace(
             counts_sum=done.counts_sum,
             state=done.state,
-            spikes_per_step=done.spikes_per_step,
-            reconstruction=self.decode(done.counts),
-            counts=done.trace_counts if request.trace else None,
-            states=done.trace_states if request.trace else None,
-            saturated=done.saturated,
+            spikes_per_step=record.spikes_per_step,
+            reconstruction=self.decode(Read(added, done.state, window)),
+            counts=record.counts if request.trace else None,
+            states=record.states if request.trace else None,
+            saturated=record.saturated,
         )
 
 

@@ -178,9 +178,12 @@ def _run_rows(
     network, n = prepared.network, rows.stop - rows.start
     images = (request.first_image + np.arange(rows.start, rows.stop)).astype(np.uint32)
     states = {name: one.initial(n) for name, one in prepared.stateful.items()}
+    window = network.decoder.decoding.window(request.steps)
     for step in range(frames.shape[1] * request.steps):
-        if step % request.steps == 0:
-            shown = _show(prepared, frames[rows, step // request.steps])
+        frame, within = divmod(step, request.steps)
+        if within == 0:
+            shown = _show(prepared, frames[rows, frame])
+            added = np.zeros((n, network.n_neurons), np.int64)
         saturated = np.zeros((n, len(SATURATIONS)), np.int32)
         sent = {
             name: one.send(states[name], request.seed, images, step)
@@ -191,14 +194,17 @@ def _run_rows(
             total = _total(prepared, name, shown, sent)
             states[name] = one.integrate(states[name], total, sent[name], saturated)
         counts = _side_by_side(network.computing, sent)
-        trace.keep(rows, step, counts, _side_by_side(network.computing, states))
+        after = _side_by_side(network.computing, states)
+        trace.keep(rows, step, counts, after)
         if network.accumulating:
             trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
         assert trace.saturated is not None  # Trace.empty makes it
         trace.saturated[rows, step] = saturated
-        if (step + 1) % request.steps == 0:
-            decoded = interpreter.decode(network, counts)
-            trace.keep_image(rows, step // request.steps, decoded)
+        if within >= request.steps - window:
+            added += counts
+        if within == request.steps - 1:
+            read = interpreter.Read(added, after, window)
+            trace.keep_image(rows, frame, interpreter.reconstruct(network, read))
 
 
 def _show(prepared: Prepared, pixels: UInt8) -> interpreter.Shown:

@@ -7,12 +7,19 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from ipvae_snn.backends.torch_neurons import Hits, RelayTorch, StatefulTorch, neurons_torch
+from ipvae_snn.backends.torch_neurons import (
+    Hits,
+    PoissonTorch,
+    RelayTorch,
+    StatefulTorch,
+    neurons_torch,
+)
 from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.backends.torch_weights import SynapsesTorch, weights_torch
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.graph import IMAGE, Population
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.sampler import SPIKE_BITS
 from ipvae_snn.ir.trace import SATURATIONS
 
 # Of populations by name: their states, or the payloads that they send; (N, size) int64.
@@ -70,6 +77,7 @@ class GraphTorch(nn.Module):
             neurons_torch(one.neurons, first.get(one.name, 0)).to(device)
             for one in network.populations
         )
+        self._decoded_columns = network.slices(network.computing)[network.decoder.source]
         # Plain values, so that a step asks nothing of the network and torch.compile can follow it.
         self._circuit = network.is_circuit
         self._two_layer = self._circuit and bool(network.relays)
@@ -153,12 +161,27 @@ class GraphTorch(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def decode(self, counts: Tensor) -> Tensor:
-        """Return the reconstruction (N, M) float32 of counts (N, K) of all computing neurons."""
-        network = self.network
-        where = network.slices(network.computing)[network.decoder.source]
-        # sums stay below 2^53: 16 bits of weight, 15 of count, and fewer than 2^22 neurons
-        total = self.decoder_weights.sums(counts[:, where])
-        return total.to(torch.float32) * self.decoder_scale
+        """Return what counts (N, K) of all computing neurons decode to, (N, M) float32.
+
+        They are those of one step, in any network.
+        """
+        return self._decoded(counts[:, self._decoded_columns], 1)
+
+    def reconstruct(self, added: Tensor, state: Tensor, steps: int) -> Tensor:
+        """Return the reconstruction (N, M) float32 as the network's decoder has it.
+
+        added (N, K): counts of the last `steps` steps of all computing neurons, added up, as the
+        decoding has them; state (N, K): their states after the last one.
+        """
+        if self.network.decoder.decoding.kind != "map":
+            return self._decoded(added[:, self._decoded_columns], steps)
+        neurons = cast(PoissonTorch, self._stateful(self.network.decoder.source))
+        return self._decoded(neurons.rates(state[:, self._decoded_columns]), 1 << SPIKE_BITS)
+
+    def _decoded(self, payload: Tensor, divisor: int) -> Tensor:
+        total = self.decoder_weights.sums(payload).to(torch.float32)
+        # A tensor: by a number, a CUDA device would multiply with its rounded reciprocal.
+        return total / torch.full_like(self.decoder_scale, divisor) * self.decoder_scale
 
     def _stateful(self, name: str) -> StatefulTorch:
         return cast(StatefulTorch, self.neurons[self._numbers[name]])

@@ -256,6 +256,7 @@ def _run_rows(
     images = torch.arange(rows.start, rows.stop, device=device) + request.first_image
     states = module.initial_states(n)
     total = torch.zeros(n, network.n_neurons, dtype=torch.int64, device=device)
+    window = network.decoder.decoding.window(request.steps)
     spikes = torch.zeros(t, n, dtype=torch.int64, device=device)
     hits = torch.zeros(t, n, len(SATURATIONS), dtype=torch.int64, device=device)
     scores = torch.zeros(t, n, network.n_scores, dtype=torch.int32, device=device)
@@ -264,6 +265,7 @@ def _run_rows(
         if within == 0:
             # torch refuses NumPy views with negative strides, as of mirrored images.
             shown = module.show(torch.tensor(np.ascontiguousarray(frames[:, frame]), device=device))
+            added = torch.zeros_like(total)
         sent, states, hits[step] = module.advance(
             states, shown, module.keys(request.seed, images, step)
         )
@@ -275,8 +277,12 @@ def _run_rows(
         if trace.counts is not None and trace.states is not None:
             trace.counts[rows, step] = counts.cpu().numpy()
             trace.states[rows, step] = _potentials(module, states)
+        if within >= request.steps - window:
+            added += counts
         if within == request.steps - 1:
-            trace.keep_image(rows, frame, module.decode(counts).cpu().numpy())
+            after = module.side_by_side(network.computing, states)
+            decoded = module.reconstruct(added, after, window)
+            trace.keep_image(rows, frame, decoded.cpu().numpy())
         yield step
     trace.counts_sum[rows] = total.cpu().numpy()
     trace.spikes_per_step[rows] = spikes.T.cpu().numpy()

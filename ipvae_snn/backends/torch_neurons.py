@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ipvae_snn.arrays import AnyArray
-from ipvae_snn.backends.torch_sampler import Keys, Tables, spike_counts
+from ipvae_snn.backends.torch_sampler import Keys, Tables, spike_counts, spike_rates
 from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.fixed_point import STATE_BITS, signed_limit
 from ipvae_snn.ir.neurons import Accumulators, LcaNeurons, Neurons, PoissonNeurons, ResidualNeurons
@@ -90,6 +90,11 @@ class PoissonTorch(StatefulTorch):
         group = self.constants
         tables = Tables(self.coarse, self.fine, self.reciprocal)
         return spike_counts(state, keys, group.fraction_bits, group.max_count, tables, self.first)
+
+    def rates(self, state: Tensor) -> Tensor:
+        """Return the rates (N, size) int64 at potentials `state`, in 2**-12 spikes per step."""
+        group, tables = self.constants, Tables(self.coarse, self.fine, self.reciprocal)
+        return spike_rates(state, group.fraction_bits, group.max_count, tables)
 
     def drive(self, total: Tensor, sent: Tensor) -> Tensor:
         """Return the change of the potentials before any clamp."""

@@ -23,7 +23,7 @@ from ipvae_snn.ir.fixed_point import (
     TABLE_BITS,
 )
 from ipvae_snn.ir.prng import PARITY, PART_SHIFT, ROTATIONS, ROUNDS, UNIFORM_BITS
-from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPLIT_OCTAVES
+from ipvae_snn.ir.sampler import MAX_PART_COUNT, SPIKE_BITS, SPLIT_OCTAVES
 
 # Margin below the estimated probability of no spike from which a uniform goes to the exact sampler.
 # It covers many times the estimate's float32 errors (below 1e-6) and the integer distribution's
@@ -133,6 +133,22 @@ def part_count(rate: Tensor, uniform: Tensor, tables: Tables) -> Tensor:
     return count
 
 
+def part_rates(potential: Tensor, fraction_bits: int, tables: Tables) -> tuple[Tensor, Tensor]:
+    """Return (j, rate of one of 2**j parts in 2**-28) at potentials (S,) int64, as sampler does."""
+    top = SPLIT_OCTAVES << fraction_bits
+    parts_log2 = ((potential - top).neg_() >> fraction_bits).neg_().clamp_(0)
+    below_eight = top - potential + (parts_log2 << fraction_bits)
+    return parts_log2, exp2_negative(below_eight << (RATE_BITS - fraction_bits), tables)
+
+
+def spike_rates(potential: Tensor, fraction_bits: int, max_count: int, tables: Tables) -> Tensor:
+    """Return the rates (N, K) int64 at potentials (N, K) int64, in 2**-12 spikes per step."""
+    parts_log2, rate = part_rates(potential.reshape(-1), fraction_bits, tables)
+    shift = RATE_BITS - SPIKE_BITS
+    rate = ((rate << parts_log2) + (1 << (shift - 1))) >> shift
+    return rate.clamp_(max=max_count << SPIKE_BITS).view_as(potential)
+
+
 def spike_counts(
     potential: Tensor,
     keys: Keys,
@@ -151,9 +167,7 @@ def spike_counts(
     none = rate.neg_().exp_().sub_(MARGIN)
     maybe = (first.float().mul_(2.0**-UNIFORM_BITS) >= none).view(-1).nonzero().squeeze(1)
     v = _at(potential.reshape(-1), maybe)
-    parts_log2 = ((v - (SPLIT_OCTAVES << fraction_bits)).neg_() >> fraction_bits).neg_().clamp_(0)
-    below_eight = (SPLIT_OCTAVES << fraction_bits) - v + (parts_log2 << fraction_bits)
-    rate = exp2_negative(below_eight << (RATE_BITS - fraction_bits), tables)
+    parts_log2, rate = part_rates(v, fraction_bits, tables)
     drawn = part_count(rate, _at(first.reshape(-1), maybe).long(), tables)
     more = (parts_log2 > 0).nonzero().squeeze(1)
     if len(more):

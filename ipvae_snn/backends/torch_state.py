@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ipvae_snn.errors import FileFormatError, ProgramError, brief
 from ipvae_snn.ir.files import FORMAT, from_parts, to_arrays, to_scalars
-from ipvae_snn.ir.network import VERSION, IntegerNetwork
+from ipvae_snn.ir.network import VERSIONS, IntegerNetwork
 from ipvae_snn.storage.source_files import MALFORMED, reason
 from ipvae_snn.storage.text_values import parse_json_object
 
@@ -50,10 +50,11 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> IntegerNetwork:
         }
         description = parse_json_object(arrays.pop(DESCRIPTION).tobytes().decode())
         version = description["version"]
-        if description["format"] != FORMAT or version != VERSION:
+        if description["format"] != FORMAT or version not in VERSIONS:
             raise FileFormatError(
                 f"the state dict holds {brief(description['format'])}, version {brief(version)}, "
-                f"not {FORMAT!r}, version {VERSION}; save it again with this version of ipvae-snn"
+                f"not {FORMAT!r}, version {' or '.join(map(str, VERSIONS))}; save it again "
+                "with this version of ipvae-snn"
             )
         return from_parts(arrays, description["program"], description["provenance"])
     except (*MALFORMED, RuntimeError) as error:  # RuntimeError: torch's, as for meta tensors

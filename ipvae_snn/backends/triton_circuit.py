@@ -128,18 +128,28 @@ class TritonSession:
             torch.zeros(steps, n, 3, dtype=torch.int64, device=device),
         )
         launches = self._launches(chunk, request)
+        window = self.network.decoder.decoding.window(request.steps)
+        early = request.steps - window if window > 1 else 0  # steps before those added up
+
+        def take(first: int, count: int) -> None:
+            if trace.counts is None or trace.states is None:
+                launches(first, count)
+                return
+            for step in range(first, first + count):
+                launches(step, 1)
+                trace.counts[rows, step] = chunk.counts.cpu().numpy()
+                trace.states[rows, step] = chunk.state.cpu().numpy()
+
         for frame in range(n_frames):
             shown = torch.tensor(np.ascontiguousarray(frames[:, frame]), device=device)
             chunk.held.copy_(self.module.held(shown))
             first = frame * request.steps
-            if trace.counts is None or trace.states is None:
-                launches(first, request.steps)
-            else:
-                for step in range(first, first + request.steps):
-                    launches(step, 1)
-                    trace.counts[rows, step] = chunk.counts.cpu().numpy()
-                    trace.states[rows, step] = chunk.state.cpu().numpy()
-            decoded = self.module.decode(chunk.counts.to(torch.int64))
+            if early:
+                take(first, early)
+            before = chunk.totals.clone() if window > 1 else None
+            take(first + early, request.steps - early)
+            added = chunk.counts.to(torch.int64) if before is None else chunk.totals - before
+            decoded = self.module.reconstruct(added, chunk.state.to(torch.int64), window)
             trace.keep_image(rows, frame, decoded.cpu().numpy())
         trace.counts_sum[rows] = chunk.totals.cpu().numpy()
         trace.state[rows] = chunk.state.cpu().numpy()

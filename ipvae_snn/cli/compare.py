@@ -36,6 +36,16 @@ def compare(
         typer.Option(min=1, help="Number of seeds; intervals need two.", rich_help_panel=opt.RUN),
     ] = 5,
     seed: opt.SeedOption = 0,
+    mean_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=opt.MAX_MEAN_STEPS,
+            help="Last steps whose mean of counts is decoded. Default: as the network's file says, "
+            "else 4.",
+            rich_help_panel=opt.RUN,
+        ),
+    ] = None,
     attribution: Annotated[
         bool,
         typer.Option(
@@ -71,6 +81,7 @@ def compare(
             data_root,
             white,
             workflow.motion_of(frames, motion),
+            mean_steps,
         )
         result = workflow.compare(
             checkpoint,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 SPLITS = ("train", "test")
 CIRCUITS = ("one-layer", "two-layer")
+DECODINGS = ("sample", "mean:4", "map")
 
 
 def networks(incomplete: str) -> list[str]:
@@ -67,6 +68,11 @@ def splits(incomplete: str) -> list[str]:
 def circuits(incomplete: str) -> list[str]:
     """Return circuits."""
     return _beginning(CIRCUITS, incomplete)
+
+
+def decodings(incomplete: str) -> list[str]:
+    """Return decodings; of a mean, the four last steps as an example."""
+    return _beginning(DECODINGS, incomplete)
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

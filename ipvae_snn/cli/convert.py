@@ -61,6 +61,16 @@ def convert(
             rich_help_panel=INTEGERS,
         ),
     ] = 0.0,
+    decode: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Reconstruct from one sample of counts, mean:N (of the last N steps) or map (the "
+            "rates).",
+            rich_help_panel=INTEGERS,
+            autocompletion=completion.decodings,
+        ),
+    ] = "sample",
     frames: Annotated[
         int | None,
         typer.Option(
@@ -138,7 +148,7 @@ def convert(
         from ipvae_snn.workflows import convert as workflow
 
         settings = workflow.settings_of(
-            weight_bits, feedforward_bits, lateral_bits, fraction_bits, circuit, sparsity
+            weight_bits, feedforward_bits, lateral_bits, fraction_bits, circuit, sparsity, decode
         )
         calibration = workflow.CalibrationSettings(
             calibrate,

@@ -29,6 +29,7 @@ def energy(
     limit: opt.LimitOption = 100,
     steps: opt.StepsOption = 64,
     seed: opt.SeedOption = 0,
+    decode: opt.DecodeOption = None,
     threads: opt.ThreadsOption = None,
     split: opt.SplitOption = "test",
     data_root: opt.DataRootOption = None,
@@ -47,7 +48,14 @@ def energy(
         from ipvae_snn.workflows import energy as workflow
 
         settings = workflow.EnergySettings(
-            tuple(profile or ()), split, limit, steps, seed, data_root, white
+            tuple(profile or ()),
+            split,
+            limit,
+            steps,
+            seed,
+            data_root,
+            white,
+            workflow.asked_decoding(decode),
         )
         result = workflow.energy(
             network,

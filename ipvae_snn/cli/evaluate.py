@@ -47,6 +47,15 @@ def evaluate(
         ),
     ] = None,
     seed: opt.SeedOption = 0,
+    mean_steps: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=opt.MAX_MEAN_STEPS,
+            help="Last draws of counts whose mean is decoded.",
+            rich_help_panel=opt.RUN,
+        ),
+    ] = 4,
     readout_train: Annotated[
         int,
         typer.Option(
@@ -92,6 +101,7 @@ def evaluate(
             data_root,
             white,
             workflow.cluster_of(scheduler, workers),
+            mean_steps,
         )
         result = workflow.evaluate_as_asked(
             checkpoint,

@@ -71,6 +71,7 @@ def export(
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Do not compare the export with the reference.")
     ] = False,
+    decode: opt.DecodeOption = None,
     threads: opt.ThreadsOption = None,
     as_json: opt.JsonOption = False,
     quiet: opt.QuietOption = False,
@@ -79,7 +80,8 @@ def export(
     """Export a network and check that the export gives the reference's spike counts."""
     screen = Screen(as_json, quiet, verbose)
     with screen.working(Limits(threads=threads)) as progress:
-        from ipvae_snn.workflows.export import export_file
+        from ipvae_snn.workflows import export as workflow
 
-        done = export_file(network, target, out, check=not no_check, progress=progress)
+        decoding = workflow.asked_decoding(decode)
+        done = workflow.export_file(network, target, out, not no_check, progress, decoding)
     screen.deliver(done)

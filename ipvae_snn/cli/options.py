@@ -158,6 +158,16 @@ StepsOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option(min=0, help="Seed of the random numbers.", rich_help_panel=RUN)
 ]
+DecodeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Reconstruct from one sample of counts, mean:N (of the last N steps) or map (the "
+        "rates). Default: as the network's file says, else sample.",
+        rich_help_panel=RUN,
+        autocompletion=completion.decodings,
+    ),
+]
 BackendsOption = Annotated[
     str,
     typer.Option(
@@ -193,6 +203,7 @@ StallOption = Annotated[
 ]
 
 # The chips. `--profile` may be repeated where costs are compared.
+MAX_MEAN_STEPS: Final = 4096  # ir.decoding.MAX_DECODING_STEPS, without its import
 PROFILE_HELP: Final = "Profile name (see `ipvae-snn profiles`), or a .toml file"
 ProfileOption = Annotated[
     str,

@@ -43,6 +43,7 @@ def run(
     limit: opt.LimitOption = 100,
     steps: opt.StepsOption = 64,
     seed: opt.SeedOption = 0,
+    decode: opt.DecodeOption = None,
     first_image: Annotated[
         int,
         typer.Option(
@@ -112,7 +113,12 @@ def run(
         request = workflow.RunRequest(steps, seed, first_image, trace)
         chunking = workflow.Chunking(resume, chunk, scheduler, workers)
         options = workflow.RunOptions(
-            backend, out, on_overflow is OnOverflow.ERROR, overwrite, chunking
+            backend,
+            out,
+            on_overflow is OnOverflow.ERROR,
+            overwrite,
+            chunking,
+            workflow.asked_decoding(decode),
         )
         result = workflow.run_as_asked(
             network, images, request, options, workflow.motion_of(frames, motion), progress

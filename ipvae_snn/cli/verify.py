@@ -21,6 +21,7 @@ def verify(
     motion: opt.MotionOption = None,
     steps: opt.StepsOption = 64,
     seed: opt.SeedOption = 0,
+    decode: opt.DecodeOption = None,
     threads: opt.ThreadsOption = None,
     split: opt.SplitOption = "test",
     data_root: opt.DataRootOption = None,
@@ -37,8 +38,9 @@ def verify(
         images = workflow.ImageChoice(data, split, limit, data_root, white)
         request = workflow.RunRequest(steps, seed)
         asked = workflow.motion_of(frames, motion)
+        decoding = workflow.asked_decoding(decode)
         result = workflow.verify_file(
-            network, images, request, opt.listed(backends), progress, asked
+            network, images, request, opt.listed(backends), progress, asked, decoding
         )
     screen.deliver(result)
     result.require_equal()

@@ -19,6 +19,7 @@ IMAGES: Final = 64  # rows of a block
 ENTRIES: Final = 1 << 19  # (image, step, neuron) triples of a block: some 60 MB with all arrays
 LN2: Final = float(np.log(2.0))
 ALL: Final = slice(None)
+MEAN_STEPS: Final = 4  # of the mean that is decoded, where the integer network has no other
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class Pair:
         if self.images.ndim == 2:
             return self.images[rows], self.pixels[rows]
         return self.images[rows, frame], self.pixels[rows, frame]
+
+    @property
+    def mean_steps(self) -> int:
+        """Number of last steps whose mean is decoded: the integer network's own, or MEAN_STEPS."""
+        decoding = self.integer.decoder.decoding
+        return decoding.steps if decoding.kind == "mean" else MEAN_STEPS
 
     @property
     def unit(self) -> float:

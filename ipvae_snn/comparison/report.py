@@ -7,6 +7,7 @@ from typing import Any
 
 from ipvae_snn.comparison.attribution import Attribution
 from ipvae_snn.comparison.figures import Compared, Fidelity, OverFrames, StateError
+from ipvae_snn.comparison.paired_runs import MEAN_STEPS
 from ipvae_snn.data.sequences import Moving
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.report.document import (
@@ -26,7 +27,8 @@ from ipvae_snn.report.document import (
 class Report:
     """A comparison with its sources; attribution is None if not requested.
 
-    moving: the input, None for still images; `images` is then the number of sequences.
+    moving: the input, None for still images; `images` is then the number of sequences. mean_steps:
+    number of last steps whose mean is decoded.
     """
 
     checkpoint: str
@@ -45,6 +47,7 @@ class Report:
     plots: tuple[str, ...]
     seconds: float
     moving: Moving | None = None
+    mean_steps: int = MEAN_STEPS
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data, with the last step's figures as `r2.float`, `zeros.delta`, ..."""
@@ -63,6 +66,7 @@ class Report:
             "steps": result.steps,
             "seeds": list(result.seeds),
             "kl_form": self.kl_form,
+            "mean_steps": self.mean_steps,
             **result.as_json(),
             "attribution": None if self.attribution is None else self.attribution.as_json(),
             "plots": list(self.plots),
@@ -86,6 +90,7 @@ class Report:
         over = result.over_frames
         blocks: list[Block] = [
             marks_table(self) if over is None else frames_table(self, over),
+            decodings_table(self),
             agreement_table(result),
             histogram_table(result),
             first_difference(result),
@@ -149,6 +154,29 @@ def frames_table(report: Report, over: OverFrames) -> Table:
         "potentials carry over; float, and integer - float with the half width of its 95 % "
         "interval over seeds; all: means over the frames",
         ("frame", "R2", "delta", "zeros", "delta", "spikes", "delta"),
+        rows,
+    )
+
+
+def decodings_table(report: Report) -> Table:
+    """Return R2 by decoding after each mark, or each frame: float, and integer - float."""
+    result = report.fidelity
+    moving = result.over_frames is not None
+    names = ("r2", "r2_mean", "r2_map")
+    rows = [
+        (
+            f"{index if moving else step}",
+            *(show(result.curve[step][name]) for name in names for show in (_float, _delta)),
+        )
+        for index, step in enumerate(result.marks, 1)
+    ]
+    return table(
+        f"R2 of one step's counts, of the mean of the last {report.mean_steps} steps' counts, and "
+        "of the rates (map); float, and integer - float",
+        (
+            "frame" if moving else "step",
+            *(one for name in ("sample", "mean", "map") for one in (name, "delta")),
+        ),
         rows,
     )
 

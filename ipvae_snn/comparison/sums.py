@@ -8,17 +8,16 @@ import numpy as np
 import torch
 
 from ipvae_snn.arrays import Bool, Float32, Float64, Int64
+from ipvae_snn.comparison.decoders import Decoded, Decoders
 from ipvae_snn.comparison.paired_runs import Block, Pair, Side, blocks
 from ipvae_snn.config.settings import KlForm
-from ipvae_snn.inference.reference import reconstruct
-from ipvae_snn.ir.interpreter import decode
 from ipvae_snn.ir.trace import SATURATIONS
 from ipvae_snn.metrics import quality
 from ipvae_snn.metrics.histograms import BINS, histograms
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork
 
-FIGURES: Final = ("r2", "mse", "zeros", "free_energy", "spikes")
+FIGURES: Final = ("r2", "r2_mean", "r2_map", "mse", "zeros", "free_energy", "spikes")
 FreeEnergy = Callable[[Float32, Float32, Float64, Float64], Float64]
 
 
@@ -123,16 +122,18 @@ def seed_sums(
     by_step, by_neuron = np.zeros((2, total)), np.zeros((2, k))
     diverged, first = np.full(n, -1), None
     saturated = np.zeros(len(SATURATIONS), np.int64)
+    decoders = Decoders(pair)
     for block in blocks(pair, steps, seed, threads):
         truth, own = block.floats, block.integers
+        decoders.take(block, block.first == block.frame * steps)
         span = slice(block.first, block.first + truth.counts.shape[1])
         images, _ = pair.shown(block.frame, block.rows)
         for index, step in enumerate(recorded):
             if span.start < step <= span.stop:
                 where = step - 1 - span.start
                 for figures, side, decoded in (
-                    (floats, truth, reconstruct(pair.network, truth.counts[:, where])),
-                    (integers, own, decode(pair.integer, own.counts[:, where])),
+                    (floats, truth, decoders.floats(where)),
+                    (integers, own, decoders.integers(where)),
                 ):
                     values = _figures(images, side, where, decoded, energy)
                     for name in FIGURES:
@@ -173,14 +174,16 @@ def seed_sums(
 
 
 def _figures(
-    images: Float32, side: Side, index: int, decoded: Float32, energy: FreeEnergy
+    images: Float32, side: Side, index: int, decoded: Decoded, energy: FreeEnergy
 ) -> dict[str, Float64]:
     counts, u = side.counts[:, index], side.before[:, index]
     return {
-        "r2": quality.r2_per_image(images, decoded),
-        "mse": ((images.astype(np.float64) - decoded) ** 2).mean(axis=1),
+        "r2": quality.r2_per_image(images, decoded.sample),
+        "r2_mean": quality.r2_per_image(images, decoded.mean),
+        "r2_map": quality.r2_per_image(images, decoded.rates),
+        "mse": ((images.astype(np.float64) - decoded.sample) ** 2).mean(axis=1),
         "zeros": (counts == 0).mean(axis=1),
-        "free_energy": energy(images, decoded, u, side.previous(index)),
+        "free_energy": energy(images, decoded.sample, u, side.previous(index)),
         "spikes": counts.sum(axis=1).astype(np.float64),
     }
 

@@ -102,6 +102,8 @@ class TrainConfig:
     lateral_sparsity, feedforward_sparsity: of an untied dictionary, the share of inference's
     weights that are removed while it trains, all of them by sparsity_fraction of the iterations
     (`training.pruning`).
+    composites: share of every batch that is made of training images instead, so that inference
+    learns unlike images as well (`training.composites`).
     relaxation: of the spike counts, "sigmoid" as in the paper or
     "cubic", whose mean is the rate at every temperature up to 1 (`models.relaxations`). samples:
     spike counts drawn per step; the second one enters the loss alone, the first one also the
@@ -141,6 +143,7 @@ class TrainConfig:
     lateral_sparsity: float = _limited(0.0, 0.0, 0.999)
     feedforward_sparsity: float = _limited(0.0, 0.0, 0.999)
     sparsity_fraction: float = _limited(0.5, 0.0, 1.0)
+    composites: float = _limited(0.0, 0.0, 1.0)
     clip_start: float = _limited(2.0, 0.0, 10.0, above=True)
     relaxation: RelaxationKind = "sigmoid"
     samples: int = _limited(1, 1, MAX_SAMPLES)

@@ -253,6 +253,11 @@ def _check_together(config: Config, source: str) -> None:
             f"{source}: data.patches is 1, but a patch has 2 or more pixels at a side; 0 takes "
             "whole images"
         )
+    if train.composites > 0 and config.data.frames > 1:
+        raise ConfigError(
+            f"{source}: train.composites is {train.composites:g}, but they are made of still "
+            f"images and data.frames is {config.data.frames}; set one of the two to its default"
+        )
     if train.quantise_aware == 1:
         raise ConfigError(
             f"{source}: train.quantise_aware is 1, but signed weights have 2 to 8 bits; give 0 to "

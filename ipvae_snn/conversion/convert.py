@@ -80,7 +80,7 @@ def convert(
         network, calibration, settings, target, code, limits, circuit, extra, way.decoder(network)
     )
     begin("fitting the read-out")
-    integer = way.fit(integer, network, calibration)
+    integer = way.fit(integer, network, calibration).with_decoding(settings.decoding)
     begin("proving the bounds")
     return integer, build_report(integer, calibration, target, circuit)
 

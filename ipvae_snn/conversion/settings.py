@@ -5,6 +5,7 @@ from typing import Final
 
 from ipvae_snn.errors import ConversionError
 from ipvae_snn.ir.circuits import Circuit
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.neurons.poisson import MAX_FRACTION_BITS, MIN_FRACTION_BITS
 
 MIN_WEIGHT_BITS: Final = 2
@@ -17,7 +18,7 @@ class ConversionSettings:
 
     feedforward_bits, lateral_bits: weight bits (2..8) of the feed-forward connection, and of the
     lateral (two-layer circuit: prediction) connection. fraction_bits: of the potential (4..16).
-    sparsity: share of lateral weights set to zero, in [0, 1).
+    sparsity: share of lateral weights set to zero, in [0, 1). decoding: of the reconstruction.
     """
 
     feedforward_bits: int = 8
@@ -25,6 +26,7 @@ class ConversionSettings:
     fraction_bits: int = 12
     circuit: Circuit = "one-layer"
     sparsity: float = 0.0
+    decoding: Decoding = SAMPLE
 
     def __post_init__(self) -> None:
         """Raise ConversionError for settings that an integer network cannot have."""

@@ -7,13 +7,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64
+from ipvae_snn.arrays import Float32, Float64, Int64
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.evaluation.figures import StepFigures, gather, judge_of
+from ipvae_snn.evaluation.figures import StepFigures, decoded, gather, judge_of
 from ipvae_snn.inference import fast
 from ipvae_snn.inference.fast import GramNetwork
+from ipvae_snn.ir.decoding import MAX_DECODING_STEPS
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.kernels.rows import Progress
@@ -29,6 +30,8 @@ SILENT_RATE: Final = 0.01
 # The read-out's training images have other noise keys than the evaluated images.
 TRAINING_KEY: Final = 1 << 31
 
+MEAN_STEPS: Final = 4  # of the mean of counts that is decoded
+
 Report = Callable[[int], None]
 
 
@@ -37,7 +40,8 @@ class EvaluationRequest:
     """Settings of an evaluation: `steps` T >= 1, the seed of all noise, and the reported KL form.
 
     training_steps: the horizon that the network was trained with; figures are recorded there too.
-    threads: CPU threads; they change no figure.
+    threads: CPU threads; they change no figure. mean_steps: number of last steps whose mean is
+    decoded.
     """
 
     steps: int
@@ -45,6 +49,7 @@ class EvaluationRequest:
     kl: KlForm = "code"
     training_steps: int = 16
     threads: int = 1
+    mean_steps: int = MEAN_STEPS
 
     def __post_init__(self) -> None:
         """Raise ConfigError for values out of range."""
@@ -52,6 +57,7 @@ class EvaluationRequest:
             ("steps", self.steps, 1, MAX_STEPS - 1),
             ("seed", self.seed, 0, MAX_SEED),
             ("threads", self.threads, 1, 1024),
+            ("mean_steps", self.mean_steps, 1, MAX_DECODING_STEPS),
         ):
             if not low <= value <= high:
                 raise ConfigError(f"evaluation: {name} is {value}; give {low} to {high}")
@@ -76,6 +82,7 @@ class Evaluation:
     seed: int
     kl_form: KlForm
     training_steps: int
+    mean_steps: int
     moments: tuple[StepFigures, ...]
     spikes_per_image: Estimate
     lifetime_sparseness: Estimate
@@ -111,10 +118,10 @@ class Evaluated:
 
 
 def request_of(
-    network: FloatNetwork, steps: int, seed: int = 0, threads: int = 1
+    network: FloatNetwork, steps: int, seed: int = 0, threads: int = 1, mean_steps: int = MEAN_STEPS
 ) -> EvaluationRequest:
     """Return the request with the KL form and the horizon that the network was trained with."""
-    return EvaluationRequest(steps, seed, network.kl, network.training_steps, threads)
+    return EvaluationRequest(steps, seed, network.kl, network.training_steps, threads, mean_steps)
 
 
 def recorded_steps(steps: int, training_steps: int) -> tuple[int, ...]:
@@ -173,20 +180,40 @@ class PartRun:
         figures, samples, maps = [], [], []
         if self.judged:
             judge = judge_of(self.network, request.kl)
-            for t in recorded_steps(request.steps, request.training_steps):
-                p = advance_to(c, p, t, request, report)
-                z = fast.counts(c, p)
-                sample, mean = c.dictionary.decode(z), c.dictionary.decode(np.exp(p.state))
-                figures.append(judge(part.pixels, p, z, sample, mean))
+            for t, reached, before in self._recorded(p, report):
+                p = reached
+                updates = (t - mean_start(t, request.mean_steps)) * c.inner
+                result = decoded(c.dictionary, p, fast.counts(c, p), before, updates)
+                figures.append(judge(part.pixels, p, result))
                 # Copies: a view would keep the whole array in memory.
-                samples.append(sample[: part.shown].copy())
-                maps.append(mean[: part.shown].copy())
+                samples.append(result.sample[: part.shown].copy())
+                maps.append(result.rates[: part.shown].copy())
         else:
             p = advance_to(c, p, request.steps, request, report)
         rates = np.exp(p.state).astype(np.float32, copy=False)
         return PartFigures(
             figures, samples, maps, rates, p.peak.max(axis=1), p.counts_sum.sum(axis=1)
         )
+
+    def _recorded(self, p: Progress, report: Report) -> Iterator[tuple[int, Progress, Int64]]:
+        """Yield each recorded step, the images after it, and their counts_sum before its mean."""
+        request = self.request
+        recorded = recorded_steps(request.steps, request.training_steps)
+        starts = {t: mean_start(t, request.mean_steps) for t in recorded}
+        sums: dict[int, Int64] = {}
+        for step in sorted({*recorded, *starts.values()}):
+            p = advance_to(self.gram, p, step, request, report)
+            if step in starts.values():
+                sums[step] = p.counts_sum
+            if step in starts:
+                yield step, p, sums[starts[step]]
+                later = [start for t, start in starts.items() if t > step]
+                sums = {start: kept for start, kept in sums.items() if start in later}
+
+
+def mean_start(step: int, mean_steps: int) -> int:
+    """Return the step after which a mean's draws begin; they end with the draw after `step`."""
+    return max(0, step - mean_steps + 1)
 
 
 # Runs parts in order, wherever it likes; yields what each gives.
@@ -233,6 +260,7 @@ def evaluate(
         seed=request.seed,
         kl_form=request.kl,
         training_steps=request.training_steps,
+        mean_steps=request.mean_steps,
         moments=moments,
         spikes_per_image=estimates.estimate(spikes.astype(np.float64)),
         lifetime_sparseness=estimates.estimate(sparseness.lifetime(rate)),

@@ -2,19 +2,51 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 
-from ipvae_snn.arrays import Float32, Float64
+from ipvae_snn.arrays import Float32, Float64, Int64
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.kernels.rows import Progress
 from ipvae_snn.metrics import estimates, quality
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models import linear_gaussian, poisson
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.stored_dictionary import StoredDictionary
 
-Judge = Callable[[Float32, Progress, Float32, Float32, Float32], dict[str, Float64]]
+# Figures of every step that are means over images.
+NAMES: Final = ("r2", "r2_mean", "r2_map", "mse", "mse_map", "zeros", "spikes", "nll")
+
+
+class Decoded(NamedTuple):
+    """Spike counts z (n, K) drawn at the potentials after a step, and reconstructions (n, M).
+
+    sample: phi z. mean: of the mean of z and the draws before it, as many as a mean has. rates: phi
+    exp(u).
+    """
+
+    z: Float32
+    sample: Float32
+    mean: Float32
+    rates: Float32
+
+
+Judge = Callable[[Float32, Progress, Decoded], dict[str, Float64]]
+
+
+def decoded(
+    dictionary: StoredDictionary, p: Progress, z: Float32, before: Int64, updates: int
+) -> Decoded:
+    """Return what a step decodes to.
+
+    z (n, K): drawn after the step. before (n, K): counts_sum of p before the draws whose mean is
+    decoded, besides z; updates: their number.
+    """
+    mean = (p.counts_sum - before + z) / (updates + 1.0)
+    rates = dictionary.decode(np.exp(p.state))
+    return Decoded(z, dictionary.decode(z), dictionary.decode(mean.astype(np.float32)), rates)
 
 
 @dataclass(frozen=True)
@@ -22,10 +54,11 @@ class StepFigures:
     """Means over the images after `step` steps, with 95 % intervals.
 
     r2 and mse (per pixel) are those of one sample's reconstruction phi z with z ~ Poisson(exp(u)),
-    r2_map and mse_map those of phi exp(u). zeros: share of neurons that are silent in z. spikes:
-    sum of z over all neurons. corner: distance of (r2, zeros) to (1, 1), its interval by the delta
-    method. nll: -log p(x|z) in nats per image. kl: from the potentials before the last step to
-    those after it. free_energy = nll + kl. du_norm: L2 norm of the last step's change. kl,
+    r2_map and mse_map those of phi exp(u), r2_mean that of the mean of z and the draws before it,
+    of the last steps (`mean_steps` of the request). zeros: share of neurons that are silent in z.
+    spikes: sum of z over all neurons. corner: distance of (r2, zeros) to (1, 1), its interval by
+    the delta method. nll: -log p(x|z) in nats per image. kl: from the potentials before the last
+    step to those after it. free_energy = nll + kl. du_norm: L2 norm of the last step's change. kl,
     free_energy and du_norm are None before the first step. worst_r2: the smallest r2 of any image.
     r2_median: the median image's r2. r2_pooled: r2 of all images' pixels together, each about its
     image's mean, so that flat images do not weigh more than others.
@@ -33,6 +66,7 @@ class StepFigures:
 
     step: int
     r2: Estimate
+    r2_mean: Estimate
     r2_map: Estimate
     mse: Estimate
     mse_map: Estimate
@@ -58,9 +92,8 @@ def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
     normaliser = float(linear_gaussian.log_normaliser(log_sigma))
     divergence = poisson.KL_FORMS[form]
 
-    def judge(
-        pixels: Float32, p: Progress, z: Float32, sample: Float32, mean: Float32
-    ) -> dict[str, Float64]:
+    def judge(pixels: Float32, p: Progress, decoded: Decoded) -> dict[str, Float64]:
+        z, sample, mean, rates = decoded
         u, before = p.state.astype(np.float64), p.before.astype(np.float64)
         error = (pixels - sample) ** 2
         nll = 0.5 * (error @ precision).astype(np.float64) + normaliser
@@ -68,9 +101,10 @@ def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
         kl = divergence(torch.from_numpy(u), torch.from_numpy(before)).numpy()
         return {
             "r2": quality.r2_per_image(pixels, sample),
-            "r2_map": quality.r2_per_image(pixels, mean),
+            "r2_mean": quality.r2_per_image(pixels, mean),
+            "r2_map": quality.r2_per_image(pixels, rates),
             "mse": error.mean(axis=1, dtype=np.float64),
-            "mse_map": ((pixels - mean) ** 2).mean(axis=1, dtype=np.float64),
+            "mse_map": ((pixels - rates) ** 2).mean(axis=1, dtype=np.float64),
             "zeros": (z == 0).mean(axis=1),
             "spikes": z.sum(axis=1, dtype=np.float64),
             "nll": nll,
@@ -106,10 +140,7 @@ def gather(
                 worst_r2=float(values["r2"][worst]),
                 r2_median=quality.median(values["r2"]),
                 r2_pooled=quality.r2_pooled(quality.Errors(values["error"], values["total"])),
-                **{
-                    name: estimates.estimate(values[name])
-                    for name in ("r2", "r2_map", "mse", "mse_map", "zeros", "spikes", "nll")
-                },
+                **{name: estimates.estimate(values[name]) for name in NAMES},
             )
         )
     return tuple(moments), worst

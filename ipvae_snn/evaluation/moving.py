@@ -9,8 +9,14 @@ import numpy as np
 from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data.sequences import Sequences
-from ipvae_snn.evaluation.evaluate import CHUNK, EvaluationRequest, Report, advance_to
-from ipvae_snn.evaluation.figures import StepFigures, gather, judge_of
+from ipvae_snn.evaluation.evaluate import (
+    CHUNK,
+    EvaluationRequest,
+    Report,
+    advance_to,
+    mean_start,
+)
+from ipvae_snn.evaluation.figures import StepFigures, decoded, gather, judge_of
 from ipvae_snn.inference import fast
 from ipvae_snn.inference.fast import GramNetwork
 from ipvae_snn.kernels.rows import Progress
@@ -107,12 +113,12 @@ def evaluate_moving(
         keep = max(0, shown - first)
         runs = _both(c, sequences, pixels, request, first, report)
         for index, (x, pair) in enumerate(runs):
-            for way, (before, p) in zip(kept, pair, strict=True):
-                z = fast.counts(c, p)
-                sample, mean = c.dictionary.decode(z), c.dictionary.decode(np.exp(p.state))
+            for way, (before, middle, p) in zip(kept, pair, strict=True):
+                updates = (p.step - middle.step) * c.inner
+                result = decoded(c.dictionary, p, fast.counts(c, p), middle.counts_sum, updates)
                 spikes = (p.counts_sum - before).sum(axis=1).astype(np.float64)
-                figures = judge(x, p, z, sample, mean)
-                way[index].append(_Frame(figures, spikes, sample[:keep].copy()))
+                figures = judge(x, p, result)
+                way[index].append(_Frame(figures, spikes, result.sample[:keep].copy()))
         np.exp(pair.carried.after.state, out=rates[first : first + len(pixels)])
     carried, restarted = (_gathered(way, request.steps) for way in kept)
     difference = _r2(kept[0]) - _r2(kept[1])
@@ -137,9 +143,13 @@ def evaluate_moving(
 
 
 class _Run(NamedTuple):
-    """Spike counts (n, K) summed before a frame, and the sequences after it."""
+    """Spike counts (n, K) summed before a frame, and the sequences after it.
+
+    middle: within the frame, before the draws whose mean is decoded.
+    """
 
     before: Any
+    middle: Progress
     after: Progress
 
 
@@ -162,15 +172,29 @@ def _both(
     for index in range(sequences.frames):
         x = np.ascontiguousarray(pixels[:, index])
         begin, end = index * request.steps, (index + 1) * request.steps
+        rest = begin + mean_start(request.steps, request.mean_steps)
         fresh = replace(fast.start(c, x, kind, name, request.seed, first), step=begin)
-        restarted = advance_to(c, fresh, end, request, report)
+        restarted = _through(c, fresh, rest, end, request, report)
         if carried is None:
-            before, carried = fresh, restarted
+            ran = restarted
         else:
             before = fast.show(c, carried, x, kind, name)
-            carried = advance_to(c, before, end, request, report)
-        ran = _Run(before.counts_sum, carried), _Run(fresh.counts_sum, restarted)
-        yield x, _Pair(*ran)
+            ran = _through(c, before, rest, end, request, report)
+        carried = ran.after
+        yield x, _Pair(ran, restarted)
+
+
+def _through(
+    c: GramNetwork,
+    before: Progress,
+    rest: int,
+    end: int,
+    request: EvaluationRequest,
+    report: Report,
+) -> _Run:
+    """Return the run of a frame, which rests at the step `rest`."""
+    middle = advance_to(c, before, rest, request, report)
+    return _Run(before.counts_sum, middle, advance_to(c, middle, end, request, report))
 
 
 def _gathered(way: list[list[_Frame]], steps: int) -> FrameFigures:

@@ -114,12 +114,13 @@ def steps_table(result: Evaluation) -> Table:
     """Return the figures by recorded step."""
     return table(
         f"{result.images} images of {result.data}, seed {result.seed}; * training horizon, "
-        "F free energy",
-        ("step", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "F nats", "du", "worst"),
+        f"R2 mean: of the last {result.mean_steps} draws, F free energy",
+        ("step", "R2", "R2 mean", "R2 MAP", "MSE e-3", "zeros", "spikes", "F nats", "du", "worst"),
         [
             (
                 f"{m.step}{'*' if m.step == result.training_steps else ''}",
                 _mean(m.r2),
+                _mean(m.r2_mean),
                 _mean(m.r2_map),
                 number(m.mse.mean / MSE_UNIT, 2),
                 _mean(m.zeros),
@@ -138,6 +139,7 @@ def figures_table(result: Evaluation, readout: Readout | str) -> Table:
     last = result.last
     estimates: list[tuple[str, Estimate | None, int]] = [
         ("R2 of one sample", last.r2, 4),
+        (f"R2 of the mean of {result.mean_steps} draws", last.r2_mean, 4),
         ("R2 of the MAP read-out", last.r2_map, 4),
         ("MSE per pixel, one sample", last.mse, 5),
         ("MSE per pixel, MAP read-out", last.mse_map, 5),

@@ -7,17 +7,20 @@ later.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Integers
+from ipvae_snn.arrays import Bool, Float32, Float64, Floats, Int32, Integers
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference.gram_form import GramForm, dense_weights, gram_form
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.trace import RunRequest, Trace, require_memory
-from ipvae_snn.kernels import float64, rows
+from ipvae_snn.kernels import float64, rows, windows
 from ipvae_snn.kernels.float64 import Rules
 from ipvae_snn.kernels.rows import Engine, Progress
 from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.kernels.windows import Passed, Span
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.watcher import current_watcher
 
@@ -153,15 +156,17 @@ def run_float(
     request: RunRequest,
     pixel_mask: Bool | None = None,
     threads: int | None = None,
+    decoding: Decoding = SAMPLE,
 ) -> Trace:
     """Run inference on `pixels` (N, M) from u0 for request.steps steps.
 
     `pixel_mask` (M,) excludes pixels from the drive and the competition, as a conversion may do.
-    The reconstruction phi z of the last step's counts has all pixels. Raises DataError for pixels
-    of the wrong shape.
+    The reconstruction has all pixels: phi times the counts of the last update, or the mean of those
+    of all updates of the last steps, or the rates exp(u), as `decoding` says. Raises DataError for
+    pixels of the wrong shape.
     """
     _check_width(pixels, network.n_pixels)
-    return run_frames(network, pixels[:, None], request, pixel_mask, threads)[0]
+    return run_frames(network, pixels[:, None], request, pixel_mask, threads, decoding)[0]
 
 
 def run_frames(
@@ -170,11 +175,13 @@ def run_frames(
     request: RunRequest,
     pixel_mask: Bool | None = None,
     threads: int | None = None,
+    decoding: Decoding = SAMPLE,
 ) -> tuple[Trace, ...]:
     """Run inference on sequences (N, F, M) for request.steps steps per frame; a Trace per frame.
 
     Potentials start at u0 and carry over from frame to frame. Step t of frame f draws under the key
-    of step f T + t. pixel_mask as in `run_float`. Raises DataError for pixels of the wrong shape.
+    of step f T + t. pixel_mask and decoding as in `run_float`. Raises DataError for pixels of the
+    wrong shape.
     """
     if frames.ndim != 3:
         raise DataError(f"sequences have shape {frames.shape}; give (N, frames, pixels)")
@@ -193,26 +200,48 @@ def run_frames(
             if done is None
             else rows.show(done, drive)
         )
-        done = rows.advance(run, before, request.steps, n_threads(threads), request.trace, report)
-        traces.append(_trace_of(network, before, done, request))
+        last = decoding.window(request.steps) if decoding.kind == "mean" else 0
+        span = Span(request.steps, last, request.trace)
+        passed = windows.advance(run, before, span, n_threads(threads), report)
+        done = passed.done
+        traces.append(_trace_of(network, before, passed, decoding, span))
     return tuple(traces)
 
 
 def _trace_of(
-    network: FloatNetwork, before: Progress, done: Progress, request: RunRequest
+    network: FloatNetwork,
+    before: Progress,
+    passed: Passed,
+    decoding: Decoding,
+    span: Span,
 ) -> Trace:
-    """Return the trace of the last advance, from `before` to `done`."""
+    """Return the trace of the steps from `before` on."""
+    done, record = passed.done, passed.record
     return Trace(
         counts_sum=done.counts_sum - before.counts_sum,
         state=done.state,
-        spikes_per_step=done.spikes_per_step,
-        reconstruction=reconstruct(network, done.counts),
-        counts=done.trace_counts if request.trace else None,
-        states=done.trace_states if request.trace else None,
+        spikes_per_step=record.spikes_per_step,
+        reconstruction=reconstruct(network, _payload(network, passed, decoding, span)),
+        counts=record.counts if span.trace else None,
+        states=record.states if span.trace else None,
     )
 
 
-def reconstruct(network: FloatNetwork, counts: Integers) -> Float32:
-    """Return phi z (N, M) of spike counts (N, K)."""
+def _payload(
+    network: FloatNetwork, passed: Passed, decoding: Decoding, span: Span
+) -> Annotated[Floats | Integers, "N K"]:
+    """Return what is decoded, in spikes per update."""
+    done = passed.done
+    if decoding.kind == "map":
+        return np.exp(np.asarray(done.state, np.float64))
+    if span.last:
+        return passed.added / np.float64(span.last * network.updates_per_step)
+    return done.counts
+
+
+def reconstruct(
+    network: FloatNetwork, counts: Annotated[Floats | Integers, "N K"]
+) -> Annotated[Float32, "N M"]:
+    """Return phi z of spike counts, of their means, or of rates."""
     product = network.dictionary.decode(counts.astype(np.float64))
     return np.asarray(product, dtype=np.float32)

@@ -12,10 +12,12 @@ from safetensors.numpy import save
 from ipvae_snn.arrays import AnyArray
 from ipvae_snn.errors import FileFormatError, ProgramError
 from ipvae_snn.image_shape import image_shape
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.graph import Connection, Population
-from ipvae_snn.ir.network import VERSION, IntegerNetwork
+from ipvae_snn.ir.network import SAMPLES_VERSION, VERSION, VERSIONS, IntegerNetwork
 from ipvae_snn.ir.neurons.registry import neurons_of
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
+from ipvae_snn.ir.rules import require
 from ipvae_snn.ir.sampler import SamplerTables
 from ipvae_snn.ir.version_2 import VERSION as CIRCUITS_VERSION
 from ipvae_snn.ir.version_2 import modern
@@ -84,8 +86,16 @@ def to_scalars(network: IntegerNetwork) -> dict[str, Any]:
         "decoder": {
             "source": network.decoder.source,
             "weights": _weights_scalars(network.decoder.weights),
+            **_decoding_scalars(network),
         },
     }
+
+
+def _decoding_scalars(network: IntegerNetwork) -> dict[str, Any]:
+    if network.version == SAMPLES_VERSION:
+        return {}
+    decoding = network.decoder.decoding
+    return {"decoding": decoding.kind, "decoding_steps": decoding.steps}
 
 
 def _weights_scalars(weights: Weights) -> dict[str, Any]:
@@ -95,7 +105,7 @@ def _weights_scalars(weights: Weights) -> dict[str, Any]:
 def from_parts(
     arrays: Mapping[str, AnyArray], scalars: dict[str, Any], provenance: dict[str, str]
 ) -> IntegerNetwork:
-    """Build the network from its parts, of this version or of version 2.
+    """Build the network from its parts, of this version, of version 3 or of version 2.
 
     Raises ProgramError if it breaks a rule; ValueError, LookupError or TypeError where a part is
     missing or of another kind.
@@ -105,7 +115,6 @@ def from_parts(
     table: Any = arrays
     given = scalars["input"]
     return IntegerNetwork(
-        version=whole(scalars["version"], "version"),
         input=InputCode(
             image_shape=image_shape(whole(size, "image_shape") for size in given["image_shape"]),
             kind=given["kind"],
@@ -118,12 +127,30 @@ def from_parts(
             _weights(_tensors(arrays, "decoder"), scalars["decoder"]["weights"]),
             table["decoder.scale"],
             text(scalars["decoder"]["source"], "decoder source"),
+            _decoding(whole(scalars["version"], "version"), scalars["decoder"]),
         ),
         tables=SamplerTables(
             *(table[f"tables.{part}"] for part in ("coarse", "fine", "reciprocal"))
         ),
         provenance={name: text(value, "provenance") for name, value in provenance.items()},
     )
+
+
+def _decoding(version: int, given: dict[str, Any]) -> Decoding:
+    """Return the decoding of a decoder's scalars; ProgramError for another version's network."""
+    require(
+        version in VERSIONS,
+        f"network version {version} is not {' or '.join(map(str, VERSIONS))}, those that this "
+        "installation runs",
+    )
+    if version == VERSION:
+        return Decoding(given["decoding"], whole(given["decoding_steps"], "decoding steps"))
+    require(
+        not given.keys() & {"decoding", "decoding_steps"},
+        f"a network of version {version} decodes samples, but this one's decoder names a decoding, "
+        f"which version {VERSION} has",
+    )
+    return SAMPLE
 
 
 def _listed(scalars: dict[str, Any], name: str) -> list[Any]:

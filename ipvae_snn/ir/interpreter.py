@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,10 @@ from ipvae_snn.errors import BackendError
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, signed_limit
 from ipvae_snn.ir.graph import IMAGE, Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.ir.neurons import Relaying, Stateful
+from ipvae_snn.ir.neurons import PoissonNeurons, Relaying, Stateful
 from ipvae_snn.ir.neurons.protocol import Draw, OfPopulation
 from ipvae_snn.ir.prng import uniforms
+from ipvae_snn.ir.sampler import SPIKE_BITS
 from ipvae_snn.ir.session import FromFunction
 from ipvae_snn.ir.shapes import FloatImages, Images, PerImage, PerPixel, Saturated
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request, frames_of
@@ -44,6 +45,19 @@ class Keys:
     seed: int
     images: npt.ArrayLike
     step: int
+
+
+class Read(NamedTuple):
+    """What a reconstruction is made from, after the last step of an image or frame.
+
+    added (N, K): counts of the last `steps` steps, as the decoding has them, added up; state
+    (N, K): membrane potentials after the last step. Both of all computing neurons; what the
+    decoding does not need is ignored.
+    """
+
+    added: Integers
+    state: Integers
+    steps: int
 
 
 def show(network: IntegerNetwork, pixels: Images) -> Shown:
@@ -137,9 +151,24 @@ def scaled_sums(
 
 
 def decode(network: IntegerNetwork, counts: Annotated[Integers, "N K"]) -> FloatImages:
-    """Return the reconstruction of the counts of all computing neurons."""
+    """Return what one step's counts of all computing neurons decode to, in any network."""
     where = network.slices(network.computing)[network.decoder.source]
     return network.decoder.decode(counts[:, where])
+
+
+def reconstruct(network: IntegerNetwork, read: Read) -> FloatImages:
+    """Return the reconstruction as the network's decoder has it (docs/ir.md, Reconstruction)."""
+    return network.decoder.decode(*payload_of(network, read))
+
+
+def payload_of(network: IntegerNetwork, read: Read) -> tuple[Annotated[Integers, "N size"], int]:
+    """Return the payload that the decoder reads of its population, and the payload of one spike."""
+    source = network.population(network.decoder.source)
+    where = network.slices(network.computing)[source.name]
+    if network.decoder.decoding.kind == "map":
+        potentials = read.state[:, where].astype(np.int64)
+        return cast(PoissonNeurons, source.neurons).rates(potentials), 1 << SPIKE_BITS
+    return read.added[:, where], read.steps
 
 
 def steps(
@@ -165,6 +194,7 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     frames = frames_of(pixels)
     n, t = len(frames), frames.shape[1] * request.steps
     trace = Trace.empty(network, pixels.shape, request)
+    window = network.decoder.decoding.window(request.steps)
     report = current_watcher().progress
     for start in range(0, n, CHUNK):
         rows = slice(start, min(start + CHUNK, n))
@@ -177,9 +207,14 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
                 trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
             assert trace.saturated is not None  # Trace.empty makes it
             trace.saturated[rows, step] = hits
-            if (step + 1) % request.steps == 0:
-                decoded = decode(network, counts)
-                trace.keep_image(rows, step // request.steps, decoded)
+            frame, within = divmod(step, request.steps)
+            if within == 0:
+                added = np.zeros_like(counts)
+            if within >= request.steps - window:
+                added += counts
+            if within == request.steps - 1:
+                decoded = reconstruct(network, Read(added, after, window))
+                trace.keep_image(rows, frame, decoded)
             report(start * t + (rows.stop - start) * (step + 1), n * t)
     return trace
 

@@ -4,7 +4,7 @@ This module does not depend on how a network is stored, exported or run. The par
 rules (parts.py, neurons/, weights/, graph.py); the rules that relate parts to one another are here.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Final, cast
 
@@ -23,16 +23,20 @@ from ipvae_snn.ir.circuits import (
     is_circuit,
     parts_of,
 )
+from ipvae_snn.ir.decoding import SAMPLE, Decoding, decoding_of
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.graph import IMAGE, Connection, Population, check_graph, relay_order
 from ipvae_snn.ir.neurons import PoissonNeurons, Stateful
 from ipvae_snn.ir.parts import Decoder, InputCode, Synapses
 from ipvae_snn.ir.rules import require, require_type
-from ipvae_snn.ir.sampler import SamplerTables
+from ipvae_snn.ir.sampler import SPIKE_BITS, SamplerTables
 from ipvae_snn.ir.session import Backend, Session
 from ipvae_snn.ir.shapes import OfNeurons
 
-VERSION: Final = 3
+VERSION: Final = 4  # the newest that this installation reads and runs
+SAMPLES_VERSION: Final = 3  # every network of it decodes the last counts
+VERSIONS: Final = (SAMPLES_VERSION, VERSION)  # of networks that are stored
+DECODED_BITS: Final = 53  # of the decoder's sums, so that float64 holds them on every back end
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,14 +56,9 @@ class IntegerNetwork:
     decoder: Decoder
     tables: SamplerTables = field(default_factory=SamplerTables)
     provenance: dict[str, str] = field(default_factory=dict)
-    version: int = VERSION
 
     def __post_init__(self) -> None:
         """Check the rules that relate parts; raise ProgramError with the first one broken."""
-        require(
-            self.version == VERSION,
-            f"network version {self.version} is not {VERSION}, the one that this installation runs",
-        )
         check_graph(self.populations, self.connections, self.n_pixels)
         self._check_populations()
         self._check_own_weights()
@@ -75,6 +74,14 @@ class IntegerNetwork:
             f"IntegerNetwork({shape} pixels, {self.n_neurons} neurons, {self.circuit}, "
             f"{bits}, {self.n_bytes:,} bytes)"
         )
+
+    def with_decoding(self, decoding: Decoding | str) -> "IntegerNetwork":
+        """Return the network with another decoding: "sample", "mean:N" or "map".
+
+        Raises ConfigError for another name, ProgramError where the network cannot have it.
+        """
+        named = decoding_of(decoding) if isinstance(decoding, str) else decoding
+        return replace(self, decoder=replace(self.decoder, decoding=named))
 
     def prepare(self, backend: str | Backend = back_ends.DEFAULT) -> Session:
         """Return the network ready to run on a back end, given by its name or as it is.
@@ -119,6 +126,26 @@ class IntegerNetwork:
             f"decoder weights are {given.n_targets}x{given.n_sources}, but M={wanted[0]}, "
             f"K={wanted[1]} need {wanted[0]}x{wanted[1]}",
         )
+        self._check_decoding()
+
+    def _check_decoding(self) -> None:
+        """Check that the decoder's population has what is decoded, and that its sums are exact."""
+        decoder = self.decoder
+        if decoder.decoding == SAMPLE:  # of fewer than 2**22 neurons, always
+            return
+        neurons = self.population(decoder.source).neurons
+        require(
+            decoder.decoding.kind != "map" or neurons.draws,
+            f"the decoder cannot decode rates (map) of {decoder.source!r}: neurons of kind "
+            f"{neurons.kind} have none; decode sample, or mean:N",
+        )
+        bound = worst_partial_sum(decoder.weights, 0, self.decoded_payload)
+        worst = int(bound.argmax())
+        require(
+            int(bound[worst]).bit_length() <= DECODED_BITS,
+            f"the decoder's sum of pixel {worst} can reach {bound[worst]}, beyond {DECODED_BITS} "
+            "bits; decode sample, or a mean of fewer steps",
+        )
 
     def _check_tables(self) -> None:
         """Check that the sampler's tables are those of this version."""
@@ -128,7 +155,7 @@ class IntegerNetwork:
             require_type(f"table {name!r}", given, np.int64, 1)
             require(
                 np.array_equal(given, getattr(wanted, name)),
-                f"table {name!r} differs from version {VERSION}'s; the file was altered",
+                f"table {name!r} differs from the specified one; the file was altered",
             )
 
     def _check_sums(self) -> None:
@@ -151,6 +178,18 @@ class IntegerNetwork:
                 f"the input current of neuron {worst} can reach {current[worst]}, beyond the "
                 f"{STATE_BITS}-bit {signed_limit(STATE_BITS)}; convert with fewer extra bits",
             )
+
+    @property
+    def version(self) -> int:
+        """The least version of a file that can hold the network: older readers take it too."""
+        return SAMPLES_VERSION if self.decoder.decoding == SAMPLE else VERSION
+
+    @property
+    def decoded_payload(self) -> int:
+        """Largest payload of the decoder: a count, a sum of counts, or a rate in its units."""
+        decoding = self.decoder.decoding
+        most = self.population(self.decoder.source).neurons.sends[1]
+        return most * (1 << SPIKE_BITS if decoding.kind == "map" else decoding.steps)
 
     @cached_property
     def computing(self) -> tuple[Population, ...]:

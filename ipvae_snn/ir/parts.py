@@ -9,6 +9,7 @@ from ipvae_snn.arrays import AnyArray, Float32, Int8, Int16, Int32, Int64, Integ
 from ipvae_snn.errors import brief
 from ipvae_snn.image_shape import ImageShape, shape_text
 from ipvae_snn.ir.bounds import scale_sum
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.fixed_point import MULTIPLIER_BITS
 from ipvae_snn.ir.rules import require, require_range, require_type
 from ipvae_snn.ir.weights import Dense, Weights
@@ -131,14 +132,15 @@ class Synapses:
 
 @dataclass(frozen=True, repr=False)
 class Decoder:
-    """The reconstruction, on the host: float32(weights of up to 16 bits * count) * scale (M,).
+    """The reconstruction, on the host: float32(weights of up to 16 bits * payload) * scale (M,).
 
-    source: the population whose counts it reads.
+    source: the population that it reads. decoding: what it reads of it, and when.
     """
 
     weights: Weights
     scale: Float32
     source: str = NEURONS
+    decoding: Decoding = SAMPLE
 
     def __post_init__(self) -> None:
         """Check the rules of a decoder."""
@@ -161,7 +163,8 @@ class Decoder:
 
     def __repr__(self) -> str:
         """Return sizes."""
-        return f"Decoder({self.weights.n_sources} -> {self.weights.n_targets}, int16)"
+        sizes = f"{self.weights.n_sources} -> {self.weights.n_targets}"
+        return f"Decoder({sizes}, int16, {self.decoding})"
 
     @property
     def matrix(self) -> Int16:
@@ -173,7 +176,10 @@ class Decoder:
         """Bytes of weights and scale."""
         return self.weights.n_bytes + self.scale.nbytes
 
-    def decode(self, counts: Integers) -> Float32:
-        """Return the reconstruction (N, M) of spike counts (N, K) of its population."""
-        total = self.weights.sums(counts.astype(np.int64))
-        return total.astype(np.float32) * self.scale
+    def decode(self, payload: Integers, divisor: int = 1) -> Float32:
+        """Return the reconstruction (N, M) of payloads (N, K): counts, or numbers like them.
+
+        divisor: payload of one spike, at most 2**12, so that float32 holds it.
+        """
+        total = self.weights.sums(payload.astype(np.int64))
+        return total.astype(np.float32) / np.float32(divisor) * self.scale

@@ -12,7 +12,7 @@ import numpy as np
 import ipvae_snn
 from ipvae_snn.errors import FileFormatError, ProgramError, brief
 from ipvae_snn.ir.files import from_parts, to_arrays, to_scalars
-from ipvae_snn.ir.network import VERSION, IntegerNetwork
+from ipvae_snn.ir.network import VERSIONS, IntegerNetwork
 from ipvae_snn.storage.array_reading import read_npz_all
 from ipvae_snn.storage.source_files import MALFORMED, read_text, require_regular
 from ipvae_snn.storage.text_values import parse_json_object
@@ -34,7 +34,7 @@ def write_plain(network: IntegerNetwork, folder: Path) -> None:
     (folder / ARRAYS).write_bytes(packed.getbuffer())
     description = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": network.version,
         "toolkit": f"ipvae-snn {ipvae_snn.__version__}",
         "program": to_scalars(network),
         "provenance": network.provenance,
@@ -60,10 +60,11 @@ def read_plain(folder: Path) -> IntegerNetwork:
         ) from error
     if description.get("format") != FORMAT:
         raise FileFormatError(f"{folder / SCALARS}: not a network that ipvae-snn exported")
-    if description.get("version") != VERSION:
+    if description.get("version") not in VERSIONS:
         raise FileFormatError(
             f"{folder / SCALARS}: version {brief(description.get('version'))}, but this "
-            f"installation reads {VERSION}; export again, or update ipvae-snn"
+            f"installation reads {' and '.join(map(str, VERSIONS))}; export again, or update "
+            "ipvae-snn"
         )
     if description.get("sha256") != {ARRAYS: hashlib.sha256(data).hexdigest()}:
         raise FileFormatError(

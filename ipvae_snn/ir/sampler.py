@@ -24,6 +24,7 @@ from ipvae_snn.ir.fixed_point import (
     exp2_tables,
     multiply_shift,
     reciprocals,
+    round_shift,
 )
 from ipvae_snn.ir.shapes import Elements, PerNeuron, Table
 
@@ -31,6 +32,7 @@ SPLIT_OCTAVES: Final = 3  # a part's rate is at most 2**3
 MAX_PART_COUNT: Final = 28  # P(count > 28) is 8e-9 at rate 8: 17 of 2**31 uniforms
 BUCKETS_LOG2: Final = 3  # bounds for silent neurons divide an octave by 2**3
 MAX_PARTS_LOG2: Final = 12  # the generator's counter gives a part 12 bits
+SPIKE_BITS: Final = 12  # fraction bits of a decoded rate: the least potential still has one unit
 
 Uniforms = Callable[[int], PerNeuron]
 
@@ -55,6 +57,19 @@ def part_rate(potential: Elements, fraction_bits: int, tables: SamplerTables) ->
     within = potential - (parts_log2(potential, fraction_bits) << fraction_bits)
     below_eight = (SPLIT_OCTAVES << fraction_bits) - within
     return exp2_negative(below_eight << (RATE_BITS - fraction_bits), tables.coarse, tables.fine)
+
+
+def spike_rates(
+    potential: Elements, fraction_bits: int, max_count: int, tables: SamplerTables
+) -> Elements:
+    """Return the rates at membrane potentials in units of 2**-12 spikes per step, rounded half up.
+
+    They are the rates at which counts are drawn, all parts together, and end at max_count as counts
+    do.
+    """
+    parts = parts_log2(potential, fraction_bits)
+    rate = part_rate(potential, fraction_bits, tables) << parts
+    return np.minimum(round_shift(rate, RATE_BITS - SPIKE_BITS), max_count << SPIKE_BITS)
 
 
 def part_count(rate: Elements, uniform: Elements, tables: SamplerTables) -> Elements:

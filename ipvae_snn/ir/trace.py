@@ -45,8 +45,8 @@ class Trace:
     state: membrane potential after the last step's update; int32 in units of
         2**-fraction_bits octaves for integer back ends, floats in nats for float ones.
     spikes_per_step: spikes of all neurons in each step.
-    reconstruction: the decoder applied to the last step's spike counts; of moving images, to the
-        last step's of every frame, (N, F, M).
+    reconstruction: the decoder applied to the last step's spike counts, or to what its decoding
+        reads; of moving images, at the end of every frame, (N, F, M).
     saturated: neurons that saturated in each step, by SATURATIONS; None where a
         back end does not count them, as the float one.
     counts and states: with `--trace` only; states[:, t] is the

@@ -237,6 +237,11 @@ def _blank(engine: Engine, n: int, steps: int, kept: int) -> Record:
     )
 
 
+def joined(first: Record, second: Record) -> Record:
+    """Return the record of two advances, one after the other."""
+    return Record(*(np.concatenate(pair, axis=1) for pair in zip(first, second, strict=True)))
+
+
 @kernel
 def add_spikes(
     rows: Rows, record: Record, r: int, t: int, active: int, index: Array, count: Array

@@ -12,7 +12,6 @@ from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary, StoredWeights
-from ipvae_snn.models.untied import UntiedMatrices
 from ipvae_snn.storage.sparse_tensors import is_packed, unpacked
 from ipvae_snn.storage.text_values import whole
 
@@ -63,11 +62,11 @@ def _untied(
     if not is_packed(tensors, "phi"):
         phi = _dense(tensors, described, shape).dense()
         own = StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"))
-        return UntiedMatrices(phi, own)
+        return DenseMatrix(phi, own)
     own = StoredWeights(
         unpacked(tensors, "feedforward", (k, m)), unpacked(tensors, "lateral", (k, k))
     )
-    return UntiedMatrices(unpacked(tensors, "phi", (m, k)), own)
+    return DenseMatrix(unpacked(tensors, "phi", (m, k)), own)
 
 
 def _convolutional(

@@ -112,11 +112,29 @@ class StoredDictionary(Protocol):
 @final
 @dataclass(frozen=True, eq=False)
 class DenseMatrix:
-    """A matrix phi (M, K): every pixel has a weight from every neuron."""
+    """A matrix phi (M, K): every pixel has a weight from every neuron.
+
+    own: weights with which inference runs in place of those formed from phi, if there are any; the
+    dictionary is then "untied".
+    """
 
     phi: Float32
-    kind: DictionaryKind = "dense"
-    own: None = None
+    own: StoredWeights | None = None
+
+    def __post_init__(self) -> None:
+        """Check the shapes of inference's own weights; ValueError."""
+        if self.own is None:
+            return
+        m, k = self.phi.shape
+        for name, wanted in (("feedforward", (k, m)), ("lateral", (k, k))):
+            shape = getattr(self.own, name).shape
+            if shape != wanted:
+                raise ValueError(f"{name} has shape {shape}, but phi {(m, k)} needs {wanted}")
+
+    @property
+    def kind(self) -> DictionaryKind:
+        """ "dense", or "untied" where inference has weights of its own."""
+        return "dense" if self.own is None else "untied"
 
     @property
     def n_pixels(self) -> int:
@@ -145,8 +163,8 @@ class DenseMatrix:
 
     @property
     def tensors(self) -> Mapping[str, Float32]:
-        """The matrix as "phi"."""
-        return {"phi": self.phi}
+        """The matrix as "phi", and inference's own weights."""
+        return {"phi": self.phi} if self.own is None else {"phi": self.phi, **self.own._asdict()}
 
     def decode(self, z: Floats) -> Array:
         """Return phi z (N, M)."""
@@ -159,7 +177,9 @@ class DenseMatrix:
         return product
 
     def strengths(self, precision: Float64) -> Float64:
-        """Return the diagonal of phi^T diag(precision) phi, (K,)."""
+        """Return the diagonal of phi^T diag(precision) phi, or of inference's own weights, (K,)."""
+        if self.own is not None:
+            return np.diagonal(self.own.lateral).astype(np.float64)
         return np.asarray(np.einsum("mk,mk,m->k", self.phi, self.phi, precision), np.float64)
 
     def competition_by_distance(self, precision: Float64) -> Float64 | None:
@@ -193,6 +213,19 @@ class DenseMatrix:
     def each_pixel(self, values: Array) -> Array:
         """Return values (M,)."""
         return _of_length(values, self.n_pixels)
+
+
+def started(dictionary: StoredDictionary, log_sigma: Float32) -> dict[str, Array]:
+    """Return phi, psi and lateral of `UntiedPoissonVAE` for a dictionary with noise (M,), float64.
+
+    They compute what the dictionary computes; an untied one has its own weights.
+    """
+    phi, precision = dictionary.dense().astype(np.float64), np.exp(-2.0 * log_sigma.astype(float))
+    own = dictionary.own
+    if own is None:
+        return {"phi": phi, "psi": phi.T, "lateral": (phi.T * precision) @ phi}
+    psi, lateral = own.feedforward / precision, own.lateral.astype(np.float64)
+    return {"phi": phi, "psi": psi, "lateral": lateral}
 
 
 def _of_length(values: Array, length: int) -> Array:

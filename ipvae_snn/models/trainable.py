@@ -22,8 +22,8 @@ from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.parameters import IterativePoissonVAE, ModelParameters, Parameters
 from ipvae_snn.models.protocol import Dictionary, OwnWeights
 from ipvae_snn.models.shared_kernels import SharedKernels
-from ipvae_snn.models.stored_dictionary import StoredDictionary
-from ipvae_snn.models.untied import UntiedParameters, UntiedPoissonVAE, started
+from ipvae_snn.models.stored_dictionary import StoredDictionary, started
+from ipvae_snn.models.untied import UntiedParameters, UntiedPoissonVAE
 
 Trainable = IterativePoissonVAE | ConvolutionalPoissonVAE | UntiedPoissonVAE
 

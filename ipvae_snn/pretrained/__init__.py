@@ -8,6 +8,7 @@ from ipvae_snn.choices import nearest
 from ipvae_snn.errors import FileFormatError
 
 SUFFIX: Final = ".safetensors"
+CHECKPOINT: Final = "model.safetensors"  # in the folder of a training run
 
 
 def folder() -> Path:
@@ -28,10 +29,13 @@ def card(name: str) -> Path:
 def network_path(text: str) -> Path:
     """Return the path `text`, or the file of the pretrained network of that name.
 
+    A folder of a training run stands for its checkpoint.
     An existing path takes precedence over a name; write ./mnist-512 for a file of that name.
     Raises FileFormatError if it is neither.
     """
     path = Path(text)
+    if (path / CHECKPOINT).is_file():
+        return path / CHECKPOINT
     if path.exists():
         return path
     known = names()

@@ -7,6 +7,7 @@ large run is ended by the kernel after minutes, without a message.
 import os
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,7 @@ def allowed(text: str) -> int | None:
     match = _SIZE.fullmatch(text.strip().upper())
     if match is None:
         raise ConfigError(f"{VARIABLE} is {text!r}; set it to bytes, to a size as 16G, or to {OFF}")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
+    return int(Fraction(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 def free(root: Path = Path("/")) -> int | None:

@@ -31,7 +31,8 @@ def fan_outs(dictionary: Dictionary, n_pixels: int) -> FanOuts | None:
     if dictionary.grid != (1, 1) or not dictionary.in_gram_form:
         return None
     like = dictionary.log_normaliser()
-    k = len(dictionary.by_distance())
+    # Without the Gram matrix, which would be formed anew at every validation.
+    k = dictionary.project(like.new_zeros(1, n_pixels)).shape[-1]
     return FanOuts(like.new_full((n_pixels,), k), like.new_full((k,), k - 1))
 
 

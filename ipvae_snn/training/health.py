@@ -18,6 +18,9 @@ SILENT_RATE: Final = 1e-3
 MAX_NLL: Final = 100.0
 # Consecutive iterations above MAX_NLL after which training stops.
 PATIENCE: Final = 25
+# Iterations of a window, and how many of them may change nothing before the user is told.
+WINDOW: Final = 100
+MAX_SKIPPED: Final = 20
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,36 @@ def check(step: Step, n_pixels: int, iteration: int, settings: TrainConfig, bad:
     if step.rate < SILENT_RATE and iteration >= _settled(settings):
         raise _silent(f"{step.rate:.2g} spikes per neuron and step", f"{SILENT_RATE:g}", iteration)
     return bad
+
+
+def skips(step: Step, grad_clip: float, settings: TrainConfig) -> bool:
+    """Return whether an iteration changes nothing: its gradient is beyond grad_skip limits."""
+    return not step.gradient_norm <= settings.grad_skip * grad_clip
+
+
+class Skipped:
+    """Counts the iterations that change nothing, window by window, and says so once."""
+
+    def __init__(self) -> None:
+        self.count, self.said = 0, False
+
+    def warning(self, skipped: bool, step: Step, iteration: int, limit: float) -> str | None:
+        """Return a line where more than MAX_SKIPPED of a window's iterations changed nothing.
+
+        limit: of the gradient's norm in nats, beyond which an iteration changes nothing.
+        """
+        if iteration % WINDOW == 0:
+            self.count = 0
+        self.count += skipped
+        if self.said or self.count <= MAX_SKIPPED:
+            return None
+        self.said = True
+        return (
+            f"{self.count} of the last {iteration % WINDOW + 1} iterations changed nothing: at "
+            f"iteration {iteration} the gradient's norm is {step.gradient_norm:.3g}, beyond "
+            f"train.grad_skip x train.grad_clip = {limit:.3g}; raise train.grad_clip, or lower "
+            "model.clip or train.learning_rate"
+        )
 
 
 def check_validation(result: Validation, iteration: int, settings: TrainConfig) -> None:

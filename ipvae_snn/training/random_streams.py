@@ -18,6 +18,7 @@ class Stream(IntEnum):
     SHUFFLE = 2
     VALIDATION = 3
     PRUNING = 4
+    COMPOSITES = 5
 
 
 def batch_indices(n_images: int, batch_size: int, seed: int, iteration: int) -> Int64:

@@ -13,6 +13,7 @@ from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.trainable import Trainable, trainable
 from ipvae_snn.progress import ignore_part
 from ipvae_snn.training import health, pruning
+from ipvae_snn.training.composites import Composites
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
 from ipvae_snn.training.health import Step
@@ -72,6 +73,10 @@ class Trainer:
         )
         self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
         self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
+        train = config.train
+        self.composites = Composites(
+            self.x, images.image_shape, images.kind, train.composites, train.seed
+        )
         bits = config.train.quantise_aware
         rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
@@ -83,8 +88,9 @@ class Trainer:
             lr=config.train.learning_rate,
             weight_decay=config.train.weight_decay,
         )
-        notice = current_watcher().notice if processes.leads else ignore_part
-        self.loss = TrainingLoss(config, device, self.model, rounding, notice)
+        self.skipped = health.Skipped()
+        self.notice = current_watcher().notice if processes.leads else ignore_part
+        self.loss = TrainingLoss(config, device, self.model, rounding, self.notice)
 
     def start_from(self, parameters: Mapping[str, Tensor]) -> None:
         """Replace initial parameters by the named ones."""
@@ -160,6 +166,7 @@ class Trainer:
         batch = batch_indices(len(self.x), settings.batch_size, settings.seed, iteration)
         rows = self.processes.rows(len(batch))
         x = self.x[torch.from_numpy(batch[rows]).to(self.device)]
+        x = self.composites.mixed(x, rows, len(batch), iteration)
         for group in self.optimiser.param_groups:
             group["lr"] = now.learning_rate * group[RELATIVE]
         # Every process has the mean over its own rows; this is its share of the whole mean.
@@ -168,10 +175,16 @@ class Trainer:
         unrolled = self.loss.differentiated(Batch(x, rows.start, share), iteration, now)
         step = self._summed(unrolled, share)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), now.grad_clip)
-        if float(norm) <= settings.grad_skip * now.grad_clip:
+        step = replace(step, gradient_norm=float(norm))
+        skipped = health.skips(step, now.grad_clip, settings)
+        if not skipped:
             self.optimiser.step()
             pruning.apply(dict(self.model.named_parameters()), self.kept)
-        return replace(step, gradient_norm=float(norm))
+        limit = settings.grad_skip * now.grad_clip
+        warning = self.skipped.warning(skipped, step, iteration, limit)
+        if warning is not None:
+            self.notice(warning)
+        return step
 
     def _prune(self, iteration: int, now: ScheduleValues) -> None:
         """Remove the weights that are to go before `iteration`; all processes remove the same."""
@@ -179,15 +192,20 @@ class Trainer:
         if not pruning.due(settings, iteration):
             return
         generator = keyed_generator(self.device, settings.seed, Stream.PRUNING, iteration)
-        images = self.x[:: max(1, len(self.x) // pruning.IMAGES)][: pruning.IMAGES]
+        images = self._examples(pruning.IMAGES, iteration)
         view = self.model.view()
         model = self.loss.latents(view, now.clip)
         draw = model.draws(generator)
         counts = pruning.sent_counts(model, view.dictionary, images, now.steps, draw)
-        pixels = pruning.sent_size(self.x[: pruning.PIXELS])
+        pixels = pruning.sent_size(self._examples(pruning.PIXELS, iteration))
         parameters = dict(self.model.named_parameters())
         self.kept = pruning.masks(parameters, pixels, counts, settings, iteration)
         pruning.apply(parameters, self.kept)
+
+    def _examples(self, n: int, iteration: int) -> Tensor:
+        """Return up to n images as they are trained on, from all parts of the data."""
+        images = self.x[:: max(1, len(self.x) // n)][:n]
+        return self.composites.mixed(images, slice(0, len(images)), len(images), iteration)
 
     def _summed(self, unrolled: Unrolled, share: float) -> Step:
         """Sum gradients and log values over the processes."""

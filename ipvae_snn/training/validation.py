@@ -106,7 +106,7 @@ def validate(
         free_energy=float(np.concatenate(energies).astype(np.float64).mean()),
         r2_median=quality.median(r2),
         r2_pooled=quality.r2_pooled(quality.errors_per_image(pixels, reconstruction)),
-        messages=costs.messages / (len(x) * steps * model.updates_per_step),
+        messages=costs.messages / max(1, len(x) * steps * model.updates_per_step),
         operations=None if costs.operations is None else costs.operations / len(x),
     )
 

@@ -16,6 +16,7 @@ from ipvae_snn.comparison.report import Report
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import FileFormatError
+from ipvae_snn.ir.decoding import Decoding
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.networks import NetworkSource, check_pair, load, load_integer, named
 from ipvae_snn.progress import Progress, Steps, ignore
@@ -55,7 +56,8 @@ class ComparisonSettings:
     seeds: their number, counted from `seed`. attribution: also replace each tensor of the float
     network by the integer one's, one at a time. threads: CPU threads; they change no figure.
     white: of the user's own images, as in `ImageChoice`. moving: sequences in place of still
-    images; `limit` then counts sequences, and `steps` are those of a frame.
+    images; `limit` then counts sequences, and `steps` are those of a frame. mean_steps: number of
+    last steps whose mean is decoded; None for that of the integer network, or 4.
     """
 
     split: str = "test"
@@ -68,6 +70,7 @@ class ComparisonSettings:
     data_root: Path | None = None
     white: float | None = None
     moving: Asked | None = None
+    mean_steps: int | None = None
 
 
 DEFAULT: Final = ComparisonSettings()
@@ -104,6 +107,8 @@ def compare(
             "converted from first, and then the integer network"
         )
     integer = load_integer(integer_source, "compare")
+    if settings.mean_steps is not None:
+        integer = integer.with_decoding(Decoding("mean", settings.mean_steps))
     wanted = integer.provenance.get("checkpoint_sha256", "")
     check_pair(floats.source, wanted, named(source), named(integer_source))
     moving = asked_of(settings.moving, floats, named(source))
@@ -136,6 +141,7 @@ def compare(
         plots=tuple(str(picture.path) for picture in drawn if picture.path is not None),
         seconds=time.perf_counter() - start,
         moving=moving,
+        mean_steps=pair.mean_steps,
     )
     result = ComparisonResult(report, drawn)
     if out is not None:

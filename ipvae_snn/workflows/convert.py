@@ -18,6 +18,7 @@ from ipvae_snn.data.own_sequences import sequence_set
 from ipvae_snn.data.sequences import Moving
 from ipvae_snn.errors import ConfigError, ConversionError, DataError
 from ipvae_snn.ir.circuits import Circuit
+from ipvae_snn.ir.decoding import SAMPLE, decoding_of
 from ipvae_snn.ir.encode import check_images, encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -134,10 +135,12 @@ def settings_of(
     fraction_bits: int = 12,
     circuit: str = "one-layer",
     sparsity: float = 0.0,
+    decode: str = str(SAMPLE),
 ) -> ConversionSettings:
     """Return settings with the weight bits of both connections, or of each.
 
-    Raises ConversionError for settings that no integer network can have.
+    Raises ConversionError for settings that no integer network can have, ConfigError for a decoding
+    that there is not.
     """
     return ConversionSettings(
         weight_bits if feedforward_bits is None else feedforward_bits,
@@ -145,6 +148,7 @@ def settings_of(
         fraction_bits,
         as_circuit(circuit),
         sparsity,
+        decoding_of(decode),
     )
 
 

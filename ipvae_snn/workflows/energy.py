@@ -36,6 +36,7 @@ from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
 from ipvae_snn.watcher import current_watcher, parts
+from ipvae_snn.workflows.decodings import Decoding, asked_decoding, decoded
 from ipvae_snn.workflows.estimates import Shape, require_energy
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
@@ -49,6 +50,17 @@ from ipvae_snn.workflows.outputs import (
 )
 from ipvae_snn.workflows.results import ReportResult
 
+__all__ = [
+    "EnergyResult",
+    "EnergySettings",
+    "asked_decoding",
+    "energy",
+    "measured",
+    "priced",
+    "priced_profiles",
+    "report",
+]
+
 CHUNK_BYTES: Final = 1 << 26  # of counts and states per part of a run
 PICTURES: Final = ("energy",)
 BYTES_PER_STEP: Final = 8  # a count and a state of one neuron
@@ -59,7 +71,7 @@ class EnergySettings:
     """Images, steps and profiles of an energy estimate.
 
     profiles: names or .toml files; by default all packaged profiles with energies.
-    white: of the user's own images, as in `ImageChoice`.
+    white: of the user's own images, as in `ImageChoice`. decoding: in place of the network's own.
     """
 
     profiles: tuple[str, ...] = ()
@@ -69,6 +81,7 @@ class EnergySettings:
     seed: int = 0
     data_root: Path | None = None
     white: float | None = None
+    decoding: Decoding | None = None
 
 
 DEFAULT: Final = EnergySettings()
@@ -105,6 +118,7 @@ def energy(
             f"{name}: a float checkpoint, but energy counts an integer network's events; convert "
             f"it first: ipvae-snn convert {name} --calibrate {images_name} --out net.safetensors"
         )
+    network = decoded(network, settings.decoding)
     warn_if_still(network, named(source))
     progress(described(data), 0, 0)
     choice = ImageChoice(
@@ -180,6 +194,7 @@ def report(
         steps=steps,
         seed=seed,
         r2=run.r2,
+        decoding=str(network.decoder.decoding),
         data=images.floats.name,
         citation=images.floats.citation,
     )

@@ -16,6 +16,7 @@ from ipvae_snn.errors import DataError, FileFormatError
 from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.evaluation import plots
 from ipvae_snn.evaluation.evaluate import (
+    MEAN_STEPS,
     Evaluated,
     EvaluationRequest,
     Spread,
@@ -60,7 +61,8 @@ class EvaluationSettings:
     readout_train: training images for the linear read-out of labels, 0 for none. generalise: also
     evaluate rotated images and the other 28x28 sets that are available. threads: CPU threads; they
     change no figure. white: of the user's own images, as in `ImageChoice`. cluster: on whose
-    workers the images run, which changes no figure; None for this process.
+    workers the images run, which changes no figure; None for this process. mean_steps: number of
+    last draws whose mean is decoded.
     """
 
     split: str = "test"
@@ -73,6 +75,7 @@ class EvaluationSettings:
     data_root: Path | None = None
     white: float | None = None
     cluster: ClusterChoice | None = None
+    mean_steps: int = MEAN_STEPS
 
 
 DEFAULT: Final = EvaluationSettings()
@@ -119,7 +122,7 @@ def evaluate(
     free = check_outputs(written, (source, data), overwrite)
     network = load_checked(source)
     request = evaluation.request_of(
-        network, settings.steps or STEPS, settings.seed, settings.threads
+        network, settings.steps or STEPS, settings.seed, settings.threads, settings.mean_steps
     )
     progress(described(data), 0, 0)
     warn_if_still(network, named(source))

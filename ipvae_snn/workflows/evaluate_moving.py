@@ -90,7 +90,9 @@ def evaluate_moving(
     network = load_checked(source)
     moving = asked.moving(network)
     steps = settings.steps or steps_per_frame(network)
-    request = evaluation.request_of(network, steps, settings.seed, settings.threads)
+    request = evaluation.request_of(
+        network, steps, settings.seed, settings.threads, settings.mean_steps
+    )
     progress(described(data), 0, 0)
     sequences = sequences_for(network, data, moving, settings, progress)
     start = time.perf_counter()

@@ -17,6 +17,17 @@ from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.storage.atomic import atomic_folder
 from ipvae_snn.storage.outputs import check_folder
 from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.decodings import Decoding, asked_decoding, decoded
+
+__all__ = [
+    "Exported",
+    "Place",
+    "asked_decoding",
+    "export_file",
+    "export_float",
+    "export_integer",
+    "target_help",
+]
 
 AGAINST: Final[Mapping[Kind, str]] = MappingProxyType(
     {"float": "float inference", "integer": "the reference, equal bit for bit"}
@@ -52,16 +63,21 @@ class Place(NamedTuple):
 
 
 def export_file(
-    path: Path, target: str, out: Path, check: bool = True, progress: Progress = ignore
+    path: Path,
+    target: str,
+    out: Path,
+    check: bool = True,
+    progress: Progress = ignore,
+    decoding: Decoding | None = None,
 ) -> Exported:
     """Export the network in the file `path` to the folder `out`; an older export is replaced.
 
     target: a name from the registry (`export.targets`). check: compare the export with the
-    reference before it is put in place. Raises BackendError for a target that is unknown or does
-    not take this kind of network, BackendUnavailableError if the check cannot run here, DataError
-    if `out` holds files that an export to this target does not write, OutputError if it cannot be
-    written or holds the network itself, DivergedError if the export is wrong. After an error `out`
-    is unchanged.
+    reference before it is put in place. decoding: in place of an integer network's own. Raises
+    BackendError for a target that is unknown or does not take this kind of network,
+    BackendUnavailableError if the check cannot run here, DataError if `out` holds files that an
+    export to this target does not write, OutputError if it cannot be written or holds the network
+    itself, DivergedError if the export is wrong. After an error `out` is unchanged.
     """
     progress(f"loading the target {target}", 0, 0)
     result = load_target(target)
@@ -69,9 +85,20 @@ def export_file(
     check_folder(out, (path,))
     if is_checkpoint(path):
         floats = _taken(result.floating, result, str(path), "float")
+        _require_integer(path, decoding)
         return _export(load_float_network(path), result, floats, Place(out, check), progress)
     integers = _taken(result.integer, result, str(path), "integer")
-    return _export(load_network(path), result, integers, Place(out, check), progress)
+    network = decoded(load_network(path), decoding)
+    return _export(network, result, integers, Place(out, check), progress)
+
+
+def _require_integer(path: Path, decoding: Decoding | None) -> None:
+    """Raise BackendError for a decoding of a float checkpoint, whose export has samples only."""
+    if decoding is not None:
+        raise BackendError(
+            f"{path} is a float checkpoint, whose export decodes a sample; convert it first, or "
+            "leave --decode out"
+        )
 
 
 def export_integer(

@@ -175,6 +175,7 @@ def _integer(path: Path) -> FileContents:
             one.name: f"{one.source} -> {one.target}, {one.synapses.weights}"
             for one in network.connections
         },
+        "decoding": str(network.decoder.decoding),
         "worst_case": _worst_case(network),
         "provenance": network.provenance,
     }

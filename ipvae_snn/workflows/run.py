@@ -14,6 +14,7 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import BackendError, SaturatedError
 from ipvae_snn.inference import reference
 from ipvae_snn.ir import back_ends, saturation
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
@@ -23,6 +24,7 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.progress import Begin, Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.decodings import decoded, decoded_by
 from ipvae_snn.workflows.estimates import Shape, require_run
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described, is_checkpoint
@@ -76,6 +78,7 @@ class RunOptions:
     (`back_ends.DEFAULT`), for a checkpoint "float". out: npz file of the result.
     forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates. overwrite:
     replace a file at `out` that is no result of a run. chunking: where `out` is a folder.
+    decoding: of the reconstruction; None for an integer network's own, and a sample of a float one.
     """
 
     backend: str | None = None
@@ -83,6 +86,7 @@ class RunOptions:
     forbid_saturation: bool = False
     overwrite: bool = False
     chunking: Chunking = ONE_PIECE
+    decoding: Decoding | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,7 +95,8 @@ class RunResult:
 
     saturated_pixels: number of pixels beyond the range of the input code. seconds: wall-clock time
     of the back end, including its start. out: file of the trace. by_default: whether the back end
-    is the default, and not the user's choice. labels (S,): the class of each score.
+    is the default, and not the user's choice. labels (S,): the class of each score. decoding: of
+    the reconstructions.
     """
 
     backend: str
@@ -103,6 +108,7 @@ class RunResult:
     out: Path | None = None
     by_default: bool = False
     labels: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    decoding: Decoding = SAMPLE
 
     def __repr__(self) -> str:
         """Return back end, images, steps, R2 and spikes in one line."""
@@ -162,6 +168,7 @@ class RunResult:
             "images": len(self.images),
             "steps": self.steps,
             "seconds": self.seconds,
+            "decoding": str(self.decoding),
             **self.figures.as_json(),
         }
 
@@ -170,7 +177,7 @@ class RunResult:
         text = (
             f"{len(self.images)} images of {self.images.name}, {self.steps} steps on "
             f"{self.backend}{' (default)' if self.by_default else ''} in {self.seconds:.2f} s; "
-            f"{self.figures.text()}"
+            f"{self.figures.text()}{decoded_by(self.decoding)}"
         )
         file = () if self.out is None else (Span(str(self.out), "strong"), ": ")
         return Document("Run", (paragraph(*file, text),))
@@ -226,11 +233,16 @@ def run_integer(
         images.saturated,
         seconds,
         labels=network.labels,
+        decoding=network.decoder.decoding,
     )
 
 
 def run_float(
-    network: FloatNetwork, images: ImageSet, request: RunRequest, saved: bool = False
+    network: FloatNetwork,
+    images: ImageSet,
+    request: RunRequest,
+    saved: bool = False,
+    decoding: Decoding = SAMPLE,
 ) -> RunResult:
     """Run images through a float network on the keyed uniforms of an integer run.
 
@@ -239,9 +251,10 @@ def run_float(
     shape = Shape(len(images), request.steps, network.n_neurons, network.n_pixels)
     require_run(shape, request, floating=True, saved=saved)
     start = time.perf_counter()
-    trace = reference.run_float(network, images.pixels, request)
+    trace = reference.run_float(network, images.pixels, request, decoding=decoding)
     seconds = time.perf_counter() - start
-    return RunResult(FLOAT, images, trace, r2(images.pixels, trace.reconstruction), 0, seconds)
+    quality = r2(images.pixels, trace.reconstruction)
+    return RunResult(FLOAT, images, trace, quality, 0, seconds, decoding=decoding)
 
 
 def _run_float_file(
@@ -257,7 +270,8 @@ def _run_float_file(
     begin(described(choice.data))
     images = choice.loaded_for(network)
     begin(f"{FLOAT}: {len(images)} images, {request.steps} steps")
-    return run_float(network, images, request, options.out is not None)
+    decoding = options.decoding or SAMPLE
+    return run_float(network, images, request, options.out is not None, decoding)
 
 
 def _run_integer_file(
@@ -270,7 +284,7 @@ def _run_integer_file(
     name = options.backend or back_ends.DEFAULT
     begin(f"loading the back end {name}")
     back_ends.load_backend(name)  # before the images, so that a wrong name costs no time
-    network = load_network(path)
+    network = decoded(load_network(path), options.decoding)
     warn_if_still(network, str(path))
     begin(described(choice.data))
     images = choice.encoded_for(network)

@@ -18,6 +18,7 @@ from ipvae_snn.data.streams import ImageStream
 from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.hw.lava.bundle.simulator.ending import Interrupted
 from ipvae_snn.ir import files, saturation
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.encode import MAX_SATURATED, check_images, count_saturated, levels
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
@@ -28,6 +29,7 @@ from ipvae_snn.storage import memory
 from ipvae_snn.storage.array_reading import read_npy
 from ipvae_snn.storage.row_files import row_files
 from ipvae_snn.watcher import current_watcher, watched
+from ipvae_snn.workflows.decodings import decoded_by
 from ipvae_snn.workflows.result_folder import (
     FIGURES,
     FORMAT,
@@ -67,7 +69,7 @@ class ChunkOptions:
     out: folder of the result. resume: go on with the run there. chunk: images at a time, by
     default as many as take some 100 MB. overwrite: replace a run that is there.
     forbid_saturation: raise SaturatedError if a neuron saturates. by_default: whether the back end
-    is the default, and not the user's choice.
+    is the default, and not the user's choice. decoding: in place of that of a network's file.
     """
 
     out: Path
@@ -76,6 +78,7 @@ class ChunkOptions:
     overwrite: bool = False
     forbid_saturation: bool = False
     by_default: bool = False
+    decoding: Decoding | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,6 +98,7 @@ class ChunkedResult:
     resumed: int = 0
     by_default: bool = False
     place: str = ""
+    decoding: Decoding = SAMPLE
 
     def __repr__(self) -> str:
         """Return back end, images, steps, R2 and spikes in one line."""
@@ -123,6 +127,7 @@ class ChunkedResult:
             "chunk": self.chunk,
             "steps": self.figures.steps,
             "seconds": self.seconds,
+            "decoding": str(self.decoding),
             **self.figures.as_json(),
         }
 
@@ -134,6 +139,7 @@ class ChunkedResult:
         text = (
             f"{f.images:,} images of {self.name}{before}, {f.steps} steps on {self.backend}"
             f"{default}{self.place} in {self.seconds:.2f} s, {self.chunk:,} at a time; {f.text()}"
+            f"{decoded_by(self.decoding)}"
         )
         return Document("Run", (paragraph(Span(str(self.out), "strong"), ": ", text),))
 
@@ -218,6 +224,7 @@ def run_chunks(
             size,
             resumed,
             options.by_default,
+            decoding=network.decoder.decoding,
         )
         write_json(options.out / FIGURES, result.as_json())
     return result

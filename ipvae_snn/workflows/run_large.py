@@ -16,6 +16,7 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.storage.places import status_of
 from ipvae_snn.watcher import current_watcher, parts
 from ipvae_snn.workflows.cluster import ClusterChoice, connected
+from ipvae_snn.workflows.decodings import decoded
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described, is_checkpoint
 from ipvae_snn.workflows.moving import warn_if_still
@@ -59,7 +60,7 @@ def run_large_file(
             f"{path} is a float checkpoint, of which a folder holds no result; write one file "
             "(--out NAME.npz), or convert it first"
         )
-    network = load_network(path)
+    network = decoded(load_network(path), options.decoding)
     warn_if_still(network, str(path))
     return run_large(network, choice, request, backend, options, cluster, progress)
 

@@ -12,6 +12,7 @@ from ipvae_snn.data.sequences import Moving, Sequences
 from ipvae_snn.errors import BackendError, ConfigError
 from ipvae_snn.hw.cost.moving import frame_operations
 from ipvae_snn.ir import back_ends, saturation
+from ipvae_snn.ir.decoding import SAMPLE, Decoding
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -21,6 +22,7 @@ from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
 from ipvae_snn.workflows.cluster import cluster_of
+from ipvae_snn.workflows.decodings import asked_decoding, decoded, decoded_by
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described, is_checkpoint
 from ipvae_snn.workflows.moving import Asked, motion_of, sequences_of, trained_moving
@@ -31,7 +33,13 @@ from ipvae_snn.workflows.outputs import (
     remove_partial,
     save_or_spare,
 )
-from ipvae_snn.workflows.run import ONE_PIECE, Chunking, RunOptions, RunResult, run_file
+from ipvae_snn.workflows.run import (
+    ONE_PIECE,
+    Chunking,
+    RunOptions,
+    RunResult,
+    run_file,
+)
 from ipvae_snn.workflows.run_chunks import ChunkedResult, ChunkOptions
 from ipvae_snn.workflows.run_large import names_folder, run_large_file
 
@@ -42,6 +50,7 @@ __all__ = [
     "MovingRunResult",
     "RunOptions",
     "RunRequest",
+    "asked_decoding",
     "motion_of",
     "restarted",
     "run_as_asked",
@@ -82,6 +91,7 @@ class MovingRunResult:
     restarted: Frames
     seconds: float
     out: Path | None = None
+    decoding: Decoding = SAMPLE
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data, without the arrays."""
@@ -94,6 +104,7 @@ class MovingRunResult:
             "motion": self.moving.motion,
             "steps_per_frame": self.steps,
             "seconds": self.seconds,
+            "decoding": str(self.decoding),
             "carried": self.carried.as_json(),
             "restarted": self.restarted.as_json(),
             "saturations": None if limits is None else {one.kind: one.as_json() for one in limits},
@@ -118,6 +129,7 @@ class MovingRunResult:
         )
         file = () if self.out is None else (Span(str(self.out), "strong"), ": ")
         text = f"{self.seconds:.2f} s; states carry over from frame to frame"
+        text += decoded_by(self.decoding)
         return Document("Run", (table(title, head, rows), paragraph(*file, text)))
 
 
@@ -155,7 +167,7 @@ def run_as_asked(
         name = options.backend or back_ends.DEFAULT
         begin(f"loading the back end {name}")
         back_ends.load_backend(name)
-        network = load_network(path)
+        network = decoded(load_network(path), options.decoding)
         moving = asked.for_default(trained_moving(network))
         begin(described(choice.data))
         sequences = sequences_of(network, replace(choice, report=progress), moving)
@@ -195,6 +207,7 @@ def _into_folder(
         options.overwrite,
         options.forbid_saturation,
         by_default=options.backend is None,
+        decoding=options.decoding,
     )
     return run_large_file(path, choice, request, name, chunk_options, cluster, progress)
 
@@ -224,6 +237,7 @@ def run_sequences(
         carried=_figures(network, sequences, frames, trace),
         restarted=restarted(network, sequences, frames, request),
         seconds=seconds,
+        decoding=network.decoder.decoding,
     )
 
 

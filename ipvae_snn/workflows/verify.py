@@ -9,6 +9,7 @@ from typing import Any, Final
 from ipvae_snn.data.sequences import Moving
 from ipvae_snn.errors import DivergedError
 from ipvae_snn.ir import back_ends
+from ipvae_snn.ir.decoding import SAMPLE
 from ipvae_snn.ir.equality import Divergence, first_divergence, in_frames
 from ipvae_snn.ir.files import load_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -16,6 +17,7 @@ from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.document import Block, Document, Span, paragraph, table
 from ipvae_snn.watcher import parts
+from ipvae_snn.workflows.decodings import Decoding, asked_decoding, decoded
 from ipvae_snn.workflows.estimates import Shape, require_verify
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
@@ -27,6 +29,7 @@ __all__ = [
     "ImageChoice",
     "RunRequest",
     "Verification",
+    "asked_decoding",
     "motion_of",
     "verify",
     "verify_file",
@@ -74,6 +77,7 @@ class Verification:
     seed: int
     network: str | None = None
     moving: Moving | None = None
+    decoding: str = str(SAMPLE)
 
     @property
     def compared(self) -> int:
@@ -92,7 +96,14 @@ class Verification:
                 "motion": self.moving.motion,
                 "steps_per_frame": self.steps,
             }
-        return {"network": self.network, **shown, "compared": self.compared, "backends": rows}
+        decoding = {"decoding": self.decoding}
+        return {
+            "network": self.network,
+            **shown,
+            **decoding,
+            "compared": self.compared,
+            "backends": rows,
+        }
 
     def document(self) -> Document:
         """Return one row per back end, with its seconds and verdict."""
@@ -100,6 +111,7 @@ class Verification:
             f"{_described(self.images, self.moving, self.data)}, "
             f"{_steps(self.steps, self.moving)}, {self.neurons} neurons, seed {self.seed}"
         )
+        title += f", decoded by {self.decoding}" if self.decoding != str(SAMPLE) else ""
         rows = [(each.backend, f"{each.seconds:.2f}", _verdict(each)) for each in self.backends]
         blocks: list[Block] = [table(title, ("back end", "seconds", "counts and states"), rows)]
         if all(each.equal for each in self.backends):
@@ -143,15 +155,16 @@ def verify_file(
     backends: Sequence[str] = BACKENDS,
     progress: Progress = ignore,
     asked: Asked | None = None,
+    decoding: Decoding | None = None,
 ) -> Verification:
     """Run the integer network in the file `path` on the reference and on `backends`.
 
     progress: receives the back end that runs next. asked: sequences in place of still images;
-    choice.limit then counts sequences, and request.steps are those of a frame. Raises BackendError
-    for an unknown name before anything runs, and the errors of back ends. A divergence is part of
-    the result.
+    choice.limit then counts sequences, and request.steps are those of a frame. decoding: in place
+    of the network's own. Raises BackendError for an unknown name before anything runs, and the
+    errors of back ends. A divergence is part of the result.
     """
-    network = load_network(path)
+    network = decoded(load_network(path), decoding)
     for name in backends:
         progress(f"loading the back end {name}", 0, 0)
         back_ends.load_backend(name)  # before the images, so that a wrong name costs no time
@@ -204,4 +217,5 @@ def verify(
         neurons=network.n_neurons,
         seed=request.seed,
         moving=moving,
+        decoding=str(network.decoder.decoding),
     )

@@ -26,6 +26,7 @@ from ipvae_snn.hw.lava import backend as lava
 from ipvae_snn.hw.lava.environment import find
 from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.circuits import Residual
+from ipvae_snn.ir.decoding import decoding_of
 from ipvae_snn.ir.equality import first_divergence
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
@@ -59,7 +60,8 @@ class Case:
     forward, back: weights of the feed-forward connection and of the lateral one or the
     prediction. limit: the residual's; None for a one-layer circuit. resting: every potential
     starts at the floor and is held there; at the cap, lifted; or anywhere. largest: bounds of
-    the update in octaves, None for the widest. light: what the first image shows.
+    the update in octaves, None for the widest. light: what the first image shows. decoding: of the
+    reconstruction.
     """
 
     seed: int = 0
@@ -79,6 +81,7 @@ class Case:
     zero_point: int = 100
     light: Literal["noise", "black", "white", "nothing"] = "noise"
     images: int = 3
+    decoding: str = "sample"
 
 
 def connection_of(
@@ -154,7 +157,7 @@ def make(case: Case) -> IntegerNetwork:
             rng.integers(-32767, 32768, (m, k)).astype(np.int16),
             rng.uniform(0, 1e-3, m).astype(np.float32),
         ),
-    )
+    ).with_decoding(decoding_of(case.decoding))
 
 
 def images_of(case: Case) -> UInt8:
@@ -200,6 +203,7 @@ def cases(octaves: st.SearchStrategy[int], largest_size: int = 64) -> st.SearchS
         "zero_point": st.sampled_from([0, 128, 255]) | st.integers(0, 255),
         "light": st.sampled_from(["noise", "black", "white", "nothing"]),
         "images": st.integers(1, 4),
+        "decoding": st.sampled_from(["sample", "map", "mean:1", "mean:2", "mean:3", "mean:100"]),
     }
     return sizes.flatmap(
         lambda size: st.builds(Case, height=st.just(size[0]), width=st.just(size[1]), **fields)
@@ -266,14 +270,17 @@ SAMPLE = {
         zero_point=128, fraction_bits=16, extra_bits=8, largest=None,
     ),
     "one neuron, one pixel, many parts": Case(
-        3, 1, 1, 1, resting="cap", octaves=9, max_count=3000, fraction_bits=4, zero_point=255
+        3, 1, 1, 1, resting="cap", octaves=9, max_count=3000, fraction_bits=4, zero_point=255,
+        decoding="map",
     ),
     "never active": Case(4, 33, 5, 13, forward="zero", resting="floor", light="nothing"),
     "all weights 0": Case(5, 8, forward="zero", back="zero", octaves=7, below_octave=5),
     "two layers, residuals at their limit": Case(
         6, 21, 3, 7, limit=40, back="extreme", max_count=25, zero_point=7, light="white"
     ),
-    "two layers, many parts, one pixel": Case(7, 5, 1, 1, limit=9000, octaves=8, max_count=2000),
+    "two layers, many parts, one pixel": Case(
+        7, 5, 1, 1, limit=9000, octaves=8, max_count=2000, decoding="mean:7"
+    ),
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from circuits import replace
 
 from ipvae_snn.backends import triton_circuit
 from ipvae_snn.errors import BackendError, BackendUnavailableError
+from ipvae_snn.ir.decoding import MAP, Decoding
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
@@ -83,6 +84,8 @@ def test_kernels_equal_the_interpreter(
         ),
     )
     large = network_factory(neurons=70)
+    large = large.with_decoding(Decoding("mean", 5))  # of more steps than there are
+    high = high.with_decoding(MAP)
     for name, network in {"small": small, "high": high, "large": large}.items():
         save_network(network, tmp_path / f"{name}.safetensors")
         n = 17 if name == "small" else 1  # more than a block of images

@@ -92,7 +92,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 COMPARED = {"float", "integer", "delta", "seeds_95", "images_95", "excluded_images"}
-FIGURES = {"r2", "mse", "zeros", "free_energy", "spikes"}
+FIGURES = {"r2", "r2_mean", "r2_map", "mse", "zeros", "free_energy", "spikes"}
 KEYS = FIGURES | {
     "checkpoint",
     "checkpoint_sha256",
@@ -107,6 +107,7 @@ KEYS = FIGURES | {
     "steps",
     "seeds",
     "kl_form",
+    "mean_steps",
     "marks",
     "histogram",
     "agreement",

@@ -46,6 +46,7 @@ ESTIMATE = {"mean", "low", "high", "n", "excluded"}
 MOMENT = {
     "step",
     "r2",
+    "r2_mean",
     "r2_map",
     "mse",
     "mse_map",
@@ -71,6 +72,7 @@ KEYS = {
     "seed",
     "kl_form",
     "training_steps",
+    "mean_steps",
     "moments",
     "spikes_per_image",
     "lifetime_sparseness",

@@ -32,6 +32,7 @@ from ipvae_snn.errors import ConversionError, DataError
 from ipvae_snn.inference import reference
 from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.circuit_steps import integrate, sample
+from ipvae_snn.ir.decoding import decoding_of
 from ipvae_snn.ir.float_sampler import poisson_from_uniforms
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
@@ -346,6 +347,26 @@ def test_figures_of_a_step_are_those_of_its_counts() -> None:
             assert result.curve[step]["r2"].seeds[side].mean == pytest.approx(quality)
             spikes = trace.spikes_per_step[:, -1].mean()
             assert result.curve[step]["spikes"].images[side].mean == pytest.approx(spikes)
+
+
+@pytest.mark.parametrize("entries", [1, 10**6])
+def test_decodings_of_a_step_are_those_of_a_run(
+    entries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the last steps lie in one block of steps, or each in its own."""
+    monkeypatch.setattr(paired_runs, "ENTRIES", entries)
+    pair = make_pair(with_bias_fault(make_integer()).with_decoding("mean:3"))
+    result = measure(pair, 6, (3,))
+    for step in (1, 4, 6):
+        request = RunRequest(step, 3)
+        for name, text in (("r2_mean", "mean:3"), ("r2_map", "map")):
+            floats = reference.run_float(
+                pair.network, pair.images, request, decoding=decoding_of(text)
+            )
+            integers = interpreter.run(pair.integer.with_decoding(text), pair.pixels, request)
+            for side, trace in (("float", floats), ("integer", integers)):
+                quality = r2_per_image(pair.images, trace.reconstruction).mean()
+                assert result.curve[step][name].seeds[side].mean == pytest.approx(quality)
 
 
 def test_free_energy_by_hand() -> None:

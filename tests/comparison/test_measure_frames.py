@@ -116,6 +116,10 @@ def test_figures_are_those_of_each_frame() -> None:
             quality = r2_per_image(pair.images[:, frame], image).mean()
             assert result.curve[step]["r2"].seeds[side].mean == pytest.approx(quality)
             assert over.spikes[frame].images[side].mean == pytest.approx(count.mean())
+    mean = compiled.run(pair.integer.with_decoding("mean:4"), pair.pixels, RunRequest(STEPS, 3))
+    for frame, step in enumerate(result.marks):
+        quality = r2_per_image(pair.images[:, frame], mean.reconstruction[:, frame]).mean()
+        assert result.curve[step]["r2_mean"].seeds["integer"].mean == pytest.approx(quality)
     assert over.means["spikes"].seeds["integer"].mean == pytest.approx(spikes.mean())
     mean = np.mean([result.curve[step]["r2"].seeds["float"].mean for step in result.marks])
     assert over.means["r2"].seeds["float"].mean == pytest.approx(mean)

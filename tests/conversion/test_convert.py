@@ -13,18 +13,19 @@ from ipvae_snn.conversion.circuits import target_of
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.quantise import as_multiplier, finer, quantise_rows
 from ipvae_snn.conversion.settings import ConversionSettings
-from ipvae_snn.errors import ConversionError, DataError
+from ipvae_snn.errors import ConfigError, ConversionError, DataError
 from ipvae_snn.inference.reference import run_float
 from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.bounds import worst_partial_sum
 from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import encode, input_code, levels
-from ipvae_snn.ir.files import to_arrays, to_scalars
+from ipvae_snn.ir.files import digest, to_arrays, to_scalars
 from ipvae_snn.ir.fixed_point import signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.stored_dictionary import DenseMatrix
+from ipvae_snn.workflows.convert import settings_of
 
 HEIGHT, WIDTH, NEURONS = 6, 5, 24
 
@@ -90,6 +91,18 @@ def test_integers_follow_the_float_network(calibration: Calibration) -> None:
     # Fewer bits must follow less closely, or the measure sees nothing.
     coarse, _ = convert(floats, calibration, ConversionSettings(3, 3))
     assert agreement(want, interpreter.run(coarse, coded, request), coarse).equal < match.equal
+
+
+def test_a_conversion_stores_its_decoding(calibration: Calibration) -> None:
+    """Nothing else of the network depends on it; the fitted read-out is the same."""
+    plain, _ = convert(toy_float(), calibration, ConversionSettings())
+    asked = settings_of(decode="mean:4")
+    network, _ = convert(toy_float(), calibration, asked)
+    assert (plain.version, network.version) == (3, 4)
+    assert digest(network) != digest(plain)
+    assert digest(network.with_decoding("sample")) == digest(plain)
+    with pytest.raises(ConfigError, match="no decoding is called 'none'"):
+        settings_of(decode="none")
 
 
 @pytest.mark.parametrize("circuit", ["one-layer", "two-layer"])

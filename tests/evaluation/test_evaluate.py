@@ -76,6 +76,20 @@ def test_recorded_steps(steps: int, horizon: int, expected: tuple[int, ...]) -> 
     assert recorded_steps(steps, horizon) == expected
 
 
+def test_a_mean_of_one_draw_is_a_sample_and_one_of_many_has_less_noise() -> None:
+    digits = load_float_network(network_path("digits"))
+    images = data.load("digits", "test", limit=30)
+    one, many = (
+        evaluate(digits, images, EvaluationRequest(32, mean_steps=n)).evaluation for n in (1, 8)
+    )
+    for moment in one.moments:
+        assert moment.r2_mean.mean == pytest.approx(moment.r2.mean, rel=1e-5)
+    assert many.last.r2_mean.mean > many.last.r2.mean + 0.01
+    assert [replace(m, r2_mean=m.r2) for m in many.moments] == [
+        replace(m, r2_mean=m.r2) for m in one.moments
+    ]
+
+
 @pytest.mark.parametrize("form", ["code", "exact"])
 def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) -> None:
     images, request = image_set(30), EvaluationRequest(6, seed=3, kl=form, training_steps=5)
@@ -84,17 +98,20 @@ def test_every_figure_is_what_its_name_says(network: FloatNetwork, form: str) ->
     p = start(c, images.pixels, images.kind, images.name, 3)
     x = images.pixels.astype(np.float64)
     phi, sigma = network.phi.astype(np.float64), network.log_sigma.astype(np.float64)
-    highest = p.state
+    highest, draws = p.state, [counts(c, p)]
     assert [m.step for m in result.evaluation.moments] == [0, 1, 2, 4, 5, 6]
     for moment in result.evaluation.moments:
         while p.step < moment.step:
             p = advance(c, p, 1)
+            draws.append(counts(c, p))
             highest = np.maximum(highest, p.state)
         z, u = counts(c, p).astype(np.float64), p.state.astype(np.float64)
         sample, mean = z @ phi.T, np.exp(u) @ phi.T
         r2 = quality.r2_per_image(x, sample)
         assert same(moment.r2, r2)
         assert same(moment.r2_map, quality.r2_per_image(x, mean), 1e-5)
+        last = np.mean(draws[max(0, moment.step - 3) :], axis=0, dtype=np.float64)
+        assert same(moment.r2_mean, quality.r2_per_image(x, last @ phi.T), 1e-5)
         assert same(moment.mse, ((x - sample) ** 2).mean(axis=1))
         assert same(moment.mse_map, ((x - mean) ** 2).mean(axis=1), 1e-5)
         assert same(moment.zeros, (z == 0).mean(axis=1))

@@ -194,13 +194,17 @@ def test_another_version_and_damage_are_refused(network: IntegerNetwork) -> None
     layer = IntegerLayer(network)
     state = layer.state_dict()
     text = bytes(state["integer.description"].tolist()).decode()
-    newer = text.replace('"version": 3}', '"version": 4}')  # the last one, outside "program"
+    newer = text.replace('"version": 3}', '"version": 5}')  # the last one, outside "program"
     assert newer != text
     for key, value, message in (
-        ("description", as_tensor(newer), "holds 'ipvae-snn/integer-network', version 4, not"),
+        ("description", as_tensor(newer), "holds 'ipvae-snn/integer-network', version 5, not"),
         ("description", as_tensor(text[:-9]), "a missing or malformed part (Unterminated"),
         ("lateral.weights", state["integer.lateral.weights"].half(), "lateral"),
-        ("tables.fine", state["integer.tables.fine"] + 1, "table 'fine' differs from version 3's"),
+        (
+            "tables.fine",
+            state["integer.tables.fine"] + 1,
+            "table 'fine' differs from the specified",
+        ),
     ):
         tensor = (
             torch.tensor(list(value.encode()), dtype=torch.uint8)
@@ -211,6 +215,16 @@ def test_another_version_and_damage_are_refused(network: IntegerNetwork) -> None
             layer.load_state_dict({**state, f"integer.{key}": tensor})
         assert message in str(caught.value)
         assert layer.integer.network is network
+
+
+def test_a_state_dict_holds_the_decoding(network: IntegerNetwork) -> None:
+    """Version 4, into a layer that was built to decode samples."""
+    layer, decoded = IntegerLayer(network), network.with_decoding("mean:3")
+    layer.load_state_dict(IntegerLayer(decoded).state_dict())
+    assert str(layer.integer.network.decoder.decoding) == "mean:3"
+    added = torch.arange(7)[None] * 3
+    one = layer.integer.reconstruct(added, torch.zeros_like(added), 3)
+    assert torch.equal(one, layer.integer.decode(added // 3))
 
 
 def test_a_state_dict_of_version_2_is_refused_in_one_line(two_layer: IntegerNetwork) -> None:

@@ -10,6 +10,7 @@ import small
 from ipvae_snn.errors import DataError
 from ipvae_snn.inference import reference
 from ipvae_snn.inference.reference import run_float
+from ipvae_snn.ir.decoding import decoding_of
 from ipvae_snn.ir.float_sampler import poisson_from_uniforms
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.trace import RunRequest
@@ -211,3 +212,35 @@ def test_updates_beyond_the_keys_are_refused(network: FloatNetwork, pixels: np.n
     assert reference.advance(d, late, 1).step == 349525
     with pytest.raises(DataError, match=r"^2 steps from step 349524 leave 1\.\.349525$"):
         reference.advance(d, late, 2)
+
+
+@pytest.mark.parametrize("text", ["sample", "mean:1", "mean:3", "mean:99", "map"])
+@pytest.mark.parametrize("trace", [False, True])
+def test_decodings_are_those_of_the_kept_steps(
+    network: FloatNetwork, pixels: np.ndarray, text: str, trace: bool
+) -> None:
+    """Of two frames, each of which has its own last steps; nothing else depends on a decoding."""
+    request = RunRequest(steps=5, seed=2, trace=True)
+    frames = np.stack([pixels, pixels[::-1]], axis=1)
+    decoding = decoding_of(text)
+    kept = reference.run_frames(network, frames, request)
+    some = reference.run_frames(network, frames, replace(request, trace=trace), decoding=decoding)
+    for whole, part in zip(kept, some, strict=True):
+        assert whole.counts is not None
+        n = min(decoding.steps, 5)
+        payload = np.exp(whole.state) if text == "map" else whole.counts[:, -n:].mean(axis=1)
+        wanted = reference.reconstruct(network, payload)
+        np.testing.assert_array_equal(part.reconstruction, wanted, strict=True)
+        for name, value in part.arrays().items():
+            if name != "reconstruction":
+                np.testing.assert_array_equal(value, whole.arrays()[name], strict=True)
+
+
+def test_a_mean_is_over_all_updates(network: FloatNetwork, pixels: np.ndarray) -> None:
+    """Of two updates per step, the last two steps have four draws."""
+    twice = replace(network, updates_per_step=2)
+    result = run_float(twice, pixels, RunRequest(4), decoding=decoding_of("mean:2"))
+    draws = run_float(network, pixels, RunRequest(8, trace=True)).counts
+    assert draws is not None
+    wanted = reference.reconstruct(network, draws[:, -4:].mean(axis=1))
+    np.testing.assert_array_equal(result.reconstruction, wanted)

@@ -128,15 +128,15 @@ def test_truncated_file(network: IntegerNetwork, tmp_path: Path, kept: int) -> N
 
 
 def test_foreign_newer_and_older_files(network: IntegerNetwork, tmp_path: Path) -> None:
-    """Safetensors of other software, and ours of versions 4 and 1."""
+    """Safetensors of other software, and ours of versions 5 and 1."""
     path = tmp_path / "net.safetensors"
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(FileFormatError, match=f"its format is None, not '{FORMAT}'"):
         load_network(path)
     save_network(network, path)
     arrays, metadata = parts(path)
-    save_file(arrays, path, metadata | {"version": "4"})
-    with pytest.raises(FileFormatError, match="version 4 is newer than 3, the newest"):
+    save_file(arrays, path, metadata | {"version": "5"})
+    with pytest.raises(FileFormatError, match="version 5 is newer than 4, the newest"):
         load_network(path)
     save_file(arrays, path, metadata | {"version": "1"})
     with pytest.raises(

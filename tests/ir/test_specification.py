@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from graphs import networks
 from hypothesis import given, settings
 
-from ipvae_snn.ir import files, fixed_point, network, parts, prng, sampler, trace
+from ipvae_snn.ir import decoding, files, fixed_point, network, parts, prng, sampler, trace
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import lca, poisson
 from ipvae_snn.ir.neurons import registry as neuron_kinds
@@ -30,7 +31,7 @@ def rows(first: str) -> list[list[str]]:
 
 def test_constants_are_the_codes() -> None:
     """Every constant of the table, by name, from the module that holds it."""
-    homes = (fixed_point, prng, sampler)
+    homes = (fixed_point, prng, sampler, network)
     table = rows("name")
     assert len(table) >= 13
     for name, value, _ in table:
@@ -86,6 +87,7 @@ def test_scalars_are_the_files(two_layer: IntegerNetwork) -> None:
     scalars = files.to_scalars(two_layer)
     names = {*scalars["input"], *scalars, *scalars["populations"][0]["constants"]}
     names |= {*scalars["connections"][0], *scalars["populations"][0], *scalars["decoder"]}
+    names |= {*files.to_scalars(two_layer.with_decoding(decoding.MAP))["decoder"]}
     assert {name for name in names if f"`{name}`" not in text} == set()
 
 
@@ -104,15 +106,22 @@ def test_saturations_are_the_traces() -> None:
         (r"`leak_shift` \(1\.\.(\d+)\)", lca.MAX_LEAK_SHIFT),
         (r"`payload_shift` \(0\.\.(\d+)\)", lca.MAX_PAYLOAD_SHIFT),
         (r"# The integer network, version (\d+)", network.VERSION),
+        (r"`3` where the decoding is `(\w+)`", str(decoding.SAMPLE)),
+        (r"decoding_steps` is in 1\.\.(\d+)", decoding.MAX_DECODING_STEPS),
         (r"at least -(\d+) octaves", poisson.MIN_OCTAVES - sampler.SPLIT_OCTAVES),
         (r"`state_max` at most (\d+)", sampler.SPLIT_OCTAVES + sampler.MAX_PARTS_LOG2),
     ],
 )
-def test_limits_in_the_text(words: str, value: int) -> None:
+def test_limits_in_the_text(words: str, value: int | str) -> None:
     """Numbers in running text."""
     result = re.search(words, PAGE.read_text(encoding="utf-8"))
     assert result is not None, words
-    assert int(next(group for group in result.groups() if group)) == value
+    assert next(group for group in result.groups() if group) == str(value)
+
+
+def test_decodings_are_the_codes() -> None:
+    """Each kind of decoding has a row."""
+    assert tuple(kind for kind, *_ in rows("decoding")) == get_args(decoding.DecodingKind)
 
 
 def test_generator_constants() -> None:

@@ -9,6 +9,7 @@ from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import load, load_float, load_integer
+from ipvae_snn.pretrained import network_path
 
 
 def test_a_name_a_path_and_a_network(network: IntegerNetwork, tmp_path: Path) -> None:
@@ -45,3 +46,10 @@ def test_what_needs_the_other_kind_says_so(network: IntegerNetwork) -> None:
 def test_an_unknown_name_is_one_line() -> None:
     with pytest.raises(FileFormatError, match="digitz: no such file, nor a pretrained network"):
         load("digitz")
+
+
+def test_a_run_folder_stands_for_its_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(Path(network_path("digits")).read_bytes())
+    assert network_path(str(tmp_path)) == tmp_path / "model.safetensors"
+    (tmp_path / "model.safetensors").rename(tmp_path / "other.safetensors")
+    assert network_path(str(tmp_path)) == tmp_path

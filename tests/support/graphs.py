@@ -1,6 +1,6 @@
 """Integer networks made by hypothesis: any graph that the rules allow, and small."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import reject
@@ -26,6 +26,7 @@ from ipvae_snn.ir import (
     Transposed,
     Weights,
 )
+from ipvae_snn.ir.decoding import Decoding
 from ipvae_snn.ir.graph import IMAGE
 
 LARGEST_WEIGHT = 7
@@ -123,6 +124,10 @@ def networks(draw: st.DrawFn) -> IntegerNetwork:
         connect("readout", last, "scores", weights(n, size))
     code = InputCode(shape, "standardised", 0.01, int(rng.integers(0, 200)))
     decoder = _decoder(rng, geometry if shared else None, (m, k))
+    kinds = ("sample", "sample", "mean", "map" if kind == "poisson" else "mean")
+    decoded = draw(st.sampled_from(kinds))
+    decoding = Decoding(decoded, draw(st.integers(1, 5)) if decoded == "mean" else 1)
+    decoder = replace(decoder, decoding=decoding)
     try:
         return IntegerNetwork(code, tuple(populations), tuple(connections), decoder)
     except ProgramError as error:  # a few of the scales lift a current beyond its 24 bits

@@ -9,7 +9,7 @@ from ipvae_snn.ir.graph import Connection, Population
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import Accumulators
 from ipvae_snn.ir.parts import NEURONS, Decoder, Synapses
-from ipvae_snn.ir.weights import Convolution, Geometry, Transposed
+from ipvae_snn.ir.weights import Convolution, Geometry, Sparse, Transposed
 
 LABELS = (40, 7, 3)
 
@@ -26,6 +26,23 @@ def with_read_out(
         network,
         populations=(*network.populations, Population("scores", scores)),
         connections=(*network.connections, Connection("readout", NEURONS, "scores", synapses)),
+    )
+
+
+def with_counters(network: IntegerNetwork) -> IntegerNetwork:
+    """Return a circuit with an accumulator for each neuron, which adds up its counts.
+
+    Weights of 1 and a scale of 2 / 2^1 leave a count as it is.
+    """
+    k = network.n_neurons
+    sums = Accumulators(np.zeros(k, np.int32), np.arange(k, dtype=np.int32))
+    synapses = Synapses(
+        Sparse.of(np.eye(k, dtype=np.int8)), np.full(k, 2, np.int32), np.ones(k, np.int32)
+    )
+    return replace(
+        network,
+        populations=(*network.populations, Population("counters", sums)),
+        connections=(*network.connections, Connection("counting", NEURONS, "counters", synapses)),
     )
 
 

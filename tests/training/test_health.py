@@ -6,7 +6,7 @@ import pytest
 
 from ipvae_snn.config.settings import TrainConfig
 from ipvae_snn.errors import TrainingError
-from ipvae_snn.training.health import Step, check, check_validation
+from ipvae_snn.training.health import Skipped, Step, check, check_validation, skips
 from ipvae_snn.training.validation import Validation
 
 FINE = Step(loss=30.0, nll=20.0, kl=1.0, rate=0.2, max_rate=5.0, gradient_norm=10.0)
@@ -52,3 +52,20 @@ def test_silence_is_told_once_training_has_left_its_start() -> None:
     check_validation(replace(result, zeros=0.998), 999, SETTINGS)
     with pytest.raises(TrainingError, match=r"^training fell silent: 99\.95% of the spike counts"):
         check_validation(result, 80, SETTINGS)
+
+
+def test_many_iterations_that_change_nothing_are_told_once() -> None:
+    settings = replace(SETTINGS, grad_skip=30.0, grad_clip=10.0)
+    wild = replace(FINE, gradient_norm=301.0)
+    assert skips(wild, 10.0, settings)
+    assert skips(replace(FINE, gradient_norm=float("nan")), 10.0, settings)
+    assert not skips(replace(FINE, gradient_norm=300.0), 10.0, settings)
+    skipped = Skipped()
+    # 20 of a hundred are no news, in two windows one after another.
+    for iteration in range(200):
+        assert skipped.warning(iteration % 5 == 0, wild, iteration, 300.0) is None
+    said = [skipped.warning(True, wild, iteration, 300.0) for iteration in range(200, 400)]
+    lines = [line for line in said if line is not None]
+    assert lines == [said[20]]
+    assert lines[0].startswith("21 of the last 21 iterations changed nothing: at iteration 220 the")
+    assert "norm is 301, beyond train.grad_skip x train.grad_clip = 300; raise" in lines[0]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sampled import Sampled
 from torch import Tensor
 
 import small
 from ipvae_snn.config.settings import RelaxationKind
-from ipvae_snn.kernels import relaxed_sample as kernel
 from ipvae_snn.kernels import spike_products as products
 from ipvae_snn.models import dictionary, linear_gaussian
 from ipvae_snn.models.parameters import Parameters
@@ -53,30 +53,6 @@ def leaves(seed: int = 0, scale: float = 0.3) -> list[Tensor]:
 
 def images(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
-
-
-class Sampled(torch.autograd.Function):
-    """The kernel's sample with its slope, for automatic differentiation."""
-
-    @staticmethod
-    def forward(ctx: Any, u: Tensor, update: int, unrolling: Unrolling) -> Tensor:
-        rates = u.detach().contiguous().numpy()
-        z, slope = np.empty_like(rates), np.empty_like(rates)
-        number = rates.dtype.type
-        relaxation = kernel.Relaxation(
-            number(1),
-            number(unrolling.temperature),
-            number(unrolling.cutoff),
-            unrolling.relaxation == "cubic",
-        )
-        sample = kernel.Sample(z, slope, np.empty(len(rates), np.int64))
-        kernel.sample_rows(0, len(rates), unrolling.keys[update], relaxation, rates, sample)
-        ctx.save_for_backward(torch.from_numpy(slope))
-        return torch.from_numpy(z)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return grads[0] * ctx.saved_tensors[0], None, None
 
 
 def both(

@@ -9,10 +9,12 @@ import pytest
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import BackendError, SaturatedError
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.decoding import decoding_of
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.metrics.quality import r2
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.watcher import partial_path
 from ipvae_snn.workflows.image_choice import ImageChoice
@@ -57,6 +59,38 @@ def test_a_file_is_written_only_where_a_path_is_given(
     assert json.loads(json.dumps(kept.as_json()))["out"] == str(out)
     assert kept.as_json()["backend_by_default"] is False
     assert "(default)" not in kept.document().blocks[0].plain
+
+
+@pytest.mark.parametrize("text", ["sample", "mean:2", "map"])
+def test_a_decoding_in_place_of_the_files(
+    network: IntegerNetwork, choice: ImageChoice, tmp_path: Path, text: str
+) -> None:
+    """The result names it, and its quality is that of the reference's images."""
+    path = tmp_path / "net.safetensors"
+    save_network(network.with_decoding("mean:3"), path)
+    request, images = RunRequest(5, seed=2), choice.encoded_for(network)
+    own = run_file(path, choice, request, RunOptions())
+    assert own.as_json()["decoding"] == "mean:3"
+    assert own.document().blocks[0].plain.endswith("; decoded by mean:3")
+    decoding = decoding_of(text)
+    result = run_file(path, choice, request, RunOptions("reference", decoding=decoding))
+    assert result.as_json()["decoding"] == text
+    assert ("decoded by" in result.document().blocks[0].plain) == (text != "sample")
+    expected = interpreter.run(network.with_decoding(decoding), images.pixels, request)
+    np.testing.assert_array_equal(result.trace.reconstruction, expected.reconstruction)
+    assert result.quality == r2(images.floats.pixels, expected.reconstruction)
+
+
+def test_a_float_run_decodes_too() -> None:
+    """The rates have less noise than a sample of them."""
+    path, choice = network_path("digits"), ImageChoice("digits", limit=20)
+    values = {
+        text: run_file(path, choice, RunRequest(16), RunOptions(decoding=decoding_of(text)))
+        for text in ("sample", "mean:4", "map")
+    }
+    assert [one.as_json()["decoding"] for one in values.values()] == [*values]
+    r2_of = {text: one.quality.mean for text, one in values.items()}
+    assert r2_of["sample"] + 0.02 < r2_of["mean:4"] < r2_of["map"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ from ipvae_snn.arrays import AnyArray, Int32, Int64
 from ipvae_snn.ir.fixed_point import STATE_BITS, round_shift, signed_limit
 from ipvae_snn.ir.neurons.protocol import Draw, OfPopulation, Role
 from ipvae_snn.ir.rules import require, require_type
-from ipvae_snn.ir.sampler import MAX_PARTS_LOG2, SPLIT_OCTAVES, SamplerTables, spike_counts
+from ipvae_snn.ir.sampler import (
+    MAX_PARTS_LOG2,
+    SPLIT_OCTAVES,
+    SamplerTables,
+    spike_counts,
+    spike_rates,
+)
 from ipvae_snn.ir.shapes import Saturated
 
 MIN_FRACTION_BITS: Final = 4
@@ -141,6 +147,10 @@ class PoissonNeurons:
     def send(self, state: OfPopulation, draw: Draw) -> OfPopulation:
         """Return the spike counts drawn at the membrane potentials `state`."""
         return spike_counts(state, draw, self.fraction_bits, self.max_count, SamplerTables())
+
+    def rates(self, state: OfPopulation) -> OfPopulation:
+        """Return the rates at potentials `state`, in 2**-12 spikes per step."""
+        return spike_rates(state, self.fraction_bits, self.max_count, SamplerTables())
 
     def integrate(
         self, state: OfPopulation, total: OfPopulation, sent: OfPopulation

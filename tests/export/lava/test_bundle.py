@@ -16,6 +16,7 @@ from ipvae_snn.errors import (
 from ipvae_snn.export.lava.bundle import write_bundle
 from ipvae_snn.hw.lava import backend, environment, runner
 from ipvae_snn.hw.lava.bundle.simulator import bundle_io
+from ipvae_snn.hw.lava.bundle.simulator.decoding import decode
 from ipvae_snn.ir import circuit_steps, interpreter
 from ipvae_snn.ir.files import to_arrays, to_scalars
 from ipvae_snn.ir.plain_files import read_plain, write_plain
@@ -45,6 +46,7 @@ def test_a_bundle_holds_what_its_readme_names_and_nothing_else(bundle):
                 "checks",
                 "child",
                 "circuit",
+                "decoding",
                 "ending",
                 "files",
                 "members",
@@ -149,7 +151,11 @@ def test_an_altered_network_is_refused_by_both_readers(network, tmp_path):
 @pytest.mark.parametrize(
     ("change", "plain", "bundled"),
     [
-        ({"version": 4}, "version 4, but this installation reads 3", "version 4, but this bundle"),
+        (
+            {"version": 5},
+            "version 5, but this installation reads 3 and 4",
+            "version 5, but this bundle runs .* version 3 or 4",
+        ),
         ({"format": "else"}, "not a network that ipvae-snn exported", "format 'else'"),
         ({"program": {}}, "'version'; export again", None),
     ],
@@ -237,7 +243,8 @@ def test_more_time_steps_than_lava_can_count_are_refused(bundle):
 
 def test_the_read_out_is_the_interpreters(network, bundle):
     counts = np.random.default_rng(0).integers(0, 1 << 15, (150, 7)).astype(np.int32)
-    result = bundle_io.decode(bundle_io.read_network(bundle), counts[:, np.newaxis])[:, 0]
+    files = {"added": counts[:, np.newaxis]}
+    result = decode(bundle_io.read_network(bundle), files, 9)[:, 0]
     np.testing.assert_array_equal(result, interpreter.decode(network, counts), strict=True)
 
 

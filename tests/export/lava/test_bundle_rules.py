@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from graphs import networks
-from hand_made import convolved, lca, relayed
+from hand_made import chain, convolved, lca, relayed
 from hypothesis import given, settings
 
 from ipvae_snn.errors import FileFormatError
@@ -63,7 +63,7 @@ def signed(folder, edit_arrays=lambda arrays: None, edit_program=lambda program:
         ("neurons.self_inhibition", lambda a: a - 10**8, "self-inhibition -.* is not in 0"),
         ("decoder.scale", lambda a: a * np.float32(np.nan), "decoder scales are not in 0"),
         ("tables.coarse", lambda a: a.astype("f8"), "tables.coarse is float64"),
-        ("tables.fine", lambda a: a + 1, "tables are not those of version 3"),
+        ("tables.fine", lambda a: a + 1, "tables are not the specified ones"),
     ],
 )
 def test_a_signed_but_wrong_network_is_refused_by_its_rules(network, tmp_path, name, change, words):
@@ -119,7 +119,48 @@ def rename(program, old, new):
     part(program, old)["name"] = new
 
 
+def decoded(program, decoding, steps, version=4):
+    """Give a program a decoding."""
+    program["version"] = version
+    program["decoder"] |= {"decoding": decoding, "decoding_steps": steps}
+
+
 GRAPH_FAULTS = {
+    "a decoding of version 3": (
+        chain,
+        lambda a, p: decoded(p, "mean", 3, version=3),
+        "a decoding, which no network of version 3 has",
+    ),
+    "an unknown decoding": (
+        chain,
+        lambda a, p: decoded(p, "mode", 1),
+        "decoding 'mode' is not known",
+    ),
+    "a mean of no steps": (
+        chain,
+        lambda a, p: decoded(p, "mean", 0),
+        r"decoding_steps 0 is not in 1..4096",
+    ),
+    "a mean of half a step": (
+        chain,
+        lambda a, p: decoded(p, "mean", 1.5),
+        "decoding_steps is '1.5', not a whole number",
+    ),
+    "a map of two steps": (
+        chain,
+        lambda a, p: decoded(p, "map", 2),
+        r"decoding_steps 2 is not in 1..1",
+    ),
+    "rates of LCA neurons": (
+        lca,
+        lambda a, p: decoded(p, "map", 1),
+        "cannot decode rates of code, whose neurons have none",
+    ),
+    "version 4 without a decoding": (
+        chain,
+        lambda a, p: p.update(version=4),
+        "decoding",
+    ),
     "a name twice": (convolved, lambda a, p: rename(p, "lateral", "up"), "have the same name"),
     "a reserved name": (convolved, lambda a, p: rename(p, "up", "image"), "'image' is no name"),
     "a name with a line": (lca, lambda a, p: rename(p, "drive", "a\nb"), "is no name of a"),

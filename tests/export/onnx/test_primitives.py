@@ -9,10 +9,11 @@ from circuits import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
+from variants import with_shared_weights
 
 from ipvae_snn.conversion.sampler_law import part_thresholds
 from ipvae_snn.export.onnx.backend import runtime
-from ipvae_snn.export.onnx.graph import BOOL, INT32, INT64, Graph, Value
+from ipvae_snn.export.onnx.graph import BOOL, FLOAT32, INT32, INT64, Graph, Value
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.primitives import (
     PARTS_AT_ONCE,
@@ -25,12 +26,13 @@ from ipvae_snn.export.onnx.primitives import (
     uniform_grid,
 )
 from ipvae_snn.export.onnx.sampling import IntegerSampling, exp2_negative_graph
-from ipvae_snn.export.onnx.synapses import payload_sum
+from ipvae_snn.export.onnx.synapses import decoded, payload_sum
 from ipvae_snn.ir import circuit_steps
 from ipvae_snn.ir.circuits import RESIDUAL
 from ipvae_snn.ir.fixed_point import exp2_negative
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.neurons import PoissonNeurons
 from ipvae_snn.ir.parts import NEURONS, Synapses
 from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import SamplerTables, part_count, part_rate
@@ -337,3 +339,47 @@ def test_operands_of_two_types_are_refused_when_the_model_is_made() -> None:
     g.output("y", g.op("Add", wide, narrow), [])
     with pytest.raises(onnx.shape_inference.InferenceError, match="inconsistent type"):
         g.model("a test", {"ipvae_snn.version": "0"})
+
+
+@pytest.mark.parametrize("bits", [7, 12, 19, 27])
+@pytest.mark.parametrize("shared", [False, True])
+def test_decoders_sum_payloads_of_any_width(
+    network_factory: Callable[..., IntegerNetwork], bits: int, shared: bool
+) -> None:
+    """Counts and rates up to 2^27, of kernels too, whose digits are summed one by one; divided."""
+    network = with_shared_weights(network_factory) if shared else network_factory()
+    decoder, rng = network.decoder, np.random.default_rng(bits)
+    payload = rng.integers(0, (1 << bits) + 1, (5, network.n_neurons)).astype(np.int32)
+    payload[0] = 1 << bits
+    for divisor in (1, 3, 4096):
+        run = compiled(
+            lambda g, payload, by=divisor: decoded(
+                g, decoder, payload, 1 << bits, g.scalar(by, FLOAT32) if by > 1 else None
+            ),
+            payload=payload,
+        )
+        np.testing.assert_array_equal(run()[0], decoder.decode(payload, divisor), strict=True)
+
+
+@given(st.integers(4, 16), st.integers(1, 15), st.integers(1, 1 << 15), st.data())
+@settings(max_examples=15, deadline=None)
+def test_rates_are_the_interpreters(
+    bits: int, octaves: int, max_count: int, data: st.DataObject
+) -> None:
+    states = data.draw(st.lists(st.integers(-12 << bits, octaves << bits), min_size=1, max_size=20))
+    state = np.array([states], np.int32)
+    group = PoissonNeurons(
+        bias=np.zeros(len(states), np.int32),
+        self_inhibition=np.zeros(len(states), np.int32),
+        initial_state=np.zeros(len(states), np.int32),
+        fraction_bits=bits,
+        extra_bits=0,
+        state_min=-12 << bits,
+        state_max=octaves << bits,
+        update_min=-1,
+        excitation_max=1,
+        max_count=max_count,
+    )
+    run = compiled(lambda g, state: IntegerSampling(group, TABLES).rates(g, state), state=state)
+    wanted = group.rates(state.astype(np.int64)).astype(np.int32)
+    np.testing.assert_array_equal(run()[0], wanted, strict=True)

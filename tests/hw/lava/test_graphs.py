@@ -8,19 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hand_made import chain, convolved, lca, relayed, with_read_out
+from variants import with_counters
 
 from ipvae_snn.errors import BackendError, DataError
 from ipvae_snn.export.lava.bundle import fill_readme, write_bundle
 from ipvae_snn.hw.lava import backend, runner
 from ipvae_snn.hw.lava.simulation import MAX_ENTRIES, LavaOptions
 from ipvae_snn.ir import interpreter
+from ipvae_snn.ir.decoding import MAP, Decoding
+from ipvae_snn.ir.interpreter import Read
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, Trace
 
 REQUEST = RunRequest(5, 3, 2, trace=True)
 FUSED, PARTS = LavaOptions(fused=True), LavaOptions()
 Make = Callable[[], IntegerNetwork]
-GRAPHS: dict[str, Make] = {"convolved": convolved, "chain": chain, "lca": lca, "relayed": relayed}
+GRAPHS: dict[str, Make] = {
+    "convolved": convolved,
+    "chain": lambda: chain().with_decoding(Decoding("mean", 3)),
+    "lca": lambda: lca().with_decoding(Decoding("mean", 9)),
+    "relayed": lambda: relayed().with_decoding(MAP),
+}
 
 
 def shown(network: IntegerNetwork, *frames: int) -> np.ndarray:
@@ -84,6 +92,23 @@ def test_a_read_out_gives_the_interpreters_scores(
     assert_equal(backend.simulate(network, pixels, REQUEST, way).trace, wanted)
 
 
+def test_accumulators_on_the_chip_hold_what_a_mean_decodes(
+    lava_python: object, network: IntegerNetwork
+) -> None:
+    """Their readings after the last step and n steps before it differ by the counts in between."""
+    counting = with_counters(network).with_decoding(Decoding("mean", 3))
+    run = backend.simulate(counting, shown(network), REQUEST, FUSED)
+    scores = run.trace.scores
+    assert scores is not None
+    read = Read(scores[:, 4] - scores[:, 1], run.trace.state, 3)
+    decoded = interpreter.reconstruct(counting, read)
+    np.testing.assert_array_equal(decoded, run.trace.reconstruction, strict=True)
+    counts = run.trace.counts
+    assert counts is not None
+    # One synaptic operation for each count that is not 0.
+    np.testing.assert_array_equal(run.traffic["counting"][:, 1], (counts > 0).sum(axis=(1, 2)))
+
+
 MOVING = [
     pytest.param("network", PARTS, id="one-layer parts"),
     pytest.param("two_layer", FUSED, id="two-layer fused"),
@@ -99,7 +124,11 @@ def test_moving_images_equal_the_interpreter(
     lava_python: object, graph: str, way: LavaOptions, request: pytest.FixtureRequest
 ) -> None:
     """States go on from frame to frame, and only pixels that change are sent."""
-    network = GRAPHS[graph]() if graph in GRAPHS else request.getfixturevalue(graph)
+    if graph in GRAPHS:
+        network = GRAPHS[graph]()
+    else:  # a mean of two steps of every frame, or the rates after it
+        decoding = MAP if way.source == "bias" else Decoding("mean", 2)
+        network = request.getfixturevalue(graph).with_decoding(decoding)
     pixels = shown(network, 3)
     wanted = interpreter.run(network, pixels, REQUEST)
     run = backend.simulate(network, pixels, REQUEST, way)

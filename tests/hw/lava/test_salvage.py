@@ -45,7 +45,7 @@ def test_finished_images_are_kept(run_folder: Path, plain: Network, tmp_path: Pa
         assert int(arrays["images_done"]) == 3
         np.testing.assert_array_equal(arrays["counts_sum"], np.arange(21).reshape(3, 7))
         assert arrays["reconstruction"].shape == (3, 12)
-        assert {"progress", "last_counts"}.isdisjoint(arrays)
+        assert {"progress", "added"}.isdisjoint(arrays)
     with zipfile.ZipFile(wanted) as archive:
         assert archive.testzip() is None
 

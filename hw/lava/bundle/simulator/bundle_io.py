@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .decoding import decoding_of, window_of
 from .files import Array, map_npy, naming, read_json, read_npz, require_file
 from .files import InputError as InputError  # used as bundle_io.InputError
 from .output import put_in_place
@@ -24,12 +25,12 @@ from .processes.graph import IMAGE, Graph, graph_of
 from .processes.matrices import matrix_of
 from .rules import check
 
-FORMAT, VERSION = "ipvae-snn/plain-network", 3
+FORMAT, VERSIONS = "ipvae-snn/plain-network", (3, 4)
 MAX_SEED = (1 << 32) - 1
 MAX_STEPS = 1 << 20
 MAX_TIME_STEPS = (1 << 31) - 1  # Lava counts time steps in 32 bits
 MAX_REPLICAS = 64
-ROWS_AT_ONCE = 64  # images decoded together
+ROWS_AT_ONCE = 64  # images whose input currents are computed together
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,11 @@ def read_network(folder: Path) -> Network:
     with naming(f"{folder}: no readable network", "export the bundle again"):
         description = read_json(folder / "network.json")
         named, version = str(description["format"]), description["version"]
-        if named != FORMAT or version != VERSION:
+        if named != FORMAT or version not in VERSIONS:
             raise InputError(
                 f"network.json: format {named[:40]!r}, version {str(version)[:40]}, but this "
-                f"bundle runs {FORMAT!r}, version {VERSION}; export the bundle again"
+                f"bundle runs {FORMAT!r}, version {' or '.join(map(str, VERSIONS))}; export the "
+                "bundle again"
             )
         require_file(folder / "network.npz")
         digest = hashlib.sha256((folder / "network.npz").read_bytes()).hexdigest()
@@ -239,13 +241,16 @@ def make_files(
         "counts_sum": ((n, k), np.int64),
         "state": ((n, k), np.int32),
         "spikes_per_step": ((n, t, len(graph.of_role("computes"))), np.int64),
-        "last_counts": ((n, frames, k), np.int32),
+        "window": ((1,), np.int64),
+        "added": ((n, frames, k), np.int32),
         "saturated": ((n, t, len(graph.populations), 5), np.int32),
     }
     spikes = request.source == "spikes"
     names = [one.name for one in graph.connections if spikes or one.source != IMAGE]
     names += [IMAGE] if spikes and graph.relays else []
     layout |= {f"traffic_{name}": ((n, 3), np.int64) for name in names}
+    if decoding_of(network.scalars)[0] == "map":
+        layout["last_states"] = ((n, frames, k), np.int32)
     if network.n_scores:
         layout["scores"] = ((n, t, network.n_scores), np.int32)
     if request.trace:
@@ -261,25 +266,10 @@ def make_files(
         with path.open("r+b") as handle:
             # Allocate the space now: on a full disk a write to mapped memory raises SIGBUS.
             os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+    files["window"][:] = window_of(network.scalars, request.steps)
     if request.monitor:
         files["monitor"][:] = request.monitor
     return files
-
-
-def decode(network: Network, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    """Return the reconstruction (N, F, M) of counts (N, F, K) of all neurons that compute.
-
-    Exact integer sums, rounded and scaled once.
-    """
-    graph = network.graph
-    own = graph.slices(graph.of_role("computes"))[graph.decoded]
-    weights = network.matrix("decoder").astype(np.int64).T
-    image = np.empty((*counts.shape[:2], network.n_pixels), dtype=np.float32)
-    for start in range(0, len(counts), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        image[rows] = (counts[rows, :, own].astype(np.int64) @ weights).astype(np.float32)
-        image[rows] *= network.arrays["decoder.scale"]
-    return image
 
 
 def write_result(

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .bundle_io import Network, decode
+from .bundle_io import Network
+from .decoding import decode
 
 Array = npt.NDArray[Any]
-NOT_RESULTS = ("progress", "last_counts", "monitor")  # of the run's files
+# Of the run's files.
+DECODED = ("added", "last_states")
+NOT_RESULTS = ("progress", "window", *DECODED, "monitor")
 # Of the run's files, each with an axis of populations, which a result adds up.
 SUMMED = {"spikes_per_step": np.int64, "saturated": np.int32}
 
@@ -21,15 +24,17 @@ SUMMED = {"spikes_per_step": np.int64, "saturated": np.int32}
 def collect(network: Network, files: Mapping[str, Array], n_images: int) -> dict[str, Array]:
     """Return the result's arrays by name for the first `n_images` images of the recorder's files.
 
-    files: arrays (N, ...) by name; `last_counts` (N, F, K) gives the reconstruction (n, M), or
-    (n, F, M) of moving images. Saturations and spikes of all populations are added up. classes
-    (n,): the labels of the largest scores after the last step, where there are accumulators.
-    seconds: between the ends of the first time step and the last; time_steps: of all replicas
-    together.
+    files: arrays (N, ...) by name; `added` (N, F, K), or `last_states`, gives the reconstruction
+    (n, M), or (n, F, M) of moving images. Saturations and spikes of all populations are added up.
+    classes (n,): the labels of the largest scores after the last step, where there are
+    accumulators. seconds: between the ends of the first time step and the last; time_steps: of all
+    replicas together.
     """
     arrays = {name: array[:n_images] for name, array in files.items() if name not in NOT_RESULTS}
     arrays |= {name: arrays[name].sum(axis=2, dtype=kind) for name, kind in SUMMED.items()}
-    image = decode(network, files["last_counts"][:n_images])
+    read = {name: files[name][:n_images] for name in DECODED if name in files}
+    steps = files["spikes_per_step"].shape[1] // files["added"].shape[1]
+    image = decode(network, read, steps)
     arrays["reconstruction"] = image[:, 0] if image.shape[1] == 1 else image
     if "scores" in files:
         arrays["classes"] = classes(network, files["scores"][:n_images, -1])

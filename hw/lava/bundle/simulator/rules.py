@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from .checks import LIMIT, check_range, check_type, known, require, text, whole, within
+from .decoding import MAX_SUM, check_decoding
 from .files import Array
 from .neuron_rules import check_population, sends
 from .processes.graph import IMAGE, MAX_INPUTS, Connection, Graph
 from .processes.matrices import NUMBERS, TENSORS, matrix_of, sizes_of
 
-VERSION = 3
+VERSIONS = (3, 4)
 KINDS = ("unit", "standardised")
 MAX_MULTIPLIER = (1 << 15) - 1
 MAX_SHIFT = 40
@@ -40,7 +41,7 @@ AXES = {"weights": 2, "values": 1, "kernel": 4}
 def check(arrays: Mapping[str, Array], scalars: Mapping[str, Any]) -> None:
     """Raise ValueError with the first rule that is broken, KeyError for what is missing."""
     version = whole(scalars["version"], "version")
-    require(version == VERSION, f"network version {version}")
+    require(version in VERSIONS, f"network version {version}")
     check_input(scalars["input"])
     check_tables(arrays)
     populations = tuple(check_population(arrays, one) for one in listed(scalars, "populations"))
@@ -83,7 +84,7 @@ def check_tables(arrays: Mapping[str, Array]) -> None:
     for name, size in zip(TABLES, (256, 256, 29), strict=True):
         check_type(arrays, f"tables.{name}", "i8", (size,))
         digest.update(arrays[f"tables.{name}"].astype("<i8").tobytes())
-    require(digest.hexdigest() == TABLES_SHA256, f"tables are not those of version {VERSION}")
+    require(digest.hexdigest() == TABLES_SHA256, "tables are not the specified ones")
 
 
 def connection_of(given: Mapping[str, Any]) -> Connection:
@@ -219,6 +220,10 @@ def check_decoder(arrays: Mapping[str, Array], scalars: Mapping[str, Any], graph
         ((scale >= 0) & (scale <= MAX_DECODER_SCALE)).all(),
         f"decoder scales are not in 0..{MAX_DECODER_SCALE:g}",
     )
+    largest = check_decoding(scalars, graph)
+    if largest:
+        worst = worst_sums(matrix_of(arrays, "decoder", given), 0, largest)
+        within("the largest sum of the decoder", int(worst.max()), 0, MAX_SUM)
 
 
 def check_sums(arrays: Mapping[str, Array], graph: Graph, zero_point: int) -> None:

@@ -64,7 +64,7 @@ def finished(run: Path, network: Network) -> tuple[int, int, dict[str, Array]]:
     run: the run's folder. Where the run had not started there are no images and no arrays.
     """
     files = open_files(run / FILES)
-    if not {"progress", "counts_sum", "last_counts"} <= files.keys():
+    if not {"progress", "counts_sum", "added"} <= files.keys():
         return 0, 0, {}
     done, total = int(files["progress"][0]), len(files["counts_sum"])
     return (done, total, collect(network, files, done)) if done else (0, total, {})

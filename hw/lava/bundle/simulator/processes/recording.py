@@ -20,7 +20,9 @@ FILES = (
     "progress",  # (R S + 4,) int64: images done; ns at first, last beat; done by part; time step
     "counts_sum",  # (N, K) int64
     "state",  # (N, K) int32
-    "last_counts",  # (N, F, K) int32, of the last step of every frame
+    "window",  # (1,) int64: number of last steps of every frame whose counts are added up
+    "added",  # (N, F, K) int32, these counts, added up
+    "last_states",  # (N, F, K) int32, after the last step of every frame, if they are decoded
     "spikes_per_step",  # (N, T, C) int64, by population that computes
     "saturated",  # (N, T, P, 5) int32, by population
     "scores",  # (N, T, A) int32, of accumulators
@@ -98,9 +100,10 @@ class Recording:
         self.n_images = len(self.files["counts_sum"])
         self.n_steps, n_frames = (
             self.files["saturated"].shape[1],
-            self.files["last_counts"].shape[1],
+            self.files["added"].shape[1],
         )
         self.frame = self.n_steps // n_frames
+        self.first_added = self.frame - int(self.files["window"][0])  # step of each frame
         width = self.files["counts_sum"].shape[1]
         own = np.zeros(0, np.int64) if place.accumulates else np.arange(width)[place.neurons]
         self.counts_sum = np.zeros(len(own), np.int64)
@@ -145,8 +148,11 @@ class Recording:
             files["states"][image, step, place.neurons] = done.states
         if self.columns.size:
             files["monitor_states"][image, step, self.columns] = done.states[self.monitored]
-        if (step + 1) % self.frame == 0:
-            files["last_counts"][image, step // self.frame, place.neurons] = done.before
+        frame, within = divmod(step, self.frame)
+        if within >= self.first_added:
+            files["added"][image, frame, place.neurons] += done.before
+        if within == self.frame - 1 and "last_states" in files:
+            files["last_states"][image, frame, place.neurons] = done.states
 
     def finished(self, image: int, presentation: int, states: Int64) -> None:
         """Record an image's sums and its last states (n,)."""
