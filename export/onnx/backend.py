@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -16,6 +17,7 @@ from ipvae_snn.errors import BackendError, FileFormatError
 from ipvae_snn.export.onnx.integer import IntegerCircuit
 from ipvae_snn.export.onnx.models import inference_model
 from ipvae_snn.export.onnx.onnx_runtime import onnxruntime, ort_errors
+from ipvae_snn.ir.cut import run_and_cut
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
 from ipvae_snn.ir.trace import RunRequest, Trace, check_request, frames_of
@@ -94,8 +96,13 @@ class OnnxSession:
     models: dict[tuple[bool, bool, int], Run] = field(default_factory=dict)
 
     def run(self, pixels: UInt8, request: RunRequest, threads: int | None = None) -> Trace:
-        """Run `pixels` (N, M) or (N, F, M) uint8; return the interpreter's trace."""
+        """Run `pixels` (N, M) or (N, F, M) uint8; return the interpreter's trace.
+
+        A model takes all steps: what comes after a stop is dropped, and saves no time.
+        """
         check_request(self.network, pixels, request)
+        if request.stop is not None:
+            return run_and_cut(self.network, pixels, request, partial(self.run, threads=threads))
         key = request.trace, pixels.ndim == 3, n_threads(threads)
         if key not in self.models:
             # Moving images run one frame after another, each from the states of the last one.

@@ -24,7 +24,7 @@ class Activity:
     spikes. input_operations: the image's part, once per image. updates_active, updates_inactive:
     neuron updates with and without a spike. row_weights: weights, zeros included, of the rows that
     events read, if the weights of one source lie in one row. dense_operations: multiply-adds of a
-    dense implementation of the same steps. steps: T.
+    dense implementation of the same steps. steps: T, or the mean of those taken until a stop.
 
     One-layer circuit: the image reaches K neurons through the feed-forward connection, counts
     reach them through the lateral one; K updates per step; dense: input once, K x K per step.
@@ -113,17 +113,20 @@ def activity(
     network: IntegerNetwork,
     pixels: UInt8,
     counts: Integers,
+    taken: Int64 | None = None,
 ) -> Activity:
     """Return the mean activity of images `pixels` (N, M) with spike counts `counts` (N, T, K).
 
+    taken (N,): steps of each image in a run with a stop, after which it costs nothing; None where
+    all took all steps.
     A trace does not store what neurons without a state send, so that is computed again.
     """
-    n, steps, _ = counts.shape
+    n, steps = len(counts), counts.shape[1] if taken is None else float(taken.mean())
     payload = pixels.astype(np.int64) - network.input.zero_point
     shown = (payload != 0).sum(axis=0)
-    sent = {IMAGE: _Sent(shown, shown), **_sent(network, payload, counts)}
+    sent = {IMAGE: _Sent(shown, shown), **_sent(network, payload, counts, taken)}
     inputs = operations = by_payload = rows = 0.0
-    dense = 0
+    dense = 0.0
     # Each pixel reaches its own neuron of a population that relays.
     inputs += float(shown.sum()) * len(network.relays)
     for connection in network.connections:
@@ -153,12 +156,14 @@ def activity(
     )
 
 
-def _sent(network: IntegerNetwork, payload: Int64, counts: Integers) -> dict[str, _Sent]:
+def _sent(
+    network: IntegerNetwork, payload: Int64, counts: Integers, taken: Int64 | None
+) -> dict[str, _Sent]:
     """Return the events of every population that sends, by name."""
     senders = [*network.computing, *network.relays]
     events = {one.name: np.zeros(one.size, np.int64) for one in senders}
     sizes = {one.name: np.zeros(one.size, np.int64) for one in senders}
-    for step in sent_in_steps(network, payload, counts):
+    for step in sent_in_steps(network, payload, counts, taken):
         for name, values in step.items():
             events[name] += (values != 0).sum(axis=0)
             sizes[name] += np.abs(values).sum(axis=0)

@@ -35,7 +35,7 @@ class LeastTime:
 
     items: tuple[TimeItem, ...]
     barriers: float
-    steps: int
+    steps: float
 
     @property
     def chip_step_ns(self) -> float:
@@ -73,7 +73,7 @@ class LeastTime:
 
 
 def least_time(
-    profile: ChipProfile, fullest_core: int, barriers: float, steps: int
+    profile: ChipProfile, fullest_core: int, barriers: float, steps: float
 ) -> LeastTime | None:
     """Return the lower bound; None where the profile has no public time of its parts.
 

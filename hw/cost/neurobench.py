@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ipvae_snn.arrays import Int32, Integers, UInt8
+from ipvae_snn.arrays import Int32, Int64, Integers, UInt8
 from ipvae_snn.hw.cost.sent import sent_in_steps
 from ipvae_snn.ir.files import to_arrays
 from ipvae_snn.ir.graph import IMAGE
@@ -57,16 +57,22 @@ class Tally:
 
 
 def tally(
-    network: IntegerNetwork, pixels: UInt8, counts: Int32, states: Int32, batch: int = 1
+    network: IntegerNetwork,
+    pixels: UInt8,
+    counts: Int32,
+    states: Int32,
+    batch: int = 1,
+    taken: Int64 | None = None,
 ) -> Tally:
     """Count the operations of a layered model on images (N, M) with counts and states (N, T, K).
 
     A call of a layer takes `batch` images at once. This matters: one count of 2 in a call turns
     all its accumulates into multiply-accumulates.
     """
-    n = len(counts)
+    n, steps_of_all = len(counts), counts.shape[0] * counts.shape[1]
+    made = steps_of_all if taken is None else int(taken.sum())
     payload = pixels.astype(np.int64) - network.input.zero_point
-    steps = list(sent_in_steps(network, payload, counts))
+    steps = list(sent_in_steps(network, payload, counts, taken))
     sent: dict[str, Integers] = {IMAGE: payload[:, None]}
     sent |= {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
     layers = [values for name, values in sent.items() if name != IMAGE]
@@ -74,12 +80,20 @@ def tally(
         _operations(sent[connection.source], connection.synapses.weights, batch)
         for connection in network.connections
     ]
+    # After a stop all is 0 and no layer is called.
+    absent = steps_of_all - made
+    unsent = absent * sum(each.shape[2] for each in layers)
+    uncalled = absent * sum(
+        c.synapses.weights.n_targets * c.synapses.weights.n_sources
+        for c in network.connections
+        if not network.once(c)
+    )
     changed = int((states[:, 1:] != states[:, :-1]).sum())
     return Tally(
         images=n,
-        outputs=sum(each.size for each in layers),
-        zero_outputs=sum(int((each == 0).sum()) for each in layers),
-        dense=sum(call[0] for call in calls),
+        outputs=sum(each.size for each in layers) - unsent,
+        zero_outputs=sum(int((each == 0).sum()) for each in layers) - unsent,
+        dense=sum(call[0] for call in calls) - uncalled,
         macs=sum(call[1] for call in calls),
         acs=sum(call[2] for call in calls),
         membrane_updates=n * network.n_neurons + changed,

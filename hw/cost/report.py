@@ -72,7 +72,8 @@ NEUROBENCH: Final = (
 class Report:
     """The mean activity per image of a run, and the estimates of every profile.
 
-    traffic: by profile, for the profiles that the network was placed on.
+    traffic: by profile, for the profiles that the network was placed on. stop: of images that were
+    done before the last step, as plain data; taken: mean, least and most of their steps.
     """
 
     activity: Activity
@@ -87,12 +88,16 @@ class Report:
     decoding: str
     data: str
     citation: str
+    stop: Mapping[str, float] | None = None
+    taken: Mapping[str, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
         return {
             **{name: vars(self)[name] for name in ("circuit", "images", "steps", "seed", "r2")},
             "decoding": self.decoding,
+            "stop": None if self.stop is None else dict(self.stop),
+            "steps_taken": None if self.taken is None else dict(self.taken),
             "data": self.data,
             "citation": self.citation,
             "activity": self.activity.as_json(),
@@ -140,9 +145,11 @@ def counts_table(data: Json) -> Table:
     layers = cells(NEUROBENCH, [data], "neurobench")
     decoding = data.get("decoding", str(SAMPLE))
     decoded = "" if decoding == str(SAMPLE) else f" decoded by {decoding}"
+    taken = data.get("steps_taken")
+    stopped = "" if taken is None else f" at most, {taken['mean']:.2f} taken on average"
     rows += [(each.name, cell) for each, (cell,) in zip(NEUROBENCH, layers, strict=True)]
     return table(
-        f"{data['images']} images of {data['data']}, {data['steps']} steps, "
+        f"{data['images']} images of {data['data']}, {data['steps']} steps{stopped}, "
         f"{data['circuit']}, R2 {number(data['r2'])}{decoded}",
         ("per image", ""),
         rows,

@@ -16,13 +16,14 @@ Sums = Callable[[Int64], Int64]
 
 
 def sent_in_steps(
-    network: IntegerNetwork, payload: Int64, counts: Integers
+    network: IntegerNetwork, payload: Int64, counts: Integers, taken: Int64 | None = None
 ) -> Iterator[dict[str, Int64]]:
     """Yield what each population that sends anything sends in each step, by name, (N, size).
 
     payload (N, M) of the images, counts (N, T, K) of the neurons that compute. What relays send is
     not in a trace and is computed again, from counts clipped at the largest that a neuron sends:
-    those of a float run may pass it.
+    those of a float run may pass it. taken (N,): steps of each image in a run with a stop, after
+    which nothing is sent; None where all took all steps.
     """
     where = network.slices(network.computing)
     most = {one.name: one.neurons.sends[1] for one in network.computing}
@@ -41,6 +42,8 @@ def sent_in_steps(
             for c in network.into(one.name):
                 total += shown[c.name] if c.name in shown else sums[c.name](bounded[c.source])
             sent[one.name], _ = cast(Relaying, one.neurons).relay(payload, total)
+            if taken is not None:
+                sent[one.name] = np.where((step < taken)[:, None], sent[one.name], 0)
             bounded[one.name] = sent[one.name]
         yield sent
 

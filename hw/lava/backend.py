@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from ipvae_snn.arrays import UInt8
 from ipvae_snn.hw.lava.environment import require
 from ipvae_snn.hw.lava.runner import bundle_sources, simulate_bundle
 from ipvae_snn.hw.lava.simulation import LavaOptions, LavaRun, check_network
+from ipvae_snn.ir.cut import cut
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.plain_files import write_bundle_files
 from ipvae_snn.ir.session import Session
@@ -40,17 +41,24 @@ class LavaSession:
         """Run `pixels` (N, M) or (N, F, M) uint8 through the network in Lava; return its trace.
 
         Raises DataError if they do not fit, BackendUnavailableError without a Lava environment,
-        BackendError if the run fails or passes its time limit.
+        BackendError if the run fails or passes its time limit. Lava takes all steps: what comes
+        after a stop is dropped by the host.
         """
         return self.simulate(pixels, request).trace
 
     def simulate(self, pixels: UInt8, request: RunRequest) -> LavaRun:
         """Run as `run` does; return Lava's own figures too."""
         check_request(self.network, pixels, request)
+        stops = request.stop is not None
+        whole = replace(request, stop=None, trace=True) if stops else request
+        check_request(self.network, pixels, whole)  # of a stop, counts of all steps fit too
         self.options.check(self.network)
         check_network(self.network)
         require()
-        return simulate_bundle(self.bundle, pixels, request, self.options, temporary=True)
+        result = simulate_bundle(self.bundle, pixels, whole, self.options, temporary=True)
+        if not stops:
+            return result
+        return replace(result, trace=cut(self.network, result.trace, request))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float64, Integers, UInt8
+from ipvae_snn.arrays import Float64, Int64, Integers, UInt8
 from ipvae_snn.errors import DataError
 from ipvae_snn.hw.cost.sent import sent_in_steps
 from ipvae_snn.ir.graph import IMAGE
@@ -21,12 +21,12 @@ ASSUMED_STEPS: Final = 64
 class Events:
     """Mean messages per image that each source sends: by name (population or image), (size,).
 
-    steps: T of the network. images: number of counted images, 0 where all is assumed. description:
-    one line of text on the origin of the numbers.
+    steps: T of the network, or the mean of those taken until a stop. images: number of counted
+    images, 0 where all is assumed. description: one line of text on the origin of the numbers.
     """
 
     by_source: dict[str, Float64]
-    steps: int
+    steps: float
     images: int
     description: str
 
@@ -53,9 +53,11 @@ def counted(
     network: IntegerNetwork,
     parts: Iterable[tuple[UInt8, Integers]],
     name: str,
+    taken: Int64 | None = None,
 ) -> Events:
     """Return the events of a run, in parts of pixels (n, M) and counts (n, T, K).
 
+    taken (N,): steps of the images of all parts in a run with a stop; None for T of each.
     Raises DataError if there are no images.
     """
     sending = (*network.computing, *network.relays)
@@ -64,14 +66,16 @@ def counted(
     for pixels, counts in parts:
         payload = pixels.astype(np.int64) - network.input.zero_point
         seen[IMAGE] += np.count_nonzero(payload, axis=0)
-        for sent in sent_in_steps(network, payload, counts):
+        own = None if taken is None else taken[images : images + len(counts)]
+        for sent in sent_in_steps(network, payload, counts, own):
             for source, values in sent.items():
                 seen[source] += np.count_nonzero(values, axis=0)
         images, steps = images + len(counts), counts.shape[1]
     if images == 0:
         raise DataError(f"{name} gives no images to count events in; give one or more")
     by_source = {source: events / images for source, events in seen.items()}
-    return Events(by_source, steps, images, f"counted in {images} images of {name}, {steps} steps")
+    mean = steps if taken is None else float(taken.mean())
+    return Events(by_source, mean, images, f"counted in {images} images of {name}, {steps} steps")
 
 
 def from_trace(network: IntegerNetwork, path: Path) -> Events:

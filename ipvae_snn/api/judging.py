@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
+from ipvae_snn.ir.stop import target_of
 from ipvae_snn.models.networks import NetworkSource, load_float, load_integer
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.picture_files import picture_folder
@@ -160,6 +161,7 @@ def energy(
     steps: int = 64,
     seed: int = 0,
     decode: str | None = None,
+    stop: float | str | None = None,
     limit: int = 100,
     split: str = "test",
     data_root: Path | None = None,
@@ -170,9 +172,9 @@ def energy(
 ) -> EnergyResult:
     """Count the operations of a run and estimate its energy by published figures (proxies).
 
-    profiles: names or .toml files, by default all of the package with energies. decode: as in
-    `run`. pictures, picture_format: as in `evaluate`. Raises ConfigError for a profile without
-    energies.
+    profiles: names or .toml files, by default all of the package with energies. decode, stop: as in
+    `run`; nothing is counted after an image's stop. pictures, picture_format: as in `evaluate`.
+    Raises ConfigError for a profile without energies.
     """
     return energies.energy(
         load_integer(network, "energy"),
@@ -185,6 +187,7 @@ def energy(
             seed,
             data_root,
             decoding=asked_decoding(decode),
+            stop=target_of(stop),
         ),
         pictures=picture_folder(pictures, picture_format),
         overwrite=overwrite,

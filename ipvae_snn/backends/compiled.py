@@ -16,11 +16,13 @@ from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.interpreter import Read
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.session import Session
+from ipvae_snn.ir.stop import Stop
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request
 from ipvae_snn.ir.weights import Dense
 from ipvae_snn.kernels import integer, rows, windows
+from ipvae_snn.kernels.integer_stop import Ending, advance_until_done
 from ipvae_snn.kernels.rows import Engine, Progress
-from ipvae_snn.kernels.threads import n_threads
+from ipvae_snn.kernels.threads import in_blocks, n_threads
 from ipvae_snn.kernels.windows import Span
 from ipvae_snn.watcher import current_watcher
 
@@ -145,6 +147,8 @@ class CompiledSession:
             return compiled_graph.run(self.graph, pixels, request, n_threads(threads))
         prepared = self.circuit
         before = start(prepared, pixels, request.seed, request.first_image)
+        if request.stop is not None:
+            return self._until_done(before, request, request.stop, n_threads(threads))
         return self._finished(before, request, n_threads(threads))
 
     def _finished(self, before: Progress, request: RunRequest, threads: int) -> Trace:
@@ -165,6 +169,45 @@ class CompiledSession:
             states=record.states if request.trace else None,
             saturated=record.saturated,
         )
+
+    def _until_done(self, before: Progress, request: RunRequest, stop: Stop, threads: int) -> Trace:
+        """Return the trace of still images that have not taken a step yet, each to its last one."""
+        engine, window = self.circuit.engine, self.network.decoder.decoding.window(request.steps)
+        n, steps = len(before), request.steps
+        record = rows.blank(engine, n, steps, n if request.trace else 0)
+        images = before.rows  # of this run alone, so that they may change
+        ends = Ending(
+            stop.threshold,
+            stop.least_steps,
+            window,
+            np.zeros(before.counts.shape, np.int64),
+            np.zeros(n, np.int64),
+        )
+        seed = engine.key(request.seed)
+
+        def part(first: int, last: int) -> None:
+            share = rows.Share(first, last, 0, steps, seed)
+            advance_until_done(share, images, record, ends, self.circuit.constants)
+
+        in_blocks(part, n, threads, current_watcher().progress)
+        trace = Trace(
+            counts_sum=images.counts_sum,
+            state=images.state,
+            spikes_per_step=record.spikes_per_step,
+            reconstruction=np.zeros((n, self.network.n_pixels), np.float32),
+            counts=record.counts if request.trace else None,
+            states=record.states if request.trace else None,
+            saturated=record.saturated,
+            steps_taken=ends.taken,
+        )
+        read = np.minimum(ends.taken, window)
+        for number in np.unique(read).tolist():  # a single one, unless a mean had fewer steps
+            some = read == number
+            trace.reconstruction[some] = self.decode(
+                Read(ends.added[some], images.state[some], number)
+            )
+        trace.hold()
+        return trace
 
 
 class Compiled:

@@ -15,8 +15,10 @@ from ipvae_snn.backends.compiled_constants import columns_of, group_of, sampling
 from ipvae_snn.backends.compiled_stencils import convolved, transposed
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.graph import IMAGE, Connection, Population
+from ipvae_snn.ir.interpreter import Keys
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.neurons import PoissonNeurons, Relaying, Stateful
+from ipvae_snn.ir.stop import Until
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, frames_of
 from ipvae_snn.ir.weights import Convolution, Dense, Sparse, Transposed
 from ipvae_snn.kernels import event_sums, poisson_rows, stencils
@@ -163,11 +165,13 @@ def run(prepared: Prepared, pixels: UInt8, request: RunRequest, threads: int) ->
         rows = min(ROWS * threads, n - start)
 
         def part(first: int, last: int, start: int = start) -> None:
+            run_rows = _run_rows if request.stop is None else _run_until_done
             if first < last:
-                _run_rows(prepared, frames, request, trace, slice(start + first, start + last))
+                run_rows(prepared, frames, request, trace, slice(start + first, start + last))
 
         in_threads(part, rows, threads)
         report(start + rows, n)
+    trace.hold()
     return trace
 
 
@@ -184,15 +188,7 @@ def _run_rows(
         if within == 0:
             shown = _show(prepared, frames[rows, frame])
             added = np.zeros((n, network.n_neurons), np.int64)
-        saturated = np.zeros((n, len(SATURATIONS)), np.int32)
-        sent = {
-            name: one.send(states[name], request.seed, images, step)
-            for name, one in prepared.stateful.items()
-        }
-        _relay(prepared, shown, sent, saturated)
-        for name, one in prepared.stateful.items():
-            total = _total(prepared, name, shown, sent)
-            states[name] = one.integrate(states[name], total, sent[name], saturated)
+        sent, saturated = _step(prepared, states, shown, Keys(request.seed, images, step))
         counts = _side_by_side(network.computing, sent)
         after = _side_by_side(network.computing, states)
         trace.keep(rows, step, counts, after)
@@ -205,6 +201,52 @@ def _run_rows(
         if within == request.steps - 1:
             read = interpreter.Read(added, after, window)
             trace.keep_image(rows, frame, interpreter.reconstruct(network, read))
+
+
+def _run_until_done(
+    prepared: Prepared, frames: Array, request: RunRequest, trace: Trace, rows: slice
+) -> None:
+    """Fill in the trace of some still images, each up to its last step."""
+    network = prepared.network
+    until = Until(rows, trace, request, network)
+    shown = _show(prepared, frames[rows, 0])
+    states = {name: one.initial(rows.stop - rows.start) for name, one in prepared.stateful.items()}
+    step = 0
+    while len(until.running):
+        running, before = until.running, _side_by_side(network.computing, states).copy()
+        images = (request.first_image + running).astype(np.uint32)
+        sent, saturated = _step(prepared, states, shown, Keys(request.seed, images, step))
+        counts = _side_by_side(network.computing, sent)
+        after = _side_by_side(network.computing, states)
+        trace.keep(running, step, counts, after)
+        if network.accumulating:
+            trace.keep_scores(running, step, _side_by_side(network.accumulating, states))
+        assert trace.saturated is not None  # Trace.empty makes it
+        trace.saturated[running, step] = saturated
+        decoded = interpreter.reconstruction_of(network)
+        on = until.after_step(step, before, after, counts, decoded)
+        if not on.all():
+            states = {name: state[on] for name, state in states.items()}
+            sums = {name: total[on] for name, total in shown.sums.items()}
+            shown = interpreter.Shown(shown.payload[on], sums)
+        step += 1
+
+
+def _step(
+    prepared: Prepared, states: dict[str, Array], shown: interpreter.Shown, keys: Keys
+) -> tuple[dict[str, Array], Array]:
+    """Take a step, which changes `states`; return what was sent, and what saturated (N, 5)."""
+    images = np.asarray(keys.images)
+    saturated = np.zeros((len(images), len(SATURATIONS)), np.int32)
+    sent = {
+        name: one.send(states[name], keys.seed, images, keys.step)
+        for name, one in prepared.stateful.items()
+    }
+    _relay(prepared, shown, sent, saturated)
+    for name, one in prepared.stateful.items():
+        total = _total(prepared, name, shown, sent)
+        states[name] = one.integrate(states[name], total, sent[name], saturated)
+    return sent, saturated
 
 
 def _show(prepared: Prepared, pixels: UInt8) -> interpreter.Shown:

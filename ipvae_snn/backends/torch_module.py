@@ -18,6 +18,7 @@ from ipvae_snn.backends.torch_graph import GraphTorch, Shown, Values, saturation
 from ipvae_snn.backends.torch_neurons import Hits, PoissonTorch
 from ipvae_snn.backends.torch_sampler import Keys
 from ipvae_snn.backends.torch_state import names, replacement, take_tensors, to_tensors
+from ipvae_snn.backends.torch_until import run_until_done
 from ipvae_snn.errors import BackendUnavailableError, FileFormatError
 from ipvae_snn.ir.circuits import parts_of
 from ipvae_snn.ir.network import IntegerNetwork
@@ -238,8 +239,13 @@ def _in_chunks(module: IntegerTorch, pixels: UInt8, request: RunRequest, element
     report = current_watcher().progress
     for start in range(0, n, rows_at_once):
         rows = slice(start, min(start + rows_at_once, n))
+        if request.stop is not None:
+            run_until_done(module, pixels[rows], request, rows, trace)
+            report(rows.stop * t, n * t)
+            continue
         for step in _run_rows(module, frames[rows], request, rows, trace):
             report(start * t + (rows.stop - start) * (step + 1), n * t)
+    trace.hold()
     return trace
 
 

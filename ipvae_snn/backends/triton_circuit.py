@@ -105,6 +105,11 @@ class TritonSession:
         Raises BackendUnavailableError without Triton or a CUDA device.
         """
         check_request(self.network, pixels, request)
+        if request.stop is not None:
+            raise BackendError(
+                "the back end triton launches all steps at once, so that no image stops when it is "
+                "done (--stop); use torch-cuda or compiled"
+            )
         _require_device()
         trace, frames = Trace.empty(self.network, pixels.shape, request), frames_of(pixels)
         report, rows = current_watcher().progress, max(1, ELEMENTS // self.network.n_neurons)

@@ -30,6 +30,7 @@ def energy(
     steps: opt.StepsOption = 64,
     seed: opt.SeedOption = 0,
     decode: opt.DecodeOption = None,
+    stop: opt.StopOption = None,
     threads: opt.ThreadsOption = None,
     split: opt.SplitOption = "test",
     data_root: opt.DataRootOption = None,
@@ -56,6 +57,7 @@ def energy(
             data_root,
             white,
             workflow.asked_decoding(decode),
+            workflow.asked_stop(stop),
         )
         result = workflow.energy(
             network,

@@ -168,6 +168,16 @@ DecodeOption = Annotated[
         autocompletion=completion.decodings,
     ),
 ]
+StopOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NATS",
+        help="End each image when the potentials of the neurons that send change by less than NATS "
+        "on average (0.1, or 0.1:8 after 8 steps or more), or auto: R2 within .002 of all steps' "
+        "(auto:8).",
+        rich_help_panel=RUN,
+    ),
+]
 BackendsOption = Annotated[
     str,
     typer.Option(

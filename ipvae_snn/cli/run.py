@@ -44,6 +44,7 @@ def run(
     steps: opt.StepsOption = 64,
     seed: opt.SeedOption = 0,
     decode: opt.DecodeOption = None,
+    stop: opt.StopOption = None,
     first_image: Annotated[
         int,
         typer.Option(
@@ -119,6 +120,7 @@ def run(
             overwrite,
             chunking,
             workflow.asked_decoding(decode),
+            workflow.asked_stop(stop),
         )
         result = workflow.run_as_asked(
             network, images, request, options, workflow.motion_of(frames, motion), progress

@@ -22,6 +22,7 @@ def verify(
     steps: opt.StepsOption = 64,
     seed: opt.SeedOption = 0,
     decode: opt.DecodeOption = None,
+    stop: opt.StopOption = None,
     threads: opt.ThreadsOption = None,
     split: opt.SplitOption = "test",
     data_root: opt.DataRootOption = None,
@@ -39,8 +40,9 @@ def verify(
         request = workflow.RunRequest(steps, seed)
         asked = workflow.motion_of(frames, motion)
         decoding = workflow.asked_decoding(decode)
+        target = workflow.asked_stop(stop)
         result = workflow.verify_file(
-            network, images, request, opt.listed(backends), progress, asked, decoding
+            network, images, request, opt.listed(backends), progress, asked, decoding, target
         )
     screen.deliver(result)
     result.require_equal()

@@ -53,6 +53,7 @@ def first_divergence(expected: Trace, result: Trace) -> Divergence | None:
         ("counts_sum", "n"),
         ("state", "n"),
         ("scores", "tn"),
+        ("steps_taken", ""),
         ("reconstruction", ""),
     ):
         place = _first(name, axes, expected, result)

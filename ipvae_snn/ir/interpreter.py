@@ -18,6 +18,7 @@ from ipvae_snn.ir.prng import uniforms
 from ipvae_snn.ir.sampler import SPIKE_BITS
 from ipvae_snn.ir.session import FromFunction
 from ipvae_snn.ir.shapes import FloatImages, Images, PerImage, PerPixel, Saturated
+from ipvae_snn.ir.stop import Reconstruct, Until
 from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request, frames_of
 from ipvae_snn.watcher import current_watcher
 
@@ -198,6 +199,10 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
     report = current_watcher().progress
     for start in range(0, n, CHUNK):
         rows = slice(start, min(start + CHUNK, n))
+        if request.stop is not None:
+            _run_until_done(network, pixels, request, trace, rows)
+            report(rows.stop * t, n * t)
+            continue
         result = steps(network, frames[rows], request, request.first_image + start)
         for step, (sent, states, hits) in enumerate(result):
             counts = _side_by_side(network.computing, sent)
@@ -216,7 +221,42 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
                 decoded = reconstruct(network, Read(added, after, window))
                 trace.keep_image(rows, frame, decoded)
             report(start * t + (rows.stop - start) * (step + 1), n * t)
+    trace.hold()
     return trace
+
+
+def _run_until_done(
+    network: IntegerNetwork, pixels: Images, request: RunRequest, trace: Trace, rows: slice
+) -> None:
+    """Fill in the trace of some still images, each up to its last step (docs/ir.md, Stop)."""
+    until = Until(rows, trace, request, network)
+    shown, states = show(network, pixels[rows]), initial(network, rows.stop - rows.start)
+    step = 0
+    while len(until.running):
+        images = until.running
+        sent = send(network, states, Keys(request.seed, request.first_image + images, step))
+        before = _side_by_side(network.computing, states)
+        states, hits = integrate(network, states, shown, sent)
+        counts = _side_by_side(network.computing, sent)
+        after = _side_by_side(network.computing, states)
+        trace.keep(images, step, counts, after)
+        if network.accumulating:
+            trace.keep_scores(images, step, _side_by_side(network.accumulating, states))
+        assert trace.saturated is not None  # Trace.empty makes it
+        trace.saturated[images, step] = hits
+        on = until.after_step(step, before, after, counts, reconstruction_of(network))
+        states = {name: state[on] for name, state in states.items()}
+        sums = {name: total[on] for name, total in shown.sums.items()}
+        shown, step = Shown(shown.payload[on], sums), step + 1
+
+
+def reconstruction_of(network: IntegerNetwork) -> Reconstruct:
+    """Return `reconstruct` as a function of added counts, states and a number of steps."""
+
+    def reconstructed(added: Integers, state: Integers, steps: int) -> FloatImages:
+        return reconstruct(network, Read(added, state, steps))
+
+    return reconstructed
 
 
 BACKEND: Final = FromFunction(run)  # the reference prepares nothing: it stays readable

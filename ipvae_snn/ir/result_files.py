@@ -24,10 +24,11 @@ AXES: Final[Mapping[str, str]] = {
     "states": "NTK",
     "saturated": "NTS",
     "scores": "NTC",
+    "steps_taken": "N",
 }
 # Of moving images, with F frames.
 MOVING: Final[Mapping[str, str]] = {"reconstruction": "NFM"}
-COUNTS: Final = ("counts_sum", "spikes_per_step", "counts", "saturated")
+COUNTS: Final = ("counts_sum", "spikes_per_step", "counts", "saturated", "steps_taken")
 
 
 def read_result(path: Path) -> dict[str, AnyArray]:

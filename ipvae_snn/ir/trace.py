@@ -12,6 +12,7 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import shape_text
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
+from ipvae_snn.ir.stop import Stop, fraction_bits
 from ipvae_snn.storage import memory
 from ipvae_snn.storage.array_files import save_arrays
 
@@ -29,12 +30,15 @@ class RunRequest:
 
     trace: keep counts and states of every step. Image n of a run draws its uniforms under the index
     first_image + n. A part of a data set therefore gives the same counts as the whole.
+
+    stop: ends a still image before `steps` steps when it is done; None: all take `steps` steps.
     """
 
     steps: int
     seed: int = 0
     first_image: int = 0
     trace: bool = False
+    stop: Stop | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,6 +56,8 @@ class Trace:
     counts and states: with `--trace` only; states[:, t] is the
         membrane potential after the update of step t, counts[:, t] was drawn before it.
     scores: states of accumulators after every step; None where the network has none.
+    steps_taken: steps of each image, of a run with a stop; None of others. After its last step an
+        image sends nothing, saturates nowhere, and keeps its potentials and scores.
     """
 
     counts_sum: Annotated[Int64, "N K"]
@@ -62,6 +68,7 @@ class Trace:
     states: Annotated[Int32 | Float64 | Float32, "N T K"] | None = None
     saturated: Annotated[Int32, "N T 5"] | None = None
     scores: Annotated[Int32, "N T S"] | None = None
+    steps_taken: Annotated[Int64, "N"] | None = None
 
     @classmethod
     def empty(cls, network: IntegerNetwork, shape: tuple[int, ...], request: RunRequest) -> "Trace":
@@ -78,11 +85,12 @@ class Trace:
             states=None if every is None else np.zeros(every, np.int32),
             saturated=np.zeros((n, t, len(SATURATIONS)), np.int32),
             scores=np.zeros((n, t, scores), np.int32) if scores else None,
+            steps_taken=None if request.stop is None else np.zeros(n, np.int64),
         )
 
     def keep(
         self,
-        rows: slice,
+        rows: slice | Int64,
         step: int,
         counts: Annotated[Integers, "N K"],
         state: Annotated[Integers, "N K"],
@@ -94,10 +102,21 @@ class Trace:
         if self.counts is not None and self.states is not None:
             self.counts[rows, step], self.states[rows, step] = counts, state
 
-    def keep_scores(self, rows: slice, step: int, scores: Annotated[Integers, "N S"]) -> None:
+    def keep_scores(
+        self, rows: slice | Int64, step: int, scores: Annotated[Integers, "N S"]
+    ) -> None:
         """Fill in the scores of some images after a step."""
         if self.scores is not None:
             self.scores[rows, step] = scores
+
+    def hold(self) -> None:
+        """Fill in the steps after each image's last one, in which it keeps states and scores."""
+        kept = [array for array in (self.states, self.scores) if array is not None]
+        if self.steps_taken is None or not kept:
+            return
+        for image, taken in enumerate(self.steps_taken.tolist()):
+            for array in kept:
+                array[image, taken:] = array[image, taken - 1]
 
     def keep_image(self, rows: slice, frame: int, image: Annotated[Float32, "N M"]) -> None:
         """Fill in the reconstruction of a frame of some images; frame 0 of still ones."""
@@ -181,6 +200,13 @@ def check_request(network: IntegerNetwork, pixels: AnyArray, request: RunRequest
             f"images {request.first_image}..{request.first_image + len(pixels) - 1} are not all in "
             f"0..{MAX_SEED}; their draws are keyed by 32 bits"
         )
+    if request.stop is not None:
+        fraction_bits(network)  # raises where the network cannot stop
+        if pixels.ndim == 3:
+            raise DataError(
+                "a stop is for still images: frames follow each other at fixed steps; run moving "
+                "images without one (--stop)"
+            )
     whole = request if frames == 1 else replace(request, steps=frames * request.steps)
     require_memory(len(pixels), (network.n_neurons, frames * network.n_pixels), whole)
 

@@ -191,7 +191,7 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
             step = np.uint32(share.start + t)
             active = draw(sampling, share.seed, image, step, state, scratch.draw)
             compete(net, shown, active, scratch, state, hits)
-            spikes, hits[COUNT] = _added(count, sampling.max_count, rows.counts_sum[r])
+            spikes, hits[COUNT] = added(count, sampling.max_count, rows.counts_sum[r])
             record.spikes_per_step[r, t] = spikes
             if r < len(record.counts):
                 record.counts[r, t] = count
@@ -200,7 +200,7 @@ def advance_rows(share: Share, rows: Rows, record: Record, net: Network) -> None
 
 
 @inner
-def _added(count: Array, max_count: int, counts_sum: Array) -> tuple[int, int]:
+def added(count: Array, max_count: int, counts_sum: Array) -> tuple[int, int]:
     """Add counts (K,) to counts_sum (K,) int64; return their sum, and how many are the largest."""
     spikes, full = 0, 0
     for k in range(count.size):

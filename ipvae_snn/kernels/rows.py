@@ -174,7 +174,7 @@ def start(engine: Engine, drive: Array, seed: int = 0, first_image: int = 0) -> 
             before=kept,
             peak=kept,
         ),
-        record=_blank(engine, n, 0, 0),
+        record=blank(engine, n, 0, 0),
     )
 
 
@@ -212,7 +212,7 @@ def advance(
     n = len(progress)
     before = progress.rows
     rows = Rows(before.images, before.drive, *(array.copy() for array in before[2:]))
-    record = _blank(engine, n, steps, n if trace else 0)
+    record = blank(engine, n, steps, n if trace else 0)
     seed = engine.key(progress.seed)
 
     def part(first: int, last: int) -> None:
@@ -226,7 +226,7 @@ def advance(
     return Progress(progress.step + steps, progress.seed, rows, record)
 
 
-def _blank(engine: Engine, n: int, steps: int, kept: int) -> Record:
+def blank(engine: Engine, n: int, steps: int, kept: int) -> Record:
     """Return a record of zeros for n images, of which `kept` have a trace."""
     shape = (kept, steps, len(engine.initial_state))
     return Record(

@@ -1,7 +1,8 @@
 """Estimate the energy of a run on chips and processors from published energies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Final
 
@@ -49,11 +50,19 @@ from ipvae_snn.workflows.outputs import (
     save_or_spare,
 )
 from ipvae_snn.workflows.results import ReportResult
+from ipvae_snn.workflows.stopping import (
+    AppliedStop,
+    StepsTaken,
+    Target,
+    asked_stop,
+    with_stop,
+)
 
 __all__ = [
     "EnergyResult",
     "EnergySettings",
     "asked_decoding",
+    "asked_stop",
     "energy",
     "measured",
     "priced",
@@ -72,6 +81,7 @@ class EnergySettings:
 
     profiles: names or .toml files; by default all packaged profiles with energies.
     white: of the user's own images, as in `ImageChoice`. decoding: in place of the network's own.
+    stop: ends images when they are done; nothing is counted after that.
     """
 
     profiles: tuple[str, ...] = ()
@@ -82,6 +92,7 @@ class EnergySettings:
     data_root: Path | None = None
     white: float | None = None
     decoding: Decoding | None = None
+    stop: Target | None = None
 
 
 DEFAULT: Final = EnergySettings()
@@ -128,8 +139,12 @@ def energy(
     shape = Shape(len(images.pixels), settings.steps, network.n_neurons, network.n_pixels)
     require_energy(shape, CHUNK_BYTES)
     with parts(progress) as begin:
+        if settings.stop is not None:
+            begin("finding when to stop")
+        request = RunRequest(settings.steps, settings.seed)
+        _, stop = with_stop(network, request, settings.stop, images.first)
         begin(f"compiled: {len(images.pixels)} images, {settings.steps} steps")
-        result = report(network, images, settings.steps, settings.seed, profiles, begin)
+        result = report(network, images, settings.steps, settings.seed, profiles, begin, stop)
     drawn: tuple[Picture, ...] = (reports.picture(result.as_json()["estimates"]),)
     if pictures is not None:
         drawn = save_all(drawn, pictures._replace(free=free))
@@ -161,6 +176,7 @@ class Run:
     neurobench: NeuroBenchMetrics
     events: Events
     r2: float
+    taken: StepsTaken | None = None
 
 
 def report(
@@ -170,9 +186,13 @@ def report(
     seed: int,
     profiles: Sequence[ChipProfile],
     begin: Begin = ignore_part,
+    stop: AppliedStop | None = None,
 ) -> Report:
-    """Run `compiled` on the images and estimate the energy for every profile."""
-    run = measured(network, images, steps, seed)
+    """Run `compiled` on the images and estimate the energy for every profile.
+
+    stop: ends images when they are done; `steps` is then the most that one takes.
+    """
+    run = measured(network, images, RunRequest(steps, seed, stop=stop.stop if stop else None))
     placed: dict[str, Traffic | None] = {}
     begin("placing on the chips")
     for done, profile in enumerate(profiles, 1):
@@ -197,31 +217,44 @@ def report(
         decoding=str(network.decoder.decoding),
         data=images.floats.name,
         citation=images.floats.citation,
+        stop=None if stop is None else stop.as_json(),
+        taken=None if run.taken is None else run.taken.as_json(len(images.pixels)),
     )
 
 
-def measured(network: IntegerNetwork, images: Images, steps: int, seed: int) -> Run:
+def measured(network: IntegerNetwork, images: Images, asked: RunRequest) -> Run:
     """Run the images in parts that fit in memory, and count events and operations."""
+    steps = asked.steps
     n, name = len(images.pixels), images.floats.name
     size = max(1, CHUNK_BYTES // (BYTES_PER_STEP * steps * network.n_neurons))
     parts, layers, reconstructions = [], [], []
     sent: dict[str, Float64] = {}
+    all_taken: list[StepsTaken] = []
     session = network.prepare()
     for first in range(0, n, size):
         pixels = images.pixels[first : first + size]
-        request = RunRequest(steps, seed, first_image=first, trace=True)
+        request = replace(asked, first_image=asked.first_image + first, trace=True)
         trace = session.run(pixels, request)
-        counts = counts_of(trace)
-        parts.append((len(pixels), activity(network, pixels, counts)))
-        layers.append(tally(network, pixels, counts, states_of(trace)))
-        for source, events in counted(network, [(pixels, counts)], name).by_source.items():
+        counts, taken = counts_of(trace), trace.steps_taken
+        all_taken += [one for one in (StepsTaken.of(trace),) if one is not None]
+        parts.append((len(pixels), activity(network, pixels, counts, taken)))
+        layers.append(tally(network, pixels, counts, states_of(trace), taken=taken))
+        part = counted(network, [(pixels, counts)], name, taken)
+        for source, events in part.by_source.items():
             sent[source] = sent.get(source, 0.0) + events * (len(pixels) / n)
         reconstructions.append(trace.reconstruction)
+    mean = mean_activity(parts)
     return Run(
-        activity=mean_activity(parts),
+        activity=mean,
         neurobench=metrics(network, layers),
-        events=Events(sent, steps, n, f"counted in {n} images of {name}, {steps} steps"),
+        events=Events(
+            sent,
+            steps if asked.stop is None else mean.steps,
+            n,
+            f"counted in {n} images of {name}, {steps} steps",
+        ),
         r2=r2(images.floats.pixels, np.concatenate(reconstructions)).mean,
+        taken=reduce(StepsTaken.joined, all_taken) if all_taken else None,
     )
 
 

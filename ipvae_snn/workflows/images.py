@@ -44,6 +44,11 @@ class Images:
     pixels: UInt8
     saturated: int
 
+    def first(self, n: int) -> "Images":
+        """Return up to n of the first still images; `saturated` stays that of all."""
+        n = min(n, len(self.pixels))
+        return Images(self.floats.first(n), self.pixels[:n], self.saturated)
+
 
 def as_split(name: str) -> Split:
     """Return the split called `name`; raise DataError for another word."""

@@ -37,6 +37,13 @@ from ipvae_snn.workflows.outputs import (
     save_or_spare,
 )
 from ipvae_snn.workflows.run_figures import RunFigures, hits_of
+from ipvae_snn.workflows.stopping import (
+    AppliedStop,
+    StepsTaken,
+    Target,
+    require_stopped,
+    with_stop,
+)
 
 __all__ = [
     "ImageChoice",
@@ -79,6 +86,7 @@ class RunOptions:
     forbid_saturation: raise SaturatedError, and write nothing, if any neuron saturates. overwrite:
     replace a file at `out` that is no result of a run. chunking: where `out` is a folder.
     decoding: of the reconstruction; None for an integer network's own, and a sample of a float one.
+    stop: ends images when they are done, of an integer network.
     """
 
     backend: str | None = None
@@ -87,6 +95,7 @@ class RunOptions:
     overwrite: bool = False
     chunking: Chunking = ONE_PIECE
     decoding: Decoding | None = None
+    stop: Target | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,7 +105,7 @@ class RunResult:
     saturated_pixels: number of pixels beyond the range of the input code. seconds: wall-clock time
     of the back end, including its start. out: file of the trace. by_default: whether the back end
     is the default, and not the user's choice. labels (S,): the class of each score. decoding: of
-    the reconstructions.
+    the reconstructions. stop: of the images that were done before T.
     """
 
     backend: str
@@ -109,6 +118,7 @@ class RunResult:
     by_default: bool = False
     labels: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
     decoding: Decoding = SAMPLE
+    stop: AppliedStop | None = None
 
     def __repr__(self) -> str:
         """Return back end, images, steps, R2 and spikes in one line."""
@@ -134,6 +144,7 @@ class RunResult:
             hits=None if hits is None else np.array(hits, np.int64),
             saturations=saturation.saturations(self.trace),
             saturated_pixels=self.saturated_pixels,
+            taken=StepsTaken.of(self.trace),
         )
 
     @property
@@ -169,16 +180,19 @@ class RunResult:
             "steps": self.steps,
             "seconds": self.seconds,
             "decoding": str(self.decoding),
+            "stop": None if self.stop is None else self.stop.as_json(),
             **self.figures.as_json(),
         }
 
     def document(self) -> Document:
         """Return the run in one line."""
+        most = "" if self.stop is None else " at most"
         text = (
-            f"{len(self.images)} images of {self.images.name}, {self.steps} steps on "
+            f"{len(self.images)} images of {self.images.name}, {self.steps} steps{most} on "
             f"{self.backend}{' (default)' if self.by_default else ''} in {self.seconds:.2f} s; "
             f"{self.figures.text()}{decoded_by(self.decoding)}"
         )
+        text += "" if self.stop is None else f"; {self.stop.text()}"
         file = () if self.out is None else (Span(str(self.out), "strong"), ": ")
         return Document("Run", (paragraph(*file, text),))
 
@@ -223,6 +237,7 @@ def run_integer(
     require_run(shape, request, floating=False, saved=saved)
     start = time.perf_counter()
     trace = session.run(images.pixels, request)
+    require_stopped(trace, request, backend)
     seconds = time.perf_counter() - start
     quality = r2(images.floats.pixels, trace.reconstruction)
     return RunResult(
@@ -265,6 +280,11 @@ def _run_float_file(
             f"{path} is a float checkpoint, which the back end {options.backend!r} does not run; "
             "use --backend float, or convert it first"
         )
+    if options.stop is not None:
+        raise BackendError(
+            f"{path} is a float checkpoint, whose images take all steps; convert it first, or "
+            "leave out --stop"
+        )
     network = load_float_network(path)
     warn_if_still(network, str(path))
     begin(described(choice.data))
@@ -288,8 +308,12 @@ def _run_integer_file(
     warn_if_still(network, str(path))
     begin(described(choice.data))
     images = choice.encoded_for(network)
+    if options.stop is not None:
+        begin("finding when to stop")
+    asked, stop = with_stop(network, request, options.stop, images.first)
     begin(f"{name}: {len(images.pixels)} images, {request.steps} steps")
-    return run_integer(network, images, request, name, options.out is not None)
+    result = run_integer(network, images, asked, name, options.out is not None)
+    return replace(result, stop=stop)
 
 
 def _kept(result: RunResult, options: RunOptions, free: Collection[Path]) -> RunResult:

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +30,7 @@ from ipvae_snn.storage.array_reading import read_npy
 from ipvae_snn.storage.row_files import row_files
 from ipvae_snn.watcher import current_watcher, watched
 from ipvae_snn.workflows.decodings import decoded_by
+from ipvae_snn.workflows.images import Images, encoded
 from ipvae_snn.workflows.result_folder import (
     FIGURES,
     FORMAT,
@@ -38,6 +39,7 @@ from ipvae_snn.workflows.result_folder import (
     missing,
 )
 from ipvae_snn.workflows.run_figures import ChunkFigures, RunFigures, Shown, merged
+from ipvae_snn.workflows.stopping import AppliedStop, Target, with_stop
 
 # Bytes that a chunk may take by default, and no more than this share of what is free.
 CHUNK_BYTES: Final = 96 * 2**20
@@ -69,7 +71,8 @@ class ChunkOptions:
     out: folder of the result. resume: go on with the run there. chunk: images at a time, by
     default as many as take some 100 MB. overwrite: replace a run that is there.
     forbid_saturation: raise SaturatedError if a neuron saturates. by_default: whether the back end
-    is the default, and not the user's choice. decoding: in place of that of a network's file.
+    is the default, and not the user's choice. decoding: in place of that of a network's file. stop:
+    ends images when they are done.
     """
 
     out: Path
@@ -79,6 +82,7 @@ class ChunkOptions:
     forbid_saturation: bool = False
     by_default: bool = False
     decoding: Decoding | None = None
+    stop: Target | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,6 +103,7 @@ class ChunkedResult:
     by_default: bool = False
     place: str = ""
     decoding: Decoding = SAMPLE
+    stop: AppliedStop | None = None
 
     def __repr__(self) -> str:
         """Return back end, images, steps, R2 and spikes in one line."""
@@ -128,6 +133,7 @@ class ChunkedResult:
             "steps": self.figures.steps,
             "seconds": self.seconds,
             "decoding": str(self.decoding),
+            "stop": None if self.stop is None else self.stop.as_json(),
             **self.figures.as_json(),
         }
 
@@ -136,11 +142,13 @@ class ChunkedResult:
         f = self.figures
         before = f", {self.resumed:,} of them done before" if self.resumed else ""
         default = " (default)" if self.by_default else ""
+        most = "" if self.stop is None else " at most"
         text = (
-            f"{f.images:,} images of {self.name}{before}, {f.steps} steps on {self.backend}"
+            f"{f.images:,} images of {self.name}{before}, {f.steps} steps{most} on {self.backend}"
             f"{default}{self.place} in {self.seconds:.2f} s, {self.chunk:,} at a time; {f.text()}"
             f"{decoded_by(self.decoding)}"
         )
+        text += "" if self.stop is None else f"; {self.stop.text()}"
         return Document("Run", (paragraph(Span(str(self.out), "strong"), ": ", text),))
 
 
@@ -189,6 +197,11 @@ def run_chunks(
     blank = np.broadcast_to(np.zeros(network.n_pixels, np.uint8), (1, network.n_pixels))
     check_request(network, blank, replace(request, first_image=request.first_image + n - 1))
     check_request(network, blank, request)
+
+    def first(most: int) -> Images:
+        return encoded(network, images.part(0, min(most, n)))
+
+    request, stop = with_stop(network, request, options.stop, first)
     one = Trace.empty(network, blank.shape, request).arrays()
     folder = ResultFolder(
         options.out,
@@ -225,6 +238,7 @@ def run_chunks(
             resumed,
             options.by_default,
             decoding=network.decoder.decoding,
+            stop=stop,
         )
         write_json(options.out / FIGURES, result.as_json())
     return result
@@ -258,6 +272,7 @@ def _description(
         "seed": request.seed,
         "first_image": request.first_image,
         "trace": request.trace,
+        "stop": None if request.stop is None else asdict(request.stop),
     }
 
 

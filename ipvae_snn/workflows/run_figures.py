@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from ipvae_snn.metrics.estimates import Estimate, share
 from ipvae_snn.metrics.moments import NONE, Moments
 from ipvae_snn.metrics.quality import r2_per_image
 from ipvae_snn.storage.text_values import number, whole
+from ipvae_snn.workflows.stopping import StepsTaken
 
 Hits = Annotated[Int64, "T"]
 
@@ -24,7 +26,7 @@ class RunFigures:
     quality: R2 of the last step's reconstructions. spikes: of all images, neurons and steps. hits
     (T,): images whose largest score after each step is their class; None without a read-out or
     labels. saturations: by kind; None if the back end does not count them. saturated_pixels: beyond
-    the range of the input code.
+    the range of the input code. taken: steps of the images, in a run with a stop.
     """
 
     images: int
@@ -34,6 +36,7 @@ class RunFigures:
     hits: Hits | None
     saturations: tuple[Saturation, ...] | None
     saturated_pixels: int
+    taken: StepsTaken | None = None
 
     @property
     def spikes_per_image(self) -> float:
@@ -60,6 +63,7 @@ class RunFigures:
             "r2": self.quality.mean,
             "r2_95": [self.quality.low, self.quality.high],
             "spikes_per_image": self.spikes_per_image,
+            "steps_taken": None if self.taken is None else self.taken.as_json(self.images),
             "accuracy": None if right is None else right.mean,
             "accuracy_95": None if right is None else [right.low, right.high],
             "accuracy_by_step": self.accuracy_by_step,
@@ -76,9 +80,13 @@ class RunFigures:
                 f"; classes right: {100 * right.mean:.1f} % (95 %: {100 * right.low:.1f}.."
                 f"{100 * right.high:.1f})"
             )
+        taken = ""
+        if self.taken is not None:
+            mean, least, most = self.taken.as_json(self.images).values()
+            taken = f"; steps taken: {mean:.2f} ({least}..{most})"
         return (
             f"R2 {quality.mean:.3f} (95 %: {quality.low:.3f}..{quality.high:.3f}), "
-            f"{self.spikes_per_image:.0f} spikes per image{classes}"
+            f"{self.spikes_per_image:.0f} spikes per image{taken}{classes}"
             + (f"; {self.saturated_pixels} pixels saturated" if self.saturated_pixels else "")
             + (f"; saturated: {limits}" if limits else "")
         )
@@ -107,6 +115,7 @@ class ChunkFigures:
     saturated_pixels: int
     hits: tuple[int, ...] | None
     saturated: Mapping[str, Mapping[int, tuple[int, int]]] | None
+    taken: StepsTaken | None = None
 
     @classmethod
     def of(cls, first: int, shown: Shown, trace: Trace, labels: Int64) -> "ChunkFigures":
@@ -120,6 +129,7 @@ class ChunkFigures:
             shown.saturated,
             hits_of(trace, shown.labels, labels),
             None if limits is None else _places(first, trace, limits),
+            StepsTaken.of(trace),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -131,6 +141,7 @@ class ChunkFigures:
         """Return what `as_json` gave; ValueError, LookupError or TypeError for anything else."""
         n, mean, squares, excluded = given["r2"]
         hits, limits = given["hits"], given["saturated"]
+        taken = given.get("taken")  # a record of an earlier release has none
         return cls(
             whole(given["first"], "first"),
             whole(given["images"], "images"),
@@ -141,6 +152,7 @@ class ChunkFigures:
             whole(given["saturated_pixels"], "saturated pixels"),
             None if hits is None else tuple(whole(one, "hits") for one in hits),
             None if limits is None else {kind: _steps_of(limits[kind]) for kind in SATURATIONS},
+            None if taken is None else StepsTaken(*(whole(one, "steps") for one in taken)),
         )
 
 
@@ -184,6 +196,7 @@ def merged(chunks: Iterable[ChunkFigures], steps: int) -> RunFigures:
         quality = quality.merged(one.r2)
     counted = [one.hits for one in ordered if one.hits is not None]
     limits = [one.saturated for one in ordered if one.saturated is not None]
+    taken = [one.taken for one in ordered if one.taken is not None]
     return RunFigures(
         images=sum(one.images for one in ordered),
         steps=steps,
@@ -192,6 +205,7 @@ def merged(chunks: Iterable[ChunkFigures], steps: int) -> RunFigures:
         hits=np.array(counted, np.int64).sum(axis=0) if counted else None,
         saturations=_together(limits) if len(limits) == len(ordered) else None,
         saturated_pixels=sum(one.saturated_pixels for one in ordered),
+        taken=reduce(StepsTaken.joined, taken) if taken else None,
     )
 
 

@@ -42,6 +42,7 @@ from ipvae_snn.workflows.run import (
 )
 from ipvae_snn.workflows.run_chunks import ChunkedResult, ChunkOptions
 from ipvae_snn.workflows.run_large import names_folder, run_large_file
+from ipvae_snn.workflows.stopping import asked_stop, require_still
 
 __all__ = [
     "Chunking",
@@ -51,6 +52,7 @@ __all__ = [
     "RunOptions",
     "RunRequest",
     "asked_decoding",
+    "asked_stop",
     "motion_of",
     "restarted",
     "run_as_asked",
@@ -154,6 +156,7 @@ def run_as_asked(
             f"{options.out}: one file, but --resume, --chunk, --scheduler and --workers are for a "
             "result in a folder; give --out a name without suffix"
         )
+    require_still(options.stop, asked)
     if asked is None:
         return run_file(path, choice, request, options, progress)
     written = outputs((options.out, RESULT))
@@ -208,6 +211,7 @@ def _into_folder(
         options.forbid_saturation,
         by_default=options.backend is None,
         decoding=options.decoding,
+        stop=options.stop,
     )
     return run_large_file(path, choice, request, name, chunk_options, cluster, progress)
 

@@ -22,6 +22,14 @@ from ipvae_snn.workflows.estimates import Shape, require_verify
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import Images, described
 from ipvae_snn.workflows.moving import Asked, asked_of, encoded_as, motion_of
+from ipvae_snn.workflows.stopping import (
+    AppliedStop,
+    Target,
+    asked_stop,
+    require_still,
+    require_stopped,
+    with_stop,
+)
 
 __all__ = [
     "BACKENDS",
@@ -30,6 +38,7 @@ __all__ = [
     "RunRequest",
     "Verification",
     "asked_decoding",
+    "asked_stop",
     "motion_of",
     "verify",
     "verify_file",
@@ -66,7 +75,7 @@ class Verification:
 
     network: the file, if there is one. steps: per image, or per frame of sequences. moving: the
     input if it moves; `images` is then the number of sequences. compared: number of (image, step,
-    neuron) triples.
+    neuron) triples. stop: of images that were done before the last step, if they were to be.
     """
 
     backends: tuple[VerifiedBackend, ...]
@@ -78,6 +87,7 @@ class Verification:
     network: str | None = None
     moving: Moving | None = None
     decoding: str = str(SAMPLE)
+    stop: AppliedStop | None = None
 
     @property
     def compared(self) -> int:
@@ -101,6 +111,7 @@ class Verification:
             "network": self.network,
             **shown,
             **decoding,
+            "stop": None if self.stop is None else self.stop.as_json(),
             "compared": self.compared,
             "backends": rows,
         }
@@ -112,6 +123,7 @@ class Verification:
             f"{_steps(self.steps, self.moving)}, {self.neurons} neurons, seed {self.seed}"
         )
         title += f", decoded by {self.decoding}" if self.decoding != str(SAMPLE) else ""
+        title += "" if self.stop is None else f", {self.stop.text()}"
         rows = [(each.backend, f"{each.seconds:.2f}", _verdict(each)) for each in self.backends]
         blocks: list[Block] = [table(title, ("back end", "seconds", "counts and states"), rows)]
         if all(each.equal for each in self.backends):
@@ -156,13 +168,15 @@ def verify_file(
     progress: Progress = ignore,
     asked: Asked | None = None,
     decoding: Decoding | None = None,
+    stop: Target | None = None,
 ) -> Verification:
     """Run the integer network in the file `path` on the reference and on `backends`.
 
     progress: receives the back end that runs next. asked: sequences in place of still images;
     choice.limit then counts sequences, and request.steps are those of a frame. decoding: in place
-    of the network's own. Raises BackendError for an unknown name before anything runs, and the
-    errors of back ends. A divergence is part of the result.
+    of the network's own. stop: ends still images when they are done. Raises BackendError for an
+    unknown name before anything runs, and the errors of back ends. A divergence is part of the
+    result.
     """
     network = decoded(load_network(path), decoding)
     for name in backends:
@@ -171,8 +185,22 @@ def verify_file(
     progress(described(choice.data), 0, 0)
     moving = asked_of(asked, network, str(path))
     images = encoded_as(network, replace(choice, report=progress), moving)
-    result = verify(network, images, request, backends, progress, moving)
+    result = verify_stopped(network, images, (request, stop), backends, progress, moving)
     return replace(result, network=str(path))
+
+
+def verify_stopped(
+    network: IntegerNetwork,
+    images: Images,
+    asked: tuple[RunRequest, Target | None],
+    backends: Sequence[str] = BACKENDS,
+    progress: Progress = ignore,
+    moving: Moving | None = None,
+) -> Verification:
+    """Verify as `verify` does, with the stop that a user asks for; ConfigError if images move."""
+    require_still(asked[1], moving)
+    request, stop = with_stop(network, *asked, images.first)
+    return replace(verify(network, images, request, backends, progress, moving), stop=stop)
 
 
 def verify(
@@ -204,6 +232,7 @@ def verify(
             begin(f"{name}: {counted}, {_steps(request.steps, moving)}")
             start = time.perf_counter()
             trace = session.run(images.pixels, traced)
+            require_stopped(trace, traced, name)
             divergence = None if expected is None else first_divergence(expected, trace)
             if moving is not None:
                 divergence = in_frames(divergence, request.steps)

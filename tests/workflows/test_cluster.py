@@ -16,6 +16,7 @@ from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.ir import interpreter
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.stop import Stop
 from ipvae_snn.ir.trace import RunRequest, Trace
 from ipvae_snn.models.float_network import load_float_network
 from ipvae_snn.pretrained import network_path
@@ -91,6 +92,20 @@ def test_an_error_on_a_worker_is_that_of_the_back_end(
         execute = on_cluster(client, network, "compiled", threads=1)
         with pytest.raises(DataError, match="the network takes uint8 images of 4x3"):
             list(execute(iter([chunk]), REQUEST, print))
+
+
+def test_images_stop_on_workers_as_in_one_process(
+    network: IntegerNetwork, pixels_factory: Pixels
+) -> None:
+    levels, request = pixels_factory(network, N), replace(REQUEST, steps=20, stop=Stop(1000, 3))
+    expected = interpreter.run(network, levels, request)
+    assert expected.steps_taken is not None
+    assert len(set(expected.steps_taken.tolist())) > 2  # or the test would show little
+    with distributed.Client(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as client:
+        execute = on_cluster(client, network, "compiled", threads=1)
+        check(levels, list(execute(chunks_of(levels, 5), request, print)), expected)
 
 
 @pytest.mark.slow
