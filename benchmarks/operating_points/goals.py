@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from benchmarks.operating_points.networks import MAP, MEAN, SAMPLE
+from benchmarks.operating_points.codes import MAP, MEAN, SAMPLE
 from benchmarks.operating_points.pictures import microjoule
 from benchmarks.operating_points.rows import GRADED
 from benchmarks.operating_points.selection import (
@@ -124,7 +124,7 @@ def _against(best: Choice, encoder: Choice) -> Iterator[Line]:
 
 def named(choice: Choice) -> str:
     """Return a point with its steps and read-out."""
-    steps = f", {choice.row['steps']} steps" if choice.row["steps"] > 1 else ""
+    steps = f", {choice.row['steps']:g} steps" if choice.row["steps"] > 1 else ""
     return f"{label(choice.point)}{steps}, {choice.readout}"
 
 

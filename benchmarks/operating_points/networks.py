@@ -1,37 +1,30 @@
-"""Operating points of integer networks: all steps of one run, and three read-outs of each."""
+"""Operating points of integer networks: all steps and stops of one run, and three decodings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from benchmarks.operating_points.codes import SAMPLE, Codes, codes_after, decoded, elements
 from benchmarks.operating_points.rows import Row, Sizes, bounds, energies, row
-from ipvae_snn.arrays import Float64, Int32, UInt8
+from benchmarks.operating_points.stops import changes_of, steps_taken, stop_of, until
+from ipvae_snn.arrays import Float64, Int64, UInt8
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import DataError
 from ipvae_snn.evaluation.readout import linear_readout
 from ipvae_snn.hw.chips.profile import ChipProfile, load_profile
-from ipvae_snn.hw.cost.activity import Traffic, activity, mean_activity
+from ipvae_snn.hw.cost.activity import Activity, Traffic, activity, mean_activity
 from ipvae_snn.hw.mapping.events import Events, counted
 from ipvae_snn.hw.mapping.mapping import Placed, check_and_place
 from ipvae_snn.hw.mapping.placement import traffic
 from ipvae_snn.ir.encode import encode
-from ipvae_snn.ir.interpreter import decode
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
 from ipvae_snn.metrics.quality import r2_per_image
 
-SAMPLE: Final = "sample"
-MEAN: Final = "mean of 4"
-MAP: Final = "MAP"
-LAST: Final = 4  # counts in the mean
 CHUNK: Final = 250  # images per part of a run
 PLACED_ON: Final = "loihi1"  # the chip whose synapse memory is counted
-
-
-# Codes (N, K) in spikes per step, by read-out.
-Codes: TypeAlias = dict[str, Float64]
 
 
 @dataclass(frozen=True)
@@ -39,34 +32,14 @@ class Asked:
     """What is measured of a network.
 
     marks: the numbers of steps. profiles: those with energies. readout_marks: steps after which
-    labels are read out; fitted: images of that read-out, None for none.
+    labels are read out; fitted: images of that read-out, None for none. targets: of stops, in nats.
     """
 
     marks: tuple[int, ...]
     profiles: tuple[ChipProfile, ...]
     readout_marks: tuple[int, ...] = ()
     fitted: ImageSet | None = None
-
-
-def codes_after(network: IntegerNetwork, counts: Int32, states: Int32, steps: int) -> Codes:
-    """Return the codes after `steps` steps of a trace (N, T, K).
-
-    Sample: the counts of that step. Mean: of its last LAST counts. MAP: the rates of the potentials
-    after it, exp(u), which Poisson neurons have; u in units of 2^-fraction_bits octaves.
-    """
-    first = max(0, steps - LAST)
-    codes: Codes = {
-        SAMPLE: counts[:, steps - 1].astype(np.float64),
-        MEAN: counts[:, first:steps].mean(axis=1),
-    }
-    if all(one.neurons.draws for one in network.computing):
-        codes[MAP] = np.exp2(states[:, steps - 1] * 2.0**-network.neurons.fraction_bits)
-    return codes
-
-
-def elements(network: IntegerNetwork) -> Float64:
-    """Return the image (K, M) of one spike of each neuron, in which reconstructions are linear."""
-    return decode(network, np.eye(network.n_neurons, dtype=np.int64)).astype(np.float64)
+    targets: tuple[float, ...] = ()
 
 
 def encoded(network: IntegerNetwork, images: ImageSet) -> UInt8:
@@ -84,13 +57,15 @@ def figures(
     """
     placed = place(network, sets[own], asked.marks)
     sizes = Sizes(network.n_neurons, network.n_pixels, synapses_of(network))
-    data = {
-        name: {
+    data = {}
+    for name, images in sets.items():
+        found = [each.as_json() for each in points(network, images, sizes, placed, asked)]
+        stopped = zip(asked.targets, found[len(asked.marks) :], strict=True)
+        data[name] = {
             "images": len(images),
-            "rows": [each.as_json() for each in points(network, images, sizes, placed, asked)],
+            "rows": found[: len(asked.marks)],
+            "stopped": [{"stop": nats, **each} for nats, each in stopped],
         }
-        for name, images in sets.items()
-    }
     return {
         "synapses": sizes.synapses,
         "synapse_words": None if placed is None else _words(placed),
@@ -126,63 +101,67 @@ def points(
     placed: Placed | None,
     asked: Asked,
 ) -> list[Row]:
-    """Run images for the last of the marks, and return a point for each mark."""
-    session, steps, of_spikes = network.prepare(), max(asked.marks), elements(network)
-    pixels = encoded(network, images)
-    kept: dict[int, _Kept] = {mark: _Kept([], [], {}, [], []) for mark in asked.marks}
+    """Run images for the last of the marks; return a point for each mark, and for each target."""
+    session, steps, networks = network.prepare(), max(asked.marks), decoded(network)
+    pixels, of_spikes = encoded(network, images), elements(network)
+    stops = [stop_of(network, nats) for nats in asked.targets]
+    kept = [_Kept([], [], {}, [], []) for _ in (*asked.marks, *stops)]
     for first in range(0, len(images), CHUNK):
         shown = images.pixels[first : first + CHUNK]
         given = pixels[first : first + CHUNK]
         trace = session.run(given, RunRequest(steps, first_image=first, trace=True))
         counts, states = counts_of(trace), states_of(trace)
-        for mark, one in kept.items():
-            part = counts[:, :mark]
-            one.work.append((len(given), activity(network, given, part)))
-            one.events.append(counted(network, [(given, part)], images.name))
-            one.sizes.append(len(given))
+        changes = changes_of(network, counts, states) if stops else []
+        taken = [np.full(len(given), mark, np.int64) for mark in asked.marks]
+        taken += [steps_taken(stop, changes) for stop in stops]
+        for one, ends in zip(kept, taken, strict=True):
+            part = until(counts, ends)
+            one.work.append((len(given), activity(network, given, part, ends)))
+            one.events.append(counted(network, [(given, part)], images.name, ends))
+            one.taken.append(ends)
             one.largest.append(int(part.max()))
-            for name, code in codes_after(network, counts, states, mark).items():
-                scores = r2_per_image(shown, code @ of_spikes)
+            for name, code in codes_after(networks, counts, states, ends).items():
+                scores = r2_per_image(shown, code.astype(np.float32) @ of_spikes)
                 one.scores.setdefault(name, []).append(scores)
-    return [_row(mark, one, sizes, placed, asked) for mark, one in kept.items()]
+    return [_row(one, sizes, placed, asked) for one in kept]
 
 
 class _Kept(NamedTuple):
-    """What the parts of a run gave for one mark."""
+    """What the parts of a run gave for one mark or target; taken: the steps of each image."""
 
-    work: list[Any]
+    work: list[tuple[int, Activity]]
     events: list[Events]
     scores: dict[str, list[Float64]]
-    sizes: list[int]
+    taken: list[Int64]
     largest: list[int]
 
 
-def _row(mark: int, one: _Kept, sizes: Sizes, placed: Placed | None, asked: Asked) -> Row:
+def _row(one: _Kept, sizes: Sizes, placed: Placed | None, asked: Asked) -> Row:
     work = mean_activity(one.work)
     scores = {name: np.concatenate(parts) for name, parts in one.scores.items()}
     moved: dict[str, Traffic] = {}
     if placed is not None:
-        through = traffic(placed.placement, _mean(one.events, one.sizes))
+        through = traffic(placed.placement, _mean(one.events))
         moved = {
             each.name: through
             for each in asked.profiles
             if PLACED_ON in (each.name, each.placed_as)
         }
     energy = energies(asked.profiles, sizes, work, moved)
-    return row(mark, scores, work, max(one.largest), energy)
+    return row(np.concatenate(one.taken), scores, work, max(one.largest), energy)
 
 
-def _mean(parts: Sequence[Events], sizes: Sequence[int]) -> Events:
+def _mean(parts: Sequence[Events]) -> Events:
     """Return the events per image of all parts together."""
-    total, first = sum(sizes), parts[0]
+    total, first = sum(part.images for part in parts), parts[0]
     by_source = {
         name: sum(
-            (n / total * part.by_source[name] for n, part in zip(sizes, parts, strict=True)),
-            np.zeros_like(values),
+            (part.images / total * part.by_source[name] for part in parts), np.zeros_like(values)
         )
         for name, values in first.by_source.items()
     }
-    return Events(by_source, first.steps, total, first.description)
+    steps = sum(part.images * part.steps for part in parts) / total
+    return Events(by_source, steps, total, first.description)
 
 
 def accuracies(network: IntegerNetwork, judged: ImageSet, asked: Asked) -> list[dict[str, Any]]:
@@ -208,13 +187,15 @@ def accuracies(network: IntegerNetwork, judged: ImageSet, asked: Asked) -> list[
 
 def _codes(network: IntegerNetwork, images: ImageSet, marks: tuple[int, ...]) -> dict[int, Codes]:
     """Return the codes of all images after each mark."""
-    session, pixels = network.prepare(), encoded(network, images)
+    session, pixels, networks = network.prepare(), encoded(network, images), decoded(network)
     parts: dict[int, list[Codes]] = {mark: [] for mark in marks}
     for first in range(0, len(pixels), CHUNK):
         request = RunRequest(max(marks), first_image=first, trace=True)
         trace = session.run(pixels[first : first + CHUNK], request)
+        counts, states = counts_of(trace), states_of(trace)
         for mark in marks:
-            parts[mark].append(codes_after(network, counts_of(trace), states_of(trace), mark))
+            ends = np.full(len(counts), mark, np.int64)
+            parts[mark].append(codes_after(networks, counts, states, ends))
     return {
         mark: {name: np.concatenate([one[name] for one in each]) for name in each[0]}
         for mark, each in parts.items()

@@ -93,7 +93,13 @@ def _point(one: OnePass, integers: Pass, pixels: Floats, profiles: Sequence[Chip
         name: r2_per_image(pixels, code @ one.back + one.offset) for name, code in codes.items()
     }
     largest = int(max(np.abs(values).max() for values in sent[1:]))
-    return row(1, scores, work, largest, pass_energies(profiles, integers.synapses, work))
+    return row(
+        np.ones(len(pixels), np.int64),
+        scores,
+        work,
+        largest,
+        pass_energies(profiles, integers.synapses, work),
+    )
 
 
 def float_code(layers: Sequence[Layer], pixels: Floats) -> Float64:

@@ -9,9 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.operating_points.networks import MAP, MEAN, SAMPLE
+from benchmarks.operating_points.codes import MAP, MEAN, SAMPLE
 from benchmarks.operating_points.rows import COMPRESSED, DENSE_ROWS
-from benchmarks.operating_points.selection import NETWORK, Choice, choices, families, front
+from benchmarks.operating_points.selection import (
+    NETWORK,
+    Choice,
+    choices,
+    families,
+    front,
+    label,
+    stopped,
+)
 from ipvae_snn.report.picture_files import page as sheet
 
 Json = dict[str, Any]
@@ -44,6 +52,31 @@ def pictures(result: Json, folder: Path) -> None:
             axes.set_title(chip, loc="left")
             axes.set_xlabel("least dynamic proxy, microjoule per image")
         _legend(figure, grid.flat[0])
+
+    if stopped(result["points"], next(iter(result["data"]))):
+        with sheet(folder / "operating_points_stop.png", 9.0, 4.6) as figure:
+            _stops(figure, result)
+
+
+def _stops(figure: Figure, result: Json) -> None:
+    """Draw R2 by rates against steps taken: a stop per image, beside equal steps for all."""
+    sets = list(result["data"])[:2]
+    for axes, data in zip(figure.subplots(1, len(sets)), sets, strict=True):
+        for colour, (point, ends) in zip(cycle(NETWORKS), stopped(result["points"], data)):
+            for rows, style in ((point["data"][data]["rows"], ":"), (ends, "o-")):
+                line = [each["steps"] for each in rows], [each["r2"][MAP][0] for each in rows]
+                name = label(point) if rows is ends else None
+                axes.plot(*line, style, color=colour, label=name, markersize=4, linewidth=1.3)
+        axes.set_title(data, loc="left")
+        axes.set_xscale("log", base=2)
+        axes.set_xlabel("steps, or mean steps taken until a stop")
+        axes.set_ylabel(f"R2, {MAP}")
+        axes.grid(alpha=0.25, linewidth=0.6)
+    figure.axes[0].set_ylim(BOTTOM.get(sets[0], LOWEST), 1.0)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    handles.append(Line2D([], [], color="0.3", linestyle=":"))
+    names.append("equal steps for all images")
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from ipvae_snn.arrays import Float64
+from ipvae_snn.arrays import Float64, Int64
 from ipvae_snn.hw.chips.profile import ChipProfile
 from ipvae_snn.hw.cost.activity import Activity, Traffic
 from ipvae_snn.hw.cost.energy import Estimate, chip_energy
@@ -25,13 +25,15 @@ GRADED: Final = "as if graded"
 class Row:
     """One operating point; counts are means per image over all steps (`hw/cost/activity.py`).
 
-    steps: T, 1 for one pass. r2: mean and 95 % interval over images by read-out. operations:
-    synaptic operations by events, by_payload: as if a value of 3 were sent as three spikes; both
-    with the image's part, input_operations. largest: largest count or value that a neuron sent in
-    one step. energy_nj: dynamic proxy from low to high (None: a minimum) by profile.
+    steps: T, or the mean until a stop; 1 for one pass. taken: the fewest and the most. r2: mean and
+    95 % interval over images by read-out. operations: synaptic operations by events, by_payload: as
+    if a value of 3 were sent as three spikes; both with the image's part, input_operations.
+    largest: largest count or value that a neuron sent in one step. energy_nj: dynamic proxy from
+    low to high (None: a minimum) by profile.
     """
 
-    steps: int
+    steps: float
+    taken: Sequence[int]
     r2: Mapping[str, Sequence[float]]
     operations: float
     by_payload: float
@@ -47,15 +49,16 @@ class Row:
 
 
 def row(
-    steps: int,
+    taken: Int64,
     scores: Mapping[str, Float64],
     work: Activity,
     largest: int,
     energy_nj: Mapping[str, Sequence[float | None]],
 ) -> Row:
-    """Return the point of a run; scores: R2 (N,) of each image by read-out."""
+    """Return the point of a run; taken (N,): steps, scores: R2 (N,) of each image by read-out."""
     return Row(
-        steps,
+        float(taken.mean()),
+        (int(taken.min()), int(taken.max())),
         {name: bounds(estimate(values)) for name, values in scores.items()},
         work.synaptic_operations,
         work.synaptic_operations_by_payload,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from benchmarks.operating_points.networks import MAP, MEAN, SAMPLE
+from benchmarks.operating_points.codes import MAP, MEAN, SAMPLE
 from benchmarks.operating_points.others import INT8
 
 Json = dict[str, Any]
@@ -67,8 +67,15 @@ def choices(points: Sequence[Json], data: str, readouts: Sequence[str] = ()) -> 
     for point in points:
         for readout in READOUTS[point["kind"]]:
             if not readouts or readout in readouts:
-                for row in point["data"][data]["rows"]:
+                # Fewer bits are measured on one data set only.
+                for row in point["data"].get(data, {"rows": ()})["rows"]:
                     yield Choice(point, readout, row)
+
+
+def stopped(points: Sequence[Json], data: str) -> list[tuple[Json, list[Json]]]:
+    """Return the points that were run with stops on a data set, each with its row per target."""
+    found = [(point, point["data"].get(data, {}).get("stopped", [])) for point in points]
+    return [(point, rows) for point, rows in found if rows]
 
 
 def families(points: Sequence[Json]) -> dict[str, list[Json]]:

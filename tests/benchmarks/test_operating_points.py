@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from benchmarks.operating_points import __main__ as benchmark
-from benchmarks.operating_points import sanafe_check
-from benchmarks.operating_points.networks import MAP, MEAN, SAMPLE, Asked, codes_after, figures
+from benchmarks.operating_points import sanafe_check, stop_page
+from benchmarks.operating_points.codes import MAP, MEAN, SAMPLE, codes_after, decoded
+from benchmarks.operating_points.networks import Asked, figures
 from benchmarks.operating_points.others import OnePass, float_code, pass_figures
 from benchmarks.operating_points.page import page
 from benchmarks.operating_points.pictures import microjoule, pictures
 from benchmarks.operating_points.quantised import Layer, quantised
 from benchmarks.operating_points.selection import Choice, cheapest, choices, families, front
+from benchmarks.operating_points.stops import changes_of, steps_taken, stop_of, until
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.chips.profile import load_profile
@@ -59,7 +61,8 @@ def test_every_point_has_every_figure(result: dict[str, Any]) -> None:
     """All kinds, on all data sets, with 1,000 images or all that there are; operations grow."""
     assert {point["kind"] for point in result["points"]} == set(benchmark.KINDS)
     for point in result["points"]:
-        assert list(point["data"]) == [benchmark.DATA, *benchmark.OUT_OF_DISTRIBUTION]
+        sets = [benchmark.DATA, *benchmark.OUT_OF_DISTRIBUTION]
+        assert list(point["data"]) == (sets if point.get("bits", 8) == 8 else sets[:1])
         assert point["data"][benchmark.DATA]["images"] == 1000
         for data in point["data"].values():
             costs = [row["operations"] for row in data["rows"]]
@@ -91,7 +94,7 @@ def test_a_network_is_measured_as_its_own_trace_says(network: Any) -> None:
     found = figures(network, {"small": images}, "small", Asked((1, 3, 6), PROFILES))
     pixels, _ = encode(network.input, images.pixels, images.kind, images.name)
     for row in found["data"]["small"]["rows"]:
-        trace = network.prepare().run(pixels, RunRequest(row["steps"], trace=True))
+        trace = network.prepare().run(pixels, RunRequest(int(row["steps"]), trace=True))
         wanted = r2_per_image(images.pixels, trace.reconstruction).mean()
         assert row["r2"][SAMPLE][0] == pytest.approx(wanted, rel=1e-5)
         work = activity(network, pixels, trace.counts)
@@ -114,16 +117,81 @@ def test_labels_are_read_out_of_codes(network: Any) -> None:
     assert [(each["steps"], each["code"]) for each in found["accuracy"]] == [(4, MEAN), (4, MAP)]
 
 
+def test_stopped_rows_are_those_of_runs_with_the_stop(network: Any) -> None:
+    """Steps, operations, and R2 by every decoding, as of `run --stop` and `energy --stop`."""
+    images, targets = small_images(20), (0.3, 0.1)
+    found = figures(network, {"small": images}, "small", Asked((1, 16), PROFILES, targets=targets))
+    pixels, _ = encode(network.input, images.pixels, images.kind, images.name)
+    rows = found["data"]["small"]["stopped"]
+    assert [row["stop"] for row in rows] == list(targets)
+    for row in rows:
+        stop = stop_of(network, row["stop"])
+        for name, one in decoded(network).items():
+            request = RunRequest(16, trace=True, stop=stop)
+            trace = one.prepare().run(pixels, request)
+            taken = trace.steps_taken
+            wanted = r2_per_image(images.pixels, trace.reconstruction).mean()
+            assert row["r2"][name][0] == pytest.approx(wanted, rel=1e-5)
+        assert row["steps"] == taken.mean()
+        assert row["taken"] == (taken.min(), taken.max())
+        assert taken.min() < taken.max()  # or the test would show little
+        work = activity(network, pixels, trace.counts, taken)
+        assert row["operations"] == pytest.approx(work.synaptic_operations)
+        assert row["by_payload"] == pytest.approx(work.synaptic_operations_by_payload)
+        assert row["largest"] == trace.counts.max()
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(one=st.floats(0, 2), other=st.floats(0, 2))
+def test_a_larger_target_never_takes_more_steps(network: Any, one: float, other: float) -> None:
+    """And what is kept of the counts are those of the steps taken."""
+    pixels, _ = encode(network.input, small_images(8).pixels, "standardised", "small")
+    trace = network.prepare("reference").run(pixels, RunRequest(8, trace=True))
+    changes = changes_of(network, trace.counts, trace.states)
+    fewer, more = (
+        steps_taken(stop_of(network, nats), changes) for nats in sorted((one, other), reverse=True)
+    )
+    assert (fewer <= more).all()
+    kept = until(trace.counts, fewer)
+    for counts, whole, steps in zip(kept, trace.counts, fewer, strict=True):
+        np.testing.assert_array_equal(counts[:steps], whole[:steps])
+        assert not counts[steps:].any()
+
+
+def test_the_section_on_stops_states_what_was_measured() -> None:
+    def row(steps: float, r2: float, operations: float) -> dict[str, Any]:
+        return {
+            "steps": steps,
+            "taken": (4, 9),
+            "r2": {name: [r2, r2, r2] for name in (SAMPLE, MEAN, MAP)},
+            "operations": operations,
+            "by_payload": 3 * operations,
+        }
+
+    ends = [{"stop": 0.4, **row(5.5, 0.94, 10.0)}, {"stop": 0.2, **row(7.5, 0.96, 20.0)}]
+    data = {"rows": [row(6, 0.95, 15.0), row(8, 0.97, 30.0)], "stopped": ends}
+    point = {"kind": "network", "network": "x", "bits": 8, "sparsity": 0.0}
+    coarse = {**point, "bits": 4, "data": {"a": {**data, "stopped": []}}}
+    points = [{**point, "data": {"a": data, "b": data}}, coarse]
+    text = stop_page.section(points, ["a", "b"], 0.95)
+    # The least equal steps of at least the same R2: 6 for the first, 8 for the second.
+    assert "| x, 8 bits | 0.4 | 5.5 (4 to 9) | 0.940 | 0.940 | 0.940 | 10 | 30 | 15 | 6 |" in text
+    assert "| x, 8 bits | 0.2 | 7.5 (4 to 9) | 0.960 | 0.960 | 0.960 | 20 | 60 | 30 | 8 |" in text
+    assert "| x, 8 bits | 0.2 | 7.5 | 0.960 (0.970) | 7.5 | 0.960 (0.970) |" in text
+    assert "4 bits" not in text
+    assert stop_page.chosen(ends, 0.99)["stop"] == 0.2  # none reaches it
+
+
 def test_codes_by_hand(network: Any) -> None:
-    """A potential of one octave is a rate of 2; the mean is of the last four counts."""
+    """A potential of one octave is a rate of 2; the mean is of the last counts, four or fewer."""
     k, unit = network.n_neurons, 1 << network.neurons.fraction_bits
     counts = np.arange(6, dtype=np.int32)[None, :, None].repeat(k, axis=2)
     states = np.full((1, 6, k), unit, np.int32)
-    codes = codes_after(network, counts, states, 6)
-    assert (codes[SAMPLE] == 5).all()
-    assert (codes[MEAN] == (2 + 3 + 4 + 5) / 4).all()
+    counts, states = counts.repeat(2, axis=0), states.repeat(2, axis=0)
+    codes = codes_after(decoded(network), counts, states, np.array([6, 2]))
+    assert [set(code) for code in codes[SAMPLE]] == [{5}, {1}]
+    assert [set(code) for code in codes[MEAN]] == [{(2 + 3 + 4 + 5) / 4}, {0.5}]
     assert (codes[MAP] == 2.0).all()
-    assert (codes_after(network, counts, states, 2)[MEAN] == 0.5).all()
 
 
 LAYERS = (
