@@ -76,11 +76,13 @@ class Pass:
         """Return the counts of `values`, means per image, as `hw/cost/activity.py` defines them.
 
         Spikes and messages are those of units, the code's included, which a decoder reads. By
-        payload a value of 3 counts as three spikes; a pixel counts once, as there.
+        payload a value of 3 counts as three spikes; a pixel counts once, as there. One layer
+        follows the other, so a chip with binary spikes takes the largest value of each in steps.
         """
         n = len(sent[0])
         events = [np.count_nonzero(values, axis=0) for values in sent]
-        payloads = [events[0], *(np.abs(values).sum(axis=0) for values in sent[1:])]
+        sizes = [np.abs(values) for values in sent[1:]]
+        payloads = [events[0], *(size.sum(axis=0) for size in sizes)]
         fans = [np.count_nonzero(layer.weights, axis=0) for layer in self.layers]
         by_event = [float(e @ fan) for e, fan in zip(events, fans, strict=False)]
         by_payload = [float(p @ fan) for p, fan in zip(payloads, fans, strict=False)]
@@ -102,7 +104,10 @@ class Pass:
             dense_operations=float(sum(layer.weights.size for layer in self.layers)),
             binary_messages=spikes / n,
             row_weights=sum(rows) / n,
+            read_bytes=sum(rows) / n,
+            held_bytes=float(sum(layer.weights.size for layer in self.layers)),
             steps=1.0,
+            binary_steps=float(sum(np.maximum(1, one.max(axis=1)).mean() for one in sizes)),
         )
 
 

@@ -97,7 +97,7 @@ def energies(
     result: dict[str, list[float | None]] = {}
     for profile in profiles:
         if is_processor(profile):
-            dense = event_driven(sizes.units, sizes.pixels, work)
+            dense = in_rows(sizes, work)
             shorter = compressed(dense, sizes.synapses)
             for name, way in ((DENSE_ROWS, dense), (COMPRESSED, shorter)):
                 result[f"{profile.name}, {name}"] = low_high(processor_energy(profile, way))
@@ -148,6 +148,13 @@ def with_graded_spikes(profile: ChipProfile) -> ChipProfile:
     """Return the profile of a chip as if a message could carry a count."""
     others = {k: v for k, v in profile.features.items() if k != "graded_spikes"}
     return replace(profile, features=MappingProxyType(others))
+
+
+def in_rows(sizes: Sizes, work: Activity) -> Work:
+    """Return the work if all rows hold their zeros too."""
+    driven = event_driven(sizes.units, work)
+    held = float((sizes.pixels + sizes.units) * sizes.units)
+    return replace(driven, moved_bytes=work.row_weights, held_bytes=held)
 
 
 def compressed(work: Work, synapses: int) -> Work:
