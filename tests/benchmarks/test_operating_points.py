@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import make_network
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -26,7 +27,9 @@ from ipvae_snn.errors import BackendError
 from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.ir.encode import encode
-from ipvae_snn.ir.trace import RunRequest
+from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.ir.stop import Change
+from ipvae_snn.ir.trace import RunRequest, counts_of, states_of
 from ipvae_snn.metrics.quality import r2_per_image
 
 PROFILES = tuple(load_profile(name) for name in ("cpu-45nm", "loihi1-sanafe"))
@@ -141,19 +144,26 @@ def test_stopped_rows_are_those_of_runs_with_the_stop(network: Any) -> None:
         assert row["largest"] == trace.counts.max()
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(one=st.floats(0, 2), other=st.floats(0, 2))
-def test_a_larger_target_never_takes_more_steps(network: Any, one: float, other: float) -> None:
-    """And what is kept of the counts are those of the steps taken."""
+@pytest.fixture(scope="module")
+def traced() -> tuple[IntegerNetwork, np.ndarray, list[Change]]:
+    """Return a network, its counts of 8 steps, and their changes."""
+    network = make_network()
     pixels, _ = encode(network.input, small_images(8).pixels, "standardised", "small")
     trace = network.prepare("reference").run(pixels, RunRequest(8, trace=True))
-    changes = changes_of(network, trace.counts, trace.states)
+    return network, counts_of(trace), changes_of(network, counts_of(trace), states_of(trace))
+
+
+@settings(deadline=None)
+@given(one=st.floats(0, 2), other=st.floats(0, 2))
+def test_a_larger_target_never_takes_more_steps(traced: Any, one: float, other: float) -> None:
+    """And what is kept of the counts are those of the steps taken."""
+    network, every, changes = traced
     fewer, more = (
         steps_taken(stop_of(network, nats), changes) for nats in sorted((one, other), reverse=True)
     )
     assert (fewer <= more).all()
-    kept = until(trace.counts, fewer)
-    for counts, whole, steps in zip(kept, trace.counts, fewer, strict=True):
+    kept = until(every, fewer)
+    for counts, whole, steps in zip(kept, every, fewer, strict=True):
         np.testing.assert_array_equal(counts[:steps], whole[:steps])
         assert not counts[steps:].any()
 
