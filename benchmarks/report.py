@@ -42,6 +42,9 @@ def timed(seconds: float | None, unit: str = "") -> str:
     return "not timed" if seconds is None else f"{seconds:.0f}{unit}"
 
 
-def wrapped(text: str) -> str:
-    """Return a paragraph in lines of at most 99 characters."""
-    return "\n".join(textwrap.wrap(" ".join(text.split()), 99, break_long_words=False))
+def wrapped(text: str, hyphens: bool = True) -> str:
+    """Return a paragraph in lines of at most 99 characters; hyphens: break at them too."""
+    lines = textwrap.wrap(
+        " ".join(text.split()), 99, break_long_words=False, break_on_hyphens=hyphens
+    )
+    return "\n".join(lines)

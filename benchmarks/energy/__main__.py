@@ -15,10 +15,13 @@ from typing import Annotated, Any, Final
 import torch
 import typer
 
-from benchmarks.energy.amortised import Encoder, components_needed, judge, train
+from benchmarks.energy.amortised import Encoder, components_needed, judge, train, unit
 from benchmarks.energy.page import picture, with_results
 from benchmarks.mnist_float_integer.__main__ import CALIBRATION_IMAGES, CALIBRATION_STEPS
+from benchmarks.operating_points.others import layers_of
+from benchmarks.operating_points.quantised import quantised
 from benchmarks.report import machine
+from ipvae_snn.arrays import Float32
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.settings import ConversionSettings
@@ -29,6 +32,7 @@ from ipvae_snn.hw.cost.report import Report
 from ipvae_snn.ir.circuits import Circuit
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
+from ipvae_snn.metrics.quality import r2
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.pretrained import network_path
 from ipvae_snn.report.terminal import console
@@ -48,6 +52,7 @@ CIRCUITS: Final[tuple[Circuit, ...]] = ("one-layer", "two-layer")
 WIDTHS: Final = (128, 160, 192, 256, 288, 320, 384, 512)
 CODES: Final = ("not negative", "of either sign")
 PROCESSOR: Final = "cpu-45nm"
+UNITS_FROM: Final = 10_000  # training images that set an encoder's units of 8 bits
 
 
 def shown(network: IntegerNetwork, name: str, data_root: Path | None, limit: int) -> Images:
@@ -95,6 +100,27 @@ def priced_encoders(
         {**processor_energy(profile, work).as_json(), "multiply_adds": work.multiply_adds}
         for work in works
     ]
+
+
+def by_events(
+    floats: FloatNetwork, encoders: dict[str, Encoder], training: Float32, images: Float32
+) -> dict[str, dict[str, float]]:
+    """Return what each encoder costs if zeros cost nothing, and its R2 in 8 bits, measured.
+
+    training: images (N, M) that set the units of 8 bits.
+    """
+    result, back = {}, unit(floats.phi).T
+    for code, encoder in encoders.items():
+        integers = quantised(layers_of(encoder), training[:UNITS_FROM])
+        sent = integers.values(images)
+        work = integers.activity(sent)
+        result[code] = {
+            "r2_int8": r2(images, (sent[-1] * integers.layers[-1].unit) @ back).mean,
+            "synaptic_operations": work.synaptic_operations,
+            "input_operations": work.input_operations,
+            "synaptic_operations_by_payload": work.synaptic_operations_by_payload,
+        }
+    return result
 
 
 def out_of_distribution(
@@ -156,6 +182,10 @@ def main(
             for code in CODES
         }
         encoders = {code: encoder for code, (encoder, _) in fits.items()}
+        status.update("encoders in 8 bits")
+        counted = by_events(
+            floats, encoders, load(DATA, "train", data_root).pixels, images.floats.pixels
+        )
         status.update("PCA")
         components, reached = components_needed(
             load(DATA, "train", data_root).pixels, images.floats.pixels, wanted
@@ -173,6 +203,7 @@ def main(
         "circuits": {circuit: each.as_json() for circuit, each in reports.items()},
         "curve": curve,
         "encoders": priced_encoders(floats, encoders, components),
+        "encoders_by_events": counted,
         "encoder_sweeps": {code: sweep for code, (_, sweep) in fits.items()},
         "pca": {"components": components, "r2": reached},
         "strange_images": STRANGE_IMAGES,

@@ -7,6 +7,7 @@ import numpy as np
 
 from ipvae_snn.arrays import Int64, Integers, UInt8
 from ipvae_snn.hw.cost.sent import sent_in_steps
+from ipvae_snn.hw.cost.weight_memory import held_bytes, in_lists, listed_bytes
 from ipvae_snn.ir.graph import IMAGE
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.weights import Weights
@@ -24,8 +25,11 @@ class Activity:
     spikes. input_operations: the image's part, once per image, with that of a start.
     updates_active, updates_inactive: neuron updates with and without a spike. row_weights: weights,
     zeros included, of the rows that events read, if the weights of one source lie in one row.
-    dense_operations: multiply-adds of a dense implementation of the same steps. steps: T, or the
-    mean of those taken until a stop.
+    read_bytes: bytes of weights that events read on a processor, held_bytes: bytes of all weights
+    there (`weight_memory`). dense_operations: multiply-adds of a dense implementation of the same
+    steps. steps: T, or the mean of those taken until a stop. binary_steps: time steps of a chip
+    without graded spikes, which sends a count of 3 in three of them: the largest count of each
+    step, at least 1, added up.
 
     One-layer circuit: the image reaches K neurons through the feed-forward connection, counts
     reach them through the lateral one; K updates per step; dense: input once, K x K per step.
@@ -45,7 +49,10 @@ class Activity:
     dense_operations: float
     binary_messages: float
     row_weights: float
+    read_bytes: float
+    held_bytes: float
     steps: float
+    binary_steps: float
 
     @property
     def updates(self) -> float:
@@ -125,8 +132,9 @@ def activity(
     n, steps = len(counts), counts.shape[1] if taken is None else float(taken.mean())
     payload = pixels.astype(np.int64) - network.input.zero_point
     shown = (payload != 0).sum(axis=0)
-    sent = {IMAGE: _Sent(shown, shown), **_sent(network, payload, counts, taken)}
-    inputs = operations = by_payload = rows = 0.0
+    run, binary_steps = _sent(network, payload, counts, taken)
+    sent = {IMAGE: _Sent(shown, shown), **run}
+    inputs = operations = by_payload = rows = read = 0.0
     dense = 0.0
     # Each pixel reaches its own neuron of a population that relays.
     inputs += float(shown.sum()) * len(network.relays)
@@ -138,6 +146,7 @@ def activity(
         operations += 0.0 if once else by_event
         by_payload += 0.0 if once else payloads
         rows += row_weights
+        read += listed_bytes(weights) * by_event if in_lists(weights) else row_weights
         dense += weights.n_targets * weights.n_sources * (1 if once else steps)
     updates = sum(one.size for one in network.populations)
     messages = [one for name, one in sent.items() if name != IMAGE]
@@ -153,19 +162,28 @@ def activity(
         dense_operations=float(dense),
         binary_messages=float(sum(one.sizes.sum() for one in messages)) / n,
         row_weights=rows / n,
+        read_bytes=read / n,
+        held_bytes=float(sum(held_bytes(c.synapses.weights) for c in network.connections)),
         steps=float(steps),
+        binary_steps=binary_steps / n,
     )
 
 
 def _sent(
     network: IntegerNetwork, payload: Int64, counts: Integers, taken: Int64 | None
-) -> dict[str, _Sent]:
-    """Return the events of every population that sends, by name."""
+) -> tuple[dict[str, _Sent], int]:
+    """Return the events of every population that sends, by name, and the binary steps of all."""
     senders = [*network.computing, *network.relays]
     events = {one.name: np.zeros(one.size, np.int64) for one in senders}
     sizes = {one.name: np.zeros(one.size, np.int64) for one in senders}
-    for step in sent_in_steps(network, payload, counts, taken):
+    binary = 0
+    for index, step in enumerate(sent_in_steps(network, payload, counts, taken)):
+        # An image that sends nothing takes a step all the same, until its stop.
+        largest = np.ones(len(counts), np.int64) if taken is None else 1 * (index < taken)
         for name, values in step.items():
+            sizes_sent = np.abs(values)
             events[name] += (values != 0).sum(axis=0)
-            sizes[name] += np.abs(values).sum(axis=0)
-    return {name: _Sent(events[name], sizes[name]) for name in events}
+            sizes[name] += sizes_sent.sum(axis=0)
+            largest = np.maximum(largest, sizes_sent.max(axis=1))
+        binary += int(largest.sum())
+    return {name: _Sent(events[name], sizes[name]) for name in events}, binary

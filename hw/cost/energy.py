@@ -159,6 +159,21 @@ class _Run:
         return a.synaptic_operations if self.graded else a.synaptic_operations_by_payload
 
     @property
+    def steps(self) -> float:
+        """Time steps of the chip, if each step of the network takes one, or one per spike."""
+        return self.activity.steps if self.graded else self.activity.binary_steps
+
+    @property
+    def updates(self) -> float:
+        """Neuron updates: of every neuron in every time step of the chip."""
+        return self.activity.updates / self.activity.steps * self.steps
+
+    @property
+    def active(self) -> float:
+        """Neuron updates with a spike: a count of 3 is sent in three time steps."""
+        return self.activity.updates_active if self.graded else self.activity.binary_messages
+
+    @property
     def messages(self) -> float:
         return self.activity.messages if self.graded else self.activity.binary_messages
 
@@ -182,11 +197,9 @@ EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
         "synaptic_operation": _everywhere(
             "synaptic operations", "synapses", lambda run: run.operations
         ),
-        "neuron_access": _everywhere(
-            "neuron accesses", "neurons", lambda run: run.activity.updates
-        ),
+        "neuron_access": _everywhere("neuron accesses", "neurons", lambda run: run.updates),
         "neuron_update_active": _everywhere(
-            "neuron updates with a spike", "neurons", lambda run: run.activity.updates_active
+            "neuron updates with a spike", "neurons", lambda run: run.active
         ),
         "spike_out": _everywhere("spikes sent", "messages", lambda run: run.messages),
         "message": _Event(
@@ -215,8 +228,8 @@ EVENT_COUNTS: Final[Mapping[str, _Event]] = MappingProxyType(
         "barrier": _Event(
             "barriers",
             "barriers",
-            lambda run, t: t.barriers,
-            lambda run: run.activity.steps,
+            lambda run, t: t.barriers + run.steps - run.activity.steps,
+            lambda run: run.steps,
             "no placement: one per step",
         ),
     }
@@ -228,13 +241,14 @@ def chip_energy(
 ) -> Estimate:
     """Return the proxies of an integer run on a chip.
 
-    A chip that is known to have no graded spikes is charged for binary ones. An operation that the
-    profile does not name is part of another one, as its source counts. An operation that it names
-    without a public figure makes the total a minimum.
+    A chip that is known to have no graded spikes is charged for binary ones, and for the time steps
+    that it takes to send them one after another, in each of which it updates all neurons. An
+    operation that the profile does not name is part of another one, as its source counts. An
+    operation that it names without a public figure makes the total a minimum.
     """
     feature = profile.features.get("graded_spikes")
     run = _Run(activity, graded=feature is None or feature.value is not False)
-    items = _silent_updates(profile, activity)
+    items = _silent_updates(profile, run.updates - run.active)
     for key, event in EVENT_COUNTS.items():
         if key in profile.energy:
             count = event.unplaced(run) if traffic is None else event.placed(run, traffic)
@@ -243,7 +257,7 @@ def chip_energy(
     return Estimate("integer run", profile, (*items, *_static(profile, activity, traffic)))
 
 
-def _silent_updates(profile: ChipProfile, activity: Activity) -> list[Item]:
+def _silent_updates(profile: ChipProfile, count: float) -> list[Item]:
     """Return the updates of neurons that send no spike.
 
     Sources distinguish active from inactive updates, but do not say whether input alone makes a
@@ -260,7 +274,6 @@ def _silent_updates(profile: ChipProfile, activity: Activity) -> list[Item]:
         low = 0.0 if inactive is None else inactive.low
         figure = Figure(low, active.high, active.unit, active.source, active.confidence)
     note = "from inactive to active: input alone may make a neuron active"
-    count = activity.updates_inactive
     return [Item("neuron updates without a spike", "neurons", count, figure, note)]
 
 

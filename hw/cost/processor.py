@@ -74,17 +74,19 @@ def gram_int8(neurons: int, pixels: int, activity: Activity) -> Work:
     return _dense("Gram int8", "int8", _gram(neurons, pixels, activity), held, neurons, activity)
 
 
-def event_driven(neurons: int, pixels: int, activity: Activity, two_layer: bool = False) -> Work:
-    """The integer network, weights of active sources only: the back end `compiled`."""
-    held = 2 * pixels * neurons if two_layer else (pixels + neurons) * neurons
+def event_driven(neurons: int, activity: Activity) -> Work:
+    """The integer network, weights of active sources only: the back end `compiled`.
+
+    Of connections with few weights that are not 0 it reads these alone (`weight_memory`).
+    """
     return Work(
         "event-driven int8",
         "int8",
         activity.synaptic_operations,
         activity.updates,
         activity.spikes,
-        activity.row_weights,
-        float(held),
+        activity.read_bytes,
+        activity.held_bytes,
         float(STATE_BYTES * neurons),
     )
 

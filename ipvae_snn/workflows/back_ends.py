@@ -206,7 +206,7 @@ def _energy(
     sizes = network.n_neurons, network.n_pixels
     if not is_processor(profile):
         return None if dense else chip_energy(profile, work).dynamic.low
-    done = gram_float(*sizes, work) if dense else event_driven(*sizes, work)
+    done = gram_float(*sizes, work) if dense else event_driven(network.n_neurons, work)
     return processor_energy(profile, done).part("synapses").low
 
 

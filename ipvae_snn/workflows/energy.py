@@ -278,7 +278,7 @@ def priced(
         return [chip_energy(profile, work, traffic)]
     sizes = network.n_neurons, network.n_pixels
     ways = (
-        event_driven(*sizes, work, two_layer=bool(network.relays)),
+        event_driven(network.n_neurons, work),
         gram_int8(*sizes, work),
         gram_float(*sizes, work),
         iterative_float(*sizes, work),

@@ -36,6 +36,16 @@ def test_the_stored_results_name_their_sources() -> None:
         assert (each["dynamic_nj"]["low"] is None) == (each["profile"] == "loihi2")
 
 
+def test_encoders_are_counted_by_events_too() -> None:
+    """What is 0 costs nothing, so fewer operations are left; 8 bits cost little R2."""
+    dense = {each["what"]: each["multiply_adds"] for each in RESULT["encoders"]}
+    for code, sweep in RESULT["encoder_sweeps"].items():
+        counted = RESULT["encoders_by_events"][code]
+        assert counted["input_operations"] < counted["synaptic_operations"]
+        assert counted["synaptic_operations"] < dense[f"encoder, code {code}, int8"]
+        assert abs(counted["r2_int8"] - sweep[-1]["r2"]) < 0.01
+
+
 def test_a_picture_is_drawn(tmp_path: Path) -> None:
     picture(RESULT, tmp_path / "energy.png")
     assert (tmp_path / "energy.png").read_bytes()[:4] == b"\x89PNG"

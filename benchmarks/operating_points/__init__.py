@@ -1,0 +1,1 @@
+"""Quality of a code against what it costs: this network, encoders, LCA and PCA."""
