@@ -60,6 +60,7 @@ BEFORE: Final = {
     "mnist-512-least": "mnist-512-least-first",
     "mnist-512-least-first": "mnist-512-lean-first",
     "vanhateren-512-fine": "vanhateren-512-lean",
+    "vanhateren-512-least": "vanhateren-512-lean",
 }
 STEPS: Final = 1000
 FEW_STEPS: Final = 16  # of networks that are trained for a few steps with sparse weights

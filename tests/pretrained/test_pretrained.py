@@ -10,15 +10,14 @@ from ipvae_snn.models.checkpoint import load_checkpoint_config
 from ipvae_snn.models.float_network import load_float_network
 
 # Operating points: networks that were trained to be cheap.
-POINTS = {"mnist-512": ("fine", "lean", "least"), "vanhateren-512": ("fine", "lean")}
+POINTS = [f"{of}-512-{p}" for of in ("mnist", "vanhateren") for p in ("fine", "lean", "least")]
 
 
 def test_names_sizes_and_cards() -> None:
-    points = [f"{name}-{point}" for name, points in POINTS.items() for point in points]
-    names = ["cifar10-colour", "digits", "mnist-512", "mnist-conv", "vanhateren-512", *points]
+    names = ["cifar10-colour", "digits", "mnist-512", "mnist-conv", "vanhateren-512", *POINTS]
     assert pretrained.names() == sorted(names)
     sizes = {name: pretrained.network_path(name).stat().st_size for name in names}
-    assert sum(sizes[name] for name in points) < 4_000_000
+    assert sum(sizes[name] for name in POINTS) < 4_000_000
     assert sum(sizes.values()) < 5_200_000
     files = [pretrained.network_path(name) for name in pretrained.names()]
     for name, file in zip(pretrained.names(), files, strict=True):
@@ -41,7 +40,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
     with pytest.raises(
         FileFormatError,
         match=r"^mnist-51: no such file, nor a pretrained network \(there are cifar10-colour, "
-        r"digits, mnist-512, mnist-512-fine, .*, vanhateren-512-lean\); did you mean mnist-512\?; "
+        r"digits, mnist-512, mnist-512-fine, .*, vanhateren-512-least\); did you mean mnist-512\?; "
         r"check the path, or create it first$",
     ):
         pretrained.network_path("mnist-51")
