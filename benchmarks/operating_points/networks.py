@@ -77,7 +77,7 @@ def figures(
 
 def synapses_of(network: IntegerNetwork) -> int:
     """Return the number of nonzero weights."""
-    return sum(int(c.synapses.weights.fan_out().sum()) for c in network.connections)
+    return sum(int(c.synapses.weights.fan_out().sum()) for c in network.weighted)
 
 
 def place(network: IntegerNetwork, images: ImageSet, marks: Sequence[int]) -> Placed | None:

@@ -163,7 +163,7 @@ def activity(
         binary_messages=float(sum(one.sizes.sum() for one in messages)) / n,
         row_weights=rows / n,
         read_bytes=read / n,
-        held_bytes=float(sum(held_bytes(c.synapses.weights) for c in network.connections)),
+        held_bytes=float(sum(held_bytes(c.synapses.weights) for c in network.weighted)),
         steps=float(steps),
         binary_steps=binary_steps / n,
     )

@@ -11,6 +11,7 @@ from ipvae_snn.hw.chips.profile import load_profile
 from ipvae_snn.hw.cost.activity import activity
 from ipvae_snn.hw.cost.moving import frame_operations
 from ipvae_snn.hw.cost.neurobench import metrics, tally
+from ipvae_snn.hw.cost.weight_memory import held_bytes
 from ipvae_snn.hw.mapping.events import counted
 from ipvae_snn.hw.mapping.footprint import footprint
 from ipvae_snn.hw.mapping.mapping import check_and_place
@@ -36,6 +37,8 @@ def test_operations_memory_and_places(
     assert with_it.input_operations - without.input_operations == own
     assert with_it.synaptic_operations - without.synaptic_operations == own
     assert with_it.dense_operations - without.dense_operations == begun.start.synapses.matrix.size
+    assert with_it.held_bytes - without.held_bytes == held_bytes(begun.start.synapses.weights)
+    assert with_it.read_bytes > without.read_bytes
     benched, plain = (
         metrics(one, [tally(one, pixels, counts, states)]) for one in (begun, network)
     )
