@@ -242,12 +242,12 @@ ENERGY: Final = wrapped(
     """Least dynamic proxies in microjoule per image ([what they are](energy.md)) of each family's
     point with the fewest operations. By payload: operations if a count of 3 were sent as three
     spikes; largest: count or value that a unit sent in one step. A chip without graded spikes pays
-    a count of 3 as three spikes, and a value of 100 of an encoder as a hundred; in parentheses,
-    what it would pay if one message carried any value. The steps that such a chip needs to send
-    many spikes are not charged (see below, beside SANA-FE). The processor reads rows of weights
-    whole or without their zeros (three bytes for each weight then), whichever is cheaper; an
-    encoder's units cost it nothing, and LCA's are charged as if they drew spikes. Placements are of
-    networks only: an encoder pays for no hops, and for one message per value."""
+    a count of 3 as three spikes in three time steps, in each of which it updates all neurons, and a
+    value of 100 of an encoder as a hundred; in parentheses, what it would pay if one message
+    carried any value. The processor reads rows of weights whole or without their zeros (three bytes
+    for each weight then), whichever is cheaper; an encoder's units cost it nothing, and LCA's are
+    charged as if they drew spikes. Placements are of networks only: an encoder pays for no hops,
+    and for one message per value."""
 )
 ELSEWHERE: Final = wrapped(
     """R2 and operations of the same points, of 8 bits, on images of other kinds. Everything was

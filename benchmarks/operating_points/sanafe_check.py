@@ -211,8 +211,8 @@ def ours(run: Run, way: Sent) -> dict[str, Any]:
             work.synaptic_operations_by_payload if payload else work.synaptic_operations
         ),
         "messages": moved.messages * (work.binary_messages / work.messages if payload else 1.0),
-        "updates": work.updates,
-        "chip_steps": moved.barriers,
+        "updates": work.updates / work.steps * (work.binary_steps if payload else work.steps),
+        "chip_steps": moved.barriers + (work.binary_steps - work.steps if payload else 0.0),
     }
 
 

@@ -80,8 +80,8 @@ DIFFERENCES: Final = (
     alone, since it is not public where an image enters a chip, and the profile has no energies of
     hops.""",
     """**Binary spikes.** Where a count of 3 takes three steps of the chip, all neurons are accessed
-    in each of them. Our proxy charges the spikes, but not these steps. There it is far too low: on
-    such a chip, a large count costs much more than its spikes.""",
+    in each of them, and our proxy charges that too: on such a chip, a large count costs much more
+    than its spikes.""",
     """**Time.** SANA-FE lets a core process its messages one after another, and takes 0.6 to 1.8 us
     for a barrier. Our bound holds the barriers (0.113 us each) and the neuron updates of the
     fullest core alone.""",
