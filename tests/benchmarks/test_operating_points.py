@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import make_network
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -144,16 +143,16 @@ def test_stopped_rows_are_those_of_runs_with_the_stop(network: Any) -> None:
         assert row["largest"] == trace.counts.max()
 
 
-@pytest.fixture(scope="module")
-def traced() -> tuple[IntegerNetwork, np.ndarray, list[Change]]:
+@pytest.fixture
+def traced(network: IntegerNetwork) -> tuple[IntegerNetwork, np.ndarray, list[Change]]:
     """Return a network, its counts of 8 steps, and their changes."""
-    network = make_network()
     pixels, _ = encode(network.input, small_images(8).pixels, "standardised", "small")
     trace = network.prepare("reference").run(pixels, RunRequest(8, trace=True))
     return network, counts_of(trace), changes_of(network, counts_of(trace), states_of(trace))
 
 
-@settings(deadline=None)
+# What the fixture gives is not changed.
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=st.floats(0, 2), other=st.floats(0, 2))
 def test_a_larger_target_never_takes_more_steps(traced: Any, one: float, other: float) -> None:
     """And what is kept of the counts are those of the steps taken."""
