@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from benchmarks.operating_points import others
+from benchmarks.operating_points import labels, others
 from benchmarks.operating_points.networks import Asked, figures
 from benchmarks.operating_points.page import page
 from benchmarks.operating_points.pictures import pictures
@@ -204,7 +204,9 @@ def _result(
     ]
     return {
         "date": date.today().isoformat(),
-        "command": "python -m benchmarks.operating_points",
+        "command": " ".join(
+            ["python -m benchmarks.operating_points", *(n for n in given.floats if n != DICTIONARY)]
+        ),
         "machine": machine(),
         "networks": {
             short(name): {
@@ -253,7 +255,7 @@ def redraw() -> None:
     result = json.loads(RESULT.read_text(encoding="utf-8"))
     check = json.loads(SANAFE.read_text(encoding="utf-8")) if SANAFE.is_file() else None
     pictures(result, PAGE.parent / "images")
-    write_text(PAGE, page(result, check))
+    write_text(PAGE, page(result, check, labels.stored()))
 
 
 if __name__ == "__main__":
