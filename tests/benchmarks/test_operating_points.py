@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from benchmarks.operating_points import __main__ as benchmark
-from benchmarks.operating_points import sanafe_check, stop_page
+from benchmarks.operating_points import labels, sanafe_check, stop_page
 from benchmarks.operating_points.codes import MAP, MEAN, SAMPLE, codes_after, decoded
+from benchmarks.operating_points.goals import goals
 from benchmarks.operating_points.networks import Asked, figures
 from benchmarks.operating_points.others import OnePass, float_code, pass_figures
 from benchmarks.operating_points.page import page
@@ -49,7 +50,7 @@ def check() -> dict[str, Any]:
 
 
 def test_the_page_is_the_results(result: dict[str, Any], check: dict[str, Any]) -> None:
-    assert benchmark.PAGE.read_text(encoding="utf-8") == page(result, check)
+    assert benchmark.PAGE.read_text(encoding="utf-8") == page(result, check, labels.stored())
     assert "## Beside SANA-FE" not in page(result, None)
 
 
@@ -117,6 +118,27 @@ def test_labels_are_read_out_of_codes(network: Any) -> None:
     images = small_images(40)
     found = figures(network, {"small": images}, "small", Asked((2, 4), PROFILES, (4,), images))
     assert [(each["steps"], each["code"]) for each in found["accuracy"]] == [(4, MEAN), (4, MAP)]
+
+
+def test_counts_of_labels_are_means_of_the_later_steps(network: Any) -> None:
+    images = small_images(7)
+    pixels, _ = encode(network.input, images.pixels, images.kind, images.name)
+    trace = network.prepare().run(pixels, RunRequest(labels.STEPS, trace=True))
+    wanted = counts_of(trace)[:, labels.FIRST :].mean(1)
+    assert np.allclose(labels.means(network, pixels), wanted)
+
+
+def test_labels_of_all_images_enter_page_and_goals(result: dict[str, Any]) -> None:
+    row = {"network": "net", "operations": 61_133.4, "accuracy": [0.97, 0.966, 0.973]}
+    row |= {"fitted_on": 60_000, "judged_on": 10_000}
+    read = {"command": "the command", "date": "2026-01-02", "steps": 16, "rows": [row]}
+    shown = labels.section(read)
+    assert "| net | 16 | 61,133 | 97.00 (96.60 to 97.30) | 60,000 | 10,000 |" in shown
+    assert shown in page(result, None, read)
+    line = "| labels, 96.4 % | <= 90,000 operations | 61,133 | net, 8 bits, 16 steps, fitted on all"
+    assert line in goals(result["points"], "mnist", read)
+    poor = read | {"rows": [row | {"accuracy": [0.95, 0.94, 0.96]}]}
+    assert "net, 8 bits" not in goals(result["points"], "mnist", poor)
 
 
 def test_stopped_rows_are_those_of_runs_with_the_stop(network: Any) -> None:
