@@ -15,6 +15,7 @@ QUESTIONS = {
     "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), evaluate, write the card",
     "lava_faults": "faults of every kind in Lava runs: message, kept images, remains, seconds",
     "lava_throughput": "time steps per second in Lava against a stock LIF - Dense - LIF network",
+    "sparsity_blocks": "weights removed in blocks: R2, operations and messages to cores",
     "quantise_aware": "does quantisation-aware fine-tuning help conversion to 4 and 3 bits?",
     "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
     "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
