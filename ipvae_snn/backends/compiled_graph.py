@@ -215,13 +215,8 @@ def _run_rows(
             shown = _show(prepared, frames[rows, frame])
             added = np.zeros((n, network.n_neurons), np.int64)
         sent, saturated = _step(prepared, states, shown, Keys(request.seed, images, step))
-        counts = _side_by_side(network.computing, sent)
-        after = _side_by_side(network.computing, states)
-        trace.keep(rows, step, counts, after)
-        if network.accumulating:
-            trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
-        assert trace.saturated is not None  # Trace.empty makes it
-        trace.saturated[rows, step] = saturated
+        counts, after, *_ = values = interpreter.gathered(network, sent, states, saturated)
+        trace.keep_step(rows, step, values)
         if within >= request.steps - window:
             added += counts
         if within == request.steps - 1:
@@ -239,16 +234,11 @@ def _run_until_done(
     states = _appear(prepared, frames[rows, 0])
     step = 0
     while len(until.running):
-        running, before = until.running, _side_by_side(network.computing, states).copy()
+        running, before = until.running, interpreter.side_by_side(network.computing, states).copy()
         images = (request.first_image + running).astype(np.uint32)
         sent, saturated = _step(prepared, states, shown, Keys(request.seed, images, step))
-        counts = _side_by_side(network.computing, sent)
-        after = _side_by_side(network.computing, states)
-        trace.keep(running, step, counts, after)
-        if network.accumulating:
-            trace.keep_scores(running, step, _side_by_side(network.accumulating, states))
-        assert trace.saturated is not None  # Trace.empty makes it
-        trace.saturated[running, step] = saturated
+        counts, after, *_ = values = interpreter.gathered(network, sent, states, saturated)
+        trace.keep_step(running, step, values)
         decoded = interpreter.reconstruction_of(network)
         on = until.after_step(step, before, after, counts, decoded)
         if not on.all():
@@ -310,12 +300,6 @@ def _total(
         held = one.source == IMAGE
         total += shown.sums[one.name] if held else prepared.sums[one.name].of(sent[one.source])
     return total
-
-
-def _side_by_side(populations: tuple[Population, ...], values: Mapping[str, Array]) -> Array:
-    if len(populations) == 1:
-        return values[populations[0].name]
-    return np.concatenate([values[one.name] for one in populations], axis=1)
 
 
 def _no_draw(part: int) -> Int64:

@@ -19,7 +19,14 @@ from ipvae_snn.ir.sampler import SPIKE_BITS
 from ipvae_snn.ir.session import FromFunction
 from ipvae_snn.ir.shapes import FloatImages, Images, PerImage, PerPixel, Saturated
 from ipvae_snn.ir.stop import Reconstruct, Until
-from ipvae_snn.ir.trace import SATURATIONS, RunRequest, Trace, check_request, frames_of
+from ipvae_snn.ir.trace import (
+    SATURATIONS,
+    RunRequest,
+    StepValues,
+    Trace,
+    check_request,
+    frames_of,
+)
 from ipvae_snn.watcher import current_watcher
 
 CHUNK = 64  # images at a time; bounds the memory of a run, changes no result
@@ -218,13 +225,8 @@ def run(network: IntegerNetwork, pixels: UInt8, request: RunRequest) -> Trace:
             continue
         result = steps(network, frames[rows], request, request.first_image + start)
         for step, (sent, states, hits) in enumerate(result):
-            counts = _side_by_side(network.computing, sent)
-            after = _side_by_side(network.computing, states)
-            trace.keep(rows, step, counts, after)
-            if network.accumulating:
-                trace.keep_scores(rows, step, _side_by_side(network.accumulating, states))
-            assert trace.saturated is not None  # Trace.empty makes it
-            trace.saturated[rows, step] = hits
+            counts, after, *_ = values = gathered(network, sent, states, hits)
+            trace.keep_step(rows, step, values)
             frame, within = divmod(step, request.steps)
             if within == 0:
                 added = np.zeros_like(counts)
@@ -248,15 +250,10 @@ def _run_until_done(
     while len(until.running):
         images = until.running
         sent = send(network, states, Keys(request.seed, request.first_image + images, step))
-        before = _side_by_side(network.computing, states)
+        before = side_by_side(network.computing, states)
         states, hits = integrate(network, states, shown, sent)
-        counts = _side_by_side(network.computing, sent)
-        after = _side_by_side(network.computing, states)
-        trace.keep(images, step, counts, after)
-        if network.accumulating:
-            trace.keep_scores(images, step, _side_by_side(network.accumulating, states))
-        assert trace.saturated is not None  # Trace.empty makes it
-        trace.saturated[images, step] = hits
+        counts, after, *_ = values = gathered(network, sent, states, hits)
+        trace.keep_step(images, step, values)
         on = until.after_step(step, before, after, counts, reconstruction_of(network))
         states = {name: state[on] for name, state in states.items()}
         sums = {name: total[on] for name, total in shown.sums.items()}
@@ -283,6 +280,19 @@ def _stateful(population: Population) -> Stateful:
     return cast(Stateful, population.neurons)
 
 
-def _side_by_side(populations: tuple[Population, ...], values: Values) -> Int64:
-    """Return the values of some populations as one array (N, sizes added)."""
+def gathered(network: IntegerNetwork, sent: Values, states: Values, hits: Int64) -> StepValues:
+    """Return what a step leaves, from each population's counts and states after it."""
+    accumulating = network.accumulating
+    return StepValues(
+        side_by_side(network.computing, sent),
+        side_by_side(network.computing, states),
+        side_by_side(accumulating, states) if accumulating else None,
+        hits,
+    )
+
+
+def side_by_side(populations: tuple[Population, ...], values: Values) -> Int64:
+    """Return the values of some populations as one array (N, sizes added); of one, as it is."""
+    if len(populations) == 1:
+        return values[populations[0].name]
     return np.concatenate([values[one.name] for one in populations], axis=1)

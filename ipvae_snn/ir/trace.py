@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,19 @@ class RunRequest:
     first_image: int = 0
     trace: bool = False
     stop: Stop | None = None
+
+
+class StepValues(NamedTuple):
+    """What a step leaves of N images: counts, states (N, K), scores (N, S), saturated (N, 5).
+
+    The neurons of all populations that compute stand side by side, and so do those that accumulate;
+    scores is None where none does.
+    """
+
+    counts: Integers
+    states: Integers
+    scores: Integers | None
+    saturated: Integers
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,6 +121,14 @@ class Trace:
         """Fill in the scores of some images after a step."""
         if self.scores is not None:
             self.scores[rows, step] = scores
+
+    def keep_step(self, rows: slice | Int64, step: int, values: StepValues) -> None:
+        """Fill in everything of a step of some images."""
+        self.keep(rows, step, values.counts, values.states)
+        if values.scores is not None:
+            self.keep_scores(rows, step, values.scores)
+        assert self.saturated is not None  # Trace.empty makes it
+        self.saturated[rows, step] = values.saturated
 
     def hold(self) -> None:
         """Fill in the steps after each image's last one, in which it keeps states and scores."""
