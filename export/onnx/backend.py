@@ -193,8 +193,8 @@ def _moving(
     run_model: Run, network: IntegerNetwork, frames: UInt8, request: RunRequest, first_row: int
 ) -> dict[str, Array]:
     """Run one frame (N, M) after another, each from the states in which the last one ended."""
-    begun = interpreter.appear(network, frames[:, 0])
-    state: Array = np.concatenate([begun[one.name] for one in network.computing], axis=1)
+    started = interpreter.appear(network, frames[:, 0])
+    state: Array = interpreter.side_by_side(network.computing, started)
     state = state.astype(np.int32)
     scores: Array = np.zeros((len(frames), network.n_scores), np.int32)
     done: list[dict[str, Array]] = []

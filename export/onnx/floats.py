@@ -102,8 +102,8 @@ class FloatCircuit:
             return None
         weights = self._constant(g, d.start, "start")
         moved = g.op("MatMul", g.cast(pixels, self.state_type), weights)
-        begun = g.op("Add", moved, g.constant(self.initial_state, "initial_state"))
-        return g.op("Clip", begun, float(d.floor), float(d.clip))
+        started = g.op("Add", moved, g.constant(self.initial_state, "initial_state"))
+        return g.op("Clip", started, float(d.floor), float(d.clip))
 
     @property
     def initial_state(self) -> Array:

@@ -65,11 +65,11 @@ class IntegerCircuit:
             return None
         moved = image_sum(g, network, start.synapses, pixels)
         neurons = cast(PoissonNeurons, network.population(start.target).neurons)
-        begun = PoissonOnnx(neurons).begin(g, moved)
-        rows = g.reduce("ReduceSum", g.op("Mul", begun, 0), 1, keepdims=True)
+        started = PoissonOnnx(neurons).begin(g, moved)
+        rows = g.reduce("ReduceSum", g.op("Mul", started, 0), 1, keepdims=True)
         return g.side_by_side(
             [
-                begun
+                started
                 if one.name == start.target
                 else g.op("Add", rows, g.constant(stateful(one.neurons).initial, "initial_state"))
                 for one in network.computing

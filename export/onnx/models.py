@@ -250,9 +250,9 @@ def _keys(g: Graph, seed: Value, images: Value) -> Keys:
 
 
 def _initial_state(g: Graph, circuit: Circuit, pixels: Value) -> Value:
-    begun = circuit.appear(g, pixels)
-    if begun is not None:
-        return begun
+    started = circuit.appear(g, pixels)
+    if started is not None:
+        return started
     shape = g.op("Concat", _rows(g, pixels), g.ints(circuit.n_neurons), axis=0)
     initial = g.constant(circuit.initial_state, "initial_state")
     return g.raw("Expand", [initial, shape], [circuit.state_type])[0]

@@ -155,8 +155,8 @@ def last_step(
 
 def _first(pair: Pair, variant: Variant, d: Dynamics, shown: Float64) -> Float64 | None:
     """Return the first potentials (n, K) that a start gives images, in nats; None without one."""
-    begun = d.first(shown)
-    return pair.nats(pair.rounded(begun)) if begun is not None and variant.rounded else begun
+    started = d.first(shown)
+    return pair.nats(pair.rounded(started)) if started is not None and variant.rounded else started
 
 
 def _rules(pair: Pair, variant: Variant) -> Rules:

@@ -113,8 +113,8 @@ def _runs(
         done: Progress | None = None
         for frame in range(frames.shape[1]):
             drive = form.drive(part[:, frame].astype(np.float64))
-            begun = form.begin(part[:, frame]) if done is None else None
-            before = rows.start(engine, drive, seed, first, begun) if done is None else done
+            started = form.begin(part[:, frame]) if done is None else None
+            before = rows.start(engine, drive, seed, first, started) if done is None else done
             shown = rows.show(before, drive)
             done = rows.advance(engine, shown, steps, n_threads(), trace=True)
             yield Shown(first, frame, part[:, frame], shown.rows.state), done

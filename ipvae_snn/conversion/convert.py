@@ -182,7 +182,7 @@ def _assemble(
     back = circuit.back.connection if two_layers else finer(circuit.back, extra).connection
     lowest = round(network.floor * target.unit)
     initial = np.rint(network.u0.astype(np.float64) * target.unit + circuit.start_mean)
-    begun = circuit.start
+    started = circuit.start
 
     def whole(values: Float64) -> Int32:
         return np.asarray(np.rint(values * fine), dtype=np.int32)
@@ -213,7 +213,9 @@ def _assemble(
             ),
             decoder=decoder,
             provenance=_provenance(network, calibration, settings),
-            start=None if begun is None else Connection(START, IMAGE, NEURONS, begun.connection),
+            start=None
+            if started is None
+            else Connection(START, IMAGE, NEURONS, started.connection),
         )
     except ProgramError as error:
         raise ConversionError(f"{error}; convert with fewer fraction bits") from error

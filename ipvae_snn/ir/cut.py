@@ -54,8 +54,8 @@ def cut(network: IntegerNetwork, pixels: UInt8, whole: Trace, request: RunReques
     result = Trace.empty(network, (n, network.n_pixels), replace(request, trace=True))
     until = Until(slice(0, n), result, request, network)
     decoded = interpreter.reconstruction_of(network)
-    begun = interpreter.appear(network, pixels)
-    before = np.concatenate([begun[one.name] for one in network.computing], axis=1)
+    started = interpreter.appear(network, pixels)
+    before = interpreter.side_by_side(network.computing, started)
     for step in range(steps):
         running = until.running
         sent, after = counts[running, step], states[running, step]

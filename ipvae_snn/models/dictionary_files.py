@@ -61,8 +61,8 @@ def _untied(
     m, k = n_pixels(shape), tensors["u0"].size
     if not is_packed(tensors, "phi"):
         phi = _dense(tensors, described, shape).dense()
-        begun = floats(tensors, "start") if "start" in tensors else None
-        own = StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"), begun)
+        started = floats(tensors, "start") if "start" in tensors else None
+        own = StoredWeights(floats(tensors, "feedforward"), floats(tensors, "lateral"), started)
         return DenseMatrix(phi, own)
     own = StoredWeights(
         unpacked(tensors, "feedforward", (k, m)),

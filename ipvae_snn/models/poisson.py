@@ -104,8 +104,8 @@ class PoissonLatents:
 
     def begin(self, moved: Tensor) -> Tensor:
         """Return u0 + moved (B, K) between the floor and the clip, both hard, as in integers."""
-        begun = (self.u0 + moved).clamp(min=self.settings.floor)
-        return torch.where(begun > self.settings.clip, self.settings.clip, begun)
+        started = (self.u0 + moved).clamp(min=self.settings.floor)
+        return torch.where(started > self.settings.clip, self.settings.clip, started)
 
     def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
         """Return the source of counts at log rates u: exact, or relaxed at a temperature above 0.

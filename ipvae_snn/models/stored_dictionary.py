@@ -235,8 +235,8 @@ def started(dictionary: StoredDictionary, log_sigma: Float32) -> dict[str, Array
     if own is None:
         return {"phi": phi, "psi": phi.T, "lateral": (phi.T * precision) @ phi}
     psi, lateral = own.feedforward / precision, own.lateral.astype(np.float64)
-    begun: dict[str, Array] = {} if own.start is None else {"start": own.start}
-    return {"phi": phi, "psi": psi, "lateral": lateral, **begun}
+    started: dict[str, Array] = {} if own.start is None else {"start": own.start}
+    return {"phi": phi, "psi": psi, "lateral": lateral, **started}
 
 
 def _of_length(values: Array, length: int) -> Array:

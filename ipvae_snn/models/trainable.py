@@ -127,8 +127,8 @@ def _convolutional_settings(stored: StoredDictionary) -> dict[str, Any]:
 
 
 def _untied_settings(stored: StoredDictionary) -> dict[str, Any]:
-    begun = stored.own is not None and stored.own.start is not None
-    start = {"start": "linear"} if begun else {}
+    started = stored.own is not None and stored.own.start is not None
+    start = {"start": "linear"} if started else {}
     return {"n_latents": stored.n_neurons, "dictionary": "untied", **start}
 
 

@@ -84,63 +84,63 @@ def test_a_stop_sees_the_change_from_the_start(
     make: Callable[[], IntegerNetwork] | None, network: IntegerNetwork
 ) -> None:
     """Of the first step: from the first potentials, by the least change that ends some images."""
-    begun = with_start(network if make is None else make())
-    pixels = images(begun, (6,), 2)
-    whole = interpreter.run(begun, pixels, RunRequest(4, 1, trace=True))
+    started = with_start(network if make is None else make())
+    pixels = images(started, (6,), 2)
+    whole = interpreter.run(started, pixels, RunRequest(4, 1, trace=True))
     assert whole.counts is not None
     assert whole.states is not None
-    states = interpreter.appear(begun, pixels)
-    before = np.concatenate([states[one.name] for one in begun.computing], axis=1)
+    states = interpreter.appear(started, pixels)
+    before = np.concatenate([states[one.name] for one in started.computing], axis=1)
     change = change_of(before, whole.states[:, 0], whole.counts[:, 0])
     means = change.total / np.maximum(change.senders, 1)
     stop = Stop(int(np.median(means[change.senders > 0])) + 1)
     request = RunRequest(4, 1, stop=stop)
-    expected = interpreter.run(begun, pixels, request)
+    expected = interpreter.run(started, pixels, request)
     assert expected.steps_taken is not None
     assert ((expected.steps_taken == 1) == stop.done(1, change)).all()
     assert len(set(expected.steps_taken.tolist())) > 1
     for run in (compiled.run, torch_module.run, backend.run):
-        assert first_divergence(expected, run(begun, pixels, request)) is None
+        assert first_divergence(expected, run(started, pixels, request)) is None
 
 
 def test_a_run_that_goes_on_does_not_start_again(network: IntegerNetwork) -> None:
-    begun = with_start(network)
-    prepared, pixels = compiled.prepare(begun), images(begun, (3,), 4)
+    started = with_start(network)
+    prepared, pixels = compiled.prepare(started), images(started, (3,), 4)
     before = compiled.start(prepared, pixels, 6)
     parts = compiled.advance(prepared, compiled.advance(prepared, before, 2), 3)
-    whole = interpreter.run(begun, pixels, RunRequest(5, 6))
+    whole = interpreter.run(started, pixels, RunRequest(5, 6))
     np.testing.assert_array_equal(parts.state, whole.state)
 
 
 def test_triton_in_its_interpreter(network: IntegerNetwork) -> None:
     """Where it is installed and interprets; tests/backends/test_triton.py says how it is run."""
-    begun = with_start(network)
+    started = with_start(network)
     if triton_circuit.advice():
         with pytest.raises(BackendError, match="triton: "):
-            triton_circuit.run(begun, images(begun, (2,), 1), RunRequest(2))
+            triton_circuit.run(started, images(started, (2,), 1), RunRequest(2))
         return
     request = RunRequest(3, 1)
-    expected = interpreter.run(begun, images(begun, (2,), 1), request)
-    result = triton_circuit.run(begun, images(begun, (2,), 1), request)
+    expected = interpreter.run(started, images(started, (2,), 1), request)
+    result = triton_circuit.run(started, images(started, (2,), 1), request)
     assert first_divergence(expected, result) is None
 
 
 def test_layers_say_that_they_cannot_start(network: IntegerNetwork) -> None:
     """A layer also where a state dict brings a start."""
-    begun = with_start(network)
+    started = with_start(network)
     with pytest.raises(BackendError, match=r"^the layers of snnTorch and Norse begin every image"):
-        IntegerLayer(begun)
+        IntegerLayer(started)
     with pytest.raises(RuntimeError, match="neurons, one-layer, with a start, but the layer"):
         IntegerLayer(network).load_state_dict(
-            {f"integer.{name}": one for name, one in IntegerTorch(begun).state_dict().items()}
+            {f"integer.{name}": one for name, one in IntegerTorch(started).state_dict().items()}
         )
     with torch.no_grad():
-        module = IntegerTorch(begun)
+        module = IntegerTorch(started)
         module.load_state_dict(IntegerTorch(with_start(network, 9)).state_dict())
     assert (
         first_divergence(
-            interpreter.run(with_start(network, 9), images(begun, (2,), 1), RunRequest(2)),
-            torch_module.run(module.network, images(begun, (2,), 1), RunRequest(2)),
+            interpreter.run(with_start(network, 9), images(started, (2,), 1), RunRequest(2)),
+            torch_module.run(module.network, images(started, (2,), 1), RunRequest(2)),
         )
         is None
     )

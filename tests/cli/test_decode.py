@@ -1,12 +1,10 @@
 """`--decode`: in place of what a network's file says, on every command that reconstructs."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from answers import Run, shown
 
 from ipvae_snn.cli import options
 from ipvae_snn.ir import interpreter
@@ -17,7 +15,6 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.plain_files import read_plain
 from ipvae_snn.ir.trace import RunRequest
 
-Run = Callable[..., tuple[int, str, str]]
 STEPS = 5
 
 
@@ -33,13 +30,6 @@ def example(tmp_path: Path, network: IntegerNetwork) -> Path:
 def given(example: Path, command: str, *more: object) -> tuple[object, ...]:
     data = ("--data", example / "images.npy", "--steps", STEPS)
     return (command, example / "net.safetensors", *data, *more)
-
-
-def shown(run: Run, *arguments: object) -> dict[str, Any]:
-    code, text, error = run(*arguments, "--json")
-    assert code == 0, error
-    result: dict[str, Any] = json.loads(text)
-    return result
 
 
 @pytest.mark.parametrize(("asked", "used"), [((), "mean:3"), (("--decode", "map"), "map")])

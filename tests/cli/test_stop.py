@@ -1,13 +1,11 @@
 """`--stop` of run and energy: a change in nats or auto, into a file or a folder, and refusals."""
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from answers import Run, shown
 
 import ipvae_snn as snn
 from ipvae_snn.errors import BackendError
@@ -21,7 +19,6 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.stop import Stop
 from ipvae_snn.ir.trace import RunRequest, Trace, counts_of, states_of
 
-Run = Callable[..., tuple[int, str, str]]
 STEPS, N = 12, 9
 NATS = 0.2
 
@@ -38,13 +35,6 @@ def example(tmp_path: Path, network: IntegerNetwork) -> Path:
 def given(example: Path, command: str, *more: object) -> tuple[object, ...]:
     data = ("--data", example / "images.npy", "--steps", STEPS)
     return (command, example / "net.safetensors", *data, *more)
-
-
-def shown(run: Run, *arguments: object) -> dict[str, Any]:
-    code, text, error = run(*arguments, "--json")
-    assert code == 0, error
-    result: dict[str, Any] = json.loads(text)
-    return result
 
 
 def expected(example: Path, network: IntegerNetwork, stop: Stop) -> tuple[np.ndarray, Trace]:

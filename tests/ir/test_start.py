@@ -32,7 +32,8 @@ def by_hand() -> IntegerNetwork:
     )
     made = chain()
     second = made.population("second")
-    rest = replace(second.neurons, initial_state=np.array([7, -30, 40], np.int32))  # type: ignore[type-var]
+    resting = np.array([7, -30, 40], np.int32)
+    rest = replace(second.neurons, initial_state=resting)  # type: ignore[type-var]  # a dataclass
     populations = (made.populations[0], replace(second, neurons=rest))
     start = Connection(START, IMAGE, "second", synapses)
     return replace(made, populations=populations, start=start)

@@ -34,6 +34,7 @@ from ipvae_snn.models.half_precision import save_half
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import first_state
 from ipvae_snn.models.relaxations import RELAXATIONS
+from ipvae_snn.models.stored_dictionary import StoredWeights
 from ipvae_snn.models.trainable import parameters_of, settings_of
 from ipvae_snn.models.untied import UntiedParameters
 from ipvae_snn.storage.tensor_files import read_header
@@ -143,13 +144,13 @@ def test_loss_and_gradients_equal_automatic_ones(
 
     def sample(u: Tensor, update: int) -> Tensor:
         # torch leaves Function.apply without types.
-        z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]
+        z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]  # torch
         return z
 
     model = PoissonLatents.of(p, how.latents)
-    begun = first_state(model, p.dictionary, x if n_frames == 0 else x[:, 0])
-    assert (begun == how.clip).any()
-    assert (begun == how.floor).any()
+    started = first_state(model, p.dictionary, x if n_frames == 0 else x[:, 0])
+    assert (started == how.clip).any()
+    assert (started == how.floor).any()
     compiled = objective.unrolled_loss(p, x, 2.0, how)
     by_torch = objective.unrolled_by_autodiff(model, p.dictionary, x, sample, 2.0, how)
     for name in ("loss", "nll", "kl", "messages", "rate", "max_rate"):
@@ -185,9 +186,9 @@ def test_the_first_kl_is_to_the_prior() -> None:
         return torch.exp(u.detach())  # the mean
 
     result = objective.unrolled_by_autodiff(model, p.dictionary, x, sample, 2.0, how)
-    begun = first_state(model, p.dictionary, x)
-    drive = x @ p.feedforward.T - torch.exp(begun) @ p.lateral.T
-    after = model.update(begun, begun, drive, torch.exp(begun))
+    started = first_state(model, p.dictionary, x)
+    drive = x @ p.feedforward.T - torch.exp(started) @ p.lateral.T
+    after = model.update(started, started, drive, torch.exp(started))
     expected = model.divergence(after, model.initial(B)).mean()
     torch.testing.assert_close(result.kl, expected, rtol=1e-12, atol=0)
 
@@ -241,14 +242,27 @@ def test_half_precision_keeps_a_start(learnt: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(after, before.astype(np.float16).astype(np.float32))
 
 
+def with_own(network: FloatNetwork, own: StoredWeights) -> FloatNetwork:
+    """Return the network with other weights of inference."""
+    # The protocol of dictionaries does not say that they are dataclasses.
+    changed = replace(network.dictionary, own=own)  # type: ignore[type-var]
+    return replace(network, dictionary=changed)
+
+
+def without_start(network: FloatNetwork) -> FloatNetwork:
+    """Return the network whose images begin at u0."""
+    own = network.dictionary.own
+    assert own is not None
+    return with_own(network, own._replace(start=None))
+
+
 def strong(path: Path) -> FloatNetwork:
     """Return the network of a checkpoint with a start that matters."""
     network = load_float_network(path)
     own = network.dictionary.own
     assert own is not None
     assert own.start is not None
-    grown = own._replace(start=(own.start * 8).astype(np.float32))
-    return replace(network, dictionary=replace(network.dictionary, own=grown))  # type: ignore[type-var]
+    return with_own(network, own._replace(start=(own.start * 8).astype(np.float32)))
 
 
 def test_every_float_inference_begins_there(learnt: Path) -> None:
@@ -290,8 +304,8 @@ def test_conversion_rounds_a_start(learnt: Path) -> None:
     assert integer.start is not None
     assert network.start is not None
     assert not integer.start.synapses.matrix[network.start == 0].any()
-    begun = interpreter.appear(integer, levels(integer.input, images.pixels))["neurons"]
-    nats = begun * np.log(2) / (1 << integer.neurons.fraction_bits)
+    started = interpreter.appear(integer, levels(integer.input, images.pixels))["neurons"]
+    nats = started * np.log(2) / (1 << integer.neurons.fraction_bits)
     wanted = np.clip(
         images.pixels @ network.start.T + network.u0, network.floor, integer.neurons.state_max
     )
@@ -300,18 +314,12 @@ def test_conversion_rounds_a_start(learnt: Path) -> None:
     assert [one.name for one in report.connections] == ["feedforward", "lateral", "start"]
     assert "start sum" in [one.name for one in report.bounds]
     assert report.connections[2].relative_error_max < 0.02
-    still = replace(network, dictionary=replace(network.dictionary, own=_without(network)))  # type: ignore[type-var]
+    still = without_start(network)
     plain, plain_report = convert(
         still, calibrate(still, images.pixels, "noise", 8), ConversionSettings()
     )
     assert plain.start is None
     assert len(plain_report.connections) == 2
-
-
-def _without(network: FloatNetwork) -> Any:
-    own = network.dictionary.own
-    assert own is not None
-    return own._replace(start=None)
 
 
 def test_comparison_and_evaluation_begin_there(learnt: Path) -> None:
@@ -330,18 +338,14 @@ def test_comparison_and_evaluation_begin_there(learnt: Path) -> None:
     assert (counts == run_of_integers.counts[:, 0]).mean() > 0.99
     assert np.abs(state - pair.nats(run_of_integers.state)).mean() < 0.02
     judged = evaluate(network, images, EvaluationRequest(steps=2))
-    other = evaluate(
-        replace(network, dictionary=replace(network.dictionary, own=_without(network))),  # type: ignore[type-var]
-        images,
-        EvaluationRequest(steps=2),
-    )
+    other = evaluate(without_start(network), images, EvaluationRequest(steps=2))
     assert judged != other
 
 
 def test_costs_and_pruning_of_a_start() -> None:
     values = [value.detach() for value in leaves()]
-    begun = values[-1] * (torch.arange(M) % 3 == 0)
-    p = UntiedParameters(*values[:-1], start=begun)
+    started = values[-1] * (torch.arange(M) % 3 == 0)
+    p = UntiedParameters(*values[:-1], start=started)
     counted = costs.Costs(p.dictionary, M)
     x = torch.ones(2, M, dtype=torch.float64)
     x[1, 0] = 0.0

@@ -126,7 +126,7 @@ def test_loss_and_gradients_equal_automatic_ones(
 
     def sample(u: Tensor, update: int) -> Tensor:
         # torch leaves Function.apply without types.
-        z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]
+        z: Tensor = Sampled.apply(u, update, how)  # type: ignore[no-untyped-call]  # torch
         return z
 
     model = PoissonLatents.of(p, how.latents)

@@ -146,8 +146,8 @@ class PoissonNeurons:
 
     def begin(self, moved: OfPopulation) -> OfPopulation:
         """Return the states when images appear whose start moves them (docs/ir.md, A start)."""
-        begun = self.initial_state.astype(np.int64) + moved
-        return np.asarray(np.clip(begun, self.state_min, self.state_max), np.int64)
+        started = self.initial_state.astype(np.int64) + moved
+        return np.asarray(np.clip(started, self.state_min, self.state_max), np.int64)
 
     def send(self, state: OfPopulation, draw: Draw) -> OfPopulation:
         """Return the spike counts drawn at the membrane potentials `state`."""

@@ -60,10 +60,10 @@ def test_lava_starts(
 def test_a_host_that_writes_currents_cannot_start(
     lava_python: Path, network: IntegerNetwork
 ) -> None:
-    begun = with_start(network)
+    started = with_start(network)
     pixels = np.zeros((1, network.n_pixels), np.uint8)
     with pytest.raises(BackendError, match="--source bias: the network has a start"):
-        backend.simulate(begun, pixels, REQUEST, LavaOptions(source="bias", fused=True))
+        backend.simulate(started, pixels, REQUEST, LavaOptions(source="bias", fused=True))
 
 
 def test_the_readme_draws_a_start(network: IntegerNetwork) -> None:
