@@ -25,7 +25,6 @@ from benchmarks.sweep import Refused
 from ipvae_snn.config.settings import Config, ModelConfig, TrainConfig
 from ipvae_snn.image_shape import ImageShape, n_channels
 from ipvae_snn.models.protocol import LatentSettings
-from ipvae_snn.models.registry import latent_model
 from ipvae_snn.models.trainable import n_neurons, trainable
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
@@ -135,7 +134,7 @@ def measured(size: Size, iterations: int = ITERATIONS) -> dict[str, Any]:
         view = model.view()
         latents = LatentSettings.of(config.model, config.model.clip, settings)
         judged = validate(
-            latent_model(config.model.kind, view, latents),
+            view.latents(latents),
             view.dictionary,
             x[: size.batch],
             steps=settings.steps,

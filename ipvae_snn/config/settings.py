@@ -13,6 +13,7 @@ Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
 DictionaryKind = Literal["dense", "convolutional", "untied"]
 StartKind = Literal["none", "linear"]
+EncoderKind = Literal["linear", "mlp", "convolutional"]
 Value = bool | int | float | str
 # Torch seeds and the keyed generator both take 32 bits.
 MAX_SEED: Final = (1 << 32) - 1
@@ -67,7 +68,9 @@ class ModelConfig:
     then follows from the images: 0 leaves it to them, and another number must be theirs. "untied":
     a dense one, whose inference has weights of its own, which can be sparse (`models.untied`).
     start: first potentials of an image, "none" for u0 of every image, or "linear" for u0 + S x with
-    learnt weights S of an untied dictionary, which start at 0.
+    learnt weights S of an untied dictionary, which start at 0. encoder, encoder_width: network of
+    amortised models, and its hidden units, or channels of its last convolution (`models.encoders`).
+    threshold: of the potentials of LCA, lambda.
     """
 
     n_latents: int = _limited(512, 0, 1 << 20)
@@ -88,6 +91,9 @@ class ModelConfig:
     kernel: int = _limited(8, 1, 1024)
     stride: int = _limited(4, 1, 1024)
     start: StartKind = "none"
+    encoder: EncoderKind = "linear"
+    encoder_width: int = _limited(256, 1, 65536)
+    threshold: float = _limited(0.5, 0.0, 100.0)
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,7 @@ def _checked(value: Any, hint: Any, limits: Mapping[str, Any], subject: str) -> 
 
 def _check_together(config: Config, source: str) -> None:
     model, train = config.model, config.train
+    _check_kind(config, source)
     _check_dictionary(config, source)
     _check_start(config, source)
     if model.u0_low > model.u0_high:
@@ -277,6 +278,23 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: train.temperature_start is {train.temperature_start}, above "
             f"{MAX_CUBIC_TEMPERATURE:g}, up to which cubic counts have the right mean; lower it"
+        )
+
+
+def _check_kind(config: Config, source: str) -> None:
+    """Raise ConfigError for settings that only the Poisson model has."""
+    model, train, plain = config.model, config.train, TrainConfig()
+    if model.kind == ModelConfig().kind:
+        return
+    if model.dictionary == "untied":
+        raise ConfigError(
+            f"{source}: model.dictionary is untied, but a model of kind {model.kind} has no "
+            "weights of inference of its own; set model.dictionary=dense"
+        )
+    if train.quantise_aware != plain.quantise_aware:
+        raise ConfigError(
+            f"{source}: train.quantise_aware is {train.quantise_aware}, but a model of kind "
+            f"{model.kind} has no integer network to round for; set it to 0"
         )
 
 

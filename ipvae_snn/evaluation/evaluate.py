@@ -3,24 +3,32 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, Int64
+from ipvae_snn.arrays import Float32, Int64
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data import ImageSet
-from ipvae_snn.errors import ConfigError
 from ipvae_snn.evaluation.figures import StepFigures, decoded, gather, judge_of
+from ipvae_snn.evaluation.latent_run import LatentRun
+from ipvae_snn.evaluation.parts import (
+    MEAN_STEPS,
+    EvaluationRequest,
+    Part,
+    PartFigures,
+    PartRunner,
+    Report,
+    recorded_steps,
+)
 from ipvae_snn.inference import fast
 from ipvae_snn.inference.fast import GramNetwork
-from ipvae_snn.ir.decoding import MAX_DECODING_STEPS
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.ir.prng import MAX_SEED, MAX_STEPS
 from ipvae_snn.kernels.rows import Progress
 from ipvae_snn.metrics import estimates, sparseness
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.latent_network import LatentNetwork
 
 PIECE: Final = 32  # steps between two reports of progress
 CHUNK: Final = 1000  # images at a time; each of five arrays takes 2 MB at K = 512
@@ -29,38 +37,6 @@ CLIP_MARGIN: Final = 1.0  # nats; this close to it, the clip determines the pote
 SILENT_RATE: Final = 0.01
 # The read-out's training images have other noise keys than the evaluated images.
 TRAINING_KEY: Final = 1 << 31
-
-MEAN_STEPS: Final = 4  # of the mean of counts that is decoded
-
-Report = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """Settings of an evaluation: `steps` T >= 1, the seed of all noise, and the reported KL form.
-
-    training_steps: the horizon that the network was trained with; figures are recorded there too.
-    threads: CPU threads; they change no figure. mean_steps: number of last steps whose mean is
-    decoded.
-    """
-
-    steps: int
-    seed: int = 0
-    kl: KlForm = "code"
-    training_steps: int = 16
-    threads: int = 1
-    mean_steps: int = MEAN_STEPS
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError for values out of range."""
-        for name, value, low, high in (
-            ("steps", self.steps, 1, MAX_STEPS - 1),
-            ("seed", self.seed, 0, MAX_SEED),
-            ("threads", self.threads, 1, 1024),
-            ("mean_steps", self.mean_steps, 1, MAX_DECODING_STEPS),
-        ):
-            if not low <= value <= high:
-                raise ConfigError(f"evaluation: {name} is {value}; give {low} to {high}")
 
 
 @dataclass(frozen=True)
@@ -118,39 +94,14 @@ class Evaluated:
 
 
 def request_of(
-    network: FloatNetwork, steps: int, seed: int = 0, threads: int = 1, mean_steps: int = MEAN_STEPS
+    network: FloatNetwork | LatentNetwork,
+    steps: int,
+    seed: int = 0,
+    threads: int = 1,
+    mean_steps: int = MEAN_STEPS,
 ) -> EvaluationRequest:
     """Return the request with the KL form and the horizon that the network was trained with."""
     return EvaluationRequest(steps, seed, network.kl, network.training_steps, threads, mean_steps)
-
-
-def recorded_steps(steps: int, training_steps: int) -> tuple[int, ...]:
-    """Return 0, the powers of 2 up to `steps`, training_steps if within them, and `steps`."""
-    powers = {1 << i for i in range(steps.bit_length())}
-    return tuple(sorted(t for t in {0, steps, training_steps} | powers if t <= steps))
-
-
-class Part(NamedTuple):
-    """Images from `first` on of a set: pixels (n, M), of which `shown` keep reconstructions."""
-
-    first: int
-    pixels: Float32
-    shown: int
-
-
-class PartFigures(NamedTuple):
-    """What a part gives: figures (n,) by recorded step, and what `Evaluated` joins.
-
-    rates (n, K): after all steps. samples, maps: reconstructions (shown, M) by recorded step. peak,
-    spikes (n,): largest potential, and spikes of all steps.
-    """
-
-    figures: list[dict[str, Float64]]
-    samples: list[Float32]
-    maps: list[Float32]
-    rates: Float32
-    peak: Float64
-    spikes: Float64
 
 
 @dataclass(frozen=True)
@@ -191,9 +142,9 @@ class PartRun:
         else:
             p = advance_to(c, p, request.steps, request, report)
         rates = np.exp(p.state).astype(np.float32, copy=False)
-        return PartFigures(
-            figures, samples, maps, rates, p.peak.max(axis=1), p.counts_sum.sum(axis=1)
-        )
+        peak = p.peak.max(axis=1).astype(np.float64)
+        spikes = p.counts_sum.sum(axis=1).astype(np.float64)
+        return PartFigures(figures, samples, maps, rates, peak, np.exp(peak), spikes)
 
     def _recorded(self, p: Progress, report: Report) -> Iterator[tuple[int, Progress, Int64]]:
         """Yield each recorded step, the images after it, and their counts_sum before its mean."""
@@ -217,17 +168,29 @@ def mean_start(step: int, mean_steps: int) -> int:
 
 
 # Runs parts in order, wherever it likes; yields what each gives.
-Spread = Callable[[PartRun, Iterable[Part], Report], Iterator[PartFigures]]
+Spread = Callable[[PartRunner, Iterable[Part], Report], Iterator[PartFigures]]
 
 
-def here(run: PartRun, parts: Iterable[Part], report: Report) -> Iterator[PartFigures]:
+def runner(
+    network: FloatNetwork | LatentNetwork,
+    request: EvaluationRequest,
+    images: ImageSet,
+    key: int = 0,
+    judged: bool = True,
+) -> PartRunner:
+    """Return what runs parts of `images` through the network."""
+    kind = LatentRun if isinstance(network, LatentNetwork) else PartRun
+    return kind(network, request, images.kind, images.name, key, judged)  # type: ignore[arg-type]
+
+
+def here(run: PartRunner, parts: Iterable[Part], report: Report) -> Iterator[PartFigures]:
     """Run parts one after another in this process."""
     for part in parts:
         yield run.run(part, report)
 
 
 def evaluate(
-    network: FloatNetwork,
+    network: FloatNetwork | LatentNetwork,
     images: ImageSet,
     request: EvaluationRequest,
     *,
@@ -241,7 +204,7 @@ def evaluate(
     done since its last call. Images are run CHUNK at a time by `spread`, and no history is kept.
     Raises DataError for images of another size or kind.
     """
-    run = PartRun(network, request, images.kind, images.name)
+    run = runner(network, request, images)
     clip = float(network.clip)
     steps = recorded_steps(request.steps, request.training_steps)
     rate, done = np.empty((len(images), network.n_neurons), np.float32), list[PartFigures]()
@@ -251,7 +214,9 @@ def evaluate(
         done.append(one._replace(rates=one.rates[:0]))  # not kept twice
     moments, worst = gather(steps, [[one.figures[i] for one in done] for i in range(len(steps))])
     peak = np.concatenate([one.peak for one in done])
+    largest = max(float(one.largest.max()) for one in done)
     spikes = np.concatenate([one.spikes for one in done])
+    size = np.abs(rate)  # of signed latents
     evaluation = Evaluation(
         data=images.name,
         citation=images.citation,
@@ -262,13 +227,13 @@ def evaluate(
         training_steps=request.training_steps,
         mean_steps=request.mean_steps,
         moments=moments,
-        spikes_per_image=estimates.estimate(spikes.astype(np.float64)),
-        lifetime_sparseness=estimates.estimate(sparseness.lifetime(rate)),
-        population_sparseness=estimates.estimate(sparseness.population(rate)),
+        spikes_per_image=estimates.estimate(spikes),
+        lifetime_sparseness=estimates.estimate(sparseness.lifetime(size)),
+        population_sparseness=estimates.estimate(sparseness.population(size)),
         neurons=network.n_neurons,
-        silent_neurons=int((rate.max(axis=0) < SILENT_RATE).sum()),
+        silent_neurons=int((size.max(axis=0) < SILENT_RATE).sum()),
         reached_clip=estimates.share(int((peak > clip - CLIP_MARGIN).sum()), len(peak)),
-        largest_rate=float(np.exp(np.float64(peak.max()))),
+        largest_rate=largest,
         worst_image=worst,
     )
     return Evaluated(
@@ -280,14 +245,14 @@ def evaluate(
 
 
 def final_rates(
-    network: FloatNetwork,
+    network: FloatNetwork | LatentNetwork,
     images: ImageSet,
     request: EvaluationRequest,
     report: Report = lambda image_steps: None,
     spread: Spread = here,
 ) -> Float32:
     """Return the rates (N, K) after all steps, for fitting a read-out on these images."""
-    run = PartRun(network, request, images.kind, images.name, key=TRAINING_KEY, judged=False)
+    run = runner(network, request, images, TRAINING_KEY, judged=False)
     parts = spread(run, _parts(images.pixels, 0), report)
     return np.concatenate([one.rates for one in parts])
 

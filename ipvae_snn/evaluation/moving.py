@@ -9,14 +9,9 @@ import numpy as np
 from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.config.settings import KlForm
 from ipvae_snn.data.sequences import Sequences
-from ipvae_snn.evaluation.evaluate import (
-    CHUNK,
-    EvaluationRequest,
-    Report,
-    advance_to,
-    mean_start,
-)
+from ipvae_snn.evaluation.evaluate import CHUNK, advance_to, mean_start
 from ipvae_snn.evaluation.figures import StepFigures, decoded, gather, judge_of
+from ipvae_snn.evaluation.parts import EvaluationRequest, Report
 from ipvae_snn.inference import fast
 from ipvae_snn.inference.fast import GramNetwork
 from ipvae_snn.kernels.rows import Progress

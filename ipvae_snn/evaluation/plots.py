@@ -15,6 +15,7 @@ from ipvae_snn.evaluation.figures import StepFigures
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.plots import heading, picture_of, r2_limits, show, span, tiles
 
@@ -29,7 +30,7 @@ Value = Callable[[StepFigures], Estimate | None]
 
 
 def pictures(
-    network: FloatNetwork, images: ImageSet, result: Evaluated
+    network: FloatNetwork | LatentNetwork, images: ImageSet, result: Evaluated
 ) -> tuple[Picture, Picture, Picture]:
     """Return the pictures of an evaluation that kept reconstructions of its first images.
 
@@ -41,7 +42,7 @@ def pictures(
     title = f"Images of {images.name}, reconstructed from the spikes and rates of one step"
     shape, decoder = network.image_shape, network.dictionary
     elements, element_shape = decoder.elements(shape)
-    use = decoder.by_element(result.rates)
+    use = decoder.by_element(np.abs(result.rates))
     return (
         Picture(
             "convergence",

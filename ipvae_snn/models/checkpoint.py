@@ -24,11 +24,13 @@ from ipvae_snn.models.float_network import (
     DENSE_VERSION,
     DICTIONARIES_VERSION,
     FORMAT,
+    KIND,
     PREPARATION,
+    START_VERSION,
     VERSION,
     load_float_network,
 )
-from ipvae_snn.models.parameters import ModelParameters, TrainableModel
+from ipvae_snn.models.parameters import ModelParameters, TrainableModule
 from ipvae_snn.models.training_data import locations
 from ipvae_snn.storage.atomic import atomic_path
 from ipvae_snn.storage.tensor_files import read_header, sorted_metadata
@@ -52,7 +54,7 @@ class Origin:
 
 def save_model(
     path: Path,
-    model: TrainableModel,
+    model: TrainableModule,
     config: Config,
     origin: Origin,
     clip: float | None = None,
@@ -91,7 +93,7 @@ def save_parameters(
         network[PREPARATION] = origin.preparation.as_text()
     metadata = {
         "format": FORMAT,
-        "version": str(_version(parameters, origin)),
+        "version": str(_version(config.model.kind, parameters, origin)),
         "network": json.dumps(network),
         "config": to_toml(config),
         "kl": config.train.kl,
@@ -107,10 +109,12 @@ def load_checkpoint_config(path: Path) -> Config:
     return config_of_network(metadata["config"], str(path), load_float_network(path).leak)
 
 
-def _version(parameters: ModelParameters, origin: Origin) -> int:
+def _version(kind: str, parameters: ModelParameters, origin: Origin) -> int:
     """Return the version of the oldest readers that understand the file."""
-    if START in parameters.stored:
+    if kind != KIND:
         return VERSION
+    if START in parameters.stored:
+        return START_VERSION
     new = bool(parameters.details) or len(origin.image_shape) > 2
     return DICTIONARIES_VERSION if new else DENSE_VERSION
 

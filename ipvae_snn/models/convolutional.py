@@ -18,8 +18,9 @@ from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.kernel_positions import KernelPositions
-from ipvae_snn.models.parameters import bounded
-from ipvae_snn.models.protocol import Dictionary
+from ipvae_snn.models.parameters import TrainableModule, bounded
+from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.protocol import Dictionary, LatentSettings
 
 
 @final
@@ -123,7 +124,7 @@ class ConvolutionalDictionary:
 
 @dataclass(frozen=True)
 class SharedParameters:
-    """Parameters of a network with a convolutional dictionary: `parameters.ModelParameters`.
+    """Parameters of a network with a convolutional dictionary: `parameters.PoissonParameters`.
 
     kernels (F, height, width, C), log_sigma (1, C) after its bound, feature_u0 (1, F),
     feature_log_bias (1, F), log_lr ().
@@ -167,13 +168,17 @@ class SharedParameters:
         """The kind and the stride; all else follows from the kernels and the image."""
         return {"kind": "convolutional", "stride": self.positions.stride}
 
+    def latents(self, settings: LatentSettings) -> PoissonLatents:
+        """Return Poisson latents."""
+        return PoissonLatents.of(self, settings)
+
     def _each(self, values: Tensor) -> Tensor:
         _, rows, columns = self.positions.population
         return values.repeat_interleave(rows * columns, dim=1)
 
 
-class ConvolutionalPoissonVAE(nn.Module):
-    """Module of the parameters of a convolutional network: `parameters.TrainableModel`."""
+class ConvolutionalPoissonVAE(TrainableModule):
+    """Module of the parameters of a convolutional network."""
 
     def __init__(
         self, positions: KernelPositions, config: ModelConfig, generator: torch.Generator

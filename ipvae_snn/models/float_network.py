@@ -37,7 +37,8 @@ from ipvae_snn.storage.tensor_files import read_header, read_tensors
 from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
 
 FORMAT: Final = "ipvae-snn/checkpoint"
-VERSION: Final = 4  # of a network with a start
+VERSION: Final = 5  # of other models than the iP-VAE
+START_VERSION: Final = 4  # of a network with a start
 DICTIONARIES_VERSION: Final = 3
 DENSE_VERSION: Final = 2  # of a dense dictionary of grey images; 1 had the dynamics in its config
 KIND: Final = "poisson"
@@ -172,6 +173,12 @@ def load_float_network(path: str | Path) -> FloatNetwork:
     """Read the network of a checkpoint (`model.safetensors`); executes no code from the file."""
     path = Path(path)
     metadata = read_header(path, FORMAT, VERSION)
+    kind = network_kind(path, metadata)
+    if kind != KIND:
+        raise FileFormatError(
+            f"{path}: a network of kind {brief(kind)}, but only {KIND!r} ones are read here; train "
+            f"one with model.kind={KIND}"
+        )
     try:
         given = read_tensors(path)
         details = parse_json_object(metadata["network"])
@@ -195,7 +202,6 @@ def load_float_network(path: str | Path) -> FloatNetwork:
         if PREPARATION in details:
             prepared = Preparation.from_text(str(details[PREPARATION]), str(path))
             network = replace(network, preparation=prepared)
-        kind = details.get("kind", KIND)
         config = parse_toml(metadata.get("config", ""))
         network = replace(
             network,
@@ -211,13 +217,31 @@ def load_float_network(path: str | Path) -> FloatNetwork:
             f"{path}: a checkpoint with a missing or malformed part ({reason(error)}); make it "
             "again"
         ) from error
-    if kind != KIND:
-        raise FileFormatError(
-            f"{path}: a network of kind {brief(kind)}, but only {KIND!r} ones are read here; train "
-            f"one with model.kind={KIND}"
-        )
     _check_values(path, network)
     return network
+
+
+def checkpoint_kind(path: str | Path) -> str:
+    """Return the kind of model of a checkpoint; FileFormatError if it cannot be read."""
+    return network_kind(Path(path), read_header(Path(path), FORMAT, VERSION))
+
+
+def network_kind(path: Path, metadata: Mapping[str, str]) -> str:
+    """Return the kind of model that a checkpoint's header states; FileFormatError if it is bad."""
+    try:
+        return str(parse_json_object(metadata["network"]).get("kind", KIND))
+    except MALFORMED as error:
+        raise FileFormatError(
+            f"{path}: a checkpoint with a missing or malformed part ({reason(error)}); make it "
+            "again"
+        ) from error
+
+
+def input_kind(name: Any) -> InputKind:
+    """Return the kind of pixels that a file states; ValueError if it is not known."""
+    if name not in get_args(InputKind):
+        raise ValueError(f"input kind {brief(name)} is not known here")
+    return "unit" if name == "unit" else "standardised"
 
 
 class _Dynamics(NamedTuple):

@@ -1,4 +1,4 @@
-"""Trainable parameters of an iP-VAE with a linear decoder, as a torch module."""
+"""Parameters of models, and those of an iP-VAE with a dense dictionary as a torch module."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,26 +9,11 @@ from torch import Tensor, nn
 
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.models.protocol import Dictionary
+from ipvae_snn.models.poisson import LatentParameters, PoissonLatents
+from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
 
 
-class LatentParameters(Protocol):
-    """Parameters of the latents: u0 (1, K), log_bias (1, K), log_lr ()."""
-
-    @property
-    def u0(self) -> Tensor:
-        """Initial log rate (1, K), in nats."""
-
-    @property
-    def log_bias(self) -> Tensor:
-        """Log of the constant subtracted from the drive (1, K)."""
-
-    @property
-    def log_lr(self) -> Tensor:
-        """Log of the step size ()."""
-
-
-class ModelParameters(LatentParameters, Protocol):
+class ModelParameters(Protocol):
     """All parameters of a network, in the form that the formulas take; differentiable."""
 
     @property
@@ -43,19 +28,30 @@ class ModelParameters(LatentParameters, Protocol):
     def details(self) -> Mapping[str, Any]:
         """What a checkpoint states of the dictionary, besides its tensors; JSON."""
 
+    def latents(self, settings: LatentSettings) -> LatentModel[Any]:
+        """Return the distribution over latents and its updates."""
 
-class TrainableModel(Protocol):
-    """Module of the parameters of one kind of dictionary."""
+
+class PoissonParameters(ModelParameters, LatentParameters, Protocol):
+    """Parameters of an iP-VAE."""
+
+
+class TrainableModule(nn.Module):
+    """Module of the parameters of one model; computations are pure functions of its view."""
 
     rates: Mapping[str, float]  # learning rates by parameter, relative to the run's; 1 where absent
 
     def view(self) -> ModelParameters:
-        """Return the parameters for the formulas."""
+        """Return the parameters for the formulas, differentiable."""
+        raise NotImplementedError
+
+    def constrain(self) -> None:
+        """Bring the parameters back to what they must satisfy, after each iteration."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of a network with a dense dictionary: `ModelParameters`.
+    """Parameters of a network with a dense dictionary: `PoissonParameters`.
 
     phi (M, K), log_sigma (1, M) after its bound, u0 (1, K), log_bias (1, K), log_lr ().
     """
@@ -81,8 +77,12 @@ class Parameters:
         """Nothing: a file without a description is dense."""
         return {}
 
+    def latents(self, settings: LatentSettings) -> PoissonLatents:
+        """Return Poisson latents."""
+        return PoissonLatents.of(self, settings)
 
-class IterativePoissonVAE(nn.Module):
+
+class IterativePoissonVAE(TrainableModule):
     """Module of the parameters; computations are pure functions in the other model modules."""
 
     def __init__(self, n_pixels: int, config: ModelConfig, generator: torch.Generator) -> None:

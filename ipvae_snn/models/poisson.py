@@ -7,14 +7,13 @@ shapes.py defines the shapes.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from ipvae_snn.config.settings import KlForm
-from ipvae_snn.models.parameters import LatentParameters
 from ipvae_snn.models.poisson_samples import exact_poisson, generator_draw, relaxed_poisson
 from ipvae_snn.models.protocol import Draw, LatentSettings
 from ipvae_snn.models.relaxations import RELAXATIONS
@@ -73,6 +72,22 @@ KL_FORMS: Final[dict[KlForm, Callable[[Neurons, StartOrNeurons], PerImage]]] = {
 }
 
 
+class LatentParameters(Protocol):
+    """Parameters of Poisson latents: u0 (1, K), log_bias (1, K), log_lr ()."""
+
+    @property
+    def u0(self) -> Tensor:
+        """Initial log rate (1, K), in nats."""
+
+    @property
+    def log_bias(self) -> Tensor:
+        """Log of the constant subtracted from the drive (1, K)."""
+
+    @property
+    def log_lr(self) -> Tensor:
+        """Log of the step size ()."""
+
+
 @final
 @dataclass(frozen=True)
 class PoissonLatents:
@@ -102,10 +117,23 @@ class PoissonLatents:
         """Return u0 for every row, (n_rows, K)."""
         return self.u0.expand(n_rows, -1)
 
+    def first(self, x: Tensor) -> Tensor:
+        """Return `initial` of as many rows as x (B, M) has."""
+        return self.initial(len(x))
+
     def begin(self, moved: Tensor) -> Tensor:
         """Return u0 + moved (B, K) between the floor and the clip, both hard, as in integers."""
         started = (self.u0 + moved).clamp(min=self.settings.floor)
         return torch.where(started > self.settings.clip, self.settings.clip, started)
+
+    @property
+    def numbers(self) -> int:
+        """Return 1: a log rate."""
+        return 1
+
+    def shifted(self, state: Tensor, by: Tensor) -> Tensor:
+        """Return u + by (B, K), softly clipped."""
+        return soft_clip(state + by, self.settings.clip, self.settings.floor)
 
     def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
         """Return the source of counts at log rates u: exact, or relaxed at a temperature above 0.
@@ -141,3 +169,11 @@ class PoissonLatents:
     def rates(self, state: Tensor) -> Tensor:
         """Return exp(u), (B, K), in spikes per update."""
         return torch.exp(state)
+
+    def potential(self, state: Tensor) -> Tensor:
+        """Return u (B, K), in nats."""
+        return state
+
+    def activity(self, state: Tensor) -> Tensor:
+        """Return exp(u), (B, K), as `rates` does."""
+        return self.rates(state)

@@ -52,8 +52,21 @@ class LatentModel(Protocol[State]):
     def initial(self, n_rows: int) -> State:
         """Return the state of n_rows images before their first update: the learnt prior."""
 
+    def first(self, x: Tensor) -> State:
+        """Return the state of images x (B, M) before their first update.
+
+        It is `initial`, unless an encoder gives it.
+        """
+
     def begin(self, moved: Tensor) -> State:
         """Return the first state of images whose start moves it from `initial` by (B, K)."""
+
+    @property
+    def numbers(self) -> int:
+        """Numbers n of a neuron's state."""
+
+    def shifted(self, state: State, by: Tensor) -> State:
+        """Return the state moved by (B, n K) numbers, softly clipped."""
 
     def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
         """Return a source of latents for `sample`: exact, or relaxed with a gradient.
@@ -78,7 +91,13 @@ class LatentModel(Protocol[State]):
         """Return the chance (B, K) that a neuron sends: that its latent is not 0."""
 
     def rates(self, state: State) -> Tensor:
-        """Return the mean latents (B, K), which the MAP read-out decodes."""
+        """Return the latents (B, K) that the MAP read-out decodes: means, of signed latents too."""
+
+    def potential(self, state: State) -> Tensor:
+        """Return the part of the state (B, K) that an update's drive moves first."""
+
+    def activity(self, state: State) -> Tensor:
+        """Return the mean size (B, K) of the latents: of counts, their rates."""
 
 
 class OwnWeights(NamedTuple):
@@ -141,11 +160,11 @@ class Dictionary(Protocol):
 def first_state(model: LatentModel[State], dictionary: Dictionary, x: Tensor) -> State:
     """Return the state of images x (B, M) before their first update.
 
-    It is `initial`, unless the dictionary has a start (amortised inference).
+    It is the model's own, unless the dictionary has a start (amortised inference).
     """
     own = dictionary.own
     if own is None or own.start is None:
-        return model.initial(len(x))
+        return model.first(x)
     return model.begin(x @ own.start.T)
 
 

@@ -19,7 +19,7 @@ from ipvae_snn.models.convolutional import (
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.kernel_positions import KernelPositions
-from ipvae_snn.models.parameters import IterativePoissonVAE, ModelParameters, Parameters
+from ipvae_snn.models.parameters import IterativePoissonVAE, Parameters, PoissonParameters
 from ipvae_snn.models.protocol import Dictionary, OwnWeights
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import StoredDictionary, started
@@ -41,7 +41,7 @@ class Kind(NamedTuple):
     n_neurons: Callable[[ModelConfig, ImageShape], int]
     size_text: Callable[[ModelConfig, ImageShape], str]
     decoder: Callable[[StoredDictionary, Mapping[str, Tensor], Tensor], Dictionary]
-    parameters: Callable[[StoredDictionary, Mapping[str, Tensor], Tensor], ModelParameters]
+    parameters: Callable[[StoredDictionary, Mapping[str, Tensor], Tensor], PoissonParameters]
     settings: Callable[[StoredDictionary], dict[str, Any]]
     starts: tuple[DictionaryKind, ...]
     weights: Callable[[StoredDictionary, Float32], Mapping[str, Array]]
@@ -75,7 +75,7 @@ def decoder(
     return KINDS[dictionary.kind].decoder(dictionary, weights, log_sigma)
 
 
-def parameters_of(network: FloatNetwork) -> ModelParameters:
+def parameters_of(network: FloatNetwork) -> PoissonParameters:
     """Return a trained network's parameters in torch, as a file stores them."""
     log_lr = torch.tensor(network.log_lr, dtype=torch.float32)
     tensors = {name: torch.tensor(values) for name, values in network.stored.items()}
@@ -104,7 +104,7 @@ def _as_stored(stored: StoredDictionary, _: Float32) -> Mapping[str, Array]:
 
 def _shared_parameters(
     stored: StoredDictionary, tensors: Mapping[str, Tensor], log_lr: Tensor
-) -> ModelParameters:
+) -> PoissonParameters:
     return SharedParameters(
         kernels=tensors["kernels"],
         log_sigma=tensors["log_sigma"],

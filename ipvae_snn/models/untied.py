@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.models.parameters import bounded
-from ipvae_snn.models.protocol import Dictionary, OwnWeights
+from ipvae_snn.models.parameters import TrainableModule, bounded
+from ipvae_snn.models.poisson import PoissonLatents
+from ipvae_snn.models.protocol import Dictionary, LatentSettings, OwnWeights
 
 # Learning rates relative to that of phi and psi: a run starts from a trained network, so that its
 # potentials and thresholds, of size 1, have as far to go as weights a hundredth of that.
@@ -28,7 +29,7 @@ DETAILS: Final[Mapping[str, Any]] = {"kind": "untied"}
 
 @dataclass(frozen=True)
 class UntiedParameters:
-    """Parameters with weights of inference of their own: `parameters.ModelParameters`.
+    """Parameters with weights of inference of their own: `parameters.PoissonParameters`.
 
     phi (M, K), feedforward (K, M), lateral (K, K) and start (K, M) as in `StoredWeights`,
     log_sigma (1, M) after its bound, u0 (1, K), log_bias (1, K), log_lr ().
@@ -59,8 +60,12 @@ class UntiedParameters:
         """The kind."""
         return DETAILS
 
+    def latents(self, settings: LatentSettings) -> PoissonLatents:
+        """Return Poisson latents."""
+        return PoissonLatents.of(self, settings)
 
-class UntiedPoissonVAE(nn.Module):
+
+class UntiedPoissonVAE(TrainableModule):
     """Module of the parameters, which start as a dense dictionary's.
 
     The feed-forward weights are held as psi^T with feedforward = psi^T / sigma^2, so that psi has

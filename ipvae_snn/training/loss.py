@@ -15,13 +15,12 @@ from torch import Tensor
 from ipvae_snn.arrays import UInt64
 from ipvae_snn.config.settings import Config
 from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.models.parameters import LatentParameters, ModelParameters
+from ipvae_snn.models.parameters import ModelParameters, PoissonParameters, TrainableModule
 from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
 from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
-from ipvae_snn.models.registry import COMPILED, latent_model
+from ipvae_snn.models.registry import COMPILED, MEMBERS
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.shapes import Number
-from ipvae_snn.models.trainable import Trainable
 from ipvae_snn.training.cuda_graphs import (
     CapturedIteration,
     CaptureError,
@@ -35,6 +34,7 @@ from ipvae_snn.training.device_samples import Draw, device_draws, relaxed_draws,
 from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, keyed_generator, keyed_seed, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues
+from ipvae_snn.training.settled import settled_loss
 from ipvae_snn.training.straight_through import FakeRounding, RoundedDictionary
 from ipvae_snn.training.unrolling import Unrolling
 
@@ -82,7 +82,7 @@ class TrainingLoss:
         self,
         config: Config,
         device: torch.device,
-        model: Trainable,
+        model: TrainableModule,
         rounding: FakeRounding | None,
         notice: Callable[[str], None],
     ) -> None:
@@ -110,10 +110,9 @@ class TrainingLoss:
         torch.autograd.backward(unrolled.loss * batch.share)
         return unrolled
 
-    def latents(self, parameters: LatentParameters, clip: Number) -> LatentModel[Any]:
+    def latents(self, parameters: ModelParameters, clip: Number) -> LatentModel[Any]:
         """Return the model at a soft clip: the present one, at which its weights were learnt."""
-        settings = LatentSettings.of(self.config.model, clip, self.config.train)
-        return latent_model(self.config.model.kind, parameters, settings)
+        return parameters.latents(LatentSettings.of(self.config.model, clip, self.config.train))
 
     def dictionary(
         self, parameters: ModelParameters
@@ -141,7 +140,8 @@ class TrainingLoss:
         if compiled and parameters.dictionary.in_gram_form:
             keys = noise_keys(train, iteration, updates)
             unroll = unrolling(self.config, now, keys, batch.first_row)
-            unrolled = unrolled_loss(parameters, batch.x, now.beta, unroll, self.rounding)
+            poisson = cast(PoissonParameters, parameters)
+            unrolled = unrolled_loss(poisson, batch.x, now.beta, unroll, self.rounding)
             if unrolled.arrivals > MAX_MEAN_ARRIVALS:
                 raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
             return unrolled
@@ -167,6 +167,14 @@ class TrainingLoss:
             message_price=inputs.message_price,
             spike_price=inputs.spike_price,
         )
+
+        def sample(u: Tensor, _: int) -> Tensor:
+            return draw(u)
+
+        learning = MEMBERS[self.config.model.kind].learning
+        if learning != "unrolled":
+            every = learning == "incremental"
+            return settled_loss(model, dictionary, inputs.x, sample, unroll, every)
         return unrolled_by_autodiff(
-            model, dictionary, inputs.x, lambda u, _: draw(u), inputs.beta, unroll, rounding
+            model, dictionary, inputs.x, sample, inputs.beta, unroll, rounding
         )

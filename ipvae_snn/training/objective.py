@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
-from ipvae_snn.models.parameters import ModelParameters, Parameters
+from ipvae_snn.models.parameters import Parameters, PoissonParameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import Dictionary, LatentModel, State, first_state, inference
 from ipvae_snn.models.shapes import Number
@@ -52,7 +52,7 @@ class Unrolled:
 
 
 def unrolled_loss(
-    parameters: ModelParameters,
+    parameters: PoissonParameters,
     x: Tensor,
     beta: float,
     unrolling: Unrolling,
@@ -67,7 +67,7 @@ def unrolled_loss(
 
     Noise belongs to a neuron's number, which with shared weights is position * F + feature.
     """
-    p, frames = parameters, _frames(x)
+    p, frames = parameters, frames_of(x)
     dictionary = p.dictionary
     weights, b = dictionary.by_distance(), dictionary.project(frames)
     form: Form
@@ -124,7 +124,7 @@ def unrolled_by_autodiff(
     replaces G and b in inference. Of `unrolling` only the numbers of steps, updates and samples are
     used; the dynamics are those of the model.
     """
-    frames = _frames(x)
+    frames = frames_of(x)
     b = dictionary.project(frames)
     if rounding is None:
         explain = dictionary.competition()
@@ -149,7 +149,7 @@ def unrolled_by_autodiff(
         frame = unrolling.frame(i, len(b))
         if unrolling.priced:
             messages = messages + model.messages(state).sum(-1).mean()
-            spikes = spikes + model.rates(state).sum(-1).mean()
+            spikes = spikes + model.activity(state).sum(-1).mean()
         start = state if unrolling.start(i) == i - 1 > 0 else start
         state = model.update(state, start, drive[frame] - lateral, z)
         z = model.sample(state, partial(_numbered, sample, i))
@@ -165,7 +165,7 @@ def unrolled_by_autodiff(
                 fit = fit + weight * share * (counts * (0.5 * product - b[frame])).sum(-1).mean()
             kl = kl + model.divergence(state, start).mean()
     with torch.no_grad():
-        rates = model.rates(state)
+        rates = model.activity(state)
     fit, kl, messages, spikes = (total / unrolling.steps for total in (fit, kl, messages, spikes))
     terms = _Terms(fit, kl, messages, spikes, rates, 0.0)
     return _summary(dictionary, frames, terms, beta, unrolling)
@@ -191,7 +191,7 @@ def _numbered(sample: Sample, update: int, parameters: Tensor) -> Tensor:
     return sample(parameters, update)
 
 
-def _frames(x: Tensor) -> Tensor:
+def frames_of(x: Tensor) -> Tensor:
     """Return x (B, M) or (B, F, M) as (F, B, M)."""
     return x.unsqueeze(0) if x.dim() == 2 else x.transpose(0, 1)
 

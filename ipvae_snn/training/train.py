@@ -11,7 +11,7 @@ import torch
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
-from ipvae_snn.models.registry import check_kind
+from ipvae_snn.models.registry import check_kind, check_steps
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.training import blocks
 from ipvae_snn.training.distributed import joined, launched
@@ -58,6 +58,7 @@ def train(
     """
     started = time.monotonic()
     check_kind(config.model.kind)
+    check_steps(config.model.kind, config.train.steps)
     _check_images(images, validation)
     device = _device(config.train.device)
     folder = RunFolder(Path(out))

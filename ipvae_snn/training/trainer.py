@@ -10,7 +10,8 @@ from torch import Tensor
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
-from ipvae_snn.models.trainable import Trainable, trainable
+from ipvae_snn.models.parameters import TrainableModule
+from ipvae_snn.models.registry import new_module
 from ipvae_snn.progress import ignore_part
 from ipvae_snn.training import health, pruning
 from ipvae_snn.training.composites import Composites
@@ -81,7 +82,7 @@ class Trainer:
         rounding = FakeRounding.of(self.x, bits) if bits else None
         seed = config.train.seed
         initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)
-        self.model = trainable(config.model, images.image_shape, initial).to(device)
+        self.model = new_module(config.model, images.image_shape, initial).to(device)
         self.kept: dict[str, Tensor] = {}
         self.optimiser = torch.optim.Adamax(
             _groups(self.model),
@@ -179,6 +180,7 @@ class Trainer:
         skipped = health.skips(step, now.grad_clip, settings)
         if not skipped:
             self.optimiser.step()
+            self.model.constrain()
             pruning.apply(dict(self.model.named_parameters()), self.kept)
         limit = settings.grad_skip * now.grad_clip
         warning = self.skipped.warning(skipped, step, iteration, limit)
@@ -268,7 +270,7 @@ class Trainer:
                 }
 
 
-def _groups(model: Trainable) -> list[dict[str, Any]]:
+def _groups(model: TrainableModule) -> list[dict[str, Any]]:
     """Return the optimiser's groups: parameters with their learning rates relative to the run's."""
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in model.named_parameters():

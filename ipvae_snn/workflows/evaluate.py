@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ipvae_snn.arrays import Float32
 from ipvae_snn.data import ImageSet
@@ -16,20 +16,20 @@ from ipvae_snn.errors import DataError, FileFormatError
 from ipvae_snn.evaluation import evaluate as evaluation
 from ipvae_snn.evaluation import plots
 from ipvae_snn.evaluation.evaluate import (
-    MEAN_STEPS,
     Evaluated,
-    EvaluationRequest,
     Spread,
     final_rates,
     here,
 )
 from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
+from ipvae_snn.evaluation.parts import MEAN_STEPS, EvaluationRequest, recorded_steps
 from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
 from ipvae_snn.evaluation.report import Report
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.models.networks import NetworkSource, load, named
+from ipvae_snn.models.latent_network import LatentNetwork
+from ipvae_snn.models.networks import NetworkSource, load, load_any, named
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json
@@ -48,6 +48,8 @@ from ipvae_snn.workflows.outputs import (
     save_or_spare,
 )
 from ipvae_snn.workflows.results import ReportResult
+
+Float = TypeVar("Float", bound=FloatNetwork | LatentNetwork)
 
 SHOWN: Final = 4  # images in the picture of reconstructions
 PICTURES: Final = ("convergence", "reconstructions", "dictionary")
@@ -120,7 +122,7 @@ def evaluate(
     """
     written = (*picture_outputs(pictures, PICTURES), *outputs((out, EVALUATION)))
     free = check_outputs(written, (source, data), overwrite)
-    network = load_checked(source)
+    network = _load_judged(source)
     request = evaluation.request_of(
         network, settings.steps or STEPS, settings.seed, settings.threads, settings.mean_steps
     )
@@ -146,8 +148,19 @@ def _spread(cluster: ClusterChoice | None) -> Iterator[Spread]:
 
 
 def load_checked(source: NetworkSource) -> FloatNetwork:
+    """Return the iP-VAE of a source; raise FileFormatError for another model's or an integer one.
+
+    Sequences are evaluated with it alone.
+    """
+    return _float(load(source), source)
+
+
+def _load_judged(source: NetworkSource) -> FloatNetwork | LatentNetwork:
     """Return the float network of a source; raise FileFormatError for an integer network."""
-    network = load(source)
+    return _float(load_any(source), source)
+
+
+def _float(network: Float | IntegerNetwork, source: NetworkSource) -> Float:
     if isinstance(network, IntegerNetwork):
         raise FileFormatError(
             f"{named(source)}: an integer network, but evaluate needs a float checkpoint "
@@ -157,7 +170,7 @@ def load_checked(source: NetworkSource) -> FloatNetwork:
 
 
 def plan_of(
-    network: FloatNetwork,
+    network: FloatNetwork | LatentNetwork,
     data: ImageSource,
     settings: EvaluationSettings = DEFAULT,
     progress: Progress = ignore,
@@ -213,7 +226,7 @@ def _training_images(
 
 def carry_out(
     plan: Plan,
-    network: FloatNetwork,
+    network: FloatNetwork | LatentNetwork,
     request: EvaluationRequest,
     name: str,
     folder: PictureFolder | None = None,
@@ -230,7 +243,7 @@ def carry_out(
     require_evaluation(
         Shape(largest, request.steps, network.n_neurons, network.n_pixels),
         training=0 if isinstance(plan.training, str) else len(plan.training),
-        recorded=len(evaluation.recorded_steps(request.steps, request.training_steps)),
+        recorded=len(recorded_steps(request.steps, request.training_steps)),
         chunk=evaluation.CHUNK,
     )
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ipvae_snn.evaluation.evaluate import Part, PartFigures, PartRun, Spread
+from ipvae_snn.evaluation.evaluate import Spread
+from ipvae_snn.evaluation.parts import Part, PartFigures, PartRunner
 from ipvae_snn.workflows.cluster import ahead, on_workers, prepared, result_of
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ def spread_on(client: "Client") -> Spread:
     """
 
     def spread(
-        run: PartRun, parts: Iterable[Part], report: Callable[[int], None]
+        run: PartRunner, parts: Iterable[Part], report: Callable[[int], None]
     ) -> Iterator[PartFigures]:
         waiting: deque[tuple[Part, Any]] = deque()
-        with on_workers(client, partial(replace, run)) as name:  # without what is cached here
+        whole: Any = run
+        with on_workers(client, partial(replace, whole)) as name:  # without what is cached here
             for part in parts:
                 waiting.append((part, client.submit(_judge, name, part, pure=False)))
                 if len(waiting) >= ahead(client):
@@ -34,7 +36,9 @@ def spread_on(client: "Client") -> Spread:
     return spread
 
 
-def _reported(part: Part, future: Any, run: PartRun, report: Callable[[int], None]) -> PartFigures:
+def _reported(
+    part: Part, future: Any, run: PartRunner, report: Callable[[int], None]
+) -> PartFigures:
     """Return a part's figures, and report its image-steps."""
     result: PartFigures = result_of(future, part.first, len(part.pixels))
     report(len(part.pixels) * run.request.steps)
@@ -43,5 +47,5 @@ def _reported(part: Part, future: Any, run: PartRun, report: Callable[[int], Non
 
 def _judge(name: str, part: Part) -> PartFigures:
     """Run a part of an evaluation on a worker."""
-    run: PartRun = prepared(name)
+    run: PartRunner = prepared(name)
     return run.run(part, lambda image_steps: None)

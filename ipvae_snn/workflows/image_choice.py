@@ -13,6 +13,7 @@ from ipvae_snn.image_shape import ImageShape, n_pixels
 from ipvae_snn.ir.encode import check_images, check_size
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.networks import Network
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.storage.names import printable
@@ -59,12 +60,12 @@ class ImageChoice:
         )
         return noted(images)
 
-    def selection_for(self, network: Network) -> Selection:
+    def selection_for(self, network: Network | LatentNetwork) -> Selection:
         """Return the selection of images, treated as the network's training images were.
 
         Raises DataError for a white value that is out of range, or of a named set.
         """
-        owner = network if isinstance(network, FloatNetwork) else network.input
+        owner = network.input if isinstance(network, IntegerNetwork) else network
 
         def fits(name: str, shape: ImageShape) -> None:
             check_size(owner.image_shape, n_pixels(shape), printable(name))

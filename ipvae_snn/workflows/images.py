@@ -13,7 +13,8 @@ from ipvae_snn.data.given import ImageSource
 from ipvae_snn.errors import DataError
 from ipvae_snn.ir.encode import encode
 from ipvae_snn.ir.network import IntegerNetwork
-from ipvae_snn.models.float_network import PREPARATION, FloatNetwork
+from ipvae_snn.models.float_network import PREPARATION
+from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.networks import Network, is_checkpoint, network_path
 
 __all__ = [
@@ -65,12 +66,12 @@ def described(data: ImageSource) -> str:
     return f"images of {os.fspath(data)}" if isinstance(data, str | os.PathLike) else "images"
 
 
-def preparation_of(network: Network) -> Preparation | None:
+def preparation_of(network: Network | LatentNetwork) -> Preparation | None:
     """Return what was done to the user's own images that a network was trained on.
 
     Raises FileFormatError if an integer network's record of it is malformed.
     """
-    if isinstance(network, FloatNetwork):
+    if not isinstance(network, IntegerNetwork):
         return network.preparation
     text = network.provenance.get(PREPARATION)
     return None if text is None else Preparation.from_text(text, "integer network")

@@ -11,6 +11,7 @@ from ipvae_snn.data.sequences import Moving, Sequences
 from ipvae_snn.errors import ConfigError, DataWarning
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import TRAINED_FRAMES, FloatNetwork
+from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.networks import Network
 from ipvae_snn.workflows.image_choice import ImageChoice, noted
 from ipvae_snn.workflows.images import Images, encoded
@@ -18,12 +19,12 @@ from ipvae_snn.workflows.images import Images, encoded
 STEPS_PER_FRAME: Final = 16
 
 
-def trained_moving(network: Network) -> Moving | None:
+def trained_moving(network: Network | LatentNetwork) -> Moving | None:
     """Return the frames that a network was trained on, None for still images.
 
     An integer network has them in its provenance, and None if this is not readable.
     """
-    if isinstance(network, FloatNetwork):
+    if not isinstance(network, IntegerNetwork):
         frames, motion = network.trained_frames, network.trained_motion
         return Moving(frames, motion) if frames > 1 else None
     return _recorded(network)
@@ -45,7 +46,7 @@ def steps_per_frame(network: FloatNetwork) -> int:
     return STEPS_PER_FRAME if moving is None else max(1, network.training_steps // moving.frames)
 
 
-def warn_if_still(network: Network, name: str, done: str = "judged") -> None:
+def warn_if_still(network: Network | LatentNetwork, name: str, done: str = "judged") -> None:
     """Give a DataWarning if a network of moving images is to be judged on still ones.
 
     done: what is done with the network, a past participle. All that judges networks, and the

@@ -24,7 +24,7 @@ from ipvae_snn.models.protocol import (
     drive,
     negative_log_likelihood,
 )
-from ipvae_snn.models.registry import MODELS, latent_model
+from ipvae_snn.models.registry import MEMBERS, check_kind
 from ipvae_snn.training.objective import unrolled_by_autodiff
 from ipvae_snn.training.validation import validate
 
@@ -138,8 +138,13 @@ class FixedGaussian:
     def divergence(self, new: Tensor, old: Tensor) -> Tensor:
         return 0.5 * ((new - old) ** 2).sum(-1) / self.sigma**2
 
+    def first(self, x: Tensor) -> Tensor:
+        return self.initial(len(x))
+
     def rates(self, state: Tensor) -> Tensor:
         return state
+
+    activity = potential = rates
 
 
 def test_a_sibling_trains_and_is_validated_by_the_same_functions() -> None:
@@ -179,10 +184,10 @@ def test_a_sibling_trains_and_is_validated_by_the_same_functions() -> None:
 
 def test_models_by_name() -> None:
     p = parameters()
-    assert isinstance(latent_model("poisson", p, SETTINGS), PoissonLatents)
-    assert list(MODELS) == ["poisson"]
+    assert isinstance(p.latents(SETTINGS), PoissonLatents)
     with pytest.raises(ConfigError) as caught:
-        latent_model("gausian", p, SETTINGS)
+        check_kind("gausian")
     assert str(caught.value) == (
-        "model.kind is 'gausian', but there is no such model; known ones are poisson"
+        "model.kind is 'gausian', but there is no such model (did you mean 'gaussian'?); known "
+        f"ones are {', '.join(MEMBERS)}"
     )

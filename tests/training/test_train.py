@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from short_runs import CONFIG, TEST, TRAIN, KilledError, bars, files, killer
 
-from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig
 from ipvae_snn.config.toml import from_toml
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
@@ -21,46 +21,12 @@ from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import LatentSettings
+from ipvae_snn.models.registry import MEMBERS
 from ipvae_snn.training import trainer as training
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator
 from ipvae_snn.training.train import train
 from ipvae_snn.training.trainer import TrainProgress
 from ipvae_snn.training.validation import Validation, validate
-
-CONFIG = Config(
-    ModelConfig(n_latents=16, phi_std=0.1, log_lr=-1.0, u0_low=-4.0, u0_high=-2.0),
-    TrainConfig(
-        steps=4,
-        batch_size=20,
-        iterations=40,
-        learning_rate=0.02,
-        beta=1.0,
-        log_interval=1,
-        checkpoint_interval=10,
-        validation_interval=10,
-    ),
-    DataConfig(name="bars"),
-)
-
-
-class KilledError(Exception):
-    """Stands for a kill."""
-
-
-def bars(n: int, seed: int) -> ImageSet:
-    """Return images that are sums of a few of eight bars, standardised."""
-    rng = np.random.default_rng(seed)
-    on = rng.random((n, 8)) < 0.25
-    images = on[:, :4, None] * np.ones((1, 1, 4)) + on[:, None, 4:] * np.ones((1, 4, 1))
-    pixels = (images.reshape(n, 16) - 0.5) / 0.7
-    return ImageSet("bars", "train", pixels.astype(np.float32), (4, 4), "standardised")
-
-
-TRAIN, TEST = bars(200, 0), bars(50, 1)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +34,6 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "unbroken"
     train(CONFIG, TRAIN, TEST, out)
     return out
-
-
-def killer(at: int) -> training.Progress:
-    def progress(event: TrainProgress) -> None:
-        if event.iteration == at:
-            raise KilledError
-
-    return progress
 
 
 def test_it_learns(tmp_path: Path) -> None:
@@ -262,7 +220,7 @@ def test_an_unknown_model_is_refused_before_anything_is_written(tmp_path: Path) 
     with pytest.raises(ConfigError) as caught:
         train(other, TRAIN, TEST, tmp_path / "run")
     assert str(caught.value) == (
-        "model.kind is 'binary', but there is no such model; known ones are poisson"
+        f"model.kind is 'binary', but there is no such model; known ones are {', '.join(MEMBERS)}"
     )
     assert not (tmp_path / "run").exists()
 

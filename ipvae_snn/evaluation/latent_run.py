@@ -1,0 +1,131 @@
+"""Run images through a model of the family with torch, for an evaluation."""
+
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ipvae_snn.arrays import Float32, Float64
+from ipvae_snn.evaluation.parts import EvaluationRequest, Part, PartFigures, Report, recorded_steps
+from ipvae_snn.ir.encode import check_images
+from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.metrics import quality
+from ipvae_snn.models.latent_network import LatentNetwork
+from ipvae_snn.models.protocol import Draw, advance, first_state, inference, negative_log_likelihood
+
+
+@dataclass(frozen=True)
+class LatentRun:
+    """Runs parts of a set of images of `kind`, called `name`; the same wherever it runs.
+
+    Noise is keyed by the seed, the step and the part's first image. key: of the first image's
+    draws. judged: whether figures are computed, and not the mean latents alone.
+    """
+
+    network: LatentNetwork
+    request: EvaluationRequest
+    kind: InputKind
+    name: str
+    key: int = 0
+    judged: bool = True
+
+    @torch.no_grad()
+    def run(self, part: Part, report: Report) -> PartFigures:
+        """Run the images; report: receives image-steps."""
+        network, request = self.network, self.request
+        check_images(network.image_shape, network.input_kind, part.pixels, self.kind, self.name)
+        parameters, model = network.parameters, network.latents
+        dictionary = parameters.dictionary
+        x = torch.from_numpy(np.ascontiguousarray(part.pixels, np.float32))
+        project, compete = inference(dictionary)
+        b = project(x)
+
+        def drive(z: Tensor) -> Tensor:
+            return b - compete(z)
+
+        state, before = first_state(model, dictionary, x), model.initial(len(x))
+        wanted = recorded_steps(request.steps, request.training_steps) if self.judged else ()
+        latest: deque[Tensor] = deque(maxlen=request.mean_steps)
+        peak, largest = _peaks(model, state)
+        figures, samples, maps = [], [], []
+        total = torch.zeros(len(x), dtype=torch.float64)
+        for step in range(request.steps + 1):
+            draw = self._draw(part, step)
+            if step in wanted:
+                # The next step draws the same latents, since its noise has the same key.
+                z = model.sample(state, draw)
+                mean = torch.stack([*latest, z][-request.mean_steps :]).mean(0)
+                decoded = _Decoded(
+                    *(dictionary.decode(code).numpy() for code in (z, mean, model.rates(state)))
+                )
+                nll = negative_log_likelihood(dictionary, x, z)
+                kl = model.divergence(state, before)
+                moved = model.potential(state) - model.potential(before)
+                spikes = z.double().sum(-1).numpy() if network.counts else np.full(len(x), np.nan)
+                figures.append(
+                    _judged(part.pixels, z.numpy(), decoded)
+                    | {name: value.double().numpy() for name, value in (("nll", nll), ("kl", kl))}
+                    | {
+                        "spikes": spikes,
+                        "free_energy": (nll + kl).double().numpy(),
+                        "du_norm": torch.linalg.vector_norm(moved.double(), dim=-1).numpy(),
+                    }
+                )
+                samples.append(decoded.sample[: part.shown].copy())
+                maps.append(decoded.rates[: part.shown].copy())
+                draw = self._draw(part, step)
+            if step == request.steps:
+                break
+            before = state
+            z, state = advance(model, state, draw, drive)
+            latest.append(z)
+            total = total + z.double().sum(-1)
+            here = _peaks(model, state)
+            peak, largest = torch.maximum(peak, here[0]), torch.maximum(largest, here[1])
+            report(len(x))
+        return PartFigures(
+            figures,
+            samples,
+            maps,
+            model.rates(state).numpy(),
+            peak.double().numpy(),
+            largest.double().numpy(),
+            total.numpy() if network.counts else np.full(len(x), np.nan),
+        )
+
+    def _draw(self, part: Part, step: int) -> Draw:
+        entropy = np.random.SeedSequence([self.request.seed, self.key + part.first, step])
+        seed = int(entropy.generate_state(1, np.uint64)[0]) >> 1
+        return self.network.latents.draws(torch.Generator().manual_seed(seed))
+
+
+def _peaks(model: Any, state: Any) -> tuple[Tensor, Tensor]:
+    """Return each image's largest potential and largest mean latent, without their signs."""
+    return model.potential(state).abs().amax(-1), model.rates(state).abs().amax(-1)
+
+
+class _Decoded(NamedTuple):
+    """Reconstructions (n, M) of one sample, of the mean of several, and of the mean latents."""
+
+    sample: Float32
+    mean: Float32
+    rates: Float32
+
+
+def _judged(pixels: Float32, z: Float32, decoded: _Decoded) -> dict[str, Float64]:
+    """Return figures of each image, of latents z (n, K) and their reconstructions."""
+    sample, mean, rates = decoded
+    squares = partial(np.mean, axis=1, dtype=np.float64)
+    return {
+        "r2": quality.r2_per_image(pixels, sample),
+        "r2_mean": quality.r2_per_image(pixels, mean),
+        "r2_map": quality.r2_per_image(pixels, rates),
+        "mse": squares((pixels - sample) ** 2),
+        "mse_map": squares((pixels - rates) ** 2),
+        "zeros": np.asarray((z == 0).mean(axis=1)),
+        **quality.errors_per_image(pixels, sample)._asdict(),
+    }

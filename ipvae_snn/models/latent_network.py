@@ -1,0 +1,188 @@
+"""A trained model of the family beside the iP-VAE, read from a checkpoint: settings and arrays.
+
+Its file holds the module's own parameters, and the settings from which the module is made anew.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from ipvae_snn.arrays import Float32
+from ipvae_snn.config.preparation import Preparation
+from ipvae_snn.config.settings import Config, KlForm, Motion
+from ipvae_snn.config.toml import from_toml
+from ipvae_snn.errors import ConfigError, DataError, FileFormatError
+from ipvae_snn.image_shape import ImageShape, image_shape, n_pixels, shape_text
+from ipvae_snn.ir.parts import InputKind
+from ipvae_snn.models.convolutional import positions_of
+from ipvae_snn.models.dictionary_files import floats
+from ipvae_snn.models.float_network import FORMAT, PREPARATION, VERSION, input_kind, network_kind
+from ipvae_snn.models.parameters import ModelParameters
+from ipvae_snn.models.protocol import LatentModel, LatentSettings
+from ipvae_snn.models.registry import MEMBERS, new_module
+from ipvae_snn.models.shared_kernels import SharedKernels
+from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary
+from ipvae_snn.models.training_data import candidates
+from ipvae_snn.storage.source_files import MALFORMED, reason
+from ipvae_snn.storage.tensor_files import read_header, read_tensors
+from ipvae_snn.storage.text_values import number, parse_json_object, text, whole
+
+MAX_VALUE: Final = 1e9  # beyond this a parameter is damaged
+
+
+@dataclass(frozen=True, repr=False)
+class LatentNetwork:
+    """A trained network of any kind of model, of M pixels and K neurons.
+
+    config: the settings that it was trained with. tensors: the module's parameters by name. clip:
+    the soft clip of its potentials. Others as in `float_network.FloatNetwork`.
+    """
+
+    config: Config
+    tensors: Mapping[str, Float32]
+    clip: float
+    input_kind: InputKind
+    image_shape: ImageShape
+    source: str
+    trained_on: str
+    data_paths: tuple[str, ...] = ()
+    preparation: Preparation | None = None
+
+    def __repr__(self) -> str:
+        """Return kind, shape and origin without the arrays."""
+        return (
+            f"LatentNetwork({self.name}, {shape_text(self.image_shape)} {self.input_kind} pixels, "
+            f"{self.n_neurons} neurons, trained on {self.trained_on or 'unknown images'})"
+        )
+
+    @property
+    def name(self) -> str:
+        """The model as the paper writes it."""
+        return MEMBERS[self.config.model.kind].name
+
+    @property
+    def counts(self) -> bool:
+        """Whether its latents are numbers of spikes."""
+        return MEMBERS[self.config.model.kind].counts
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels M."""
+        return n_pixels(self.image_shape)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons K."""
+        return self.dictionary.n_neurons
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of learnt numbers."""
+        return sum(array.size for array in self.tensors.values())
+
+    @property
+    def kl(self) -> KlForm:
+        """The form of the KL term that an evaluation reports."""
+        return "exact"
+
+    @property
+    def training_steps(self) -> int:
+        """Steps that it was trained with."""
+        return self.config.train.steps
+
+    @property
+    def trained_frames(self) -> int:
+        """Frames of the sequences that it was trained on, 1 for still images."""
+        return self.config.data.frames
+
+    @property
+    def trained_motion(self) -> Motion:
+        """Where the frames came from."""
+        return self.config.data.motion
+
+    @cached_property
+    def parameters(self) -> ModelParameters:
+        """The parameters for the formulas, without gradients."""
+        module = new_module(self.config.model, self.image_shape, torch.Generator())
+        named = dict(module.named_parameters())
+        with torch.no_grad():
+            for name, values in self.tensors.items():
+                named[name].copy_(torch.from_numpy(values.copy()))
+        return module.requires_grad_(False).view()
+
+    @cached_property
+    def latents(self) -> LatentModel[Any]:
+        """The distribution over latents, and its updates."""
+        settings = LatentSettings.of(self.config.model, self.clip, self.config.train)
+        return self.parameters.latents(settings)
+
+    @cached_property
+    def dictionary(self) -> StoredDictionary:
+        """The linear decoder in NumPy."""
+        last = {name.rpartition(".")[2]: values for name, values in self.tensors.items()}
+        if "phi" in last:
+            return DenseMatrix(last["phi"])
+        positions = positions_of(self.config.model, self.image_shape)
+        return SharedKernels(last["kernels"], positions)
+
+
+def load_latent_network(path: str | Path) -> LatentNetwork:
+    """Read the network of a checkpoint of any kind but `poisson`; executes no code from the file.
+
+    Raises FileFormatError if it is missing, damaged, newer, or of a kind that is not known.
+    """
+    path = Path(path)
+    metadata = read_header(path, FORMAT, VERSION)
+    kind = network_kind(path, metadata)
+    try:
+        details = parse_json_object(metadata["network"])
+        config = from_toml(metadata["config"], str(path))
+        if kind != config.model.kind or kind not in MEMBERS:
+            raise ValueError(f"kind {kind!r} is not the settings' {config.model.kind!r}")
+        given = read_tensors(path)
+        network = LatentNetwork(
+            config=config,
+            tensors={name: floats(given, name) for name in given},
+            clip=number(details["clip"], "clip"),
+            input_kind=input_kind(details["input_kind"]),
+            image_shape=image_shape(whole(size, "image_shape") for size in details["image_shape"]),
+            source=hashlib.sha256(path.read_bytes()).hexdigest(),
+            trained_on=text(details["trained_on"], "trained_on"),
+            data_paths=candidates(details.get("data", {}), path),
+            preparation=(
+                Preparation.from_text(str(details[PREPARATION]), str(path))
+                if PREPARATION in details
+                else None
+            ),
+        )
+        _check(network)
+    except (*MALFORMED, ConfigError, DataError) as error:
+        raise FileFormatError(
+            f"{path}: a checkpoint with a missing or malformed part ({reason(error)}); make it "
+            "again"
+        ) from error
+    return network
+
+
+def _check(network: LatentNetwork) -> None:
+    """Raise ValueError unless the arrays are those of the settings' module, with sound values."""
+    with torch.device("meta"):  # sizes alone: a file may claim any
+        module = new_module(network.config.model, network.image_shape, torch.Generator())
+    wanted = {name: tuple(value.shape) for name, value in module.named_parameters()}
+    if wanted.keys() != network.tensors.keys():
+        raise ValueError(
+            f"it holds {', '.join(network.tensors)}, but its settings need {', '.join(wanted)}"
+        )
+    for name, values in network.tensors.items():
+        if values.shape != wanted[name]:
+            raise ValueError(f"{name} has shape {values.shape}, but {wanted[name]} is needed")
+        if not (np.isfinite(values).all() and np.abs(values).max(initial=0.0) <= MAX_VALUE):
+            raise ValueError(f"{name} holds values that are not finite or beyond {MAX_VALUE:g}")
+    if not 0 < network.clip <= 10.0:
+        raise ValueError(f"clip is {network.clip}, not in (0, 10]")
