@@ -22,11 +22,11 @@ from threadpoolctl import threadpool_limits
 
 import ipvae_snn
 from ipvae_snn.errors import BackendError, ConfigError, IpvaeError, OutputError
+from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.report.progress_bar import Display, progress_bar
 from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.storage.locks import locked
-from ipvae_snn.training.train import cpu_threads
 from ipvae_snn.watcher import current_watcher, watched
 from ipvae_snn.workflows.cluster import (
     LOSSES,

@@ -34,6 +34,7 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import load_preset
 from ipvae_snn.data import ImageSet, load
 from ipvae_snn.errors import ConfigError, TrainingError
+from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.parameters import IterativePoissonVAE
 from ipvae_snn.models.poisson import PoissonLatents
@@ -44,7 +45,6 @@ from ipvae_snn.training.loss import unrolling
 from ipvae_snn.training.objective import Unrolled, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues, schedule_values
-from ipvae_snn.training.train import cpu_threads
 from ipvae_snn.training.validation import validate
 
 HERE: Final = Path(__file__).parents[1]

@@ -24,6 +24,7 @@ from benchmarks.report import machine, number, table, wrapped
 from benchmarks.sweep import Refused
 from ipvae_snn.config.settings import Config, ModelConfig, TrainConfig
 from ipvae_snn.image_shape import ImageShape, n_channels
+from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.models.trainable import n_neurons, trainable
 from ipvae_snn.report.terminal import console
@@ -32,7 +33,6 @@ from ipvae_snn.training.loss import unrolling
 from ipvae_snn.training.objective import unrolled_loss
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator, noise_keys
 from ipvae_snn.training.schedules import schedule_values
-from ipvae_snn.training.train import cpu_threads
 from ipvae_snn.training.validation import validate
 
 RESULT: Final = Path(__file__).parents[1] / "results" / "training_convolutional.json"

@@ -14,6 +14,7 @@ from ipvae_snn.evaluation.parts import EvaluationRequest, Part, PartFigures, Rep
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.metrics import quality
+from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.protocol import Draw, advance, first_state, inference, negative_log_likelihood
 
@@ -33,9 +34,12 @@ class LatentRun:
     key: int = 0
     judged: bool = True
 
-    @torch.no_grad()
     def run(self, part: Part, report: Report) -> PartFigures:
         """Run the images; report: receives image-steps."""
+        with torch.no_grad(), cpu_threads(self.request.threads):
+            return self._run(part, report)
+
+    def _run(self, part: Part, report: Report) -> PartFigures:
         network, request = self.network, self.request
         check_images(network.image_shape, network.input_kind, part.pixels, self.kind, self.name)
         parameters, model = network.parameters, network.latents

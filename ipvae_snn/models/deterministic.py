@@ -3,14 +3,15 @@
 - LCA (Rozell, Johnson, Baraniuk and Olshausen 2008): potentials u, codes a = max(u - lambda, 0) (or
   both signs), u += (1 / tau) (phi^T x - u - (phi^T phi - 1) a), with columns of norm 1.
 - Predictive coding (Rao and Ballard 1999; Whittington and Bogacz 2017): gradient descent on
-  |x - phi z|^2 / 2 sigma^2 + |z|^2 / 2 finds the most probable z.
+  |x - phi z|^2 / 2 + alpha |z|^2 / 2 finds the most probable z. alpha is small, so that codes
+  may grow as large as the images need.
 
 Both are a `protocol.LatentModel` whose sample is its code. Weights follow the gradient at the last
 code, or in incremental predictive coding (Salvatori et al., ICLR 2024) at every code on the way.
 """
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from ipvae_snn.models.amortised_modules import NetworkParameters
 from ipvae_snn.models.linear_module import LinearModule
 from ipvae_snn.models.parameters import ModelParameters
 from ipvae_snn.models.protocol import Draw, LatentModel, LatentSettings
+
+ALPHA: Final = 0.05  # precision of predictive coding's prior, relative to that of the pixels
 
 
 @final
@@ -76,16 +79,16 @@ class Settling:
     def update(self, state: Tensor, start: Tensor, drive: Tensor, z: Tensor) -> Tensor:
         """Return the potentials after one update.
 
-        LCA: u + rate (drive + a - u). Predictive coding: z + rate (drive - z).
+        LCA: u + rate (drive + a - u). Predictive coding: z + rate (drive - alpha z).
         """
-        leak = state if self.threshold is None else state - z
+        leak = ALPHA * state if self.threshold is None else state - z
         return state + self.rate * (drive - leak)
 
     def divergence(self, new: Tensor, old: Tensor) -> Tensor:
-        """Return the energy of the code, (B,): lambda |a|_1, or |z|^2 / 2."""
+        """Return the energy of the code, (B,): lambda |a|_1, or alpha |z|^2 / 2."""
         code = self.sample(new, lambda u: u)
         if self.threshold is None:
-            return 0.5 * (code * code).sum(-1)
+            return 0.5 * ALPHA * (code * code).sum(-1)
         return self.threshold * code.abs().sum(-1)
 
     def messages(self, state: Tensor) -> Tensor:

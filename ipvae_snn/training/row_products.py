@@ -19,7 +19,7 @@ GRAIN: Final = 16
 def for_rows(function: Callable[[int, int], None], n_rows: int, threads: int) -> None:
     """Call function(first, last) for all rows, divided among `threads`, one of them the caller's.
 
-    torch itself should then use one thread (`train.cpu_threads`): its idle threads keep processors
+    torch itself should then use one thread (`models.cpu_threads`): its idle threads keep processors
     busy for a while, and two concurrent products would use twice the threads.
     """
     inner = [n_rows * i // threads // GRAIN * GRAIN for i in range(1, threads)]

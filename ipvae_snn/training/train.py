@@ -1,8 +1,7 @@
 """Training of an iP-VAE; a run that was killed can be resumed to the same result."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.models.registry import check_kind, check_steps
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.training import blocks
@@ -94,17 +94,6 @@ def train(
         result = trainer.run(state, progress)
         processes.wait()
     return TrainResult(folder.model, config.train.end, result, time.monotonic() - started)
-
-
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` CPU threads within the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _device(name: str) -> torch.device:

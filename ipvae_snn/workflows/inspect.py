@@ -13,7 +13,8 @@ from ipvae_snn.ir.files import load_network, to_scalars
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.result_files import read_result
-from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.models.float_network import KIND, checkpoint_kind, load_float_network
+from ipvae_snn.models.latent_network import load_latent_network
 from ipvae_snn.report.document import Document, Table, number, table
 from ipvae_snn.workflows.images import is_checkpoint
 
@@ -143,6 +144,8 @@ def _work_table(needs: Footprint) -> Table:
 
 
 def _checkpoint(path: Path) -> FileContents:
+    if checkpoint_kind(path) != KIND:
+        return _of_family(path)
     network = load_float_network(path)
     details = {
         "pixels": network.n_pixels,
@@ -160,6 +163,24 @@ def _checkpoint(path: Path) -> FileContents:
     }
     tensors = tuple(tensor(name, array) for name, array in network.stored.items())
     return FileContents(path, "float checkpoint of an iP-VAE", details, tensors)
+
+
+def _of_family(path: Path) -> FileContents:
+    network = load_latent_network(path)
+    details = {
+        "kind": network.config.model.kind,
+        "pixels": network.n_pixels,
+        "neurons": network.n_neurons,
+        "dictionary": f"{network.dictionary.kind}: {network.dictionary.size_text}",
+        "parameters": network.n_parameters,
+        "image_shape": list(network.image_shape),
+        "input": network.input_kind,
+        "trained_on": network.trained_on,
+        "training_steps": network.training_steps,
+        "sha256": network.source,
+    }
+    tensors = tuple(tensor(name, array) for name, array in network.tensors.items())
+    return FileContents(path, f"float checkpoint of a model {network.name}", details, tensors)
 
 
 def _integer(path: Path) -> FileContents:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from ipvae_snn.config import toml
 from ipvae_snn.config.settings import Config
 from ipvae_snn.errors import ConfigError, TrainingError
+from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.progress import Begin, Progress, ignore, ignore_part
 from ipvae_snn.report.document import Document, Span, paragraph
 from ipvae_snn.storage.names import printable
@@ -110,13 +111,15 @@ class Trained:
     """Result of a run: the checkpoint, its validation on held-out images, and seconds of the call.
 
     leads: whether this process, of all that share the run, writes the files and reports. advice:
-    what to try where the network reconstructs worse than the mean; else None.
+    what to try where the network reconstructs worse than the mean; else None. following: the
+    command that takes the network next.
     """
 
     result: TrainResult
     trained_on: str
     leads: bool
     advice: str | None = None
+    following: str = "convert"
 
     @property
     def checkpoint(self) -> Path:
@@ -133,7 +136,7 @@ class Trained:
         }
 
     def document(self) -> Document:
-        """Return the quality on held-out images, and the command that converts the network."""
+        """Return the quality on held-out images, and the command that comes next."""
         result = self.result
         line = paragraph(
             Span(str(result.checkpoint), "strong"),
@@ -142,7 +145,7 @@ class Trained:
             f"{_cost(result.validation)} on held-out images after {result.iterations} iterations "
             f"in {result.seconds:.0f} s",
         )
-        following = paragraph(f"next: ipvae-snn convert {result.checkpoint}")
+        following = paragraph(f"next: ipvae-snn {self.following} {result.checkpoint}")
         advice = () if self.advice is None else (paragraph(self.advice),)
         return Document("Training", (line, *advice, following))
 
@@ -222,4 +225,9 @@ def train_network(
             result = train(recorded, training, held_out, out, extras.resume, notify, start_from)
         except TrainingError as error:
             raise TrainingError(f"{error}; or: {advice}" if advice else str(error)) from error
-    return Trained(result, config.data.name, leads, advice_after(result, training))
+    # Only iP-VAEs become integer networks.
+    following = (
+        "convert" if config.model.kind == COMPILED else f"evaluate --data {config.data.name}"
+    )
+    advice = advice_after(result, training)
+    return Trained(result, config.data.name, leads, advice, following)
