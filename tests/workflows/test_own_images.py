@@ -164,7 +164,9 @@ def test_named_sets_are_not_cut():
 @pytest.mark.parametrize("own", [OwnImages(white=16), OwnImages(whiten="none")])
 def test_named_sets_keep_their_treatment(own):
     config = SettingsChoice(data="digits", own=own).resolve()
-    with pytest.raises(DataError, match=r"^digits: a named set, which is read and whitened in"):
+    with pytest.raises(
+        DataError, match=r"^digits: a named set, which is read in its own way; leave"
+    ):
         training_images.load_training_data(config, None)
 
 
