@@ -60,7 +60,8 @@ def evaluate(
         int,
         typer.Option(
             min=0,
-            help="Training images of the linear read-out of labels; 0: no read-out.",
+            help="Training images of the linear read-outs of labels, ours and the paper's, which "
+            "takes all 60,000 of MNIST; 0: no read-out.",
             rich_help_panel=opt.IMAGES,
         ),
     ] = 5000,

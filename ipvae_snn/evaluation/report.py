@@ -26,6 +26,7 @@ MSE_UNIT: Final = 1e-3  # the table shows thousandths, as the published figures 
 class Report:
     """An evaluation with its read-out (or why there is none) and other sets, if requested.
 
+    paper_readout: the same by the paper's protocol, None if there is no read-out.
     others: evaluations by set; left_out: by set, why it has none. Both are None if not requested.
     seconds: time of the evaluation alone, without read-out and other sets.
     """
@@ -39,6 +40,7 @@ class Report:
     left_out: Mapping[str, str] | None
     plots: tuple[str, ...]
     seconds: float
+    paper_readout: Readout | None = None
 
     @property
     def us_per_image_step(self) -> float:
@@ -70,7 +72,8 @@ class Report:
     def _readout_json(self) -> dict[str, Any]:
         if isinstance(self.readout, str):
             return {"skipped": self.readout}
-        return {"skipped": None, **asdict(self.readout)}
+        paper = None if self.paper_readout is None else asdict(self.paper_readout)
+        return {"skipped": None, **asdict(self.readout), "paper": paper}
 
     def document(self, pictures: Sequence[Picture] = ()) -> Document:
         """Return the tables, remarks and pictures."""
@@ -78,7 +81,7 @@ class Report:
         pace = f"{self.us_per_image_step:.1f} us per image and step"
         blocks: list[Block] = [
             steps_table(result),
-            figures_table(result, self.readout),
+            figures_table(result, self.readout, self.paper_readout),
             *_remarks_on_readout(self.readout),
         ]
         if self.others is not None:
@@ -134,8 +137,10 @@ def steps_table(result: Evaluation) -> Table:
     )
 
 
-def figures_table(result: Evaluation, readout: Readout | str) -> Table:
-    """Return the figures after all steps, with intervals, and the read-out's accuracy."""
+def figures_table(
+    result: Evaluation, readout: Readout | str, paper: Readout | None = None
+) -> Table:
+    """Return the figures after all steps, with intervals, and the read-outs' accuracy."""
     last = result.last
     estimates: list[tuple[str, Estimate | None, int]] = [
         ("R2 of one sample", last.r2, 4),
@@ -155,6 +160,9 @@ def figures_table(result: Evaluation, readout: Readout | str) -> Table:
     if not isinstance(readout, str):
         name = f"accuracy, linear read-out of {readout.fitted_on:,}"
         estimates.append((name, readout.accuracy, 4))
+    if paper is not None:
+        name = f"accuracy, read-out of the paper, {paper.fitted_on:,}"
+        estimates.append((name, paper.accuracy, 4))
     rows = [
         *_with_intervals(estimates),
         ("median image's R2", number(last.r2_median, 4), ""),

@@ -24,7 +24,12 @@ from ipvae_snn.evaluation.evaluate import (
     here,
 )
 from ipvae_snn.evaluation.generalisation import OtherSets, other_sets
-from ipvae_snn.evaluation.readout import Readout, linear_readout, unfit_reason
+from ipvae_snn.evaluation.readout import (
+    Readout,
+    linear_readout,
+    paper_readout,
+    unfit_reason,
+)
 from ipvae_snn.evaluation.report import Report
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import IntegerNetwork
@@ -245,7 +250,7 @@ def carry_out(
     seconds = time.perf_counter() - start
     judged_others = {images.name: judge(images).evaluation for images in others}
     rates_of = partial(final_rates, network, request=request, report=steps.add, spread=spread)
-    readout = _readout(plan, judged, rates_of, steps)
+    readout, paper = _readouts(plan, judged, rates_of, steps)
     steps.begin("done")
     pictures: tuple[Picture, ...] = plots.pictures(network, plan.images, judged)
     if folder is not None:
@@ -260,20 +265,24 @@ def carry_out(
         left_out=plan.others.left_out if plan.others else None,
         plots=tuple(str(picture.path) for picture in pictures if picture.path is not None),
         seconds=seconds,
+        paper_readout=paper,
     )
     return EvaluationResult(report, pictures)
 
 
-def _readout(
+def _readouts(
     plan: Plan,
     judged: Evaluated,
     rates_of: Callable[[ImageSet], Float32],
     steps: Steps,
-) -> Readout | str:
+) -> tuple[Readout | str, Readout | None]:
+    """Return our read-out and the paper's, or why there is none and None."""
     training, labels = plan.training, plan.images.labels
     if isinstance(training, str) or training.labels is None or labels is None:
-        return str(training)
+        return str(training), None
     steps.begin(f"{len(training)} training images for the read-out")
     rates = rates_of(training)
     steps.begin("linear read-out")
-    return linear_readout(rates, training.labels, judged.rates, labels)
+    ours = linear_readout(rates, training.labels, judged.rates, labels)
+    steps.begin("linear read-out as in the paper")
+    return ours, paper_readout(rates, training.labels, judged.rates, labels)

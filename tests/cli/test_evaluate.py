@@ -129,7 +129,11 @@ def test_json_has_every_figure_under_a_stable_key(
         "digits",
     )
     assert (result["images"], result["steps"], result["seed"]) == (40, 10, 3)
-    assert set(result["readout"]) == {"skipped", "accuracy", "fitted_on", "converged", "c"}
+    one = {"accuracy", "fitted_on", "converged", "c"}
+    assert set(result["readout"]) == {"skipped", "paper"} | one
+    paper = result["readout"]["paper"]
+    assert set(paper) == one
+    assert (paper["fitted_on"], paper["accuracy"]["n"], paper["c"]) == (100, 40, 1.0)
     assert result["readout"]["skipped"] is None
     assert result["readout"]["fitted_on"] == 100
     assert result["readout"]["accuracy"]["n"] == 40
@@ -182,6 +186,7 @@ def test_tables_for_people(checkpoint: Path, run: Run) -> None:
         "distance to the ideal corner",
         "free energy (KL as in 'exact'), nats",
         "accuracy, linear read-out of 60",
+        "accuracy, read-out of the paper, 60",
         "silent neurons",
         "us per image and step",
         "Alpaydin & Kaynak (1998)",
