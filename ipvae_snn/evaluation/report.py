@@ -1,7 +1,7 @@
 """The report of an evaluation: plain data, and a document of tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from ipvae_snn.evaluation.evaluate import Evaluation
@@ -28,6 +28,8 @@ class Report:
 
     paper_readout: the same by the paper's protocol, None if there is no read-out.
     others: evaluations by set; left_out: by set, why it has none. Both are None if not requested.
+    within: names of the sets in `others` that are the network's images, turned; the others are
+    other sets. by_angle: evaluations by the angle, in degrees, that the first images are turned by.
     seconds: time of the evaluation alone, without read-out and other sets.
     """
 
@@ -41,6 +43,8 @@ class Report:
     plots: tuple[str, ...]
     seconds: float
     paper_readout: Readout | None = None
+    within: Set[str] = frozenset()
+    by_angle: Mapping[int, Evaluation] = field(default_factory=dict)
 
     @property
     def us_per_image_step(self) -> float:
@@ -53,9 +57,15 @@ class Report:
         generalisation = None
         if self.others is not None:
             sets = {
-                name: {**e.as_json(), "final": asdict(e.last)} for name, e in self.others.items()
+                name: {**e.as_json(), "final": asdict(e.last), "category": self.category(name)}
+                for name, e in self.others.items()
             }
-            generalisation = {"sets": sets, "left_out": dict(self.left_out or {})}
+            by_angle = [
+                {"angle": angle, "images": e.images, **asdict(e.last)}
+                for angle, e in self.by_angle.items()
+            ]
+            left_out = dict(self.left_out or {})
+            generalisation = {"sets": sets, "left_out": left_out, "by_angle": by_angle}
         return {
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
@@ -68,6 +78,10 @@ class Report:
             "seconds": self.seconds,
             "us_per_image_step": self.us_per_image_step,
         }
+
+    def category(self, name: str) -> str:
+        """Return whether a set lies within the network's data set or between sets."""
+        return "within" if name in self.within else "between"
 
     def _readout_json(self) -> dict[str, Any]:
         if isinstance(self.readout, str):
@@ -85,7 +99,9 @@ class Report:
             *_remarks_on_readout(self.readout),
         ]
         if self.others is not None:
-            blocks.append(others_table(self.others))
+            blocks.append(others_table(self.others, self.within))
+            if self.by_angle:
+                blocks.append(angles_table(result.data, self.by_angle))
             for name, reason in (self.left_out or {}).items():
                 blocks.append(paragraph(Span(f"{name} is left out", "warning"), f": {reason}"))
         if result.reached_clip.mean > 0:
@@ -183,14 +199,16 @@ def _with_intervals(
         yield name, _mean(value, digits), interval
 
 
-def others_table(others: Mapping[str, Evaluation]) -> Table:
-    """Return one row per set of out-of-distribution images."""
+def others_table(others: Mapping[str, Evaluation], within: Set[str] = frozenset()) -> Table:
+    """Return one row per set of out-of-distribution images; those of `within` are turned ones."""
     return table(
-        "Out-of-distribution images; clip %: share of images that reached the clip",
-        ("data", "n", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "worst", "clip %"),
+        "Out-of-distribution images, turned (within) or of other sets (between); clip %: share of "
+        "images that reached the clip",
+        ("data", "shift", "n", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "worst", "clip %"),
         [
             (
                 name,
+                "within" if name in within else "between",
                 f"{result.images}",
                 _mean(result.last.r2),
                 _mean(result.last.r2_map),
@@ -201,6 +219,26 @@ def others_table(others: Mapping[str, Evaluation]) -> Table:
                 number(100 * result.reached_clip.mean, 1),
             )
             for name, result in others.items()
+        ],
+    )
+
+
+def angles_table(data: str, by_angle: Mapping[int, Evaluation]) -> Table:
+    """Return one row per angle that images of `data` are turned by."""
+    images = max(result.images for result in by_angle.values())
+    return table(
+        f"The first {images} images of {data}, turned counter-clockwise",
+        ("degrees", "R2", "95 % interval", "R2 mean", "R2 MAP", "zeros"),
+        [
+            (
+                f"{angle}",
+                _mean(last.r2, 4),
+                f"{number(last.r2.low, 4)} .. {number(last.r2.high, 4)}",
+                _mean(last.r2_mean, 4),
+                _mean(last.r2_map, 4),
+                _mean(last.zeros, 4),
+            )
+            for angle, last in ((angle, result.last) for angle, result in by_angle.items())
         ],
     )
 
