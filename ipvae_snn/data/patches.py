@@ -5,6 +5,7 @@ They are whitened as the request says, by `whitening_methods`; without whitening
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -101,17 +102,22 @@ def _patch_set(
     rng = np.random.default_rng([request.seed, _STREAM[request.split]])
     standard = method.standard(ready_train, size)
     drawn = method.drawn_with_contrast(ready, size, count, rng, standard.least_contrast)
-    constants = Constants(standard.mean, standard.deviation, standard.least_contrast)
-    return ImageSet(
+    result = ImageSet(
         name=request.name,
         split=request.split,
         pixels=standard.apply(drawn),
         image_shape=(size, size),
         kind=method.kind,
         citation=request.citation.removesuffix(_AFTER["olshausen"]) + _AFTER[request.whiten],
-        preparation=None
-        if request.whiten == "olshausen"
-        else Preparation(size, request.whiten, constants=constants),
+    )
+    if request.whiten == "olshausen":
+        return result
+    constants = Constants(standard.mean, standard.deviation, standard.least_contrast)
+    how = "not whitened" if request.whiten == "none" else f"whitened ({request.whiten})"
+    return replace(
+        result,
+        preparation=Preparation(size, request.whiten, constants=constants),
+        remarks=(f"{request.split}: patches of {size}x{size} of {request.name}, {how}",),
     )
 
 

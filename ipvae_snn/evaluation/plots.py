@@ -131,7 +131,7 @@ def rotation(figure: Figure, data: str, by_angle: Mapping[int, Evaluation]) -> F
         _drawn(axes, points, label, colour, style)
     quality.set_ylim(span(min(_low(m.r2) for m in last.values()), 1.0, -1.0, 1.0))
     quality.set_ylabel("R2")
-    quality.legend(frameon=False, loc="lower right")
+    quality.legend(frameon=False, loc="best")
     shares = [m.zeros for m in last.values()]
     sparse.set_ylim(span(min(map(_low, shares)), max(map(_high, shares)), 0.0, 1.0))
     sparse.set_ylabel("share of silent neurons")

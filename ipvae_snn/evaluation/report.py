@@ -204,13 +204,26 @@ def others_table(others: Mapping[str, Evaluation], within: Set[str] = frozenset(
     return table(
         "Out-of-distribution images, turned (within) or of other sets (between); clip %: share of "
         "images that reached the clip",
-        ("data", "shift", "n", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "worst", "clip %"),
+        (
+            "data",
+            "shift",
+            "n",
+            "R2",
+            "median",
+            "R2 MAP",
+            "MSE e-3",
+            "zeros",
+            "spikes",
+            "worst",
+            "clip %",
+        ),
         [
             (
                 name,
                 "within" if name in within else "between",
                 f"{result.images}",
                 _mean(result.last.r2),
+                number(result.last.r2_median, 3),
                 _mean(result.last.r2_map),
                 number(result.last.mse.mean / MSE_UNIT, 2),
                 _mean(result.last.zeros),

@@ -133,6 +133,7 @@ def test_named_patches_are_standardised_and_say_how(name):
     assert train.preparation is not None
     assert (train.preparation.patches, train.preparation.whiten) == (16, name)
     assert train.preparation == test.preparation  # the training images' constants
+    assert train.remarks == (f"train: patches of 16x16 of natural, whitened ({name})",)
     # What a checkpoint records cuts the same patches.
     again = image_set("natural", Selection("test", preparation=train.preparation))
     np.testing.assert_array_equal(
