@@ -18,6 +18,7 @@ QUESTIONS = {
     "sparsity_blocks": "weights removed in blocks: R2, operations and messages to cores",
     "quantise_aware": "does quantisation-aware fine-tuning help conversion to 4 and 3 bits?",
     "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
+    "patch_statistics": "patches by the ways to whiten them: kurtosis, contrast, spectrum",
     "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
     "graphs": "read-outs, drifting images, LCA and convolutions: integers beside floats",
     "streaming": "a million images through `ipvae-snn run`: memory, time left, a kill",

@@ -112,11 +112,15 @@ def _figures(result: dict[str, Any], paper: dict[str, float]) -> str:
         ("lifetime sparseness", result["lifetime_sparseness"], "", 3),
         ("population sparseness", result["population_sparseness"], "", 3),
     ]
-    if result["readout"]["skipped"] is None:
-        fitted = result["readout"]["fitted_on"]
-        named.append(
-            (f"linear read-out ({fitted:,} images)", result["readout"]["accuracy"], "readout", 4)
-        )
+    readout = result["readout"]
+    if readout["skipped"] is None:
+        # Results from before there were two read-outs have ours alone.
+        beside = "" if readout.get("paper") else "readout"
+        fitted = f"({readout['fitted_on']:,} images)"
+        named.append((f"linear read-out {fitted}", readout["accuracy"], beside, 4))
+        if readout.get("paper"):
+            accuracy = readout["paper"]["accuracy"]
+            named.append((f"read-out of the paper {fitted}", accuracy, "readout", 4))
     rows = [
         [
             name,
@@ -183,4 +187,17 @@ def _generalisation(result: dict[str, Any]) -> str:
         for name, reason in result["generalisation"]["left_out"].items()
     )
     head = ["data", "images", "R2", "R2 MAP", "zeros", "reach the clip"]
-    return f"\n## Out-of-distribution images\n\n{table(head, rows)}\n{left}"
+    turned = _turned(result["generalisation"].get("by_angle"))
+    return f"\n## Out-of-distribution images\n\n{table(head, rows)}\n{turned}{left}"
+
+
+def _turned(by_angle: list[dict[str, Any]] | None) -> str:
+    """Return the table of turned images; nothing for results without."""
+    if not by_angle:
+        return ""
+    rows = [
+        [str(one["angle"]), *(f"{one[name]['mean']:.4f}" for name in ("r2", "r2_map", "zeros"))]
+        for one in by_angle
+    ]
+    head = ["degrees", "R2", "R2 MAP", "zeros"]
+    return f"\nThe first {by_angle[0]['images']} images, turned:\n\n{table(head, rows)}\n"

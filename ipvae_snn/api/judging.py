@@ -31,6 +31,8 @@ def evaluate(
     limit: int = 1000,
     mean_steps: int = 4,
     readout_train: int = 5000,
+    generalise: bool = False,
+    per_angle: int = 200,
     split: str = "test",
     threads: int = 1,
     data_root: Path | None = None,
@@ -42,7 +44,9 @@ def evaluate(
     """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
 
     mean_steps: number of last draws whose mean is decoded, beside one sample and the rates.
-    readout_train: training images of a named set for the read-out, 0 for none. pictures: folder;
+    readout_train: training images of a named set for the read-outs, ours and the paper's, 0 for
+    none. generalise: also evaluate turned images, other sets of 28x28 and grey patches of natural
+    photographs; per_angle: images that are turned by each angle, 0 for none. pictures: folder;
     picture_format: png, svg, pdf or another of Matplotlib's. Raises ConversionError for an integer
     network, DataError for images that do not fit.
     """
@@ -52,9 +56,11 @@ def evaluate(
         steps,
         seed,
         readout_train,
-        threads=threads,
-        data_root=data_root,
+        generalise,
+        threads,
+        data_root,
         mean_steps=mean_steps,
+        per_angle=per_angle,
     )
     return evaluations.evaluate(
         load_float(network, "evaluate"),

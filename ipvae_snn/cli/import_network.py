@@ -104,7 +104,7 @@ def import_network(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Before patches are cut: olshausen (default), or none.",
+            help="How photographs become patches: olshausen (default), undivided, vafaii, or none.",
             rich_help_panel=opt.IMAGES,
         ),
     ] = None,

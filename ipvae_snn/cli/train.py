@@ -40,7 +40,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Before patches are cut: olshausen (default), or none; short for --set "
+            help="How photographs become patches: olshausen (default), undivided, vafaii (as in "
+            "the paper's code), or none; also of natural and vanhateren. Short for --set "
             "data.whiten=NAME.",
             rich_help_panel=opt.IMAGES,
         ),

@@ -1,4 +1,4 @@
-"""Preparation of a user's images: what was done to them before the network saw them.
+"""Preparation of images: what was done to a user's own, or to patches, before the network saw them.
 
 A checkpoint and an integer network carry it, so that later commands treat images alike.
 """
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args
 
 from ipvae_snn.errors import FileFormatError
 
-Whitening = Literal["olshausen", "none"]
+Whitening = Literal["olshausen", "undivided", "vafaii", "none"]
 MAX_PATCH: Final = 256  # pixels at a side
 MAX_WHITE: Final = float(1 << 32)
 
@@ -31,12 +31,13 @@ class Constants:
 
 @dataclass(frozen=True)
 class Preparation:
-    """Treatment of a user's own images.
+    """Treatment of a user's own images, and of the named sets of patches.
 
     patches: pixels at a side of the patches cut from photographs, 0 for whole images. whiten: how
-    photographs are whitened before they are cut ("olshausen": Olshausen & Field 1996; "none").
-    white: the stored value that is white, 0 for that of the images' number type. constants: None
-    until training patches have been measured.
+    photographs become whitened patches (`data.whitening_methods`): "olshausen" (Olshausen & Field
+    1996, divided by local contrast), "undivided" (the same without that division), "vafaii" (as in
+    the paper's code) or "none". white: the stored value that is white, 0 for that of the images'
+    number type. constants: None until training patches have been measured.
     """
 
     patches: int = 0

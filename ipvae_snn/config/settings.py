@@ -186,7 +186,8 @@ class DataConfig:
     frames: frames F of a moving input, 1 for still images. motion: source of the frames, F
     consecutive images ("video") or one image that drifts ("drift"). Of the user's own images:
     patches: pixels at a side of patches cut from photographs, 0 for whole images (of the named
-    sets of patches: their size). whiten: how photographs are whitened before. white: the stored
+    sets of patches: their size). whiten: how photographs become whitened patches, of the named sets
+    too: a name of `data.whitening_methods`. white: the stored
     value that is white, 0 for that of the number type (uint8: 255). colour: keep the colours of
     images that have them, instead of their grey luminance.
     """

@@ -1,17 +1,24 @@
-"""Data sets of whitened patches: scikit-learn's two photographs, van Hateren's natural images."""
+"""Data sets of patches: scikit-learn's two photographs, van Hateren's natural images.
+
+They are whitened as the request says, by `whitening_methods`; without whitening, pixels lie in
+[0, 1].
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from sklearn.datasets import load_sample_images
 
 from ipvae_snn.arrays import Array
+from ipvae_snn.config.preparation import Constants, Preparation, Whitening
 from ipvae_snn.data.arrays import read_npz
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.locate import require
 from ipvae_snn.data.request import MAX_BYTES, Request
-from ipvae_snn.data.whitening import Image, draw_patches, measure, whiten
+from ipvae_snn.data.whitening import Image
+from ipvae_snn.data.whitening_methods import METHODS
 from ipvae_snn.errors import DataError
 
 # ITU-R 601 luminance of red, green and blue.
@@ -21,6 +28,14 @@ _NATURAL_COUNT: Final[Mapping[Split, int]] = {"train": 20_000, "test": 4_000}
 _VANHATEREN_COUNT: Final[Mapping[Split, int]] = {"train": 50_000, "test": 10_000}
 _VANHATEREN_FILE: Final = "vanhateren_iml20_uint16.npz"
 _VANHATEREN_FOLDERS: Final = ("vanhateren",)
+_FULL_SCALE: Final = 255.0  # of a photograph's luminance
+# Last part of the sets' citations; the catalogue has the first of these.
+_AFTER: Final[Mapping[Whitening, str]] = {
+    "olshausen": "; whitening after Olshausen & Field (1996)",
+    "undivided": "; whitening after Olshausen & Field (1996), not divided by local contrast",
+    "vafaii": "; whitening after Vafaii, Galor & Yates (2025)",
+    "none": "",
+}
 
 
 def load_natural(request: Request) -> ImageSet:
@@ -38,6 +53,8 @@ def load_natural(request: Request) -> ImageSet:
         edge = luminance.shape[1] * 3 // 4
         left.append(luminance[:, :edge])
         right.append(luminance[:, edge:])
+    if request.whiten == "none":
+        left, right = ([part / _FULL_SCALE for part in parts] for parts in (left, right))
     return _patch_set(request, left, right, _NATURAL_COUNT)
 
 
@@ -46,7 +63,7 @@ def load_vanhateren(request: Request) -> ImageSet:
 
     The last fifth of the images (4 of 20) is the test split, whole images, so that no test patch
     comes from a training image. The outermost 2 rows and 4 columns are not valid pixels and are
-    dropped before whitening.
+    dropped before whitening. Without whitening, the brightest pixel of each image is 1.
     """
     path = require(request, _VANHATEREN_FOLDERS, (_VANHATEREN_FILE,))
     images = read_npz(path, "images")
@@ -55,7 +72,9 @@ def load_vanhateren(request: Request) -> ImageSet:
             f"{path}: images are {images.dtype} of shape {images.shape}, but uint16 (N, H, W) with "
             "N of 2 or more is expected; is it another file?"
         )
-    inner = list(images[:, 2:-2, 4:-4])
+    inner: list[Array] = list(images[:, 2:-2, 4:-4])
+    if request.whiten == "none":
+        inner = [image / max(1, int(image.max())) for image in inner]
     held_out = max(1, len(inner) // 5)
     return _patch_set(request, inner[:-held_out], inner[-held_out:], _VANHATEREN_COUNT)
 
@@ -66,27 +85,39 @@ def _patch_set(
     test: Sequence[Array],
     default_count: Mapping[Split, int],
 ) -> ImageSet:
-    """Return patches, whitened, drawn and standardised by the training images' constants."""
-    size = request.patch_size
+    """Return patches, whitened, drawn and standardised by the training images' constants.
+
+    Of other ways than the first, "olshausen", the set records how its patches were made.
+    """
+    size, method = request.patch_size, METHODS[request.whiten]
     count = default_count[request.split] if request.n_patches is None else request.n_patches
     _check(request, size, count)
-    whitened_train = _whiten_all(request, train)
-    whitened = whitened_train if request.split == "train" else _whiten_all(request, test)
-    smallest = min(min(image.shape) for image in (*whitened_train, *whitened))
+    ready_train = _ready(request, train)
+    ready = ready_train if request.split == "train" else _ready(request, test)
+    smallest = min(min(image.shape) for image in (*ready_train, *ready)) - 2 * method.margin
     if size > smallest:
         raise DataError(
             f"{request.name}: patches of {size}x{size} pixels do not fit; at most {smallest}"
         )
     rng = np.random.default_rng([request.seed, _STREAM[request.split]])
-    standard = measure(whitened_train, size)
-    pixels = standard.apply(draw_patches(whitened, size, count, rng, standard.least_contrast))
-    return ImageSet(
+    standard = method.standard(ready_train, size)
+    drawn = method.drawn_with_contrast(ready, size, count, rng, standard.least_contrast)
+    result = ImageSet(
         name=request.name,
         split=request.split,
-        pixels=pixels,
+        pixels=standard.apply(drawn),
         image_shape=(size, size),
-        kind="standardised",
-        citation=request.citation,
+        kind=method.kind,
+        citation=request.citation.removesuffix(_AFTER["olshausen"]) + _AFTER[request.whiten],
+    )
+    if request.whiten == "olshausen":
+        return result
+    constants = Constants(standard.mean, standard.deviation, standard.least_contrast)
+    how = "not whitened" if request.whiten == "none" else f"whitened ({request.whiten})"
+    return replace(
+        result,
+        preparation=Preparation(size, request.whiten, constants=constants),
+        remarks=(f"{request.split}: patches of {size}x{size} of {request.name}, {how}",),
     )
 
 
@@ -100,5 +131,6 @@ def _check(request: Request, size: int, count: int) -> None:
         raise DataError(f"{request.name}: n_patches is {count}; at most {most} of {size}x{size}")
 
 
-def _whiten_all(request: Request, images: Sequence[Array]) -> list[Image]:
-    return [whiten(image, f"{request.name}: image {i}") for i, image in enumerate(images)]
+def _ready(request: Request, images: Sequence[Array]) -> list[Image]:
+    image = METHODS[request.whiten].image
+    return [image(light, f"{request.name}: image {i}") for i, light in enumerate(images)]

@@ -7,18 +7,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ipvae_snn.arrays import Float32, Int64
-from ipvae_snn.config.preparation import Constants, Preparation
+from ipvae_snn.config.preparation import Constants, Preparation, Whitening
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.levels import Values, scaled
 from ipvae_snn.data.own_request import OwnRequest
 from ipvae_snn.data.photograph_source import Source
 from ipvae_snn.data.pictures import Frame, warn_of_reduced
-from ipvae_snn.data.whitening import (
-    BORDER,
-    LEAST_CONTRAST,
-    draw_anywhere,
-    whiten,
-)
+from ipvae_snn.data.whitening import LEAST_CONTRAST
+from ipvae_snn.data.whitening_methods import METHODS, NO_CONTRAST
 from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import ImageShape, n_pixels, shape_text
 
@@ -33,6 +29,7 @@ HELD_OUT: Final = 5  # every fifth photograph is in the test split
 CHANNELS: Final = ("red", "green", "blue")
 # Brightness of white before the logarithm of whitening, as of 8-bit photographs.
 _WHITE: Final = 255.0
+_HOW: Final[dict[Whitening, str]] = {"olshausen": ", whitened", "none": ", not whitened"}
 _STREAM: Final[dict[Split, int]] = {"train": 0, "test": 1}  # no split shares a random stream
 
 
@@ -91,7 +88,7 @@ def cut_patches(
 def _cut(sources: Sequence[Source], request: OwnRequest, split: Split) -> _Cut:
     """Return candidates from all sources, of which each is equally likely."""
     preparation, report = request.preparation, request.report
-    size = preparation.patches
+    size, method = preparation.patches, METHODS[preparation.whiten]
     wanted = CANDIDATES * _count(split, request.patch_shape)
     patches: list[Float32] = []
     labels: list[int | None] = []
@@ -107,7 +104,7 @@ def _cut(sources: Sequence[Source], request: OwnRequest, split: Split) -> _Cut:
             sizes.add(frame.values.shape)
             reduced = max(reduced, factor)
             rng = np.random.default_rng([_STREAM[split], index, place])
-            patches.append(draw_anywhere([image], size, share, rng))
+            patches.append(method.draw([image], size, share, rng))
             labels += [source.label] * share
             shallow += [source.name] if frame.reduced else []
     report("photographs read", len(sources), len(sources))
@@ -123,29 +120,29 @@ def _count(split: Split, shape: ImageShape) -> int:
 
 
 def _prepared(frame: Frame, preparation: Preparation, name: str) -> tuple[Float32, int]:
-    """Return the photograph, whitened or in [0, 1], and the factor by which it was reduced.
+    """Return what patches are cut of, and the factor by which the photograph was reduced.
 
-    Of colours, each channel is whitened by itself.
+    That is the photograph whitened as a whole, or as it is if patches are whitened by themselves or
+    not at all. Of colours, each channel is whitened by itself.
     """
-    size = preparation.patches
+    size, method = preparation.patches, METHODS[preparation.whiten]
     light, factor = _reduced(_light(frame, preparation, name))
-    if preparation.whiten == "none":
-        if min(light.shape[:2]) < size:
+    height, width = light.shape[:2]
+    needed = method.needed(size)
+    if min(height, width) < needed:
+        if needed == size:
             raise DataError(
-                f"{name}: {light.shape[0]}x{light.shape[1]} pixels, smaller than patches of "
-                f"{size}x{size}; leave it out or cut smaller ones"
+                f"{name}: {height}x{width} pixels, smaller than patches of {size}x{size}; leave it "
+                "out or cut smaller ones"
             )
-        return light, factor
-    if min(light.shape[:2]) < size + 2 * BORDER:
         raise DataError(
-            f"{name}: {light.shape[0]}x{light.shape[1]} pixels, but whitened patches of "
-            f"{size}x{size} need {size + 2 * BORDER} or more each way; leave it out, cut smaller "
-            "ones, or --whiten none"
+            f"{name}: {height}x{width} pixels, but whitened patches of {size}x{size} need {needed} "
+            "or more each way; leave it out, cut smaller ones, or --whiten none"
         )
     if light.ndim == 2:
-        return whiten(light, name), factor
+        return method.image(light, name), factor
     channels = enumerate(np.moveaxis(light, 2, 0))
-    each = [whiten(channel, f"{name}, {CHANNELS[index]}") for index, channel in channels]
+    each = [method.image(channel, f"{name}, {CHANNELS[index]}") for index, channel in channels]
     return np.stack(each, axis=2), factor
 
 
@@ -186,45 +183,51 @@ def _reduced(light: Float32) -> tuple[Float32, int]:
 
 def _measure(patches: Float32, preparation: Preparation, name: str) -> Constants:
     """Return the constants of training candidates; pixels in [0, 1] keep mean 0, deviation 1."""
+    method = METHODS[preparation.whiten]
     least = LEAST_CONTRAST * float(patches.std(dtype=np.float64))
-    kept = patches[_with_contrast(patches, least, name)]
-    if preparation.whiten == "none":
+    if method.keeps_flat:
+        least = NO_CONTRAST
+    kept = patches[_with_contrast(patches, least, name, method.keeps_flat)]
+    if method.kind == "unit":
         return Constants(0.0, 1.0, least)
     mean, deviation = float(kept.mean(dtype=np.float64)), float(kept.std(dtype=np.float64))
     return Constants(mean, deviation, least)
 
 
-def _with_contrast(patches: Float32, least: float, name: str) -> Int64:
-    """Return the rows above the least contrast, the flattest tenth of them dropped, order kept.
+def _with_contrast(patches: Float32, least: float, name: str, keep_flattest: bool) -> Int64:
+    """Return the rows above the least contrast, in order; the flattest tenth of them is dropped.
 
-    Raises DataError if fewer than a twentieth are.
+    keep_flattest: that tenth stays. Raises DataError if fewer than a twentieth are.
     """
     contrast = patches.std(axis=1)
-    rows = np.flatnonzero(contrast >= max(least, 1e-6))
+    rows = np.flatnonzero(contrast >= max(least, NO_CONTRAST))
     if len(rows) < len(patches) / 20:
         raise DataError(
             f"{name}: {len(rows)} of {len(patches)} patches have a contrast of {least:.3g} or "
             "more; the photographs are too flat, give others"
         )
+    if keep_flattest:
+        return rows
     order = np.argsort(contrast[rows], kind="stable")
     return np.sort(rows[order[len(rows) // 10 :]])
 
 
 def _patch_set(cut: _Cut, request: OwnRequest, name: str, photographs: int) -> ImageSet:
     preparation, split, shape = request.preparation, request.split, request.patch_shape
-    constants = preparation.constants
+    constants, method = preparation.constants, METHODS[preparation.whiten]
     if constants is None:
         raise ValueError("patches are standardised by constants; measure them first")
-    rows = _with_contrast(cut.patches, constants.least_contrast, name)[: _count(split, shape)]
-    pixels, whitened = cut.patches[rows], preparation.whiten != "none"
-    if whitened:
+    rows = _with_contrast(cut.patches, constants.least_contrast, name, method.keeps_flat)
+    rows = rows[: _count(split, shape)]
+    pixels = cut.patches[rows]
+    if method.kind == "standardised":
         pixels = (pixels - np.float32(constants.mean)) / np.float32(constants.deviation)
     return ImageSet(
         name=name,
         split=split,
         pixels=pixels,
         image_shape=shape,
-        kind="standardised" if whitened else "unit",
+        kind=method.kind,
         labels=None if cut.labels is None else cut.labels[rows],
         preparation=preparation,
         remarks=(_remark(cut, request, len(rows), photographs),),
@@ -236,10 +239,10 @@ def _remark(cut: _Cut, request: OwnRequest, count: int, photographs: int) -> str
     shown = "x".join(map(str, sizes[0]))
     if len(sizes) > 1:
         shown += " to " + "x".join(map(str, sizes[-1]))
-    whitened = request.preparation.whiten != "none"
+    whiten = request.preparation.whiten
     patches = f"{count:,} patches of {shape_text(request.patch_shape)}"
     return (
         f"{request.split}: {patches} from {cut.used} of {photographs} photographs of {shown}"
         + (f", reduced up to {cut.reduced}-fold" if cut.reduced > 1 else "")
-        + (", whitened" if whitened else ", not whitened")
+        + _HOW.get(whiten, f", whitened ({whiten})")
     )

@@ -165,8 +165,9 @@ def load(
     True, or if it is None and IPVAE_SNN_DOWNLOAD is 1. limit keeps the first images. patch_size
     (pixels), n_patches and seed (drawing positions) apply to `natural` and `vanhateren` only. A
     user's own images are all returned for either split, unless holdout is set: then every tenth
-    image is "test" and the others are "train". preparation applies to the user's own images only:
-    photographs are cut into patches, of which each split has its own photographs. report receives
+    image is "test" and the others are "train". preparation applies to the user's own images:
+    photographs are cut into patches, of which each split has its own photographs; of `natural` and
+    `vanhateren` it says how they are whitened. report receives
     the progress of reading them. fits: raises DataError, before all of the user's own images are
     read, for a size that is of no use. colour: keep the colours of images that have them, instead
     of their grey luminance.
@@ -203,6 +204,7 @@ def load(
         seed=seed,
         colour=colour,
         report=report,
+        whiten=(preparation or Preparation()).whiten,
     )
     return source.resolve()(request).first(limit)
 

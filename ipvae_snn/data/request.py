@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from ipvae_snn.arrays import Array, UInt8
+from ipvae_snn.config.preparation import Whitening
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.errors import DataError
 from ipvae_snn.storage import memory
@@ -39,7 +40,8 @@ class Request:
     """One call of `load`, with its defaults resolved.
 
     root: folder of the data sets or None. download: whether missing public files may be fetched.
-    limit: largest number of images. patch_size, n_patches and seed apply to sets of patches only.
+    limit: largest number of images. patch_size, n_patches, seed and whiten (a name of
+    `whitening_methods`) apply to sets of patches only.
     colour: keep the colours of sets that have them. report: receives the progress of reading.
     """
 
@@ -54,6 +56,7 @@ class Request:
     seed: int
     colour: bool = False
     report: Report = silent
+    whiten: Whitening = "olshausen"
 
 
 def resolve_root(

@@ -1,4 +1,4 @@
-"""Images rotated by random angles, as in rotated MNIST."""
+"""Images rotated by random angles, as in rotated MNIST, or all by one angle."""
 
 from typing import Final
 
@@ -21,17 +21,30 @@ def angles(n: int, seed: int) -> Float64:
 def rotated(images: ImageSet, seed: int = 0) -> ImageSet:
     """Return the images, each rotated about its centre by its own random angle.
 
-    Larochelle et al. (2007) generated rotated MNIST in this way. Interpolation is linear, which
-    keeps values within the image's range; pixels from outside the image are 0. Labels stay.
+    Larochelle et al. (2007) generated rotated MNIST in this way.
+    """
+    return _turned(images, f"rotated {images.name}", angles(len(images), seed))
+
+
+def rotated_by(images: ImageSet, angle: float) -> ImageSet:
+    """Return the images, all rotated about their centres by `angle` degrees, counter-clockwise."""
+    return _turned(images, f"{images.name}, {angle:g} degrees", np.full(len(images), float(angle)))
+
+
+def _turned(images: ImageSet, name: str, turns: Float64) -> ImageSet:
+    """Return the images rotated by `turns` (N,), in degrees.
+
+    Interpolation is linear, which keeps values within the image's range; pixels from outside the
+    image are 0. Labels stay.
     """
     shape = images.image_shape
     pixels = np.empty_like(images.pixels)
-    for row, image, angle in zip(pixels, images.pixels, angles(len(images), seed), strict=True):
+    for row, image, angle in zip(pixels, images.pixels, turns, strict=True):
         turned = rotate(image.reshape(shape), angle, reshape=False, order=1).ravel()
         # Rounding may leave the range by a last place, which the check of [0, 1] refuses.
         row[:] = np.clip(turned, min(image.min(), 0.0), max(image.max(), 0.0))
     return ImageSet(
-        f"rotated {images.name}",
+        name,
         images.split,
         pixels,
         shape,

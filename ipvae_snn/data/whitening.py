@@ -1,7 +1,7 @@
 """Whitening of images and drawing of patches, as in sparse coding."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,14 +23,18 @@ BORDER: Final = 20  # pixels at each side within reach of the filters' wrap-arou
 Image = Float32
 
 
-def whiten(intensity: Array, subject: str) -> Image:
+# Draws patches (N, M) of images: the images, pixels at a side, N, and the generator of places.
+Draw = Callable[[Sequence[Image], int, int, np.random.Generator], Float32]
+
+
+def whiten(intensity: Array, subject: str, *, divided: bool = True) -> Image:
     """Return the whitened image, smaller by 2 * BORDER in height and width.
 
     intensity (H, W) is linear or display light, >= 0. In this order: log(1 + x); subtract the mean;
     multiply the two-dimensional Fourier transform by f exp(-(f / f0)^4), which flattens the 1/f
     amplitude spectrum of natural scenes and cuts the corner frequencies (Olshausen & Field 1996);
-    scale to unit standard deviation; divide by the local standard deviation (Gaussian window,
-    floored); drop the border.
+    scale to unit standard deviation; if `divided`, divide by the local standard deviation (Gaussian
+    window, floored); drop the border.
     """
     height, width = intensity.shape
     if min(height, width) <= 2 * BORDER:
@@ -50,10 +54,11 @@ def whiten(intensity: Array, subject: str) -> Image:
             f"{subject}: the image has no contrast, so it cannot be whitened; leave it out"
         )
     flat /= np.float32(deviation)
-    mean = ndimage.gaussian_filter(flat, WINDOW)
-    variance = ndimage.gaussian_filter(flat * flat, WINDOW) - mean * mean
-    local = np.sqrt(np.maximum(variance, 0))
-    flat /= np.maximum(local, np.float32(CONTRAST_FLOOR) * np.median(local))
+    if divided:
+        mean = ndimage.gaussian_filter(flat, WINDOW)
+        variance = ndimage.gaussian_filter(flat * flat, WINDOW) - mean * mean
+        local = np.sqrt(np.maximum(variance, 0))
+        flat /= np.maximum(local, np.float32(CONTRAST_FLOOR) * np.median(local))
     return np.ascontiguousarray(flat[BORDER:-BORDER, BORDER:-BORDER], dtype=np.float32)
 
 
@@ -73,20 +78,25 @@ def draw_patches(
     count: int,
     rng: np.random.Generator,
     least_contrast: float = 0.0,
+    *,
+    draw: Draw | None = None,
+    keep_flattest: bool = False,
 ) -> Float32:
     """Return `count` patches (count, patch_size**2) at random places, the flattest tenth dropped.
 
     Images, and places within an image, are equally likely. Patches with a standard deviation below
-    `least_contrast` are not drawn. Raises DataError if hardly any patch is above it.
+    `least_contrast` are not drawn. draw: draws the patches, `draw_anywhere` for None.
+    keep_flattest: the flattest tenth stays. Raises DataError if hardly any patch has the contrast.
     """
+    draw = draw or draw_anywhere
     # For 9 q + r patches, 10 q + r are drawn; a tenth of these, rounded down, is q.
-    drawn = count + count // 9
-    patches = draw_anywhere(images, patch_size, drawn, rng)
+    drawn = count if keep_flattest else count + count // 9
+    patches = draw(images, patch_size, drawn, rng)
     for _ in range(MAX_REDRAWS):
         flat = np.flatnonzero(patches.std(axis=1) < least_contrast)
         if not flat.size:
-            return drop_flattest(patches)
-        patches[flat] = draw_anywhere(images, patch_size, flat.size, rng)
+            return patches if keep_flattest else drop_flattest(patches)
+        patches[flat] = draw(images, patch_size, flat.size, rng)
     raise DataError(
         f"patches of {patch_size}x{patch_size}: {flat.size} of {drawn} still have a contrast below "
         f"{least_contrast:.3g} after {MAX_REDRAWS} draws; the images are too flat"
@@ -139,10 +149,15 @@ def measure(images: Sequence[Image], patch_size: int) -> Standard:
     seed nor on the number of patches, and all splits and seeds are scaled alike. Tiles with less
     than LEAST_CONTRAST of the overall contrast are left out, then the flattest tenth.
     """
-    tiles = np.concatenate([_tiles(image, patch_size) for image in images])
+    tiles = all_tiles(images, patch_size)
     least = LEAST_CONTRAST * float(tiles.std(dtype=np.float64))
     tiles = drop_flattest(tiles[tiles.std(axis=1) >= least])
     return Standard(float(tiles.mean(dtype=np.float64)), float(tiles.std(dtype=np.float64)), least)
+
+
+def all_tiles(images: Sequence[Image], size: int) -> Float32:
+    """Return tiles (N, size**2) that cover each image once without overlap, from its top left."""
+    return np.concatenate([_tiles(image, size) for image in images])
 
 
 def _tiles(image: Image, size: int) -> Float32:

@@ -24,6 +24,7 @@ MAX_ELEMENTS: Final = 576  # dictionary elements drawn
 WIDE: Final = 50  # largest by least rate, from which on only powers of 10 are labelled
 COLOURS: Final = ("tab:blue", "tab:orange")
 CONVERGENCE_SIZE: Final = (6.4, 7.2)
+ROTATION_SIZE: Final = (6.4, 5.6)
 DICTIONARY_SIZE: Final = (6.4, 8.2)
 
 Value = Callable[[StepFigures], Estimate | None]
@@ -107,6 +108,41 @@ def convergence(figure: Figure, evaluation: Evaluation) -> Figure:
     return figure
 
 
+def rotation_picture(data: str, by_angle: Mapping[int, Evaluation]) -> Picture:
+    """Return the picture of R2 and zeros by the angle that images of `data` are turned by."""
+    return Picture(
+        "rotation",
+        f"R2 of turned images of {data}",
+        lambda figure: rotation(figure, data, by_angle),
+        ROTATION_SIZE,
+    )
+
+
+def rotation(figure: Figure, data: str, by_angle: Mapping[int, Evaluation]) -> Figure:
+    """Draw R2 and zeros after all steps over the angle, with 95 % bands."""
+    quality, sparse = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    last = {angle: result.last for angle, result in by_angle.items()}
+    curves: tuple[tuple[Axes, str, str, str, Value], ...] = (
+        (quality, "MAP read-out", COLOURS[1], "--", lambda m: m.r2_map),
+        (quality, "one sample", COLOURS[0], "-", lambda m: m.r2),
+        (sparse, "zeros", COLOURS[0], "-", lambda m: m.zeros),
+    )
+    for axes, label, colour, style, value in curves:
+        points = [(angle, e) for angle, m in last.items() if (e := value(m)) is not None]
+        _drawn(axes, points, label, colour, style)
+    quality.set_ylim(span(min(_low(m.r2) for m in last.values()), 1.0, -1.0, 1.0))
+    quality.set_ylabel("R2")
+    quality.legend(frameon=False, loc="best")
+    shares = [m.zeros for m in last.values()]
+    sparse.set_ylim(span(min(map(_low, shares)), max(map(_high, shares)), 0.0, 1.0))
+    sparse.set_ylabel("share of silent neurons")
+    sparse.set_xlabel("degrees, counter-clockwise")
+    sparse.set_xticks(range(0, max(last) + 1, 30))
+    images = max(result.images for result in by_angle.values())
+    heading(figure, f"{images} images of {data}, turned; without training on turned ones")
+    return figure
+
+
 def reconstructions_size(images: int, steps: int) -> tuple[float, float]:
     """Return the size in inches of a figure for reconstructions after `steps` recorded steps."""
     return max(0.9 * (min(steps, MAX_COLUMNS) + 1) + 0.7, 4.0), 1.8 * images + 0.7
@@ -185,13 +221,20 @@ def _curve(
     style: str = "-",
 ) -> None:
     points = [(m.step, result) for m in moments if (result := value(m)) is not None]
-    steps = [step for step, _ in points]
+    _drawn(axes, points, label, colour, style)
+
+
+def _drawn(
+    axes: Axes, points: Sequence[tuple[int, Estimate]], label: str, colour: str, style: str
+) -> None:
+    """Draw means over their places, with the 95 % band where all are known."""
+    places = [place for place, _ in points]
     mark = "." if len(points) == 1 else ""  # a line of one point would not be seen
     means = [e.mean for _, e in points]
-    axes.plot(steps, means, style, marker=mark, color=colour, label=label, linewidth=1.6)
+    axes.plot(places, means, style, marker=mark, color=colour, label=label, linewidth=1.6)
     if all(np.isfinite([e.low, e.high]).all() for _, e in points):
         low, high = [e.low for _, e in points], [e.high for _, e in points]
-        axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
 def _low(estimate: Estimate) -> float:

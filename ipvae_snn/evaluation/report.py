@@ -1,7 +1,7 @@
 """The report of an evaluation: plain data, and a document of tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from ipvae_snn.evaluation.evaluate import Evaluation
@@ -26,7 +26,10 @@ MSE_UNIT: Final = 1e-3  # the table shows thousandths, as the published figures 
 class Report:
     """An evaluation with its read-out (or why there is none) and other sets, if requested.
 
+    paper_readout: the same by the paper's protocol, None if there is no read-out.
     others: evaluations by set; left_out: by set, why it has none. Both are None if not requested.
+    within: names of the sets in `others` that are the network's images, turned; the others are
+    other sets. by_angle: evaluations by the angle, in degrees, that the first images are turned by.
     seconds: time of the evaluation alone, without read-out and other sets.
     """
 
@@ -39,6 +42,9 @@ class Report:
     left_out: Mapping[str, str] | None
     plots: tuple[str, ...]
     seconds: float
+    paper_readout: Readout | None = None
+    within: Set[str] = frozenset()
+    by_angle: Mapping[int, Evaluation] = field(default_factory=dict)
 
     @property
     def us_per_image_step(self) -> float:
@@ -51,9 +57,15 @@ class Report:
         generalisation = None
         if self.others is not None:
             sets = {
-                name: {**e.as_json(), "final": asdict(e.last)} for name, e in self.others.items()
+                name: {**e.as_json(), "final": asdict(e.last), "category": self.category(name)}
+                for name, e in self.others.items()
             }
-            generalisation = {"sets": sets, "left_out": dict(self.left_out or {})}
+            by_angle = [
+                {"angle": angle, "images": e.images, **asdict(e.last)}
+                for angle, e in self.by_angle.items()
+            ]
+            left_out = dict(self.left_out or {})
+            generalisation = {"sets": sets, "left_out": left_out, "by_angle": by_angle}
         return {
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
@@ -67,10 +79,15 @@ class Report:
             "us_per_image_step": self.us_per_image_step,
         }
 
+    def category(self, name: str) -> str:
+        """Return whether a set lies within the network's data set or between sets."""
+        return "within" if name in self.within else "between"
+
     def _readout_json(self) -> dict[str, Any]:
         if isinstance(self.readout, str):
             return {"skipped": self.readout}
-        return {"skipped": None, **asdict(self.readout)}
+        paper = None if self.paper_readout is None else asdict(self.paper_readout)
+        return {"skipped": None, **asdict(self.readout), "paper": paper}
 
     def document(self, pictures: Sequence[Picture] = ()) -> Document:
         """Return the tables, remarks and pictures."""
@@ -78,11 +95,13 @@ class Report:
         pace = f"{self.us_per_image_step:.1f} us per image and step"
         blocks: list[Block] = [
             steps_table(result),
-            figures_table(result, self.readout),
+            figures_table(result, self.readout, self.paper_readout),
             *_remarks_on_readout(self.readout),
         ]
         if self.others is not None:
-            blocks.append(others_table(self.others))
+            blocks.append(others_table(self.others, self.within))
+            if self.by_angle:
+                blocks.append(angles_table(result.data, self.by_angle))
             for name, reason in (self.left_out or {}).items():
                 blocks.append(paragraph(Span(f"{name} is left out", "warning"), f": {reason}"))
         if result.reached_clip.mean > 0:
@@ -134,8 +153,10 @@ def steps_table(result: Evaluation) -> Table:
     )
 
 
-def figures_table(result: Evaluation, readout: Readout | str) -> Table:
-    """Return the figures after all steps, with intervals, and the read-out's accuracy."""
+def figures_table(
+    result: Evaluation, readout: Readout | str, paper: Readout | None = None
+) -> Table:
+    """Return the figures after all steps, with intervals, and the read-outs' accuracy."""
     last = result.last
     estimates: list[tuple[str, Estimate | None, int]] = [
         ("R2 of one sample", last.r2, 4),
@@ -155,6 +176,9 @@ def figures_table(result: Evaluation, readout: Readout | str) -> Table:
     if not isinstance(readout, str):
         name = f"accuracy, linear read-out of {readout.fitted_on:,}"
         estimates.append((name, readout.accuracy, 4))
+    if paper is not None:
+        name = f"accuracy, read-out of the paper, {paper.fitted_on:,}"
+        estimates.append((name, paper.accuracy, 4))
     rows = [
         *_with_intervals(estimates),
         ("median image's R2", number(last.r2_median, 4), ""),
@@ -175,16 +199,31 @@ def _with_intervals(
         yield name, _mean(value, digits), interval
 
 
-def others_table(others: Mapping[str, Evaluation]) -> Table:
-    """Return one row per set of out-of-distribution images."""
+def others_table(others: Mapping[str, Evaluation], within: Set[str] = frozenset()) -> Table:
+    """Return one row per set of out-of-distribution images; those of `within` are turned ones."""
     return table(
-        "Out-of-distribution images; clip %: share of images that reached the clip",
-        ("data", "n", "R2", "R2 MAP", "MSE e-3", "zeros", "spikes", "worst", "clip %"),
+        "Out-of-distribution images, turned (within) or of other sets (between); clip %: share of "
+        "images that reached the clip",
+        (
+            "data",
+            "shift",
+            "n",
+            "R2",
+            "median",
+            "R2 MAP",
+            "MSE e-3",
+            "zeros",
+            "spikes",
+            "worst",
+            "clip %",
+        ),
         [
             (
                 name,
+                "within" if name in within else "between",
                 f"{result.images}",
                 _mean(result.last.r2),
+                number(result.last.r2_median, 3),
                 _mean(result.last.r2_map),
                 number(result.last.mse.mean / MSE_UNIT, 2),
                 _mean(result.last.zeros),
@@ -193,6 +232,26 @@ def others_table(others: Mapping[str, Evaluation]) -> Table:
                 number(100 * result.reached_clip.mean, 1),
             )
             for name, result in others.items()
+        ],
+    )
+
+
+def angles_table(data: str, by_angle: Mapping[int, Evaluation]) -> Table:
+    """Return one row per angle that images of `data` are turned by."""
+    images = max(result.images for result in by_angle.values())
+    return table(
+        f"The first {images} images of {data}, turned counter-clockwise",
+        ("degrees", "R2", "95 % interval", "R2 mean", "R2 MAP", "zeros"),
+        [
+            (
+                f"{angle}",
+                _mean(last.r2, 4),
+                f"{number(last.r2.low, 4)} .. {number(last.r2.high, 4)}",
+                _mean(last.r2_mean, 4),
+                _mean(last.r2_map, 4),
+                _mean(last.zeros, 4),
+            )
+            for angle, last in ((angle, result.last) for angle, result in by_angle.items())
         ],
     )
 

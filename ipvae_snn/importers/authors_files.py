@@ -4,16 +4,19 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ipvae_snn.config.preparation import Constants, Preparation
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.ir.parts import InputKind
 
 MAX_BYTES: Final = 1 << 20  # real settings have below 1,000 bytes
 # Patches are cut from whitened or standardised photographs; their side is in the name.
-_PATCHES: Final = re.compile(r"(?P<source>vH|Kyoto|CIFAR)(?P<side>16|32)(?:-(?:wht|bw))?")
+_PATCHES: Final = re.compile(r"(?P<source>vH|Kyoto|CIFAR)(?P<side>16|32)(?:-(?P<how>wht|bw))?")
+# Their whitened patches have mean 0 and deviation 1 each before they are cut to size.
+_STANDARDISED: Final = Constants(0.0, 1.0, 0.0)
 _OURS: Final = {
     "MNIST": "mnist",
     "FashionMNIST": "fashion-mnist",
@@ -69,11 +72,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """Images of a data set of the authors: (height, width), kind of pixels, and our name for it."""
+    """Images of a data set of the authors: (height, width), kind of pixels, and our name for it.
+
+    preparation: of whitened patches, how they were made; None for others.
+    """
 
     image_shape: tuple[int, int] | None = None
     input_kind: InputKind | None = None
     name: str = ""
+    preparation: Preparation | None = None
 
 
 def read_settings(path: Path) -> Settings:
@@ -105,7 +112,11 @@ def data_facts(dataset: str, n_pixels: int) -> DataFacts:
     patches = _PATCHES.fullmatch(name)
     if patches is not None:
         ours = "vanhateren" if patches["source"] == "vH" else name
-        return _facts(int(patches["side"]), "standardised", ours, n_pixels)
+        facts = _facts(int(patches["side"]), "standardised", ours, n_pixels)
+        if facts.image_shape is None or patches["how"] == "bw":
+            return facts
+        prepared = Preparation(facts.image_shape[0], "vafaii", constants=_STANDARDISED)
+        return replace(facts, preparation=prepared)
     if name in _OURS:
         return _facts(_SIDES.get(name, _DIGITS_SIDE), "unit", _OURS[name], n_pixels)
     return DataFacts(name=name)

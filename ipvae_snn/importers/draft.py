@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ipvae_snn.arrays import Float32
+from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data.array_images import COLOURS
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import DataError
@@ -80,9 +81,9 @@ class Draft:
 
     dictionary: the linear decoder phi (M, K). log_sigma (M,), u0 (K,), log_bias (K,). log_lr: None
     if a stable step size is to be chosen on images. image_shape, input_kind and trained_on: None or
-    empty if the file does not state them. log_sigma_limit, training_steps, beta: of its training.
-    remarks: sentences on what was assumed or left out. lasso_r2: mean R2 of the lasso's
-    reconstruction, for dictionaries.
+    empty if the file does not state them. preparation: how its patches were made, if that is known.
+    log_sigma_limit, training_steps, beta: of its training. remarks: sentences on what was assumed
+    or left out. lasso_r2: mean R2 of the lasso's reconstruction, for dictionaries.
     """
 
     dictionary: StoredDictionary
@@ -97,6 +98,7 @@ class Draft:
     image_shape: ImageShape | None = None
     input_kind: InputKind | None = None
     trained_on: str = ""
+    preparation: Preparation | None = None
     log_sigma_limit: float = 0.0
     training_steps: int = 16
     beta: float = 1.0

@@ -63,6 +63,7 @@ def draft_of(source: Source, tensors: NamedArrays) -> Draft:
         image_shape=facts.image_shape,
         input_kind=facts.input_kind,
         trained_on=facts.name,
+        preparation=facts.preparation,
         log_sigma_limit=LOG_SIGMA_LIMIT,
         training_steps=int(settings.number("t_train", 16, 1, 1024)),
         beta=settings.number("beta_outer", 16.0, 0.0, 10_000.0),
@@ -127,7 +128,8 @@ def _remarks(settings: Settings, dataset: str, facts: DataFacts) -> tuple[str, .
         )
     if facts.name == "vanhateren":
         return (
-            f"Trained on the authors' {dataset}; the set vanhateren is cut from the same "
-            "photographs, but whitened in another way.",
+            f"Trained on the authors' {dataset}; the set vanhateren is cut from other photographs "
+            "of the same collection, "
+            + ("whitened as their code does." if facts.preparation else "whitened in another way."),
         )
     return ()

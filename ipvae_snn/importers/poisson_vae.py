@@ -64,6 +64,7 @@ def draft_of(source: Source, tensors: NamedArrays) -> Draft:
         image_shape=facts.image_shape,
         input_kind=facts.input_kind,
         trained_on=facts.name,
+        preparation=facts.preparation,
         beta=min(beta, 10_000.0),
         remarks=(encoder,) if training.known else (encoder, assumed),
     )

@@ -211,6 +211,7 @@ def import_network(
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "format": name,
     }
+    source = replace(source, load_images=_as_trained(loader, draft, settings, progress))
     images = None if loader is None else source.images(draft.n_pixels, "the import")
     network = _completed(file, draft, settings.options, images)
     if images is not None:
@@ -230,6 +231,19 @@ def import_network(
     shown = run_float(network, images.first(SHOWN_IMAGES), RunRequest(SHOWN_STEPS, 0))
     lasso = None if math.isnan(draft.lasso_r2) else draft.lasso_r2
     return replace(result, r2=shown.quality.mean, lasso_r2=lasso)
+
+
+def _as_trained(
+    loader: ImageLoader | None, draft: Draft, settings: ImportSettings, progress: Progress
+) -> ImageLoader | None:
+    """Return the loader of a named set's images, made as the file says; else `loader`."""
+    given = settings.images
+    if given is None or given.preparation is not None or draft.preparation is None:
+        return loader
+    if not (isinstance(given.data, str) and registry.is_named(given.data)):
+        return loader
+    prepared = replace(given, preparation=draft.preparation)
+    return _once(prepared, settings.options, progress)
 
 
 def _once(given: GivenImages, options: Options, progress: Progress) -> ImageLoader:
@@ -278,7 +292,7 @@ def _save(
     imported: dict[str, str],
     images: ImageSet | None,
 ) -> None:
-    own, prepared = None, None
+    own, prepared = None, draft.preparation
     if images is not None and not _training_set(draft, images):
         own, prepared = images.path, images.preparation
     origin = Origin(

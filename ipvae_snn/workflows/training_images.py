@@ -88,10 +88,12 @@ def _check_named(name: str, settings: DataConfig) -> None:
             f"{name}: a named set, of which no patches of {size}x{size} are cut; leave out "
             "--patches (data.patches), or give a folder of photographs"
         )
-    if settings.white or settings.whiten != DataConfig().whiten:
+    whiten = settings.whiten != DataConfig().whiten and name not in toml.PATCH_SETS
+    if settings.white or whiten:
         raise DataError(
-            f"{name}: a named set, which is read and whitened in its own way; leave out --white "
-            f"({settings.white:g}) and --whiten ({settings.whiten}), which are for your own images"
+            f"{name}: a named set, which is read in its own way; leave out --white "
+            f"({settings.white:g}), which is for your own images, and --whiten "
+            f"({settings.whiten}), which is for them, natural and vanhateren"
         )
 
 

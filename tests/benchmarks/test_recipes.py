@@ -8,6 +8,7 @@ import pytest
 from benchmarks.recipe.__main__ import BEFORE, RESULTS, names, recipe
 from benchmarks.recipe.card import card, is_capped
 from ipvae_snn import pretrained
+from ipvae_snn.config.toml import load_preset
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.checkpoint import load_checkpoint_config
 from ipvae_snn.models.float_network import load_float_network
@@ -25,6 +26,11 @@ def test_every_recipe_is_a_valid_config_and_its_parts_exist() -> None:
         ConfigError, match=r"^there is no recipe 'mnist'; known ones are cifar10-colour, "
     ):
         recipe("mnist")
+
+
+def test_the_papers_recipes_are_the_presets() -> None:
+    assert recipe("mnist-512-paper") == load_preset("paper-mnist")
+    assert recipe("vanhateren-512-paper") == load_preset("paper-patches")
 
 
 @pytest.mark.parametrize("name", pretrained.names())

@@ -129,7 +129,11 @@ def test_json_has_every_figure_under_a_stable_key(
         "digits",
     )
     assert (result["images"], result["steps"], result["seed"]) == (40, 10, 3)
-    assert set(result["readout"]) == {"skipped", "accuracy", "fitted_on", "converged", "c"}
+    one = {"accuracy", "fitted_on", "converged", "c"}
+    assert set(result["readout"]) == {"skipped", "paper"} | one
+    paper = result["readout"]["paper"]
+    assert set(paper) == one
+    assert (paper["fitted_on"], paper["accuracy"]["n"], paper["c"]) == (100, 40, 1.0)
     assert result["readout"]["skipped"] is None
     assert result["readout"]["fitted_on"] == 100
     assert result["readout"]["accuracy"]["n"] == 40
@@ -182,6 +186,7 @@ def test_tables_for_people(checkpoint: Path, run: Run) -> None:
         "distance to the ideal corner",
         "free energy (KL as in 'exact'), nats",
         "accuracy, linear read-out of 60",
+        "accuracy, read-out of the paper, 60",
         "silent neurons",
         "us per image and step",
         "Alpaydin & Kaynak (1998)",
@@ -206,16 +211,25 @@ def test_generalisation_says_what_it_could_not_find(run: Run, tmp_path: Path) ->
     result = json.loads(text)
     assert result["images"] == 6  # every tenth of a user's images is held out
     assert result["readout"]["fitted_on"] == 54
-    (name,) = result["generalisation"]["sets"]
+    name, natural = result["generalisation"]["sets"]
     assert name.startswith("rotated ")
     judged = result["generalisation"]["sets"][name]
     assert set(judged["final"]) == MOMENT
-    assert judged["images"] == 6
+    assert (judged["images"], judged["category"]) == (6, "within")
+    grey = result["generalisation"]["sets"][natural]
+    assert (natural, grey["images"], grey["category"]) == ("natural", 1000, "between")
+    by_angle = result["generalisation"]["by_angle"]
+    assert [one["angle"] for one in by_angle] == [*range(0, 181, 15)]
+    assert all(set(one) == MOMENT | {"angle", "images"} for one in by_angle)
+    assert by_angle[0]["r2"] == result["final"]["r2"]  # the images as they are, all six
     left_out = result["generalisation"]["left_out"]
-    assert set(left_out) == {"mnist", "fashion-mnist", "kmnist", "omniglot"}
+    assert set(left_out) == {"mnist", "fashion-mnist", "kmnist", "omniglot", "vanhateren"}
     assert left_out["kmnist"].startswith("kmnist (test): t10k-images-idx3-ubyte.gz or ")
-    code, text, _ = run(*common)
+    pictures = tmp_path / "pictures"
+    code, text, _ = run(*common, "--limit", 4, "--per-angle", 2, "--plots", pictures)
     assert code == 0
+    assert (pictures / "rotation.png").stat().st_size > 5000
+    assert "The first 2 images of own.npz, turned counter-clockwise" in text
     assert "Out-of-distribution images" in text
     assert "omniglot is left out: omniglot (test): " in text
 

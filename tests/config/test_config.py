@@ -20,7 +20,7 @@ from ipvae_snn.config.toml import (
     with_overrides,
 )
 from ipvae_snn.errors import ConfigError
-from ipvae_snn.training.schedules import schedule_values, warm_up_iterations
+from ipvae_snn.training.schedules import ScheduleValues, schedule_values, warm_up_iterations
 
 
 @given(
@@ -189,7 +189,8 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 
 def test_presets() -> None:
-    assert preset_names() == ["demo", "digits", "images", "mnist", "patches", "photographs"]
+    plain = ["demo", "digits", "images", "mnist", "paper-mnist", "paper-patches", "patches"]
+    assert preset_names() == [*plain, "photographs"]
     for name in preset_names():
         assert load_preset(name) != Config()
     with pytest.raises(
@@ -230,7 +231,28 @@ def test_a_data_set_is_trained_with_its_own_preset() -> None:
     assert [preset_for(name) for name in (None, "natural", "vanhateren")] == 3 * ["patches"]
     assert preset_for("my-images.npy") == "images"
     for name in preset_names():
-        assert load_preset(name).model.phi_std > 1e-3
+        assert load_preset(name).model.phi_std > 1e-3 or name.startswith("paper-")
+
+
+@pytest.mark.parametrize(
+    ("name", "beta", "grad_clip", "rate"),
+    [("paper-patches", 24.0, 300.0, 0.005), ("paper-mnist", 128.0, 3000.0, 0.002)],
+)
+def test_the_papers_schedules(name: str, beta: float, grad_clip: float, rate: float) -> None:
+    """Warm-up over .5 %, beta and clip over 10 %, temperature over 50 % of the iterations."""
+    config = load_preset(name)
+    n = config.train.iterations
+
+    def at(share: float) -> ScheduleValues:
+        return schedule_values(config.model, config.train, int(share * n))
+
+    first, warm, half_ramp, cooled, last = map(at, (0, 0.0025, 0.05, 0.5, 1 - 1 / n))
+    assert (first.beta, first.clip, first.temperature) == (1e-4, 2.0, 1.0)
+    assert (first.grad_clip, last.grad_clip) == (3 * grad_clip, grad_clip)
+    assert warm.learning_rate == pytest.approx(rate / 2, rel=0.02)
+    assert (half_ramp.beta, half_ramp.clip) == (pytest.approx(beta / 2, rel=1e-3), 6.0)
+    assert (cooled.temperature, last.beta, last.clip) == (0.01, beta, 10.0)
+    assert config.train.batch_size * n == {"paper-patches": 300 * 50_000}.get(name, 400 * 60_000)
 
 
 def test_the_curriculum_doubles_the_steps_and_scales_beta() -> None:

@@ -93,6 +93,19 @@ def test_the_penalty_is_chosen_on_images_that_are_fitted_on() -> None:
     assert few.c == 1.0
 
 
+def test_the_papers_readout_takes_rates_as_they_are() -> None:
+    """A class in a feature of small scale is found by ours alone; the penalty hides it from it."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 800)
+    features = np.stack([rng.normal(0, 1, 800), 1e-4 * (3.0 * labels + rng.normal(0, 1, 800))], 1)
+    paper = readout.paper_readout(features, labels, features, labels)
+    ours = readout.linear_readout(features, labels, features, labels)
+    assert paper.accuracy.mean < 0.7 < 0.9 < ours.accuracy.mean
+    assert (paper.c, paper.fitted_on, paper.converged) == (1.0, 800, True)
+    large = 1e4 * features
+    assert readout.paper_readout(large, labels, large, labels).accuracy.mean > 0.9
+
+
 def test_labels_that_allow_no_readout() -> None:
     some, other = np.array([0, 1, 1]), np.array([2, 3])
     assert readout.unfit_reason(None, some) == "the data set has no labels"

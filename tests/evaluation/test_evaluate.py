@@ -25,7 +25,7 @@ from ipvae_snn.evaluation.evaluate import (
     recorded_steps,
     request_of,
 )
-from ipvae_snn.evaluation.generalisation import SETS, other_sets
+from ipvae_snn.evaluation.generalisation import ANGLES, SETS, other_sets
 from ipvae_snn.inference.fast import advance, counts, gram_network, start
 from ipvae_snn.inference.reference import Dynamics, dynamics, run_float, soft_clip
 from ipvae_snn.ir.trace import RunRequest
@@ -288,6 +288,20 @@ def test_a_quarter_turn_is_numpy_s(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(result.labels, np.arange(6))
 
 
+def test_images_turned_by_one_angle() -> None:
+    images = squares()
+    assert rotate.rotated_by(images, 0).pixels == pytest.approx(images.pixels)
+    upside_down = images.pixels.reshape(6, 28, 28)[:, ::-1, ::-1]
+    result = rotate.rotated_by(images, 180)
+    np.testing.assert_allclose(result.pixels.reshape(6, 28, 28), upside_down, atol=1e-6)
+    assert result.name == "mnist, 180 degrees"
+    sets = other_sets(images, lambda name: squares(name), per_angle=4)
+    assert list(sets.by_angle) == list(ANGLES) == [*range(0, 181, 15)]
+    assert {len(one) for one in sets.by_angle.values()} == {4}
+    quarter = rotate.rotated_by(images, 90).pixels
+    np.testing.assert_array_equal(sets.by_angle[90].pixels, quarter[:4])
+
+
 def test_angles_fill_the_circle_and_are_keyed() -> None:
     result = rotate.angles(4000, seed=0)
     assert np.histogram(result, 8, (0, 360))[0].min() > 400
@@ -305,7 +319,11 @@ def test_other_sets_tell_what_is_left_out() -> None:
         return squares(name)
 
     result = other_sets(squares("mnist"), load)
-    assert [s.name for s in result.found] == ["rotated mnist", "fashion-mnist", "omniglot"]
+    assert [s.name for s in result.within] == ["rotated mnist"]
+    names = ["fashion-mnist", "omniglot", "natural", "vanhateren"]
+    assert [s.name for s in result.between] == names
+    assert result.found == result.within + result.between
+    assert result.by_angle == {}
     assert result.left_out == {"kmnist": "kmnist (test): not found"}
     assert set(SETS) >= {"mnist", "kmnist"}
 

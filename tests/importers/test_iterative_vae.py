@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import softplus
 
 from foreign_files import NEURONS, PIXELS, ip_vae_state, write_ip_vae
+from ipvae_snn.config.preparation import Constants, Preparation
 from ipvae_snn.errors import ConversionError, FileFormatError
 from ipvae_snn.importers.draft import Draft, Source
 from ipvae_snn.importers.formats import read
@@ -103,6 +104,8 @@ def test_the_images_that_a_data_set_has(
     )
     result = draft(write_ip_vae(tmp_path, state, dataset=dataset))
     assert (result.image_shape, result.input_kind, result.trained_on) == (shape, kind, name)
+    whitened = None if dataset != "vH16-wht" else Preparation(16, "vafaii", 0.0, Constants(0, 1, 0))
+    assert result.preparation == whitened
 
 
 def test_without_its_settings_the_file_says_what_is_assumed(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from foreign_files import (
     write_ip_vae,
     write_p_vae,
 )
+from ipvae_snn.config.preparation import Constants, Preparation
 from ipvae_snn.config.settings import Config, ModelConfig
+from ipvae_snn.data import load
 from ipvae_snn.errors import ConfigError, ConversionError, DataError, FileFormatError, OutputError
 from ipvae_snn.metrics.quality import r2_per_image
 from ipvae_snn.models.checkpoint import load_checkpoint_config
@@ -256,3 +258,22 @@ def test_unknown_training_images_are_asked_for(tmp_path: Path) -> None:
     assert "trained on unknown images" in repr(done.network)
     with pytest.raises(DataError, match="does not say on which images it was trained; name images"):
         snn.convert(out)
+
+
+def test_the_authors_patches_are_cut_as_their_code_does(tmp_path: Path) -> None:
+    """The set is read in the authors' way, and so are later images; ready patches stay whole."""
+    state = ip_vae_state(
+        phi__weight=0.1 * torch.randn(256, 6, generator=torch.Generator().manual_seed(0)),
+        dec_log_sigma=torch.zeros(1, 256),
+    )
+    file = write_ip_vae(tmp_path, state, dataset="vH16-wht")
+    out = tmp_path / "m.safetensors"
+    done = snn.import_network(file, out, "natural")
+    assert done.remarks[0].endswith("of the same collection, whitened as their code does.")
+    network = snn.load(out)
+    assert network.preparation == Preparation(16, "vafaii", 0.0, Constants(0.0, 1.0, 0.0))
+    used = snn.run(network, "natural", steps=2, limit=5).images
+    wanted = load("natural", "test", preparation=network.preparation)
+    np.testing.assert_array_equal(used.pixels, wanted.pixels[:5])
+    ready = wanted.pixels[:7].reshape(-1, 16, 16)
+    np.testing.assert_array_equal(snn.run(network, ready, steps=2).images.pixels, wanted.pixels[:7])

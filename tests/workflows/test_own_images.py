@@ -10,7 +10,7 @@ from PIL import Image
 
 import ipvae_snn as snn
 from ipvae_snn.config.preparation import Constants, Preparation
-from ipvae_snn.data import ImageSet, own_pictures, photographs
+from ipvae_snn.data import ImageSet, load, own_pictures, photographs
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
 from ipvae_snn.ir.files import load_network, save_network
 from ipvae_snn.models.float_network import load_float_network
@@ -164,7 +164,9 @@ def test_named_sets_are_not_cut():
 @pytest.mark.parametrize("own", [OwnImages(white=16), OwnImages(whiten="none")])
 def test_named_sets_keep_their_treatment(own):
     config = SettingsChoice(data="digits", own=own).resolve()
-    with pytest.raises(DataError, match=r"^digits: a named set, which is read and whitened in"):
+    with pytest.raises(
+        DataError, match=r"^digits: a named set, which is read in its own way; leave"
+    ):
         training_images.load_training_data(config, None)
 
 
@@ -268,3 +270,37 @@ def test_films_are_trained_on_in_whole_sequences(tmp_path):
         first = [np.rint(part.pixels[:, 0] * 255).astype(int) for part in (training, held_out)]
         assert first[0].tolist() == [*range(27), *range(30, 33)]
         assert first[1].tolist() == [27, 28, 29]
+
+
+def test_named_patches_are_cut_as_in_training():
+    """A network of natural patches in the paper's way cuts such patches, of photographs too."""
+    small = {
+        "data.whiten": "vafaii",
+        "train.iterations": 3,
+        "train.steps": 2,
+        "train.batch_size": 20,
+        "model.n_latents": 12,
+        "data.limit": 200,
+        "data.validation_limit": 20,
+    }
+    network = snn.train("natural", preset="images", patches=8, settings=small).network
+    assert network.preparation is not None
+    assert (network.preparation.patches, network.preparation.whiten) == (8, "vafaii")
+    wanted = load("natural", "test", patch_size=8, preparation=network.preparation).pixels[:6]
+    seen = snn.run(network, "natural", steps=2, limit=6).images
+    np.testing.assert_array_equal(seen.pixels, wanted)
+    assert snn.evaluate(network, "natural", steps=2, limit=6).report.evaluation.images == 6
+    # Photographs are cut in the same way, with the training set's constants.
+    own = snn.run(network, photograph(3)[None], steps=2, limit=5).images
+    assert own.preparation == network.preparation
+
+
+def test_an_integer_network_cuts_named_patches_as_in_training():
+    prepared = Preparation(8, "vafaii", 0.0, Constants(0.0, 1.0, 0.0))
+    network = replace(snn.load("digits"), preparation=prepared, input_kind="standardised")
+    integer = snn.convert(network, "natural", images=50, steps=4).network
+    seen = snn.run(integer, "natural", steps=2, limit=6).images
+    wanted = load("natural", "test", patch_size=8, preparation=prepared).pixels[:6]
+    np.testing.assert_array_equal(seen.pixels, wanted)
+    ours = load("natural", "test", patch_size=8).pixels[:6]
+    assert not np.allclose(seen.pixels, ours, atol=0.1)
