@@ -12,7 +12,7 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.trainable import Trainable, trainable
 from ipvae_snn.progress import ignore_part
-from ipvae_snn.training import health, pruning
+from ipvae_snn.training import health, pruning, steadying
 from ipvae_snn.training.composites import Composites
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
@@ -180,6 +180,8 @@ class Trainer:
         if not skipped:
             self.optimiser.step()
             pruning.apply(dict(self.model.named_parameters()), self.kept)
+        if steadying.due(settings, iteration + 1):
+            steadying.steady(self.model.get_parameter(pruning.LATERAL))
         limit = settings.grad_skip * now.grad_clip
         warning = self.skipped.warning(skipped, step, iteration, limit)
         if warning is not None:
