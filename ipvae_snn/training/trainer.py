@@ -201,7 +201,8 @@ class Trainer:
         counts = pruning.sent_counts(model, view.dictionary, images, now.steps, draw)
         pixels = pruning.sent_size(self._examples(pruning.PIXELS, iteration))
         parameters = dict(self.model.named_parameters())
-        self.kept = pruning.masks(parameters, pixels, counts, settings, iteration)
+        shape = self.origin.image_shape
+        self.kept = pruning.masks(parameters, pixels, counts, settings, iteration, shape)
         pruning.apply(parameters, self.kept)
 
     def _examples(self, n: int, iteration: int) -> Tensor:
