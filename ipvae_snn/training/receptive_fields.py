@@ -1,7 +1,7 @@
 """Local receptive fields: each neuron keeps the feed-forward weights of one square of pixels.
 
-A pixel then reaches the neurons around it alone, and the weights of a neuron are read in short rows
-of one length. The square is where the neuron's saliency is, and shrinks while the network trains, so
+A pixel then reaches the neurons around it alone, and a neuron's weights are read in short rows of
+one length. The square is where the neuron's saliency is, and shrinks while the network trains, so
 that what leaves it can be learnt elsewhere.
 """
 
