@@ -112,7 +112,11 @@ class TrainConfig:
     lateral_sparsity, feedforward_sparsity, start_sparsity: of an untied dictionary, the share of
     inference's weights that are removed while it trains, all of them by sparsity_fraction of the
     iterations (`training.pruning`). sparsity_block: they go for so many consecutive neurons at
-    once, which are first ordered (`training.blocks`).
+    once, which are first ordered (`training.blocks`). receptive_field: pixels at a side of the
+    square from which each neuron of an untied dictionary keeps its feed-forward weights, 0 for all
+    (`training.receptive_fields`). steady_interval: iterations after which the
+    lateral weights of an untied dictionary are projected onto ones by which activity cannot sustain
+    itself, as a conversion needs them; 0 for never (`training.steadying`).
     composites: share of every batch that is made of training images instead, so that inference
     learns unlike images as well (`training.composites`).
     relaxation: of the spike counts, "sigmoid" as in the paper or
@@ -156,6 +160,8 @@ class TrainConfig:
     start_sparsity: float = _limited(0.0, 0.0, 0.999)
     sparsity_fraction: float = _limited(0.5, 0.0, 1.0)
     sparsity_block: int = _limited(1, 1, 1024)
+    receptive_field: int = _limited(0, 0, 1024)
+    steady_interval: int = _limited(0, 0, 100_000_000)
     composites: float = _limited(0.0, 0.0, 1.0)
     clip_start: float = _limited(2.0, 0.0, 10.0, above=True)
     relaxation: RelaxationKind = "sigmoid"

@@ -301,7 +301,13 @@ def _check_kind(config: Config, source: str) -> None:
 def _check_dictionary(config: Config, source: str) -> None:
     model = config.model
     plain = TrainConfig()
-    for name in ("lateral_sparsity", "feedforward_sparsity", "sparsity_block"):
+    for name in (
+        "lateral_sparsity",
+        "feedforward_sparsity",
+        "sparsity_block",
+        "receptive_field",
+        "steady_interval",
+    ):
         if getattr(config.train, name) > getattr(plain, name) and model.dictionary != "untied":
             raise ConfigError(
                 f"{source}: train.{name} is {getattr(config.train, name):g}, but the weights of a "

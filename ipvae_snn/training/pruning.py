@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.config.settings import TrainConfig
+from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.models.protocol import (
     Dictionary,
     Draw,
@@ -25,7 +26,7 @@ from ipvae_snn.models.protocol import (
     first_state,
     inference,
 )
-from ipvae_snn.training import blocks
+from ipvae_snn.training import blocks, receptive_fields
 from ipvae_snn.training.schedules import linear
 
 INTERVAL: Final = 25  # iterations between two prunings
@@ -36,13 +37,17 @@ LATERAL, FEEDFORWARD, START = "lateral", "psi", "start"
 
 
 def goals(settings: TrainConfig) -> dict[str, float]:
-    """Return the final share of weights that are 0, by the parameter's name; empty for none."""
+    """Return the final share of weights that are 0, by the parameter's name; empty for none.
+
+    Receptive fields remove feed-forward weights whatever their share.
+    """
     wanted = {
         LATERAL: settings.lateral_sparsity,
         FEEDFORWARD: settings.feedforward_sparsity,
         START: settings.start_sparsity,
     }
-    return {name: share for name, share in wanted.items() if share > 0}
+    local = {FEEDFORWARD} if settings.receptive_field else set()
+    return {name: share for name, share in wanted.items() if share > 0 or name in local}
 
 
 def due(settings: TrainConfig, iteration: int) -> bool:
@@ -88,10 +93,12 @@ def masks(
     counts: Tensor,
     settings: TrainConfig,
     iteration: int,
+    shape: ImageShape,
 ) -> dict[str, Tensor]:
     """Return what remains of the weights, 1 or 0, by the parameter's name.
 
-    pixels (M,), counts (K,): `sent_size` of the sources of feed-forward and lateral weights.
+    pixels (M,), counts (K,): `sent_size` of the sources of feed-forward and lateral weights. shape:
+    of the images.
     Never an entry that is 0 already, and always the diagonal of lateral weights, self-inhibition.
     A start, which begins at 0, has all entries up to iteration INTERVAL.
     """
@@ -104,8 +111,14 @@ def masks(
         saliency = weights.abs() * source[name]
         if name == LATERAL:
             saliency.fill_diagonal_(torch.inf)
+        apart = None
+        if name == FEEDFORWARD and settings.receptive_field:
+            side = receptive_fields.side_at(settings, shape, iteration)
+            apart = receptive_fields.outside(saliency, shape, side)
+            saliency = saliency.masked_fill(apart, 0.0)  # counts as removed below
         removed = int(share(settings, goal, iteration) * saliency.numel())
         gone = blocks.least(saliency, removed, settings.sparsity_block)
+        gone = gone if apart is None else gone | apart
         result[name] = ((weights != 0) & ~gone).to(weights)
     return result
 

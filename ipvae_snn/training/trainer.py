@@ -13,7 +13,7 @@ from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.parameters import TrainableModule
 from ipvae_snn.models.registry import new_module
 from ipvae_snn.progress import ignore_part
-from ipvae_snn.training import health, pruning
+from ipvae_snn.training import health, pruning, steadying
 from ipvae_snn.training.composites import Composites
 from ipvae_snn.training.distributed import Processes
 from ipvae_snn.training.frames import in_frames
@@ -182,6 +182,8 @@ class Trainer:
             self.optimiser.step()
             self.model.constrain()
             pruning.apply(dict(self.model.named_parameters()), self.kept)
+        if steadying.due(settings, iteration + 1):
+            steadying.steady(self.model.get_parameter(pruning.LATERAL))
         limit = settings.grad_skip * now.grad_clip
         warning = self.skipped.warning(skipped, step, iteration, limit)
         if warning is not None:
@@ -201,7 +203,8 @@ class Trainer:
         counts = pruning.sent_counts(model, view.dictionary, images, now.steps, draw)
         pixels = pruning.sent_size(self._examples(pruning.PIXELS, iteration))
         parameters = dict(self.model.named_parameters())
-        self.kept = pruning.masks(parameters, pixels, counts, settings, iteration)
+        shape = self.origin.image_shape
+        self.kept = pruning.masks(parameters, pixels, counts, settings, iteration, shape)
         pruning.apply(parameters, self.kept)
 
     def _examples(self, n: int, iteration: int) -> Tensor:

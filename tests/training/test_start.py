@@ -354,10 +354,11 @@ def test_costs_and_pruning_of_a_start() -> None:
     settings = TrainConfig(start_sparsity=0.5, sparsity_fraction=0.0, iterations=100)
     zeros = {pruning.START: torch.zeros(K, M)}
     size = torch.ones(M)
-    assert pruning.masks(zeros, size, torch.ones(K), settings, 0) == {}
+    assert pruning.masks(zeros, size, torch.ones(K), settings, 0, (1, M)) == {}
     assert pruning.present(zeros, settings, pruning.INTERVAL) == {}
     later = {pruning.START: torch.arange(K * M).reshape(K, M).float()}
-    kept = pruning.masks(later, size, torch.ones(K), settings, pruning.INTERVAL)[pruning.START]
+    masks = pruning.masks(later, size, torch.ones(K), settings, pruning.INTERVAL, (1, M))
+    kept = masks[pruning.START]
     assert kept.sum() == K * M - K * M // 2
     assert pruning.present(later, settings, 26)[pruning.START].sum() == K * M - 1
 

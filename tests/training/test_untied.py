@@ -208,7 +208,7 @@ def test_saliency_is_the_power_per_operation() -> None:
     sent = pruning.sent_size(pixels)
     assert sent.tolist() == [2.0, 1.0]
     weights = torch.tensor([[0.3, 0.5], [-0.2, 0.9]])
-    kept = pruning.masks({pruning.FEEDFORWARD: weights}, sent, sent, config, 1)
+    kept = pruning.masks({pruning.FEEDFORWARD: weights}, sent, sent, config, 1, (1, len(sent)))
     assert kept[pruning.FEEDFORWARD].tolist() == [[1.0, 1.0], [0.0, 1.0]]
 
 
