@@ -1,0 +1,133 @@
+"""Pictures of spike-triggered averages, of a moving bar, and of sparsification."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.metrics.estimates import Estimate
+from ipvae_snn.probing.bar import TURNS, MovingBar, frame_light
+from ipvae_snn.probing.noise import STEPS, SpikeTriggered
+from ipvae_snn.probing.plots import BLUE, FAINT, ORANGE
+from ipvae_snn.probing.sparsification import Sparsification
+from ipvae_snn.report.plots import heading, r2_limits, show
+
+SHOWN: Final = 8  # neurons of a picture of averages
+NOISE_SIZE: Final = (9.0, 5.6)
+BAR_SIZE: Final = (9.6, 6.4)
+SPARSE_SIZE: Final = (9.6, 3.5)
+RASTERS: Final = (0, 4, 2)  # of TURNS: there, back, and across
+FRAMES: Final = 5  # of the bar that are shown above the raster
+
+
+def noise(figure: Figure, found: SpikeTriggered, title: str) -> Figure:
+    """Draw features, their spike-triggered averages, and how the average comes and goes."""
+    order = np.argsort(-np.nan_to_num(found.correlation, nan=-1.0))
+    picks = np.unique(np.rint(np.linspace(0, len(order) - 1, min(SHOWN, len(order)))).astype(int))
+    above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
+    grid = above.subplots(2, len(picks), squeeze=False)
+    for column, neuron in enumerate(order[picks]):
+        pictures = (found.features.fields[neuron], found.averages[neuron, 0])
+        for axes, picture in zip(grid[:, column], pictures, strict=True):
+            most = float(np.abs(picture).max()) or 1.0
+            show(axes, picture, -most, most)
+        grid[0, column].set_title(f"neuron {found.features.neurons[neuron]}", fontsize=8)
+        grid[1, column].set_title(f"r = {found.correlation[neuron]:.2f}", fontsize=8)
+    for axes, label in zip(grid[:, 0], ("feature", "average at\nits spikes"), strict=True):
+        axes.text(-0.1, 0.5, label, transform=axes.transAxes, ha="right", va="center")
+    axes = below.subplots()
+    spiked = found.course[found.spikes > 0]
+    steps = np.arange(found.course.shape[1])
+    axes.plot(steps, spiked.T, color=FAINT, linewidth=0.8)
+    if len(spiked):
+        axes.plot(steps, spiked.mean(axis=0), color=BLUE, linewidth=2.2, label="mean of neurons")
+    axes.axvline(STEPS, color="0.35", linestyle=":")
+    axes.set_xlabel(f"steps since an image of noise appeared (it is replaced after {STEPS})")
+    axes.set_ylabel("feature's answer to the\nmean image at spikes")
+    axes.legend(frameon=False)
+    heading(figure, title)
+    return figure
+
+
+def bar(figure: Figure, found: MovingBar, shape: ImageShape, title: str) -> Figure:
+    """Draw the bar over the neuron that it excites most, its spikes, and all responses."""
+    neuron = int(found.responses.max(axis=(1, 2)).argmax())
+    left, right = figure.subfigures(1, 2, width_ratios=(5, 3))
+    _rasters(left, found, shape, neuron)
+    polar = right.add_subplot(2, 1, 1, projection="polar")
+    totals = np.maximum(found.responses.mean(axis=2) - found.blank[:, None], 0.0)
+    known = totals[totals.max(axis=1) > 0]
+    rows = known / known.max(axis=1, keepdims=True)
+    turns = np.radians(np.append(TURNS, 360.0))
+    rows = np.concatenate([rows, rows[:, :1]], axis=1)
+    polar.plot(turns, rows.T, color=FAINT, linewidth=0.8)
+    if len(rows):
+        polar.plot(turns, rows.mean(axis=0), color=BLUE, linewidth=2.2)
+    polar.set_thetagrids(range(0, 360, 90))
+    polar.set_rticks([0.5, 1.0], ["", "1"])
+    polar.set_title("response by direction of motion,\nof each neuron's largest", fontsize=9)
+    axes = right.add_subplot(2, 1, 2)
+    for turn, colour, name in ((0, BLUE, "there"), (4, ORANGE, "back")):
+        sign = 1.0 if turn == 0 else -1.0
+        response = found.responses[neuron, turn]
+        axes.plot(sign * found.offsets, response, color=colour, label=name, linewidth=1.6)
+    axes.axvline(0.0, color="0.35", linestyle=":")
+    axes.set_xlabel("bar's place from the feature's centre (pixels)")
+    axes.set_ylabel("spikes per step")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    axes.set_title(f"neuron {found.features.neurons[neuron]}", fontsize=9)
+    heading(figure, title)
+    return figure
+
+
+def _rasters(figure: Figure, found: MovingBar, shape: ImageShape, neuron: int) -> None:
+    rows = figure.subplots(2 * len(RASTERS), 1, sharex=True, height_ratios=(2, 3) * len(RASTERS))
+    peak = max(int(found.counts[neuron].max()), 1)
+    own = found.features.fields[neuron]
+    most = float(np.abs(own).max()) or 1.0
+    last = found.counts.shape[3]
+    for place, turn in enumerate(RASTERS):
+        strip, dots = rows[2 * place : 2 * place + 2]
+        frames = frame_light(found, shape, neuron, turn).reshape(-1, *shape[:2])
+        strip.set_axis_off()
+        for index in np.rint(np.linspace(0, len(frames) - 1, FRAMES + 2)).astype(int)[1:-1]:
+            middle = (index + 0.5) * found.steps / last
+            inset = strip.inset_axes((middle - 0.1, 0.0, 0.2, 1.0))
+            show(inset, np.maximum(own / most, 1.5 * frames[index]), -1, 1)
+        trials = found.counts[neuron, turn]
+        trial, step = np.nonzero(trials)
+        dots.scatter(step + 1, trial + 1, s=14.0 * trials[trial, step] / peak, c="k", linewidths=0)
+        dots.set_ylim(len(trials) + 0.6, 0.4)
+        dots.set_yticks([1, len(trials)])
+        dots.set_ylabel(f"{TURNS[turn]:.0f}°\ntrial")
+        dots.set_xlim(0, last)
+    rows[-1].set_xlabel("step (a dot's area is the spike count)")
+
+
+def sparsification(figure: Figure, found: Sparsification, title: str) -> Figure:
+    """Draw the share of active neurons, sparseness and R2 over a logarithmic axis of steps."""
+    active, sparse, quality = figure.subplots(1, 3)
+    _curve(active, found, found.active, "share of active neurons")
+    active.set_ylim(0, 1)
+    _curve(sparse, found, found.sparseness, "population sparseness")
+    sparse.set_ylim(0, 1)
+    _curve(quality, found, found.r2, "R2 of one step's spike counts")
+    quality.set_ylim(r2_limits(min(value.mean for value in found.r2)))
+    heading(figure, title)
+    return figure
+
+
+def _curve(axes: Axes, found: Sparsification, values: Sequence[Estimate], label: str) -> None:
+    axes.plot(found.steps, [v.mean for v in values], color=BLUE, marker=".", linewidth=1.6)
+    low, high = [v.low for v in values], [v.high for v in values]
+    if np.isfinite([low, high]).all():
+        axes.fill_between(found.steps, low, high, color=BLUE, alpha=0.25, linewidth=0)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(found.steps[::3], [f"{step}" for step in found.steps[::3]])
+    axes.minorticks_off()
+    axes.set_xlabel("step")
+    axes.set_ylabel(label)
