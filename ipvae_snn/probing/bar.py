@@ -71,12 +71,15 @@ def measure(subject: Subject, progress: Progress = ignore) -> MovingBar:
     gabors = subject.features.gabors
     width = np.maximum(0.5 / gabors.frequency, LEAST_WIDTH)
     offsets = sweep(subject.shape)
-    light = np.float32(brightest(subject.recorder.input_kind)) * bars(
+    light = bars(
         subject.shape,
         (gabors.orientation[:, None] - 90.0 + TURNS).ravel(),
-        *(np.repeat(values, d) for values in (gabors.x, gabors.y, width)),
+        np.repeat(gabors.x, d),
+        np.repeat(gabors.y, d),
+        np.repeat(width, d),
         offsets,
     )
+    light *= brightest(subject.recorder.input_kind)
     movies = Movies(light, STEPS_PER_FRAME, TRIALS)
     kept = subject.repeated(d)[:, None]
     shown = record(subject.recorder, movies, kept, subject.seed, "moving bars", progress)
@@ -146,4 +149,4 @@ def frame_light(
     own = figures.features.gabors.at(neuron)
     direction = own.orientation - 90.0 + TURNS[turn]
     width = figures.width[neuron : neuron + 1]
-    return bars(shape, direction, own.x, own.y, width, figures.offsets)[0]
+    return np.asarray(bars(shape, direction, own.x, own.y, width, figures.offsets)[0])

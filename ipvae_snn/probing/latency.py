@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import numpy as np
 
 from ipvae_snn.arrays import Float64
-from ipvae_snn.metrics.estimates import Estimate, estimate
+from ipvae_snn.metrics.estimates import Estimate, estimate, share
 from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.normalisation import Normalisation, normalisation
 from ipvae_snn.probing.stimuli import gratings
@@ -54,8 +54,8 @@ class ContrastResponse:
             ),
             "R2 of the contrast response's fit": estimate(values(self.fits, "r2")),
             "exponent": estimate(values(self.fits, "exponent")),
-            "share that saturates (half response below contrast 1)": estimate(
-                _below(values(self.fits, "half"), 1.0)
+            "share that saturates (half response below contrast 1)": share(
+                int((values(self.fits, "half") < 1.0).sum()), len(self.fits)
             ),
         }
 
@@ -106,11 +106,6 @@ def saved(contrasts: Float64, latency: Annotated[Float64, "n C"]) -> Annotated[F
         if known.sum() > 1:
             slopes[index] = -np.polyfit(octaves[known], row[known], 1)[0]
     return slopes
-
-
-def _below(numbers: Float64, limit: float) -> Float64:
-    """Return 1 where a number is below the limit, 0 elsewhere, NaN for NaN."""
-    return np.where(np.isnan(numbers), np.nan, (numbers < limit).astype(np.float64))
 
 
 def values(fits: tuple[Normalisation, ...], name: str) -> Annotated[Float64, "n"]:

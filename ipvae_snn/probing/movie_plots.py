@@ -5,11 +5,12 @@ from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure, SubFigure
 
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.metrics.estimates import Estimate
-from ipvae_snn.probing.bar import TURNS, MovingBar, frame_light
+from ipvae_snn.probing.bar import LEAST, TURNS, MovingBar, frame_light
 from ipvae_snn.probing.noise import STEPS, SpikeTriggered
 from ipvae_snn.probing.plots import BLUE, FAINT, ORANGE
 from ipvae_snn.probing.sparsification import Sparsification
@@ -27,7 +28,7 @@ def noise(figure: Figure, found: SpikeTriggered, title: str) -> Figure:
     """Draw features, their spike-triggered averages, and how the average comes and goes."""
     order = np.argsort(-np.nan_to_num(found.correlation, nan=-1.0))
     picks = np.unique(np.rint(np.linspace(0, len(order) - 1, min(SHOWN, len(order)))).astype(int))
-    above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(3, 2))[:, 0]
     grid = above.subplots(2, len(picks), squeeze=False)
     for column, neuron in enumerate(order[picks]):
         pictures = (found.features.fields[neuron], found.averages[neuron, 0])
@@ -54,58 +55,80 @@ def noise(figure: Figure, found: SpikeTriggered, title: str) -> Figure:
 
 def bar(figure: Figure, found: MovingBar, shape: ImageShape, title: str) -> Figure:
     """Draw the bar over the neuron that it excites most, its spikes, and all responses."""
-    neuron = int(found.responses.max(axis=(1, 2)).argmax())
-    left, right = figure.subfigures(1, 2, width_ratios=(5, 3))
+    neuron = _example(found)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(5, 3))[0]
     _rasters(left, found, shape, neuron)
-    polar = right.add_subplot(2, 1, 1, projection="polar")
-    totals = np.maximum(found.responses.mean(axis=2) - found.blank[:, None], 0.0)
-    known = totals[totals.max(axis=1) > 0]
-    rows = known / known.max(axis=1, keepdims=True)
-    turns = np.radians(np.append(TURNS, 360.0))
-    rows = np.concatenate([rows, rows[:, :1]], axis=1)
-    polar.plot(turns, rows.T, color=FAINT, linewidth=0.8)
-    if len(rows):
-        polar.plot(turns, rows.mean(axis=0), color=BLUE, linewidth=2.2)
-    polar.set_thetagrids(range(0, 360, 90))
-    polar.set_rticks([0.5, 1.0], ["", "1"])
-    polar.set_title("response by direction of motion,\nof each neuron's largest", fontsize=9)
+    _directions(right.add_subplot(2, 1, 1, projection="polar"), found)
     axes = right.add_subplot(2, 1, 2)
-    for turn, colour, name in ((0, BLUE, "there"), (4, ORANGE, "back")):
+    for turn, colour in ((0, BLUE), (4, ORANGE)):
         sign = 1.0 if turn == 0 else -1.0
         response = found.responses[neuron, turn]
-        axes.plot(sign * found.offsets, response, color=colour, label=name, linewidth=1.6)
+        axes.plot(
+            sign * found.offsets, response, color=colour, label=f"{TURNS[turn]:.0f}°", linewidth=1.6
+        )
     axes.axvline(0.0, color="0.35", linestyle=":")
     axes.set_xlabel("bar's place from the feature's centre (pixels)")
     axes.set_ylabel("spikes per step")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    axes.legend(title="direction", frameon=False)
     axes.set_title(f"neuron {found.features.neurons[neuron]}", fontsize=9)
     heading(figure, title)
     return figure
 
 
-def _rasters(figure: Figure, found: MovingBar, shape: ImageShape, neuron: int) -> None:
+def _example(found: MovingBar) -> int:
+    """Return the neuron to show: of those that answer both ways, the best described one."""
+    both = ~np.isnan(found.delay)
+    if not both.any():
+        return int(found.responses.max(axis=(1, 2)).argmax())
+    return int(np.where(both, found.features.gabors.r2, -1.0).argmax())
+
+
+def _directions(axes: Axes, found: MovingBar) -> None:
+    """Draw every neuron's mean response above the blank by direction, and their mean."""
+    totals = np.maximum(found.responses.mean(axis=2) - found.blank[:, None], 0.0)
+    known = totals[totals.max(axis=1) >= LEAST]
+    turns = np.radians(np.append(TURNS, 360.0))
+    if len(known):
+        rows = known / known.max(axis=1, keepdims=True)
+        rows = np.concatenate([rows, rows[:, :1]], axis=1)
+        axes.plot(turns, rows.T, color=FAINT, linewidth=0.8)
+        axes.plot(turns, rows.mean(axis=0), color=BLUE, linewidth=2.2)
+    axes.set_xticks(np.radians(range(0, 360, 90)), [f"{turn}°" for turn in range(0, 360, 90)])
+    axes.set_ylim(0.0, 1.0)
+    axes.set_yticks([0.5, 1.0], ["", ""])
+    axes.set_title(
+        f"direction of motion: response of\n{len(known)} neurons, of each one's largest", fontsize=9
+    )
+
+
+def _rasters(figure: SubFigure, found: MovingBar, shape: ImageShape, neuron: int) -> None:
+    """Draw the bar over the feature, and spike counts by trial and step, in a few directions."""
     rows = figure.subplots(2 * len(RASTERS), 1, sharex=True, height_ratios=(2, 3) * len(RASTERS))
-    peak = max(int(found.counts[neuron].max()), 1)
-    own = found.features.fields[neuron]
-    most = float(np.abs(own).max()) or 1.0
-    last = found.counts.shape[3]
+    # Square-root scale: most counts are small, and a few are large.
+    scale = PowerNorm(0.5, vmin=0, vmax=max(int(found.counts[neuron].max()), 1))
+    own = found.features.fields[neuron] / (float(np.abs(found.features.fields[neuron]).max()) or 1)
+    trials, last = found.counts.shape[2:]
     for place, turn in enumerate(RASTERS):
-        strip, dots = rows[2 * place : 2 * place + 2]
+        strip, spikes = rows[2 * place : 2 * place + 2]
         frames = frame_light(found, shape, neuron, turn).reshape(-1, *shape[:2])
         strip.set_axis_off()
         for index in np.rint(np.linspace(0, len(frames) - 1, FRAMES + 2)).astype(int)[1:-1]:
             middle = (index + 0.5) * found.steps / last
             inset = strip.inset_axes((middle - 0.1, 0.0, 0.2, 1.0))
-            show(inset, np.maximum(own / most, 1.5 * frames[index]), -1, 1)
-        trials = found.counts[neuron, turn]
-        trial, step = np.nonzero(trials)
-        dots.scatter(step + 1, trial + 1, s=14.0 * trials[trial, step] / peak, c="k", linewidths=0)
-        dots.set_ylim(len(trials) + 0.6, 0.4)
-        dots.set_yticks([1, len(trials)])
-        dots.set_ylabel(f"{TURNS[turn]:.0f}°\ntrial")
-        dots.set_xlim(0, last)
-    rows[-1].set_xlabel("step (a dot's area is the spike count)")
+            show(inset, own + 0.6 * frames[index], -1, 1)
+        picture = spikes.imshow(
+            found.counts[neuron, turn],
+            cmap="Greys",
+            norm=scale,
+            aspect="auto",
+            interpolation="nearest",
+            extent=(0.5, last + 0.5, trials + 0.5, 0.5),
+        )
+        spikes.set_yticks([1, trials])
+        spikes.set_ylabel(f"{TURNS[turn]:.0f}°\ntrial")
+    rows[-1].set_xlabel("step")
+    figure.colorbar(picture, ax=list(rows), label="spike count", shrink=0.5, pad=0.01)
 
 
 def sparsification(figure: Figure, found: Sparsification, title: str) -> Figure:

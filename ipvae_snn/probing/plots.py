@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ipvae_snn.arrays import Float64
 from ipvae_snn.image_shape import ImageShape
@@ -16,7 +16,7 @@ from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.latency import ContrastResponse
 from ipvae_snn.probing.masking import Masking
 from ipvae_snn.probing.orientation import OrientationTuning
-from ipvae_snn.report.plots import heading
+from ipvae_snn.report.plots import heading, show, tiles
 
 BLUE: Final = "tab:blue"
 ORANGE: Final = "tab:orange"
@@ -25,55 +25,60 @@ MAP: Final = "viridis"  # its ends differ for the colour-blind, and in print
 FEATURES_SIZE: Final = (8.6, 7.4)
 ROW_SIZE: Final = (10.4, 3.7)
 MASKING_SIZE: Final = (8.2, 3.9)
+TILES: Final = 64  # features that are drawn
 CYCLES: Final = 1.5  # of the axes of envelope against wave
 
 
 def features(figure: Figure, found: Features, shape: ImageShape, title: str) -> Figure:
-    """Draw where the fitted features lie and point, their orientations, frequencies and shapes."""
-    gabors = found.gabors.at(found.gabors.tuned)
-    place, tune = figure.add_subplot(2, 2, 1), figure.add_subplot(2, 2, 2, projection="polar")
+    """Draw the best fitted features, and orientation, frequency and shape of all that are tuned."""
+    tuned = found.chosen(np.flatnonzero(found.gabors.tuned))
+    gabors = tuned.gabors
+    best, tune = figure.add_subplot(2, 2, 1), figure.add_subplot(2, 2, 2, projection="polar")
     wave, envelope = figure.add_subplot(2, 2, 3), figure.add_subplot(2, 2, 4)
-    colours = colormaps["twilight"](gabors.orientation / 180.0)
-    angle = np.radians(gabors.orientation)
-    half = np.minimum(gabors.along, 3.0)
-    ends = np.stack([np.cos(angle) * half, -np.sin(angle) * half], axis=1)
-    middle = np.stack([gabors.x, gabors.y], axis=1)
-    place.add_collection(
-        LineCollection(list(np.stack([middle - ends, middle + ends], axis=1)), colors=colours)
-    )
-    place.set_xlim(-0.5, shape[1] - 0.5)
-    place.set_ylim(shape[0] - 0.5, -0.5)
-    place.set_aspect("equal")
-    place.set_xlabel("column (pixels)")
-    place.set_ylabel("row (pixels)")
-    place.set_title(f"{len(gabors)} features: place, orientation, length")
+    _best(best, tuned, shape)
     edges = np.linspace(0.0, np.pi, 13)
-    number, _ = np.histogram(angle, edges)
+    number, _ = np.histogram(np.radians(gabors.orientation), edges)
     tune.bar(edges[:-1], number, np.diff(edges), align="edge", color=BLUE, edgecolor="w")
-    tune.set_thetamax(180)
-    tune.set_thetagrids(range(0, 181, 45))
-    tune.set_title("orientation of the stripes (degrees), features", pad=-30)
-    wave.hist(gabors.frequency, np.linspace(0.0, 0.5, 26), color=BLUE, edgecolor="w")
+    _half_circle(tune, int(number.max(initial=1)))
+    tune.set_title(f"Orientation of {len(gabors)} features (stripes, degrees)", pad=-30)
+    wave.hist(gabors.frequency, list(np.linspace(0.0, 0.5, 26)), color=BLUE, edgecolor="w")
     wave.set_xlabel("spatial frequency (cycles per pixel)")
     wave.set_ylabel("features")
-    odd = np.abs(np.sin(np.radians(gabors.phase)))
     dots = envelope.scatter(
         np.minimum(gabors.across * gabors.frequency, CYCLES),
         np.minimum(gabors.along * gabors.frequency, CYCLES),
-        c=np.degrees(np.arcsin(odd)),
+        c=tuned.asymmetry,
         cmap=MAP,
         vmin=0,
         vmax=90,
         s=12,
+        clip_on=False,
     )
-    envelope.set_xlabel("width across the stripes (cycles)")
-    envelope.set_ylabel("length along the stripes (cycles)")
+    envelope.set_xlabel(f"width across the stripes (cycles; {CYCLES:g} or more)")
+    envelope.set_ylabel(f"length along the stripes (cycles; {CYCLES:g} or more)")
     envelope.set_xlim(0, CYCLES)
     envelope.set_ylim(0, CYCLES)
     envelope.set_aspect("equal")
     figure.colorbar(dots, ax=envelope, label="phase: 0 even, 90 odd (degrees)", shrink=0.8)
     heading(figure, title)
     return figure
+
+
+def _best(axes: Axes, tuned: Features, shape: ImageShape) -> None:
+    """Draw the features that Gabor functions describe best, by orientation."""
+    best = np.argsort(-tuned.gabors.r2)[:TILES]
+    order = best[np.argsort(tuned.gabors.orientation[best])]
+    columns = max(1, int(np.ceil(np.sqrt(len(order)))))
+    fields = tuned.fields[order].reshape(len(order), -1)
+    show(axes, tiles(fields, (shape[0], shape[1]), columns), -1, 1)
+    axes.set_title(f"The {len(order)} best described, by orientation")
+
+
+def _half_circle(axes: Axes, most: int) -> None:
+    """Show the upper half of a polar plot, with a few whole numbers of features."""
+    axes.set_xlim(0.0, np.pi)
+    axes.set_xticks(np.radians(range(0, 181, 45)), [f"{angle}°" for angle in range(0, 181, 45)])
+    axes.set_yticks(sorted({max(1, most // 2), most}))
 
 
 def orientation(figure: Figure, found: OrientationTuning, title: str) -> Figure:
@@ -104,14 +109,22 @@ def contrast(figure: Figure, found: ContrastResponse, title: str) -> Figure:
     shades = colormaps[MAP](np.linspace(0.0, 0.9, len(found.contrasts)))
     for index in range(len(found.contrasts))[::-2]:
         steps = np.arange(1, found.course.shape[2] + 1)
-        label = f"{found.contrasts[index]:.2g}"
+        label = f"{found.contrasts[index]:.3g}"
         mean = found.course[:, index].mean(axis=0)
         course.plot(steps, mean, color=shades[index], label=label, linewidth=1.6)
     course.set_xlabel("step from the onset")
     course.set_ylabel("spikes per step, mean of neurons")
     course.set_xlim(left=0)
     course.set_ylim(bottom=0)
-    course.legend(title="contrast", frameon=False, fontsize=8)
+    # The curves grow with contrast, so between the two upper ones there is space.
+    course.legend(
+        title="contrast",
+        frameon=False,
+        fontsize=8,
+        ncols=2,
+        loc="center right",
+        bbox_to_anchor=(1.0, 0.64),
+    )
     late.plot(found.contrasts, found.latency.T, color=FAINT, linewidth=0.8)
     _mean(late, found.contrasts, found.latency, BLUE, "mean and 95 %")
     late.set_ylabel("steps to half of the peak response")
@@ -148,11 +161,12 @@ def masking(figure: Figure, found: Masking, title: str) -> Figure:
     driven.set_ylabel("response, of that to the strongest grating alone")
     driven.set_ylim(bottom=0)
     driven.legend(title="contrast of the mask", frameon=False, fontsize=8)
+    beside = 0.004  # so that intervals do not hide each other
     for index in range(len(found.contrasts) - 1, 1, -1):
         rows = 100.0 * found.suppression[:, index]
         label = f"{found.contrasts[index]:.3g}"
         lost.errorbar(
-            found.contrasts,
+            found.contrasts + beside * (index - 3),
             *_interval(rows),
             color=shades[index],
             marker="o",
@@ -162,7 +176,7 @@ def masking(figure: Figure, found: Masking, title: str) -> Figure:
     lost.axhline(0.0, color="0.35", linestyle=":")
     lost.set_xlabel("contrast of the orthogonal mask")
     lost.set_ylabel("suppression (% of the response)")
-    lost.legend(title="contrast of the grating", frameon=False, fontsize=8)
+    lost.legend(title="contrast of the grating", frameon=False, fontsize=8, loc="upper left")
     heading(figure, title)
     return figure
 
@@ -176,9 +190,9 @@ def _contrasts(axes: Axes, shown: Sequence[float] | Float64) -> None:
 def _histogram(axes: Axes, values: Float64, edges: Float64) -> None:
     """Draw a histogram of the values that are defined; those beyond an end count at that end."""
     known = values[~np.isnan(values)]
-    axes.hist(np.clip(known, edges[0], edges[-1]), edges, color=BLUE, edgecolor="w")
+    axes.hist(np.clip(known, edges[0], edges[-1]), list(edges), color=BLUE, edgecolor="w")
     axes.set_ylabel(f"neurons ({known.size} of {values.size})")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _interval(rows: Annotated[Float64, "n C"]) -> tuple[Float64, Float64]:

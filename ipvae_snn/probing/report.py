@@ -62,7 +62,7 @@ class ProbeReport:
 
 
 def plain(value: Any, without: Sequence[str] = ()) -> Any:
-    """Return a dataclass of arrays, numbers and estimates as plain data, less some of its fields."""
+    """Return a dataclass of arrays, numbers and estimates as plain data, less some fields."""
     match value:
         case np.ndarray() | np.generic():
             return value.tolist()

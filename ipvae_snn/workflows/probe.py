@@ -112,11 +112,10 @@ def probe(
     drawn = tuple(picture for outcome in outcomes.values() for picture in outcome.pictures)
     if pictures is not None:
         drawn = save_all(drawn, pictures._replace(free=free))
-    floating = isinstance(network, FloatNetwork)
     report = ProbeReport(
         network=named(source),
         kind=recorder.what,
-        source=network.source if floating else network.provenance.get("checkpoint_sha256", ""),
+        source=_source(network),
         trained_on=_trained_on(network),
         seed=settings.seed,
         outcomes=outcomes,
@@ -206,3 +205,10 @@ def _trained_on(network: Network) -> str:
     if isinstance(network, FloatNetwork):
         return network.trained_on
     return network.provenance.get("trained_on", "")
+
+
+def _source(network: Network) -> str:
+    """Return the SHA-256 of the checkpoint, that an integer network was converted from."""
+    if isinstance(network, FloatNetwork):
+        return network.source
+    return network.provenance.get("checkpoint_sha256", "")
