@@ -7,7 +7,7 @@ from typing import Annotated, Final, NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from ipvae_snn.arrays import Bool, Complex128, Float64, Floats
+from ipvae_snn.arrays import Bool, Complex128, Float64, Floats, Int64
 from ipvae_snn.errors import DataError
 
 WIDTHS: Final = (1.5, 3.0)  # of the envelope, in pixels, from which a fit starts
@@ -65,7 +65,7 @@ class Gabors:
         """Whether the function fits and prefers gratings to plain light by 3 dB, (N,)."""
         return self.fitted & (self.low < BAND_PASS)
 
-    def at(self, index: "int | Floats | Bool | slice | list[int]") -> "Gabors":
+    def at(self, index: Int64 | Bool | int) -> "Gabors":
         """Return the functions of some elements, by an index of NumPy."""
         every = (np.atleast_1d(getattr(self, one.name)[index]) for one in fields(self))
         return Gabors(*every)

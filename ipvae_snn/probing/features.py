@@ -78,14 +78,16 @@ def choose_features(features: Features, count: int, seed: int) -> Features:
     Raises DataError if there is none.
     """
     gabors = features.gabors
-    tuned = np.flatnonzero(gabors.tuned & (gabors.r2 >= PROBED))
-    if not tuned.size:
+    # In an order of all features, so that the choice for a network and for its integers is the same
+    # but for features that are at the limit.
+    order = np.random.default_rng(seed).permutation(len(features))
+    picked = order[(gabors.tuned & (gabors.r2 >= PROBED))[order]][:count]
+    if not picked.size:
         raise DataError(
             f"no feature has a Gabor function that explains {PROBED:.0%} of it and prefers "
             f"gratings to plain light (best: {gabors.r2.max():.0%}); give --stimulus gabor or "
             "sparsification, or a network of natural images"
         )
-    picked = np.random.default_rng(seed).choice(tuned, min(count, tuned.size), replace=False)
     return features.chosen(np.sort(picked))
 
 
@@ -100,7 +102,7 @@ def _fields(recorder: Recorder, neurons: Int64) -> Annotated[Float32, "n height 
     spikes[np.arange(len(neurons)), neurons] = 1
     shape = recorder.image_shape
     images = recorder.decode(spikes).reshape(-1, *shape[:2], n_channels(shape))
-    return images.sum(axis=-1)
+    return np.asarray(images.sum(axis=-1), np.float32)
 
 
 def _fit(field: Annotated[Float32, "height width"]) -> Gabors:

@@ -55,7 +55,7 @@ def noise(figure: Figure, found: SpikeTriggered, title: str) -> Figure:
 
 def bar(figure: Figure, found: MovingBar, shape: ImageShape, title: str) -> Figure:
     """Draw the bar over the neuron that it excites most, its spikes, and all responses."""
-    neuron = _example(found)
+    neuron = _example(found, shape)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(5, 3))[0]
     _rasters(left, found, shape, neuron)
     _directions(right.add_subplot(2, 1, 1, projection="polar"), found)
@@ -76,12 +76,14 @@ def bar(figure: Figure, found: MovingBar, shape: ImageShape, title: str) -> Figu
     return figure
 
 
-def _example(found: MovingBar) -> int:
-    """Return the neuron to show: of those that answer both ways, the best described one."""
+def _example(found: MovingBar, shape: ImageShape) -> int:
+    """Return the neuron to show: of those that answer both ways, the one nearest to the middle."""
     both = ~np.isnan(found.delay)
     if not both.any():
         return int(found.responses.max(axis=(1, 2)).argmax())
-    return int(np.where(both, found.features.gabors.r2, -1.0).argmax())
+    gabors = found.features.gabors
+    away = np.hypot(gabors.x - (shape[1] - 1) / 2.0, gabors.y - (shape[0] - 1) / 2.0)
+    return int(np.where(both, away, np.inf).argmin())
 
 
 def _directions(axes: Axes, found: MovingBar) -> None:

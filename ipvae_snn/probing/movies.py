@@ -45,7 +45,7 @@ class Movies:
     @property
     def all_steps(self) -> int:
         """Steps of a movie, its blank included."""
-        return (self.blank_frames + self.light.shape[1]) * self.steps
+        return (self.blank_frames + len(self.light[0])) * self.steps
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Responses:
     @property
     def sustained(self) -> Annotated[Float64, "C trials k"]:
         """Mean counts per step in the second half of the steps with light."""
-        return self.counts[:, :, self.counts.shape[2] // 2 :].mean(axis=2)
+        return np.asarray(self.counts[:, :, self.counts.shape[2] // 2 :].mean(axis=2))
 
 
 def record(

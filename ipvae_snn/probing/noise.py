@@ -6,7 +6,7 @@ from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64
+from ipvae_snn.arrays import Float32, Float64, Int32
 from ipvae_snn.metrics.estimates import Estimate, estimate
 from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.movies import Movies, record
@@ -105,7 +105,7 @@ def _parts(subject: Subject, progress: Progress) -> Iterator[Sums]:
         yield sums(light, shown.counts[:, 0].reshape(TOGETHER, FRAMES, STEPS, -1))
 
 
-def sums(light: Annotated[Float32, "N F P"], counts: Annotated[Float32, "N F steps n"]) -> Sums:
+def sums(light: Annotated[Float32, "N F P"], counts: Annotated[Int32, "N F steps n"]) -> Sums:
     """Return the images at the spikes of all frames that have BEFORE - 1 others before them."""
     frames, places = light.shape[1:]
     steps, n = counts.shape[2:]

@@ -35,7 +35,7 @@ Probe = Callable[[Subject, Progress], Outcome]
 
 def gabor(features: Features, shape: ImageShape, what: str) -> Outcome:
     """Return the Gabor functions of all features."""
-    title = f"Gabor functions of the features of a {what}"
+    title = f"Gabor functions of {len(features)} features, {what}"
     data = {
         "fitted": asdict(features.fitted),
         "tuned": asdict(features.tuned),
