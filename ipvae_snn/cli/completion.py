@@ -8,7 +8,10 @@ from pathlib import Path
 
 SPLITS = ("train", "test")
 CIRCUITS = ("one-layer", "two-layer")
-STIMULI = ("gabor", "gratings", "contrast", "plaids", "noise", "bar", "sparsification", "all")
+STIMULI = (
+    *("gabor", "gratings", "contrast", "plaids", "noise", "bar", "sparsification", "prior"),
+    "all",
+)
 DECODINGS = ("sample", "mean:4", "map")
 
 

@@ -21,8 +21,8 @@ def probe(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Comma-separated: gabor, gratings, contrast, plaids, noise, bar, sparsification; "
-            "or all.",
+            help="Comma-separated: gabor, gratings, contrast, plaids, noise, bar, sparsification, "
+            "prior; or all.",
             rich_help_panel=opt.RUN,
             autocompletion=completion.stimuli,
         ),

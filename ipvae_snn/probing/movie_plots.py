@@ -1,4 +1,4 @@
-"""Pictures of spike-triggered averages, of a moving bar, and of sparsification."""
+"""Pictures of spike-triggered averages, a moving bar, sparsification, and runs without input."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,12 +13,15 @@ from ipvae_snn.metrics.estimates import Estimate
 from ipvae_snn.probing.bar import LEAST, TURNS, MovingBar, frame_light
 from ipvae_snn.probing.noise import STEPS, SpikeTriggered
 from ipvae_snn.probing.plots import BLUE, FAINT, ORANGE
+from ipvae_snn.probing.prior import Prior
 from ipvae_snn.probing.sparsification import Sparsification
-from ipvae_snn.report.plots import heading, r2_limits, show
+from ipvae_snn.report.plots import heading, picture_of, r2_limits, show
 
 SHOWN: Final = 8  # neurons of a picture of averages
 NOISE_SIZE: Final = (9.0, 5.6)
 BAR_SIZE: Final = (9.6, 6.4)
+ROWS: Final = 5  # steps of images without input
+PRIOR_SIZE: Final = (8.0, 5.2)
 SPARSE_SIZE: Final = (9.6, 3.5)
 RASTERS: Final = (0, 4, 2)  # of TURNS: there, back, and across
 FRAMES: Final = 5  # of the bar that are shown above the raster
@@ -144,6 +147,26 @@ def sparsification(figure: Figure, found: Sparsification, title: str) -> Figure:
     quality.set_ylim(r2_limits(min(value.mean for value in found.r2)))
     heading(figure, title)
     return figure
+
+
+def prior(figure: Figure, found: Prior, title: str) -> Figure:
+    """Draw images without input: a row per step, a column per run, all on one scale."""
+    rows = spread(range(len(found.steps)), ROWS)
+    low, high = np.percentile(found.images[rows], [0.5, 99.5])
+    grid = figure.subplots(len(rows), found.images.shape[1], squeeze=False)
+    for line, row in zip(grid, rows, strict=True):
+        for axes, image in zip(line, found.images[row], strict=True):
+            show(axes, picture_of(image, found.image_shape), low, high)
+        name = "prior\n(step 1)" if found.steps[row] == 1 else f"step {found.steps[row]}"
+        line[0].text(-0.1, 0.5, name, transform=line[0].transAxes, ha="right", va="center")
+    heading(figure, title)
+    return figure
+
+
+def spread(places: Sequence[int], most: int) -> list[int]:
+    """Return at most `most` of the places, evenly spaced, with the first and the last."""
+    picks = np.unique(np.rint(np.linspace(0, len(places) - 1, min(most, len(places)))).astype(int))
+    return [places[index] for index in picks]
 
 
 def _curve(axes: Axes, found: Sparsification, values: Sequence[Estimate], label: str) -> None:

@@ -16,6 +16,7 @@ from ipvae_snn.probing import (
     noise,
     orientation,
     plots,
+    prior,
     sparsification,
     tables,
 )
@@ -28,6 +29,7 @@ from ipvae_snn.report.document import Picture
 
 GABOR: Final = "gabor"
 SPARSIFICATION: Final = "sparsification"
+PRIOR: Final = "prior"
 STEPS: Final = 128  # of a grating; sparsification has its own
 
 Probe = Callable[[Subject, Progress], Outcome]
@@ -70,6 +72,16 @@ def sparse(
         movie_plots.SPARSE_SIZE,
     )
     return Outcome(plain(found), (tables.sparsification(found),), (picture,))
+
+
+def without_input(recorder: Recorder, steps: int, seed: int, progress: Progress) -> Outcome:
+    """Return images drawn from the prior, and by inference without input."""
+    found = prior.measure(recorder, steps, seed, progress)
+    title = f"Images drawn from the prior, and inferred from no input, {recorder.what}"
+    picture = Picture(
+        PRIOR, title, lambda f: movie_plots.prior(f, found, title), movie_plots.PRIOR_SIZE
+    )
+    return Outcome(plain(found, ("images",)), (tables.prior(found, prior.RUNS),), (picture,))
 
 
 def _gratings(subject: Subject, progress: Progress) -> Outcome:
@@ -151,7 +163,7 @@ PROBES: Final[Mapping[str, Probe]] = MappingProxyType(
         "bar": _bar,
     }
 )
-STIMULI: Final = (GABOR, *PROBES, SPARSIFICATION)
+STIMULI: Final = (GABOR, *PROBES, SPARSIFICATION, PRIOR)
 PICTURES: Final[Mapping[str, str]] = MappingProxyType(
     {
         GABOR: GABOR,
@@ -161,6 +173,7 @@ PICTURES: Final[Mapping[str, str]] = MappingProxyType(
         "noise": "spike_triggered",
         "bar": "moving_bar",
         SPARSIFICATION: SPARSIFICATION,
+        PRIOR: PRIOR,
     }
 )
 

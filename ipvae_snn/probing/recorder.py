@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Protocol, final
+from typing import Annotated, Final, Protocol, final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import Network
 
-NAME = "stimuli"  # of the images in messages
+NAME: Final = "stimuli"  # of the images in messages
 
 
 class Recorder(Protocol):

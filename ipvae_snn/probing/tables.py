@@ -10,6 +10,7 @@ from ipvae_snn.metrics.gabor import WELL
 from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.latency import ContrastResponse
 from ipvae_snn.probing.masking import Masking
+from ipvae_snn.probing.prior import Prior
 from ipvae_snn.probing.sparsification import Sparsification
 from ipvae_snn.report.document import Table, number, table
 
@@ -89,6 +90,21 @@ def sparsification(found: Sparsification) -> Table:
     return table(
         f"{found.images} images of {found.data}",
         ("step", "active", "sparseness", "R2", "spikes"),
+        rows,
+    )
+
+
+def prior(found: Prior, runs: int) -> Table:
+    """Return the figures of runs without input by step."""
+    rows = [
+        (f"{step}", number(active.mean), number(spikes.mean, 1), number(deviation.mean))
+        for step, active, spikes, deviation in zip(
+            found.steps, found.active, found.spikes, found.deviation, strict=True
+        )
+    ]
+    return table(
+        f"{runs} runs without input; step 1 is a draw from the prior",
+        ("step", "active", "spikes", "deviation of the pixels"),
         rows,
     )
 

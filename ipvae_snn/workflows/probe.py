@@ -16,7 +16,7 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import Network, NetworkSource, load, named
 from ipvae_snn.probing import probes, sparsification
 from ipvae_snn.probing.features import choose_features, features_of
-from ipvae_snn.probing.probes import GABOR, PICTURES, PROBES, SPARSIFICATION, STIMULI
+from ipvae_snn.probing.probes import GABOR, PICTURES, PRIOR, PROBES, SPARSIFICATION, STIMULI
 from ipvae_snn.probing.recorder import Recorder, recorder_of
 from ipvae_snn.probing.report import Outcome, ProbeReport
 from ipvae_snn.probing.subject import Subject
@@ -158,6 +158,9 @@ def _carried_out(
         outcomes[SPARSIFICATION] = probes.sparse(recorder, images, steps, settings.seed, progress)
     elif images:
         left_out[SPARSIFICATION] = images
+    if PRIOR in shown:
+        steps = settings.steps or probes.STEPS
+        outcomes[PRIOR] = probes.without_input(recorder, steps, settings.seed, progress)
     return outcomes, left_out
 
 

@@ -15,7 +15,7 @@ from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.probing import bar, latency, masking, movies, noise, orientation, stimuli
+from ipvae_snn.probing import bar, latency, masking, movies, noise, orientation, prior, stimuli
 from ipvae_snn.probing.features import features_of
 from ipvae_snn.probing.probes import PICTURES, STIMULI
 from ipvae_snn.probing.recorder import FloatRecorder, IntegerRecorder, Recorder, recorder_of
@@ -162,6 +162,17 @@ def test_bars_are_seen_along_the_stripes(subject: Subject, monkeypatch: pytest.M
     found = bar.measure(subject)
     assert found.orientation_index.mean() > 0.5
     assert (found.delay > 0).all()
+
+
+def test_the_first_images_without_input_are_drawn_from_the_prior(recorder: Recorder) -> None:
+    """Rates begin at exp(u0) = 1: 8 spikes, of which a share 1 - 1/e is of active neurons."""
+    found = prior.measure(recorder, 20, seed=3)
+    assert found.steps == (1, 2, 4, 8, 16, 20)
+    assert found.spikes[0].mean == pytest.approx(NEURONS, abs=1.2)
+    assert found.active[0].mean == pytest.approx(1 - np.exp(-1), abs=0.07)
+    counts = recorder.counts(np.zeros((8, 1, 100), np.float32), 1, 3, 0)[:, 0]
+    np.testing.assert_array_equal(found.images[0], recorder.decode(counts))
+    assert found.deviation[-1].mean < found.deviation[0].mean
 
 
 def test_all_of_it_with_pictures(
