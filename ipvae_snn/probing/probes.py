@@ -32,6 +32,8 @@ SPARSIFICATION: Final = "sparsification"
 PRIOR: Final = "prior"
 STEPS: Final = 128  # of a grating; sparsification has its own
 
+BYTES_PER_PLACE: Final = 28  # light, and three float64 from which it is formed
+
 Probe = Callable[[Subject, Progress], Outcome]
 
 
@@ -176,6 +178,15 @@ PICTURES: Final[Mapping[str, str]] = MappingProxyType(
         PRIOR: PRIOR,
     }
 )
+
+
+def stimulus_bytes(shape: ImageShape, neurons: int) -> int:
+    """Return the memory that the largest stimuli of some neurons take while they are made."""
+    images = max(
+        len(orientation.OFFSETS) * len(orientation.PHASES),
+        len(bar.TURNS) * len(bar.sweep(shape)),
+    )
+    return BYTES_PER_PLACE * images * neurons * shape[0] * shape[1]
 
 
 def _title(subject: Subject, what: str) -> str:

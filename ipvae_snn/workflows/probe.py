@@ -11,6 +11,7 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.data.registry import is_named
 from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.image_shape import shape_text
 from ipvae_snn.ir.prng import MAX_SEED
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import Network, NetworkSource, load, named
@@ -23,8 +24,10 @@ from ipvae_snn.probing.subject import Subject
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.report.picture_files import PictureFolder, save_all
+from ipvae_snn.storage import memory
 from ipvae_snn.workflows.image_choice import ImageChoice
 from ipvae_snn.workflows.images import described
+from ipvae_snn.workflows.moving import warn_if_still
 from ipvae_snn.workflows.outputs import (
     PROBE,
     check_outputs,
@@ -99,14 +102,21 @@ def probe(
     pictures: folder for pictures. out: file for the result as JSON. overwrite: replace files of
     other kinds there. Of "all", a stimulus that the network or this machine does not allow is left
     out with the reason; asked for by name, it raises DataError. Raises OutputError for files that
-    cannot be written.
+    cannot be written, MemoryLimitError where the stimuli of so many neurons do not fit.
     """
     start = time.perf_counter()
     names = tuple(PICTURES[name] for name in settings.shown)
     written = (*picture_outputs(pictures, names), *outputs((out, PROBE)))
     free = check_outputs(written, (source, settings.data), overwrite)
     network = load(source)
+    if SPARSIFICATION in settings.shown:
+        warn_if_still(network, named(source), "probed")
     recorder = recorder_of(network)
+    memory.require(
+        probes.stimulus_bytes(recorder.image_shape, settings.neurons),
+        f"stimuli of {settings.neurons} neurons in images of {shape_text(recorder.image_shape)}",
+        "give fewer neurons (--neurons)",
+    )
     outcomes, left_out = _carried_out(network, recorder, settings, progress)
     progress("done", 0, 0)
     drawn = tuple(picture for outcome in outcomes.values() for picture in outcome.pictures)

@@ -10,7 +10,7 @@ import pytest
 import ipvae_snn as snn
 from ipvae_snn.conversion.settings import ConversionSettings
 from ipvae_snn.data.base import ImageSet
-from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.errors import ConfigError, DataError, MemoryLimitError
 from ipvae_snn.ir.files import save_network
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
@@ -20,6 +20,7 @@ from ipvae_snn.probing.features import features_of
 from ipvae_snn.probing.probes import PICTURES, STIMULI
 from ipvae_snn.probing.recorder import FloatRecorder, IntegerRecorder, Recorder, recorder_of
 from ipvae_snn.probing.subject import Subject
+from ipvae_snn.storage import memory
 from ipvae_snn.workflows.convert import convert_network
 from ipvae_snn.workflows.probe import ProbeSettings, probe
 from small import float_network
@@ -217,13 +218,19 @@ def test_the_face_gives_figures(network: FloatNetwork) -> None:
     assert len(result.document().blocks) == 6  # three tables, two pictures, a line
 
 
-def test_what_is_not_possible_is_one_line(network: FloatNetwork) -> None:
+def test_what_is_not_possible_is_one_line(
+    network: FloatNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(
         ConfigError, match=r"no stimulus is called 'grating' \(did you mean 'gratings'\?\)"
     ):
         ProbeSettings(("grating",))
     with pytest.raises(ConfigError, match="neurons is 129; give 1 to 128"):
         ProbeSettings(neurons=129)
+    with monkeypatch.context() as patch:
+        patch.setenv(memory.VARIABLE, "1000")
+        with pytest.raises(MemoryLimitError, match=r"stimuli of 16 neurons in images of 10x10"):
+            probe(network, ProbeSettings(("contrast",)))
     with pytest.raises(DataError) as caught:
         probe(network, ProbeSettings(("sparsification",)))
     assert str(caught.value) == (
