@@ -24,7 +24,7 @@ FAINT: Final = "0.8"  # lines of single neurons
 MAP: Final = "viridis"  # its ends differ for the colour-blind, and in print
 FEATURES_SIZE: Final = (8.6, 7.4)
 ROW_SIZE: Final = (10.4, 3.7)
-MASKING_SIZE: Final = (8.2, 3.9)
+MASKING_SIZE: Final = (9.2, 3.9)
 TILES: Final = 64  # features that are drawn
 CYCLES: Final = 1.5  # of the axes of envelope against wave
 
@@ -176,7 +176,13 @@ def masking(figure: Figure, found: Masking, title: str) -> Figure:
     lost.axhline(0.0, color="0.35", linestyle=":")
     lost.set_xlabel("contrast of the orthogonal mask")
     lost.set_ylabel("suppression (% of the response)")
-    lost.legend(title="contrast of the grating", frameon=False, fontsize=8, loc="upper left")
+    lost.legend(
+        title="contrast of\nthe grating",
+        frameon=False,
+        fontsize=8,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+    )
     heading(figure, title)
     return figure
 
