@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import numpy as np
 
 from ipvae_snn.arrays import Float32, Float64, Int32, Int64
-from ipvae_snn.errors import ConfigError
+from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.image_shape import n_pixels
 from ipvae_snn.ir.prng import MAX_STEPS
 from ipvae_snn.probing.recorder import Recorder
@@ -19,6 +19,7 @@ from ipvae_snn.progress import Progress, ignore
 BLANK_STEPS: Final = 128
 CHUNK_BYTES: Final = 1 << 27  # of the results of movies that run together
 PER_COUNT: Final = 8  # bytes of a count and a potential
+RUNAWAY: Final = 5000  # spikes of a neuron in a step; images that a network knows give hundreds
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def record(
 
     Trial r of condition c draws under the key first + c * trials + r. what: the work's name for
     `progress`, which receives steps of single movies. Raises ConfigError for more steps than a run
-    may have.
+    may have, DataError where inference runs away.
     """
     conditions, k = kept.shape
     steps, trials = movies.all_steps, movies.trials
@@ -95,6 +96,7 @@ def record(
         every = recorder.counts(
             _frames(recorder, movies, shown), movies.steps, seed, first + part.start
         )
+        _require_stable(every, what)
         own = np.take_along_axis(every, kept[shown][:, None, :], axis=2)
         counts[part] = own[:, onset:]
         blank[part] = own[:, onset // 2 : onset].mean(axis=1)
@@ -108,8 +110,19 @@ def _parts(recorder: Recorder, movies: Movies, count: int) -> Iterator[slice]:
     each = PER_COUNT * movies.all_steps * recorder.n_neurons
     each += 2 * 4 * frames * n_pixels(recorder.image_shape)
     size = max(1, CHUNK_BYTES // each)
-    for first in range(0, count, size):
+    yield slice(0, 1)  # alone, since a run that runs away is slow
+    for first in range(1, count, size):
         yield slice(first, min(first + size, count))
+
+
+def _require_stable(counts: Annotated[Int32, "N T K"], what: str) -> None:
+    most = int(counts.max())
+    if most > RUNAWAY:
+        raise DataError(
+            f"{what}: inference runs away, a neuron has {most} spikes in a step, beyond {RUNAWAY}; "
+            "the network knows no such images; leave this stimulus out (--stimulus), or probe a "
+            "network of photographs"
+        )
 
 
 def _frames(recorder: Recorder, movies: Movies, shown: Int64) -> Annotated[Float32, "N F M"]:

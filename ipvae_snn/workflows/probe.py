@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -162,7 +163,12 @@ def _carried_out(
             else:
                 steps = settings.steps or probes.STEPS
                 subject = Subject(recorder, picked, steps, settings.seed)
-                outcomes.update({name: PROBES[name](subject, progress) for name in asked})
+                for name in asked:
+                    found = _or_reason(partial(PROBES[name], subject, progress), every)
+                    if isinstance(found, str):
+                        left_out[name] = found
+                    else:
+                        outcomes[name] = found
     if isinstance(images, ImageSet):
         steps = settings.steps or sparsification.STEPS
         outcomes[SPARSIFICATION] = probes.sparse(recorder, images, steps, settings.seed, progress)

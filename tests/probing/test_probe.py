@@ -130,6 +130,15 @@ def test_chunks_change_nothing(recorder: Recorder, monkeypatch: pytest.MonkeyPat
     np.testing.assert_array_equal(whole.counts, parts.counts)
 
 
+def test_inference_that_runs_away_is_refused(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(movies, "RUNAWAY", 0)
+    dark = movies.Movies(np.zeros((1, 1, 100), np.float32), 16)
+    with pytest.raises(DataError, match=r"^test: inference runs away, a neuron has [1-9] spikes"):
+        movies.record(recorder, dark, np.array([[0]]), 0, "test")
+
+
 def test_neurons_prefer_their_own_orientation(subject: Subject) -> None:
     found = orientation.measure(subject)
     assert (found.curves.argmax(axis=1) == np.flatnonzero(orientation.OFFSETS == 0)).all()
