@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ipvae_snn.api import evaluate_moving as evaluate_moving
     from ipvae_snn.api import export as export
     from ipvae_snn.api import import_network as import_network
+    from ipvae_snn.api import probe as probe
     from ipvae_snn.api import run as run
     from ipvae_snn.api import train as train
     from ipvae_snn.api import verify as verify
@@ -46,7 +47,7 @@ __version__ = "0.1.0"
 _FACE: Final = {
     **dict.fromkeys(("compare", "convert", "energy", "evaluate", "export"), "ipvae_snn.api"),
     "evaluate_moving": "ipvae_snn.api",
-    **dict.fromkeys(("import_network", "run", "train", "verify"), "ipvae_snn.api"),
+    **dict.fromkeys(("import_network", "probe", "run", "train", "verify"), "ipvae_snn.api"),
     "TrainingResult": "ipvae_snn.api",
     "map": "ipvae_snn.api:map_network",
     "load": "ipvae_snn.models.networks",

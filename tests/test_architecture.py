@@ -44,7 +44,10 @@ LAYERS = (
     ("ipvae_snn.ir",),
     ("ipvae_snn.models", "ipvae_snn.data", "ipvae_snn.kernels", "ipvae_snn.pretrained"),
     ("ipvae_snn.inference", "ipvae_snn.backends", "ipvae_snn.training", "ipvae_snn.report"),
-    ("ipvae_snn.evaluation", "ipvae_snn.conversion", "ipvae_snn.comparison"),
+    (
+        *("ipvae_snn.evaluation", "ipvae_snn.conversion", "ipvae_snn.comparison"),
+        "ipvae_snn.probing",
+    ),
     ("ipvae_snn.frameworks", "ipvae_snn.importers"),
     ("ipvae_snn.hw", "ipvae_snn.export"),
     ("ipvae_snn.workflows",),

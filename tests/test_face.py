@@ -1,4 +1,4 @@
-"""The face: thirteen functions and a few types, lazy, typed, on any network and images."""
+"""The face: fourteen functions and a few types, lazy, typed, on any network and images."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from ipvae_snn.models.checkpoint import load_checkpoint_config
 
 FUNCTIONS = (
     *("compare", "convert", "energy", "evaluate", "evaluate_moving", "export"),
-    *("import_network", "load", "map", "run", "save", "train", "verify"),
+    *("import_network", "load", "map", "probe", "run", "save", "train", "verify"),
 )
 TYPES = ("FloatNetwork", "ImageSet", "IntegerNetwork", "IpvaeError", "Trace", "TrainingResult")
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "onnx", "numba")

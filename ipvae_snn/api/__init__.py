@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ipvae_snn.api.judging import energy as energy
     from ipvae_snn.api.judging import evaluate as evaluate
     from ipvae_snn.api.judging import evaluate_moving as evaluate_moving
+    from ipvae_snn.api.probing import probe as probe
     from ipvae_snn.api.running import run as run
     from ipvae_snn.api.running import verify as verify
     from ipvae_snn.api.training import TrainingResult as TrainingResult
@@ -40,6 +41,7 @@ _HOMES: Final = MappingProxyType(
         "import_network": "ipvae_snn.api.training",
         "load": "ipvae_snn.models.networks",
         "map_network": "ipvae_snn.api.conversion",
+        "probe": "ipvae_snn.api.probing",
         "run": "ipvae_snn.api.running",
         "train": "ipvae_snn.api.training",
         "verify": "ipvae_snn.api.running",

@@ -25,6 +25,7 @@ from ipvae_snn.cli import (
     lava,
     lca,
     map,
+    probe,
     profiles,
     run,
     train,
@@ -95,6 +96,7 @@ _add("bench", COSTS, bench.EXAMPLES, bench.BenchCommand)(bench.bench)
 _add("compare", COSTS, compare.EXAMPLES)(compare.compare)
 _add("energy", COSTS, energy.EXAMPLES)(energy.energy)
 _add("map", COSTS, map.EXAMPLES)(map.map_network)
+_add("probe", FLOATS, probe.EXAMPLES)(probe.probe)
 _add("profiles", COSTS, profiles.EXAMPLES)(profiles.profiles)
 _add("doctor", PLACE, doctor.EXAMPLES)(doctor.doctor)
 _add("demo", PLACE, demo.EXAMPLES)(demo.demo)

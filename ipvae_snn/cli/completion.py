@@ -8,6 +8,10 @@ from pathlib import Path
 
 SPLITS = ("train", "test")
 CIRCUITS = ("one-layer", "two-layer")
+STIMULI = (
+    *("gabor", "gratings", "contrast", "plaids", "noise", "bar", "sparsification", "prior"),
+    "all",
+)
 DECODINGS = ("sample", "mean:4", "map")
 
 
@@ -68,6 +72,12 @@ def splits(incomplete: str) -> list[str]:
 def circuits(incomplete: str) -> list[str]:
     """Return circuits."""
     return _beginning(CIRCUITS, incomplete)
+
+
+def stimuli(incomplete: str) -> list[str]:
+    """Return lists of stimuli in which the last one is completed."""
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in _beginning(STIMULI, last)]
 
 
 def decodings(incomplete: str) -> list[str]:

@@ -35,6 +35,7 @@ __all__ = [
     "MOVING",
     "NETWORK",
     "PICTURE",
+    "PROBE",
     "RESULT",
     "check_folder",
     "check_outputs",
@@ -98,6 +99,7 @@ MOVING: Final = _json("evaluate --frames", "checkpoint_sha256", "trained_on", "r
 COMPARISON: Final = _json("compare", "checkpoint_sha256", "network", "kl_form", "attribution")
 ENERGY: Final = _json("energy", "activity", "neurobench", "estimates")
 BENCH: Final = _json("bench", "rows", "energy_profile", "counts_equal")
+PROBE: Final = _json("probe", "network", "kind", "stimuli", "left_out")
 MAPPING: Final = _json("map", "network", "fits", "checks", "placement")
 
 

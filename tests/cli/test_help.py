@@ -38,7 +38,7 @@ def options(command: TyperCommand) -> dict[str, TyperOption]:
 
 def test_all_commands_are_seen() -> None:
     assert {"run", "import", "lava run", "lava setup", "profiles"} <= set(COMMANDS)
-    assert len(COMMANDS) == 18
+    assert len(COMMANDS) == 19
 
 
 @pytest.mark.parametrize("name", COMMANDS)

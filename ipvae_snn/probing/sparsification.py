@@ -1,0 +1,88 @@
+"""Sparsification over time: active neurons, sparseness and reconstruction by step."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Float32, Float64, Int32
+from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.ir.prng import MAX_STEPS
+from ipvae_snn.metrics.estimates import Estimate, estimate
+from ipvae_snn.metrics.quality import r2_per_image
+from ipvae_snn.metrics.sparseness import population
+from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.progress import Progress, ignore
+
+STEPS: Final = 512
+CHUNK_BYTES: Final = 1 << 27
+PER_COUNT: Final = 8  # bytes of a count and a potential
+WHAT: Final = "images over time"
+
+
+@dataclass(frozen=True)
+class Sparsification:
+    """Figures by step, from the start of inference on; estimates over images.
+
+    steps: those recorded, the powers of 2 and the last. active: share of neurons that spike.
+    sparseness: of the counts over neurons, after Treves and Rolls in the form of Vinje and Gallant
+    (2000). r2: of one step's counts, decoded. spikes: of all neurons. data, citation: the images.
+    """
+
+    data: str
+    citation: str
+    images: int
+    steps: tuple[int, ...]
+    active: tuple[Estimate, ...]
+    sparseness: tuple[Estimate, ...]
+    r2: tuple[Estimate, ...]
+    spikes: tuple[Estimate, ...]
+
+
+def recorded_steps(steps: int) -> tuple[int, ...]:
+    """Return the powers of 2 up to `steps`, and `steps`."""
+    powers = [1 << power for power in range(steps.bit_length())]
+    return tuple(sorted({*powers, steps}))
+
+
+def measure(
+    recorder: Recorder,
+    images: ImageSet,
+    steps: int,
+    seed: int,
+    progress: Progress = ignore,
+) -> Sparsification:
+    """Show images from the start of inference, without a blank, and record every neuron.
+
+    Raises ConfigError for more steps than a run may have.
+    """
+    if steps > MAX_STEPS:
+        raise ConfigError(f"{steps} steps are more than the {MAX_STEPS} of a run; give fewer")
+    at, n = recorded_steps(steps), len(images)
+    size = max(1, CHUNK_BYTES // (PER_COUNT * steps * recorder.n_neurons))
+    parts = []
+    progress(WHAT, 0, n * steps)
+    for first in range(0, n, size):
+        pixels = images.pixels[first : first + size]
+        counts = recorder.counts(pixels[:, None], steps, seed, first)
+        kept = counts[:, np.array(at) - 1]
+        parts.append(by_step(recorder, kept, pixels))
+        progress(WHAT, min(first + size, n) * steps, n * steps)
+    active, sparse, r2, spikes = (
+        tuple(map(estimate, np.concatenate(values, axis=1))) for values in zip(*parts, strict=True)
+    )
+    return Sparsification(images.name, images.citation, n, at, active, sparse, r2, spikes)
+
+
+def by_step(
+    recorder: Recorder, counts: Annotated[Int32, "n S K"], pixels: Annotated[Float32, "n M"]
+) -> tuple[Float64, Float64, Float64, Float64]:
+    """Return share of active neurons, sparseness, R2 and spikes, each (S, n)."""
+    steps = range(counts.shape[1])
+    return (
+        np.asarray((counts > 0).mean(axis=2).T),
+        np.stack([population(counts[:, step].astype(np.float64)) for step in steps]),
+        np.stack([r2_per_image(pixels, recorder.decode(counts[:, step])) for step in steps]),
+        counts.sum(axis=2, dtype=np.int64).T.astype(np.float64),
+    )
