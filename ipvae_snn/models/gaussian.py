@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.models.gaussian_update import Clips, updated
 from ipvae_snn.models.linear_module import LinearModule
 from ipvae_snn.models.protocol import Dictionary, Draw, LatentSettings
 from ipvae_snn.models.shapes import Number
@@ -76,12 +77,16 @@ class GaussianLatents:
     def shifted(self, state: Gaussian, by: Tensor) -> Gaussian:
         """Return mu and xi moved by (B, 2 K), first those of mu, softly clipped."""
         mu, xi = by.chunk(2, dim=-1)
-        clip = self.settings.clip
-        return Gaussian(soft_clip(state.mu + mu, clip), soft_clip(state.xi + xi, self._clip_xi))
+        clips = self._clips
+        return Gaussian(
+            soft_clip(state.mu + mu, clips.mean), soft_clip(state.xi + xi, clips.deviation)
+        )
 
     @property
-    def _clip_xi(self) -> Number:
-        return 1.0 + DEVIATION_GROWTH * (self.settings.clip - 1.0)
+    def _clips(self) -> Clips:
+        beyond = self.settings.clip - 1.0
+        deviation = 1.0 + DEVIATION_GROWTH * beyond
+        return Clips(self.settings.clip, deviation, 1.0 + DEVIATION_CHANGE_GROWTH * beyond)
 
     def draws(self, generator: torch.Generator, temperature: float = 0.0) -> Draw:
         """Return a source of standard normal noise; it has a gradient at any temperature."""
@@ -112,18 +117,22 @@ class GaussianLatents:
             push, source = torch.where(z > 0, gain * drive, 0.0), z / gain
         # The noise that was drawn is a constant. Where a rectified latent is 0, push is 0 too.
         eps = ((source - mu) / sigma).detach()
-        to_mu, to_xi = push, push * eps * sigma
-        if self.settings.leak and self.updates_per_step > 1:
-            leak = self.settings.leak
-            to_mu = to_mu - leak * (mu - start.mu) * torch.exp(-2.0 * start.xi)
-            to_xi = to_xi - leak * torch.expm1(2.0 * (xi - start.xi))
+        if not (self.settings.leak and self.updates_per_step > 1):
+            rates = self.log_bias, self.log_lr, self.log_lr_xi
+            return Gaussian(*updated(mu, xi, push, eps, *rates, self._clips))
+        return self._leaking(state, start, push, eps)
+
+    def _leaking(self, state: Gaussian, start: Gaussian, push: Tensor, eps: Tensor) -> Gaussian:
+        """Return the state after an update with a leak, by automatic differentiation."""
+        (mu, xi), sigma, leak = state, torch.exp(state.xi), self.settings.leak
+        to_mu = push - leak * (mu - start.mu) * torch.exp(-2.0 * start.xi)
+        to_xi = push * eps * sigma - leak * torch.expm1(2.0 * (xi - start.xi))
         d_mu = torch.exp(self.log_lr) * (sigma * sigma * to_mu - torch.exp(self.log_bias))
         d_xi = torch.exp(self.log_lr_xi) * (0.5 * to_xi)
-        clip = self.settings.clip
-        clip_change = 1.0 + DEVIATION_CHANGE_GROWTH * (clip - 1.0)
+        clips = self._clips
         return Gaussian(
-            soft_clip(mu + soft_clip(d_mu, clip), clip),
-            soft_clip(xi + soft_clip(d_xi, clip_change), self._clip_xi),
+            soft_clip(mu + soft_clip(d_mu, clips.mean), clips.mean),
+            soft_clip(xi + soft_clip(d_xi, clips.change), clips.deviation),
         )
 
     def divergence(self, new: Gaussian, old: Gaussian) -> Tensor:

@@ -102,3 +102,31 @@ def test_neurons_of_a_feature_share_their_parameters() -> None:
     assert view.mu0[0, ::9].tolist() == [1.0, 2.0, 3.0]
     x = torch.ones(2, 64)
     assert drive(view.dictionary, x, torch.zeros(2, 27)).shape == (2, 27)
+
+
+@pytest.mark.parametrize("clip", [1.5, 7.0])
+def test_the_explicit_gradient_is_the_tapes(clip: float) -> None:
+    """In double precision, against the same formulas by automatic differentiation."""
+    settings = LatentSettings(clip, -8.0)
+    values = [NORMAL(size=(B, K)), NORMAL(size=(B, K)) * 0.5, NORMAL(size=(B, K)) * 2]
+    values += [NORMAL(size=(1, K)), np.array(-0.3), np.array(0.4)]
+    eps, weights = tensor(NORMAL(size=(B, K))), tensor(NORMAL(size=(2, B, K)))
+    gradients, results = [], []
+    for explicit in (True, False):
+        leaves = [tensor(value).requires_grad_() for value in values]
+        mu, xi, push, *rates = leaves
+        model = GaussianLatents(mu[:1], xi[:1], *rates, None, settings)
+        state = Gaussian(mu, xi)
+        z = mu + torch.exp(xi) * eps
+        after = (
+            model.update(state, state, push, z)
+            if explicit
+            else model._leaking(state, state, push, eps)
+        )
+        loss = (weights[0] * after.mu + weights[1] * after.xi).sum()
+        gradients.append(torch.autograd.grad(loss, leaves))
+        results.append(after)
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
