@@ -67,16 +67,23 @@ NETWORK, ENCODER, PCA, LCA = "network", "encoder", "pca", "lca"
 class Material:
     """What the points need: networks with their calibrations, and images.
 
-    sets: held-out images by name; training: all training images of DATA.
+    sets: held-out images by name; training: all training images of the set `own`. dictionary: the
+    network whose dictionary encoders and LCA take.
     """
 
     floats: Mapping[str, FloatNetwork]
     calibrations: Mapping[str, Calibration]
     training: ImageSet
     sets: Mapping[str, ImageSet]
+    own: str = DATA
+    dictionary: str = DICTIONARY
 
     def asked(self, marks: tuple[int, ...], labels: bool, targets: tuple[float, ...] = ()) -> Asked:
-        """Return what is measured at these marks and stops, read-outs of labels or not."""
+        """Return what is measured at these marks and stops, read-outs of labels or not.
+
+        Images without labels have none.
+        """
+        labels = labels and self.training.labels is not None
         read = tuple(mark for mark in READOUT_MARKS if mark in marks)
         fitted = self.training.first(FITTED) if labels else None
         return Asked(marks, tuple(priced_profiles()), read, fitted, targets)
@@ -88,7 +95,12 @@ def short(name: str) -> str:
     return path.parent.name if path.name == "model.safetensors" else path.stem
 
 
-def points_of(networks: Mapping[str, FloatNetwork]) -> list[Point]:
+def points_of(
+    networks: Mapping[str, FloatNetwork],
+    widths_of: Mapping[str, tuple[int, ...]] = WIDTHS,
+    components: Sequence[int] = COMPONENTS,
+    penalties: Sequence[float] = PENALTIES,
+) -> list[Point]:
     """Return every point: networks by bits and sparsity, encoders by width, PCA, LCA."""
     points: list[Point] = []
     for name, network in networks.items():
@@ -106,9 +118,11 @@ def points_of(networks: Mapping[str, FloatNetwork]) -> list[Point]:
             for share in shares
             for bits in widths
         ]
-    points += [{"kind": ENCODER, "code": code, "hidden": h} for code in CODES for h in WIDTHS[code]]
-    points += [{"kind": PCA, "components": count} for count in COMPONENTS]
-    points += [{"kind": LCA, "penalty": penalty} for penalty in PENALTIES]
+    points += [
+        {"kind": ENCODER, "code": code, "hidden": h} for code in CODES for h in widths_of[code]
+    ]
+    points += [{"kind": PCA, "components": count} for count in components]
+    points += [{"kind": LCA, "penalty": penalty} for penalty in penalties]
     return points
 
 
@@ -118,25 +132,27 @@ def _network(given: Material, point: Point) -> dict[str, Any]:
     integers, _ = convert(given.floats[name], given.calibrations[name], settings)
     whole = bits == BITS[0]
     asked = given.asked(MARKS, whole and not point["sparsity"], TARGETS if whole else ())
-    return figures(integers, given.sets if whole else {DATA: given.sets[DATA]}, DATA, asked)
+    sets = given.sets if whole else {given.own: given.sets[given.own]}
+    return figures(integers, sets, given.own, asked)
 
 
 def _encoder(given: Material, point: Point) -> dict[str, Any]:
     signed = point["code"] == CODES[1]
-    one = others.encoder(given.floats[DICTIONARY], given.training, point["hidden"], signed)
+    network = given.floats[given.dictionary]
+    one = others.encoder(network, given.training, point["hidden"], signed)
     asked = given.asked((1,), point["hidden"] in READ_OUT)
-    return others.pass_figures(one, given.sets, given.training, DATA, asked)
+    return others.pass_figures(one, given.sets, given.training, given.own, asked)
 
 
 def _pca(given: Material, point: Point) -> dict[str, Any]:
     one = others.pca(given.training, point["components"])
     asked = given.asked((1,), point["components"] in READ_OUT)
-    return others.pass_figures(one, given.sets, given.training, DATA, asked)
+    return others.pass_figures(one, given.sets, given.training, given.own, asked)
 
 
 def _lca(given: Material, point: Point) -> dict[str, Any]:
-    network, asked = given.floats[DICTIONARY], given.asked(LCA_MARKS, False)
-    return others.lca(network, point["penalty"], given.training, given.sets, DATA, asked)
+    network, asked = given.floats[given.dictionary], given.asked(LCA_MARKS, False)
+    return others.lca(network, point["penalty"], given.training, given.sets, given.own, asked)
 
 
 KINDS: Final[Mapping[str, Callable[[Material, Point], dict[str, Any]]]] = {
@@ -153,12 +169,18 @@ def figures_of(given: Material, point: Point) -> dict[str, Any]:
 
 
 def material(
-    names: Sequence[str], data_root: Path | None, limit: int, show: Callable[[str], None]
+    names: Sequence[str],
+    data_root: Path | None,
+    limit: int,
+    show: Callable[[str], None],
+    own: str = DATA,
+    dictionary: str = DICTIONARY,
+    elsewhere: Sequence[str] = OUT_OF_DISTRIBUTION,
 ) -> Material:
     """Load networks and images, and calibrate."""
     floats, calibrations = {}, {}
-    training = load(DATA, "train", data_root)
-    for name in dict.fromkeys((DICTIONARY, *names)):
+    training = load(own, "train", data_root)
+    for name in dict.fromkeys((dictionary, *names)):
         show(f"calibrating {short(name)}")
         network = load_float(name, "the benchmark")
         few = training.first(CALIBRATION_IMAGES)
@@ -166,8 +188,8 @@ def material(
         steps = min(LONGEST_CALIBRATION, 3 * network.training_steps // 2)
         floats[name] = network
         calibrations[name] = calibrate(network, few.pixels, few.name, steps)
-    sets = {name: load(name, "test", data_root, limit) for name in (DATA, *OUT_OF_DISTRIBUTION)}
-    return Material(floats, calibrations, training, sets)
+    sets = {name: load(name, "test", data_root, limit) for name in (own, *elsewhere)}
+    return Material(floats, calibrations, training, sets, own, dictionary)
 
 
 def main(
@@ -191,13 +213,14 @@ def main(
             "targets": TARGETS,
         }
         rows = run.run(figures_of, points, given, settings)
-        write(_result(given, points, rows))
+        write(result_of(given, points, rows, "benchmarks.operating_points"))
     console(quiet=True).print(f"{RESULT} and {PAGE} written")
 
 
-def _result(
-    given: Material, points: Sequence[Point], rows: Sequence[dict[str, Any]]
+def result_of(
+    given: Material, points: Sequence[Point], rows: Sequence[dict[str, Any]], module: str
 ) -> dict[str, Any]:
+    """Return what is stored; module: that was run."""
     named = [
         {**point, "network": short(point["network"])} if "network" in point else dict(point)
         for point in points
@@ -205,7 +228,7 @@ def _result(
     return {
         "date": date.today().isoformat(),
         "command": " ".join(
-            ["python -m benchmarks.operating_points", *(n for n in given.floats if n != DICTIONARY)]
+            [f"python -m {module}", *(n for n in given.floats if n != given.dictionary)]
         ),
         "machine": machine(),
         "networks": {
@@ -224,11 +247,11 @@ def _result(
 
 def write(result: dict[str, Any]) -> None:
     """Write the JSON, and from it the page and the pictures."""
-    write_text(RESULT, _text(rounded(result)))
+    write_text(RESULT, as_text(rounded(result)))
     redraw()
 
 
-def _text(result: dict[str, Any]) -> str:
+def as_text(result: dict[str, Any]) -> str:
     """Return JSON with a line for each point, so that a change of one shows as such."""
     head = json.dumps({**result, "points": []}, indent=1).removesuffix("[]\n}")
     points = ",\n".join(json.dumps(each, separators=(",", ":")) for each in result["points"])

@@ -40,8 +40,8 @@ def page(result: Json, check: Json | None, read_out: Json | None = None) -> str:
         f"# What a given R2 costs\n\n{_provenance(result)}\n\n{HOW}",
         "![R2 against synaptic operations](images/operating_points.png)",
         f"## Goals\n\n{GOALS}\n\n{goals(points, own, read_out)}",
-        f"## At equal R2 on {own}\n\n{EQUAL}\n\n{_levels(points, own)}",
-        f"## Energy at R2 {LEVEL}\n\n{ENERGY}\n\n{_energies(points, own)}",
+        f"## At equal R2 on {own}\n\n{EQUAL}\n\n{levels_table(points, own)}",
+        f"## Energy at R2 {LEVEL}\n\n{ENERGY}\n\n{energies_table(points, own)}",
         "![R2 against energy proxies](images/operating_points_energy.png)",
         f"## Out-of-distribution images\n\n{ELSEWHERE}\n\n{_elsewhere(points, own, others)}",
         f"## Memory\n\n{MEMORY}\n\n{_memory(points)}",
@@ -54,8 +54,8 @@ def page(result: Json, check: Json | None, read_out: Json | None = None) -> str:
     if check is not None:
         parts.append(section(check))
     parts.append(f"## All points\n\n{ALL}")
-    parts += [f"### {own}\n\n{_all(points, own, SHOWN)}"]
-    parts += [f"### {name}\n\n{_all(points, name, SHOWN_ELSEWHERE)}" for name in others]
+    parts += [f"### {own}\n\n{all_points(points, own, SHOWN)}"]
+    parts += [f"### {name}\n\n{all_points(points, name, SHOWN_ELSEWHERE)}" for name in others]
     return "\n\n".join(parts) + "\n"
 
 
@@ -88,14 +88,14 @@ def _r2(row: Json, readout: str) -> str:
     return f"{mean:.3f} ± {(high - low) / 2:.3f}"
 
 
-def _levels(points: Sequence[Json], data: str) -> str:
+def levels_table(points: Sequence[Json], data: str, levels: Sequence[float] = LEVELS) -> str:
     """Return the fewest operations of each family that reach each R2."""
     rows = []
     for name, members in families(points).items():
         for readout in READOUTS[members[0]["kind"]]:
-            found = [cheapest(choices(members, data, (readout,)), level) for level in LEVELS]
+            found = [cheapest(choices(members, data, (readout,)), level) for level in levels]
             rows.append([name, readout, *(_cost(each) for each in found)])
-    head = ["", "read-out", *(f"R2 {level:.2f}" for level in LEVELS)]
+    head = ["", "read-out", *(f"R2 {level:.2f}" for level in levels)]
     return table(head, rows, text=2)
 
 
@@ -103,16 +103,16 @@ def _cost(choice: Choice | None) -> str:
     return NONE if choice is None else f"{choice.operations:,.0f}"
 
 
-def _best(points: Sequence[Json], data: str) -> list[Choice]:
-    """Return the cheapest choice of each family that reaches LEVEL."""
-    found = (cheapest(choices(members, data), LEVEL) for members in families(points).values())
+def _best(points: Sequence[Json], data: str, level: float = LEVEL) -> list[Choice]:
+    """Return the cheapest choice of each family that reaches the level."""
+    found = (cheapest(choices(members, data), level) for members in families(points).values())
     return [each for each in found if each is not None]
 
 
-def _energies(points: Sequence[Json], data: str) -> str:
+def energies_table(points: Sequence[Json], data: str, level: float = LEVEL) -> str:
     """Return the proxies of the cheapest choices; chips without graded spikes in both ways."""
     rows = []
-    for each in _best(points, data):
+    for each in _best(points, data, level):
         cells = [_micro(each.row, profile) for profile in PRICED]
         graded = [_micro(each.row, f"{name}, {GRADED}") for name in PRICED[1:]]
         both = [
@@ -191,7 +191,8 @@ def _own(point: Json) -> list[Json]:
     return rows
 
 
-def _all(points: Sequence[Json], data: str, marks: Sequence[int]) -> str:
+def all_points(points: Sequence[Json], data: str, marks: Sequence[int]) -> str:
+    """Return a row for every point, and of networks for every number of steps in `marks`."""
     rows = []
     for point in points:
         network = point["kind"] == NETWORK

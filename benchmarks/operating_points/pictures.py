@@ -41,17 +41,17 @@ def pictures(result: Json, folder: Path) -> None:
     with sheet(folder / "operating_points.png", 9.0, 8.2) as figure:
         grid = figure.subplots(2, 2)
         for axes, data in zip(grid.flat, result["data"], strict=True):
-            _draw(axes, result, data, lambda each: each.operations)
+            draw(axes, result, data, lambda each: each.operations)
             axes.set_title(data, loc="left")
             axes.set_xlabel("synaptic operations per image, by events")
-        _legend(figure, grid.flat[0])
+        legend(figure, grid.flat[0])
     with sheet(folder / "operating_points_energy.png", 9.0, 8.2) as figure:
         grid = figure.subplots(2, 2)
         for axes, chip in zip(grid.flat, CHIPS, strict=True):
-            _draw(axes, result, next(iter(result["data"])), _energy(chip))
+            draw(axes, result, next(iter(result["data"])), energy_of(chip))
             axes.set_title(chip, loc="left")
             axes.set_xlabel("least dynamic proxy, microjoule per image")
-        _legend(figure, grid.flat[0])
+        legend(figure, grid.flat[0])
 
     if stopped(result["points"], next(iter(result["data"]))):
         with sheet(folder / "operating_points_stop.png", 9.0, 4.6) as figure:
@@ -79,7 +79,7 @@ def _stops(figure: Figure, result: Json) -> None:
     figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def legend(figure: Figure, axes: Axes) -> None:
     """Name the colours, and the styles of the read-outs."""
     handles, names = axes.get_legend_handles_labels()
     handles += [Line2D([], [], color="0.3", linestyle=style) for style in STYLES.values()]
@@ -95,11 +95,12 @@ def microjoule(row: Json, profile: str) -> float | None:
     return min(low) / 1000.0 if low else None
 
 
-def _energy(profile: str) -> Callable[[Choice], float]:
+def energy_of(profile: str) -> Callable[[Choice], float]:
+    """Return the least proxy of a choice, NaN where the profile gives none."""
     return lambda each: microjoule(each.row, profile) or float("nan")
 
 
-def _draw(axes: Axes, result: Json, data: str, cost: Callable[[Choice], float]) -> None:
+def draw(axes: Axes, result: Json, data: str, cost: Callable[[Choice], float]) -> None:
     """Draw the networks of 8 bits by read-out, and the others at their best."""
     colours = cycle(NETWORKS)
     for name, points in families(result["points"]).items():

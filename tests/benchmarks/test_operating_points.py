@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from benchmarks.operating_points import __main__ as benchmark
-from benchmarks.operating_points import labels, sanafe_check, stop_page
+from benchmarks.operating_points import labels, patches, sanafe_check, stop_page
 from benchmarks.operating_points.codes import MAP, MEAN, SAMPLE, codes_after, decoded
 from benchmarks.operating_points.goals import goals
 from benchmarks.operating_points.networks import Asked, figures
@@ -52,6 +52,14 @@ def check() -> dict[str, Any]:
 def test_the_page_is_the_results(result: dict[str, Any], check: dict[str, Any]) -> None:
     assert benchmark.PAGE.read_text(encoding="utf-8") == page(result, check, labels.stored())
     assert "## Beside SANA-FE" not in page(result, None)
+
+
+def test_the_page_of_patches_is_its_results() -> None:
+    stored = json.loads(patches.RESULT.read_text(encoding="utf-8"))
+    assert patches.PAGE.read_text(encoding="utf-8") == patches.page(stored)
+    networks = {each["network"] for each in stored["points"] if each["kind"] == "network"}
+    assert networks == {patches.DICTIONARY, *patches.NETWORKS}
+    assert {each["kind"] for each in stored["points"]} == set(benchmark.KINDS)
 
 
 def test_pictures_are_drawn(result: dict[str, Any], tmp_path: Path) -> None:
