@@ -21,6 +21,7 @@ from ipvae_snn.models.registry import MEMBERS
 from ipvae_snn.report.json_files import finite
 from ipvae_snn.training.train import train
 from ipvae_snn.training.validation import validate
+from ipvae_snn.training.warm_start import initial_parameters
 from ipvae_snn.workflows.convert import convert
 from ipvae_snn.workflows.evaluate import EvaluationSettings
 from ipvae_snn.workflows.evaluate import evaluate as workflow
@@ -92,6 +93,25 @@ def test_a_killed_run_resumes_to_the_same_files(
         train(config_of(kind), TRAIN, TEST, out, progress=killer(17))
     train(config_of(kind), TRAIN, TEST, out, resume=True)
     assert files(out) == files(runs[kind])
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_run_starts_from_a_checkpoint_of_its_kind(
+    kind: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    path, config = runs[kind] / "model.safetensors", config_of(kind)
+    started = initial_parameters(path, config, (4, 4))
+    for name, values in load_latent_network(path).tensors.items():
+        np.testing.assert_array_equal(started[name].numpy(), values)
+    short = replace(config, train=replace(config.train, iterations=2))
+    assert train(short, TRAIN, TEST, tmp_path / "run", start_from=path).iterations == 2
+    wider = replace(config, model=replace(config.model, n_latents=12))
+    with pytest.raises(
+        ConfigError, match=r"has shape .*, but this run needs .*; give the settings"
+    ):
+        initial_parameters(path, wider, (4, 4))
+    with pytest.raises(ConfigError, match=rf"of kind {kind}, but this run's is poisson"):
+        initial_parameters(path, CONFIG, (4, 4))
 
 
 @pytest.mark.parametrize("kind", OTHERS)
