@@ -1,6 +1,7 @@
 """Warm start: a trained network's parameters as the initial ones of another run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,8 @@ from ipvae_snn.models.float_network import (
     checkpoint_kind,
     load_float_network,
 )
+from ipvae_snn.models.latent_module import check
 from ipvae_snn.models.latent_network import load_latent_network
-from ipvae_snn.models.registry import new_module
 from ipvae_snn.models.trainable import size_text, start_weights
 
 # The inverse of the bound is infinite at the bound; this near to it the gradient is 0 anyway.
@@ -54,16 +55,12 @@ def initial_parameters(path: Path, config: Config, shape: ImageShape) -> dict[st
 def _of_family(path: Path, config: Config, shape: ImageShape) -> dict[str, Tensor]:
     """Return the parameters of another model than the iP-VAE, which a file holds as they are."""
     network = load_latent_network(path)
-    with torch.device("meta"):  # sizes alone
-        module = new_module(config.model, shape, torch.Generator())
-    needed = {name: tuple(value.shape) for name, value in module.named_parameters()}
-    held = {name: values.shape for name, values in network.tensors.items()}
-    if held != needed:
-        name = next(name for name in (*needed, *held) if held.get(name) != needed.get(name))
+    try:
+        check(replace(network, config=config, image_shape=shape))
+    except ConfigError as error:
         raise ConfigError(
-            f"{path}: its {name} has shape {held.get(name, 'none')}, but this run needs "
-            f"{needed.get(name, 'none')}; give the settings of [model] that it was trained with"
-        )
+            f"{path}: {error}; give the settings of [model] that it was trained with"
+        ) from error
     return {name: torch.from_numpy(values.copy()) for name, values in network.tensors.items()}
 
 
