@@ -159,6 +159,8 @@ def train(
 ) -> None:
     """Train an iP-VAE; write model.safetensors, config.toml and metrics.jsonl into OUT.
 
+    --set model.kind=gaussian, lca and others: the family (docs/family.md).
+
     Several processes share every batch under PyTorch's launcher:
     torchrun --nproc-per-node 2 -m ipvae_snn train ...
     """

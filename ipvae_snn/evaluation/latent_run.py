@@ -15,8 +15,16 @@ from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.metrics import quality
 from ipvae_snn.models.cpu_threads import cpu_threads
+from ipvae_snn.models.latent_module import inferring
 from ipvae_snn.models.latent_network import LatentNetwork
-from ipvae_snn.models.protocol import Draw, advance, first_state, inference, negative_log_likelihood
+from ipvae_snn.models.protocol import (
+    Draw,
+    LatentModel,
+    advance,
+    first_state,
+    inference,
+    negative_log_likelihood,
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,7 @@ class LatentRun:
     def _run(self, part: Part, report: Report) -> PartFigures:
         network, request = self.network, self.request
         check_images(network.image_shape, network.input_kind, part.pixels, self.kind, self.name)
-        parameters, model = network.parameters, network.latents
-        dictionary = parameters.dictionary
+        model, dictionary = inferring(network)
         x = torch.from_numpy(np.ascontiguousarray(part.pixels, np.float32))
         project, compete = inference(dictionary)
         b = project(x)
@@ -58,7 +65,7 @@ class LatentRun:
         figures, samples, maps = [], [], []
         total = torch.zeros(len(x), dtype=torch.float64)
         for step in range(request.steps + 1):
-            draw = self._draw(part, step)
+            draw = self._draw(model, part, step)
             if step in wanted:
                 # The next step draws the same latents, since its noise has the same key.
                 z = model.sample(state, draw)
@@ -81,7 +88,7 @@ class LatentRun:
                 )
                 samples.append(decoded.sample[: part.shown].copy())
                 maps.append(decoded.rates[: part.shown].copy())
-                draw = self._draw(part, step)
+                draw = self._draw(model, part, step)
             if step == request.steps:
                 break
             before = state
@@ -101,10 +108,10 @@ class LatentRun:
             total.numpy() if network.counts else np.full(len(x), np.nan),
         )
 
-    def _draw(self, part: Part, step: int) -> Draw:
+    def _draw(self, model: LatentModel[Any], part: Part, step: int) -> Draw:
         entropy = np.random.SeedSequence([self.request.seed, self.key + part.first, step])
         seed = int(entropy.generate_state(1, np.uint64)[0]) >> 1
-        return self.network.latents.draws(torch.Generator().manual_seed(seed))
+        return model.draws(torch.Generator().manual_seed(seed))
 
 
 def _peaks(model: Any, state: Any) -> tuple[Tensor, Tensor]:

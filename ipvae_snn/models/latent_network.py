@@ -1,6 +1,7 @@
 """A trained model of the family beside the iP-VAE, read from a checkpoint: settings and arrays.
 
-Its file holds the module's own parameters, and the settings from which the module is made anew.
+Its file holds the module's own parameters, and the settings from which the module is made anew
+(`latent_module`). Needs no torch.
 """
 
 import hashlib
@@ -8,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import torch
 
 from ipvae_snn.arrays import Float32
 from ipvae_snn.config.preparation import Preparation
@@ -20,12 +20,10 @@ from ipvae_snn.config.toml import from_toml
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError
 from ipvae_snn.image_shape import ImageShape, image_shape, n_pixels, shape_text
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.models.convolutional import positions_of
 from ipvae_snn.models.dictionary_files import floats
+from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.float_network import FORMAT, PREPARATION, VERSION, input_kind, network_kind
-from ipvae_snn.models.parameters import ModelParameters
-from ipvae_snn.models.protocol import LatentModel, LatentSettings
-from ipvae_snn.models.registry import MEMBERS, new_module
+from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary
 from ipvae_snn.models.training_data import candidates
@@ -107,35 +105,22 @@ class LatentNetwork:
         return self.config.data.motion
 
     @cached_property
-    def parameters(self) -> ModelParameters:
-        """The parameters for the formulas, without gradients."""
-        module = new_module(self.config.model, self.image_shape, torch.Generator())
-        named = dict(module.named_parameters())
-        with torch.no_grad():
-            for name, values in self.tensors.items():
-                named[name].copy_(torch.from_numpy(values.copy()))
-        return module.requires_grad_(False).view()
-
-    @cached_property
-    def latents(self) -> LatentModel[Any]:
-        """The distribution over latents, and its updates."""
-        settings = LatentSettings.of(self.config.model, self.clip, self.config.train)
-        return self.parameters.latents(settings)
-
-    @cached_property
     def dictionary(self) -> StoredDictionary:
         """The linear decoder in NumPy."""
         last = {name.rpartition(".")[2]: values for name, values in self.tensors.items()}
         if "phi" in last:
             return DenseMatrix(last["phi"])
-        positions = positions_of(self.config.model, self.image_shape)
+        model = self.config.model
+        kernel = model.kernel, model.kernel
+        positions = KernelPositions(self.image_shape, model.features, kernel, model.stride)
         return SharedKernels(last["kernels"], positions)
 
 
 def load_latent_network(path: str | Path) -> LatentNetwork:
     """Read the network of a checkpoint of any kind but `poisson`; executes no code from the file.
 
-    Raises FileFormatError if it is missing, damaged, newer, or of a kind that is not known.
+    Raises FileFormatError if it is missing, damaged, newer, or of a kind that is not known. Whether
+    the arrays are those of its settings, `latent_module.module_of` checks.
     """
     path = Path(path)
     metadata = read_header(path, FORMAT, VERSION)
@@ -171,17 +156,8 @@ def load_latent_network(path: str | Path) -> LatentNetwork:
 
 
 def _check(network: LatentNetwork) -> None:
-    """Raise ValueError unless the arrays are those of the settings' module, with sound values."""
-    with torch.device("meta"):  # sizes alone: a file may claim any
-        module = new_module(network.config.model, network.image_shape, torch.Generator())
-    wanted = {name: tuple(value.shape) for name, value in module.named_parameters()}
-    if wanted.keys() != network.tensors.keys():
-        raise ValueError(
-            f"it holds {', '.join(network.tensors)}, but its settings need {', '.join(wanted)}"
-        )
+    """Raise ValueError unless all values are sound."""
     for name, values in network.tensors.items():
-        if values.shape != wanted[name]:
-            raise ValueError(f"{name} has shape {values.shape}, but {wanted[name]} is needed")
         if not (np.isfinite(values).all() and np.abs(values).max(initial=0.0) <= MAX_VALUE):
             raise ValueError(f"{name} holds values that are not finite or beyond {MAX_VALUE:g}")
     if not 0 < network.clip <= 10.0:

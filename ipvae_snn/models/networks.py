@@ -8,8 +8,7 @@ from ipvae_snn.errors import ConfigError, ConversionError, DataError, FileFormat
 from ipvae_snn.ir import files
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models import float_network
-from ipvae_snn.models.float_network import FloatNetwork, checkpoint_kind
-from ipvae_snn.models.latent_network import LatentNetwork, load_latent_network
+from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.storage import tensor_files
 
 Network = FloatNetwork | IntegerNetwork
@@ -56,17 +55,6 @@ def load(source: NetworkSource) -> Network:
     path = network_path(source)
     read = float_network.load_float_network if is_checkpoint(path) else files.load_network
     return read(path)
-
-
-def load_any(source: NetworkSource | LatentNetwork) -> Network | LatentNetwork:
-    """Return the network as `load` does, of any kind of model."""
-    if isinstance(source, LatentNetwork):
-        return source
-    if isinstance(source, str | os.PathLike):
-        path = network_path(source)
-        if is_checkpoint(path) and checkpoint_kind(path) != float_network.KIND:
-            return load_latent_network(path)
-    return load(source)
 
 
 def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:

@@ -1,15 +1,13 @@
-"""Registry of models: the values of `model.kind` in a config."""
+"""Registry of models: a module for each value of `model.kind` in a config (`family`)."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 import torch
 
-from ipvae_snn.choices import suggestion
 from ipvae_snn.config.settings import ModelConfig
-from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.models.amortised_modules import (
     AmortisedVAE,
@@ -19,90 +17,35 @@ from ipvae_snn.models.amortised_modules import (
     SemiAmortisedVAE,
 )
 from ipvae_snn.models.deterministic import PredictiveCoding, SparseCoding
+from ipvae_snn.models.family import check_kind
 from ipvae_snn.models.gaussian import GaussianVAE
 from ipvae_snn.models.parameters import TrainableModule
 from ipvae_snn.models.trainable import trainable
 
+# Settings, image shape and generator to a module with initial parameters.
 Build = Callable[[ModelConfig, ImageShape, torch.Generator], TrainableModule]
 
-Learning = Literal["unrolled", "settled", "incremental"]
-
 COMPILED: Final = "poisson"  # has compiled passes on the CPU (kernels/training.py)
-
-
-class Member(NamedTuple):
-    """A model of the family.
-
-    name: as the paper writes it. module(settings, image shape, generator): initial parameters.
-    random: whether latents are drawn, so that another seed gives other figures. counts: whether
-    they are numbers of spikes. learning: of the weights, through unrolled inference, from settled
-    codes, or from the code after every step. one_step: whether inference is one pass of an encoder.
-    """
-
-    name: str
-    module: Build
-    random: bool = True
-    counts: bool = False
-    learning: Learning = "unrolled"
-    one_step: bool = False
-
-
 _RECTIFIED: Final = partial(GaussianPrior, rectified=True)
 
-MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
+MODULES: Final[Mapping[str, Build]] = MappingProxyType(
     {
-        "poisson": Member("iP-VAE", trainable, counts=True),
-        "gaussian": Member("iG-VAE", GaussianVAE),
-        "gaussian-relu": Member("iG_relu-VAE", partial(GaussianVAE, rectified=True)),
-        "amortised-poisson": Member(
-            "P-VAE", partial(AmortisedVAE, prior=PoissonPrior), counts=True, one_step=True
-        ),
-        "amortised-gaussian": Member(
-            "G-VAE", partial(AmortisedVAE, prior=GaussianPrior), one_step=True
-        ),
-        "amortised-gaussian-relu": Member(
-            "G_relu-VAE", partial(AmortisedVAE, prior=_RECTIFIED), one_step=True
-        ),
-        "semi-amortised-poisson": Member(
-            "sa-P-VAE", partial(SemiAmortisedVAE, iterative=trainable, numbers=1), counts=True
-        ),
-        "semi-amortised-gaussian": Member(
-            "sa-G-VAE", partial(SemiAmortisedVAE, iterative=GaussianVAE, numbers=2)
-        ),
-        "iterative-amortised-poisson": Member(
-            "ia-P-VAE", partial(IterativeAmortisedVAE, prior=PoissonPrior), counts=True
-        ),
-        "iterative-amortised-gaussian": Member(
-            "ia-G-VAE", partial(IterativeAmortisedVAE, prior=GaussianPrior)
-        ),
-        "lca": Member("LCA", SparseCoding, random=False, learning="settled"),
-        "lca-signed": Member(
-            "LCA", partial(SparseCoding, signed=True), random=False, learning="settled"
-        ),
-        "predictive-coding": Member("PC", PredictiveCoding, random=False, learning="settled"),
-        "incremental-predictive-coding": Member(
-            "iPC", PredictiveCoding, random=False, learning="incremental"
-        ),
+        "poisson": trainable,
+        "gaussian": GaussianVAE,
+        "gaussian-relu": partial(GaussianVAE, rectified=True),
+        "amortised-poisson": partial(AmortisedVAE, prior=PoissonPrior),
+        "amortised-gaussian": partial(AmortisedVAE, prior=GaussianPrior),
+        "amortised-gaussian-relu": partial(AmortisedVAE, prior=_RECTIFIED),
+        "semi-amortised-poisson": partial(SemiAmortisedVAE, iterative=trainable, numbers=1),
+        "semi-amortised-gaussian": partial(SemiAmortisedVAE, iterative=GaussianVAE, numbers=2),
+        "iterative-amortised-poisson": partial(IterativeAmortisedVAE, prior=PoissonPrior),
+        "iterative-amortised-gaussian": partial(IterativeAmortisedVAE, prior=GaussianPrior),
+        "lca": SparseCoding,
+        "lca-signed": partial(SparseCoding, signed=True),
+        "predictive-coding": PredictiveCoding,
+        "incremental-predictive-coding": PredictiveCoding,
     }
 )
-
-
-def check_kind(name: str) -> None:
-    """Raise ConfigError if there is no model `name`."""
-    if name not in MEMBERS:
-        raise ConfigError(
-            f"model.kind is {name!r}, but there is no such model{suggestion(name, list(MEMBERS))}; "
-            f"known ones are {', '.join(MEMBERS)}"
-        )
-
-
-def check_steps(name: str, steps: int) -> None:
-    """Raise ConfigError if a model whose inference is one pass of an encoder is to take more."""
-    if MEMBERS[name].one_step and steps != 1:
-        raise ConfigError(
-            f"train.steps is {steps}, but model.kind is {name}, whose inference is one pass of an "
-            "encoder; set train.steps=1"
-        )
 
 
 def new_module(
@@ -113,4 +56,4 @@ def new_module(
     Raises ConfigError if there is no such model, or the settings do not fit the images.
     """
     check_kind(config.kind)
-    return MEMBERS[config.kind].module(config, shape, generator)
+    return MODULES[config.kind](config, shape, generator)

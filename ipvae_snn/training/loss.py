@@ -15,10 +15,11 @@ from torch import Tensor
 from ipvae_snn.arrays import UInt64
 from ipvae_snn.config.settings import Config
 from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.parameters import ModelParameters, PoissonParameters, TrainableModule
 from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
 from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
-from ipvae_snn.models.registry import COMPILED, MEMBERS
+from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.shapes import Number
 from ipvae_snn.training.cuda_graphs import (

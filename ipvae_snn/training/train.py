@@ -11,7 +11,7 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.models.cpu_threads import cpu_threads
-from ipvae_snn.models.registry import check_kind, check_steps
+from ipvae_snn.models.family import check_kind, check_steps
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.training import blocks
 from ipvae_snn.training.distributed import joined, launched

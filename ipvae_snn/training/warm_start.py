@@ -1,6 +1,7 @@
 """Warm start: a trained network's parameters as the initial ones of another run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,14 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.start import START
-from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.float_network import (
+    KIND,
+    FloatNetwork,
+    checkpoint_kind,
+    load_float_network,
+)
+from ipvae_snn.models.latent_module import check
+from ipvae_snn.models.latent_network import load_latent_network
 from ipvae_snn.models.trainable import size_text, start_weights
 
 # The inverse of the bound is infinite at the bound; this near to it the gradient is 0 anyway.
@@ -24,8 +32,15 @@ def initial_parameters(path: Path, config: Config, shape: ImageShape) -> dict[st
     """Return the parameters of the checkpoint at `path` by the model's names.
 
     log_sigma is mapped back through the model's bound. Raises ConfigError if the checkpoint has
-    another size, FileFormatError if it cannot be read.
+    another size or is of another kind, FileFormatError if it cannot be read.
     """
+    kind, wanted = checkpoint_kind(path), config.model.kind
+    if kind != wanted:
+        raise ConfigError(
+            f"{path}: a network of kind {kind}, but this run's is {wanted}; set model.kind={kind}"
+        )
+    if kind != KIND:
+        return _of_family(path, config, shape)
     network = load_float_network(path)
     weights = _weights(path, network, config, shape)
     stored = {name: network.stored[name] for name in ("log_sigma", "u0", "log_bias")}
@@ -35,6 +50,18 @@ def initial_parameters(path: Path, config: Config, shape: ImageShape) -> dict[st
         raw = limit * np.arctanh(np.clip(raw / limit, -_INSIDE, _INSIDE))
     arrays = stored | {**weights, "log_sigma": raw, "log_lr": np.array(network.log_lr)}
     return {name: torch.from_numpy(np.asarray(a, np.float32)) for name, a in arrays.items()}
+
+
+def _of_family(path: Path, config: Config, shape: ImageShape) -> dict[str, Tensor]:
+    """Return the parameters of another model than the iP-VAE, which a file holds as they are."""
+    network = load_latent_network(path)
+    try:
+        check(replace(network, config=config, image_shape=shape))
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path}: {error}; give the settings of [model] that it was trained with"
+        ) from error
+    return {name: torch.from_numpy(values.copy()) for name, values in network.tensors.items()}
 
 
 def _weights(

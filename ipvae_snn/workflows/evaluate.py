@@ -34,8 +34,9 @@ from ipvae_snn.evaluation.report import Report
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.latent_module import load_any
 from ipvae_snn.models.latent_network import LatentNetwork
-from ipvae_snn.models.networks import NetworkSource, load, load_any, named
+from ipvae_snn.models.networks import NetworkSource, load, named
 from ipvae_snn.progress import Progress, Steps, ignore
 from ipvae_snn.report.document import Picture
 from ipvae_snn.report.json_files import write_json

@@ -13,6 +13,7 @@ import small
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.family import MEMBERS, check_kind
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import (
@@ -24,7 +25,6 @@ from ipvae_snn.models.protocol import (
     drive,
     negative_log_likelihood,
 )
-from ipvae_snn.models.registry import MEMBERS, check_kind
 from ipvae_snn.training.objective import unrolled_by_autodiff
 from ipvae_snn.training.validation import validate
 

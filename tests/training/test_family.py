@@ -14,13 +14,15 @@ from short_runs import CONFIG, TEST, TRAIN, KilledError, files, killer
 from ipvae_snn.config.settings import Config
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.evaluation.evaluate import evaluate, final_rates, request_of
+from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.float_network import load_float_network
-from ipvae_snn.models.latent_network import load_latent_network
-from ipvae_snn.models.networks import load, load_any
-from ipvae_snn.models.registry import MEMBERS
+from ipvae_snn.models.latent_module import inferring, load_any, load_checked
+from ipvae_snn.models.networks import load
+from ipvae_snn.models.registry import MODULES
 from ipvae_snn.report.json_files import finite
 from ipvae_snn.training.train import train
 from ipvae_snn.training.validation import validate
+from ipvae_snn.training.warm_start import initial_parameters
 from ipvae_snn.workflows.convert import convert
 from ipvae_snn.workflows.evaluate import EvaluationSettings
 from ipvae_snn.workflows.evaluate import evaluate as workflow
@@ -46,6 +48,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: folder / kind for kind in OTHERS}
 
 
+def test_every_model_has_a_module() -> None:
+    assert list(MODULES) == list(MEMBERS)
+
+
 @pytest.mark.parametrize("kind", OTHERS)
 def test_it_learns(kind: str, tmp_path: Path) -> None:
     config = config_of(kind)
@@ -63,15 +69,15 @@ def test_it_learns(kind: str, tmp_path: Path) -> None:
     )
     result = train(longer, TRAIN, TEST, tmp_path / "run")
     assert result.validation.r2 > 0.2  # untrained: below 0
-    network, x = load_latent_network(result.checkpoint), torch.from_numpy(TEST.pixels)
-    steps, dictionary = config.train.steps, network.parameters.dictionary
+    network, x = load_checked(result.checkpoint), torch.from_numpy(TEST.pixels)
+    steps, (latents, dictionary) = config.train.steps, inferring(network)
     ends = [
         evaluate(network, TEST, request_of(network, steps, seed)).evaluation.last.r2.mean
         for seed in range(SEEDS)
     ]
     validated = [
         validate(
-            network.latents,
+            latents,
             dictionary,
             x,
             steps=steps,
@@ -95,8 +101,25 @@ def test_a_killed_run_resumes_to_the_same_files(
 
 
 @pytest.mark.parametrize("kind", OTHERS)
+def test_a_run_starts_from_a_checkpoint_of_its_kind(
+    kind: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    path, config = runs[kind] / "model.safetensors", config_of(kind)
+    started = initial_parameters(path, config, (4, 4))
+    for name, values in load_checked(path).tensors.items():
+        np.testing.assert_array_equal(started[name].numpy(), values)
+    short = replace(config, train=replace(config.train, iterations=2))
+    assert train(short, TRAIN, TEST, tmp_path / "run", start_from=path).iterations == 2
+    wider = replace(config, model=replace(config.model, n_latents=12))
+    with pytest.raises(ConfigError, match=r"has shape .*, but its settings need .*; give"):
+        initial_parameters(path, wider, (4, 4))
+    with pytest.raises(ConfigError, match=rf"of kind {kind}, but this run's is poisson"):
+        initial_parameters(path, CONFIG, (4, 4))
+
+
+@pytest.mark.parametrize("kind", OTHERS)
 def test_a_checkpoint_is_what_was_trained(kind: str, runs: dict[str, Path]) -> None:
-    network = load_latent_network(runs[kind] / "model.safetensors")
+    network = load_checked(runs[kind] / "model.safetensors")
     assert (network.n_neurons, network.n_pixels, network.clip) == (16, 16, 7.0)
     assert network.config == config_of(kind)
     assert MEMBERS[kind].name in repr(network)
@@ -166,13 +189,16 @@ def damaged(path: Path, out: Path, **change: object) -> Path:
     ("change", "reason"),
     [
         ({"mu0": np.full((1, 16), np.nan, np.float32)}, "mu0 holds values that are not finite"),
-        ({"phi": np.zeros((16, 4), np.float32)}, r"phi has shape \(16, 4\), but \(16, 16\)"),
+        (
+            {"phi": np.zeros((16, 4), np.float32)},
+            r"phi has shape \(16, 4\), but its settings need \(16, 16\)",
+        ),
         ({"clip": 0}, r"clip is 0.0, not in \(0, 10\]"),
         ({"kind": "gaussian-relu"}, "kind 'gaussian-relu' is not the settings' 'gaussian'"),
         ({"kind": "binary"}, "kind 'binary' is not the settings' 'gaussian'"),
         (
             {"image_shape": [4000, 4000]},
-            r"log_sigma has shape \(1, 16\), but \(1, 16000000\) is needed",
+            r"phi has shape \(16, 16\), but its settings need \(16000000, 16\)",
         ),
         ({"input_kind": "loud"}, "input kind 'loud' is not known here"),
     ],
@@ -182,7 +208,7 @@ def test_damage_is_named(
 ) -> None:
     path = damaged(runs["gaussian"] / "model.safetensors", tmp_path / "bad.safetensors", **change)
     with pytest.raises(FileFormatError, match=reason):
-        load_latent_network(path)
+        load_checked(path)
 
 
 @pytest.mark.parametrize(

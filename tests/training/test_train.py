@@ -17,11 +17,11 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
 from ipvae_snn.models.checkpoint import load_checkpoint_config
 from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.float_network import FloatNetwork, load_float_network
 from ipvae_snn.models.parameters import Parameters
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import LatentSettings
-from ipvae_snn.models.registry import MEMBERS
 from ipvae_snn.training import trainer as training
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator
 from ipvae_snn.training.train import train

@@ -1,0 +1,69 @@
+"""The family of models by name, the values of `model.kind`: what is known without torch.
+
+`registry` has the modules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from ipvae_snn.choices import suggestion
+from ipvae_snn.errors import ConfigError
+
+Learning = Literal["unrolled", "settled", "incremental"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of the family.
+
+    name: as the paper writes it. random: whether latents are drawn, so that another seed gives
+    other figures. counts: whether they are numbers of spikes. learning: of the weights, through
+    unrolled inference, from settled codes, or from the code after every step. one_step: whether
+    inference is one pass of an encoder.
+    """
+
+    name: str
+    random: bool = True
+    counts: bool = False
+    learning: Learning = "unrolled"
+    one_step: bool = False
+
+
+MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
+    {
+        "poisson": Member("iP-VAE", counts=True),
+        "gaussian": Member("iG-VAE"),
+        "gaussian-relu": Member("iG_relu-VAE"),
+        "amortised-poisson": Member("P-VAE", counts=True, one_step=True),
+        "amortised-gaussian": Member("G-VAE", one_step=True),
+        "amortised-gaussian-relu": Member("G_relu-VAE", one_step=True),
+        "semi-amortised-poisson": Member("sa-P-VAE", counts=True),
+        "semi-amortised-gaussian": Member("sa-G-VAE"),
+        "iterative-amortised-poisson": Member("ia-P-VAE", counts=True),
+        "iterative-amortised-gaussian": Member("ia-G-VAE"),
+        "lca": Member("LCA", random=False, learning="settled"),
+        "lca-signed": Member("LCA", random=False, learning="settled"),
+        "predictive-coding": Member("PC", random=False, learning="settled"),
+        "incremental-predictive-coding": Member("iPC", random=False, learning="incremental"),
+    }
+)
+
+
+def check_kind(name: str) -> None:
+    """Raise ConfigError if there is no model `name`."""
+    if name not in MEMBERS:
+        raise ConfigError(
+            f"model.kind is {name!r}, but there is no such model{suggestion(name, list(MEMBERS))}; "
+            f"known ones are {', '.join(MEMBERS)}"
+        )
+
+
+def check_steps(name: str, steps: int) -> None:
+    """Raise ConfigError if a model whose inference is one pass of an encoder is to take more."""
+    if MEMBERS[name].one_step and steps != 1:
+        raise ConfigError(
+            f"train.steps is {steps}, but model.kind is {name}, whose inference is one pass of an "
+            "encoder; set train.steps=1"
+        )
