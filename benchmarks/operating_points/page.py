@@ -230,7 +230,7 @@ HOW: Final = wrapped(
     R2) and PCA are rounded to 8 bits, weights per row and activations, and their R2 is **measured
     in 8 bits**. PCA is the best linear code of its length; its values are of either sign and dense.
     LCA is the integer network of `ipvae-snn lca` with the dictionary of mnist-512, and its sample
-    is its code."""
+    is its code. Natural patches have [a page of their own](operating_points_patches.md)."""
 )
 GOALS: Final = wrapped(
     """On MNIST, 8 bits, for the cheapest point that reaches the R2. Out-of-distribution images: of

@@ -51,6 +51,7 @@ WIDTHS: Final[Mapping[str, tuple[int, ...]]] = {CODES[0]: (128, 256), CODES[1]: 
 COMPONENTS: Final = (32, 64, 100, 139, 180)
 PENALTIES: Final = (0.1, 0.5)
 LEVELS: Final = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+PIXELS: Final = 256
 LEVEL: Final = 0.8  # of the table of energies
 SHOWN: Final = (4, 8, 12, 16, 32, 64)
 
@@ -100,15 +101,15 @@ def page(result: Mapping[str, Any]) -> str:
     """Return the page."""
     points: Sequence[dict[str, Any]] = result["points"]
     machine, images = result["machine"], points[0]["data"][DATA]["images"]
+    neurons = result["networks"][DICTIONARY]["neurons"]
     head = wrapped(
         f"""Made by `{result["command"]}` on {result["date"]} (Python {machine["python"]}, ipvae-snn
         {machine["ipvae_snn"]}); every number is in `benchmarks/results/{RESULT.name}`. {images:,}
         held-out patches of 16x16 pixels of {DATA} ({result["data"][DATA]}); ± is half the 95 %
         interval over patches. Everything is counted as in [what a given R2
         costs](operating_points.md), which explains the words; encoders and LCA take the dictionary
-        of {DICTIONARY}. Whitened patches have no zeros, so the image's own part is paid in full by
-        all of them, and the square of {result["networks"][DICTIONARY]["neurons"]} neurons by 256
-        pixels is what a dense first step costs."""
+        of {DICTIONARY}. Whitened patches have hardly a zero: every pixel sends, so that dense
+        feed-forward weights of {neurons} neurons cost {neurons * PIXELS:,} operations."""
     )
     parts = [
         f"# What a given R2 costs on natural patches\n\n{head}",
