@@ -5,6 +5,7 @@ import typer
 QUESTIONS = {
     "mnist_float_integer": "float against integer on MNIST test images: R2, spikes, energy, time",
     "operating_points": "R2 against operations and energy: networks, int8 encoders, PCA, LCA",
+    "operating_points.patches": "the same on natural patches",
     "operating_points.sanafe_check": "energy and latency beside the simulator SANA-FE",
     "energy": "energy proxies: chips, processors, and encoders of equal R2",
     "engine": "what a step of inference costs: integers, float PyTorch, ONNX Runtime; its parts",
