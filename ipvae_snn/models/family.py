@@ -21,7 +21,8 @@ class Member:
     name: as the paper writes it. random: whether latents are drawn, so that another seed gives
     other figures. counts: whether they are numbers of spikes. learning: of the weights, through
     unrolled inference, from settled codes, or from the code after every step. one_step: whether
-    inference is one pass of an encoder.
+    inference is one pass of an encoder. network: whether a network of its own takes part in
+    inference, whose operations are not those of the dictionary.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Member:
     counts: bool = False
     learning: Learning = "unrolled"
     one_step: bool = False
+    network: bool = False
 
 
 MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
@@ -36,13 +38,13 @@ MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
         "poisson": Member("iP-VAE", counts=True),
         "gaussian": Member("iG-VAE"),
         "gaussian-relu": Member("iG_relu-VAE"),
-        "amortised-poisson": Member("P-VAE", counts=True, one_step=True),
-        "amortised-gaussian": Member("G-VAE", one_step=True),
-        "amortised-gaussian-relu": Member("G_relu-VAE", one_step=True),
-        "semi-amortised-poisson": Member("sa-P-VAE", counts=True),
-        "semi-amortised-gaussian": Member("sa-G-VAE"),
-        "iterative-amortised-poisson": Member("ia-P-VAE", counts=True),
-        "iterative-amortised-gaussian": Member("ia-G-VAE"),
+        "amortised-poisson": Member("P-VAE", counts=True, one_step=True, network=True),
+        "amortised-gaussian": Member("G-VAE", one_step=True, network=True),
+        "amortised-gaussian-relu": Member("G_relu-VAE", one_step=True, network=True),
+        "semi-amortised-poisson": Member("sa-P-VAE", counts=True, network=True),
+        "semi-amortised-gaussian": Member("sa-G-VAE", network=True),
+        "iterative-amortised-poisson": Member("ia-P-VAE", counts=True, network=True),
+        "iterative-amortised-gaussian": Member("ia-G-VAE", network=True),
         "lca": Member("LCA", random=False, learning="settled"),
         "lca-signed": Member("LCA", random=False, learning="settled"),
         "predictive-coding": Member("PC", random=False, learning="settled"),

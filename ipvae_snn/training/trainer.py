@@ -10,6 +10,7 @@ from torch import Tensor
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
+from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.parameters import TrainableModule
 from ipvae_snn.models.registry import new_module
 from ipvae_snn.progress import ignore_part
@@ -237,6 +238,8 @@ class Trainer:
             generator=generator,
             rounding=rounding,
         )
+        if MEMBERS[self.config.model.kind].network:
+            result = replace(result, operations=None)
         health.check_validation(result, iteration, settings)
         return result
 

@@ -36,7 +36,7 @@ class Validation:
     of all images' pixels together, each about its image's mean; flat images, whose R2 is low, do
     not weigh more than others. messages: neurons that send, per update and image. operations:
     synaptic operations of the T steps per image, as `costs` counts them; None where neurons share
-    weights.
+    weights, or where a network of its own takes part in inference.
     """
 
     r2: float

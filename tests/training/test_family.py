@@ -69,6 +69,7 @@ def test_it_learns(kind: str, tmp_path: Path) -> None:
     )
     result = train(longer, TRAIN, TEST, tmp_path / "run")
     assert result.validation.r2 > 0.2  # untrained: below 0
+    assert (result.validation.operations is None) is MEMBERS[kind].network
     network, x = load_checked(result.checkpoint), torch.from_numpy(TEST.pixels)
     steps, (latents, dictionary) = config.train.steps, inferring(network)
     ends = [
