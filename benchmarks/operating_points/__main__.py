@@ -24,7 +24,7 @@ from benchmarks.operating_points.pictures import pictures
 from benchmarks.operating_points.sanafe_check import RESULT as SANAFE
 from benchmarks.operating_points.stops import TARGETS
 from benchmarks.report import machine
-from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
+from benchmarks.sweep import Point, Resume, Scheduler, Sweep, Workers, sweep, where
 from ipvae_snn.conversion.calibration import Calibration, calibrate
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.settings import ConversionSettings
@@ -206,15 +206,22 @@ def main(
     with sweep("operating_points", where(scheduler, workers, resume)) as run:
         given = material(networks or [], data_root, limit, lambda what: run.display(what, 0, 0))
         points = points_of(given.floats)
-        settings = {
-            "images": limit,
-            "dictionary": given.floats[DICTIONARY].source,
-            "marks": MARKS,
-            "targets": TARGETS,
-        }
-        rows = run.run(figures_of, points, given, settings)
+        rows = measured(run, given, points, limit)
         write(result_of(given, points, rows, "benchmarks.operating_points"))
     console(quiet=True).print(f"{RESULT} and {PAGE} written")
+
+
+def measured(
+    run: Sweep, given: Material, points: Sequence[Point], limit: int
+) -> list[dict[str, Any]]:
+    """Return the figures of every point; limit: of the held-out images."""
+    settings = {
+        "images": limit,
+        "dictionary": given.floats[given.dictionary].source,
+        "marks": MARKS,
+        "targets": TARGETS,
+    }
+    return run.run(figures_of, points, given, settings)
 
 
 def result_of(

@@ -16,11 +16,9 @@ import typer
 
 from benchmarks.operating_points.__main__ import (
     CODES,
-    MARKS,
-    TARGETS,
     as_text,
-    figures_of,
     material,
+    measured,
     points_of,
     result_of,
     rounded,
@@ -69,13 +67,7 @@ def main(
             NETWORKS, data_root, limit, lambda what: run.display(what, 0, 0), DATA, DICTIONARY, ()
         )
         points = points_of(given.floats, WIDTHS, COMPONENTS, PENALTIES)
-        settings = {
-            "images": limit,
-            "dictionary": given.floats[DICTIONARY].source,
-            "marks": MARKS,
-            "targets": TARGETS,
-        }
-        rows = run.run(figures_of, points, given, settings)
+        rows = measured(run, given, points, limit)
         result = rounded(
             result_of(given, points, rows, MODULE) | {"command": f"python -m {MODULE}"}
         )

@@ -179,8 +179,10 @@ def runner(
     judged: bool = True,
 ) -> PartRunner:
     """Return what runs parts of `images` through the network."""
-    kind = LatentRun if isinstance(network, LatentNetwork) else PartRun
-    return kind(network, request, images.kind, images.name, key, judged)  # type: ignore[arg-type]
+    rest = request, images.kind, images.name, key, judged
+    if isinstance(network, LatentNetwork):
+        return LatentRun(network, *rest)
+    return PartRun(network, *rest)
 
 
 def here(run: PartRunner, parts: Iterable[Part], report: Report) -> Iterator[PartFigures]:

@@ -83,38 +83,44 @@ class StepFigures:
 
 
 def judge_of(network: FloatNetwork, form: KlForm) -> Judge:
-    """Return the function that computes each image's figures (N,), by the names of StepFigures.
-
-    It adds the sums of squares that r2_pooled needs.
-    """
+    """Return the function that computes each image's figures (N,), by the names of StepFigures."""
     log_sigma = torch.from_numpy(network.log_sigma.astype(np.float64))
     precision = linear_gaussian.precision(log_sigma).numpy().astype(np.float32)
     normaliser = float(linear_gaussian.log_normaliser(log_sigma))
     divergence = poisson.KL_FORMS[form]
 
     def judge(pixels: Float32, p: Progress, decoded: Decoded) -> dict[str, Float64]:
-        z, sample, mean, rates = decoded
         u, before = p.state.astype(np.float64), p.before.astype(np.float64)
-        error = (pixels - sample) ** 2
+        error = (pixels - decoded.sample) ** 2
         nll = 0.5 * (error @ precision).astype(np.float64) + normaliser
-        sums = quality.errors_per_image(pixels, sample)
         kl = divergence(torch.from_numpy(u), torch.from_numpy(before)).numpy()
         return {
-            "r2": quality.r2_per_image(pixels, sample),
-            "r2_mean": quality.r2_per_image(pixels, mean),
-            "r2_map": quality.r2_per_image(pixels, rates),
-            "mse": error.mean(axis=1, dtype=np.float64),
-            "mse_map": ((pixels - rates) ** 2).mean(axis=1, dtype=np.float64),
-            "zeros": (z == 0).mean(axis=1),
-            "spikes": z.sum(axis=1, dtype=np.float64),
+            **quality_of(pixels, decoded),
+            "spikes": decoded.z.sum(axis=1, dtype=np.float64),
             "nll": nll,
             "kl": kl,
             "free_energy": nll + kl,
-            **sums._asdict(),
             "du_norm": np.linalg.norm(u - before, axis=1),
         }
 
     return judge
+
+
+def quality_of(pixels: Float32, decoded: Decoded) -> dict[str, Float64]:
+    """Return each image's figures (n,) of what was decoded, whatever the model.
+
+    It adds the sums of squares that r2_pooled needs.
+    """
+    z, sample, mean, rates = decoded
+    return {
+        "r2": quality.r2_per_image(pixels, sample),
+        "r2_mean": quality.r2_per_image(pixels, mean),
+        "r2_map": quality.r2_per_image(pixels, rates),
+        "mse": ((pixels - sample) ** 2).mean(axis=1, dtype=np.float64),
+        "mse_map": ((pixels - rates) ** 2).mean(axis=1, dtype=np.float64),
+        "zeros": (z == 0).mean(axis=1),
+        **quality.errors_per_image(pixels, sample)._asdict(),
+    }
 
 
 def gather(

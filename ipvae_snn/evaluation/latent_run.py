@@ -2,20 +2,19 @@
 
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ipvae_snn.arrays import Float32, Float64
+from ipvae_snn.evaluation.figures import Decoded, quality_of
 from ipvae_snn.evaluation.parts import EvaluationRequest, Part, PartFigures, Report, recorded_steps
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.metrics import quality
 from ipvae_snn.models.cpu_threads import cpu_threads
-from ipvae_snn.models.latent_module import inferring
+from ipvae_snn.models.latent_module import Inferring, inferring
 from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.protocol import (
     Draw,
@@ -47,10 +46,15 @@ class LatentRun:
         with torch.no_grad(), cpu_threads(self.request.threads):
             return self._run(part, report)
 
+    @cached_property
+    def _inferring(self) -> Inferring:
+        """The network's module, made once for all parts."""
+        return inferring(self.network)
+
     def _run(self, part: Part, report: Report) -> PartFigures:
         network, request = self.network, self.request
         check_images(network.image_shape, network.input_kind, part.pixels, self.kind, self.name)
-        model, dictionary = inferring(network)
+        model, dictionary = self._inferring
         x = torch.from_numpy(np.ascontiguousarray(part.pixels, np.float32))
         project, compete = inference(dictionary)
         b = project(x)
@@ -70,15 +74,14 @@ class LatentRun:
                 # The next step draws the same latents, since its noise has the same key.
                 z = model.sample(state, draw)
                 mean = torch.stack([*latest, z][-request.mean_steps :]).mean(0)
-                decoded = _Decoded(
-                    *(dictionary.decode(code).numpy() for code in (z, mean, model.rates(state)))
-                )
+                codes = z, mean, model.rates(state)
+                decoded = Decoded(z.numpy(), *(dictionary.decode(code).numpy() for code in codes))
                 nll = negative_log_likelihood(dictionary, x, z)
                 kl = model.divergence(state, before)
                 moved = model.potential(state) - model.potential(before)
                 spikes = z.double().sum(-1).numpy() if network.counts else np.full(len(x), np.nan)
                 figures.append(
-                    _judged(part.pixels, z.numpy(), decoded)
+                    quality_of(part.pixels, decoded)
                     | {name: value.double().numpy() for name, value in (("nll", nll), ("kl", kl))}
                     | {
                         "spikes": spikes,
@@ -117,26 +120,3 @@ class LatentRun:
 def _peaks(model: Any, state: Any) -> tuple[Tensor, Tensor]:
     """Return each image's largest potential and largest mean latent, without their signs."""
     return model.potential(state).abs().amax(-1), model.rates(state).abs().amax(-1)
-
-
-class _Decoded(NamedTuple):
-    """Reconstructions (n, M) of one sample, of the mean of several, and of the mean latents."""
-
-    sample: Float32
-    mean: Float32
-    rates: Float32
-
-
-def _judged(pixels: Float32, z: Float32, decoded: _Decoded) -> dict[str, Float64]:
-    """Return figures of each image, of latents z (n, K) and their reconstructions."""
-    sample, mean, rates = decoded
-    squares = partial(np.mean, axis=1, dtype=np.float64)
-    return {
-        "r2": quality.r2_per_image(pixels, sample),
-        "r2_mean": quality.r2_per_image(pixels, mean),
-        "r2_map": quality.r2_per_image(pixels, rates),
-        "mse": squares((pixels - sample) ** 2),
-        "mse_map": squares((pixels - rates) ** 2),
-        "zeros": np.asarray((z == 0).mean(axis=1)),
-        **quality.errors_per_image(pixels, sample)._asdict(),
-    }
