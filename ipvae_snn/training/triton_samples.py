@@ -112,7 +112,7 @@ class _Relaxed(torch.autograd.Function):
 
 
 @triton.jit  # type: ignore[untyped-decorator] # Triton's
-def _arrive(bits, live, time, gap, z, slope, horizon, cold, IS_CUBIC: tl.constexpr):  # type: ignore[no-untyped-def] # Triton's
+def arrive(bits, live, time, gap, z, slope, horizon, cold, IS_CUBIC: tl.constexpr):  # type: ignore[no-untyped-def] # Triton's
     """Draw the next arrival from 32 random bits, and add its soft count and derivative."""
     time -= tl.log(1.0 - (bits >> 8).to(tl.float32) * 5.9604644775390625e-8) * gap  # 2^-24
     live = live & (time <= horizon)
@@ -155,13 +155,13 @@ def _sample(  # type: ignore[no-untyped-def] # Triton's
     while (going > 0) & (block < BLOCKS):
         a, b, c, d = tl.philox(seed, element, none + block, none + number, none)
         drawn += live.to(tl.int32)
-        live, time, z, slope = _arrive(a, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
+        live, time, z, slope = arrive(a, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
         drawn += live.to(tl.int32)
-        live, time, z, slope = _arrive(b, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
+        live, time, z, slope = arrive(b, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
         drawn += live.to(tl.int32)
-        live, time, z, slope = _arrive(c, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
+        live, time, z, slope = arrive(c, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
         drawn += live.to(tl.int32)
-        live, time, z, slope = _arrive(d, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
+        live, time, z, slope = arrive(d, live, time, gap, z, slope, horizon, cold, IS_CUBIC)
         going = tl.sum(live.to(tl.int32), 0)
         block += 1
     tl.store(z_pointer + element, z, mask=inside)

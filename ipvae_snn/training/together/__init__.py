@@ -1,0 +1,1 @@
+"""Training of several networks at once on one CUDA device, as one stack of tensors."""
