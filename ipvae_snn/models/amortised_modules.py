@@ -16,7 +16,7 @@ from ipvae_snn.models.gaussian import GaussianLatents
 from ipvae_snn.models.linear_module import LinearModule
 from ipvae_snn.models.parameters import ModelParameters, TrainableModule
 from ipvae_snn.models.poisson import PoissonLatents
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, LatentModel, LatentSettings
 from ipvae_snn.models.trainable import n_neurons
 
 # Settings to latents: of the parameters of a module.
@@ -27,7 +27,7 @@ Latents = Callable[[LatentSettings], LatentModel[Any]]
 class NetworkParameters:
     """Parameters of a model with networks beside the decoder: `parameters.ModelParameters`."""
 
-    dictionary: Dictionary
+    dictionary: Decoder
     stored: Mapping[str, Tensor]
     build: Latents
 

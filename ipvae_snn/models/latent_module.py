@@ -11,7 +11,7 @@ from ipvae_snn.models.float_network import checkpoint_kind
 from ipvae_snn.models.latent_network import LatentNetwork, load_latent_network
 from ipvae_snn.models.networks import Network, NetworkSource, is_checkpoint, load, network_path
 from ipvae_snn.models.parameters import TrainableModule
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, LatentModel, LatentSettings
 from ipvae_snn.models.registry import new_module
 
 
@@ -19,7 +19,7 @@ class Inferring(NamedTuple):
     """What inference of a trained model needs, without gradients."""
 
     latents: LatentModel[Any]
-    dictionary: Dictionary
+    dictionary: Decoder
 
 
 def inferring(network: LatentNetwork) -> Inferring:

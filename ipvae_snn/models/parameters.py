@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.poisson import LatentParameters, PoissonLatents
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, Dictionary, LatentModel, LatentSettings
 
 
 class ModelParameters(Protocol):
     """All parameters of a network, in the form that the formulas take; differentiable."""
 
     @property
-    def dictionary(self) -> Dictionary:
-        """The linear decoder with its pixel noise."""
+    def dictionary(self) -> Decoder:
+        """The decoder with its pixel noise."""
 
     @property
     def stored(self) -> Mapping[str, Tensor]:
@@ -33,7 +33,11 @@ class ModelParameters(Protocol):
 
 
 class PoissonParameters(ModelParameters, LatentParameters, Protocol):
-    """Parameters of an iP-VAE."""
+    """Parameters of an iP-VAE with a linear decoder."""
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The linear decoder with its pixel noise."""
 
 
 class TrainableModule(nn.Module):

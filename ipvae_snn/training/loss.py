@@ -18,7 +18,7 @@ from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.parameters import ModelParameters, PoissonParameters, TrainableModule
 from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, LatentModel, LatentSettings
 from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.shapes import Number
@@ -115,10 +115,8 @@ class TrainingLoss:
         """Return the model at a soft clip: the present one, at which its weights were learnt."""
         return parameters.latents(LatentSettings.of(self.config.model, clip, self.config.train))
 
-    def dictionary(
-        self, parameters: ModelParameters
-    ) -> tuple[Dictionary, RoundedDictionary | None]:
-        """Return the dictionary, and its rounding for inference, if any."""
+    def dictionary(self, parameters: ModelParameters) -> tuple[Decoder, RoundedDictionary | None]:
+        """Return the decoder, and its rounding for inference, if any."""
         dictionary = parameters.dictionary
         if self.rounding is None:
             return dictionary, None
@@ -138,7 +136,8 @@ class TrainingLoss:
         train, updates = self.config.train, self.config.model.updates_per_step
         compiled = self.device.type == "cpu" and self.config.model.kind == COMPILED
         parameters = self.model.view()
-        if compiled and parameters.dictionary.in_gram_form:
+        linear = parameters.dictionary.linear
+        if compiled and linear is not None and linear.in_gram_form:
             keys = noise_keys(train, iteration, updates)
             unroll = unrolling(self.config, now, keys, batch.first_row)
             poisson = cast(PoissonParameters, parameters)
