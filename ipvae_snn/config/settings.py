@@ -1,7 +1,7 @@
 """Settings of a training run: frozen dataclasses, TOML in and out, overrides and presets."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard, get_args
 
 from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whitening
 
@@ -11,7 +11,8 @@ Sampling = Literal["auto", "torch", "triton"]
 CudaGraphs = Literal["auto", "on", "off"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
-DictionaryKind = Literal["dense", "convolutional", "untied"]
+NonlinearKind = Literal["mlp", "deconvolutional"]
+DictionaryKind = Literal["dense", "convolutional", "untied", "mlp", "deconvolutional"]
 StartKind = Literal["none", "linear"]
 EncoderKind = Literal["linear", "mlp", "convolutional"]
 Value = bool | int | float | str
@@ -19,6 +20,11 @@ Value = bool | int | float | str
 MAX_SEED: Final = (1 << 32) - 1
 MAX_UPDATES_PER_STEP: Final = 64
 MAX_SAMPLES: Final = 2
+
+
+def is_nonlinear(kind: str) -> TypeGuard[NonlinearKind]:
+    """Return whether a value of `model.dictionary` names a nonlinear decoder."""
+    return kind in get_args(NonlinearKind)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,9 @@ class ModelConfig:
     `kernel` x `kernel` pixels at every `stride`-th pixel where they lie inside the image. n_latents
     then follows from the images: 0 leaves it to them, and another number must be theirs. "untied":
     a dense one, whose inference has weights of its own, which can be sparse (`models.untied`).
+    "mlp", "deconvolutional": no dictionary but a nonlinear decoder, which has no integer form: one
+    hidden layer of `decoder_width` units, or a grid of so many channels that two transposed
+    convolutions double (`models.decoders`).
     start: first potentials of an image, "none" for u0 of every image, or "linear" for u0 + S x with
     learnt weights S of an untied dictionary, which start at 0. encoder, encoder_width: network of
     amortised models, and its hidden units, or channels of its last convolution (`models.encoders`).
@@ -93,6 +102,7 @@ class ModelConfig:
     start: StartKind = "none"
     encoder: EncoderKind = "linear"
     encoder_width: int = _limited(256, 1, 65536)
+    decoder_width: int = _limited(256, 1, 65536)
     threshold: float = _limited(0.5, 0.0, 100.0)
 
 

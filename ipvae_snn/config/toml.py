@@ -12,7 +12,14 @@ import tomli_w
 
 from ipvae_snn.choices import choose, nearest, suggestion
 from ipvae_snn.config.renamed import old_dynamics, renamed_key, translated
-from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig, Value
+from ipvae_snn.config.settings import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+    Value,
+    is_nonlinear,
+)
 from ipvae_snn.config.synonyms import nearest_setting
 from ipvae_snn.errors import ConfigError, FileFormatError, brief
 from ipvae_snn.storage.source_files import read_text
@@ -322,6 +329,8 @@ def _check_dictionary(config: Config, source: str) -> None:
             )
         if model.dictionary == "untied":
             _check_untied(config, source)
+        if is_nonlinear(model.dictionary):
+            _check_nonlinear(config, source)
         return
     if model.stride > model.kernel:
         raise ConfigError(
@@ -353,6 +362,20 @@ def _check_start(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: model.start is {model.start}, but a leak of {model.leak:g} pulls back to "
             "where a step starts, which would be the start; set model.leak=0"
+        )
+
+
+def _check_nonlinear(config: Config, source: str) -> None:
+    model = config.model
+    if config.train.quantise_aware:
+        raise ConfigError(
+            f"{source}: train.quantise_aware is {config.train.quantise_aware}, but the decoder "
+            f"{model.dictionary} has no integer form to round for; set it to 0"
+        )
+    if model.phi_start != "noise":
+        raise ConfigError(
+            f"{source}: model.phi_start is {model.phi_start!r}, which is for linear decoders, but "
+            f"model.dictionary is {model.dictionary}; set model.phi_start=noise"
         )
 
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from ipvae_snn.arrays import Float32, Floats
 from ipvae_snn.data import ImageSet
+from ipvae_snn.evaluation.decoder_elements import elements_of
 from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation
 from ipvae_snn.evaluation.figures import StepFigures
 from ipvae_snn.image_shape import ImageShape
@@ -41,9 +42,8 @@ def pictures(
     if shown == 0:
         raise ValueError("the evaluation kept no reconstruction; evaluate with shown of 1 or more")
     title = f"Images of {images.name}, reconstructed from the spikes and rates of one step"
-    shape, decoder = network.image_shape, network.dictionary
-    elements, element_shape = decoder.elements(shape)
-    use = decoder.by_element(np.abs(result.rates))
+    shape, (elements, element_shape, by_element) = network.image_shape, elements_of(network)
+    use = by_element(np.abs(result.rates))
     return (
         Picture(
             "convergence",

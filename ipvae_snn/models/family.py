@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from ipvae_snn.choices import suggestion
+from ipvae_snn.config.settings import is_nonlinear
 from ipvae_snn.errors import ConfigError
 
 Learning = Literal["unrolled", "settled", "incremental"]
@@ -22,7 +23,8 @@ class Member:
     other figures. counts: whether they are numbers of spikes. learning: of the weights, through
     unrolled inference, from settled codes, or from the code after every step. one_step: whether
     inference is one pass of an encoder. network: whether a network of its own takes part in
-    inference, whose operations are not those of the dictionary.
+    inference, whose operations are not those of the dictionary. linear: whether the decoder must be
+    linear.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Member:
     learning: Learning = "unrolled"
     one_step: bool = False
     network: bool = False
+    linear: bool = False
 
 
 MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
@@ -45,8 +48,8 @@ MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
         "semi-amortised-gaussian": Member("sa-G-VAE", network=True),
         "iterative-amortised-poisson": Member("ia-P-VAE", counts=True, network=True),
         "iterative-amortised-gaussian": Member("ia-G-VAE", network=True),
-        "lca": Member("LCA", random=False, learning="settled"),
-        "lca-signed": Member("LCA", random=False, learning="settled"),
+        "lca": Member("LCA", random=False, learning="settled", linear=True),
+        "lca-signed": Member("LCA", random=False, learning="settled", linear=True),
         "predictive-coding": Member("PC", random=False, learning="settled"),
         "incremental-predictive-coding": Member("iPC", random=False, learning="incremental"),
     }
@@ -59,6 +62,15 @@ def check_kind(name: str) -> None:
         raise ConfigError(
             f"model.kind is {name!r}, but there is no such model{suggestion(name, list(MEMBERS))}; "
             f"known ones are {', '.join(MEMBERS)}"
+        )
+
+
+def check_decoder(name: str, dictionary: str) -> None:
+    """Raise ConfigError if a model that is linear by definition is to have a nonlinear decoder."""
+    if MEMBERS[name].linear and is_nonlinear(dictionary):
+        raise ConfigError(
+            f"model.dictionary is {dictionary}, but model.kind is {name}, which is linear by "
+            "definition; set model.dictionary=dense"
         )
 
 

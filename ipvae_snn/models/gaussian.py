@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.models.decoder_module import DecoderModule
 from ipvae_snn.models.gaussian_update import Clips, updated
-from ipvae_snn.models.linear_module import LinearModule
 from ipvae_snn.models.protocol import Decoder, Draw, LatentSettings
 from ipvae_snn.models.shapes import Number
 
@@ -202,7 +202,7 @@ class GaussianParameters:
         return GaussianLatents(self.mu0, self.xi0, self.log_bias, *rates, self.log_gain, settings)
 
 
-class GaussianVAE(LinearModule):
+class GaussianVAE(DecoderModule):
     """Module of the parameters; `rectified` for the iG_relu-VAE."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """Parameters of models, and those of an iP-VAE with a dense dictionary as a torch module."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -84,6 +84,27 @@ class Parameters:
     def latents(self, settings: LatentSettings) -> PoissonLatents:
         """Return Poisson latents."""
         return PoissonLatents.of(self, settings)
+
+
+@dataclass(frozen=True)
+class NetworkParameters:
+    """Parameters of a model that its settings describe in full: `ModelParameters`.
+
+    build: settings to latents, of the parameters of a module.
+    """
+
+    dictionary: Decoder
+    stored: Mapping[str, Tensor]
+    build: Callable[[LatentSettings], LatentModel[Any]]
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Nothing: the settings in the file describe the decoder."""
+        return {}
+
+    def latents(self, settings: LatentSettings) -> LatentModel[Any]:
+        """Return the latents."""
+        return self.build(settings)
 
 
 class IterativePoissonVAE(TrainableModule):
