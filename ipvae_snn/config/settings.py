@@ -79,7 +79,9 @@ class ModelConfig:
     start: first potentials of an image, "none" for u0 of every image, or "linear" for u0 + S x with
     learnt weights S of an untied dictionary, which start at 0. encoder, encoder_width: network of
     amortised models, and its hidden units, or channels of its last convolution (`models.encoders`).
-    threshold: of the potentials of LCA, lambda.
+    threshold: of the potentials of LCA, lambda. fit_prior: learn the prior, log rates u0, or means
+    and deviations of Gaussian latents before the first update; False keeps their initial values (as
+    fit_prior of the paper's code).
     """
 
     n_latents: int = _limited(512, 0, 1 << 20)
@@ -103,6 +105,7 @@ class ModelConfig:
     encoder: EncoderKind = "linear"
     encoder_width: int = _limited(256, 1, 65536)
     decoder_width: int = _limited(256, 1, 65536)
+    fit_prior: bool = True
     threshold: float = _limited(0.5, 0.0, 100.0)
 
 

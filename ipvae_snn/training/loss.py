@@ -130,7 +130,8 @@ class TrainingLoss:
             return self._by_autodiff(inputs, now, lambda model: draw)
 
         draws = device_draws(self.config, self.device)
-        return CapturedIteration(loss, list(self.model.parameters()), draws, captured_on_cuda)
+        learnt = [one for one in self.model.parameters() if one.requires_grad]
+        return CapturedIteration(loss, learnt, draws, captured_on_cuda)
 
     def _unrolled(self, batch: Batch, iteration: int, now: ScheduleValues) -> Unrolled:
         train, updates = self.config.train, self.config.model.updates_per_step
