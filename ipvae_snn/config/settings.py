@@ -114,7 +114,10 @@ class TrainConfig:
     """Schedule and loss of a training run; every schedule is counted in iterations.
 
     steps: unrolled inference steps T. Where steps_start is not 0, T doubles from there to `steps`
-    in stages of equal length, and is full from steps_fraction on.
+    in stages of equal length, and is full from steps_fraction on. segments: how often the T steps
+    are repeated in an iteration, from the state that the last ones left, without a gradient from
+    one to the next: truncated back-propagation (`training.segments`; n_iters_outer of the paper's
+    code).
     beta: weight of the KL term. kl: its form, "code" as in the paper's public code or "exact".
     The learning rate rises linearly over the first warm_up_fraction of the iterations (but at
     least 50, where there are four times as many) and falls as a cosine after it. beta rises from
@@ -152,6 +155,7 @@ class TrainConfig:
     steps: int = _limited(16, 1, 1024)
     steps_start: int = _limited(0, 0, 1024)
     steps_fraction: float = _limited(0.75, 0.0, 1.0)
+    segments: int = _limited(1, 1, 1024)
     batch_size: int = _limited(200, 1, 65536)
     iterations: int = _limited(5000, 1, 100_000_000)
     stop_at: int = _limited(0, 0, 100_000_000)
@@ -191,6 +195,11 @@ class TrainConfig:
     log_interval: int = _limited(25, 1, 100_000_000)
     checkpoint_interval: int = _limited(250, 1, 100_000_000)
     validation_interval: int = _limited(500, 0, 100_000_000)
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of an iteration, in all segments."""
+        return self.steps * self.segments
 
     @property
     def end(self) -> int:

@@ -19,6 +19,7 @@ from ipvae_snn.config.settings import (
     TrainConfig,
     Value,
     is_nonlinear,
+    limits_of,
 )
 from ipvae_snn.config.synonyms import nearest_setting
 from ipvae_snn.errors import ConfigError, FileFormatError, brief
@@ -255,6 +256,18 @@ def _check_together(config: Config, source: str) -> None:
     if model.floor > model.u0_low:
         raise ConfigError(
             f"{source}: model.u0_low is {model.u0_low}, below model.floor {model.floor}; raise it"
+        )
+    most = limits_of(TrainConfig, "steps").high
+    if train.all_steps > most:
+        raise ConfigError(
+            f"{source}: train.segments is {train.segments} and train.steps {train.steps}, "
+            f"{train.all_steps} steps in all, above {most:g}; lower one of them"
+        )
+    if train.segments > 1 and config.data.frames > 1:
+        raise ConfigError(
+            f"{source}: train.segments is {train.segments}, but data.frames is "
+            f"{config.data.frames}, and segments repeat the steps of still images; set one of them "
+            "to 1"
         )
     if train.steps_start > train.steps:
         raise ConfigError(

@@ -74,8 +74,16 @@ def check_decoder(name: str, dictionary: str) -> None:
         )
 
 
-def check_steps(name: str, steps: int) -> None:
-    """Raise ConfigError if a model whose inference is one pass of an encoder is to take more."""
+def check_steps(name: str, steps: int, segments: int) -> None:
+    """Raise ConfigError for more steps than one pass of an encoder, or for segments of them.
+
+    Segments are of steps through which gradients pass.
+    """
+    if segments > 1 and (MEMBERS[name].one_step or MEMBERS[name].learning != "unrolled"):
+        raise ConfigError(
+            f"train.segments is {segments}, but a model of kind {name} does not learn through the "
+            "steps of its inference; set train.segments=1"
+        )
     if MEMBERS[name].one_step and steps != 1:
         raise ConfigError(
             f"train.steps is {steps}, but model.kind is {name}, whose inference is one pass of an "

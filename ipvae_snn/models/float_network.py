@@ -212,9 +212,7 @@ def load_float_network(path: str | Path) -> FloatNetwork:
         network = replace(
             network,
             kl=_kl_form(metadata.get("kl", "code")),
-            training_steps=whole(
-                config.get("train", {}).get("steps", network.training_steps), "train.steps"
-            ),
+            training_steps=_training_steps(config, network.training_steps),
             **_dynamics(config, details, network.log_lr)._asdict(),
             **_moving(config)._asdict(),
         )
@@ -284,6 +282,13 @@ def _moving(config: Mapping[str, Any]) -> _Moving:
     if motion not in get_args(Motion) or not limits_of(DataConfig, "frames").hold(frames):
         raise ValueError(f"{brief(frames)} frames of {brief(motion)} are not possible")
     return _Moving(frames, "drift" if motion == "drift" else "video")
+
+
+def _training_steps(config: Mapping[str, Any], otherwise: int) -> int:
+    """Return the steps of a training iteration in all segments."""
+    train = config.get("train", {})
+    steps = whole(train.get("steps", otherwise), "train.steps")
+    return steps * whole(train.get("segments", 1), "train.segments")
 
 
 def _kl_form(name: str) -> KlForm:

@@ -109,7 +109,7 @@ class LatentNetwork:
     @property
     def training_steps(self) -> int:
         """Steps that it was trained with."""
-        return self.config.train.steps
+        return self.config.train.all_steps
 
     @property
     def trained_frames(self) -> int:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -47,7 +47,8 @@ class Unrolled:
     messages is the mean number of neurons that send in a step, and spikes that of their spikes; 0
     if the loss charges for neither. rate is the mean and max_rate the largest rate at the last
     step, in spikes per neuron and step. arrivals is the largest mean number of arrivals per element
-    of a relaxed sample, 0 if not counted.
+    of a relaxed sample, 0 if not counted. state: of the model after the last update, detached; its
+    tensors have neurons in the order of the pass that gave it.
     """
 
     loss: Tensor
@@ -58,6 +59,7 @@ class Unrolled:
     rate: Tensor
     max_rate: Tensor
     arrivals: float
+    state: Any = None
 
 
 def unrolled_loss(
@@ -66,6 +68,7 @@ def unrolled_loss(
     beta: float,
     unrolling: Unrolling,
     rounding: FakeRounding | None = None,
+    begun: Tensor | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
@@ -73,6 +76,8 @@ def unrolled_loss(
     of pixels. Memory grows by four tensors (B, K) per update. rounding: of a dense dictionary,
     inference sees rounded matrices, through which gradients pass straight, and the loss decodes by
     the exact dictionary; memory then grows by five tensors per update.
+
+    begun: `Unrolled.state` of the segment before, in place of the first state.
 
     Noise belongs to a neuron's number, which with shared weights is position * F + feature.
     """
@@ -94,9 +99,11 @@ def unrolled_loss(
     if own is not None and own.start is not None:
         model = PoissonLatents.of(p, unrolling.latents)
         u0, prior = first_state(model, dictionary, frames[0]), u0
+    if begun is not None:
+        u0, prior = begun, None
     r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form, seen, prior)
     rates = torch.exp(r.u.detach())
-    terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals))
+    terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals), r.u.detach())
     return _summary(dictionary, frames, terms, beta, unrolling)
 
 
@@ -123,6 +130,7 @@ def unrolled_by_autodiff(
     beta: Number,
     unrolling: Unrolling,
     rounding: RoundedDictionary | None = None,
+    begun: State | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M) or (B, F, M) for any model and decoder, on any device.
 
@@ -131,12 +139,15 @@ def unrolled_by_autodiff(
     inference of update i + 1. With two samples it is called once more for each update in the loss,
     with i = unrolling.second(update), and the loss is the mean over both. rounding(frames, G)
     replaces G and b in inference. Of `unrolling` only the numbers of steps, updates and samples are
-    used; the dynamics are those of the model.
+    used; the dynamics are those of the model. begun: as for `unrolled_loss`.
     """
     frames = frames_of(x)
     seen, exact = _likelihoods(decoder, frames, rounding)
     # The first step's KL is to the prior, also where a start moves the first state away from it.
-    start, state = model.initial(frames.shape[1]), first_state(model, decoder, frames[0])
+    if begun is None:
+        start, state = model.initial(frames.shape[1]), first_state(model, decoder, frames[0])
+    else:
+        start = state = begun
     z = model.sample(state, partial(_numbered, sample, 0))
     explained = seen.explain(z)
     fit, kl = x.new_zeros(()), x.new_zeros(())
@@ -163,7 +174,7 @@ def unrolled_by_autodiff(
     with torch.no_grad():
         rates = model.activity(state)
     fit, kl, messages, spikes = (total / unrolling.steps for total in (fit, kl, messages, spikes))
-    terms = _Terms(fit, kl, messages, spikes, rates, 0.0)
+    terms = _Terms(fit, kl, messages, spikes, rates, 0.0, detached(state))
     return _summary(decoder, frames, terms, beta, unrolling)
 
 
@@ -193,6 +204,13 @@ def by_position(values: Tensor, dictionary: Dictionary) -> Tensor:
     return by_feature.transpose(-1, -2).reshape(values.shape)
 
 
+def detached(state: Any) -> Any:
+    """Return a model's state, a tensor or a named tuple of them, without its gradient."""
+    if isinstance(state, Tensor):
+        return state.detach()
+    return type(state)(*(part.detach() for part in state))
+
+
 def _product(G: Tensor, z: Tensor) -> Tensor:
     return z @ G
 
@@ -207,7 +225,7 @@ def frames_of(x: Tensor) -> Tensor:
 
 
 class _Terms(NamedTuple):
-    """Results of unrolled inference, as `unrolled.Results`; the last rates (B, K)."""
+    """Results of unrolled inference, as `unrolled.Results`; the last rates (B, K) and state."""
 
     fit: Tensor
     kl: Tensor
@@ -215,6 +233,7 @@ class _Terms(NamedTuple):
     spikes: Tensor
     rates: Tensor
     arrivals: float
+    state: Any
 
 
 def _summary(
@@ -243,4 +262,5 @@ def _summary(
         rate=terms.rates.mean(),
         max_rate=terms.rates.max(),
         arrivals=terms.arrivals,
+        state=terms.state,
     )

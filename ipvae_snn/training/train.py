@@ -58,7 +58,7 @@ def train(
     """
     started = time.monotonic()
     check_kind(config.model.kind)
-    check_steps(config.model.kind, config.train.steps)
+    check_steps(config.model.kind, config.train.steps, config.train.segments)
     check_decoder(config.model.kind, config.model.dictionary)
     _check_images(images, validation)
     device = _device(config.train.device)

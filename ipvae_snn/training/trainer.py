@@ -237,7 +237,7 @@ class Trainer:
             self.loss.latents(parameters, now.clip),
             dictionary,
             self.x_validation,
-            steps=settings.steps,
+            steps=settings.all_steps,
             generator=generator,
             rounding=rounding,
         )
