@@ -133,8 +133,10 @@ def with_overrides(config: Config, overrides: Sequence[str], source: str = "--se
         table_name, name = renamed_key(table_name, name)
         table.setdefault(table_name, {})[name] = _parse_value(text.strip())
         named.add(f"{table_name}.{name}")
-    if "model.dictionary" in named and "model.n_latents" not in named:
-        del table["model"]["n_latents"]  # that of the other kind
+    kinds = config.model.dictionary, table["model"].get("dictionary")
+    changed = "model.dictionary" in named and "model.n_latents" not in named
+    if changed and "convolutional" in kinds:
+        del table["model"]["n_latents"]  # that of the other kind, which images determine or not
     return _from_table(table, source)
 
 

@@ -13,8 +13,12 @@ from ipvae_snn.models.latent_network import LatentNetwork
 
 
 class Elements(NamedTuple):
-    """Elements (m, E) of a shape, and the sum of values (..., K) over the neurons of each."""
+    """Elements (m, E) of a shape, and the sum of values (..., K) over the neurons of each.
 
+    title: what they are, for a picture.
+    """
+
+    title: str
     values: Float32
     shape: ImageShape
     by_element: Callable[[Array], Array]
@@ -25,10 +29,11 @@ def elements_of(network: FloatNetwork | LatentNetwork) -> Elements:
     linear = network.dictionary
     if linear is not None:
         values, shape = linear.elements(network.image_shape)
-        return Elements(values, shape, linear.by_element)
+        return Elements("Dictionary", values, shape, linear.by_element)
     # Only these may have no linear decoder.
     decoder = inferring(cast(LatentNetwork, network)).dictionary
     with torch.no_grad():
         one_each = torch.eye(network.n_neurons)
         added = decoder.decode(one_each) - decoder.decode(torch.zeros_like(one_each[:1]))
-    return Elements(added.T.numpy(), network.image_shape, lambda values: values)
+    title = "What one spike of each neuron adds"
+    return Elements(title, added.T.numpy(), network.image_shape, lambda values: values)

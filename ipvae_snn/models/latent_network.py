@@ -93,8 +93,8 @@ class LatentNetwork:
         model, linear = self.config.model, self.dictionary
         if linear is not None:
             return f"{linear.kind}: {linear.size_text}"
-        sizes = model.n_latents, model.decoder_width, self.n_pixels
-        return f"{model.dictionary}: {' -> '.join(map(str, sizes))}"
+        width = f"width {model.decoder_width}"
+        return f"{model.dictionary}: {model.n_latents} neurons, {width}, {self.n_pixels} pixels"
 
     @property
     def n_parameters(self) -> int:

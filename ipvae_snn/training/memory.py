@@ -23,7 +23,9 @@ SHARED = 4  # of weights by distance: themselves, gradient, products of two kern
 # whose competition goes through the pixels.
 RECORDED = 14
 RECORDED_PIXELS = 3
-RECORDED_UNITS = 9  # of a nonlinear decoder's hidden units
+# Of a nonlinear decoder (measured): arrays of its hidden units, and of Gaussian latents.
+RECORDED_UNITS = 9
+RECORDED_LATENTS = 26
 
 
 def require_iteration(config: Config, rows: int, shape: ImageShape) -> None:
@@ -86,7 +88,7 @@ def _convolutional(config: Config, rows: int, shape: ImageShape, k: int) -> int:
 def _nonlinear(kind: NonlinearKind, config: Config, rows: int, shape: ImageShape, k: int) -> int:
     """Return the numbers kept by a tape through the decoder and its derivative."""
     hidden = hidden_units(config.model, shape, kind)
-    recorded = RECORDED * k + RECORDED_UNITS * hidden + RECORDED_PIXELS * n_pixels(shape)
+    recorded = RECORDED_LATENTS * k + RECORDED_UNITS * hidden + RECORDED_PIXELS * n_pixels(shape)
     return rows * recorded * _updates(config)
 
 

@@ -81,7 +81,7 @@ def test_it_is_stored_and_evaluated(
     assert repr(judged.evaluation) == repr(again.evaluation)  # NaN is not NaN
     assert judged.evaluation.last.r2.mean > -1.0
     contents = inspect_file(runs[case] / "model.safetensors").as_json()
-    assert contents["dictionary"] == f"{case[1]}: 16 -> 12 -> 16"
+    assert contents["dictionary"] == f"{case[1]}: 16 neurons, width 12, 16 pixels"
 
 
 @pytest.mark.parametrize("case", CASES[1:4])
@@ -135,7 +135,8 @@ def test_its_elements_are_what_one_spike_adds(checkpoint: Path) -> None:
         none, spiked = decode(one)
     np.testing.assert_allclose(elements.values[:, 3], (spiked - none).numpy(), atol=1e-6)
     judged = evaluate(network, TEST, request_of(network, 5), shown=2)
-    assert [picture.name for picture in pictures(network, TEST, judged)][-1] == "dictionary"
+    last = pictures(network, TEST, judged)[-1]
+    assert last.caption == "What one spike of each neuron adds, most used first"
     settings = EvaluationSettings(steps=4, readout_train=0)
     assert workflow(checkpoint, TEST, settings).as_json()["final"]["spikes"]["mean"] > 0
 
