@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ipvae_snn.arrays import Array
 from ipvae_snn.config.settings import Config, is_nonlinear
-from ipvae_snn.errors import ConfigError, brief
+from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.start import START
 from ipvae_snn.models.float_network import (
@@ -38,14 +38,14 @@ def initial_parameters(path: Path, config: Config, shape: ImageShape) -> dict[st
     wanted = NetworkKind(config.model.kind, config.model.dictionary)
     if kind.model != wanted.model:
         raise ConfigError(
-            f"{path}: a network of kind {brief(kind.model)}, but this run's is {wanted.model}; set "
+            f"{path}: a network of kind {kind.model}, but this run's is {wanted.model}; set "
             f"model.kind={kind.model}"
         )
     # Two linear ones are compared below.
     nonlinear = is_nonlinear(kind.decoder) or is_nonlinear(wanted.decoder)
     if nonlinear and kind.decoder != wanted.decoder:
         raise ConfigError(
-            f"{path}: its decoder is {brief(kind.decoder)}, but this run's is {wanted.decoder}; "
+            f"{path}: its decoder is {kind.decoder}, but this run's is {wanted.decoder}; "
             f"set model.dictionary={kind.decoder}"
         )
     if not kind.is_float_network:

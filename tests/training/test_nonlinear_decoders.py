@@ -150,16 +150,16 @@ def test_a_run_starts_from_a_checkpoint_with_an_equal_decoder(
     for other, reason in (
         (
             config_of("poisson", "deconvolutional"),
-            "its decoder is 'mlp', but this run's is deconvolutional; ",
+            "its decoder is mlp, but this run's is deconvolutional; ",
         ),
-        (CONFIG, "its decoder is 'mlp', but this run's is dense; set model.dictionary=mlp"),
+        (CONFIG, "its decoder is mlp, but this run's is dense; set model.dictionary=mlp"),
     ):
         with pytest.raises(ConfigError, match=reason):
             initial_parameters(checkpoint, other, (4, 4))
     linear = train(
         replace(CONFIG, train=replace(CONFIG.train, iterations=1)), TRAIN, TEST, tmp_path / "run"
     )
-    with pytest.raises(ConfigError, match="its decoder is 'dense', but this run's is mlp; set"):
+    with pytest.raises(ConfigError, match="its decoder is dense, but this run's is mlp; set"):
         initial_parameters(linear.checkpoint, config, (4, 4))
 
 
