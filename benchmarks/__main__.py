@@ -20,6 +20,7 @@ QUESTIONS = {
     "quantise_aware": "does quantisation-aware fine-tuning help conversion to 4 and 3 bits?",
     "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
     "patch_statistics": "patches by the ways to whiten them: kurtosis, contrast, spectrum",
+    "decoders": "nonlinear decoders beside the linear one: R2, seconds per iteration",
     "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
     "graphs": "read-outs, drifting images, LCA and convolutions: integers beside floats",
     "streaming": "a million images through `ipvae-snn run`: memory, time left, a kill",

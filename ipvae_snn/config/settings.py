@@ -1,7 +1,7 @@
 """Settings of a training run: frozen dataclasses, TOML in and out, overrides and presets."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard, get_args
 
 from ipvae_snn.config.preparation import MAX_PATCH, MAX_WHITE, Preparation, Whitening
 
@@ -11,7 +11,8 @@ Sampling = Literal["auto", "torch", "triton"]
 CudaGraphs = Literal["auto", "on", "off"]
 Motion = Literal["video", "drift"]
 DictionaryStart = Literal["noise", "sparse-coding"]
-DictionaryKind = Literal["dense", "convolutional", "untied"]
+NonlinearKind = Literal["mlp", "deconvolutional"]
+DictionaryKind = Literal["dense", "convolutional", "untied", "mlp", "deconvolutional"]
 StartKind = Literal["none", "linear"]
 EncoderKind = Literal["linear", "mlp", "convolutional"]
 Value = bool | int | float | str
@@ -19,6 +20,11 @@ Value = bool | int | float | str
 MAX_SEED: Final = (1 << 32) - 1
 MAX_UPDATES_PER_STEP: Final = 64
 MAX_SAMPLES: Final = 2
+
+
+def is_nonlinear(kind: str) -> TypeGuard[NonlinearKind]:
+    """Return whether a value of `model.dictionary` names a nonlinear decoder."""
+    return kind in get_args(NonlinearKind)
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,15 @@ class ModelConfig:
     `kernel` x `kernel` pixels at every `stride`-th pixel where they lie inside the image. n_latents
     then follows from the images: 0 leaves it to them, and another number must be theirs. "untied":
     a dense one, whose inference has weights of its own, which can be sparse (`models.untied`).
+    "mlp", "deconvolutional": no dictionary but a nonlinear decoder, which has no integer form: one
+    hidden layer of `decoder_width` units, or a grid of so many channels that two transposed
+    convolutions double (`models.decoders`).
     start: first potentials of an image, "none" for u0 of every image, or "linear" for u0 + S x with
     learnt weights S of an untied dictionary, which start at 0. encoder, encoder_width: network of
     amortised models, and its hidden units, or channels of its last convolution (`models.encoders`).
-    threshold: of the potentials of LCA, lambda.
+    threshold: of the potentials of LCA, lambda. fit_prior: learn the prior, log rates u0, or means
+    and deviations of Gaussian latents before the first update; False keeps their initial values (as
+    fit_prior of the paper's code).
     """
 
     n_latents: int = _limited(512, 0, 1 << 20)
@@ -93,6 +104,8 @@ class ModelConfig:
     start: StartKind = "none"
     encoder: EncoderKind = "linear"
     encoder_width: int = _limited(256, 1, 65536)
+    decoder_width: int = _limited(256, 1, 65536)
+    fit_prior: bool = True
     threshold: float = _limited(0.5, 0.0, 100.0)
 
 
@@ -101,7 +114,10 @@ class TrainConfig:
     """Schedule and loss of a training run; every schedule is counted in iterations.
 
     steps: unrolled inference steps T. Where steps_start is not 0, T doubles from there to `steps`
-    in stages of equal length, and is full from steps_fraction on.
+    in stages of equal length, and is full from steps_fraction on. segments: how often the T steps
+    are repeated in an iteration, from the state that the last ones left, without a gradient from
+    one to the next: truncated back-propagation (`training.segments`; n_iters_outer of the paper's
+    code).
     beta: weight of the KL term. kl: its form, "code" as in the paper's public code or "exact".
     The learning rate rises linearly over the first warm_up_fraction of the iterations (but at
     least 50, where there are four times as many) and falls as a cosine after it. beta rises from
@@ -139,6 +155,7 @@ class TrainConfig:
     steps: int = _limited(16, 1, 1024)
     steps_start: int = _limited(0, 0, 1024)
     steps_fraction: float = _limited(0.75, 0.0, 1.0)
+    segments: int = _limited(1, 1, 1024)
     batch_size: int = _limited(200, 1, 65536)
     iterations: int = _limited(5000, 1, 100_000_000)
     stop_at: int = _limited(0, 0, 100_000_000)
@@ -178,6 +195,11 @@ class TrainConfig:
     log_interval: int = _limited(25, 1, 100_000_000)
     checkpoint_interval: int = _limited(250, 1, 100_000_000)
     validation_interval: int = _limited(500, 0, 100_000_000)
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of an iteration, in all segments."""
+        return self.steps * self.segments
 
     @property
     def end(self) -> int:

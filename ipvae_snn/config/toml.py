@@ -12,7 +12,15 @@ import tomli_w
 
 from ipvae_snn.choices import choose, nearest, suggestion
 from ipvae_snn.config.renamed import old_dynamics, renamed_key, translated
-from ipvae_snn.config.settings import Config, DataConfig, ModelConfig, TrainConfig, Value
+from ipvae_snn.config.settings import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+    Value,
+    is_nonlinear,
+    limits_of,
+)
 from ipvae_snn.config.synonyms import nearest_setting
 from ipvae_snn.errors import ConfigError, FileFormatError, brief
 from ipvae_snn.storage.source_files import read_text
@@ -125,8 +133,10 @@ def with_overrides(config: Config, overrides: Sequence[str], source: str = "--se
         table_name, name = renamed_key(table_name, name)
         table.setdefault(table_name, {})[name] = _parse_value(text.strip())
         named.add(f"{table_name}.{name}")
-    if "model.dictionary" in named and "model.n_latents" not in named:
-        del table["model"]["n_latents"]  # that of the other kind
+    kinds = config.model.dictionary, table["model"].get("dictionary")
+    changed = "model.dictionary" in named and "model.n_latents" not in named
+    if changed and "convolutional" in kinds:
+        del table["model"]["n_latents"]  # that of the other kind, which images determine or not
     return _from_table(table, source)
 
 
@@ -249,6 +259,18 @@ def _check_together(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: model.u0_low is {model.u0_low}, below model.floor {model.floor}; raise it"
         )
+    most = limits_of(TrainConfig, "steps").high
+    if train.all_steps > most:
+        raise ConfigError(
+            f"{source}: train.segments is {train.segments} and train.steps {train.steps}, "
+            f"{train.all_steps} steps in all, above {most:g}; lower one of them"
+        )
+    if train.segments > 1 and config.data.frames > 1:
+        raise ConfigError(
+            f"{source}: train.segments is {train.segments}, but data.frames is "
+            f"{config.data.frames}, and segments repeat the steps of still images; set one of them "
+            "to 1"
+        )
     if train.steps_start > train.steps:
         raise ConfigError(
             f"{source}: train.steps_start is {train.steps_start}, above train.steps "
@@ -322,6 +344,8 @@ def _check_dictionary(config: Config, source: str) -> None:
             )
         if model.dictionary == "untied":
             _check_untied(config, source)
+        if is_nonlinear(model.dictionary):
+            _check_nonlinear(config, source)
         return
     if model.stride > model.kernel:
         raise ConfigError(
@@ -353,6 +377,20 @@ def _check_start(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: model.start is {model.start}, but a leak of {model.leak:g} pulls back to "
             "where a step starts, which would be the start; set model.leak=0"
+        )
+
+
+def _check_nonlinear(config: Config, source: str) -> None:
+    model = config.model
+    if config.train.quantise_aware:
+        raise ConfigError(
+            f"{source}: train.quantise_aware is {config.train.quantise_aware}, but the decoder "
+            f"{model.dictionary} has no integer form to round for; set it to 0"
+        )
+    if model.phi_start != "noise":
+        raise ConfigError(
+            f"{source}: model.phi_start is {model.phi_start!r}, which is for linear decoders, but "
+            f"model.dictionary is {model.dictionary}; set model.phi_start=noise"
         )
 
 

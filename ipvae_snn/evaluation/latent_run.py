@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.models.latent_module import Inferring, inferring
 from ipvae_snn.models.latent_network import LatentNetwork
+from ipvae_snn.models.likelihood import drive_at
 from ipvae_snn.models.protocol import (
     Draw,
     LatentModel,
@@ -56,12 +57,7 @@ class LatentRun:
         check_images(network.image_shape, network.input_kind, part.pixels, self.kind, self.name)
         model, dictionary = self._inferring
         x = torch.from_numpy(np.ascontiguousarray(part.pixels, np.float32))
-        project, compete = inference(dictionary)
-        b = project(x)
-
-        def drive(z: Tensor) -> Tensor:
-            return b - compete(z)
-
+        drive = partial(drive_at, inference(dictionary, x.unsqueeze(0)), 0)
         state, before = first_state(model, dictionary, x), model.initial(len(x))
         wanted = recorded_steps(request.steps, request.training_steps) if self.judged else ()
         latest: deque[Tensor] = deque(maxlen=request.mean_steps)

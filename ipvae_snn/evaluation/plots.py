@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from ipvae_snn.arrays import Float32, Floats
 from ipvae_snn.data import ImageSet
+from ipvae_snn.evaluation.decoder_elements import elements_of
 from ipvae_snn.evaluation.evaluate import Evaluated, Evaluation
 from ipvae_snn.evaluation.figures import StepFigures
 from ipvae_snn.image_shape import ImageShape
@@ -41,9 +42,8 @@ def pictures(
     if shown == 0:
         raise ValueError("the evaluation kept no reconstruction; evaluate with shown of 1 or more")
     title = f"Images of {images.name}, reconstructed from the spikes and rates of one step"
-    shape, decoder = network.image_shape, network.dictionary
-    elements, element_shape = decoder.elements(shape)
-    use = decoder.by_element(np.abs(result.rates))
+    shape, elements = network.image_shape, elements_of(network)
+    use = elements.by_element(np.abs(result.rates))
     return (
         Picture(
             "convergence",
@@ -61,8 +61,10 @@ def pictures(
         ),
         Picture(
             "dictionary",
-            "Dictionary, most used first",
-            lambda figure: dictionary_by_use(figure, elements, element_shape, use),
+            f"{elements.title}, most used first",
+            lambda figure: dictionary_by_use(
+                figure, elements.values, elements.shape, use, elements.title
+            ),
             DICTIONARY_SIZE,
         ),
     )
@@ -178,7 +180,9 @@ def reconstructions(
     return figure
 
 
-def dictionary_by_use(figure: Figure, phi: Float32, shape: ImageShape, rates: Floats) -> Figure:
+def dictionary_by_use(
+    figure: Figure, phi: Float32, shape: ImageShape, rates: Floats, title: str = "Dictionary"
+) -> Figure:
     """Draw the dictionary phi (M, K), sorted by the mean of `rates` (N, K), and the mean rates."""
     use = rates.mean(axis=0, dtype=np.float64)
     order = np.argsort(-use)
@@ -186,7 +190,7 @@ def dictionary_by_use(figure: Figure, phi: Float32, shape: ImageShape, rates: Fl
     top, below = figure.subplots(2, 1, height_ratios=(4, 1))
     show(top, tiles(phi.T[shown], shape, int(np.ceil(np.sqrt(len(shown))))), -1, 1)
     extent = "all" if len(shown) == len(order) else f"{len(shown)} of"
-    top.set_title(f"Dictionary: {extent} {len(order)} elements, most used first")
+    top.set_title(f"{title}: {extent} {len(order)} elements, most used first")
     below.plot(np.arange(1, len(order) + 1), use[order], color=COLOURS[0], linewidth=1.6)
     below.set_yscale("log")
     known = use[use > 0]

@@ -1,7 +1,6 @@
-"""Modules of amortised models: a linear decoder, the parameters in use, and networks."""
+"""Modules of amortised models: a decoder, the parameters in use, and networks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,37 +10,16 @@ from torch.nn.functional import layer_norm
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.models.amortised import AmortisedLatents, stay
+from ipvae_snn.models.decoder_module import DecoderModule
 from ipvae_snn.models.encoders import encoder, two_layers
 from ipvae_snn.models.gaussian import GaussianLatents
-from ipvae_snn.models.linear_module import LinearModule
-from ipvae_snn.models.parameters import ModelParameters, TrainableModule
+from ipvae_snn.models.parameters import ModelParameters, NetworkParameters, TrainableModule
 from ipvae_snn.models.poisson import PoissonLatents
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import LatentModel, LatentSettings
 from ipvae_snn.models.trainable import n_neurons
 
-# Settings to latents: of the parameters of a module.
-Latents = Callable[[LatentSettings], LatentModel[Any]]
 
-
-@dataclass(frozen=True)
-class NetworkParameters:
-    """Parameters of a model with networks beside the decoder: `parameters.ModelParameters`."""
-
-    dictionary: Dictionary
-    stored: Mapping[str, Tensor]
-    build: Latents
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """Nothing: the settings in the file describe the networks."""
-        return {}
-
-    def latents(self, settings: LatentSettings) -> LatentModel[Any]:
-        """Return the latents."""
-        return self.build(settings)
-
-
-class PoissonPrior(LinearModule):
+class PoissonPrior(DecoderModule):
     """Decoder and a learnt prior rate exp(u0) of Poisson latents without updates of their own."""
 
     numbers = 1
@@ -58,7 +36,7 @@ class PoissonPrior(LinearModule):
         return PoissonLatents(self.each(self.u0), unused, unused, settings)
 
 
-class GaussianPrior(LinearModule):
+class GaussianPrior(DecoderModule):
     """Decoder of Gaussian latents with the prior N(0, 1), and their gain if they are rectified."""
 
     numbers = 2

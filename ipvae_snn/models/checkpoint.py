@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ipvae_snn.config.preparation import Preparation
-from ipvae_snn.config.settings import Config
+from ipvae_snn.config.settings import Config, ModelConfig, is_nonlinear
 from ipvae_snn.config.toml import config_of_network, to_toml
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.image_shape import ImageShape
@@ -24,10 +24,10 @@ from ipvae_snn.models.float_network import (
     DENSE_VERSION,
     DICTIONARIES_VERSION,
     FORMAT,
-    KIND,
     PREPARATION,
     START_VERSION,
     VERSION,
+    NetworkKind,
     load_float_network,
 )
 from ipvae_snn.models.parameters import ModelParameters, TrainableModule
@@ -76,6 +76,9 @@ def save_parameters(
 ) -> None:
     """Write parameters as `save_model` writes those of a module; log_sigma is after its bound."""
     tensors = {name: value.detach().cpu() for name, value in parameters.stored.items()}
+    described = dict(parameters.details)
+    if is_nonlinear(config.model.dictionary):
+        described = {"kind": config.model.dictionary}
     network = {
         "kind": config.model.kind,
         "updates_per_step": config.model.updates_per_step,
@@ -85,7 +88,7 @@ def save_parameters(
         "input_kind": origin.input_kind,
         "image_shape": list(origin.image_shape),
         "trained_on": origin.trained_on,
-        **({DICTIONARY: dict(parameters.details)} if parameters.details else {}),
+        **({DICTIONARY: described} if described else {}),
         **({"data": locations(origin.data_path, path)} if origin.data_path else {}),
         **({"imported": dict(origin.imported)} if origin.imported else {}),
     }
@@ -93,7 +96,7 @@ def save_parameters(
         network[PREPARATION] = origin.preparation.as_text()
     metadata = {
         "format": FORMAT,
-        "version": str(_version(config.model.kind, parameters, origin)),
+        "version": str(_version(config.model, parameters, origin)),
         "network": json.dumps(network),
         "config": to_toml(config),
         "kl": config.train.kl,
@@ -109,9 +112,9 @@ def load_checkpoint_config(path: Path) -> Config:
     return config_of_network(metadata["config"], str(path), load_float_network(path).leak)
 
 
-def _version(kind: str, parameters: ModelParameters, origin: Origin) -> int:
+def _version(model: ModelConfig, parameters: ModelParameters, origin: Origin) -> int:
     """Return the version of the oldest readers that understand the file."""
-    if kind != KIND:
+    if not NetworkKind(model.kind, model.dictionary).is_float_network:
         return VERSION
     if START in parameters.stored:
         return START_VERSION

@@ -18,6 +18,7 @@ from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.kernel_positions import KernelPositions
+from ipvae_snn.models.likelihood import GramLikelihood
 from ipvae_snn.models.parameters import TrainableModule, bounded
 from ipvae_snn.models.poisson import PoissonLatents
 from ipvae_snn.models.protocol import Dictionary, LatentSettings
@@ -35,6 +36,15 @@ class ConvolutionalDictionary:
     log_sigma: Tensor
     positions: KernelPositions
     own: None = None
+
+    @property
+    def linear(self) -> "ConvolutionalDictionary":
+        """The dictionary itself."""
+        return self
+
+    def likelihood(self, frames: Tensor) -> GramLikelihood:
+        """Return the likelihood of images (F, B, M) in Gram form."""
+        return GramLikelihood(self.project(frames), self.competition())
 
     @property
     def in_gram_form(self) -> bool:

@@ -19,9 +19,8 @@ from torch.nn.functional import softshrink
 
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.image_shape import ImageShape
-from ipvae_snn.models.amortised_modules import NetworkParameters
-from ipvae_snn.models.linear_module import LinearModule
-from ipvae_snn.models.parameters import ModelParameters
+from ipvae_snn.models.decoder_module import DecoderModule
+from ipvae_snn.models.parameters import ModelParameters, NetworkParameters
 from ipvae_snn.models.protocol import Draw, LatentModel, LatentSettings
 
 ALPHA: Final = 0.05  # precision of predictive coding's prior, relative to that of the pixels
@@ -108,8 +107,8 @@ class Settling:
         return self.rates(state).abs()
 
 
-class PredictiveCoding(LinearModule):
-    """Predictive coding with a linear decoder; pixel noise is 1."""
+class PredictiveCoding(DecoderModule):
+    """Predictive coding; pixel noise is 1."""
 
     threshold: float | None = None
     signed = True

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.models import linear_gaussian
+from ipvae_snn.models.likelihood import GramLikelihood
 from ipvae_snn.models.protocol import OwnWeights
 
 
@@ -37,6 +38,15 @@ class DenseDictionary:
     def of(cls, parameters: _Matrices) -> "DenseDictionary":
         """Return the dictionary of a network's parameters phi and log_sigma."""
         return cls(parameters.phi, parameters.log_sigma)
+
+    @property
+    def linear(self) -> "DenseDictionary":
+        """The dictionary itself."""
+        return self
+
+    def likelihood(self, frames: Tensor) -> GramLikelihood:
+        """Return the likelihood of images (F, B, M) in Gram form."""
+        return GramLikelihood(self.project(frames), self.competition())
 
     def decode(self, z: Tensor) -> Tensor:
         """Return phi z, (..., M), of latents z (..., K)."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from ipvae_snn.choices import suggestion
+from ipvae_snn.config.settings import is_nonlinear
 from ipvae_snn.errors import ConfigError
 
 Learning = Literal["unrolled", "settled", "incremental"]
@@ -22,7 +23,8 @@ class Member:
     other figures. counts: whether they are numbers of spikes. learning: of the weights, through
     unrolled inference, from settled codes, or from the code after every step. one_step: whether
     inference is one pass of an encoder. network: whether a network of its own takes part in
-    inference, whose operations are not those of the dictionary.
+    inference, whose operations are not those of the dictionary. linear: whether the decoder must be
+    linear.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Member:
     learning: Learning = "unrolled"
     one_step: bool = False
     network: bool = False
+    linear: bool = False
 
 
 MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
@@ -45,8 +48,8 @@ MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
         "semi-amortised-gaussian": Member("sa-G-VAE", network=True),
         "iterative-amortised-poisson": Member("ia-P-VAE", counts=True, network=True),
         "iterative-amortised-gaussian": Member("ia-G-VAE", network=True),
-        "lca": Member("LCA", random=False, learning="settled"),
-        "lca-signed": Member("LCA", random=False, learning="settled"),
+        "lca": Member("LCA", random=False, learning="settled", linear=True),
+        "lca-signed": Member("LCA", random=False, learning="settled", linear=True),
         "predictive-coding": Member("PC", random=False, learning="settled"),
         "incremental-predictive-coding": Member("iPC", random=False, learning="incremental"),
     }
@@ -62,8 +65,25 @@ def check_kind(name: str) -> None:
         )
 
 
-def check_steps(name: str, steps: int) -> None:
-    """Raise ConfigError if a model whose inference is one pass of an encoder is to take more."""
+def check_decoder(name: str, dictionary: str) -> None:
+    """Raise ConfigError if a model that is linear by definition is to have a nonlinear decoder."""
+    if MEMBERS[name].linear and is_nonlinear(dictionary):
+        raise ConfigError(
+            f"model.dictionary is {dictionary}, but model.kind is {name}, which is linear by "
+            "definition; set model.dictionary=dense"
+        )
+
+
+def check_steps(name: str, steps: int, segments: int) -> None:
+    """Raise ConfigError for more steps than one pass of an encoder, or for segments of them.
+
+    Segments are of steps through which gradients pass.
+    """
+    if segments > 1 and (MEMBERS[name].one_step or MEMBERS[name].learning != "unrolled"):
+        raise ConfigError(
+            f"train.segments is {segments}, but a model of kind {name} does not learn through the "
+            "steps of its inference; set train.segments=1"
+        )
     if MEMBERS[name].one_step and steps != 1:
         raise ConfigError(
             f"train.steps is {steps}, but model.kind is {name}, whose inference is one pass of an "

@@ -24,12 +24,13 @@ from ipvae_snn.config.settings import (
     ModelConfig,
     Motion,
     TrainConfig,
+    is_nonlinear,
     limits_of,
 )
 from ipvae_snn.errors import ConfigError, ConversionError, FileFormatError, brief
 from ipvae_snn.image_shape import ImageShape, image_shape, shape_text
 from ipvae_snn.ir.parts import InputKind
-from ipvae_snn.models.dictionary_files import floats, read_dictionary
+from ipvae_snn.models.dictionary_files import DICTIONARY, floats, read_dictionary
 from ipvae_snn.models.stored_dictionary import StoredDictionary
 from ipvae_snn.models.training_data import candidates
 from ipvae_snn.storage.source_files import MALFORMED, reason
@@ -37,7 +38,7 @@ from ipvae_snn.storage.tensor_files import read_header, read_tensors
 from ipvae_snn.storage.text_values import number, parse_json_object, parse_toml, text, whole
 
 FORMAT: Final = "ipvae-snn/checkpoint"
-VERSION: Final = 5  # of other models than the iP-VAE
+VERSION: Final = 5  # of other models than the linear iP-VAE
 START_VERSION: Final = 4  # of a network with a start
 DICTIONARIES_VERSION: Final = 3
 DENSE_VERSION: Final = 2  # of a dense dictionary of grey images; 1 had the dynamics in its config
@@ -174,10 +175,15 @@ def load_float_network(path: str | Path) -> FloatNetwork:
     path = Path(path)
     metadata = read_header(path, FORMAT, VERSION)
     kind = network_kind(path, metadata)
-    if kind != KIND:
+    if kind.model != KIND:
         raise FileFormatError(
-            f"{path}: a network of kind {brief(kind)}, but only {KIND!r} ones are read here; train "
-            f"one with model.kind={KIND}"
+            f"{path}: a network of kind {brief(kind.model)}, but only {KIND!r} ones are read here; "
+            f"train one with model.kind={KIND}"
+        )
+    if is_nonlinear(kind.decoder):
+        raise FileFormatError(
+            f"{path}: its decoder is {kind.decoder}, but only linear ones are read here, since no "
+            "integer form follows from others; train one with model.dictionary=dense"
         )
     try:
         given = read_tensors(path)
@@ -206,9 +212,7 @@ def load_float_network(path: str | Path) -> FloatNetwork:
         network = replace(
             network,
             kl=_kl_form(metadata.get("kl", "code")),
-            training_steps=whole(
-                config.get("train", {}).get("steps", network.training_steps), "train.steps"
-            ),
+            training_steps=_training_steps(config, network.training_steps),
             **_dynamics(config, details, network.log_lr)._asdict(),
             **_moving(config)._asdict(),
         )
@@ -221,15 +225,32 @@ def load_float_network(path: str | Path) -> FloatNetwork:
     return network
 
 
-def checkpoint_kind(path: str | Path) -> str:
-    """Return the kind of model of a checkpoint; FileFormatError if it cannot be read."""
+class NetworkKind(NamedTuple):
+    """The values of `model.kind` and `model.dictionary` that a file states; any text.
+
+    Of a linear decoder, `decoder` may be missing ("dense").
+    """
+
+    model: str
+    decoder: str
+
+    @property
+    def is_float_network(self) -> bool:
+        """Whether it is a linear iP-VAE, which alone has an integer form."""
+        return self.model == KIND and not is_nonlinear(self.decoder)
+
+
+def checkpoint_kind(path: str | Path) -> NetworkKind:
+    """Return the kind of network of a checkpoint; FileFormatError if it cannot be read."""
     return network_kind(Path(path), read_header(Path(path), FORMAT, VERSION))
 
 
-def network_kind(path: Path, metadata: Mapping[str, str]) -> str:
-    """Return the kind of model that a checkpoint's header states; FileFormatError if it is bad."""
+def network_kind(path: Path, metadata: Mapping[str, str]) -> NetworkKind:
+    """Return the kind of network that a header states; FileFormatError if it is bad."""
     try:
-        return str(parse_json_object(metadata["network"]).get("kind", KIND))
+        details = parse_json_object(metadata["network"])
+        decoder = details.get(DICTIONARY, {}).get("kind", "dense")
+        return NetworkKind(str(details.get("kind", KIND)), str(decoder))
     except MALFORMED as error:
         raise FileFormatError(
             f"{path}: a checkpoint with a missing or malformed part ({reason(error)}); make it "
@@ -261,6 +282,13 @@ def _moving(config: Mapping[str, Any]) -> _Moving:
     if motion not in get_args(Motion) or not limits_of(DataConfig, "frames").hold(frames):
         raise ValueError(f"{brief(frames)} frames of {brief(motion)} are not possible")
     return _Moving(frames, "drift" if motion == "drift" else "video")
+
+
+def _training_steps(config: Mapping[str, Any], otherwise: int) -> int:
+    """Return the steps of a training iteration in all segments."""
+    train = config.get("train", {})
+    steps = whole(train.get("steps", otherwise), "train.steps")
+    return steps * whole(train.get("segments", 1), "train.segments")
 
 
 def _kl_form(name: str) -> KlForm:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.models.decoder_module import DecoderModule
 from ipvae_snn.models.gaussian_update import Clips, updated
-from ipvae_snn.models.linear_module import LinearModule
-from ipvae_snn.models.protocol import Dictionary, Draw, LatentSettings
+from ipvae_snn.models.protocol import Decoder, Draw, LatentSettings
 from ipvae_snn.models.shapes import Number
 
 # The mean's soft clip c, 7 after training, bounds it and its change. The log deviation has clips
@@ -182,7 +182,7 @@ def above_zero(scaled: Tensor) -> Tensor:
 class GaussianParameters:
     """Parameters of a network with Gaussian latents: `parameters.ModelParameters`."""
 
-    dictionary: Dictionary
+    dictionary: Decoder
     mu0: Tensor
     xi0: Tensor
     log_bias: Tensor
@@ -202,7 +202,7 @@ class GaussianParameters:
         return GaussianLatents(self.mu0, self.xi0, self.log_bias, *rates, self.log_gain, settings)
 
 
-class GaussianVAE(LinearModule):
+class GaussianVAE(DecoderModule):
     """Module of the parameters; `rectified` for the iG_relu-VAE."""
 
     def __init__(

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import torch
 
 from ipvae_snn.errors import ConfigError, FileFormatError
-from ipvae_snn.models import float_network
 from ipvae_snn.models.float_network import checkpoint_kind
 from ipvae_snn.models.latent_network import LatentNetwork, load_latent_network
 from ipvae_snn.models.networks import Network, NetworkSource, is_checkpoint, load, network_path
 from ipvae_snn.models.parameters import TrainableModule
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, LatentModel, LatentSettings
 from ipvae_snn.models.registry import new_module
 
 
@@ -19,7 +18,7 @@ class Inferring(NamedTuple):
     """What inference of a trained model needs, without gradients."""
 
     latents: LatentModel[Any]
-    dictionary: Dictionary
+    dictionary: Decoder
 
 
 def inferring(network: LatentNetwork) -> Inferring:
@@ -77,6 +76,6 @@ def load_any(source: NetworkSource | LatentNetwork) -> Network | LatentNetwork:
         return source
     if isinstance(source, str | os.PathLike):
         path = network_path(source)
-        if is_checkpoint(path) and checkpoint_kind(path) != float_network.KIND:
+        if is_checkpoint(path) and not checkpoint_kind(path).is_float_network:
             return load_checked(path)
     return load(source)

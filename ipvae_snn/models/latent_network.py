@@ -1,4 +1,4 @@
-"""A trained model of the family beside the iP-VAE, read from a checkpoint: settings and arrays.
+"""A trained model other than the linear iP-VAE, read from a checkpoint: settings and arrays.
 
 Its file holds the module's own parameters, and the settings from which the module is made anew
 (`latent_module`). Needs no torch.
@@ -15,14 +15,21 @@ import numpy as np
 
 from ipvae_snn.arrays import Float32
 from ipvae_snn.config.preparation import Preparation
-from ipvae_snn.config.settings import Config, KlForm, Motion
+from ipvae_snn.config.settings import Config, KlForm, Motion, is_nonlinear
 from ipvae_snn.config.toml import from_toml
-from ipvae_snn.errors import ConfigError, DataError, FileFormatError
+from ipvae_snn.errors import ConfigError, DataError, FileFormatError, brief
 from ipvae_snn.image_shape import ImageShape, image_shape, n_pixels, shape_text
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.dictionary_files import floats
-from ipvae_snn.models.family import MEMBERS
-from ipvae_snn.models.float_network import FORMAT, PREPARATION, VERSION, input_kind, network_kind
+from ipvae_snn.models.family import MEMBERS, check_decoder
+from ipvae_snn.models.float_network import (
+    FORMAT,
+    KIND,
+    PREPARATION,
+    VERSION,
+    input_kind,
+    network_kind,
+)
 from ipvae_snn.models.kernel_positions import KernelPositions
 from ipvae_snn.models.shared_kernels import SharedKernels
 from ipvae_snn.models.stored_dictionary import DenseMatrix, StoredDictionary
@@ -77,7 +84,17 @@ class LatentNetwork:
     @property
     def n_neurons(self) -> int:
         """Number of neurons K."""
-        return self.dictionary.n_neurons
+        linear = self.dictionary
+        return self.config.model.n_latents if linear is None else linear.n_neurons
+
+    @property
+    def decoder_text(self) -> str:
+        """Kind and size of the decoder, for messages."""
+        model, linear = self.config.model, self.dictionary
+        if linear is not None:
+            return f"{linear.kind}: {linear.size_text}"
+        width = f"width {model.decoder_width}"
+        return f"{model.dictionary}: {model.n_latents} neurons, {width}, {self.n_pixels} pixels"
 
     @property
     def n_parameters(self) -> int:
@@ -92,7 +109,7 @@ class LatentNetwork:
     @property
     def training_steps(self) -> int:
         """Steps that it was trained with."""
-        return self.config.train.steps
+        return self.config.train.all_steps
 
     @property
     def trained_frames(self) -> int:
@@ -105,8 +122,10 @@ class LatentNetwork:
         return self.config.data.motion
 
     @cached_property
-    def dictionary(self) -> StoredDictionary:
-        """The linear decoder in NumPy."""
+    def dictionary(self) -> StoredDictionary | None:
+        """The linear decoder in NumPy; None for a nonlinear one."""
+        if is_nonlinear(self.config.model.dictionary):
+            return None
         last = {name.rpartition(".")[2]: values for name, values in self.tensors.items()}
         if "phi" in last:
             return DenseMatrix(last["phi"])
@@ -117,7 +136,7 @@ class LatentNetwork:
 
 
 def load_latent_network(path: str | Path) -> LatentNetwork:
-    """Read the network of a checkpoint of any kind but `poisson`; executes no code from the file.
+    """Read the network of any checkpoint that is no `FloatNetwork`; executes no code from the file.
 
     Raises FileFormatError if it is missing, damaged, newer, or of a kind that is not known. Whether
     the arrays are those of its settings, `latent_module.module_of` checks.
@@ -128,8 +147,17 @@ def load_latent_network(path: str | Path) -> LatentNetwork:
     try:
         details = parse_json_object(metadata["network"])
         config = from_toml(metadata["config"], str(path))
-        if kind != config.model.kind or kind not in MEMBERS:
-            raise ValueError(f"kind {kind!r} is not the settings' {config.model.kind!r}")
+        model = config.model
+        if kind.model != model.kind or kind.model not in MEMBERS:
+            raise ValueError(f"kind {brief(kind.model)} is not the settings' {model.kind!r}")
+        nonlinear = is_nonlinear(kind.decoder) or is_nonlinear(model.dictionary)
+        if nonlinear and kind.decoder != model.dictionary:
+            raise ValueError(
+                f"decoder {brief(kind.decoder)} is not the settings' {model.dictionary!r}"
+            )
+        if kind.is_float_network:
+            raise ValueError(f"a linear network of kind {KIND!r} is read elsewhere")
+        check_decoder(model.kind, model.dictionary)
         given = read_tensors(path)
         network = LatentNetwork(
             config=config,

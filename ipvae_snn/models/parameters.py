@@ -1,6 +1,6 @@
 """Parameters of models, and those of an iP-VAE with a dense dictionary as a torch module."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from ipvae_snn.config.settings import ModelConfig
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.poisson import LatentParameters, PoissonLatents
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, Dictionary, LatentModel, LatentSettings
 
 
 class ModelParameters(Protocol):
     """All parameters of a network, in the form that the formulas take; differentiable."""
 
     @property
-    def dictionary(self) -> Dictionary:
-        """The linear decoder with its pixel noise."""
+    def dictionary(self) -> Decoder:
+        """The decoder with its pixel noise."""
 
     @property
     def stored(self) -> Mapping[str, Tensor]:
@@ -33,7 +33,11 @@ class ModelParameters(Protocol):
 
 
 class PoissonParameters(ModelParameters, LatentParameters, Protocol):
-    """Parameters of an iP-VAE."""
+    """Parameters of an iP-VAE with a linear decoder."""
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The linear decoder with its pixel noise."""
 
 
 class TrainableModule(nn.Module):
@@ -80,6 +84,27 @@ class Parameters:
     def latents(self, settings: LatentSettings) -> PoissonLatents:
         """Return Poisson latents."""
         return PoissonLatents.of(self, settings)
+
+
+@dataclass(frozen=True)
+class NetworkParameters:
+    """Parameters of a model that its settings describe in full: `ModelParameters`.
+
+    build: settings to latents, of the parameters of a module.
+    """
+
+    dictionary: Decoder
+    stored: Mapping[str, Tensor]
+    build: Callable[[LatentSettings], LatentModel[Any]]
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Nothing: the settings in the file describe the decoder."""
+        return {}
+
+    def latents(self, settings: LatentSettings) -> LatentModel[Any]:
+        """Return the latents."""
+        return self.build(settings)
 
 
 class IterativePoissonVAE(TrainableModule):

@@ -1,4 +1,4 @@
-"""Protocols of a latent model and of a dictionary, for training, validation and float layers.
+"""Protocols of a model, a decoder and a dictionary, for training, validation and float layers.
 
 A model is a frozen dataclass of tensors whose methods are pure functions. A new model beside the
 Poisson one (`poisson.PoissonLatents`) is one such class and one line in `registry`. Shapes: batch
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.config.settings import KlForm, ModelConfig, RelaxationKind, TrainConfig
+from ipvae_snn.models.likelihood import GramLikelihood, Likelihood
 from ipvae_snn.models.shapes import Number
 
 State = TypeVar("State")
@@ -113,15 +114,32 @@ class OwnWeights(NamedTuple):
     start: Tensor | None = None
 
 
-class Dictionary(Protocol):
+class Decoder(Protocol):
+    """Decoder x^ = f(z) with Gaussian pixel noise sigma."""
+
+    @property
+    def linear(self) -> "Dictionary | None":
+        """The decoder itself where f is linear, else None."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the reconstruction f(z), (..., M), of latents z (..., K)."""
+
+    def likelihood(self, frames: Tensor) -> Likelihood:
+        """Return the likelihood of images (F, B, M) as a function of latents."""
+
+    def power(self, e: Tensor) -> Tensor:
+        """Return e^T diag(1/sigma^2) e, (...), of pixels e (..., M)."""
+
+    def log_normaliser(self) -> Tensor:
+        """Return the sum over pixels of log(sigma sqrt(2 pi)), a scalar, in nats."""
+
+
+class Dictionary(Decoder, Protocol):
     """Linear decoder x^ = phi z with Gaussian pixel noise sigma."""
 
     @property
     def own(self) -> OwnWeights | None:
         """Weights with which inference runs, where they are not phi^T / sigma^2 and its Gram."""
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the reconstruction phi z, (..., M), of latents z (..., K)."""
 
     def project(self, e: Tensor) -> Tensor:
         """Return phi^T diag(1/sigma^2) e, (..., K), of pixels e (..., M)."""
@@ -150,19 +168,18 @@ class Dictionary(Protocol):
         What all calls share is computed once, in this call.
         """
 
-    def power(self, e: Tensor) -> Tensor:
-        """Return e^T diag(1/sigma^2) e, (...), of pixels e (..., M)."""
 
-    def log_normaliser(self) -> Tensor:
-        """Return the sum over pixels of log(sigma sqrt(2 pi)), a scalar, in nats."""
+def own_weights(decoder: Decoder) -> OwnWeights | None:
+    """Return the weights of inference that are not formed from the decoder, if it has any."""
+    return None if decoder.linear is None else decoder.linear.own
 
 
-def first_state(model: LatentModel[State], dictionary: Dictionary, x: Tensor) -> State:
+def first_state(model: LatentModel[State], decoder: Decoder, x: Tensor) -> State:
     """Return the state of images x (B, M) before their first update.
 
     It is the model's own, unless the dictionary has a start (amortised inference).
     """
-    own = dictionary.own
+    own = own_weights(decoder)
     if own is None or own.start is None:
         return model.first(x)
     return model.begin(x @ own.start.T)
@@ -195,21 +212,17 @@ def drive(dictionary: Dictionary, x: Tensor, z: Tensor) -> Tensor:
     return x @ own.feedforward.T - z @ own.competition
 
 
-class Inference(NamedTuple):
-    """drive(pixels (..., M)) and compete(latents (B, K)), the two terms of an update."""
+def inference(decoder: Decoder, frames: Tensor) -> Likelihood:
+    """Return the likelihood of images (F, B, M) that inference follows.
 
-    drive: Callable[[Tensor], Tensor]
-    compete: Callable[[Tensor], Tensor]
-
-
-def inference(dictionary: Dictionary) -> Inference:
-    """Return what inference uses; what all calls share is computed once, in this call."""
-    own = dictionary.own
+    It is the decoder's, or has weights of its own if there are any.
+    """
+    own = own_weights(decoder)
     if own is None:
-        return Inference(dictionary.project, dictionary.competition())
-    return Inference(lambda e: e @ own.feedforward.T, lambda z: z @ own.competition)
+        return decoder.likelihood(frames)
+    return GramLikelihood(frames @ own.feedforward.T, lambda z: z @ own.competition)
 
 
-def negative_log_likelihood(dictionary: Dictionary, x: Tensor, z: Tensor) -> Tensor:
-    """Return -log N(x; phi z, diag(sigma^2)) of pixels x (B, M): (B,), in nats."""
-    return 0.5 * dictionary.power(x - dictionary.decode(z)) + dictionary.log_normaliser()
+def negative_log_likelihood(decoder: Decoder, x: Tensor, z: Tensor) -> Tensor:
+    """Return -log N(x; f(z), diag(sigma^2)) of pixels x (B, M): (B,), in nats."""
+    return 0.5 * decoder.power(x - decoder.decode(z)) + decoder.log_normaliser()

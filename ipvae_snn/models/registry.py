@@ -20,23 +20,24 @@ from ipvae_snn.models.deterministic import PredictiveCoding, SparseCoding
 from ipvae_snn.models.family import check_kind
 from ipvae_snn.models.gaussian import GaussianVAE
 from ipvae_snn.models.parameters import TrainableModule
-from ipvae_snn.models.trainable import trainable
+from ipvae_snn.models.poisson_module import poisson_module
 
 # Settings, image shape and generator to a module with initial parameters.
 Build = Callable[[ModelConfig, ImageShape, torch.Generator], TrainableModule]
 
-COMPILED: Final = "poisson"  # has compiled passes on the CPU (kernels/training.py)
+# Has compiled passes on the CPU, with a linear decoder (kernels/training.py).
+COMPILED: Final = "poisson"
 _RECTIFIED: Final = partial(GaussianPrior, rectified=True)
 
 MODULES: Final[Mapping[str, Build]] = MappingProxyType(
     {
-        "poisson": trainable,
+        "poisson": poisson_module,
         "gaussian": GaussianVAE,
         "gaussian-relu": partial(GaussianVAE, rectified=True),
         "amortised-poisson": partial(AmortisedVAE, prior=PoissonPrior),
         "amortised-gaussian": partial(AmortisedVAE, prior=GaussianPrior),
         "amortised-gaussian-relu": partial(AmortisedVAE, prior=_RECTIFIED),
-        "semi-amortised-poisson": partial(SemiAmortisedVAE, iterative=trainable, numbers=1),
+        "semi-amortised-poisson": partial(SemiAmortisedVAE, iterative=poisson_module, numbers=1),
         "semi-amortised-gaussian": partial(SemiAmortisedVAE, iterative=GaussianVAE, numbers=2),
         "iterative-amortised-poisson": partial(IterativeAmortisedVAE, prior=PoissonPrior),
         "iterative-amortised-gaussian": partial(IterativeAmortisedVAE, prior=GaussianPrior),

@@ -1,4 +1,4 @@
-"""Registry of trainable models: the values of `model.dictionary` in a config."""
+"""Registry of linear decoders: the values of `model.dictionary` in a config."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.arrays import Array, Float32
-from ipvae_snn.config.settings import DictionaryKind, ModelConfig
+from ipvae_snn.config.settings import DictionaryKind, ModelConfig, is_nonlinear
 from ipvae_snn.image_shape import ImageShape, n_pixels
 from ipvae_snn.models.convolutional import (
     ConvolutionalDictionary,
@@ -57,6 +57,8 @@ def trainable(config: ModelConfig, shape: ImageShape, generator: torch.Generator
 
 def n_neurons(config: ModelConfig, shape: ImageShape) -> int:
     """Return the number of neurons K for images of `shape`; raises as `trainable` does."""
+    if is_nonlinear(config.dictionary):
+        return config.n_latents
     return KINDS[config.dictionary].n_neurons(config, shape)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ipvae_snn.models.protocol import Dictionary
+from ipvae_snn.models.protocol import Decoder
 
 
 class FanOuts(NamedTuple):
@@ -22,8 +22,14 @@ class FanOuts(NamedTuple):
 
 
 @torch.no_grad()
-def fan_outs(dictionary: Dictionary, n_pixels: int) -> FanOuts | None:
-    """Return the synapses of each source; None where neurons share their weights."""
+def fan_outs(decoder: Decoder, n_pixels: int) -> FanOuts | None:
+    """Return the synapses of each source; None where neurons share their weights.
+
+    None too where the decoder is not linear: competition then has no weights.
+    """
+    dictionary = decoder.linear
+    if dictionary is None:
+        return None
     own = dictionary.own
     if own is not None:
         lateral = own.competition.clone()
@@ -42,11 +48,11 @@ def fan_outs(dictionary: Dictionary, n_pixels: int) -> FanOuts | None:
 class Costs:
     """Messages and synaptic operations, summed over all images that are shown.
 
-    operations is None where neurons share their weights.
+    operations is None where neurons share their weights, or compete without weights.
     """
 
-    def __init__(self, dictionary: Dictionary, n_pixels: int) -> None:
-        self._fan_outs = fan_outs(dictionary, n_pixels)
+    def __init__(self, decoder: Decoder, n_pixels: int) -> None:
+        self._fan_outs = fan_outs(decoder, n_pixels)
         self.messages = 0.0
         self.operations = None if self._fan_outs is None else 0.0
 

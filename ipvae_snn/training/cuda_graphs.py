@@ -161,6 +161,8 @@ def reason_against(config: Config, device: torch.device) -> str | None:
     """Return why an iteration cannot be captured, None if it can."""
     if device.type != "cuda":
         return f"train.device is {device}, and CUDA graphs are for cuda"
+    if config.train.segments > 1:
+        return f"train.segments is {config.train.segments}, and a graph holds one segment"
     if not uses_triton(config, device):
         why = (
             "train.sampling is torch"

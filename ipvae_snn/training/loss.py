@@ -18,7 +18,7 @@ from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.parameters import ModelParameters, PoissonParameters, TrainableModule
 from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
-from ipvae_snn.models.protocol import Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, LatentModel, LatentSettings
 from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.shapes import Number
@@ -35,6 +35,7 @@ from ipvae_snn.training.device_samples import Draw, device_draws, relaxed_draws,
 from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, keyed_generator, keyed_seed, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues
+from ipvae_snn.training.segments import Segment, in_all
 from ipvae_snn.training.settled import settled_loss
 from ipvae_snn.training.straight_through import FakeRounding, RoundedDictionary
 from ipvae_snn.training.unrolling import Unrolling
@@ -107,18 +108,21 @@ class TrainingLoss:
                     raise refused(str(error)) from error
                 self.notice(without(str(error)))
                 self.captured = None
-        unrolled = self._unrolled(batch, iteration, now)
-        torch.autograd.backward(unrolled.loss * batch.share)
-        return unrolled
+        count = self.config.train.segments
+        segment, results = Segment(), []
+        for number in range(1, count + 1):
+            unrolled = self._unrolled(batch, iteration, now, segment)
+            torch.autograd.backward(unrolled.loss * (batch.share / count))
+            results.append(unrolled)
+            segment = Segment(number, unrolled.state)
+        return in_all(results)
 
     def latents(self, parameters: ModelParameters, clip: Number) -> LatentModel[Any]:
         """Return the model at a soft clip: the present one, at which its weights were learnt."""
         return parameters.latents(LatentSettings.of(self.config.model, clip, self.config.train))
 
-    def dictionary(
-        self, parameters: ModelParameters
-    ) -> tuple[Dictionary, RoundedDictionary | None]:
-        """Return the dictionary, and its rounding for inference, if any."""
+    def dictionary(self, parameters: ModelParameters) -> tuple[Decoder, RoundedDictionary | None]:
+        """Return the decoder, and its rounding for inference, if any."""
         dictionary = parameters.dictionary
         if self.rounding is None:
             return dictionary, None
@@ -132,33 +136,47 @@ class TrainingLoss:
             return self._by_autodiff(inputs, now, lambda model: draw)
 
         draws = device_draws(self.config, self.device)
-        return CapturedIteration(loss, list(self.model.parameters()), draws, captured_on_cuda)
+        learnt = [one for one in self.model.parameters() if one.requires_grad]
+        return CapturedIteration(loss, learnt, draws, captured_on_cuda)
 
-    def _unrolled(self, batch: Batch, iteration: int, now: ScheduleValues) -> Unrolled:
+    def _unrolled(
+        self, batch: Batch, iteration: int, now: ScheduleValues, segment: Segment
+    ) -> Unrolled:
         train, updates = self.config.train, self.config.model.updates_per_step
         compiled = self.device.type == "cpu" and self.config.model.kind == COMPILED
         parameters = self.model.view()
-        if compiled and parameters.dictionary.in_gram_form:
-            keys = noise_keys(train, iteration, updates)
+        linear = parameters.dictionary.linear
+        if compiled and linear is not None and linear.in_gram_form:
+            keys = noise_keys(train, iteration, updates, segment.number)
             unroll = unrolling(self.config, now, keys, batch.first_row)
             poisson = cast(PoissonParameters, parameters)
-            unrolled = unrolled_loss(poisson, batch.x, now.beta, unroll, self.rounding)
+            unrolled = unrolled_loss(
+                poisson, batch.x, now.beta, unroll, self.rounding, segment.begun
+            )
             if unrolled.arrivals > MAX_MEAN_ARRIVALS:
                 raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
             return unrolled
         generator = keyed_generator(
-            self.device, train.seed, Stream.NOISE, iteration, batch.first_row
+            self.device, train.seed, Stream.NOISE, iteration, batch.first_row, segment.number
         )
         return self._by_autodiff(
             Inputs(batch.x, now.beta, now.clip, now.message_price, now.spike_price),
             now,
             lambda model: relaxed_draws(self.config, model, generator, now.temperature),
+            segment.begun,
         )
 
     def _by_autodiff(
-        self, inputs: Inputs, now: ScheduleValues, draws: Callable[[LatentModel[Any]], Draw]
+        self,
+        inputs: Inputs,
+        now: ScheduleValues,
+        draws: Callable[[LatentModel[Any]], Draw],
+        begun: Any = None,
     ) -> Unrolled:
-        """Return the loss that torch differentiates; `now` gives the number of steps alone."""
+        """Return the loss that torch differentiates; `now` gives the number of steps alone.
+
+        begun: the state in which a segment begins, None for the first one.
+        """
         parameters = self.model.view()
         model = self.latents(parameters, inputs.clip)
         draw = draws(model)
@@ -177,5 +195,5 @@ class TrainingLoss:
             every = learning == "incremental"
             return settled_loss(model, dictionary, inputs.x, sample, unroll, every)
         return unrolled_by_autodiff(
-            model, dictionary, inputs.x, sample, inputs.beta, unroll, rounding
+            model, dictionary, inputs.x, sample, inputs.beta, unroll, rounding, begun
         )

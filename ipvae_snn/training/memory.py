@@ -1,12 +1,14 @@
 """Memory of a training iteration, checked before the first one."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from ipvae_snn.config.settings import Config, DictionaryKind
+from ipvae_snn.config.settings import Config, DictionaryKind, NonlinearKind
 from ipvae_snn.image_shape import ImageShape, n_pixels
 from ipvae_snn.models.convolutional import positions_of
+from ipvae_snn.models.decoders import hidden_units
 from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.models.trainable import n_neurons
 from ipvae_snn.storage import memory
@@ -21,6 +23,9 @@ SHARED = 4  # of weights by distance: themselves, gradient, products of two kern
 # whose competition goes through the pixels.
 RECORDED = 14
 RECORDED_PIXELS = 3
+# Of a nonlinear decoder (measured): arrays of its hidden units, and of Gaussian latents.
+RECORDED_UNITS = 9
+RECORDED_LATENTS = 26
 
 
 def require_iteration(config: Config, rows: int, shape: ImageShape) -> None:
@@ -80,9 +85,30 @@ def _convolutional(config: Config, rows: int, shape: ImageShape, k: int) -> int:
     return rows * (KEPT * k * _updates(config) + scratch + drive) + SHARED * weights
 
 
+def _nonlinear(kind: NonlinearKind, config: Config, rows: int, shape: ImageShape, k: int) -> int:
+    """Return the numbers kept by a tape through the decoder and its derivative."""
+    hidden = hidden_units(config.model, shape, kind)
+    recorded = RECORDED_LATENTS * k + RECORDED_UNITS * hidden + RECORDED_PIXELS * n_pixels(shape)
+    return rows * recorded * _updates(config)
+
+
 _NUMBERS: Final[Mapping[DictionaryKind, Callable[[Config, int, ImageShape, int], int]]] = (
-    MappingProxyType({"dense": _dense, "convolutional": _convolutional, "untied": _untied})
+    MappingProxyType(
+        {
+            "dense": _dense,
+            "convolutional": _convolutional,
+            "untied": _untied,
+            "mlp": partial(_nonlinear, "mlp"),
+            "deconvolutional": partial(_nonlinear, "deconvolutional"),
+        }
+    )
 )
 _SIZE: Final[Mapping[DictionaryKind, str]] = MappingProxyType(
-    {"dense": "model.n_latents", "convolutional": "model.features", "untied": "model.n_latents"}
+    {
+        "dense": "model.n_latents",
+        "convolutional": "model.features",
+        "untied": "model.n_latents",
+        "mlp": "model.decoder_width",
+        "deconvolutional": "model.decoder_width",
+    }
 )

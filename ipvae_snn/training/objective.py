@@ -4,16 +4,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from ipvae_snn.models import linear_gaussian
 from ipvae_snn.models.dictionary import DenseDictionary
+from ipvae_snn.models.likelihood import GramLikelihood, Likelihood
 from ipvae_snn.models.parameters import Parameters, PoissonParameters
 from ipvae_snn.models.poisson import PoissonLatents
-from ipvae_snn.models.protocol import Dictionary, LatentModel, State, first_state, inference
+from ipvae_snn.models.protocol import (
+    Decoder,
+    Dictionary,
+    LatentModel,
+    State,
+    first_state,
+    inference,
+    own_weights,
+)
 from ipvae_snn.models.shapes import Number
 from ipvae_snn.training.competition import Dense, Form, Shared
 from ipvae_snn.training.straight_through import (
@@ -38,7 +47,8 @@ class Unrolled:
     messages is the mean number of neurons that send in a step, and spikes that of their spikes; 0
     if the loss charges for neither. rate is the mean and max_rate the largest rate at the last
     step, in spikes per neuron and step. arrivals is the largest mean number of arrivals per element
-    of a relaxed sample, 0 if not counted.
+    of a relaxed sample, 0 if not counted. state: of the model after the last update, detached; its
+    tensors have neurons in the order of the pass that gave it.
     """
 
     loss: Tensor
@@ -49,6 +59,7 @@ class Unrolled:
     rate: Tensor
     max_rate: Tensor
     arrivals: float
+    state: Any = None
 
 
 def unrolled_loss(
@@ -57,6 +68,7 @@ def unrolled_loss(
     beta: float,
     unrolling: Unrolling,
     rounding: FakeRounding | None = None,
+    begun: Tensor | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
@@ -64,6 +76,8 @@ def unrolled_loss(
     of pixels. Memory grows by four tensors (B, K) per update. rounding: of a dense dictionary,
     inference sees rounded matrices, through which gradients pass straight, and the loss decodes by
     the exact dictionary; memory then grows by five tensors per update.
+
+    begun: `Unrolled.state` of the segment before, in place of the first state.
 
     Noise belongs to a neuron's number, which with shared weights is position * F + feature.
     """
@@ -85,9 +99,11 @@ def unrolled_loss(
     if own is not None and own.start is not None:
         model = PoissonLatents.of(p, unrolling.latents)
         u0, prior = first_state(model, dictionary, frames[0]), u0
+    if begun is not None:
+        u0, prior = begun, None
     r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form, seen, prior)
     rates = torch.exp(r.u.detach())
-    terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals))
+    terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals), r.u.detach())
     return _summary(dictionary, frames, terms, beta, unrolling)
 
 
@@ -108,67 +124,72 @@ def unrolled_plain(
 
 def unrolled_by_autodiff(
     model: LatentModel[State],
-    dictionary: Dictionary,
+    decoder: Decoder,
     x: Tensor,
     sample: Sample,
     beta: Number,
     unrolling: Unrolling,
     rounding: RoundedDictionary | None = None,
+    begun: State | None = None,
 ) -> Unrolled:
-    """Return the loss on x (B, M) or (B, F, M) for any model and dictionary, on any device.
+    """Return the loss on x (B, M) or (B, F, M) for any model and decoder, on any device.
 
     sample(parameters, i) is the model's source of latents (B, K). It is called once for the initial
     state (i = 0) and once per update; a sample serves both the loss after update i and the
     inference of update i + 1. With two samples it is called once more for each update in the loss,
     with i = unrolling.second(update), and the loss is the mean over both. rounding(frames, G)
     replaces G and b in inference. Of `unrolling` only the numbers of steps, updates and samples are
-    used; the dynamics are those of the model.
+    used; the dynamics are those of the model. begun: as for `unrolled_loss`.
     """
     frames = frames_of(x)
-    b = dictionary.project(frames)
-    if rounding is None:
-        explain = dictionary.competition()
-        compete, drive = explain, b
-        if dictionary.own is not None:
-            project, compete = inference(dictionary)
-            drive = project(frames)
-    else:
-        G = rounding.dictionary.gram()
-        seen = rounding(frames, G)
-        compete = partial(_product, straight_through(G, seen.competition))
-        explain = partial(_product, G)
-        drive = straight_through(b, seen.drive)
+    seen, exact = _likelihoods(decoder, frames, rounding)
     # The first step's KL is to the prior, also where a start moves the first state away from it.
-    start, state = model.initial(b.shape[1]), first_state(model, dictionary, frames[0])
+    if begun is None:
+        start, state = model.initial(frames.shape[1]), first_state(model, decoder, frames[0])
+    else:
+        start = state = begun
     z = model.sample(state, partial(_numbered, sample, 0))
-    lateral = compete(z)
+    explained = seen.explain(z)
     fit, kl = x.new_zeros(()), x.new_zeros(())
     messages, spikes = x.new_zeros(()), x.new_zeros(())
     step_weights = unrolling.step_weights
     for i in range(1, unrolling.updates + 1):
-        frame = unrolling.frame(i, len(b))
+        frame = unrolling.frame(i, len(frames))
         if unrolling.priced:
             messages = messages + model.messages(state).sum(-1).mean()
             spikes = spikes + model.activity(state).sum(-1).mean()
         start = state if unrolling.start(i) == i - 1 > 0 else start
-        state = model.update(state, start, drive[frame] - lateral, z)
+        state = model.update(state, start, seen.drive(explained, frame), z)
         z = model.sample(state, partial(_numbered, sample, i))
-        lateral = compete(z)
+        explained = seen.explain(z)
         if unrolling.in_loss(i):
-            explained = lateral if compete is explain else explain(z)
-            seen_by_loss = [(z, explained)]
+            counted = [explained if seen is exact else exact.explain(z)]
             if unrolling.samples > 1:
                 second = model.sample(state, partial(_numbered, sample, unrolling.second(i)))
-                seen_by_loss.append((second, explain(second)))
+                counted.append(exact.explain(second))
             weight = step_weights[unrolling.step(i)]
-            for share, (counts, product) in zip(unrolling.shares, seen_by_loss, strict=True):
-                fit = fit + weight * share * (counts * (0.5 * product - b[frame])).sum(-1).mean()
+            for share, one in zip(unrolling.shares, counted, strict=True):
+                fit = fit + weight * share * exact.misfit(one, frame).mean()
             kl = kl + model.divergence(state, start).mean()
     with torch.no_grad():
         rates = model.activity(state)
     fit, kl, messages, spikes = (total / unrolling.steps for total in (fit, kl, messages, spikes))
-    terms = _Terms(fit, kl, messages, spikes, rates, 0.0)
-    return _summary(dictionary, frames, terms, beta, unrolling)
+    terms = _Terms(fit, kl, messages, spikes, rates, 0.0, detached(state))
+    return _summary(decoder, frames, terms, beta, unrolling)
+
+
+def _likelihoods(
+    decoder: Decoder, frames: Tensor, rounding: RoundedDictionary | None
+) -> tuple[Likelihood, Likelihood]:
+    """Return the likelihoods that inference and the loss see; one object where they are equal."""
+    if rounding is not None:
+        b, G = rounding.dictionary.project(frames), rounding.dictionary.gram()
+        rounded = rounding(frames, G)
+        competition = straight_through(G, rounded.competition)
+        seen = GramLikelihood(straight_through(b, rounded.drive), partial(_product, competition))
+        return seen, GramLikelihood(b, partial(_product, G))
+    exact = decoder.likelihood(frames)
+    return exact if own_weights(decoder) is None else inference(decoder, frames), exact
 
 
 def by_position(values: Tensor, dictionary: Dictionary) -> Tensor:
@@ -181,6 +202,13 @@ def by_position(values: Tensor, dictionary: Dictionary) -> Tensor:
         return values
     by_feature = values.reshape(*values.shape[:-1], -1, positions)
     return by_feature.transpose(-1, -2).reshape(values.shape)
+
+
+def detached(state: Any) -> Any:
+    """Return a model's state, a tensor or a named tuple of them, without its gradient."""
+    if isinstance(state, Tensor):
+        return state.detach()
+    return type(state)(*(part.detach() for part in state))
 
 
 def _product(G: Tensor, z: Tensor) -> Tensor:
@@ -197,7 +225,7 @@ def frames_of(x: Tensor) -> Tensor:
 
 
 class _Terms(NamedTuple):
-    """Results of unrolled inference, as `unrolled.Results`; the last rates (B, K)."""
+    """Results of unrolled inference, as `unrolled.Results`; the last rates (B, K) and state."""
 
     fit: Tensor
     kl: Tensor
@@ -205,12 +233,13 @@ class _Terms(NamedTuple):
     spikes: Tensor
     rates: Tensor
     arrivals: float
+    state: Any
 
 
 def _summary(
-    dictionary: Dictionary, frames: Tensor, terms: _Terms, beta: Number, unrolling: Unrolling
+    decoder: Decoder, frames: Tensor, terms: _Terms, beta: Number, unrolling: Unrolling
 ) -> Unrolled:
-    energy = dictionary.power(frames).mean(-1)
+    energy = decoder.power(frames).mean(-1)
     # Frames are seen for equally many steps except for rounding, which the weights reflect.
     seen = [0.0] * len(frames)
     for i in range(1, unrolling.updates + 1):
@@ -218,7 +247,7 @@ def _summary(
             seen[unrolling.frame(i, len(frames))] += unrolling.step_weights[unrolling.step(i)]
     # Filled on the device, since a CUDA graph cannot hold a copy from the host.
     weights = torch.stack([energy.new_full((), weight) for weight in seen]) / unrolling.steps
-    nll = terms.fit + 0.5 * (weights * energy).sum() + dictionary.log_normaliser()
+    nll = terms.fit + 0.5 * (weights * energy).sum() + decoder.log_normaliser()
     scale = REFERENCE_PIXELS / frames.shape[-1]
     loss = linear_gaussian.free_energy(nll, terms.kl, beta)
     if unrolling.priced:
@@ -233,4 +262,5 @@ def _summary(
         rate=terms.rates.mean(),
         max_rate=terms.rates.max(),
         arrivals=terms.arrivals,
+        state=terms.state,
     )

@@ -8,7 +8,7 @@ operation. An entry that is 0 is no synapse, which makes a run resumable from it
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ipvae_snn.config.settings import TrainConfig
 from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.models.likelihood import drive_at
 from ipvae_snn.models.protocol import (
-    Dictionary,
+    Decoder,
     Draw,
     LatentModel,
     State,
@@ -71,18 +72,18 @@ def sent_size(payloads: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sent_counts(
-    model: LatentModel[State], dictionary: Dictionary, x: Tensor, steps: int, draw: Draw
+    model: LatentModel[State], decoder: Decoder, x: Tensor, steps: int, draw: Draw
 ) -> Tensor:
     """Return `sent_size` (K,) of the counts of T steps.
 
     x (N, M), or (N, F, M) whose step t sees frame t * F // T.
     """
-    project, compete = inference(dictionary)
-    frames = x.unsqueeze(1) if x.dim() == 2 else x
-    b, state, counts = project(frames), first_state(model, dictionary, frames[:, 0]), []
+    frames = x.unsqueeze(0) if x.dim() == 2 else x.transpose(0, 1)
+    likelihood = inference(decoder, frames)
+    state, counts = first_state(model, decoder, frames[0]), []
     for t in range(steps):
-        shown = b[:, t * b.shape[1] // steps]
-        z, state = advance(model, state, draw, partial(_drive, shown, compete))
+        drive = partial(drive_at, likelihood, t * len(frames) // steps)
+        z, state = advance(model, state, draw, drive)
         counts.append(z)
     return sent_size(torch.cat(counts))
 
@@ -139,7 +140,3 @@ def apply(parameters: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> None:
     """Set the weights that do not remain to 0, in place."""
     for name, mask in kept.items():
         parameters[name].mul_(mask)
-
-
-def _drive(b: Tensor, compete: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    return b - compete(z)

@@ -34,22 +34,37 @@ def _epoch_order(n_images: int, seed: int, epoch: int) -> Int64:
 
 
 def keyed_generator(
-    device: torch.device, seed: int, stream: Stream, iteration: int, first_row: int = 0
+    device: torch.device,
+    seed: int,
+    stream: Stream,
+    iteration: int,
+    first_row: int = 0,
+    segment: int = 0,
 ) -> torch.Generator:
     """Return a generator that depends only on its key, so that none has to be stored."""
-    key = keyed_seed(seed, stream, iteration, first_row)
+    key = keyed_seed(seed, stream, iteration, first_row, segment)
     return torch.Generator(device=device).manual_seed(key)
 
 
-def keyed_seed(seed: int, stream: Stream, iteration: int, first_row: int = 0) -> int:
+def keyed_seed(
+    seed: int, stream: Stream, iteration: int, first_row: int = 0, segment: int = 0
+) -> int:
     """Return a seed of 63 bits that depends only on its key."""
-    sequence = np.random.SeedSequence([seed, stream, iteration, first_row])
+    sequence = np.random.SeedSequence([seed, stream, iteration, first_row, *_later(segment)])
     return int(sequence.generate_state(1, np.uint64)[0]) >> 1
 
 
-def noise_keys(settings: TrainConfig, iteration: int, updates_per_step: int = 1) -> UInt64:
-    """Return the keys of an iteration's noise, uint64: of u0, and of each update's samples."""
+def noise_keys(
+    settings: TrainConfig, iteration: int, updates_per_step: int = 1, segment: int = 0
+) -> UInt64:
+    """Return the keys of a segment's noise, uint64: of its start, and of each update's samples."""
     updates = settings.steps * updates_per_step
-    sequence = np.random.SeedSequence([settings.seed, Stream.NOISE, iteration])
+    entropy = [settings.seed, Stream.NOISE, iteration, 0, *_later(segment)]
+    sequence = np.random.SeedSequence(entropy)
     keys = sequence.generate_state(settings.samples * updates + 1, np.uint64)
     return keys.astype(np.uint64, copy=False)
+
+
+def _later(segment: int) -> list[int]:
+    """Return what a segment adds to a key; a seed sequence takes trailing zeros for none."""
+    return [segment] if segment else []

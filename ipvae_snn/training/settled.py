@@ -6,13 +6,15 @@ incremental predictive coding (Salvatori et al., ICLR 2024), at the code after e
 each step's gradient moves the weights at once; here one update of the optimiser has their mean.
 """
 
+from functools import partial
 from typing import Final
 
 import torch
 from torch import Tensor
 
+from ipvae_snn.models.likelihood import drive_at
 from ipvae_snn.models.protocol import (
-    Dictionary,
+    Decoder,
     LatentModel,
     State,
     advance,
@@ -28,7 +30,7 @@ NO_NUMBER: Final = 0
 
 def settled_loss(
     model: LatentModel[State],
-    dictionary: Dictionary,
+    decoder: Decoder,
     x: Tensor,
     sample: Sample,
     unrolling: Unrolling,
@@ -42,19 +44,16 @@ def settled_loss(
     frames = frames_of(x)
     nll, energy = x.new_zeros(()), x.new_zeros(())
     with torch.no_grad():
-        project, compete = inference(dictionary)
-        b, state = project(frames), first_state(model, dictionary, frames[0])
+        likelihood = inference(decoder, frames)
+        state = first_state(model, decoder, frames[0])
     for step in range(unrolling.steps):
         frame = step * len(frames) // unrolling.steps
         with torch.no_grad():
-
-            def drive(z: Tensor, frame: int = frame) -> Tensor:
-                return b[frame] - compete(z)
-
+            drive = partial(drive_at, likelihood, frame)
             _, state = advance(model, state, lambda u: sample(u, NO_NUMBER), drive)
             code = model.rates(state)
         if every_step or step == unrolling.steps - 1:
-            nll = nll + negative_log_likelihood(dictionary, frames[frame], code).mean()
+            nll = nll + negative_log_likelihood(decoder, frames[frame], code).mean()
             energy = energy + model.divergence(state, state).mean()
     count = unrolling.steps if every_step else 1
     nll, energy = nll / count, energy / count

@@ -94,7 +94,8 @@ def require_fit(state: TrainingState, parameters: Mapping[str, Tensor], path: Pa
                 f"{path}: moment {shortened(name, 60)} belongs to no parameter; {_REMEDY}"
             )
         _require_like(f"{path}: moment {name}", value, [owner.shape, torch.Size([])])
-    needed = {f"{name}.{moment}" for name in parameters for moment in MOMENTS}
+    learnt = [name for name, value in parameters.items() if value.requires_grad]
+    needed = {f"{name}.{moment}" for name in learnt for moment in MOMENTS}
     if state.moments and needed - state.moments.keys():
         missing = min(needed - state.moments.keys())
         raise FileFormatError(f"{path}: moment {missing} is missing; {_REMEDY}")

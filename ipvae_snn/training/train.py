@@ -11,7 +11,7 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.models.cpu_threads import cpu_threads
-from ipvae_snn.models.family import check_kind, check_steps
+from ipvae_snn.models.family import check_decoder, check_kind, check_steps
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.training import blocks
 from ipvae_snn.training.distributed import joined, launched
@@ -58,7 +58,8 @@ def train(
     """
     started = time.monotonic()
     check_kind(config.model.kind)
-    check_steps(config.model.kind, config.train.steps)
+    check_steps(config.model.kind, config.train.steps, config.train.segments)
+    check_decoder(config.model.kind, config.model.dictionary)
     _check_images(images, validation)
     device = _device(config.train.device)
     folder = RunFolder(Path(out))

@@ -12,6 +12,7 @@ from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.parameters import TrainableModule
+from ipvae_snn.models.prior import fix_prior
 from ipvae_snn.models.registry import new_module
 from ipvae_snn.progress import ignore_part
 from ipvae_snn.training import health, pruning, steadying
@@ -84,6 +85,8 @@ class Trainer:
         seed = config.train.seed
         initial = keyed_generator(torch.device("cpu"), seed, Stream.INITIAL, 0)
         self.model = new_module(config.model, images.image_shape, initial).to(device)
+        if not config.model.fit_prior:
+            fix_prior(self.model, config.model.kind)
         self.kept: dict[str, Tensor] = {}
         self.optimiser = torch.optim.Adamax(
             _groups(self.model),
@@ -234,7 +237,7 @@ class Trainer:
             self.loss.latents(parameters, now.clip),
             dictionary,
             self.x_validation,
-            steps=settings.steps,
+            steps=settings.all_steps,
             generator=generator,
             rounding=rounding,
         )
@@ -279,7 +282,8 @@ class Trainer:
 def _groups(model: TrainableModule) -> list[dict[str, Any]]:
     """Return the optimiser's groups: parameters with their learning rates relative to the run's."""
     groups: dict[float, list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
+    learnt = ((name, one) for name, one in model.named_parameters() if one.requires_grad)
+    for name, parameter in learnt:
         groups.setdefault(model.rates.get(name, 1.0), []).append(parameter)
     return [{"params": members, RELATIVE: rate} for rate, members in groups.items()]
 

@@ -1,6 +1,6 @@
 """Validation of a network with exact spike counts, at the soft clip of its model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ipvae_snn.metrics import estimates, quality
 from ipvae_snn.models import linear_gaussian
+from ipvae_snn.models.likelihood import GramLikelihood, Likelihood, drive_at
 from ipvae_snn.models.protocol import (
-    Dictionary,
+    Decoder,
     LatentModel,
     State,
     advance,
@@ -54,7 +55,7 @@ class Validation:
 @torch.no_grad()
 def validate(
     model: LatentModel[State],
-    dictionary: Dictionary,
+    dictionary: Decoder,
     x: Tensor,
     *,
     steps: int,
@@ -69,26 +70,18 @@ def validate(
     draw = model.draws(generator)
     codes, reconstructions, energies = [], [], []
     costs = Costs(dictionary, x.shape[-1])
-    if rounding is None:
-        project, compete = inference(dictionary)
-    else:
-        G = rounding.dictionary.gram()
     for chunk in _chunks(x):
-        frames = chunk if chunk.dim() == 3 else chunk.unsqueeze(1)
-        if rounding is None:
-            b = project(frames)
-        else:
-            rounded = rounding(frames.transpose(0, 1), G)
-            b, compete = rounded.drive.transpose(0, 1), partial(_product, rounded.competition)
-        chunk = frames[:, -1]
-        prior, state = model.initial(len(chunk)), first_state(model, dictionary, frames[:, 0])
+        frames = chunk.unsqueeze(0) if chunk.dim() == 2 else chunk.transpose(0, 1)
+        seen = inference(dictionary, frames) if rounding is None else _rounded(rounding, frames)
+        chunk = frames[-1]
+        prior, state = model.initial(len(chunk)), first_state(model, dictionary, frames[0])
         before = prior
-        costs.begin(frames[:, 0])
+        costs.begin(frames[0])
         for t in range(steps):
-            before, seen = state if t else prior, b[:, t * b.shape[1] // steps]
-            if t * b.shape[1] % steps < b.shape[1]:  # a frame appears
-                costs.show(frames[:, t * b.shape[1] // steps])
-            _, state = advance(model, state, draw, partial(_counted, seen, compete, costs))
+            before, frame = state if t else prior, t * len(frames) // steps
+            if t * len(frames) % steps < len(frames):  # a frame appears
+                costs.show(frames[frame])
+            _, state = advance(model, state, draw, partial(_counted, seen, frame, costs))
         z = model.sample(state, draw)
         nll = negative_log_likelihood(dictionary, chunk, z)
         divergence = model.divergence(state, before)
@@ -118,10 +111,16 @@ def _product(G: Tensor, z: Tensor) -> Tensor:
     return z @ G
 
 
-def _counted(b: Tensor, compete: Callable[[Tensor], Tensor], costs: Costs, z: Tensor) -> Tensor:
-    """Return the drive b - z G (B, K) at latents z (B, K), and count what they cost."""
+def _rounded(rounding: RoundedDictionary, frames: Tensor) -> Likelihood:
+    """Return the likelihood of images (F, B, M) by rounded weights."""
+    rounded = rounding(frames, rounding.dictionary.gram())
+    return GramLikelihood(rounded.drive, partial(_product, rounded.competition))
+
+
+def _counted(likelihood: Likelihood, frame: int, costs: Costs, z: Tensor) -> Tensor:
+    """Return the drive (B, K) at latents z (B, K), and count what they cost."""
     costs.send(z)
-    return b - compete(z)
+    return drive_at(likelihood, frame, z)
 
 
 def _chunks(x: Tensor) -> Iterator[Tensor]:

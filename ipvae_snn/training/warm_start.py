@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ipvae_snn.arrays import Array
-from ipvae_snn.config.settings import Config
+from ipvae_snn.config.settings import Config, is_nonlinear
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.start import START
 from ipvae_snn.models.float_network import (
-    KIND,
     FloatNetwork,
+    NetworkKind,
     checkpoint_kind,
     load_float_network,
 )
@@ -34,12 +34,21 @@ def initial_parameters(path: Path, config: Config, shape: ImageShape) -> dict[st
     log_sigma is mapped back through the model's bound. Raises ConfigError if the checkpoint has
     another size or is of another kind, FileFormatError if it cannot be read.
     """
-    kind, wanted = checkpoint_kind(path), config.model.kind
-    if kind != wanted:
+    kind = checkpoint_kind(path)
+    wanted = NetworkKind(config.model.kind, config.model.dictionary)
+    if kind.model != wanted.model:
         raise ConfigError(
-            f"{path}: a network of kind {kind}, but this run's is {wanted}; set model.kind={kind}"
+            f"{path}: a network of kind {kind.model}, but this run's is {wanted.model}; set "
+            f"model.kind={kind.model}"
         )
-    if kind != KIND:
+    # Two linear ones are compared below.
+    nonlinear = is_nonlinear(kind.decoder) or is_nonlinear(wanted.decoder)
+    if nonlinear and kind.decoder != wanted.decoder:
+        raise ConfigError(
+            f"{path}: its decoder is {kind.decoder}, but this run's is {wanted.decoder}; "
+            f"set model.dictionary={kind.decoder}"
+        )
+    if not kind.is_float_network:
         return _of_family(path, config, shape)
     network = load_float_network(path)
     weights = _weights(path, network, config, shape)
@@ -53,7 +62,7 @@ def initial_parameters(path: Path, config: Config, shape: ImageShape) -> dict[st
 
 
 def _of_family(path: Path, config: Config, shape: ImageShape) -> dict[str, Tensor]:
-    """Return the parameters of another model than the iP-VAE, which a file holds as they are."""
+    """Return the parameters of another model than the linear iP-VAE, which a file holds as is."""
     network = load_latent_network(path)
     try:
         check(replace(network, config=config, image_shape=shape))

@@ -13,7 +13,7 @@ from ipvae_snn.ir.files import load_network, to_scalars
 from ipvae_snn.ir.fixed_point import ACCUMULATOR_BITS, STATE_BITS, signed_limit
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.result_files import read_result
-from ipvae_snn.models.float_network import KIND, checkpoint_kind, load_float_network
+from ipvae_snn.models.float_network import checkpoint_kind, load_float_network
 from ipvae_snn.models.latent_network import load_latent_network
 from ipvae_snn.report.document import Document, Table, number, table
 from ipvae_snn.workflows.images import is_checkpoint
@@ -144,7 +144,7 @@ def _work_table(needs: Footprint) -> Table:
 
 
 def _checkpoint(path: Path) -> FileContents:
-    if checkpoint_kind(path) != KIND:
+    if not checkpoint_kind(path).is_float_network:
         return _of_family(path)
     network = load_float_network(path)
     details = {
@@ -171,7 +171,7 @@ def _of_family(path: Path) -> FileContents:
         "kind": network.config.model.kind,
         "pixels": network.n_pixels,
         "neurons": network.n_neurons,
-        "dictionary": f"{network.dictionary.kind}: {network.dictionary.size_text}",
+        "dictionary": network.decoder_text,
         "parameters": network.n_parameters,
         "image_shape": list(network.image_shape),
         "input": network.input_kind,

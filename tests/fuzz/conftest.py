@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.registry import new_module
 from ipvae_snn.models.trainable import trainable
 from ipvae_snn.training.state import MOMENTS, TrainingState, save_state
 
@@ -27,6 +29,7 @@ CONFIG = Config(ModelConfig(n_latents=5))
 SHARED = Config(
     ModelConfig(n_latents=0, dictionary="convolutional", features=3, kernel=2, stride=1)
 )
+GAUSSIAN = Config(ModelConfig(n_latents=5, kind="gaussian", decoder_width=3))
 SHAPE = (4, 3)
 
 
@@ -52,6 +55,11 @@ def originals(
     origin = Origin("digits", "unit", (5, 4, 2))
     shared = trainable(SHARED.model, origin.image_shape, torch.Generator().manual_seed(0))
     save_model(folder / "convolutional.safetensors", shared, SHARED, origin)
+    for dictionary in ("dense", "mlp"):
+        config = Config(replace(GAUSSIAN.model, dictionary=dictionary))
+        module = new_module(config.model, SHAPE, torch.Generator().manual_seed(0))
+        origin = Origin("digits", "unit", SHAPE)
+        save_model(folder / f"gaussian-{dictionary}.safetensors", module, config, origin)
     named = dict(parameters.named_parameters())
     moments = {
         f"{name}.{moment}": torch.zeros(() if moment == "step" else value.shape)

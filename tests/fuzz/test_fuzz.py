@@ -36,7 +36,10 @@ from ipvae_snn.ir.result_files import read_result
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.checkpoint import load_checkpoint_config
 from ipvae_snn.models.float_network import load_float_network
+from ipvae_snn.models.latent_module import inferring, load_checked
+from ipvae_snn.models.likelihood import drive_at
 from ipvae_snn.models.parameters import IterativePoissonVAE
+from ipvae_snn.models.protocol import advance, first_state, inference
 from ipvae_snn.training.run_folder import RunFolder
 from ipvae_snn.training.state import load_state, require_fit
 
@@ -83,6 +86,17 @@ def run_convolutional(path: Path) -> None:
         assert np.isfinite(run.reconstruction).all()
 
 
+def run_latent(path: Path) -> None:
+    network = load_checked(path)
+    model, decoder = inferring(network)
+    with torch.no_grad():
+        frames = torch.zeros(1, 2, network.n_pixels)
+        state = first_state(model, decoder, frames[0])
+        drive = partial(drive_at, inference(decoder, frames), 0)
+        z, _ = advance(model, state, model.draws(torch.Generator().manual_seed(0)), drive)
+    assert z.shape == (2, network.n_neurons)
+
+
 def images(path: Path) -> None:
     assert np.isfinite(load(str(path)).pixels).all()
 
@@ -98,6 +112,10 @@ READERS = {
     "convolutional checkpoint": Reader(
         "convolutional.safetensors", run_convolutional, mutations.safetensors
     ),
+    "checkpoint of another model": Reader(
+        "gaussian-dense.safetensors", run_latent, mutations.safetensors
+    ),
+    "nonlinear checkpoint": Reader("gaussian-mlp.safetensors", run_latent, mutations.safetensors),
     "checkpoint's config": Reader(
         "model.safetensors", load_checkpoint_config, mutations.safetensors
     ),
@@ -253,7 +271,8 @@ def test_a_sound_file_of_another_kind(originals: dict[str, bytes], tmp_path: Pat
     """Each reader refuses each other kind of file."""
     readers = [reader for name, reader in READERS.items() if name not in ("metrics", "picture")]
     checkpoints = {"model.safetensors", "convolutional.safetensors"}
-    alike = [{"images.idx", "images.gz"}, {"images.npy", "bytes.npy"}, checkpoints]
+    others = {"gaussian-dense.safetensors", "gaussian-mlp.safetensors"}
+    alike = [others, {"images.idx", "images.gz"}, {"images.npy", "bytes.npy"}, checkpoints]
     for reader in readers:
         path = tmp_path / reader.original
         for other, data in originals.items():
