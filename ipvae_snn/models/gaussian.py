@@ -77,13 +77,13 @@ class GaussianLatents:
     def shifted(self, state: Gaussian, by: Tensor) -> Gaussian:
         """Return mu and xi moved by (B, 2 K), first those of mu, softly clipped."""
         mu, xi = by.chunk(2, dim=-1)
-        clips = self._clips
+        clips = self.clips
         return Gaussian(
             soft_clip(state.mu + mu, clips.mean), soft_clip(state.xi + xi, clips.deviation)
         )
 
     @property
-    def _clips(self) -> Clips:
+    def clips(self) -> Clips:
         beyond = self.settings.clip - 1.0
         deviation = 1.0 + DEVIATION_GROWTH * beyond
         return Clips(self.settings.clip, deviation, 1.0 + DEVIATION_CHANGE_GROWTH * beyond)
@@ -119,7 +119,7 @@ class GaussianLatents:
         eps = ((source - mu) / sigma).detach()
         if not (self.settings.leak and self.updates_per_step > 1):
             rates = self.log_bias, self.log_lr, self.log_lr_xi
-            return Gaussian(*updated(mu, xi, push, eps, *rates, self._clips))
+            return Gaussian(*updated(mu, xi, push, eps, *rates, self.clips))
         return self._leaking(state, start, push, eps)
 
     def _leaking(self, state: Gaussian, start: Gaussian, push: Tensor, eps: Tensor) -> Gaussian:
@@ -129,7 +129,7 @@ class GaussianLatents:
         to_xi = push * eps * sigma - leak * torch.expm1(2.0 * (xi - start.xi))
         d_mu = torch.exp(self.log_lr) * (sigma * sigma * to_mu - torch.exp(self.log_bias))
         d_xi = torch.exp(self.log_lr_xi) * (0.5 * to_xi)
-        clips = self._clips
+        clips = self.clips
         return Gaussian(
             soft_clip(mu + soft_clip(d_mu, clips.mean), clips.mean),
             soft_clip(xi + soft_clip(d_xi, clips.change), clips.deviation),

@@ -27,6 +27,7 @@ Build = Callable[[ModelConfig, ImageShape, torch.Generator], TrainableModule]
 
 # Has compiled passes on the CPU, with a linear decoder (kernels/training.py).
 COMPILED: Final = "poisson"
+COMPILED_GAUSSIAN: Final = ("gaussian", "gaussian-relu")  # likewise (kernels/gaussian_training.py)
 _RECTIFIED: Final = partial(GaussianPrior, rectified=True)
 
 MODULES: Final[Mapping[str, Build]] = MappingProxyType(

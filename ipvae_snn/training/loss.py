@@ -16,10 +16,11 @@ from ipvae_snn.arrays import UInt64
 from ipvae_snn.config.settings import Config
 from ipvae_snn.models.dictionary import DenseDictionary
 from ipvae_snn.models.family import MEMBERS
+from ipvae_snn.models.gaussian import GaussianLatents
 from ipvae_snn.models.parameters import ModelParameters, PoissonParameters, TrainableModule
 from ipvae_snn.models.poisson_samples import MAX_MEAN_ARRIVALS, run_away
-from ipvae_snn.models.protocol import Decoder, LatentModel, LatentSettings
-from ipvae_snn.models.registry import COMPILED
+from ipvae_snn.models.protocol import Decoder, Dictionary, LatentModel, LatentSettings
+from ipvae_snn.models.registry import COMPILED, COMPILED_GAUSSIAN
 from ipvae_snn.models.relaxations import RELAXATIONS
 from ipvae_snn.models.shapes import Number
 from ipvae_snn.training.cuda_graphs import (
@@ -32,6 +33,7 @@ from ipvae_snn.training.cuda_graphs import (
     without,
 )
 from ipvae_snn.training.device_samples import Draw, device_draws, relaxed_draws, uses_triton
+from ipvae_snn.training.gaussian_loss import gaussian_loss, is_compiled
 from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, keyed_generator, keyed_seed, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues
@@ -159,12 +161,26 @@ class TrainingLoss:
         generator = keyed_generator(
             self.device, train.seed, Stream.NOISE, iteration, batch.first_row, segment.number
         )
+        if self._is_compiled_gaussian(parameters, now):
+            model = cast(GaussianLatents, self.latents(parameters, now.clip))
+            draw = model.draws(generator)
+            unroll = unrolling(self.config, now, np.zeros(0, np.uint64))
+            decoder = cast(Dictionary, linear)
+            return gaussian_loss(
+                model, decoder, batch.x, lambda u, _: draw(u), now.beta, unroll, segment.begun
+            )
         return self._by_autodiff(
             Inputs(batch.x, now.beta, now.clip, now.message_price, now.spike_price),
             now,
             lambda model: relaxed_draws(self.config, model, generator, now.temperature),
             segment.begun,
         )
+
+    def _is_compiled_gaussian(self, parameters: ModelParameters, now: ScheduleValues) -> bool:
+        linear, kind = parameters.dictionary.linear, self.config.model.kind
+        if self.device.type != "cpu" or kind not in COMPILED_GAUSSIAN or linear is None:
+            return False
+        return is_compiled(linear, unrolling(self.config, now, np.zeros(0, np.uint64)))
 
     def _by_autodiff(
         self,

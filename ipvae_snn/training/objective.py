@@ -103,8 +103,8 @@ def unrolled_loss(
         u0, prior = begun, None
     r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form, seen, prior)
     rates = torch.exp(r.u.detach())
-    terms = _Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals), r.u.detach())
-    return _summary(dictionary, frames, terms, beta, unrolling)
+    terms = Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals), r.u.detach())
+    return summary(dictionary, frames, terms, beta, unrolling)
 
 
 def unrolled_plain(
@@ -174,8 +174,8 @@ def unrolled_by_autodiff(
     with torch.no_grad():
         rates = model.activity(state)
     fit, kl, messages, spikes = (total / unrolling.steps for total in (fit, kl, messages, spikes))
-    terms = _Terms(fit, kl, messages, spikes, rates, 0.0, detached(state))
-    return _summary(decoder, frames, terms, beta, unrolling)
+    terms = Terms(fit, kl, messages, spikes, rates, 0.0, detached(state))
+    return summary(decoder, frames, terms, beta, unrolling)
 
 
 def _likelihoods(
@@ -224,7 +224,7 @@ def frames_of(x: Tensor) -> Tensor:
     return x.unsqueeze(0) if x.dim() == 2 else x.transpose(0, 1)
 
 
-class _Terms(NamedTuple):
+class Terms(NamedTuple):
     """Results of unrolled inference, as `unrolled.Results`; the last rates (B, K) and state."""
 
     fit: Tensor
@@ -236,8 +236,8 @@ class _Terms(NamedTuple):
     state: Any
 
 
-def _summary(
-    decoder: Decoder, frames: Tensor, terms: _Terms, beta: Number, unrolling: Unrolling
+def summary(
+    decoder: Decoder, frames: Tensor, terms: Terms, beta: Number, unrolling: Unrolling
 ) -> Unrolled:
     energy = decoder.power(frames).mean(-1)
     # Frames are seen for equally many steps except for rounding, which the weights reflect.
