@@ -31,6 +31,7 @@ from ipvae_snn.report.terminal import console
 from ipvae_snn.storage.atomic import write_text
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.storage.outputs import Kind, Output, check_outputs
+from ipvae_snn.storage.text_values import parse_json_object
 from ipvae_snn.workflows.outputs import PICTURE
 
 DIGITS: Final = 5
@@ -38,9 +39,10 @@ DIGITS: Final = 5
 
 def _is_ours(path: Path) -> bool:
     try:
-        return {"preset", "protocol", "figures"} <= json.loads(path.read_bytes()).keys()
-    except (OSError, ValueError, AttributeError):
+        stored = parse_json_object(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
+    return {"preset", "protocol", "figures"} <= stored.keys()
 
 
 RESULT: Final = Kind("a result of `python -m benchmarks.paper`", _is_ours, text=True)

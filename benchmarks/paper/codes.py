@@ -2,21 +2,32 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 
 from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import FileFormatError
 from ipvae_snn.evaluation.evaluate import final_rates, request_of
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.models.latent_module import inferring
+from ipvae_snn.models.latent_module import inferring, load_any
 from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.poisson import KL_FORMS
 from ipvae_snn.models.protocol import advance, first_state, inference
 
 Network = FloatNetwork | LatentNetwork
 TINY: Final = 1e-30  # rates below it have no logarithm
+
+
+def network_at(checkpoint: Path) -> Network:
+    """Return a trained network; raise FileFormatError for an integer one."""
+    network = load_any(checkpoint)
+    if isinstance(network, IntegerNetwork):
+        raise FileFormatError(f"{checkpoint}: an integer network, but a trained one is needed")
+    return network
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.paper.codes import Network, network_at
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.lca import lca_network
@@ -16,8 +17,6 @@ from ipvae_snn.ir.encode import input_code
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.models.latent_module import load_any
-from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.workflows.energy import measured
 from ipvae_snn.workflows.images import encoded
 
@@ -40,7 +39,7 @@ def operations_of(
     Reconstruction is not counted for any. Raises ConversionError where integers cannot express
     the network.
     """
-    network = load_any(checkpoint)
+    network = network_at(checkpoint)
     sizes = {
         "pixels": float((images.pixels != 0).sum(axis=1).mean()),
         "inputs": network.n_pixels,
@@ -66,7 +65,7 @@ def operations_of(
 
 
 def _integer(
-    network: FloatNetwork | LatentNetwork, penalty: float, images: ImageSet, steps: int
+    network: Network, penalty: float, images: ImageSet, steps: int
 ) -> IntegerNetwork | None:
     """Return the integer form, None if there is none."""
     if isinstance(network, FloatNetwork):
@@ -79,7 +78,7 @@ def _integer(
     return lca_network(lca, images.pixels, code, steps, name=images.name)[0]
 
 
-def _encoder_weights(network: FloatNetwork | LatentNetwork) -> int:
+def _encoder_weights(network: Network) -> int:
     """Return the number of weights of a linear encoder, 0 without one."""
     if isinstance(network, FloatNetwork):
         return 0

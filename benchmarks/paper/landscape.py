@@ -18,7 +18,7 @@ from benchmarks.paper.rows import (
     kinds_of,
     titled,
 )
-from benchmarks.paper.styles import COLOURS, GRID, arcs, beside, noted, plain
+from benchmarks.paper.styles import COLOURS, arcs, beside, noted, plain, ruled
 from benchmarks.report import table
 from ipvae_snn.models.family import MEMBERS
 
@@ -107,7 +107,7 @@ def distances(figure: Figure, rows: list[Json], note: str) -> None:
     axes.set_yticks(range(len(kinds)), [MEMBERS[kind].name for kind in reversed(kinds)])
     axes.set_ylim(-0.6, len(kinds) - 0.3)
     axes.set_xlabel("least distance to the ideal corner (filled: ours, hollow: published)")
-    axes.grid(axis="x", **GRID)
+    ruled(axes, "x")
     noted(figure, note)
 
 

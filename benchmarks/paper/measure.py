@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import ipvae_snn
-from benchmarks.paper.codes import code_of
+from benchmarks.paper.codes import code_of, network_at
 from benchmarks.paper.costs import operations_of
 from benchmarks.paper.plan import Member, Protocol
 from benchmarks.paper.timing import seconds_of
@@ -20,7 +20,6 @@ from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.family import MEMBERS
-from ipvae_snn.models.latent_module import load_any
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.text_values import parse_json_object
 from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
@@ -46,7 +45,7 @@ class Subject:
 
     def images(self, split: str, limit: int) -> ImageSet:
         """Return images as the network takes them."""
-        network = load_any(self.checkpoint)
+        network = network_at(self.checkpoint)
         side = network.image_shape[0]
         most = max(limit, self.protocol.images) if split == "test" else limit
         loaded = _loaded(self.data, split, most, self.data_root, side, network.preparation)
@@ -126,7 +125,7 @@ def coded(subject: Subject, report: Report) -> Json:
         report(done[0], total)
 
     random = MEMBERS[subject.member.kind].random
-    network = load_any(subject.checkpoint)
+    network = network_at(subject.checkpoint)
     return code_of(network, images, asked.steps, asked.marks, add, random).as_json()
 
 
@@ -143,7 +142,7 @@ def timed(subject: Subject, report: Report) -> Json:
     """Return seconds per image and R2 by the number of steps."""
     report(0, 0)
     images = subject.images("test", subject.protocol.coded)
-    return seconds_of(load_any(subject.checkpoint), images, subject.protocol.steps)
+    return seconds_of(network_at(subject.checkpoint), images, subject.protocol.steps)
 
 
 WORKS: Final[Mapping[str, Work]] = {

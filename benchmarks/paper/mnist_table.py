@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from benchmarks.paper import published
 from benchmarks.paper.plan import Preset
 from benchmarks.paper.rows import Get, Json, cell, difference, identity, kinds_of
-from benchmarks.paper.styles import COLOURS, GRID, noted
+from benchmarks.paper.styles import COLOURS, noted, ruled
 from benchmarks.report import table
 from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.models.family import MEMBERS
@@ -74,7 +74,7 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
         axes.set_yticks(range(len(rows)), [row["model"] for row in reversed(rows)])
         axes.set_ylim(-0.7, len(rows) - 0.4)
         axes.set_title(NAMES[name], loc="left", fontweight="bold")
-        axes.grid(axis="x", **GRID)
+        ruled(axes, "x")
     noted(figure, f"filled: ours, hollow: published; 95 % over seeds    {note}")
 
 

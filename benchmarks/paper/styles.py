@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,7 +26,6 @@ COLOURS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 GREY: Final = "0.45"
-GRID: Final = {"alpha": 0.2, "linewidth": 0.6}
 
 
 def noted(figure: Figure, note: str) -> None:
@@ -74,8 +73,13 @@ def arcs(axes: Axes) -> None:
         axes.text(1 - radius, 1.005, f"{radius:g}", fontsize=6.5, color="0.6", ha="center")
 
 
+def ruled(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
+    """Draw a light grid."""
+    axes.grid(axis=axis, alpha=0.2, linewidth=0.6)
+
+
 def plain(axes: Axes, x: str, y: str) -> None:
     """Label the axes, and draw a light grid."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.grid(**GRID)
+    ruled(axes)
