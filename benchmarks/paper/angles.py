@@ -43,7 +43,7 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
     axes.set_ylim(max(-0.2, lowest - 0.05), 1.0)
     axes.set_xticks(range(0, 181, 45))
     plain(axes, "angle, degrees", "R2 of one sample, median over images")
-    stacked(axes, ends, 180)
+    stacked(axes, ends)
     noted(figure, note)
 
 

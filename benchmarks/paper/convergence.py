@@ -55,7 +55,7 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
         axes.set_xlim(1, 1000)
         axes.set_ylim(-0.05, 1.0)
         plain(axes, "step of inference", "R2 of one sample" if name == "r2" else "zeros")
-        stacked(axes, ends, 1000)
+        stacked(axes, ends)
     figure.axes[0].text(1.2, 0.93, "dots: ours   dashed: published", fontsize=8, color="0.3")
     noted(figure, note)
 

@@ -36,7 +36,7 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
     plain(axes, "R2 of one sample", "R2 MAP less R2 of a sample")
     top = axes.get_ylim()[1]
     order = [kind for kind in COLOURS if kind in kinds_of(rows)]
-    stacked(axes, [(kind, top * (0.95 - 0.1 * i)) for i, kind in enumerate(order)], 1.0)
+    stacked(axes, [(kind, top * (0.95 - 0.1 * i)) for i, kind in enumerate(order)])
     axes.set_title("filled: ours, hollow: published", loc="left", fontsize=8, color="0.3")
     noted(figure, note)
 

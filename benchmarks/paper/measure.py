@@ -20,6 +20,7 @@ from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.models.family import MEMBERS
+from ipvae_snn.progress import Steps
 from ipvae_snn.report.json_files import write_json
 from ipvae_snn.storage.text_values import parse_json_object
 from ipvae_snn.workflows.evaluate import EvaluationSettings, evaluate
@@ -27,6 +28,7 @@ from ipvae_snn.workflows.image_choice import ImageChoice
 
 Json = dict[str, Any]
 PRIVATE: Final = ("checkpoint", "plots", "us_per_image_step")  # paths, and times
+CALIBRATION_IMAGES: Final = 500  # of the conversion to integers
 Report = Callable[[int, int], None]
 
 
@@ -118,22 +120,17 @@ def coded(subject: Subject, report: Report) -> Json:
     """Return the rate of the code, and the latents that are not 0."""
     asked = subject.protocol
     images = subject.images("test", asked.coded)
-    total, done = len(images) * asked.steps, [0]
-
-    def add(image_steps: int) -> None:
-        done[0] += image_steps
-        report(done[0], total)
-
+    steps = Steps(lambda what, done, total: report(done, total), len(images) * asked.steps)
     random = MEMBERS[subject.member.kind].random
     network = network_at(subject.checkpoint)
-    return code_of(network, images, asked.steps, asked.marks, add, random).as_json()
+    return code_of(network, images, asked.steps, asked.marks, steps.add, random).as_json()
 
 
 def counted(subject: Subject, report: Report) -> Json:
     """Return the operations of the network's integer form, or those that it would take."""
     asked = subject.protocol
     images = subject.images("test", asked.coded)
-    calibration = subject.images("train", max(asked.coded, 200))
+    calibration = subject.images("train", CALIBRATION_IMAGES)
     report(0, 0)
     return operations_of(subject.checkpoint, subject.member.beta, images, calibration, asked.marks)
 

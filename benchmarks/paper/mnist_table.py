@@ -93,7 +93,7 @@ def section(rows: list[Json]) -> str:
     part = ("published", "difference")
     head = ["", "ours", "seeds", "published settings"]
     figures = [cell for name in NAMES.values() for cell in (name, *part)]
-    return table([*head, *figures, "iterations"], cells, text=2)
+    return table([*head, *figures, "iterations"], cells, text=4)
 
 
 def _settings(row: Json) -> str:

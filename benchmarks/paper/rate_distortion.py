@@ -38,9 +38,8 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
             ends.append((kind, last["mse"][0]))
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
-    right = axes.get_xlim()[1]
     plain(axes, "rate: KL to the prior, nats per image", "squared error of a sample, per pixel")
-    stacked(axes, ends, right)
+    stacked(axes, ends)
     noted(figure, note)
 
 

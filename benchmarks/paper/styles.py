@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from sklearn.isotonic import isotonic_regression
 
 from ipvae_snn.models.family import MEMBERS
 
@@ -26,6 +28,7 @@ COLOURS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 GREY: Final = "0.45"
+Coordinates = Literal["data", "axes fraction"]
 
 
 def noted(figure: Figure, note: str) -> None:
@@ -35,9 +38,20 @@ def noted(figure: Figure, note: str) -> None:
 
 def beside(axes: Axes, kind: str, place: tuple[float, float], shift: tuple[float, float]) -> None:
     """Write a model's name beside its curve; shift: in points."""
+    _write(axes, kind, place, shift, "data")
+
+
+def _write(
+    axes: Axes,
+    kind: str,
+    place: tuple[float, float],
+    shift: tuple[float, float],
+    coordinates: Coordinates,
+) -> None:
     axes.annotate(
         MEMBERS[kind].name,
         place,
+        xycoords=coordinates,
         xytext=shift,
         textcoords="offset points",
         color=COLOURS[kind],
@@ -48,22 +62,22 @@ def beside(axes: Axes, kind: str, place: tuple[float, float], shift: tuple[float
     )
 
 
-def stacked(axes: Axes, ends: Sequence[tuple[str, float]], x: float, gap: float = 0.055) -> None:
-    """Write names at the right of curves that end at (x, y), far enough from each other.
+def stacked(axes: Axes, ends: Sequence[tuple[str, float]], gap: float = 0.055) -> None:
+    """Write names at the right of the axes, where curves end at these y, away from each other.
 
-    gap: least distance, as a share of the axis.
+    gap: least distance, as a share of the axis. Call it when the limits and the scale are set.
     """
-    low, high = axes.get_ylim()
-    least = gap * (high - low)
-    placed: list[tuple[str, float, float]] = []
-    for kind, y in sorted(ends, key=lambda one: one[1]):
-        shown = min(max(y, low), high)
-        place = max(shown, placed[-1][2] + least) if placed else shown
-        placed.append((kind, y, place))
-    # As far down as the topmost name stands above the axis.
-    over = max(0.0, placed[-1][2] - high) if placed else 0.0
-    for kind, _, place in placed:
-        beside(axes, kind, (x, place - over), (5, 0))
+    to_share = axes.transData + axes.transAxes.inverted()
+    right = axes.get_xlim()[1]
+    shares = [(float(to_share.transform((right, y))[1]), kind) for kind, y in ends]
+    ordered = sorted((min(max(share, 0.0), 1.0), kind) for share, kind in shares)
+    # The nearest places in this order, of which each is at least a gap above the one before.
+    steps = gap * np.arange(len(ordered))
+    wanted = np.array([share for share, _ in ordered]) - steps
+    top = max(0.0, 1.0 - gap * (len(ordered) - 1))
+    places = isotonic_regression(wanted, y_min=0.0, y_max=top) + steps
+    for (_, kind), place in zip(ordered, places, strict=True):
+        _write(axes, kind, (1.0, float(place)), (5, 0), "axes fraction")
 
 
 def arcs(axes: Axes) -> None:
