@@ -77,7 +77,8 @@ FIGURES: Final[Mapping[str, Figure]] = MappingProxyType(
             map_and_samples,
             _EVALUATION,
             """The MAP read-out decodes the rates exp(u), or the mean of a Gaussian latent, in place
-            of a sample. Its gain is what the noise of a code costs.""",
+            of a sample. Its gain is what the noise of a code costs. For amortised models the
+            published file has the same number twice, so that theirs is not known.""",
         ),
         "rate_distortion": _of(
             rate_distortion,

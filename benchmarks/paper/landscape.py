@@ -1,6 +1,7 @@
 """Figure 4: reconstruction against sparsity, of all families over beta and T."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from benchmarks.paper.rows import (
     kinds_of,
     titled,
 )
-from benchmarks.paper.styles import COLOURS, arcs, beside, noted, plain, ruled
+from benchmarks.paper.styles import COLOURS, Align, arcs, beside, noted, plain, ruled
 from benchmarks.report import table
 from ipvae_snn.models.family import MEMBERS
 
@@ -27,6 +28,15 @@ SIZE: Final = (9.0, 8.4)
 ITERATIVE: Final = ("poisson", "gaussian", "gaussian-relu")
 HORIZONS: Final = (8, 16, 32)
 NAMES: Final = ("r2", "r2_map", "zeros", "distance")
+# By model, the point (of rising beta) that its name stands at, in which direction; else at the end.
+PLACES: Final[Mapping[str, tuple[int, tuple[float, float], Align]]] = MappingProxyType(
+    {
+        "gaussian": (4, (8, 4), "left"),
+        "amortised-gaussian": (9, (8, 4), "left"),
+        "amortised-poisson": (1, (-7, 0), "right"),
+        "lca": (1, (0, 11), "left"),
+    }
+)
 
 
 def collect(preset: Preset, get: Get) -> list[Json]:
@@ -47,7 +57,8 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
         axes.set_title(title, loc="left", fontweight="bold", pad=12)
         arcs(axes)
         for kind in _kinds(steps):
-            theirs = [p for p in published.landscape() if (p.kind, p.steps) == (kind, steps)]
+            theirs = [p for p in published.landscape() if p.kind == kind]
+            theirs = [p for p in theirs if not steps or p.steps == steps]
             theirs.sort(key=lambda p: p.beta)
             line = [p.zeros for p in theirs], [p.r2 for p in theirs]
             axes.plot(*line, "o--", color=COLOURS[kind], mfc="white", ms=4, lw=0.9, alpha=0.8)
@@ -85,11 +96,13 @@ def _ours(axes: Axes, rows: Sequence[Json], kind: str) -> None:
 
 
 def _name(axes: Axes, kind: str, points: Sequence[published.Point]) -> None:
-    """Write the name at the published point whose surroundings are emptiest, the densest code."""
-    if points:
-        place = {"gaussian": points[len(points) // 2], "amortised-gaussian": points[-3]}
-        chosen = place.get(kind, points[-2] if len(points) > 2 else points[-1])
-        beside(axes, kind, (chosen.zeros, chosen.r2), (8, 4))
+    """Write the name at a published point around which there is room."""
+    if not points:
+        return
+    last = len(points) - 1
+    index, shift, align = PLACES.get(kind, (max(0, last - 1), (8, 4), "left"))
+    chosen = points[min(index, last)]
+    beside(axes, kind, (chosen.zeros, chosen.r2), shift, align)
 
 
 def distances(figure: Figure, rows: list[Json], note: str) -> None:

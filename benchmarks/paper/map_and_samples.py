@@ -26,8 +26,15 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
     axes = figure.subplots()
     for kind in (kind for kind in COLOURS if kind in kinds_of(rows)):
         theirs = [p for p in published.landscape() if p.kind == kind]
-        gains = [p.r2_map - p.r2 for p in theirs]
-        axes.plot([p.r2 for p in theirs], gains, "o", color=COLOURS[kind], mfc="none", ms=4)
+        gains = [(p.r2, p.r2_map - p.r2) for p in theirs if p.r2_map is not None]
+        axes.plot(
+            [r2 for r2, _ in gains],
+            [gain for _, gain in gains],
+            "o",
+            color=COLOURS[kind],
+            mfc="none",
+            ms=4,
+        )
         ours = [row for row in rows if row["kind"] == kind]
         line = [row["r2"][0] for row in ours], [row["r2_map"][0] - row["r2"][0] for row in ours]
         axes.plot(*line, "o", color=COLOURS[kind], ms=6)
@@ -47,7 +54,8 @@ def section(rows: list[Json]) -> str:
     for row in rows:
         theirs = row["published"] or {}
         ours = row["r2_map"][0] - row["r2"][0]
-        gain = theirs["r2_map"] - theirs["r2"] if theirs else None
+        known = theirs.get("r2_map") is not None
+        gain = theirs["r2_map"] - theirs["r2"] if known else None
         figures = [cell(row["r2"][0]), cell(row["r2_map"][0]), cell(ours), cell(gain)]
         cells.append([titled(row), *figures, difference(ours, gain), f"{row['iterations']:,}"])
     head = ["", "R2 of a sample", "R2 MAP", "gain", "published gain", "difference", "iterations"]

@@ -30,13 +30,16 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Point:
-    """A network of figure 4 after 1,000 steps; beta is lambda for LCA, steps is T, 0 for none."""
+    """A network of figure 4 after 1,000 steps; beta is lambda for LCA, steps is T, 0 for none.
+
+    r2_map: None where the file repeats r2, as it does for LCA and for all amortised models.
+    """
 
     kind: str
     steps: int
     beta: float
     r2: float
-    r2_map: float
+    r2_map: float | None
     zeros: float
     distance: float
 
@@ -76,7 +79,7 @@ def landscape() -> tuple[Point, ...]:
             max(int(row["seq_len"]), 0),
             float(row["kl_beta"]),
             float(row["r2"]),
-            float(row["r2_map"]),
+            None if row["r2_map"] == row["r2"] else float(row["r2_map"]),
             float(row["zeros"]),
             float(row["distance"]),
         )

@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.paper.plan import Preset
 from benchmarks.paper.rows import Get, Json, bounds, cell, identity, kinds_of, titled
-from benchmarks.paper.styles import COLOURS, noted, plain, stacked
+from benchmarks.paper.styles import COLOURS, beside, noted, plain
 from benchmarks.report import table
+from ipvae_snn.models.family import MEMBERS
 
 TITLE: Final = "Rate and distortion"
 SIZE: Final = (6.4, 4.4)
@@ -26,7 +27,6 @@ def collect(preset: Preset, get: Get) -> list[Json]:
 def draw(figure: Figure, rows: list[Json], note: str) -> None:
     """Draw a curve per model over its betas; T's are joined where they are equal."""
     axes = figure.subplots()
-    ends = []
     for kind in (kind for kind in COLOURS if kind in kinds_of(rows)):
         mine = [row for row in rows if row["kind"] == kind and row["rate"] is not None]
         for steps in dict.fromkeys(row["T"] for row in mine):
@@ -35,11 +35,14 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
             axes.plot(*line, "o-", color=COLOURS[kind], ms=5, lw=1.5)
         if mine:
             last = max(mine, key=lambda row: float(row["rate"]))
-            ends.append((kind, last["mse"][0]))
+            place = last["rate"], last["mse"][0]
+            if MEMBERS[kind].one_step:  # whose rates are lower: at the left of the others
+                beside(axes, kind, place, (-8, -5), "right")
+            else:
+                beside(axes, kind, place, (7, 3))
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     plain(axes, "rate: KL to the prior, nats per image", "squared error of a sample, per pixel")
-    stacked(axes, ends)
     noted(figure, note)
 
 

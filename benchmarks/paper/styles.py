@@ -29,6 +29,7 @@ COLOURS: Final[Mapping[str, str]] = MappingProxyType(
 )
 GREY: Final = "0.45"
 Coordinates = Literal["data", "axes fraction"]
+Align = Literal["left", "right"]
 
 
 def noted(figure: Figure, note: str) -> None:
@@ -36,9 +37,15 @@ def noted(figure: Figure, note: str) -> None:
     figure.supxlabel(note, x=0.995, ha="right", fontsize=7.5, color=GREY)
 
 
-def beside(axes: Axes, kind: str, place: tuple[float, float], shift: tuple[float, float]) -> None:
-    """Write a model's name beside its curve; shift: in points."""
-    _write(axes, kind, place, shift, "data")
+def beside(
+    axes: Axes,
+    kind: str,
+    place: tuple[float, float],
+    shift: tuple[float, float],
+    align: Align = "left",
+) -> None:
+    """Write a model's name beside its curve; shift: in points. align: the end that is there."""
+    _write(axes, kind, place, shift, "data", align)
 
 
 def _write(
@@ -47,6 +54,7 @@ def _write(
     place: tuple[float, float],
     shift: tuple[float, float],
     coordinates: Coordinates,
+    align: Align = "left",
 ) -> None:
     axes.annotate(
         MEMBERS[kind].name,
@@ -58,6 +66,7 @@ def _write(
         fontsize=8.5,
         fontweight="bold",
         va="center",
+        ha=align,
         annotation_clip=False,
     )
 

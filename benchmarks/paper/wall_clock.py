@@ -5,14 +5,14 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, identity, kinds_of, titled
+from benchmarks.paper.rows import Get, Json, cell, identity, titled
 from benchmarks.paper.styles import COLOURS, beside, noted, plain
 from benchmarks.report import table
 
 TITLE: Final = "Time of inference"
 SIZE: Final = (6.4, 4.2)
 
-LOWEST: Final = -0.1  # R2 of the axes
+LOWEST: Final = -0.5  # R2 of the axes
 
 
 def collect(preset: Preset, get: Get) -> list[Json]:
@@ -24,18 +24,24 @@ def collect(preset: Preset, get: Get) -> list[Json]:
 
 
 def draw(figure: Figure, rows: list[Json], note: str) -> None:
-    """Draw a curve per model over its steps; dots are 4, 8, 16 .. steps."""
+    """Draw a curve per model over its steps; dots are 4, 8, 16 .. steps, or one pass."""
     axes = figure.subplots()
-    axes.set_ylim(LOWEST, 1.0)
-    for kind in kinds_of(rows):
-        for row in (row for row in rows if row["kind"] == kind):
-            points = row["rows"]
-            line = [each["milliseconds"] for each in points], [each["r2"] for each in points]
-            axes.plot(*line, "o-", color=COLOURS[kind], ms=5, lw=1.6)
-            beside(axes, kind, (line[0][-1], max(line[1][-1], LOWEST)), (7, 3))
+    for row in rows:
+        points = row["rows"]
+        line = [each["milliseconds"] for each in points], [each["r2"] for each in points]
+        axes.plot(*line, "o-", color=COLOURS[row["kind"]], ms=5, lw=1.6)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.set_xlim(low, high * 3)
+    axes.set_xlim(low / 1.8, high * 3)
+    lowest = min(each["r2"] for row in rows for each in row["rows"])
+    axes.set_ylim(max(LOWEST, min(0.0, lowest) - 0.05), 1.0)
+    for row in rows:
+        last = row["rows"][-1]
+        place = last["milliseconds"], max(last["r2"], LOWEST)
+        if len(row["rows"]) == 1:  # at the left of the curves
+            beside(axes, row["kind"], place, (-7, 0), "right")
+        else:
+            beside(axes, row["kind"], place, (7, 3))
     plain(axes, "milliseconds per image, one thread", "R2 of one sample")
     noted(figure, note)
 
