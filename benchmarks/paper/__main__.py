@@ -3,7 +3,7 @@
     python -m benchmarks.paper --preset quick --data-root FOLDER
     python -m benchmarks.paper --preset full --data-root FOLDER --runs RUNS --accept-iterations
 
-`quick` takes under an hour on two cores, `full` days; either goes on where it was stopped.
+`quick` takes half an hour on one core, `full` days; either goes on where it was stopped.
 Networks lie in `--runs`, one folder each (`plan.Member.name`), which may come from elsewhere.
 `--out` receives pictures (PNG, SVG) and paper.json; `--publish` also writes
 benchmarks/results/paper-PRESET.json, docs/paper_figures.md and its pictures.

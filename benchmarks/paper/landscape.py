@@ -33,7 +33,7 @@ PLACES: Final[Mapping[str, tuple[int, tuple[float, float], Align]]] = MappingPro
     {
         "gaussian": (4, (8, 4), "left"),
         "amortised-gaussian": (9, (8, 4), "left"),
-        "amortised-poisson": (1, (-7, 0), "right"),
+        "amortised-poisson": (2, (-7, 0), "right"),
         "lca": (1, (0, 11), "left"),
     }
 )

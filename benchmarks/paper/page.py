@@ -17,8 +17,8 @@ IMAGES: Final = HERE.parent / "docs" / "images"
 wrapped: Final = partial(wrap, hyphens=False)
 QUICK: Final = """**These networks are trained for a look, not for comparison**: fewer neurons,
 smaller batches and hundreds of times fewer iterations, with the settings of our presets for short
-runs. So the differences to the published figures are those of training. `--preset full` trains by the
-published settings."""
+runs. So the differences to the published figures are those of training. `--preset full` trains by
+the published settings."""
 FULL: Final = """The networks are trained by the published settings, as far as
 [what differs](training.md#the-papers-settings) allows. The number of iterations
 stands beside each."""

@@ -34,13 +34,17 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
             line = [row["rate"] for row in part], [row["mse"][0] for row in part]
             axes.plot(*line, "o-", color=COLOURS[kind], ms=5, lw=1.5)
         if mine:
-            last = max(mine, key=lambda row: float(row["rate"]))
-            place = last["rate"], last["mse"][0]
-            if MEMBERS[kind].one_step:  # whose rates are lower: at the left of the others
-                beside(axes, kind, place, (-8, -5), "right")
+            ordered = sorted(mine, key=lambda row: float(row["rate"]))
+            # One pass has lower rates, so that its name has room at the left.
+            end = ordered[0] if MEMBERS[kind].one_step else ordered[-1]
+            place = end["rate"], end["mse"][0]
+            if MEMBERS[kind].one_step:
+                beside(axes, kind, place, (-6, -5), "right")
             else:
                 beside(axes, kind, place, (7, 3))
     axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.set_xlim(low / 2.5, high)
     axes.set_ylim(bottom=0)
     plain(axes, "rate: KL to the prior, nats per image", "squared error of a sample, per pixel")
     noted(figure, note)
