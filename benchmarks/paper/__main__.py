@@ -66,6 +66,9 @@ def main(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of public data sets.", envvar="IPVAE_SNN_DATA")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files of other kinds in --out.")
+    ] = False,
     publish: Annotated[bool, typer.Option(help="Also write the page of the docs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result.")] = False,
 ) -> None:
@@ -81,8 +84,8 @@ def main(
         place = Place(runs or Path("runs") / f"paper-{preset}", data_root, accept_iterations)
         folder = out or place.runs / "figures"
         written = [Output(file, PICTURE) for file in files_of(folder, names, FORMATS)]
-        check_outputs((*written, Output(folder / "paper.json", RESULT)), ())
-        result = made(asked, names, place)
+        check_outputs((*written, Output(folder / "paper.json", RESULT)), (), overwrite)
+        result = made(asked, names, place, iterations)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "paper.json", as_text(result))
         draw_all(result, folder)
@@ -101,8 +104,15 @@ def _published(publish: bool, preset: str) -> str:
     return f"; {result_file(preset)} and {PAGE} written" if publish else ""
 
 
-def made(preset: Preset, names: tuple[str, ...], place: Place) -> Json:
-    """Return the result of some figures, after training and measuring what is missing."""
+def made(
+    preset: Preset, names: tuple[str, ...], place: Place, iterations: int | None = None
+) -> Json:
+    """Return the result of some figures, after training and measuring what is missing.
+
+    iterations: of every network, if they were given, for the command that the result names.
+    """
+    options = "" if iterations is None else f" --iterations {iterations}"
+    options += " --accept-iterations" if place.accept_iterations else ""
     screen = console(quiet=True)
     with locked(place.runs), progress_bar(screen) as display:
         runs = runs_of(preset, names, place)
@@ -114,7 +124,7 @@ def made(preset: Preset, names: tuple[str, ...], place: Place) -> Json:
     result: Json = rounded(
         finite(
             {
-                "command": f"python -m benchmarks.paper --preset {preset.name}",
+                "command": f"python -m benchmarks.paper --preset {preset.name}{options}",
                 "date": date.today().isoformat(),
                 "machine": machine(),
                 "preset": preset.name,

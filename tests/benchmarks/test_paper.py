@@ -190,7 +190,9 @@ def test_a_second_call_trains_and_measures_nothing(
     assert "2 networks, 5 parts of work to do" in capsys.readouterr().err
     before = files(tmp_path)
     monkeypatch.setattr(work, "trained", None)  # a call would fail
-    second = command.made(tiny(), names, Place(tmp_path, None))
+    second = command.made(tiny(), names, Place(tmp_path, None, True), 3)
+    options = "--preset quick --iterations 3 --accept-iterations"
+    assert second["command"] == f"python -m benchmarks.paper {options}"
     assert files(tmp_path) == before
     assert second["figures"] == first["figures"]
     assert "2 networks, 0 parts of work to do" in capsys.readouterr().err
