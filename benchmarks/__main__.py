@@ -24,6 +24,7 @@ QUESTIONS = {
     "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
     "graphs": "read-outs, drifting images, LCA and convolutions: integers beside floats",
     "streaming": "a million images through `ipvae-snn run`: memory, time left, a kill",
+    "paper": "the paper's figures, ours beside the published ones: all models, over beta and T",
     "beta_sweep": "reconstruction against sparsity on patches, with published points",
 }
 

@@ -1,0 +1,1 @@
+"""The figures of the paper, ours beside the published ones."""
