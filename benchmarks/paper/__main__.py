@@ -60,6 +60,12 @@ def main(
     accept_iterations: Annotated[
         bool, typer.Option(help="Take finished runs whatever their iterations.")
     ] = False,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Held-out images, in place of the preset's.")
+    ] = None,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Draw the networks that are trained; train none.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for pictures and JSON.", show_default="RUNS/figures")
     ] = None,
@@ -75,6 +81,7 @@ def main(
     """Train and measure what is missing; draw the figures."""
     try:
         asked = preset_of(preset, iterations)
+        asked = asked if images is None else asked.limited(images)
         names = chosen(figures)
         if publish and names != tuple(FIGURES):
             raise ConfigError(
@@ -83,9 +90,15 @@ def main(
             )
         place = Place(runs or Path("runs") / f"paper-{preset}", data_root, accept_iterations)
         folder = out or place.runs / "figures"
+        if finished:
+            asked, names = trained_alone(asked, names, place)
         written = [Output(file, PICTURE) for file in files_of(folder, names, FORMATS)]
         check_outputs((*written, Output(folder / "paper.json", RESULT)), (), overwrite)
-        result = made(asked, names, place, iterations)
+        options = {"iterations": iterations, "images": images}
+        given = [f" --{name} {value}" for name, value in options.items() if value is not None]
+        flags = {"accept-iterations": accept_iterations, "finished": finished}
+        given += [f" --{name}" for name, value in flags.items() if value]
+        result = made(asked, names, place, "".join(given))
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "paper.json", as_text(result))
         draw_all(result, folder)
@@ -104,15 +117,29 @@ def _published(publish: bool, preset: str) -> str:
     return f"; {result_file(preset)} and {PAGE} written" if publish else ""
 
 
-def made(
-    preset: Preset, names: tuple[str, ...], place: Place, iterations: int | None = None
-) -> Json:
+def trained_alone(
+    preset: Preset, names: tuple[str, ...], place: Place
+) -> tuple[Preset, tuple[str, ...]]:
+    """Return the preset with its trained networks alone, and the figures that have any.
+
+    Raises ConfigError where there is none.
+    """
+    runs = runs_of(preset, names, place)
+    some = preset.only([member for member, run in runs.items() if run.finished])
+    kept = tuple(name for name in names if name in some.figures)
+    if not kept:
+        raise ConfigError(
+            f"{place.runs}: holds no trained network of {', '.join(names)}; leave --finished out, "
+            "or give the folder of the networks by --runs"
+        )
+    return some, kept
+
+
+def made(preset: Preset, names: tuple[str, ...], place: Place, options: str = "") -> Json:
     """Return the result of some figures, after training and measuring what is missing.
 
-    iterations: of every network, if they were given, for the command that the result names.
+    options: further ones, each after a space, for the command that the result names.
     """
-    options = "" if iterations is None else f" --iterations {iterations}"
-    options += " --accept-iterations" if place.accept_iterations else ""
     screen = console(quiet=True)
     with locked(place.runs), progress_bar(screen) as display:
         runs = runs_of(preset, names, place)

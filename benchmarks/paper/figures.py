@@ -17,6 +17,7 @@ from benchmarks.paper import (
     operations,
     other_sets,
     rate_distortion,
+    seeds,
     wall_clock,
 )
 from benchmarks.paper.plan import Preset
@@ -72,6 +73,12 @@ FIGURES: Final[Mapping[str, Figure]] = MappingProxyType(
             whether their encoder is linear or convolutional; ours are linear. The published
             softplus model is left out, since the toolkit does not have it.""",
             Picture("_distance", (6.4, 3.6), landscape.distances),
+        ),
+        "seeds": _of(
+            seeds,
+            _EVALUATION,
+            """The network of the paper's figure 3 (T 16, beta 24), from several initial values and
+            orders of the images. ± is half the 95 % interval over seeds (Student's t).""",
         ),
         "map_and_samples": _of(
             map_and_samples,

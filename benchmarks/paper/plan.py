@@ -1,6 +1,6 @@
 """The networks that the figures need, by preset: `quick` for a look, `full` as published."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal
@@ -125,6 +125,18 @@ class Preset:
             protocol = replace(protocol, steps=1, marks=(1,))
         return replace(protocol, generalise=member.data == "mnist" and member.seed == 0)
 
+    def limited(self, images: int) -> "Preset":
+        """Return the preset judged on so many images."""
+        return replace(self, protocol=replace(self.protocol, images=images))
+
+    def only(self, members: Collection[Member]) -> "Preset":
+        """Return the preset with these networks alone, and the figures that have any of them."""
+        figures = {
+            name: tuple(one for one in listed if one in members)
+            for name, listed in self.figures.items()
+        }
+        return replace(self, figures={name: some for name, some in figures.items() if some})
+
     def members(self, figures: Iterable[str]) -> tuple[Member, ...]:
         """Return the networks of some figures, each once."""
         return tuple(dict.fromkeys(one for name in figures for one in self.figures[name]))
@@ -199,7 +211,7 @@ def full() -> Preset:
         1,
         Protocol(1000, 10_000, 60_000, 500, True, 500, (16, 64, 256, 1000)),
         _figures(
-            tuple(dict.fromkeys(points)),
+            tuple(dict.fromkeys((*points, *(Member("poisson", 16, 24, size, s) for s in SEEDS)))),
             tuple(Member("poisson", 16, 24, n) for n in (64, 128, 256, size, 1024, 2048)),
             tuple(table),
             tuple(Member(kind, 32, 32, size, 0, "mnist") for kind in _HYBRID),
@@ -209,10 +221,16 @@ def full() -> Preset:
     )
 
 
+SEEDS: Final = range(5)  # of the iP-VAE of the paper's figure 3
 PC_STEPS: Final = 64  # of predictive coding, whose published rows name none
 _ONE_PASS: Final = ("amortised-poisson", "amortised-gaussian", "amortised-gaussian-relu")
 _PC: Final = ("predictive-coding", "incremental-predictive-coding")
 _HYBRID: Final = ("semi-amortised-poisson", "iterative-amortised-poisson")
+
+
+def same_but_seed(one: Member, other: Member) -> bool:
+    """Return whether two networks differ by nothing but their seed."""
+    return replace(one, seed=other.seed) == other
 
 
 def _figures(
@@ -235,6 +253,7 @@ def _figures(
         {
             "convergence": three,
             "landscape": patches,
+            "seeds": tuple(one for one in patches if same_but_seed(one, three[0])),
             "map_and_samples": patches,
             "rate_distortion": tuple(one for one in patches if one.kind != "lca"),
             "latents": sizes,

@@ -58,4 +58,5 @@ def titled(row: Json) -> str:
         f", {symbol} {row['beta']:g}" if MEMBERS[row["kind"]].random or symbol == "lambda" else ""
     )
     horizon = "" if MEMBERS[row["kind"]].one_step else f", T {row['T']}"
-    return f"{row['model']}{horizon}{size}"
+    seed = f", seed {row['seed']}" if row["seed"] else ""
+    return f"{row['model']}{horizon}{size}{seed}"

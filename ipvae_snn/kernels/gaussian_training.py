@@ -216,7 +216,7 @@ def backward_rows(
         for k in range(z.size):
             pair[k] = half * to_fit * z[k] - to_drive[k]
         to_state_rows(r, r + 1, c, gain, after, to_z, grads)
-        mu, xi, sigma, eps = before.mu[r], before.xi[r], before.sigma[r], before.eps[r]
+        mu, sigma, eps = before.mu[r], before.sigma[r], before.eps[r]
         new_mu, new_xi, new_sigma = after.mu[r], after.xi[r], after.sigma[r]
         to_mu, to_xi = grads.mu[r], grads.xi[r]
         for k in range(z.size):  # of the KL term: kept and push are what goes to the state before

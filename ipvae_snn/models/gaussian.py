@@ -84,6 +84,7 @@ class GaussianLatents:
 
     @property
     def clips(self) -> Clips:
+        """Return the soft clips, all from that of the mean."""
         beyond = self.settings.clip - 1.0
         deviation = 1.0 + DEVIATION_GROWTH * beyond
         return Clips(self.settings.clip, deviation, 1.0 + DEVIATION_CHANGE_GROWTH * beyond)

@@ -186,6 +186,13 @@ def _constants(
     number: Callable[[float], Any], log_lr: float, log_lr_xi: float, clips: Clips, rectified: bool
 ) -> GaussianConstants:
     """Return the kernels' scalars in the type of the arrays, which determines the code's type."""
-    rates = number(np.exp(log_lr)), number(0.5 * np.exp(log_lr_xi))
-    bounds = (number(float(clip)) for clip in (clips.mean, clips.deviation, clips.change))
-    return GaussianConstants(number(1.0), number(0.5), *rates, *bounds, rectified)
+    return GaussianConstants(
+        one=number(1.0),
+        half=number(0.5),
+        rate=number(np.exp(log_lr)),
+        half_rate_xi=number(0.5 * np.exp(log_lr_xi)),
+        clip=number(float(clips.mean)),
+        deviation=number(float(clips.deviation)),
+        change=number(float(clips.change)),
+        rectified=rectified,
+    )

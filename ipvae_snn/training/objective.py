@@ -239,6 +239,7 @@ class Terms(NamedTuple):
 def summary(
     decoder: Decoder, frames: Tensor, terms: Terms, beta: Number, unrolling: Unrolling
 ) -> Unrolled:
+    """Return the loss and its figures from the terms of inference on frames (F, B, M)."""
     energy = decoder.power(frames).mean(-1)
     # Frames are seen for equally many steps except for rounding, which the weights reflect.
     seen = [0.0] * len(frames)
