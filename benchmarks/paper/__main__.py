@@ -10,6 +10,7 @@ benchmarks/results/paper-PRESET.json, docs/paper_figures.md and its pictures.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from benchmarks.paper.figures import FIGURES, chosen
-from benchmarks.paper.page import IMAGES, PAGE, page, result_file, shown_file
+from benchmarks.paper.page import IMAGES, PAGE, page, result_file, shown, stored_results
 from benchmarks.paper.pictures import FORMATS, draw_all, files_of
 from benchmarks.paper.plan import Preset, preset_of
 from benchmarks.paper.rows import Json
@@ -94,11 +95,9 @@ def main(
             asked, names = trained_alone(asked, names, place)
         written = [Output(file, PICTURE) for file in files_of(folder, names, FORMATS)]
         check_outputs((*written, Output(folder / "paper.json", RESULT)), (), overwrite)
-        options = {"iterations": iterations, "images": images}
-        given = [f" --{name} {value}" for name, value in options.items() if value is not None]
+        numbers = {"iterations": iterations, "images": images}
         flags = {"accept-iterations": accept_iterations, "finished": finished}
-        given += [f" --{name}" for name, value in flags.items() if value]
-        result = made(asked, names, place, "".join(given))
+        result = made(asked, names, place, options_of(numbers, flags))
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "paper.json", as_text(result))
         draw_all(result, folder)
@@ -115,6 +114,12 @@ def main(
 
 def _published(publish: bool, preset: str) -> str:
     return f"; {result_file(preset)} and {PAGE} written" if publish else ""
+
+
+def options_of(numbers: Mapping[str, int | None], flags: Mapping[str, bool]) -> str:
+    """Return options as they are written, each after a space."""
+    given = [f" --{name} {value}" for name, value in numbers.items() if value is not None]
+    return "".join([*given, *(f" --{name}" for name, value in flags.items() if value)])
 
 
 def trained_alone(
@@ -187,10 +192,11 @@ def as_text(result: Json) -> str:
 
 
 def redraw() -> None:
-    """Make the page and its pictures anew from the stored result."""
-    result = json.loads(shown_file().read_text(encoding="utf-8"))
-    draw_all(result, IMAGES, ("png",))
-    write_text(PAGE, page(result))
+    """Make the page and its pictures anew from the stored results."""
+    results = stored_results()
+    for name, result in shown(results).items():
+        draw_all({**result, "figures": {name: result["figures"][name]}}, IMAGES, ("png",))
+    write_text(PAGE, page(*results))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ def collect(preset: Preset, get: Get) -> list[Json]:
     point = published.point_of(members[0].kind, members[0].steps, members[0].beta)
     theirs = None if point is None else {name: getattr(point, name) for name in NAMES}
     over = {name: _over([row[name] for row in rows]) for name in NAMES}
-    return [*rows, {"seeds": len(rows), **over, "published": theirs}]
+    most = max(row["iterations"] for row in rows)
+    return [*rows, {"seeds": len(rows), "iterations": most, **over, "published": theirs}]
 
 
 def _over(values: list[float]) -> list[float | None]:

@@ -5,15 +5,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
-from ipvae_snn.errors import ConfigError, DataError
+from ipvae_snn.errors import DataError
 from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.models.family import check_decoder, check_kind, check_steps
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.training import blocks
+from ipvae_snn.training.devices import device_named
 from ipvae_snn.training.distributed import joined, launched
 from ipvae_snn.training.memory import require_iteration
 from ipvae_snn.training.run_folder import RunFolder, fingerprint
@@ -61,7 +60,7 @@ def train(
     check_steps(config.model.kind, config.train.steps, config.train.segments)
     check_decoder(config.model.kind, config.model.dictionary)
     _check_images(images, validation)
-    device = _device(config.train.device)
+    device = device_named(config.train.device)
     folder = RunFolder(Path(out))
     if launched().leads:
         folder.check(config, resume)
@@ -95,18 +94,6 @@ def train(
         result = trainer.run(state, progress)
         processes.wait()
     return TrainResult(folder.model, config.train.end, result, time.monotonic() - started)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"train.device is {name!r}, which does not work here ({reason}); use cpu"
-        ) from error
-    return device
 
 
 def _check_images(images: ImageSet, validation: ImageSet) -> None:

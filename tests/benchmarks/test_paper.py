@@ -1,6 +1,5 @@
 """The paper's figures: plan, runs that are kept, published points, tables, pictures, the page."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from typer import Exit
 
 from benchmarks.paper import __main__ as command
-from benchmarks.paper import codes, page, pictures, published, work
+from benchmarks.paper import codes, page, pictures, published, together, work
 from benchmarks.paper.figures import FIGURES, chosen
 from benchmarks.paper.operations import operations
 from benchmarks.paper.plan import Member, Preset, Protocol, full, preset_of, quick
@@ -57,7 +57,7 @@ def test_every_network_of_a_preset_has_settings(preset: Preset) -> None:
     assert len({member.name for member in members}) == len(members)
     for member in members:
         config = preset.config(member)
-        check_steps(config.model.kind, config.train.steps)
+        check_steps(config.model.kind, config.train.steps, config.train.segments)
         assert (config.model.kind, config.model.n_latents) == (member.kind, member.neurons)
         assert (config.train.steps, config.train.seed) == (member.steps, member.seed)
         random = member.kind not in ("lca", "predictive-coding", "incremental-predictive-coding")
@@ -190,8 +190,9 @@ def test_a_second_call_trains_and_measures_nothing(
     assert "2 networks, 5 parts of work to do" in capsys.readouterr().err
     before = files(tmp_path)
     monkeypatch.setattr(work, "trained", None)  # a call would fail
-    second = command.made(tiny(), names, Place(tmp_path, None, True), 3)
-    options = "--preset quick --iterations 3 --accept-iterations"
+    given = command.options_of({"iterations": 3, "images": None}, {"finished": True, "json": False})
+    second = command.made(tiny(), names, Place(tmp_path, None), given)
+    options = "--preset quick --iterations 3 --finished"
     assert second["command"] == f"python -m benchmarks.paper {options}"
     assert files(tmp_path) == before
     assert second["figures"] == first["figures"]
@@ -282,6 +283,64 @@ def test_tables_state_the_difference(result: dict[str, Any]) -> None:
         assert figure.section(result["figures"][name]).count("\n") > 2
 
 
+def test_seeds_have_an_interval() -> None:
+    """Five made-up seeds of `full`: R2 .5, .51 .. beside the published point."""
+    whole = full()
+    *rows, over = FIGURES["seeds"].collect(whole, made_up)
+    assert [row["seed"] for row in rows] == [0, 1, 2, 3, 4]
+    r2 = [row["r2"] for row in rows]
+    assert over["r2"][0] == pytest.approx(np.mean(r2))
+    half = 2.7764 * np.std(r2, ddof=1) / np.sqrt(5)  # Student's t of four degrees of freedom
+    assert over["r2"][2] - over["r2"][0] == pytest.approx(half, abs=1e-4)
+    assert over["published"]["distance"] == pytest.approx(0.28387, abs=1e-5)
+    assert "| mean | " in FIGURES["seeds"].section([*rows, over])
+
+
+def test_what_is_trained_can_be_drawn_alone(tmp_path: Path) -> None:
+    place = Place(tmp_path, None)
+    with pytest.raises(ConfigError, match="holds no trained network of seeds; leave --finished"):
+        command.trained_alone(full(), ("seeds",), place)
+    config = full().config(MEMBER)
+    folder = tmp_path / MEMBER.name
+    folder.mkdir()
+    (folder / "config.toml").write_text(to_toml(config))
+    (folder / "model.safetensors").write_bytes(b"")
+    (folder / "metrics.jsonl").write_text('{"iteration": 75000, "kind": "validation"}\n')
+    some, names = command.trained_alone(full(), ("seeds", "latents", "angles"), place)
+    assert names == ("seeds", "latents")
+    assert some.figures["seeds"] == (MEMBER,)
+    assert some.limited(20).protocol.images == 20
+
+
+def test_networks_that_differ_in_beta_and_seed_train_in_one_stack(tmp_path: Path) -> None:
+    runs = list(work.runs_of(full(), FIGURES, Place(tmp_path, None)).values())
+    stacks = together.stacks_of(runs, 16)
+    first = next(stack for stack in stacks if stack[0].member == Member("poisson", 8, 4, 512))
+    assert {run.member for run in first} == {
+        Member("poisson", 8, p.beta, 512)
+        for p in published.landscape()
+        if p.kind == "poisson" and p.steps == 8
+    }
+    assert {(run.member.kind, run.member.data) for stack in stacks for run in stack} == {
+        (kind, "patches") for kind in together.KINDS
+    }
+    assert max(len(stack) for stack in together.stacks_of(runs, 3)) == 3
+    config = together.on(first[0].config, "cuda")
+    assert run_of(first[0].member, config, tmp_path).config == config
+    (tmp_path / first[0].member.name).mkdir()
+    (tmp_path / first[0].member.name / "config.toml").write_text(to_toml(config))
+    taken = run_of(first[0].member, full().config(first[0].member), tmp_path)
+    assert taken.config == config
+
+
+def test_without_a_gpu_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(Exit):
+        together.main(tmp_path / "runs", data_root=tmp_path)
+    assert capsys.readouterr().err.startswith("error: train.device is 'cuda', which does not work")
+
+
 def test_the_mnist_table_is_over_seeds(result: dict[str, Any]) -> None:
     first = result["figures"]["mnist_table"][0]
     # accuracies .90 and .91: mean .905; t of one degree of freedom is 12.706, the deviation of the
@@ -320,10 +379,24 @@ def test_the_rate_of_a_poisson_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page_is_that_of_its_result() -> None:
-    stored = json.loads(page.shown_file().read_text(encoding="utf-8"))
-    assert page.page(stored) == page.PAGE.read_text(encoding="utf-8")
-    assert command.as_text(stored) == page.shown_file().read_text(encoding="utf-8")
-    assert all(file.is_file() for file in pictures.files_of(page.IMAGES, FIGURES, ("png",)))
+    results = page.stored_results()
+    assert page.page(*results) == page.PAGE.read_text(encoding="utf-8")
+    for stored in results:
+        file = page.result_file(stored["preset"])
+        assert command.as_text(stored) == file.read_text(encoding="utf-8")
+    names = page.shown(results)
+    assert all(file.is_file() for file in pictures.files_of(page.IMAGES, names, ("png",)))
+
+
+def test_a_figure_is_that_of_the_first_result_that_has_it(result: dict[str, Any]) -> None:
+    rows = result["figures"]["seeds"]
+    whole = {**result, "preset": "full", "figures": {"seeds": rows, "latents": []}}
+    assert {name: one["preset"] for name, one in page.shown([whole, result]).items()} == {
+        name: "full" if name == "seeds" else "quick" for name in FIGURES
+    }
+    text = page.page(whole, result)
+    assert text.count("**Of `quick`.**") == len(FIGURES) - 1
+    assert "| published (one seed) | 0.8269 | 0.7750 | 0.2839 |" in text
 
 
 def test_a_page_of_some_figures_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ little longer than one.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -21,11 +22,11 @@ from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.models.registry import new_module
 from ipvae_snn.storage.locks import locked
 from ipvae_snn.training.cuda_graphs import Capture, CaptureError, captured_on_cuda
+from ipvae_snn.training.devices import device_named
 from ipvae_snn.training.random_streams import Stream, batch_indices, keyed_generator
 from ipvae_snn.training.run_folder import RunFolder
-from ipvae_snn.training.together.history import history_of
+from ipvae_snn.training.together.history import Passes, history_of
 from ipvae_snn.training.together.iteration import Feed, Iteration, Tables, restore
-from ipvae_snn.training.together.passes import passes_of
 from ipvae_snn.training.together.stack import check_stack, stacked, unstacked
 from ipvae_snn.training.validation import Validation, validate
 
@@ -63,10 +64,10 @@ def train_together(
     holds a run, and TrainingError after the others are written where networks ran away.
     """
     check_stack(configs)
-    passes = passes_of(configs[0])
+    passes = _passes(configs[0])
     folders = [RunFolder(Path(out)) for out in outs]
     _check_folders(configs, folders)
-    device, train = torch.device(configs[0].train.device), configs[0].train
+    device, train = device_named(configs[0].train.device), configs[0].train
     modules = [_module(config, images) for config in configs]
     data = torch.from_numpy(images.pixels).to(device)
     batch = min(train.batch_size, len(data))
@@ -137,6 +138,18 @@ def _written(
             "others are written; lower train.learning_rate, train.grad_clip or model.clip"
         )
     return members
+
+
+def _passes(config: Config) -> Passes:
+    """Return the model's passes; ConfigError where triton, which they need, is missing."""
+    if find_spec("triton") is None:
+        raise ConfigError(
+            "networks are trained together by kernels of triton, which torch's CUDA builds bring "
+            "and which is not installed; install ipvae-snn[gpu], or train each alone"
+        )
+    from ipvae_snn.training.together.passes import passes_of
+
+    return passes_of(config)
 
 
 def _origin(images: ImageSet) -> Origin:
