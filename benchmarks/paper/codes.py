@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.latent_module import inferring, load_any
 from ipvae_snn.models.latent_network import LatentNetwork
+from ipvae_snn.models.likelihood import drive_at
 from ipvae_snn.models.poisson import KL_FORMS
 from ipvae_snn.models.protocol import advance, first_state, inference
 
@@ -86,12 +88,11 @@ def _latent(
     draw = model.draws(torch.Generator().manual_seed(0))
     x = torch.from_numpy(np.ascontiguousarray(images.pixels, np.float32))
     with torch.no_grad():
-        project, compete = inference(dictionary)
-        b = project(x)
+        drive = partial(drive_at, inference(dictionary, x.unsqueeze(0)), 0)
         state, sent = first_state(model, dictionary, x), {}
         total = 0.0
         for step in range(1, steps + 1):
-            z, state = advance(model, state, draw, lambda z: b - compete(z))
+            z, state = advance(model, state, draw, drive)
             total += float((z != 0).double().sum(-1).mean())
             if step in marks:
                 sent[step] = total
