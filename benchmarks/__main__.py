@@ -11,6 +11,7 @@ QUESTIONS = {
     "engine": "what a step of inference costs: integers, float PyTorch, ONNX Runtime; its parts",
     "fidelity": "integers against float: bits, steps, sparsity, out-of-distribution images, speed",
     "training_speed": "training by the plain formulation against ours: seconds, loss, memory",
+    "siblings": "seconds per iteration of the Gaussian siblings beside the iP-VAE",
     "training_speed.convolutional": "seconds and memory of training with convolutional kernels",
     "training_options": "relaxations and one or two samples: loss after equal iterations and time",
     "recipe mnist-512": "train by a recipe (or vanhateren-512, digits), evaluate, write the card",

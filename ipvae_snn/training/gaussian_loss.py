@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ipvae_snn.models.gaussian import Gaussian, GaussianLatents
 from ipvae_snn.models.protocol import Dictionary
-from ipvae_snn.training.gaussian_unrolled import Noise, gaussian_inference
+from ipvae_snn.training.gaussian_unrolled import Noise, Workspace, gaussian_inference
 from ipvae_snn.training.objective import Terms, Unrolled, frames_of, summary
 from ipvae_snn.training.unrolling import Unrolling
 
@@ -31,17 +31,18 @@ def gaussian_loss(
     beta: float,
     unrolling: Unrolling,
     begun: Gaussian | None = None,
+    workspace: Workspace | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M), as `unrolled_by_autodiff` does.
 
     noise(like, i) returns standard normal noise like the tensor (B, K), of the latents after update
-    i, 0 for those of the first state. begun: the state in which a segment begins. For settings of
-    which `is_compiled` is true.
+    i, 0 for those of the first state. begun: the state in which a segment begins. workspace: memory
+    that calls share. For settings of which `is_compiled` is true.
     """
     frames = frames_of(x)
     first = model if begun is None else replace(model, mu0=begun.mu, xi0=begun.xi)
     G, b = dictionary.by_distance().flatten(1), dictionary.project(frames)
-    r = gaussian_inference(G, b, first, noise, unrolling)
+    r = gaussian_inference(G, b, first, noise, unrolling, workspace)
     last, none = Gaussian(r.mu, r.xi), x.new_zeros(())
     with torch.no_grad():
         rates = model.activity(last)

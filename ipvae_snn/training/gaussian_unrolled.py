@@ -47,12 +47,21 @@ class GaussianResults(NamedTuple):
 
 
 def gaussian_inference(
-    G: Tensor, b: Tensor, model: GaussianLatents, noise: Noise, unrolling: Unrolling
+    G: Tensor,
+    b: Tensor,
+    model: GaussianLatents,
+    noise: Noise,
+    unrolling: Unrolling,
+    workspace: "Workspace | None" = None,
 ) -> GaussianResults:
-    """Return the terms of the loss after T updates, for drives b (F, B, K) and G (K, K)."""
+    """Return the terms of the loss after T updates, for drives b (F, B, K) and G (K, K).
+
+    workspace: memory that calls share, one after another.
+    """
     given = [getattr(model, name) for name in _PARAMETERS]
+    space = Workspace() if workspace is None else workspace
     # torch leaves Function.apply without types.
-    results = _Unrolled.apply(G, b, *given, model.clips, noise, unrolling)  # type: ignore[no-untyped-call]
+    results = _Unrolled.apply(G, b, *given, model.clips, noise, unrolling, space)  # type: ignore[no-untyped-call]
     return GaussianResults(*results)
 
 
@@ -79,17 +88,39 @@ class _History(NamedTuple):
         return Before(bias, gain, b, self.lateral[o], *state)
 
 
+class Workspace:
+    """Memory of histories, taken for a pass there and given back after the pass back.
+
+    Fresh memory costs a fault of the processor for every page of it at every iteration.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[_History] = []
+
+    def taken(self, shape: tuple[int, int, int], kind: Any) -> _History:
+        """Return a history of arrays of this shape and type, whose values are arbitrary."""
+        while self._free:
+            history = self._free.pop()
+            if history.mu.shape == shape and history.mu.dtype == kind:
+                return history
+        return _History(*(np.empty(shape, kind) for _ in _History._fields))
+
+    def given(self, history: _History) -> None:
+        """Keep a history that nothing reads any more for the next call."""
+        self._free.append(history)
+
+
 class _Unrolled(torch.autograd.Function):
     """Forward runs the updates, and backward returns through them, one pass per update."""
 
     @staticmethod
     def forward(ctx: Any, G: Tensor, b: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-        *parameters, clips, noise, unrolling = rest
+        *parameters, clips, noise, unrolling, workspace = rest
         mu0, xi0, log_bias, log_lr, log_lr_xi, log_gain = parameters
         drive, competition = array(b), array(G)
         n_frames, B, K = drive.shape
         kind = drive.dtype
-        past = _History(*(np.empty((unrolling.steps + 1, B, K), kind) for _ in range(8)))
+        past = workspace.taken((unrolling.steps + 1, B, K), kind)
         c = _constants(kind.type, float(log_lr), float(log_lr_xi), clips, log_gain is not None)
         bias = np.exp(array(log_bias).reshape(-1))
         gain = np.ones_like(bias) if log_gain is None else np.exp(array(log_gain).reshape(-1))
@@ -119,7 +150,7 @@ class _Unrolled(torch.autograd.Function):
             products.fit_rows(0, B, past.z[i], past.lateral[i], shown, fit)
             fit_sum += weights[i - 1] * float(fit.sum(dtype=np.float64))
             kl_sum += float(kl.sum(dtype=np.float64))
-        ctx.past, ctx.constants, ctx.unrolling = past, c, unrolling
+        ctx.past, ctx.constants, ctx.unrolling, ctx.workspace = past, c, unrolling, workspace
         ctx.given = drive, competition, bias, gain
         ctx.shapes = [None if each is None else each.shape for each in parameters]
         terms = unrolling.steps * B
@@ -165,6 +196,7 @@ class _Unrolled(torch.autograd.Function):
         )
         kernel.to_state_rows(0, B, c, gain, past.after(0), to_z, first)
         to_bias = -spent.sum(0) * bias
+        ctx.workspace.given(past)
         ctx.past = None
         shared = math.prod(ctx.shapes[0]) == K  # the first state: of all images, or of each
         found = (
@@ -179,7 +211,7 @@ class _Unrolled(torch.autograd.Function):
             None if shape is None else torch.from_numpy(np.asarray(each)).reshape(shape)
             for each, shape in zip(found, ctx.shapes, strict=True)
         ]
-        return to_G, torch.from_numpy(to_b), *of_parameters, None, None, None
+        return to_G, torch.from_numpy(to_b), *of_parameters, None, None, None, None
 
 
 def _constants(

@@ -34,6 +34,7 @@ from ipvae_snn.training.cuda_graphs import (
 )
 from ipvae_snn.training.device_samples import Draw, device_draws, relaxed_draws, uses_triton
 from ipvae_snn.training.gaussian_loss import gaussian_loss, is_compiled
+from ipvae_snn.training.gaussian_unrolled import Workspace
 from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
 from ipvae_snn.training.random_streams import Stream, keyed_generator, keyed_seed, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues
@@ -91,7 +92,7 @@ class TrainingLoss:
         notice: Callable[[str], None],
     ) -> None:
         self.config, self.device, self.model, self.rounding = config, device, model, rounding
-        self.notice = notice
+        self.notice, self.workspace = notice, Workspace()
         uses_triton(config, device)  # refuses what cannot be
         self.captured = self._captured() if uses_cuda_graphs(config, device, notice) else None
 
@@ -166,9 +167,8 @@ class TrainingLoss:
             draw = model.draws(generator)
             unroll = unrolling(self.config, now, np.zeros(0, np.uint64))
             decoder = cast(Dictionary, linear)
-            return gaussian_loss(
-                model, decoder, batch.x, lambda u, _: draw(u), now.beta, unroll, segment.begun
-            )
+            given = model, decoder, batch.x, lambda u, _: draw(u), now.beta, unroll
+            return gaussian_loss(*given, segment.begun, self.workspace)
         return self._by_autodiff(
             Inputs(batch.x, now.beta, now.clip, now.message_price, now.spike_price),
             now,
