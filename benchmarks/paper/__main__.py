@@ -131,7 +131,8 @@ def trained_alone(
     """
     runs = runs_of(preset, names, place)
     some = preset.only([member for member, run in runs.items() if run.finished])
-    kept = tuple(name for name in names if name in some.figures)
+    counts = {name: len(members) for name, members in some.figures.items()}
+    kept = tuple(name for name in names if counts.get(name, 0) >= FIGURES[name].least)
     if not kept:
         raise ConfigError(
             f"{place.runs}: holds no trained network of {', '.join(names)}; leave --finished out, "
