@@ -7,6 +7,7 @@ from pathlib import Path
 from ipvae_snn.config.settings import Motion
 from ipvae_snn.data.given import ImageSource
 from ipvae_snn.ir.stop import target_of
+from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.networks import NetworkSource, load_float, load_integer
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.report.picture_files import picture_folder
@@ -43,6 +44,7 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluate a float network: R2, zeros, free energy, sparseness, label read-out, run-aways.
 
+    network: of any model of the family.
     mean_steps: number of last draws whose mean is decoded, beside one sample and the rates.
     readout_train: training images of a named set for the read-outs, ours and the paper's, 0 for
     none. generalise: also evaluate turned images, other sets of 28x28 and grey patches of natural
@@ -62,8 +64,9 @@ def evaluate(
         mean_steps=mean_steps,
         per_angle=per_angle,
     )
+    other = isinstance(network, LatentNetwork | str | os.PathLike)
     return evaluations.evaluate(
-        load_float(network, "evaluate"),
+        network if other else load_float(network, "evaluate"),
         images,
         settings,
         pictures=picture_folder(pictures, picture_format),

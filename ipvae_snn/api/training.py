@@ -10,7 +10,9 @@ from pathlib import Path
 from ipvae_snn.config.settings import Value
 from ipvae_snn.data.given import GIVEN, ImageSource
 from ipvae_snn.image_shape import ImageShape
-from ipvae_snn.models.float_network import FloatNetwork, load_float_network
+from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.latent_module import load_trained
+from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.networks import network_path
 from ipvae_snn.progress import Progress, ignore
 from ipvae_snn.training import train as training
@@ -27,10 +29,11 @@ from ipvae_snn.workflows.training_images import training_images
 class TrainingResult:
     """A trained network and its validation on held-out images.
 
-    checkpoint: its file, None if no folder was given. seconds: of this call.
+    network: a FloatNetwork of a linear iP-VAE, a LatentNetwork of the other models. checkpoint: its
+    file, None if no folder was given. seconds: of this call.
     """
 
-    network: FloatNetwork
+    network: FloatNetwork | LatentNetwork
     validation: Validation
     checkpoint: Path | None
     iterations: int
@@ -57,6 +60,7 @@ def train(
     settings: Mapping[str, Value] | None = None,
     start_from: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    data_root: Path | None = None,
     progress: Progress = ignore,
 ) -> TrainingResult:
     """Train a network on images, of which every tenth is held out (a named set has its own).
@@ -69,14 +73,15 @@ def train(
     or pretrained name whose parameters are the first ones. settings: changes to the preset, as
     {"train.iterations": 2000, "model.n_latents": 256}. out: folder of the run, from which `resume`
     continues (`progress` hears if there is none, so that a new one starts); without it nothing is
-    kept on disk. Raises ConfigError, DataError or TrainingError.
+    kept on disk. data_root: folder of public data sets. Raises ConfigError, DataError or
+    TrainingError.
     """
     named = os.fspath(images) if isinstance(images, str | os.PathLike) else None
     own = OwnImages(patches, whiten, white, colour)
     overrides = tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items())
     chosen = SettingsChoice(preset=preset, overrides=overrides, data=named or GIVEN, own=own)
     config = chosen.resolve()
-    seen, held_out = training_images(images, config, report=progress)
+    seen, held_out = training_images(images, config, data_root, progress)
     config = replace(config, data=replace(config.data, name=seen.name))
 
     def report(now: TrainProgress) -> None:
@@ -88,7 +93,7 @@ def train(
             progress(f"{folder}: holds no run to resume, so a new one starts", 0, 0)
         first = None if start_from is None else network_path(start_from)
         done = training.train(config, seen, held_out, folder, resume, report, first)
-        network = load_float_network(done.checkpoint)
+        network = load_trained(done.checkpoint)
     kept = None if out is None else done.checkpoint
     return TrainingResult(network, done.validation, kept, done.iterations, done.seconds)
 

@@ -1,12 +1,13 @@
 """Torch modules of trained models of the family, made anew from their settings and arrays."""
 
 import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from ipvae_snn.errors import ConfigError, FileFormatError
-from ipvae_snn.models.float_network import checkpoint_kind
+from ipvae_snn.models.float_network import FloatNetwork, checkpoint_kind, load_float_network
 from ipvae_snn.models.latent_network import LatentNetwork, load_latent_network
 from ipvae_snn.models.networks import Network, NetworkSource, is_checkpoint, load, network_path
 from ipvae_snn.models.parameters import TrainableModule
@@ -70,12 +71,19 @@ def load_checked(path: str | os.PathLike[str]) -> LatentNetwork:
     return network
 
 
-def load_any(source: NetworkSource | LatentNetwork) -> Network | LatentNetwork:
+def load_trained(path: Path) -> FloatNetwork | LatentNetwork:
+    """Return the network of a checkpoint, of any kind of model; raises FileFormatError."""
+    if checkpoint_kind(path).is_float_network:
+        return load_float_network(path)
+    return load_checked(path)
+
+
+def load_any(source: NetworkSource) -> Network | LatentNetwork:
     """Return the network as `networks.load` does, of any kind of model."""
     if isinstance(source, LatentNetwork):
         return source
     if isinstance(source, str | os.PathLike):
         path = network_path(source)
-        if is_checkpoint(path) and not checkpoint_kind(path).is_float_network:
-            return load_checked(path)
+        if is_checkpoint(path):
+            return load_trained(path)
     return load(source)

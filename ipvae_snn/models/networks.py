@@ -9,10 +9,11 @@ from ipvae_snn.ir import files
 from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.models import float_network
 from ipvae_snn.models.float_network import FloatNetwork
+from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.storage import tensor_files
 
 Network = FloatNetwork | IntegerNetwork
-NetworkSource = Network | str | os.PathLike[str]
+NetworkSource = Network | LatentNetwork | str | os.PathLike[str]
 
 
 def network_path(text: str | os.PathLike[str]) -> Path:
@@ -42,11 +43,13 @@ def load(source: NetworkSource) -> Network:
     """Return the network of a pretrained name, a checkpoint or an integer network's file.
 
     A loaded network is returned unchanged. No code from the file is executed. Raises
-    FileFormatError for files that are missing, damaged or of another format, ConfigError for an
-    object that is no network.
+    FileFormatError for files that are missing, damaged or of another format, ConversionError for
+    another model than the linear iP-VAE, ConfigError for an object that is no network.
     """
     if isinstance(source, Network):
         return source
+    if isinstance(source, LatentNetwork):
+        raise _of_other_kind(source, "this")
     if not isinstance(source, str | os.PathLike):
         raise ConfigError(
             f"{type(source).__name__} is no network; give an IntegerNetwork, a FloatNetwork, a "
@@ -66,6 +69,8 @@ def load_float(source: NetworkSource, purpose: str) -> FloatNetwork:
         return float_network.load_float_network(network_path(source))
     if isinstance(source, FloatNetwork):
         return source
+    if isinstance(source, LatentNetwork):
+        raise _of_other_kind(source, purpose)
     raise ConversionError(
         f"{purpose} needs a float network, but {source!r} is an integer one; give the "
         "checkpoint that it was converted from"
@@ -81,14 +86,25 @@ def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
         return files.load_network(network_path(source))
     if isinstance(source, IntegerNetwork):
         return source
+    if isinstance(source, LatentNetwork):
+        raise _of_other_kind(source, purpose)
     raise ConversionError(
         f"{purpose} needs an integer network, but {source!r} is a float one; convert it first"
     )
 
 
+def _of_other_kind(network: LatentNetwork, purpose: str) -> ConversionError:
+    return ConversionError(
+        f"{purpose} needs a linear iP-VAE, but this is a {network!r}, which has no integer form; "
+        "evaluate takes it"
+    )
+
+
 def named(source: NetworkSource) -> str:
     """Return the network's name in a report: its file, or its representation."""
-    return repr(source) if isinstance(source, Network) else str(network_path(source))
+    if isinstance(source, str | os.PathLike):
+        return str(network_path(source))
+    return repr(source)
 
 
 def check_pair(source: str, wanted: str, checkpoint: str, network: str) -> None:
