@@ -124,7 +124,7 @@ class Sweep:
         return [json.loads(file.read_text(encoding="utf-8"))["result"] for file in files]
 
     def _executed(
-        self, measure: Callable[[Point], str], points: Sequence[Point]
+        self, measure: "partial[str]", points: Sequence[Point]
     ) -> Iterator[tuple[int, str]]:
         """Yield the number of each point and its result, in the order in which they are done."""
         if self.cluster is None or not points:
@@ -181,7 +181,8 @@ def _on_cluster(
         connected(choice) as client,
         on_workers(client, partial(pickle.loads, _by_value(measure))) as name,
     ):
-        waiting, running, done = iter(enumerate(points)), {}, as_completed()
+        waiting, done = iter(enumerate(points)), as_completed()
+        running: dict[Any, int] = {}
 
         def fill() -> None:
             """Keep each thread busy with one point, so that a lost worker costs that alone."""

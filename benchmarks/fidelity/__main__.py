@@ -141,9 +141,9 @@ def judged(floats: Mapping[str, Floats], point: Point) -> dict[str, Any]:
     result, saturated = integer_counts(integer, data, marks)
     steps = {}
     for mark in marks:
-        floats = quality(data, reference.reconstruct(network, wanted[mark]), wanted[mark])
-        integers = quality(data, interpreter.decode(integer, result[mark]), result[mark])
-        steps[mark] = deltas(floats, integers)
+        by_floats = quality(data, reference.reconstruct(network, wanted[mark]), wanted[mark])
+        by_integers = quality(data, interpreter.decode(integer, result[mark]), result[mark])
+        steps[mark] = deltas(by_floats, by_integers)
     return {
         "settings": asdict(settings),
         "seconds": seconds,

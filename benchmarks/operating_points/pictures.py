@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ from benchmarks.operating_points.selection import (
 from ipvae_snn.report.picture_files import page as sheet
 
 Json = dict[str, Any]
-STYLES: Final[Mapping[str, str]] = {SAMPLE: ":", MEAN: "-", MAP: "--"}
+STYLES: Final[Mapping[str, Literal[":", "-", "--"]]] = {SAMPLE: ":", MEAN: "-", MAP: "--"}
 OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "encoder, code not negative": ("tab:red", "s"),
     "encoder, code of either sign": ("tab:orange", "D"),

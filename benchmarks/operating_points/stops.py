@@ -15,7 +15,7 @@ TARGETS: Final = (0.6, 0.4, 0.3, 0.22, 0.16, 0.12, 0.08)  # nats, as --stop take
 def changes_of(network: IntegerNetwork, counts: Int32, states: Int32) -> list[Change]:
     """Return the changes of every step of a run with counts and states (N, T, K)."""
     values = interpreter.initial(network, len(counts))
-    before = interpreter.side_by_side(network.computing, values)
+    before: Int32 | Int64 = interpreter.side_by_side(network.computing, values)
     result = []
     for step in range(counts.shape[1]):
         result.append(change_of(before, states[:, step], counts[:, step]))

@@ -71,7 +71,7 @@ def _integer(
     if isinstance(network, FloatNetwork):
         calibration = calibrate(network, images.pixels, images.name, CALIBRATION_STEPS)
         return convert(network, calibration, ConversionSettings())[0]
-    if network.config.model.kind != LCA:
+    if network.config.model.kind != LCA or network.dictionary is None:
         return None
     lca = Lca.of(network.dictionary.dense(), penalty)
     code = input_code(network.input_kind, network.image_shape, float(np.abs(images.pixels).max()))

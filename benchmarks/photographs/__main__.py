@@ -28,6 +28,7 @@ from benchmarks.report import machine, table, timed, wrapped
 from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
 from ipvae_snn.config.settings import Value
 from ipvae_snn.metrics.gabor import gabor_r2
+from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.report.picture_files import page
 from ipvae_snn.report.plots import dictionary
 from ipvae_snn.storage.atomic import write_text
@@ -70,6 +71,7 @@ def judged(data: str | None, point: Point) -> dict[str, Any]:
         network = snn.train(data or scratch, patches=16, settings=settings).network
         seconds = time.process_time() - start
         figures = snn.evaluate(network, data or scratch, steps=STEPS, limit=PATCHES).as_json()
+    assert isinstance(network, FloatNetwork)  # the presets train iP-VAEs
     shares = gabor_r2(network.phi.T.reshape(-1, *network.image_shape))
     last = figures["moments"][-1]
     return {

@@ -111,8 +111,10 @@ class Images(NamedTuple):
 
     def options(self) -> str:
         """Return the options that differ from their defaults, as they are given."""
-        given = (("--test-images", self.test, TEST_IMAGES),)
-        given += (("--readout-images", self.readout, READOUT_IMAGES),)
+        given = (
+            ("--test-images", self.test, TEST_IMAGES),
+            ("--readout-images", self.readout, READOUT_IMAGES),
+        )
         return "".join(f" {name} {value}" for name, value, usual in given if value != usual)
 
 
