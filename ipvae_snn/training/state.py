@@ -78,7 +78,8 @@ def load_state(path: Path) -> TrainingState:
 def require_fit(state: TrainingState, parameters: Mapping[str, Tensor], path: Path) -> None:
     """Raise FileFormatError unless `state` has the parameters' names, shapes and types.
 
-    Its optimiser moments must be one number or of the parameter's shape, and all be finite.
+    Its optimiser moments must be one number or of the parameter's shape, and all be finite; those
+    of parameters that are learnt must be there.
     """
     if state.parameters.keys() != parameters.keys():
         raise FileFormatError(

@@ -211,10 +211,12 @@ def test_tensors_that_no_training_gives(
 
 
 def test_a_state_that_does_not_fit_the_model() -> None:
-    named = {"phi": torch.ones(2, 3)}
+    named = {"phi": torch.ones(2, 3, requires_grad=True)}
     moments = {f"phi.{name}": torch.zeros(2, 3) for name in MOMENTS}
     sound = TrainingState(7, named, moments, CONFIG, "abc")
     require_fit(sound, named, Path("s"))
+    fixed = named | {"u0": torch.ones(1, 3)}  # is not learnt, and has no moments
+    require_fit(replace(sound, parameters=fixed), fixed, Path("s"))
     for spoilt, message in (
         (replace(sound, parameters={}), "s: it holds no parameters, but the model has phi; train"),
         (replace(sound, parameters={"phi": torch.ones(3, 2)}), "parameter phi is torch.float32 of"),
