@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ipvae_snn.config import toml
-from ipvae_snn.config.settings import Config
+from ipvae_snn.config.settings import Config, is_nonlinear
 from ipvae_snn.errors import ConfigError, TrainingError
 from ipvae_snn.models.registry import COMPILED
 from ipvae_snn.progress import Begin, Progress, ignore, ignore_part
@@ -225,9 +225,8 @@ def train_network(
             result = train(recorded, training, held_out, out, extras.resume, notify, start_from)
         except TrainingError as error:
             raise TrainingError(f"{error}; or: {advice}" if advice else str(error)) from error
-    # Only iP-VAEs become integer networks.
-    following = (
-        "convert" if config.model.kind == COMPILED else f"evaluate --data {config.data.name}"
-    )
+    # Only iP-VAEs with a linear decoder become integer networks.
+    becomes = config.model.kind == COMPILED and not is_nonlinear(config.model.dictionary)
+    following = "convert" if becomes else f"evaluate --data {config.data.name}"
     advice = advice_after(result, training)
     return Trained(result, config.data.name, leads, advice, following)

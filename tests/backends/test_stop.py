@@ -43,7 +43,7 @@ def can_stop(network: IntegerNetwork) -> bool:
         return False
 
 
-# Graphs are drawn until one can stop, which most of them cannot: by chance long enough to be warned.
+# Graphs are drawn until one can stop, which most of them cannot: now and then that takes long.
 UNLIKELY = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 
