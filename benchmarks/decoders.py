@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import typer
 
-from benchmarks.report import machine, table, wrapped
+from benchmarks.report import between, machine, table, wrapped
 from ipvae_snn.config.settings import Config, DictionaryKind
 from ipvae_snn.config.toml import load_preset
 from ipvae_snn.data import load
@@ -114,9 +114,7 @@ def section(result: dict[str, Any]) -> str:
 
 def with_results(text: str, result: dict[str, Any]) -> str:
     """Return the page with its table replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{section(result)}{END}{after}"
+    return between(text, BEGIN, END, section(result))
 
 
 def main() -> None:

@@ -48,3 +48,10 @@ def wrapped(text: str, hyphens: bool = True) -> str:
         " ".join(text.split()), 99, break_long_words=False, break_on_hyphens=hyphens
     )
     return "\n".join(lines)
+
+
+def between(text: str, begin: str, end: str, new: str) -> str:
+    """Return a text with what stands between two marks replaced; ValueError without the marks."""
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}{new}{end}{after}"
