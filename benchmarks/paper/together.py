@@ -66,7 +66,7 @@ def main(
                     break
                 name = f"stack {number} of {len(stacks)}, {named(stack)}"
                 display(name, 0, stack[0].iterations)
-                begun = time.monotonic()
+                since = time.monotonic()
                 train_together(
                     [on(run.config, device) for run in stack],
                     *load_training_data(stack[0].config, data_root),
@@ -74,7 +74,7 @@ def main(
                     lambda done, of, name=name: display(name, done, of),  # type: ignore[misc] # mypy
                     tf32=tf32,
                 )
-                display.print(f"{name}: {time.monotonic() - begun:.0f} s")
+                display.print(f"{name}: {time.monotonic() - since:.0f} s")
     except IpvaeError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

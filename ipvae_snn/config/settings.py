@@ -75,7 +75,7 @@ class ModelConfig:
     a dense one, whose inference has weights of its own, which can be sparse (`models.untied`).
     "mlp", "deconvolutional": no dictionary but a nonlinear decoder, which has no integer form: one
     hidden layer of `decoder_width` units, or a grid of so many channels that two transposed
-    convolutions double (`models.decoders`).
+    convolutions double (`models.nonlinear`).
     start: first potentials of an image, "none" for u0 of every image, or "linear" for u0 + S x with
     learnt weights S of an untied dictionary, which start at 0. encoder, encoder_width: network of
     amortised models, and its hidden units, or channels of its last convolution (`models.encoders`).

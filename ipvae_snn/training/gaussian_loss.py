@@ -30,17 +30,17 @@ def gaussian_loss(
     noise: Noise,
     beta: float,
     unrolling: Unrolling,
-    begun: Gaussian | None = None,
+    carried: Gaussian | None = None,
     workspace: Workspace | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M), as `unrolled_by_autodiff` does.
 
     noise(like, i) returns standard normal noise like the tensor (B, K), of the latents after update
-    i, 0 for those of the first state. begun: the state in which a segment begins. workspace: memory
-    that calls share. For settings of which `is_compiled` is true.
+    i, 0 for those of the first state. carried: the state in which a segment begins. workspace:
+    memory that calls share. For settings of which `is_compiled` is true.
     """
     frames = frames_of(x)
-    first = model if begun is None else replace(model, mu0=begun.mu, xi0=begun.xi)
+    first = model if carried is None else replace(model, mu0=carried.mu, xi0=carried.xi)
     G, b = dictionary.by_distance().flatten(1), dictionary.project(frames)
     r = gaussian_inference(G, b, first, noise, unrolling, workspace)
     last, none = Gaussian(r.mu, r.xi), x.new_zeros(())

@@ -154,7 +154,7 @@ class TrainingLoss:
             unroll = unrolling(self.config, now, keys, batch.first_row)
             poisson = cast(PoissonParameters, parameters)
             unrolled = unrolled_loss(
-                poisson, batch.x, now.beta, unroll, self.rounding, segment.begun
+                poisson, batch.x, now.beta, unroll, self.rounding, segment.carried
             )
             if unrolled.arrivals > MAX_MEAN_ARRIVALS:
                 raise run_away(unrolled.max_rate.item(), unrolled.rate.item())
@@ -168,12 +168,12 @@ class TrainingLoss:
             unroll = unrolling(self.config, now, np.zeros(0, np.uint64))
             decoder = cast(Dictionary, linear)
             given = model, decoder, batch.x, lambda u, _: draw(u), now.beta, unroll
-            return gaussian_loss(*given, segment.begun, self.workspace)
+            return gaussian_loss(*given, segment.carried, self.workspace)
         return self._by_autodiff(
             Inputs(batch.x, now.beta, now.clip, now.message_price, now.spike_price),
             now,
             lambda model: relaxed_draws(self.config, model, generator, now.temperature),
-            segment.begun,
+            segment.carried,
         )
 
     def _is_compiled_gaussian(self, parameters: ModelParameters, now: ScheduleValues) -> bool:
@@ -187,11 +187,11 @@ class TrainingLoss:
         inputs: Inputs,
         now: ScheduleValues,
         draws: Callable[[LatentModel[Any]], Draw],
-        begun: Any = None,
+        carried: Any = None,
     ) -> Unrolled:
         """Return the loss that torch differentiates; `now` gives the number of steps alone.
 
-        begun: the state in which a segment begins, None for the first one.
+        carried: the state in which a segment begins, None for the first one.
         """
         parameters = self.model.view()
         model = self.latents(parameters, inputs.clip)
@@ -211,5 +211,5 @@ class TrainingLoss:
             every = learning == "incremental"
             return settled_loss(model, dictionary, inputs.x, sample, unroll, every)
         return unrolled_by_autodiff(
-            model, dictionary, inputs.x, sample, inputs.beta, unroll, rounding, begun
+            model, dictionary, inputs.x, sample, inputs.beta, unroll, rounding, carried
         )

@@ -68,7 +68,7 @@ def unrolled_loss(
     beta: float,
     unrolling: Unrolling,
     rounding: FakeRounding | None = None,
-    begun: Tensor | None = None,
+    carried: Tensor | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M), or on F frames (B, F, M): compiled, for tensors on the CPU.
 
@@ -77,7 +77,7 @@ def unrolled_loss(
     inference sees rounded matrices, through which gradients pass straight, and the loss decodes by
     the exact dictionary; memory then grows by five tensors per update.
 
-    begun: `Unrolled.state` of the segment before, in place of the first state.
+    carried: `Unrolled.state` of the segment before, in place of the first state.
 
     Noise belongs to a neuron's number, which with shared weights is position * F + feature.
     """
@@ -99,8 +99,8 @@ def unrolled_loss(
     if own is not None and own.start is not None:
         model = PoissonLatents.of(p, unrolling.latents)
         u0, prior = first_state(model, dictionary, frames[0]), u0
-    if begun is not None:
-        u0, prior = begun, None
+    if carried is not None:
+        u0, prior = carried, None
     r = unrolled_inference(weights, b, u0, log_bias, p.log_lr, unrolling, form, seen, prior)
     rates = torch.exp(r.u.detach())
     terms = Terms(r.fit, r.kl, r.messages, r.spikes, rates, float(r.arrivals), r.u.detach())
@@ -130,7 +130,7 @@ def unrolled_by_autodiff(
     beta: Number,
     unrolling: Unrolling,
     rounding: RoundedDictionary | None = None,
-    begun: State | None = None,
+    carried: State | None = None,
 ) -> Unrolled:
     """Return the loss on x (B, M) or (B, F, M) for any model and decoder, on any device.
 
@@ -139,15 +139,15 @@ def unrolled_by_autodiff(
     inference of update i + 1. With two samples it is called once more for each update in the loss,
     with i = unrolling.second(update), and the loss is the mean over both. rounding(frames, G)
     replaces G and b in inference. Of `unrolling` only the numbers of steps, updates and samples are
-    used; the dynamics are those of the model. begun: as for `unrolled_loss`.
+    used; the dynamics are those of the model. carried: as for `unrolled_loss`.
     """
     frames = frames_of(x)
     seen, exact = _likelihoods(decoder, frames, rounding)
     # The first step's KL is to the prior, also where a start moves the first state away from it.
-    if begun is None:
+    if carried is None:
         start, state = model.initial(frames.shape[1]), first_state(model, decoder, frames[0])
     else:
-        start = state = begun
+        start = state = carried
     z = model.sample(state, partial(_numbered, sample, 0))
     explained = seen.explain(z)
     fit, kl = x.new_zeros(()), x.new_zeros(())

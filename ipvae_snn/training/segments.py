@@ -22,7 +22,7 @@ class Segment(NamedTuple):
     """A segment by its number, from 0 up, and the state in which it begins, None for the first."""
 
     number: int = 0
-    begun: Any = None
+    carried: Any = None
 
 
 def in_all(segments: Sequence[Unrolled]) -> Unrolled:

@@ -52,7 +52,7 @@ def test_loss_and_gradient_are_those_of_automatic_differentiation(
     x = torch.randn(shape, generator=generator, dtype=torch.float64)
     eps = torch.randn(STEPS + 1, rows, NEURONS, generator=generator, dtype=torch.float64)
     state = 0.1 * torch.randn(2, rows, NEURONS, generator=generator, dtype=torch.float64)
-    begun = Gaussian(*state) if begins else None
+    carried = Gaussian(*state) if begins else None
 
     def noise(_: Tensor, i: int) -> Tensor:
         return eps[i]
@@ -60,7 +60,7 @@ def test_loss_and_gradient_are_those_of_automatic_differentiation(
     def result(loss: Callable[..., Unrolled]) -> tuple[Unrolled, list[Tensor | None]]:
         view = module.view()
         model = view.latents(LatentSettings.of(config.model, CLIP, config.train))
-        found = loss(model, view.dictionary, x, noise, BETA, unroll, begun=begun)
+        found = loss(model, view.dictionary, x, noise, BETA, unroll, carried=carried)
         learnt = list(module.parameters())
         return found, list(torch.autograd.grad(found.loss, learnt, allow_unused=True))
 

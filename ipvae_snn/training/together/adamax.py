@@ -33,8 +33,7 @@ class Moments:
 
 def norms(gradients: dict[str, Tensor]) -> Tensor:
     """Return the norm of each network's gradient, (E,)."""
-    squares = [(value * value).flatten(1).sum(1) for value in gradients.values() if value.dim() > 1]
-    squares += [value * value for value in gradients.values() if value.dim() == 1]
+    squares = [(value * value).reshape(len(value), -1).sum(1) for value in gradients.values()]
     return torch.stack(squares).sum(0).sqrt()
 
 
