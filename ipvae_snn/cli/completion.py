@@ -9,8 +9,8 @@ from pathlib import Path
 SPLITS = ("train", "test")
 CIRCUITS = ("one-layer", "two-layer")
 STIMULI = (
-    *("gabor", "gratings", "contrast", "plaids", "noise", "bar", "sparsification", "prior"),
-    "all",
+    *("gabor", "gratings", "contrast", "plaids", "noise", "bar"),
+    *("sparsification", "recombination", "prior", "all"),
 )
 DECODINGS = ("sample", "mean:4", "map")
 

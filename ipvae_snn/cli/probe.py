@@ -11,7 +11,7 @@ from ipvae_snn.cli.terminal import Limits, Screen
 
 EXAMPLES: Final = examples(
     "probe vanhateren-512 --plots pictures -o probe.json",
-    "probe net.safetensors --stimulus gratings,contrast --neurons 32",
+    "probe mnist-512 --stimulus recombination --data kmnist",
 )
 
 
@@ -22,7 +22,7 @@ def probe(
         typer.Option(
             metavar="NAMES",
             help="Comma-separated: gabor, gratings, contrast, plaids, noise, bar, sparsification, "
-            "prior; or all.",
+            "recombination, prior; or all.",
             rich_help_panel=opt.RUN,
             autocompletion=completion.stimuli,
         ),
@@ -40,8 +40,8 @@ def probe(
         int | None,
         typer.Option(
             min=1,
-            help="Time steps of a grating, default 128; of an image of sparsification, default "
-            "512.",
+            help="Time steps of a grating, default 128; of an image of sparsification and "
+            "recombination, default 512.",
             rich_help_panel=opt.RUN,
         ),
     ] = None,
@@ -50,7 +50,8 @@ def probe(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Images of sparsification. Default: the set that the network was trained on.",
+            help="Images of sparsification and recombination. Default: the set that the network "
+            "was trained on.",
             rich_help_panel=opt.IMAGES,
             autocompletion=completion.data,
         ),

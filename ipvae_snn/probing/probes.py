@@ -17,6 +17,8 @@ from ipvae_snn.probing import (
     orientation,
     plots,
     prior,
+    recombination,
+    recombination_plots,
     sparsification,
     tables,
 )
@@ -29,8 +31,9 @@ from ipvae_snn.report.document import Picture
 
 GABOR: Final = "gabor"
 SPARSIFICATION: Final = "sparsification"
+RECOMBINATION: Final = "recombination"
 PRIOR: Final = "prior"
-STEPS: Final = 128  # of a grating; sparsification has its own
+STEPS: Final = 128  # of a grating; images have their own
 
 BYTES_PER_PLACE: Final = 28  # light, and three float64 from which it is formed
 
@@ -74,6 +77,21 @@ def sparse(
         movie_plots.SPARSE_SIZE,
     )
     return Outcome(plain(found), (tables.sparsification(found),), (picture,))
+
+
+def recombined(
+    recorder: Recorder, images: ImageSet, steps: int, seed: int, progress: Progress
+) -> Outcome:
+    """Return which features make up images, and how few suffice."""
+    found = recombination.measure(recorder, images, steps, seed, progress)
+    title = f"Features that make up images of {found.data}, {recorder.what}"
+    picture = Picture(
+        RECOMBINATION,
+        title,
+        lambda f: recombination_plots.recombination(f, found, title),
+        recombination_plots.SIZE,
+    )
+    return Outcome(plain(found, ("examples",)), tables.recombination(found), (picture,))
 
 
 def without_input(recorder: Recorder, steps: int, seed: int, progress: Progress) -> Outcome:
@@ -165,7 +183,11 @@ PROBES: Final[Mapping[str, Probe]] = MappingProxyType(
         "bar": _bar,
     }
 )
-STIMULI: Final = (GABOR, *PROBES, SPARSIFICATION, PRIOR)
+ImageProbe = Callable[[Recorder, ImageSet, int, int, Progress], Outcome]
+IMAGE_PROBES: Final[Mapping[str, ImageProbe]] = MappingProxyType(
+    {SPARSIFICATION: sparse, RECOMBINATION: recombined}
+)
+STIMULI: Final = (GABOR, *PROBES, *IMAGE_PROBES, PRIOR)
 PICTURES: Final[Mapping[str, str]] = MappingProxyType(
     {
         GABOR: GABOR,
@@ -175,6 +197,7 @@ PICTURES: Final[Mapping[str, str]] = MappingProxyType(
         "noise": "spike_triggered",
         "bar": "moving_bar",
         SPARSIFICATION: SPARSIFICATION,
+        RECOMBINATION: RECOMBINATION,
         PRIOR: PRIOR,
     }
 )

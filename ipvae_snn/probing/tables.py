@@ -11,6 +11,7 @@ from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.latency import ContrastResponse
 from ipvae_snn.probing.masking import Masking
 from ipvae_snn.probing.prior import Prior
+from ipvae_snn.probing.recombination import ENOUGH, Recombination
 from ipvae_snn.probing.sparsification import Sparsification
 from ipvae_snn.report.document import Table, number, table
 
@@ -106,6 +107,35 @@ def prior(found: Prior, runs: int) -> Table:
         f"{runs} runs without input; step 1 is a draw from the prior",
         ("step", "active", "spikes", "deviation of the pixels"),
         rows,
+    )
+
+
+def recombination(found: Recombination) -> tuple[Table, Table]:
+    """Return R2 by the number of features, and how few features serve."""
+    rows = [
+        (f"{kept:,}", number(value.mean), _interval(value))
+        for kept, value in zip(found.kept, found.r2, strict=True)
+    ]
+    which = f"{found.images} images of {found.data}"
+    means = [
+        (f"features for {ENOUGH:.0%} of the R2 of all", found.needed, 1),
+        ("share of the features that some image needs", found.serving, 3),
+        ("share of the images that need such a feature", found.shared, 3),
+    ]
+    return (
+        table(
+            f"{which}, reconstructed by each one's strongest features alone",
+            ("features", "R2", "95 % interval"),
+            rows,
+        ),
+        table(
+            f"Features that serve {which}",
+            ("figure", "mean", "95 % interval"),
+            [
+                (name, number(v.mean, n), f"{number(v.low, n)} .. {number(v.high, n)}")
+                for name, v, n in means
+            ],
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.models.networks import Network, NetworkSource, load, named
 from ipvae_snn.probing import probes, sparsification
 from ipvae_snn.probing.features import choose_features, features_of
-from ipvae_snn.probing.probes import GABOR, PICTURES, PRIOR, PROBES, SPARSIFICATION, STIMULI
+from ipvae_snn.probing.probes import GABOR, IMAGE_PROBES, PICTURES, PRIOR, PROBES, STIMULI
 from ipvae_snn.probing.recorder import Recorder, recorder_of
 from ipvae_snn.probing.report import Outcome, ProbeReport
 from ipvae_snn.probing.subject import Subject
@@ -47,9 +47,9 @@ class ProbeSettings:
     """Stimuli and neurons of a probe.
 
     stimuli: names of `probes.STIMULI`, or ("all",). neurons: number that gratings, bars and noise
-    are shown to. steps: of a grating, None for `probes.STEPS`; of an image under sparsification,
-    None for `sparsification.STEPS`. data: images of sparsification, None for the set on which the
-    network was trained; limit: their number.
+    are shown to. steps: of a grating, None for `probes.STEPS`; of an image under sparsification and
+    recombination, None for `sparsification.STEPS`. data: their images, None for the set on which
+    the network was trained; limit: their number.
     """
 
     stimuli: tuple[str, ...] = (ALL,)
@@ -110,7 +110,7 @@ def probe(
     written = (*picture_outputs(pictures, names), *outputs((out, PROBE)))
     free = check_outputs(written, (source, settings.data), overwrite)
     network = load(source)
-    if SPARSIFICATION in settings.shown:
+    if not IMAGE_PROBES.keys().isdisjoint(settings.shown):
         warn_if_still(network, named(source), "probed")
     recorder = recorder_of(network)
     memory.require(
@@ -147,7 +147,8 @@ def _carried_out(
     outcomes, left_out = dict[str, Outcome](), dict[str, str]()
     shown, every = settings.shown, ALL in settings.stimuli
     images: ImageSet | str = ""
-    if SPARSIFICATION in shown:  # first, so that missing images are reported before any work
+    of_images = tuple(name for name in shown if name in IMAGE_PROBES)
+    if of_images:  # first, so that missing images are reported before any work
         images = _or_reason(lambda: _images(network, settings, progress), every)
     asked = tuple(name for name in shown if name in PROBES)
     if asked or GABOR in shown:
@@ -171,9 +172,10 @@ def _carried_out(
                         outcomes[name] = found
     if isinstance(images, ImageSet):
         steps = settings.steps or sparsification.STEPS
-        outcomes[SPARSIFICATION] = probes.sparse(recorder, images, steps, settings.seed, progress)
-    elif images:
-        left_out[SPARSIFICATION] = images
+        for name in of_images:
+            outcomes[name] = IMAGE_PROBES[name](recorder, images, steps, settings.seed, progress)
+    else:
+        left_out.update(dict.fromkeys(of_images, images))
     if PRIOR in shown:
         steps = settings.steps or probes.STEPS
         outcomes[PRIOR] = probes.without_input(recorder, steps, settings.seed, progress)
@@ -194,7 +196,7 @@ def _or_reason(make: Callable[[], T], every: bool) -> T | str:
 
 
 def _images(network: Network, settings: ProbeSettings, progress: Progress) -> ImageSet:
-    """Return the images of sparsification; DataError if they are missing or do not fit."""
+    """Return the images of image probes; DataError if they are missing or do not fit."""
     data = _trained_images(network) if settings.data is None else settings.data
     progress(described(data), 0, 0)
     choice = ImageChoice(

@@ -1,0 +1,187 @@
+"""Recombination: which features make up an image, and how few of them suffice."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import numpy as np
+
+from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Int64
+from ipvae_snn.data import ImageSet
+from ipvae_snn.errors import ConfigError
+from ipvae_snn.image_shape import ImageShape
+from ipvae_snn.ir.prng import MAX_STEPS
+from ipvae_snn.metrics.estimates import Estimate, estimate, share
+from ipvae_snn.metrics.quality import r2_per_image
+from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.progress import Progress, ignore
+
+SHOWN: Final = 5  # images of a picture
+STRONGEST: Final = 6  # features of each that it shows
+ENOUGH: Final = 0.9  # of the R2 that all features reach
+CHUNK_BYTES: Final = 1 << 27
+PER_COUNT: Final = 8  # bytes of a count and a potential
+FEATURES: Final = 64  # that are decoded together
+WHAT: Final = "taking images apart"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Images (n, M) in parts: totals of counts (n, K) over `steps`.
+
+    rank (n, K): place of each neuron by falling strength, from 0. sums (S, n, M): reconstructions
+    by the strongest neurons alone, of growing number. r2 (n, S): of these.
+    """
+
+    pixels: Annotated[Float32, "n M"]
+    totals: Annotated[Int32, "n K"]
+    rank: Annotated[Int64, "n K"]
+    steps: int
+    sums: Annotated[Float32, "S n M"]
+    r2: Annotated[Float64, "n S"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image and its parts, (M,) each, scaled like its pixels.
+
+    neurons: the strongest, in falling order; features: what each adds. sums, r2: as in `Parts`.
+    """
+
+    image: Annotated[Float32, "M"]
+    neurons: Annotated[Int64, "STRONGEST"]
+    features: Annotated[Float32, "STRONGEST M"]
+    sums: Annotated[Float32, "S M"]
+    r2: Annotated[Float64, "S"]
+
+
+@dataclass(frozen=True)
+class Recombination:
+    """Images explained by their strongest features alone; estimates over images.
+
+    The strength of a feature is the norm of what its mean count, over the second half of `steps`,
+    adds to the image. kept: numbers of features, the powers of 2 and all; r2: with as many.
+    needed: the least of `kept` with ENOUGH of the R2 of all features, over the images where that is
+    above 0. serving: share of the network's features that some image needs. shared: share of the
+    images that need a serving feature, over the serving features.
+    """
+
+    data: str
+    citation: str
+    images: int
+    image_shape: ImageShape
+    steps: int
+    kept: tuple[int, ...]
+    r2: tuple[Estimate, ...]
+    needed: Estimate
+    serving: Estimate
+    shared: Estimate
+    examples: tuple[Example, ...]
+
+
+def measure(
+    recorder: Recorder,
+    images: ImageSet,
+    steps: int,
+    seed: int,
+    progress: Progress = ignore,
+) -> Recombination:
+    """Show images, and take their reconstructions apart.
+
+    Raises ConfigError for more steps than a run may have.
+    """
+    if steps > MAX_STEPS:
+        raise ConfigError(f"{steps} steps are more than the {MAX_STEPS} of a run; give fewer")
+    norms, kept = feature_norms(recorder), numbers_kept(recorder.n_neurons)
+    n, size = len(images), max(1, CHUNK_BYTES // (PER_COUNT * steps * recorder.n_neurons))
+    quality, serves, examples = [], [], list[Example]()
+    progress(WHAT, 0, n * steps)
+    for first in range(0, n, size):
+        pixels = images.pixels[first : first + size]
+        counts = recorder.counts(pixels[:, None], steps, seed, first)[:, steps // 2 :]
+        totals = np.asarray(counts.sum(axis=1), np.int32)
+        parts = taken_apart(recorder, pixels, totals, counts.shape[1], norms, kept)
+        quality.append(parts.r2)
+        serves.append(needs(parts, kept))
+        wanted = range(min(len(pixels), SHOWN - len(examples)))
+        examples += [_example(recorder, parts, index) for index in wanted]
+        progress(WHAT, min(first + size, n) * steps, n * steps)
+    r2, served = np.concatenate(quality), np.concatenate(serves)
+    of_images = served.mean(axis=0)
+    return Recombination(
+        data=images.name,
+        citation=images.citation,
+        images=n,
+        image_shape=recorder.image_shape,
+        steps=steps,
+        kept=kept,
+        r2=tuple(map(estimate, r2.T)),
+        needed=estimate(least_kept(r2, kept)),
+        serving=share(int(np.count_nonzero(of_images)), recorder.n_neurons),
+        shared=estimate(of_images[of_images > 0]),
+        examples=tuple(examples),
+    )
+
+
+def numbers_kept(n_neurons: int) -> tuple[int, ...]:
+    """Return the powers of 2 below the number of neurons, and that number."""
+    return (*(1 << power for power in range((n_neurons - 1).bit_length())), n_neurons)
+
+
+def feature_norms(recorder: Recorder) -> Annotated[Float64, "K"]:
+    """Return the norm of what a spike of each neuron adds to an image."""
+    norms = []
+    for first in range(0, recorder.n_neurons, FEATURES):
+        some = np.arange(first, min(first + FEATURES, recorder.n_neurons))
+        norms.append(np.linalg.norm(_alone(recorder, some, np.ones(len(some))), axis=1))
+    return np.concatenate(norms).astype(np.float64)
+
+
+def taken_apart(
+    recorder: Recorder,
+    pixels: Annotated[Float32, "n M"],
+    totals: Annotated[Int32, "n K"],
+    steps: int,
+    norms: Annotated[Float64, "K"],
+    kept: tuple[int, ...],
+) -> Parts:
+    """Return images in parts, from the totals of their counts over `steps`."""
+    rank = np.argsort(np.argsort(-(totals * norms), axis=1, kind="stable"), axis=1)
+    sums = np.stack(
+        [recorder.decode(np.where(rank < most, totals, 0).astype(np.int32)) for most in kept]
+    )
+    sums = np.asarray(sums / steps, np.float32)
+    r2 = np.stack([r2_per_image(pixels, each) for each in sums], axis=1)
+    return Parts(pixels, totals, rank, steps, sums, r2)
+
+
+def least_kept(r2: Annotated[Float64, "n S"], kept: tuple[int, ...]) -> Annotated[Float64, "n"]:
+    """Return the least number of features with ENOUGH of the last column's R2.
+
+    NaN where that is not above 0.
+    """
+    enough = r2 >= ENOUGH * r2[:, -1:]
+    return np.where(r2[:, -1] > 0, np.array(kept, np.float64)[enough.argmax(axis=1)], np.nan)
+
+
+def needs(parts: Parts, kept: tuple[int, ...]) -> Annotated[Bool, "n K"]:
+    """Return which neurons are among the `least_kept` of each image."""
+    return np.asarray((parts.rank < least_kept(parts.r2, kept)[:, None]) & (parts.totals > 0))
+
+
+def _example(recorder: Recorder, parts: Parts, index: int) -> Example:
+    strongest = np.argsort(parts.rank[index])[:STRONGEST]
+    rates = parts.totals[index, strongest]
+    return Example(
+        image=parts.pixels[index],
+        neurons=strongest,
+        features=_alone(recorder, strongest, rates) / np.float32(parts.steps),
+        sums=parts.sums[:, index],
+        r2=parts.r2[index],
+    )
+
+
+def _alone(recorder: Recorder, neurons: Int64, counts: Float64 | Int32) -> Float32:
+    """Return what given counts of some neurons add to an image, each alone, (n, M)."""
+    spikes = np.zeros((len(neurons), recorder.n_neurons), np.int32)
+    spikes[np.arange(len(neurons)), neurons] = counts
+    return recorder.decode(spikes)
