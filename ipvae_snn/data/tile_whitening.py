@@ -21,9 +21,9 @@ CHUNK: Final = 4096  # tiles at a time; their complex spectra take 38 MB at 24x2
 def whiten_tiles(tiles: Floats) -> Float32:
     """Return whitened patches (..., S - 2 MARGIN, S - 2 MARGIN) of tiles (..., S, S).
 
-    In this order, of each tile alone: the filter, local contrast, mean 0 and deviation 1, and
-    MARGIN pixels cut off at each side. tiles: light of any scale, which has no effect. A tile of
-    light 0 gives a patch of zeros.
+    In this order, of each tile alone: the filter, local contrast, MARGIN pixels cut off at each
+    side, and mean 0 and deviation 1 of what is left. tiles: light of any scale, which has no
+    effect. A tile of equal light gives a patch of zeros.
     """
     side = tiles.shape[-1]
     stack = tiles.reshape(-1, side, side)
@@ -31,8 +31,10 @@ def whiten_tiles(tiles: Floats) -> Float32:
     patches = np.empty((len(stack), side - 2 * MARGIN, side - 2 * MARGIN), np.float32)
     for first in range(0, len(stack), CHUNK):
         part = stack[first : first + CHUNK].astype(np.float64)
-        white = standardise(divide_by_contrast(filter_tiles(part)))
-        patches[first : first + CHUNK] = white[:, inner, inner]
+        white = standardise(divide_by_contrast(filter_tiles(part))[:, inner, inner])
+        # The filter and the edges leave a pattern in light that is the same everywhere.
+        white[np.ptp(part, axis=(-2, -1)) == 0] = 0
+        patches[first : first + CHUNK] = white
     return patches.reshape(*tiles.shape[:-2], *patches.shape[1:])
 
 
@@ -72,7 +74,7 @@ def divide_by_contrast(tiles: Float64, window: int = WINDOW) -> Float64:
 
 
 def standardise(tiles: Float64) -> Float64:
-    """Return tiles (N, S, S) with mean 0 and (unbiased) deviation 1 each; zeros for flat ones."""
+    """Return tiles (N, S, S) of mean 0 and (unbiased) deviation 1 each; zeros for flat ones."""
     centred = tiles - tiles.mean(axis=(-2, -1), keepdims=True)
     deviation = centred.std(axis=(-2, -1), keepdims=True, ddof=1)
     result: Float64 = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
