@@ -3,8 +3,8 @@
     python -m benchmarks.paper.together --runs RUNS --data-root FOLDER
     python -m benchmarks.paper --preset full --runs RUNS --finished
 
-Those on patches that differ in beta and seed alone train as one stack
-(`training.together.train`): iP-VAE, iG-VAE and iG_relu-VAE. Finished ones are left as they are.
+Those that differ in beta and seed alone train as one stack (`training.together.train`): iP-VAE,
+iG-VAE and iG_relu-VAE. Finished ones are left as they are.
 """
 
 import time
@@ -88,7 +88,7 @@ def stacks_of(runs: Iterable[Run], most: int) -> list[list[Run]]:
     stacks: dict[Config, list[Run]] = {}
     for run in runs:
         member: Member = run.member
-        if member.kind in KINDS and member.data == "patches":
+        if member.kind in KINDS:
             train = replace(run.config.train, seed=0, beta=0.0)
             stacks.setdefault(replace(run.config, train=train), []).append(run)
     return [
@@ -106,7 +106,7 @@ def on(config: Config, device: str) -> Config:
 def named(stack: Sequence[Run]) -> str:
     """Return what the networks of a stack have in common, and how many they are."""
     member = stack[0].member
-    return f"{len(stack)} x {member.kind} T {member.steps}"
+    return f"{len(stack)} x {member.kind} T {member.steps} of {member.data}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from torch import Tensor
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.config.settings import Config, ModelConfig, is_nonlinear
 from ipvae_snn.config.toml import config_of_network, to_toml
+from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import FileFormatError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.parts import InputKind
@@ -50,6 +51,17 @@ class Origin:
     data_path: Path | None = None
     imported: Mapping[str, str] = field(default_factory=dict)
     preparation: Preparation | None = None
+
+    @classmethod
+    def of(cls, images: ImageSet) -> "Origin":
+        """Return the origin of a network that is trained on images."""
+        return cls(
+            images.name,
+            images.kind,
+            images.image_shape,
+            images.path,
+            preparation=images.preparation,
+        )
 
 
 def save_model(

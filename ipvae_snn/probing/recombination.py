@@ -7,19 +7,16 @@ import numpy as np
 
 from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Int64
 from ipvae_snn.data import ImageSet
-from ipvae_snn.errors import ConfigError
 from ipvae_snn.image_shape import ImageShape
-from ipvae_snn.ir.prng import MAX_STEPS
 from ipvae_snn.metrics.estimates import Estimate, estimate, share
 from ipvae_snn.metrics.quality import r2_per_image
+from ipvae_snn.probing.image_runs import image_runs
 from ipvae_snn.probing.recorder import Recorder
 from ipvae_snn.progress import Progress, ignore
 
 SHOWN: Final = 5  # images of a picture
 STRONGEST: Final = 6  # features of each that it shows
 ENOUGH: Final = 0.9  # of the R2 that all features reach
-CHUNK_BYTES: Final = 1 << 27
-PER_COUNT: Final = 8  # bytes of a count and a potential
 FEATURES: Final = 64  # that are decoded together
 WHAT: Final = "taking images apart"
 
@@ -89,28 +86,21 @@ def measure(
 
     Raises ConfigError for more steps than a run may have.
     """
-    if steps > MAX_STEPS:
-        raise ConfigError(f"{steps} steps are more than the {MAX_STEPS} of a run; give fewer")
     norms, kept = feature_norms(recorder), numbers_kept(recorder.n_neurons)
-    n, size = len(images), max(1, CHUNK_BYTES // (PER_COUNT * steps * recorder.n_neurons))
     quality, serves, examples = [], [], list[Example]()
-    progress(WHAT, 0, n * steps)
-    for first in range(0, n, size):
-        pixels = images.pixels[first : first + size]
-        counts = recorder.counts(pixels[:, None], steps, seed, first)[:, steps // 2 :]
-        totals = np.asarray(counts.sum(axis=1), np.int32)
-        parts = taken_apart(recorder, pixels, totals, counts.shape[1], norms, kept)
+    for pixels, counts in image_runs(recorder, images, steps, seed, WHAT, progress):
+        totals = np.asarray(counts[:, steps // 2 :].sum(axis=1), np.int32)
+        parts = taken_apart(recorder, pixels, totals, steps - steps // 2, norms, kept)
         quality.append(parts.r2)
         serves.append(needs(parts, kept))
         wanted = range(min(len(pixels), SHOWN - len(examples)))
         examples += [_example(recorder, parts, index) for index in wanted]
-        progress(WHAT, min(first + size, n) * steps, n * steps)
     r2, served = np.concatenate(quality), np.concatenate(serves)
     of_images = served.mean(axis=0)
     return Recombination(
         data=images.name,
         citation=images.citation,
-        images=n,
+        images=len(images),
         image_shape=recorder.image_shape,
         steps=steps,
         kept=kept,

@@ -7,17 +7,14 @@ import numpy as np
 
 from ipvae_snn.arrays import Float32, Float64, Int32
 from ipvae_snn.data import ImageSet
-from ipvae_snn.errors import ConfigError
-from ipvae_snn.ir.prng import MAX_STEPS
 from ipvae_snn.metrics.estimates import Estimate, estimate
 from ipvae_snn.metrics.quality import r2_per_image
 from ipvae_snn.metrics.sparseness import population
+from ipvae_snn.probing.image_runs import image_runs
 from ipvae_snn.probing.recorder import Recorder
 from ipvae_snn.progress import Progress, ignore
 
 STEPS: Final = 512
-CHUNK_BYTES: Final = 1 << 27
-PER_COUNT: Final = 8  # bytes of a count and a potential
 WHAT: Final = "images over time"
 
 
@@ -57,22 +54,16 @@ def measure(
 
     Raises ConfigError for more steps than a run may have.
     """
-    if steps > MAX_STEPS:
-        raise ConfigError(f"{steps} steps are more than the {MAX_STEPS} of a run; give fewer")
-    at, n = recorded_steps(steps), len(images)
-    size = max(1, CHUNK_BYTES // (PER_COUNT * steps * recorder.n_neurons))
-    parts = []
-    progress(WHAT, 0, n * steps)
-    for first in range(0, n, size):
-        pixels = images.pixels[first : first + size]
-        counts = recorder.counts(pixels[:, None], steps, seed, first)
-        kept = counts[:, np.array(at) - 1]
-        parts.append(by_step(recorder, kept, pixels))
-        progress(WHAT, min(first + size, n) * steps, n * steps)
+    at = recorded_steps(steps)
+    parts = [
+        by_step(recorder, counts[:, np.array(at) - 1], pixels)
+        for pixels, counts in image_runs(recorder, images, steps, seed, WHAT, progress)
+    ]
     active, sparse, r2, spikes = (
         tuple(map(estimate, np.concatenate(values, axis=1))) for values in zip(*parts, strict=True)
     )
-    return Sparsification(images.name, images.citation, n, at, active, sparse, r2, spikes)
+    figures = active, sparse, r2, spikes
+    return Sparsification(images.name, images.citation, len(images), at, *figures)
 
 
 def by_step(

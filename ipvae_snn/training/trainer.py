@@ -67,13 +67,7 @@ class Trainer:
         self.folder = folder
         self.data = data
         self.processes = processes
-        self.origin = Origin(
-            images.name,
-            images.kind,
-            images.image_shape,
-            images.path,
-            preparation=images.preparation,
-        )
+        self.origin = Origin.of(images)
         self.x = torch.from_numpy(in_frames(images, config.data)).to(device)
         self.x_validation = torch.from_numpy(in_frames(validation, config.data)).to(device)
         train = config.train

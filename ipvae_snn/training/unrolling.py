@@ -18,7 +18,7 @@ class Unrolling:
     the loss. keys: of the noise, uint64, one for u0, one per update, and with two samples one more
     per update. first_row: index of the first row in the whole batch. threads: of the elementwise
     passes. relaxation: of the counts. samples: 1, or 2 for a second sample that enters the loss
-    alone. Step t sees frame t * F // T of F. late_power: see `step_weights`. priced: whether the
+    alone. Step t sees frame t * F // T of F. late_power: of `step_weights`. priced: whether the
     loss charges for what is sent; message_price, spike_price: of a neuron that sends and of a
     spike, in nats per step.
     """
@@ -68,9 +68,8 @@ class Unrolling:
 
     @property
     def step_weights(self) -> tuple[float, ...]:
-        """The weight of the fit after each step, as (t + 1)^late_power, 1 on average."""
-        grown = [float(t + 1) ** self.late_power for t in range(self.steps)]
-        return tuple(self.steps * weight / sum(grown) for weight in grown)
+        """The weight of the fit after each step."""
+        return step_weights(self.steps, self.late_power)
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -96,3 +95,9 @@ class Rounded:
     competition: Tensor
     back: Tensor
     drive: Tensor
+
+
+def step_weights(steps: int, late_power: float) -> tuple[float, ...]:
+    """Return weights of steps 0 .. steps - 1, as (t + 1)^late_power, 1 on average."""
+    grown = [float(t + 1) ** late_power for t in range(steps)]
+    return tuple(steps * weight / sum(grown) for weight in grown)

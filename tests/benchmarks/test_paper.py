@@ -322,8 +322,10 @@ def test_networks_that_differ_in_beta_and_seed_train_in_one_stack(tmp_path: Path
         if p.kind == "poisson" and p.steps == 8
     }
     assert {(run.member.kind, run.member.data) for stack in stacks for run in stack} == {
-        (kind, "patches") for kind in together.KINDS
+        (kind, data) for kind in together.KINDS for data in ("patches", "mnist")
     }
+    table = next(stack for stack in stacks if stack[0].member.data == "mnist")
+    assert [run.member.seed for run in table] == [0, 1, 2, 3, 4]
     assert max(len(stack) for stack in together.stacks_of(runs, 3)) == 3
     config = together.on(first[0].config, "cuda")
     assert run_of(first[0].member, config, tmp_path).config == config

@@ -18,6 +18,7 @@ from ipvae_snn.training.together import adamax
 from ipvae_snn.training.together.adamax import Moments
 from ipvae_snn.training.together.gradient import gradient
 from ipvae_snn.training.together.history import Constants, History, Passes
+from ipvae_snn.training.unrolling import step_weights
 
 SEED_BITS: Final = 1 << 62
 
@@ -100,9 +101,9 @@ class Iteration:
     def _fit_weights(self) -> Tensor:
         """Return the weight of the fit after each update, 0 for the first state."""
         train = self.config.train
-        grown = [float(t + 1) ** train.late_power for t in range(train.steps)]
-        each = 1.0 / (self.feed.batch * sum(grown))
-        return torch.tensor([0.0, *(weight * each for weight in grown)])
+        terms = self.feed.batch * train.steps
+        weights = step_weights(train.steps, train.late_power)
+        return torch.tensor([0.0, *(weight / terms for weight in weights)])
 
     def run(self) -> None:
         """Take one iteration, and increase the counter."""

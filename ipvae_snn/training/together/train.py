@@ -130,7 +130,7 @@ def _written(
                 "skipped": count,
             }
         )
-        save_model(folder.model, module.cpu(), config, _origin(images))
+        save_model(folder.model, module.cpu(), config, Origin.of(images))
         members.append(Member(folder.model, result, count))
     if lost:
         raise TrainingError(
@@ -150,16 +150,6 @@ def _passes(config: Config) -> Passes:
     from ipvae_snn.training.together.passes import passes_of
 
     return passes_of(config)
-
-
-def _origin(images: ImageSet) -> Origin:
-    return Origin(
-        images.name,
-        images.kind,
-        images.image_shape,
-        images.path,
-        preparation=images.preparation,
-    )
 
 
 def _check_folders(configs: Sequence[Config], folders: Sequence[RunFolder]) -> None:
