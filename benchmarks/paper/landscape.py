@@ -32,6 +32,7 @@ NAMES: Final = ("r2", "r2_map", "zeros", "distance")
 PLACES: Final[Mapping[str, tuple[int, tuple[float, float], Align]]] = MappingProxyType(
     {
         "gaussian": (4, (8, 4), "left"),
+        "gaussian-relu": (4, (-8, -4), "right"),
         "amortised-gaussian": (9, (8, 4), "left"),
         "amortised-poisson": (2, (-7, 0), "right"),
         "lca": (1, (0, 11), "left"),
