@@ -10,7 +10,7 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import n_channels
 from ipvae_snn.metrics.estimates import Estimate, share
 from ipvae_snn.metrics.gabor import Gabors, gabor_fit, joined
-from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.probing.recorder import Recorder, decoded_alone
 from ipvae_snn.progress import Progress, ignore
 
 FITTING: Final = "fitting Gabor functions"
@@ -98,10 +98,8 @@ def _middle(grid: tuple[int, ...]) -> Int64:
 
 
 def _fields(recorder: Recorder, neurons: Int64) -> Annotated[Float32, "n height width"]:
-    spikes = np.zeros((len(neurons), recorder.n_neurons), np.int32)
-    spikes[np.arange(len(neurons)), neurons] = 1
     shape = recorder.image_shape
-    images = recorder.decode(spikes).reshape(-1, *shape[:2], n_channels(shape))
+    images = decoded_alone(recorder, neurons).reshape(-1, *shape[:2], n_channels(shape))
     return np.asarray(images.sum(axis=-1), np.float32)
 
 

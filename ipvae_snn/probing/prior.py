@@ -8,8 +8,8 @@ import numpy as np
 from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.image_shape import ImageShape, n_pixels
 from ipvae_snn.metrics.estimates import Estimate, estimate
+from ipvae_snn.probing.doublings import doublings
 from ipvae_snn.probing.recorder import Recorder
-from ipvae_snn.probing.sparsification import recorded_steps
 from ipvae_snn.progress import Progress, ignore
 
 RUNS: Final = 64
@@ -37,7 +37,7 @@ class Prior:
 
 def measure(recorder: Recorder, steps: int, seed: int, progress: Progress = ignore) -> Prior:
     """Run inference without input, each run with its own draws."""
-    at, shape = recorded_steps(steps), recorder.image_shape
+    at, shape = doublings(steps), recorder.image_shape
     progress(WHAT, 0, RUNS * steps)
     counts, size = [], SHOWN
     for first in range(0, RUNS, size):

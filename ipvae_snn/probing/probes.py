@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from matplotlib.figure import Figure
 
 from ipvae_snn.data import ImageSet
 from ipvae_snn.image_shape import ImageShape
@@ -70,11 +72,8 @@ def sparse(
     """Return figures of images over the steps."""
     found = sparsification.measure(recorder, images, steps, seed, progress)
     title = f"Sparsification over time, {found.images} images of {found.data}, {recorder.what}"
-    picture = Picture(
-        SPARSIFICATION,
-        title,
-        lambda f: movie_plots.sparsification(f, found, title),
-        movie_plots.SPARSE_SIZE,
+    picture = _picture(
+        SPARSIFICATION, title, found, movie_plots.sparsification, movie_plots.SPARSE_SIZE
     )
     return Outcome(plain(found), (tables.sparsification(found),), (picture,))
 
@@ -85,11 +84,8 @@ def recombined(
     """Return which features make up images, and how few suffice."""
     found = recombination.measure(recorder, images, steps, seed, progress)
     title = f"Features that make up images of {found.data}, {recorder.what}"
-    picture = Picture(
-        RECOMBINATION,
-        title,
-        lambda f: recombination_plots.recombination(f, found, title),
-        recombination_plots.SIZE,
+    picture = _picture(
+        RECOMBINATION, title, found, recombination_plots.recombination, recombination_plots.SIZE
     )
     return Outcome(plain(found, ("examples",)), tables.recombination(found), (picture,))
 
@@ -98,9 +94,7 @@ def without_input(recorder: Recorder, steps: int, seed: int, progress: Progress)
     """Return images drawn from the prior, and by inference without input."""
     found = prior.measure(recorder, steps, seed, progress)
     title = f"Images drawn from the prior, and inferred from no input, {recorder.what}"
-    picture = Picture(
-        PRIOR, title, lambda f: movie_plots.prior(f, found, title), movie_plots.PRIOR_SIZE
-    )
+    picture = _picture(PRIOR, title, found, movie_plots.prior, movie_plots.PRIOR_SIZE)
     return Outcome(plain(found, ("images",)), (tables.prior(found, prior.RUNS),), (picture,))
 
 
@@ -110,9 +104,7 @@ def _gratings(subject: Subject, progress: Progress) -> Outcome:
     table = tables.figures(
         _head(subject, f"gratings of contrast {orientation.CONTRAST:g}"), found.figures
     )
-    picture = Picture(
-        "orientation", title, lambda f: plots.orientation(f, found, title), plots.ROW_SIZE
-    )
+    picture = _picture("orientation", title, found, plots.orientation, plots.ROW_SIZE)
     kept = {**plain(found, ("features", "responses")), "curves": plain(found.curves)}
     return Outcome(_data(subject, found.figures, kept), (table,), (picture,))
 
@@ -124,7 +116,7 @@ def _contrast(subject: Subject, progress: Progress) -> Outcome:
         tables.figures(_head(subject, "their grating at all contrasts"), found.figures),
         tables.contrasts(found),
     )
-    picture = Picture("latency", title, lambda f: plots.contrast(f, found, title), plots.ROW_SIZE)
+    picture = _picture("latency", title, found, plots.contrast, plots.ROW_SIZE)
     kept = {**plain(found, ("features", "course")), "latencies": plain(found.latencies)}
     return Outcome(_data(subject, found.figures, kept), shown, (picture,))
 
@@ -136,9 +128,7 @@ def _plaids(subject: Subject, progress: Progress) -> Outcome:
         tables.figures(_head(subject, "their grating under an orthogonal one"), found.figures),
         tables.masks(found),
     )
-    picture = Picture(
-        "masking", title, lambda f: plots.masking(f, found, title), plots.MASKING_SIZE
-    )
+    picture = _picture("masking", title, found, plots.masking, plots.MASKING_SIZE)
     return Outcome(_data(subject, found.figures, plain(found, ("features",))), shown, (picture,))
 
 
@@ -148,12 +138,7 @@ def _noise(subject: Subject, progress: Progress) -> Outcome:
     table = tables.figures(
         _head(subject, f"{found.samples:,} images of white noise"), found.figures
     )
-    picture = Picture(
-        "spike_triggered",
-        title,
-        lambda f: movie_plots.noise(f, found, title),
-        movie_plots.NOISE_SIZE,
-    )
+    picture = _picture("spike_triggered", title, found, movie_plots.noise, movie_plots.NOISE_SIZE)
     kept = plain(found, ("features", "averages"))
     return Outcome(_data(subject, found.figures, kept), (table,), (picture,))
 
@@ -210,6 +195,19 @@ def stimulus_bytes(shape: ImageShape, neurons: int) -> int:
         len(bar.TURNS) * len(bar.sweep(shape)),
     )
     return BYTES_PER_PLACE * images * neurons * shape[0] * shape[1]
+
+
+T = TypeVar("T")
+
+
+def _picture(
+    name: str,
+    title: str,
+    found: T,
+    draw: Callable[[Figure, T, str], object],
+    size: tuple[float, float],
+) -> Picture:
+    return Picture(name, title, lambda figure: draw(figure, found, title), size)
 
 
 def _title(subject: Subject, what: str) -> str:

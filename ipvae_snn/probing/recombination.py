@@ -10,8 +10,9 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.metrics.estimates import Estimate, estimate, share
 from ipvae_snn.metrics.quality import r2_per_image
+from ipvae_snn.probing.doublings import doublings
 from ipvae_snn.probing.image_runs import image_runs
-from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.probing.recorder import Recorder, decoded_alone
 from ipvae_snn.progress import Progress, ignore
 
 SHOWN: Final = 5  # images of a picture
@@ -86,13 +87,15 @@ def measure(
 
     Raises ConfigError for more steps than a run may have.
     """
-    norms, kept = feature_norms(recorder), numbers_kept(recorder.n_neurons)
-    quality, serves, examples = [], [], list[Example]()
+    norms, kept = feature_norms(recorder), doublings(recorder.n_neurons)
+    quality, needed, serves, examples = [], [], [], list[Example]()
     for pixels, counts in image_runs(recorder, images, steps, seed, WHAT, progress):
         totals = np.asarray(counts[:, steps // 2 :].sum(axis=1), np.int32)
         parts = taken_apart(recorder, pixels, totals, steps - steps // 2, norms, kept)
+        enough = least_kept(parts.r2, kept)
         quality.append(parts.r2)
-        serves.append(needs(parts, kept))
+        needed.append(enough)
+        serves.append(serving(parts, enough))
         wanted = range(min(len(pixels), SHOWN - len(examples)))
         examples += [_example(recorder, parts, index) for index in wanted]
     r2, served = np.concatenate(quality), np.concatenate(serves)
@@ -105,16 +108,11 @@ def measure(
         steps=steps,
         kept=kept,
         r2=tuple(map(estimate, r2.T)),
-        needed=estimate(least_kept(r2, kept)),
+        needed=estimate(np.concatenate(needed)),
         serving=share(int(np.count_nonzero(of_images)), recorder.n_neurons),
         shared=estimate(of_images[of_images > 0]),
         examples=tuple(examples),
     )
-
-
-def numbers_kept(n_neurons: int) -> tuple[int, ...]:
-    """Return the powers of 2 below the number of neurons, and that number."""
-    return (*(1 << power for power in range((n_neurons - 1).bit_length())), n_neurons)
 
 
 def feature_norms(recorder: Recorder) -> Annotated[Float64, "K"]:
@@ -122,7 +120,7 @@ def feature_norms(recorder: Recorder) -> Annotated[Float64, "K"]:
     norms = []
     for first in range(0, recorder.n_neurons, FEATURES):
         some = np.arange(first, min(first + FEATURES, recorder.n_neurons))
-        norms.append(np.linalg.norm(_alone(recorder, some, np.ones(len(some))), axis=1))
+        norms.append(np.linalg.norm(decoded_alone(recorder, some), axis=1))
     return np.concatenate(norms).astype(np.float64)
 
 
@@ -153,25 +151,18 @@ def least_kept(r2: Annotated[Float64, "n S"], kept: tuple[int, ...]) -> Annotate
     return np.where(r2[:, -1] > 0, np.array(kept, np.float64)[enough.argmax(axis=1)], np.nan)
 
 
-def needs(parts: Parts, kept: tuple[int, ...]) -> Annotated[Bool, "n K"]:
-    """Return which neurons are among the `least_kept` of each image."""
-    return np.asarray((parts.rank < least_kept(parts.r2, kept)[:, None]) & (parts.totals > 0))
+def serving(parts: Parts, needed: Annotated[Float64, "n"]) -> Annotated[Bool, "n K"]:
+    """Return which neurons are among the strongest of each image, as many as it needs."""
+    return np.asarray((parts.rank < needed[:, None]) & (parts.totals > 0))
 
 
 def _example(recorder: Recorder, parts: Parts, index: int) -> Example:
     strongest = np.argsort(parts.rank[index])[:STRONGEST]
-    rates = parts.totals[index, strongest]
+    totals = parts.totals[index, strongest]
     return Example(
         image=parts.pixels[index],
         neurons=strongest,
-        features=_alone(recorder, strongest, rates) / np.float32(parts.steps),
+        features=decoded_alone(recorder, strongest, totals) / np.float32(parts.steps),
         sums=parts.sums[:, index],
         r2=parts.r2[index],
     )
-
-
-def _alone(recorder: Recorder, neurons: Int64, counts: Float64 | Int32) -> Float32:
-    """Return what given counts of some neurons add to an image, each alone, (n, M)."""
-    spikes = np.zeros((len(neurons), recorder.n_neurons), np.int32)
-    spikes[np.arange(len(neurons)), neurons] = counts
-    return recorder.decode(spikes)

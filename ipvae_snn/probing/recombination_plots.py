@@ -51,7 +51,8 @@ def _row(line: list[Axes], found: Recombination, example: Example, picks: list[i
         draw(axes, feature, -most, most)
     for axes, index in zip(line[1 + STRONGEST :], picks, strict=True):
         draw(axes, example.sums[index], low, high)
-        axes.text(
-            0.5, -0.06, f"R2 {example.r2[index]:.2f}", transform=axes.transAxes,
-            ha="center", va="top", fontsize=7.5,
-        )  # fmt: skip
+        _below(axes, f"R2 {example.r2[index]:.2f}")
+
+
+def _below(axes: Axes, text: str) -> None:
+    axes.text(0.5, -0.06, text, transform=axes.transAxes, ha="center", va="top", fontsize=7.5)

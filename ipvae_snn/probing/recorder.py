@@ -6,7 +6,7 @@ from typing import Annotated, Final, Protocol, final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Int32
+from ipvae_snn.arrays import Float32, Int32, Int64
 from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.inference import fast
@@ -182,3 +182,12 @@ def recorder_of(network: Network) -> Recorder:
     if isinstance(network, FloatNetwork):
         return FloatRecorder(network)
     return IntegerRecorder(network)
+
+
+def decoded_alone(
+    recorder: Recorder, neurons: Annotated[Int64, "n"], counts: Annotated[Int32, "n"] | int = 1
+) -> Annotated[Float32, "n M"]:
+    """Return what some neurons add to an image, each alone, by their counts."""
+    spikes = np.zeros((len(neurons), recorder.n_neurons), np.int32)
+    spikes[np.arange(len(neurons)), neurons] = counts
+    return recorder.decode(spikes)

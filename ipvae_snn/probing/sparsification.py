@@ -10,6 +10,7 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.metrics.estimates import Estimate, estimate
 from ipvae_snn.metrics.quality import r2_per_image
 from ipvae_snn.metrics.sparseness import population
+from ipvae_snn.probing.doublings import doublings
 from ipvae_snn.probing.image_runs import image_runs
 from ipvae_snn.probing.recorder import Recorder
 from ipvae_snn.progress import Progress, ignore
@@ -37,12 +38,6 @@ class Sparsification:
     spikes: tuple[Estimate, ...]
 
 
-def recorded_steps(steps: int) -> tuple[int, ...]:
-    """Return the powers of 2 up to `steps`, and `steps`."""
-    powers = [1 << power for power in range(steps.bit_length())]
-    return tuple(sorted({*powers, steps}))
-
-
 def measure(
     recorder: Recorder,
     images: ImageSet,
@@ -54,15 +49,14 @@ def measure(
 
     Raises ConfigError for more steps than a run may have.
     """
-    at = recorded_steps(steps)
+    at = doublings(steps)
     parts = [
         by_step(recorder, counts[:, np.array(at) - 1], pixels)
         for pixels, counts in image_runs(recorder, images, steps, seed, WHAT, progress)
     ]
-    active, sparse, r2, spikes = (
+    figures = (
         tuple(map(estimate, np.concatenate(values, axis=1))) for values in zip(*parts, strict=True)
     )
-    figures = active, sparse, r2, spikes
     return Sparsification(images.name, images.citation, len(images), at, *figures)
 
 

@@ -10,12 +10,12 @@ from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.ir.prng import MAX_STEPS
+from ipvae_snn.probing.doublings import doublings
 from ipvae_snn.probing.recombination import (
     feature_norms,
     least_kept,
     measure,
-    needs,
-    numbers_kept,
+    serving,
     taken_apart,
 )
 
@@ -54,10 +54,10 @@ def images(pixels: Float32) -> ImageSet:
 
 
 def test_numbers_kept_end_with_all() -> None:
-    assert numbers_kept(1) == (1,)
-    assert numbers_kept(3) == (1, 2, 3)
-    assert numbers_kept(8) == (1, 2, 4, 8)
-    assert numbers_kept(512)[-3:] == (128, 256, 512)
+    assert doublings(1) == (1,)
+    assert doublings(3) == (1, 2, 3)
+    assert doublings(8) == (1, 2, 4, 8)
+    assert doublings(512)[-3:] == (128, 256, 512)
 
 
 def test_norms_are_those_of_the_features() -> None:
@@ -74,7 +74,8 @@ def test_parts_of_a_code_made_by_hand() -> None:
     # Of image 0, mean 3 and squares 9 + 9 + 0 about it, the first leaves 9: R2 1 - 9 / 18.
     assert parts.r2.tolist() == [[0.5, 1.0, 1.0], [1.0, 1.0, 1.0]]
     assert least_kept(parts.r2, (1, 2, 3)).tolist() == [2, 1]
-    assert needs(parts, (1, 2, 3)).tolist() == [[False, True, True], [True, False, False]]
+    needed = least_kept(parts.r2, (1, 2, 3))
+    assert serving(parts, needed).tolist() == [[False, True, True], [True, False, False]]
 
 
 def test_an_image_that_is_not_explained_needs_nothing() -> None:
