@@ -28,13 +28,14 @@ def probe(
     overwrite: bool = False,
     progress: Progress = ignore,
 ) -> ProbeResult:
-    """Show stimuli to a float or an integer network, and measure the responses of its neurons.
+    """Show stimuli to a network of any kind, and measure the responses of its neurons.
 
-    stimulus: "gabor", "gratings", "contrast", "plaids", "noise", "bar", "sparsification", "prior",
-    several of them, or "all" (docs/probing.md). neurons: number that is recorded, chosen by the
-    seed among those that a Gabor function describes. steps: of a grating and of no input, by
-    default 128; of an image of sparsification, by default 512. images: of sparsification, by
-    default of the network's training set. pictures, picture_format: as in `evaluate`.
+    stimulus: "gabor", "gratings", "contrast", "plaids", "noise", "bar", "sparsification",
+    "recombination", "prior", several of them, or "all" (docs/probing.md). neurons: number that is
+    recorded, chosen by the seed among those that a Gabor function describes. steps: of a grating
+    and of no input, by default 128; of an image of sparsification and recombination, by default
+    512. images: of these two, by default of the network's training set. pictures, picture_format:
+    as in `evaluate`.
     `result.report.outcomes` holds the figures by stimulus. Raises DataError for a network that has
     no such neurons, or images that do not fit.
     """

@@ -68,7 +68,7 @@ def probe(
     quiet: opt.QuietOption = False,
     verbose: opt.VerboseOption = False,
 ) -> None:
-    """Probe neurons of a float or integer network: Gabor fits, tuning, latency, masking, bars."""
+    """Probe neurons of a network of any kind: Gabor fits, tuning, latency, masking, bars."""
     screen = Screen(as_json, quiet, verbose)
     with screen.working(Limits(threads=threads)) as progress:
         from ipvae_snn.workflows import probe as workflow

@@ -14,7 +14,7 @@ from ipvae_snn.evaluation.parts import EvaluationRequest, Part, PartFigures, Rep
 from ipvae_snn.ir.encode import check_images
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.cpu_threads import cpu_threads
-from ipvae_snn.models.latent_module import Inferring, inferring
+from ipvae_snn.models.latent_module import Inferring, inferring, keyed_draw
 from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.likelihood import drive_at
 from ipvae_snn.models.protocol import (
@@ -108,9 +108,7 @@ class LatentRun:
         )
 
     def _draw(self, model: LatentModel[Any], part: Part, step: int) -> Draw:
-        entropy = np.random.SeedSequence([self.request.seed, self.key + part.first, step])
-        seed = int(entropy.generate_state(1, np.uint64)[0]) >> 1
-        return model.draws(torch.Generator().manual_seed(seed))
+        return keyed_draw(model, self.request.seed, self.key + part.first, step)
 
 
 def _peaks(model: Any, state: Any) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from ipvae_snn.errors import ConfigError, FileFormatError
@@ -11,7 +12,7 @@ from ipvae_snn.models.float_network import FloatNetwork, checkpoint_kind, load_f
 from ipvae_snn.models.latent_network import LatentNetwork, load_latent_network
 from ipvae_snn.models.networks import Network, NetworkSource, is_checkpoint, load, network_path
 from ipvae_snn.models.parameters import TrainableModule
-from ipvae_snn.models.protocol import Decoder, LatentModel, LatentSettings
+from ipvae_snn.models.protocol import Decoder, Draw, LatentModel, LatentSettings
 from ipvae_snn.models.registry import new_module
 
 
@@ -28,6 +29,12 @@ def inferring(network: LatentNetwork) -> Inferring:
     config = network.config
     settings = LatentSettings.of(config.model, network.clip, config.train)
     return Inferring(view.latents(settings), view.dictionary)
+
+
+def keyed_draw(model: LatentModel[Any], *key: int) -> Draw:
+    """Return the source of exact latents whose noise is keyed by whole numbers."""
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1
+    return model.draws(torch.Generator().manual_seed(seed))
 
 
 def module_of(network: LatentNetwork) -> TrainableModule:

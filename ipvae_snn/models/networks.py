@@ -96,7 +96,7 @@ def load_integer(source: NetworkSource, purpose: str) -> IntegerNetwork:
 def _of_other_kind(network: LatentNetwork, purpose: str) -> ConversionError:
     return ConversionError(
         f"{purpose} needs a linear iP-VAE, but this is a {network!r}, which has no integer form; "
-        "evaluate takes it"
+        "evaluate and probe take it"
     )
 
 

@@ -5,12 +5,13 @@ from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, Int32
+from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.metrics.estimates import Estimate, estimate
 from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.movies import Movies, record
+from ipvae_snn.probing.recorder import Latents
 from ipvae_snn.probing.stimuli import bars
 from ipvae_snn.probing.subject import Subject
 from ipvae_snn.progress import Progress, ignore
@@ -20,7 +21,7 @@ from ipvae_snn.progress import Progress, ignore
 TURNS: Final = np.arange(0.0, 360.0, 45.0)
 STEPS_PER_FRAME: Final = 16
 TRIALS: Final = 8
-LEAST: Final = 0.05  # counts per step above the blank, mean over a sweep; less is no response
+LEAST: Final = 0.05  # response per step above the blank, mean over a sweep; less is no response
 LEAST_WIDTH: Final = 1.0  # pixels of a bar
 # Light of the bar in standardised pixels, which is 2.8 deviations of the training patches; pixels
 # in [0, 1] have white, a light of 1.
@@ -32,9 +33,9 @@ class MovingBar:
     """Responses of n neurons to a bright bar that sweeps over them in D directions.
 
     offsets (F,): of the bar's middle from the feature's centre, in pixels in the direction of
-    motion, for `steps` steps each. counts (n, D, trials, T): of every step. responses (n, D, F):
-    counts per step, means over trials. blank (n,). width (n,): of the bar in pixels, half a cycle
-    of the preferred grating.
+    motion, for `steps` steps each. unit: of responses. course (n, D, trials, T): in every step.
+    responses (n, D, F): means over trials and a frame's steps. blank (n,). width (n,): of the bar
+    in pixels, half a cycle of the preferred grating.
 
     direction_index (n,): (a - b) / (a + b), with a the larger and b the smaller response above the
     blank at 0 and 180 degrees. orientation_index (n,): the same of the mean response at 0 and 180
@@ -44,9 +45,10 @@ class MovingBar:
     """
 
     features: Features
+    unit: str
     offsets: Float64
     steps: int
-    counts: Annotated[Int32, "n D trials T"]
+    course: Annotated[Latents, "n D trials T"]
     responses: Annotated[Float64, "n D F"]
     blank: Annotated[Float64, "n"]
     width: Annotated[Float64, "n"]
@@ -61,7 +63,7 @@ class MovingBar:
             "orientation index": estimate(self.orientation_index),
             "direction index": estimate(self.direction_index),
             "delay behind the bar, steps": estimate(self.delay),
-            "largest response, counts per step": estimate(self.responses.max(axis=(1, 2))),
+            f"largest response, {self.unit}": estimate(self.responses.max(axis=(1, 2))),
         }
 
 
@@ -83,15 +85,17 @@ def measure(subject: Subject, progress: Progress = ignore) -> MovingBar:
     movies = Movies(light, STEPS_PER_FRAME, TRIALS)
     kept = subject.repeated(d)[:, None]
     shown = record(subject.recorder, movies, kept, subject.seed, "moving bars", progress)
-    counts = shown.counts[..., 0].reshape(n, d, TRIALS, -1)
-    responses = counts.reshape(n, d, TRIALS, len(offsets), -1).mean(axis=(2, 4))
+    course = shown.values[..., 0].reshape(n, d, TRIALS, -1)
+    parts = course.reshape(n, d, TRIALS, len(offsets), -1)
+    responses = parts.mean(axis=(2, 4), dtype=np.float64)
     blank = shown.blank.reshape(n, -1).mean(axis=1)
     totals = responses.mean(axis=2) - blank[:, None]
     return MovingBar(
         subject.features,
+        subject.unit,
         offsets,
         STEPS_PER_FRAME,
-        counts,
+        course,
         responses,
         blank,
         width,

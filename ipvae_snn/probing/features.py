@@ -10,11 +10,10 @@ from ipvae_snn.errors import DataError
 from ipvae_snn.image_shape import n_channels
 from ipvae_snn.metrics.estimates import Estimate, share
 from ipvae_snn.metrics.gabor import Gabors, gabor_fit, joined
-from ipvae_snn.probing.recorder import Recorder, decoded_alone
+from ipvae_snn.probing.recorder import CHUNK, Recorder, decoded_alone
 from ipvae_snn.progress import Progress, ignore
 
 FITTING: Final = "fitting Gabor functions"
-CHUNK: Final = 64  # features that are decoded together
 # An experimenter records from neurons whose stimulus is known: of their feature, a Gabor function
 # explains this share.
 PROBED: Final = 0.7

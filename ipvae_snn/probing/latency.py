@@ -16,21 +16,22 @@ from ipvae_snn.progress import Progress, ignore
 CONTRASTS: Final = 2.0 ** np.arange(-4.0, 0.25, 0.5)  # 1/16 to 1
 TRIALS: Final = 8
 SMOOTHED: Final = 3  # steps whose mean is taken before a peak is sought
-LEAST: Final = 0.5  # counts per step above the blank; a smaller peak is no response
+LEAST: Final = 0.5  # response per step above the blank; a smaller peak is none
 
 
 @dataclass(frozen=True)
 class ContrastResponse:
     """Responses of n neurons to their own grating at C contrasts, means over trials.
 
-    course (n, C, T): counts in each step from the onset on. blank (n,): counts per step before.
-    latency (n, C): steps from the onset until the mean response over trials is half way between the
-    blank and its peak, interpolated between steps; NaN where the peak is less than LEAST above the
-    blank. sustained (n, C): mean counts per step in the second half of the steps. fits (n,): of the
-    normalisation equation without a mask (Naka and Rushton 1966) to `sustained`.
+    unit: of responses. course (n, C, T): responses in each step from the onset on. blank (n,): per
+    step before. latency (n, C): steps from the onset until the mean response over trials is half
+    way between the blank and its peak, interpolated between steps; NaN where the peak is less than
+    LEAST above the blank. sustained (n, C): mean response per step in the second half of the steps.
+    fits (n,): of the normalisation equation without a mask (Naka and Rushton 1966) to `sustained`.
     """
 
     features: Features
+    unit: str
     contrasts: Float64
     course: Annotated[Float64, "n C T"]
     blank: Annotated[Float64, "n"]
@@ -66,14 +67,16 @@ def measure(subject: Subject, progress: Progress = ignore) -> ContrastResponse:
     zeros = np.zeros(count)
     light = gratings(subject.shape, subject.waves.turned(zeros, zeros), tiled(CONTRASTS, n))
     shown = subject.own(light, TRIALS, "gratings of all contrasts", progress)
-    course = shown.counts[..., 0].mean(axis=1).reshape(n, count, -1)
+    course = shown.values[..., 0].mean(axis=1, dtype=np.float64).reshape(n, count, -1)
     blank = shown.blank.reshape(n, -1).mean(axis=1)
     sustained = shown.sustained.mean(axis=(1, 2)).reshape(n, count)
     latency = np.array(
         [[half_time(one, rest) for one in rows] for rows, rest in zip(course, blank, strict=True)]
     )
     fits = tuple(normalisation(CONTRASTS, zeros, row) for row in sustained)
-    return ContrastResponse(subject.features, CONTRASTS, course, blank, latency, sustained, fits)
+    return ContrastResponse(
+        subject.features, subject.unit, CONTRASTS, course, blank, latency, sustained, fits
+    )
 
 
 def half_time(course: Annotated[Float64, "T"], blank: float) -> float:

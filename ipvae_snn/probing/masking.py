@@ -18,20 +18,21 @@ from ipvae_snn.progress import Progress, ignore
 CONTRASTS: Final = np.array([0.0, 0.0625, 0.125, 0.25, 0.5])
 PHASES: Final = np.arange(0.0, 360.0, 90.0)  # of the mask
 TRIALS: Final = 2
-LEAST: Final = 0.5  # counts per step above the blank; a weaker grating shows no suppression
+LEAST: Final = 0.5  # response per step above the blank; a weaker grating shows no suppression
 
 
 @dataclass(frozen=True)
 class Masking:
     """Responses of n neurons to their grating at C contrasts with a mask at C contrasts.
 
-    responses (n, C, C): sustained counts per step, means over mask phases and trials; the second
-    axis is the grating, the third the mask. blank (n,). suppression (n, C, C): 1 - (R - blank) /
-    (R without mask - blank), NaN where the grating alone gives less than LEAST above the blank.
-    fits (n,): of the normalisation equation.
+    unit: of responses (n, C, C): sustained ones, means over mask phases and trials; the second axis
+    is the grating, the third the mask. blank (n,). suppression (n, C, C): 1 - (R - blank) / (R
+    without mask - blank), NaN where the grating alone gives less than LEAST above the blank. fits
+    (n,): of the normalisation equation.
     """
 
     features: Features
+    unit: str
     contrasts: Float64
     responses: Annotated[Float64, "n C C"]
     blank: Annotated[Float64, "n"]
@@ -77,9 +78,8 @@ def measure(subject: Subject, progress: Progress = ignore) -> Masking:
     blank = shown.blank.reshape(n, -1).mean(axis=1)
     own, over = (grid.ravel() for grid in np.meshgrid(CONTRASTS, CONTRASTS, indexing="ij"))
     fits = tuple(normalisation(own, over, each.ravel()) for each in responses)
-    return Masking(
-        subject.features, CONTRASTS, responses, blank, suppression(responses, blank), fits
-    )
+    less = suppression(responses, blank)
+    return Masking(subject.features, subject.unit, CONTRASTS, responses, blank, less, fits)
 
 
 def suppression(

@@ -40,7 +40,7 @@ def noise(figure: Figure, found: SpikeTriggered, title: str) -> Figure:
             show(axes, picture, -most, most)
         grid[0, column].set_title(f"neuron {found.features.neurons[neuron]}", fontsize=8)
         grid[1, column].set_title(f"r = {found.correlation[neuron]:.2f}", fontsize=8)
-    for axes, label in zip(grid[:, 0], ("feature", "average at\nits spikes"), strict=True):
+    for axes, label in zip(grid[:, 0], ("feature", "average at\nresponses"), strict=True):
         axes.text(-0.1, 0.5, label, transform=axes.transAxes, ha="right", va="center")
     axes = below.subplots()
     spiked = found.course[found.spikes > 0]
@@ -50,7 +50,7 @@ def noise(figure: Figure, found: SpikeTriggered, title: str) -> Figure:
         axes.plot(steps, spiked.mean(axis=0), color=BLUE, linewidth=2.2, label="mean of neurons")
     axes.axvline(STEPS, color="0.35", linestyle=":")
     axes.set_xlabel(f"steps since an image of noise appeared (it is replaced after {STEPS})")
-    axes.set_ylabel("feature's answer to the\nmean image at spikes")
+    axes.set_ylabel("feature's answer to the\nmean image at responses")
     axes.legend(frameon=False)
     heading(figure, title)
     return figure
@@ -71,7 +71,7 @@ def bar(figure: Figure, found: MovingBar, shape: ImageShape, title: str) -> Figu
         )
     axes.axvline(0.0, color="0.35", linestyle=":")
     axes.set_xlabel("bar's place from the feature's centre (pixels)")
-    axes.set_ylabel("spikes per step")
+    axes.set_ylabel(found.unit)
     axes.set_ylim(bottom=0)
     axes.legend(title="direction", frameon=False)
     axes.set_title(f"neuron {found.features.neurons[neuron]}", fontsize=9)
@@ -108,12 +108,12 @@ def _directions(axes: Axes, found: MovingBar) -> None:
 
 
 def _rasters(figure: SubFigure, found: MovingBar, shape: ImageShape, neuron: int) -> None:
-    """Draw the bar over the feature, and spike counts by trial and step, in a few directions."""
+    """Draw the bar over the feature, and responses by trial and step, in a few directions."""
     rows = figure.subplots(2 * len(RASTERS), 1, sharex=True, height_ratios=(2, 3) * len(RASTERS))
-    # Square-root scale: most counts are small, and a few are large.
-    scale = PowerNorm(0.5, vmin=0, vmax=max(int(found.counts[neuron].max()), 1))
+    # Square-root scale: most responses are small, and a few are large.
+    scale = PowerNorm(0.5, vmin=0, vmax=max(float(found.course[neuron].max()), 1.0))
     own = found.features.fields[neuron] / (float(np.abs(found.features.fields[neuron]).max()) or 1)
-    trials, last = found.counts.shape[2:]
+    trials, last = found.course.shape[2:]
     for place, turn in enumerate(RASTERS):
         strip, spikes = rows[2 * place : 2 * place + 2]
         frames = frame_light(found, shape, neuron, turn).reshape(-1, *shape[:2])
@@ -123,7 +123,7 @@ def _rasters(figure: SubFigure, found: MovingBar, shape: ImageShape, neuron: int
             inset = strip.inset_axes((middle - 0.1, 0.0, 0.2, 1.0))
             show(inset, own + 0.6 * frames[index], -1, 1)
         picture = spikes.imshow(
-            found.counts[neuron, turn],
+            found.course[neuron, turn],
             cmap="Greys",
             norm=scale,
             aspect="auto",
@@ -133,7 +133,7 @@ def _rasters(figure: SubFigure, found: MovingBar, shape: ImageShape, neuron: int
         spikes.set_yticks([1, trials])
         spikes.set_ylabel(f"{TURNS[turn]:.0f}°\ntrial")
     rows[-1].set_xlabel("step")
-    figure.colorbar(picture, ax=list(rows), label="spike count", shrink=0.5, pad=0.01)
+    figure.colorbar(picture, ax=list(rows), label=found.unit, shrink=0.5, pad=0.01)
 
 
 def sparsification(figure: Figure, found: Sparsification, title: str) -> Figure:
@@ -143,7 +143,7 @@ def sparsification(figure: Figure, found: Sparsification, title: str) -> Figure:
     active.set_ylim(0, 1)
     _curve(sparse, found, found.sparseness, "population sparseness")
     sparse.set_ylim(0, 1)
-    _curve(quality, found, found.r2, "R2 of one step's spike counts")
+    _curve(quality, found, found.r2, "R2 of one step's latents")
     quality.set_ylim(r2_limits(min(value.mean for value in found.r2)))
     heading(figure, title)
     return figure

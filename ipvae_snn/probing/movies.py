@@ -1,4 +1,4 @@
-"""Movies that are shown to a network, and the spike counts of chosen neurons."""
+"""Movies that are shown to a network, and the responses of chosen neurons."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, Int32, Int64
+from ipvae_snn.arrays import Float32, Float64, Int64
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.image_shape import n_pixels
 from ipvae_snn.ir.prng import MAX_STEPS
-from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.probing.recorder import Latents, Recorder, responses, unit
 from ipvae_snn.probing.stimuli import pixels
 from ipvae_snn.progress import Progress, ignore
 
@@ -19,7 +19,7 @@ from ipvae_snn.progress import Progress, ignore
 BLANK_STEPS: Final = 128
 CHUNK_BYTES: Final = 1 << 27  # of the results of movies that run together
 PER_COUNT: Final = 8  # bytes of a count and a potential
-RUNAWAY: Final = 5000  # spikes of a neuron in a step; images that a network knows give hundreds
+RUNAWAY: Final = 5000  # response of a neuron in a step; images that a network knows give hundreds
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,20 @@ class Movies:
 
 @dataclass(frozen=True)
 class Responses:
-    """Spike counts (C, trials, T, k) of k neurons per condition, from the first step with light.
+    """Responses (C, trials, T, k) of k neurons per condition, from the first step with light.
 
-    blank (C, trials, k): mean counts per step in the second half of the blank.
+    They are spike counts, or in percent (`recorder.responses`). blank (C, trials, k): mean per step
+    in the second half of the blank.
     """
 
-    counts: Annotated[Int32, "C trials T k"]
+    values: Annotated[Latents, "C trials T k"]
     blank: Annotated[Float64, "C trials k"]
 
     @property
     def sustained(self) -> Annotated[Float64, "C trials k"]:
-        """Mean counts per step in the second half of the steps with light."""
-        return np.asarray(self.counts[:, :, self.counts.shape[2] // 2 :].mean(axis=2))
+        """Mean response per step in the second half of the steps with light."""
+        late = self.values[:, :, self.values.shape[2] // 2 :]
+        return np.asarray(late.mean(axis=2, dtype=np.float64))
 
 
 def record(
@@ -88,21 +90,22 @@ def record(
             f"steps, but at most {MAX_STEPS} are possible; give fewer --steps"
         )
     onset, count = movies.onset, conditions * trials
-    counts = np.empty((count, steps - onset, k), np.int32)
+    kind = np.int32 if recorder.per_latent is None else np.float32
+    values = np.empty((count, steps - onset, k), kind)
     blank = np.empty((count, k), np.float64)
     progress(what, 0, count * steps)
     for part in _parts(recorder, movies, count):
         shown = np.arange(part.start, part.stop) // trials
-        every = recorder.counts(
-            _frames(recorder, movies, shown), movies.steps, seed, first + part.start
-        )
-        _require_stable(every, what)
+        frames = _frames(recorder, movies, shown)
+        latents = recorder.latents(frames, movies.steps, seed, first + part.start)
+        every = responses(recorder, latents)
+        _require_stable(recorder, every, what)
         own = np.take_along_axis(every, kept[shown][:, None, :], axis=2)
-        counts[part] = own[:, onset:]
-        blank[part] = own[:, onset // 2 : onset].mean(axis=1)
+        values[part] = own[:, onset:]
+        blank[part] = own[:, onset // 2 : onset].mean(axis=1, dtype=np.float64)
         progress(what, part.stop * steps, count * steps)
     shape = (conditions, trials)
-    return Responses(counts.reshape(*shape, steps - onset, k), blank.reshape(*shape, k))
+    return Responses(values.reshape(*shape, steps - onset, k), blank.reshape(*shape, k))
 
 
 def _parts(recorder: Recorder, movies: Movies, count: int) -> Iterator[slice]:
@@ -115,13 +118,13 @@ def _parts(recorder: Recorder, movies: Movies, count: int) -> Iterator[slice]:
         yield slice(first, min(first + size, count))
 
 
-def _require_stable(counts: Annotated[Int32, "N T K"], what: str) -> None:
-    most = int(counts.max())
-    if most > RUNAWAY:
+def _require_stable(recorder: Recorder, every: Annotated[Latents, "N T K"], what: str) -> None:
+    most = float(every.max())
+    if not most <= RUNAWAY:  # nor NaN
         raise DataError(
-            f"{what}: inference runs away, a neuron has {most} spikes in a step, beyond {RUNAWAY}; "
-            "the network knows no such images; leave this stimulus out (--stimulus), or probe a "
-            "network of photographs"
+            f"{what}: inference runs away, a neuron's response is {most:g} {unit(recorder)}, "
+            f"beyond {RUNAWAY}; the network knows no such images; leave this stimulus out "
+            "(--stimulus), or probe a network of photographs"
         )
 
 

@@ -6,10 +6,11 @@ from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 
-from ipvae_snn.arrays import Float32, Float64, Int32
+from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.metrics.estimates import Estimate, estimate
 from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.movies import Movies, record
+from ipvae_snn.probing.recorder import Latents
 from ipvae_snn.probing.stimuli import noise
 from ipvae_snn.probing.subject import Subject
 from ipvae_snn.progress import Progress, ignore
@@ -31,10 +32,12 @@ class SpikeTriggered:
     answer of the neuron's feature, of length 1, to the mean image that had appeared so many steps
     before a spike; a count of step 0 is drawn before the image has changed a potential. correlation
     (n,): Pearson's, of the first average with the feature; NaN for a neuron without spikes.
-    samples: number of images whose spikes were counted.
+    samples: number of images whose spikes were counted. Images are weighted by spikes, or by the
+    responses (unit) of neurons without any.
     """
 
     features: Features
+    unit: str
     averages: Annotated[Float64, "n B height width"]
     spikes: Annotated[Float64, "n"]
     course: Annotated[Float64, "n B*steps"]
@@ -48,7 +51,7 @@ class SpikeTriggered:
         return {
             "correlation of average and feature": estimate(self.correlation),
             "steps from an image to its strongest average": estimate(peak),
-            "spikes per step": estimate(self.spikes / (self.samples * STEPS)),
+            self.unit: estimate(self.spikes / (self.samples * STEPS)),
         }
 
 
@@ -78,6 +81,7 @@ def measure(subject: Subject, progress: Progress = ignore) -> SpikeTriggered:
     averages = averages.reshape(n, BEFORE, height, width)
     return SpikeTriggered(
         subject.features,
+        subject.unit,
         averages,
         spikes,
         course,
@@ -102,10 +106,10 @@ def _parts(subject: Subject, progress: Progress) -> Iterator[Sums]:
 
         movies = Movies(light, STEPS)
         shown = record(subject.recorder, movies, kept, subject.seed, WHAT, part, first)
-        yield sums(light, shown.counts[:, 0].reshape(TOGETHER, FRAMES, STEPS, -1))
+        yield sums(light, shown.values[:, 0].reshape(TOGETHER, FRAMES, STEPS, -1))
 
 
-def sums(light: Annotated[Float32, "N F P"], counts: Annotated[Int32, "N F steps n"]) -> Sums:
+def sums(light: Annotated[Float32, "N F P"], counts: Annotated[Latents, "N F steps n"]) -> Sums:
     """Return the images at the spikes of all frames that have BEFORE - 1 others before them."""
     frames, places = light.shape[1:]
     steps, n = counts.shape[2:]

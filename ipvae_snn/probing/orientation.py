@@ -23,7 +23,7 @@ CONCENTRATIONS: Final = (0.5, 4.0)  # from which a fit begins
 class OrientationTuning:
     """Responses of n neurons to gratings of their own frequency, at C offsets of orientation.
 
-    responses (n, C, P): sustained counts per step at P phases; blank (n,): before the gratings.
+    unit: of responses (n, C, P), sustained ones at P phases; blank (n,): before the gratings.
     preferred (n,): the preferred orientation by vector sum, in degrees from the Gabor function's.
     circular_variance (n,): 1 - |sum r e^(2 i angle)| / sum r of responses averaged over phases
     (Ringach, Shapley and Hawken 2002): 0 for one orientation only, 1 for none. half_width (n,): of
@@ -33,6 +33,7 @@ class OrientationTuning:
     """
 
     features: Features
+    unit: str
     offsets: Float64
     responses: Annotated[Float64, "n C P"]
     blank: Annotated[Float64, "n"]
@@ -78,6 +79,7 @@ def measure(subject: Subject, progress: Progress = ignore) -> OrientationTuning:
     middle = int(np.flatnonzero(OFFSETS == 0.0)[0])
     return OrientationTuning(
         subject.features,
+        subject.unit,
         OFFSETS,
         responses,
         blank,

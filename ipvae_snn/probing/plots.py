@@ -30,12 +30,15 @@ CYCLES: Final = 1.5  # of the axes of envelope against wave
 
 
 def features(figure: Figure, found: Features, shape: ImageShape, title: str) -> Figure:
-    """Draw the best fitted features, and orientation, frequency and shape of all that are tuned."""
+    """Draw the best fitted features, and orientation, frequency and shape of all that are tuned.
+
+    The best are those of all features where none is tuned.
+    """
     tuned = found.chosen(np.flatnonzero(found.gabors.tuned))
     gabors = tuned.gabors
     best, tune = figure.add_subplot(2, 2, 1), figure.add_subplot(2, 2, 2, projection="polar")
     wave, envelope = figure.add_subplot(2, 2, 3), figure.add_subplot(2, 2, 4)
-    _best(best, tuned, shape)
+    _best(best, tuned if len(tuned) else found, shape)
     edges = np.linspace(0.0, np.pi, 13)
     number, _ = np.histogram(np.radians(gabors.orientation), edges)
     tune.bar(edges[:-1], number, np.diff(edges), align="edge", color=BLUE, edgecolor="w")
@@ -113,7 +116,7 @@ def contrast(figure: Figure, found: ContrastResponse, title: str) -> Figure:
         mean = found.course[:, index].mean(axis=0)
         course.plot(steps, mean, color=shades[index], label=label, linewidth=1.6)
     course.set_xlabel("step from the onset")
-    course.set_ylabel("spikes per step, mean of neurons")
+    course.set_ylabel(f"{found.unit}, mean of neurons")
     course.set_xlim(left=0)
     course.set_ylim(bottom=0)
     # The curves grow with contrast, so between the two upper ones there is space.
@@ -132,7 +135,7 @@ def contrast(figure: Figure, found: ContrastResponse, title: str) -> Figure:
     late.legend(frameon=False, loc="upper right")
     strong.plot(found.contrasts, found.sustained.T, color=FAINT, linewidth=0.8)
     _mean(strong, found.contrasts, found.sustained, BLUE, "mean and 95 %")
-    strong.set_ylabel("sustained response (spikes per step)")
+    strong.set_ylabel(f"sustained response ({found.unit})")
     strong.set_ylim(bottom=0)
     for axes in (late, strong):
         _contrasts(axes, found.contrasts[::2])

@@ -19,11 +19,13 @@ WHAT: Final = "inference without input"
 
 @dataclass(frozen=True)
 class Prior:
-    """Spike counts of RUNS runs whose pixels are all 0, decoded at some steps; estimates over runs.
+    """Latents of RUNS runs whose pixels are all 0, decoded at some steps; estimates over runs.
 
-    The counts of step 1 are a draw from the prior, Poisson with the rates at which inference starts
-    (of a network with a start, those that it gives to an image of zeros). images (S, SHOWN, M): of
-    the first runs. active: share of neurons that spike. spikes: of all neurons. deviation: standard
+    The latents of step 1 are a draw from the prior, for spike counts Poisson with the rates at
+    which inference starts (of a network with a start, or an encoder, those that it gives to an
+    image of zeros). images (S, SHOWN, M): of
+    the first runs. active: share of neurons whose latent is not 0. spikes: of all neurons,
+    none of graded ones. deviation: standard
     deviation of an image's pixels.
     """
 
@@ -39,19 +41,20 @@ def measure(recorder: Recorder, steps: int, seed: int, progress: Progress = igno
     """Run inference without input, each run with its own draws."""
     at, shape = doublings(steps), recorder.image_shape
     progress(WHAT, 0, RUNS * steps)
-    counts, size = [], SHOWN
+    latents, size = [], SHOWN
     for first in range(0, RUNS, size):
         dark = np.zeros((size, 1, n_pixels(shape)), np.float32)
-        counts.append(recorder.counts(dark, steps, seed, first)[:, np.array(at) - 1])
+        latents.append(recorder.latents(dark, steps, seed, first)[:, np.array(at) - 1])
         progress(WHAT, (first + size) * steps, RUNS * steps)
-    kept = np.concatenate(counts).swapaxes(0, 1)
+    kept = np.concatenate(latents).swapaxes(0, 1)
     images = np.stack([recorder.decode(each) for each in kept])
+    spiking = recorder.per_latent is None
     return Prior(
         at,
         shape,
         images[:, :SHOWN],
-        _estimates(np.asarray((kept > 0).mean(axis=2))),
-        _estimates(kept.sum(axis=2, dtype=np.int64).astype(np.float64)),
+        _estimates(np.asarray((kept != 0).mean(axis=2))),
+        _estimates(kept.sum(axis=2, dtype=np.float64)) if spiking else (),
         _estimates(images.astype(np.float64).std(axis=2)),
     )
 

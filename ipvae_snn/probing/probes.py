@@ -154,7 +154,7 @@ def _bar(subject: Subject, progress: Progress) -> Outcome:
         lambda f: movie_plots.bar(f, found, subject.shape, title),
         movie_plots.BAR_SIZE,
     )
-    kept = plain(found, ("features", "counts"))
+    kept = plain(found, ("features", "course"))
     return Outcome(_data(subject, found.figures, kept), (table,), (picture,))
 
 

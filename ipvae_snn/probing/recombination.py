@@ -5,33 +5,32 @@ from typing import Annotated, Final
 
 import numpy as np
 
-from ipvae_snn.arrays import Bool, Float32, Float64, Int32, Int64
+from ipvae_snn.arrays import Bool, Float32, Float64, Int64
 from ipvae_snn.data import ImageSet
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.metrics.estimates import Estimate, estimate, share
 from ipvae_snn.metrics.quality import r2_per_image
 from ipvae_snn.probing.doublings import doublings
 from ipvae_snn.probing.image_runs import image_runs
-from ipvae_snn.probing.recorder import Recorder, decoded_alone
+from ipvae_snn.probing.recorder import Latents, Recorder, decoded_alone, feature_norms
 from ipvae_snn.progress import Progress, ignore
 
 SHOWN: Final = 5  # images of a picture
 STRONGEST: Final = 6  # features of each that it shows
 ENOUGH: Final = 0.9  # of the R2 that all features reach
-FEATURES: Final = 64  # that are decoded together
 WHAT: Final = "taking images apart"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Images (n, M) in parts: totals of counts (n, K) over `steps`.
+    """Images (n, M) in parts: totals of latents (n, K) over `steps`.
 
     rank (n, K): place of each neuron by falling strength, from 0. sums (S, n, M): reconstructions
     by the strongest neurons alone, of growing number. r2 (n, S): of these.
     """
 
     pixels: Annotated[Float32, "n M"]
-    totals: Annotated[Int32, "n K"]
+    totals: Annotated[Latents, "n K"]
     rank: Annotated[Int64, "n K"]
     steps: int
     sums: Annotated[Float32, "S n M"]
@@ -56,7 +55,7 @@ class Example:
 class Recombination:
     """Images explained by their strongest features alone; estimates over images.
 
-    The strength of a feature is the norm of what its mean count, over the second half of `steps`,
+    The strength of a feature is the norm of what its mean latent, over the second half of `steps`,
     adds to the image. kept: numbers of features, the powers of 2 and all; r2: with as many.
     needed: the least of `kept` with ENOUGH of the R2 of all features, over the images where that is
     above 0. serving: share of the network's features that some image needs. shared: share of the
@@ -89,8 +88,8 @@ def measure(
     """
     norms, kept = feature_norms(recorder), doublings(recorder.n_neurons)
     quality, needed, serves, examples = [], [], [], list[Example]()
-    for pixels, counts in image_runs(recorder, images, steps, seed, WHAT, progress):
-        totals = np.asarray(counts[:, steps // 2 :].sum(axis=1), np.int32)
+    for pixels, latents in image_runs(recorder, images, steps, seed, WHAT, progress):
+        totals = latents[:, steps // 2 :].sum(axis=1).astype(latents.dtype)
         parts = taken_apart(recorder, pixels, totals, steps - steps // 2, norms, kept)
         enough = least_kept(parts.r2, kept)
         quality.append(parts.r2)
@@ -115,27 +114,18 @@ def measure(
     )
 
 
-def feature_norms(recorder: Recorder) -> Annotated[Float64, "K"]:
-    """Return the norm of what a spike of each neuron adds to an image."""
-    norms = []
-    for first in range(0, recorder.n_neurons, FEATURES):
-        some = np.arange(first, min(first + FEATURES, recorder.n_neurons))
-        norms.append(np.linalg.norm(decoded_alone(recorder, some), axis=1))
-    return np.concatenate(norms).astype(np.float64)
-
-
 def taken_apart(
     recorder: Recorder,
     pixels: Annotated[Float32, "n M"],
-    totals: Annotated[Int32, "n K"],
+    totals: Annotated[Latents, "n K"],
     steps: int,
     norms: Annotated[Float64, "K"],
     kept: tuple[int, ...],
 ) -> Parts:
-    """Return images in parts, from the totals of their counts over `steps`."""
-    rank = np.argsort(np.argsort(-(totals * norms), axis=1, kind="stable"), axis=1)
+    """Return images in parts, from the totals of their latents over `steps`."""
+    rank = np.argsort(np.argsort(-(np.abs(totals) * norms), axis=1, kind="stable"), axis=1)
     sums = np.stack(
-        [recorder.decode(np.where(rank < most, totals, 0).astype(np.int32)) for most in kept]
+        [recorder.decode(np.where(rank < most, totals, totals.dtype.type(0))) for most in kept]
     )
     sums = np.asarray(sums / steps, np.float32)
     r2 = np.stack([r2_per_image(pixels, each) for each in sums], axis=1)
@@ -153,7 +143,7 @@ def least_kept(r2: Annotated[Float64, "n S"], kept: tuple[int, ...]) -> Annotate
 
 def serving(parts: Parts, needed: Annotated[Float64, "n"]) -> Annotated[Bool, "n K"]:
     """Return which neurons are among the strongest of each image, as many as it needs."""
-    return np.asarray((parts.rank < needed[:, None]) & (parts.totals > 0))
+    return np.asarray((parts.rank < needed[:, None]) & (parts.totals != 0))
 
 
 def _example(recorder: Recorder, parts: Parts, index: int) -> Example:

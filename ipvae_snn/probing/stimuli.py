@@ -108,3 +108,8 @@ def pixels(
     """
     values = GREY + GREY * light if kind == "unit" else STANDARDISED * light
     return np.repeat(values.astype(np.float32), n_channels(shape), axis=-1)
+
+
+def grating_rms(kind: InputKind) -> float:
+    """Return the root mean square of a grating of contrast 1 in pixels of a kind."""
+    return float((GREY if kind == "unit" else STANDARDISED) / np.sqrt(2.0))

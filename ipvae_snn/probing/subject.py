@@ -8,7 +8,7 @@ from ipvae_snn.arrays import Float32, Float64, Int64
 from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.probing.features import Features
 from ipvae_snn.probing.movies import Movies, Responses, record
-from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.probing.recorder import Recorder, unit
 from ipvae_snn.probing.stimuli import Waves
 from ipvae_snn.progress import Progress, ignore
 
@@ -30,6 +30,11 @@ class Subject:
     def shape(self) -> ImageShape:
         """Shape of an image."""
         return self.recorder.image_shape
+
+    @property
+    def unit(self) -> str:
+        """The unit of responses, in words."""
+        return unit(self.recorder)
 
     @property
     def waves(self) -> Waves:

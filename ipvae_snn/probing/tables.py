@@ -1,6 +1,6 @@
 """Tables of probes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -65,8 +65,9 @@ def contrasts(found: ContrastResponse) -> Table:
             found.contrasts, found.latencies, found.sustained.mean(axis=0), strict=True
         )
     ]
-    head = ("contrast", "latency", "95 % interval", "neurons", "spikes per step")
-    return table("Latency in steps, and sustained response, by contrast", head, rows)
+    head = ("contrast", "latency", "95 % interval", "neurons", "response")
+    title = f"Latency in steps, and sustained response ({found.unit}), by contrast"
+    return table(title, head, rows)
 
 
 def masks(found: Masking) -> Table:
@@ -77,37 +78,43 @@ def masks(found: Masking) -> Table:
         for contrast, row in zip(found.contrasts, mean, strict=True)
     ]
     head = ("grating", *(f"mask {mask:.4f}" for mask in found.contrasts))
-    return table("Sustained response, spikes per step, by contrast", head, rows)
+    return table(f"Sustained response, {found.unit}, by contrast", head, rows)
 
 
 def sparsification(found: Sparsification) -> Table:
     """Return the figures by step."""
+    shown = found.active, found.sparseness, found.r2
     rows = [
-        (f"{step}", *(number(value.mean) for value in row[:3]), number(row[3].mean, 1))
-        for step, *row in zip(
-            found.steps, found.active, found.sparseness, found.r2, found.spikes, strict=True
+        (f"{step}", *(number(value.mean) for value in row), *spikes)
+        for step, spikes, *row in zip(
+            found.steps, _spikes(found.spikes, len(found.steps)), *shown, strict=True
         )
     ]
-    return table(
-        f"{found.images} images of {found.data}",
-        ("step", "active", "sparseness", "R2", "spikes"),
-        rows,
-    )
+    head = ("step", "active", "sparseness", "R2", "spikes")
+    return table(f"{found.images} images of {found.data}", head[: len(rows[0])], rows)
 
 
 def prior(found: Prior, runs: int) -> Table:
     """Return the figures of runs without input by step."""
     rows = [
-        (f"{step}", number(active.mean), number(spikes.mean, 1), number(deviation.mean))
-        for step, active, spikes, deviation in zip(
-            found.steps, found.active, found.spikes, found.deviation, strict=True
+        (f"{step}", number(active.mean), number(deviation.mean), *spikes)
+        for step, active, deviation, spikes in zip(
+            found.steps,
+            found.active,
+            found.deviation,
+            _spikes(found.spikes, len(found.steps)),
+            strict=True,
         )
     ]
+    head = ("step", "active", "deviation of the pixels", "spikes")
     return table(
-        f"{runs} runs without input; step 1 is a draw from the prior",
-        ("step", "active", "spikes", "deviation of the pixels"),
-        rows,
+        f"{runs} runs without input; step 1 is a draw from the prior", head[: len(rows[0])], rows
     )
+
+
+def _spikes(values: Sequence[Estimate], steps: int) -> list[tuple[str, ...]]:
+    """Return a cell per step, or none of neurons without spikes."""
+    return [(number(value.mean, 1),) for value in values] or [()] * steps
 
 
 def recombination(found: Recombination) -> tuple[Table, Table]:

@@ -52,7 +52,7 @@ class ImageChoice:
             current_watcher().note(remark)
         return images
 
-    def loaded_for(self, network: FloatNetwork) -> ImageSet:
+    def loaded_for(self, network: FloatNetwork | LatentNetwork) -> ImageSet:
         """Return the images as the float network takes them; DataError if they do not fit."""
         images = self._read(self.selection_for(network))
         check_images(

@@ -1,4 +1,4 @@
-"""Probe a float or an integer network as a physiologist would: gratings, bars, noise, images."""
+"""Probe a network of any kind as a physiologist would: gratings, bars, noise, images."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,13 +13,15 @@ from ipvae_snn.data.given import ImageSource
 from ipvae_snn.data.registry import is_named
 from ipvae_snn.errors import ConfigError, DataError
 from ipvae_snn.image_shape import shape_text
+from ipvae_snn.ir.network import IntegerNetwork
 from ipvae_snn.ir.prng import MAX_SEED
-from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.models.networks import Network, NetworkSource, load, named
+from ipvae_snn.models.latent_module import load_any
+from ipvae_snn.models.networks import NetworkSource, named
 from ipvae_snn.probing import probes, sparsification
 from ipvae_snn.probing.features import choose_features, features_of
 from ipvae_snn.probing.probes import GABOR, IMAGE_PROBES, PICTURES, PRIOR, PROBES, STIMULI
-from ipvae_snn.probing.recorder import Recorder, recorder_of
+from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.probing.recorders import Probed, recorder_of
 from ipvae_snn.probing.report import Outcome, ProbeReport
 from ipvae_snn.probing.subject import Subject
 from ipvae_snn.progress import Progress, ignore
@@ -109,7 +111,7 @@ def probe(
     names = tuple(PICTURES[name] for name in settings.shown)
     written = (*picture_outputs(pictures, names), *outputs((out, PROBE)))
     free = check_outputs(written, (source, settings.data), overwrite)
-    network = load(source)
+    network = load_any(source)
     if not IMAGE_PROBES.keys().isdisjoint(settings.shown):
         warn_if_still(network, named(source), "probed")
     recorder = recorder_of(network)
@@ -141,7 +143,7 @@ def probe(
 
 
 def _carried_out(
-    network: Network, recorder: Recorder, settings: ProbeSettings, progress: Progress
+    network: Probed, recorder: Recorder, settings: ProbeSettings, progress: Progress
 ) -> tuple[Mapping[str, Outcome], Mapping[str, str]]:
     """Return what each stimulus showed, and why others were left out."""
     outcomes, left_out = dict[str, Outcome](), dict[str, str]()
@@ -195,22 +197,22 @@ def _or_reason(make: Callable[[], T], every: bool) -> T | str:
         return str(error)
 
 
-def _images(network: Network, settings: ProbeSettings, progress: Progress) -> ImageSet:
+def _images(network: Probed, settings: ProbeSettings, progress: Progress) -> ImageSet:
     """Return the images of image probes; DataError if they are missing or do not fit."""
     data = _trained_images(network) if settings.data is None else settings.data
     progress(described(data), 0, 0)
     choice = ImageChoice(
         data, settings.split, settings.limit, settings.data_root, settings.white, progress
     )
-    if isinstance(network, FloatNetwork):
-        return choice.loaded_for(network)
-    return choice.encoded_for(network).floats
+    if isinstance(network, IntegerNetwork):
+        return choice.encoded_for(network).floats
+    return choice.loaded_for(network)
 
 
-def _trained_images(network: Network) -> str:
+def _trained_images(network: Probed) -> str:
     """Return the name or path of a network's training images; DataError if it is not known."""
     trained = _trained_on(network)
-    paths = network.data_paths if isinstance(network, FloatNetwork) else ()
+    paths = () if isinstance(network, IntegerNetwork) else network.data_paths
     for path in paths:
         if Path(path).exists():
             return path
@@ -222,14 +224,14 @@ def _trained_images(network: Network) -> str:
     )
 
 
-def _trained_on(network: Network) -> str:
-    if isinstance(network, FloatNetwork):
-        return network.trained_on
-    return network.provenance.get("trained_on", "")
+def _trained_on(network: Probed) -> str:
+    if isinstance(network, IntegerNetwork):
+        return network.provenance.get("trained_on", "")
+    return network.trained_on
 
 
-def _source(network: Network) -> str:
+def _source(network: Probed) -> str:
     """Return the SHA-256 of the checkpoint, that an integer network was converted from."""
-    if isinstance(network, FloatNetwork):
-        return network.source
-    return network.provenance.get("checkpoint_sha256", "")
+    if isinstance(network, IntegerNetwork):
+        return network.provenance.get("checkpoint_sha256", "")
+    return network.source

@@ -17,8 +17,11 @@ from ipvae_snn.ir.trace import RunRequest
 from ipvae_snn.models.float_network import FloatNetwork
 from ipvae_snn.probing import bar, latency, masking, movies, noise, orientation, prior, stimuli
 from ipvae_snn.probing.features import features_of
+from ipvae_snn.probing.float_recorder import FloatRecorder
+from ipvae_snn.probing.integer_recorder import IntegerRecorder
 from ipvae_snn.probing.probes import PICTURES, STIMULI
-from ipvae_snn.probing.recorder import FloatRecorder, IntegerRecorder, Recorder, recorder_of
+from ipvae_snn.probing.recorder import Recorder
+from ipvae_snn.probing.recorders import recorder_of
 from ipvae_snn.probing.subject import Subject
 from ipvae_snn.storage import memory
 from ipvae_snn.workflows.convert import convert_network
@@ -91,15 +94,15 @@ def test_the_float_recorder_carries_potentials_over(network: FloatNetwork) -> No
     """A frame shown twice is one long run; other keys give other counts."""
     frames = np.random.default_rng(0).normal(0, 1, (3, 1, 100)).astype(np.float32)
     recorder = FloatRecorder(network)
-    twice = recorder.counts(np.repeat(frames, 2, axis=1), 5, 7, 4)
-    np.testing.assert_array_equal(twice, recorder.counts(frames, 10, 7, 4))
-    np.testing.assert_array_equal(twice[1:], recorder.counts(frames[1:], 10, 7, 5))
-    assert (twice != recorder.counts(frames, 10, 8, 4)).any()
+    twice = recorder.latents(np.repeat(frames, 2, axis=1), 5, 7, 4)
+    np.testing.assert_array_equal(twice, recorder.latents(frames, 10, 7, 4))
+    np.testing.assert_array_equal(twice[1:], recorder.latents(frames[1:], 10, 7, 5))
+    assert (twice != recorder.latents(frames, 10, 8, 4)).any()
 
 
 def test_the_integer_recorder_is_a_run(integer: IntegerNetwork, images: ImageSet) -> None:
     frames = images.pixels[:6].reshape(3, 2, 100)
-    counts = IntegerRecorder(integer).counts(frames, 4, 3, 0)
+    counts = IntegerRecorder(integer).latents(frames, 4, 3, 0)
     code = integer.input
     levels = np.clip(np.rint(frames / code.scale) + code.zero_point, 0, 255).astype(np.uint8)
     trace = integer.prepare("reference").run(levels, RunRequest(4, 3, trace=True))
@@ -113,11 +116,11 @@ def test_responses_begin_at_the_onset(recorder: Recorder) -> None:
     assert (shown.blank_frames, shown.onset, shown.all_steps) == (3, 150, 300)
     kept = np.array([[0, 3], [5, 1]])
     found = movies.record(recorder, shown, kept, 9, "test")
-    assert found.counts.shape == (2, 2, 150, 2)
+    assert found.values.shape == (2, 2, 150, 2)
     frames = np.concatenate([np.zeros((2, 3, 100), np.float32), light], axis=1)
     pixels = stimuli.pixels(frames[1:], (SIDE, SIDE), "standardised")
-    alone = recorder.counts(pixels, 50, 9, 3)  # the second trial of the second condition
-    np.testing.assert_array_equal(found.counts[1, 1], alone[0, 150:][:, [5, 1]])
+    alone = recorder.latents(pixels, 50, 9, 3)  # the second trial of the second condition
+    np.testing.assert_array_equal(found.values[1, 1], alone[0, 150:][:, [5, 1]])
     np.testing.assert_allclose(found.blank[1, 1], alone[0, 75:150][:, [5, 1]].mean(axis=0))
 
 
@@ -127,7 +130,7 @@ def test_chunks_change_nothing(recorder: Recorder, monkeypatch: pytest.MonkeyPat
     whole = movies.record(recorder, shown, kept, 0, "test")
     monkeypatch.setattr(movies, "CHUNK_BYTES", 1)
     parts = movies.record(recorder, shown, kept, 0, "test")
-    np.testing.assert_array_equal(whole.counts, parts.counts)
+    np.testing.assert_array_equal(whole.values, parts.values)
 
 
 def test_inference_that_runs_away_is_refused(
@@ -135,7 +138,9 @@ def test_inference_that_runs_away_is_refused(
 ) -> None:
     monkeypatch.setattr(movies, "RUNAWAY", 0)
     dark = movies.Movies(np.zeros((1, 1, 100), np.float32), 16)
-    with pytest.raises(DataError, match=r"^test: inference runs away, a neuron has [1-9] spikes"):
+    with pytest.raises(
+        DataError, match=r"^test: inference runs away, a neuron's response is [1-9]"
+    ):
         movies.record(recorder, dark, np.array([[0]]), 0, "test")
 
 
@@ -180,7 +185,7 @@ def test_the_first_images_without_input_are_drawn_from_the_prior(recorder: Recor
     assert found.steps == (1, 2, 4, 8, 16, 20)
     assert found.spikes[0].mean == pytest.approx(NEURONS, abs=1.2)
     assert found.active[0].mean == pytest.approx(1 - np.exp(-1), abs=0.07)
-    counts = recorder.counts(np.zeros((8, 1, 100), np.float32), 1, 3, 0)[:, 0]
+    counts = recorder.latents(np.zeros((8, 1, 100), np.float32), 1, 3, 0)[:, 0]
     np.testing.assert_allclose(found.images[0], recorder.decode(counts), atol=1e-6)
     assert found.deviation[-1].mean < found.deviation[0].mean
 

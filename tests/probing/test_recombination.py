@@ -12,12 +12,12 @@ from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.ir.prng import MAX_STEPS
 from ipvae_snn.probing.doublings import doublings
 from ipvae_snn.probing.recombination import (
-    feature_norms,
     least_kept,
     measure,
     serving,
     taken_apart,
 )
+from ipvae_snn.probing.recorder import Latents, feature_norms
 
 # Three features of three pixels: each its own, of norms 1, 2 and 3.
 PHI = np.diag([1.0, 2.0, 3.0]).astype(np.float32)
@@ -33,16 +33,17 @@ class Known:
     input_kind: InputKind = "unit"
     n_neurons: int = 3
     grid: tuple[int, ...] = ()
+    per_latent: None = None
 
-    def counts(self, frames: Float32, steps: int, seed: int, first: int) -> Int32:
+    def latents(self, frames: Float32, steps: int, seed: int, first: int) -> Int32:
         del seed
         shown = self.rows[first : first + len(frames)]
         result = np.repeat(shown[:, None], steps, axis=1)
         result[:, : steps // 2] = 7  # the first half, which does not count
         return np.asarray(result, np.int32)
 
-    def decode(self, counts: Int32) -> Float32:
-        return np.asarray(counts @ PHI.T, np.float32)
+    def decode(self, latents: Latents) -> Float32:
+        return np.asarray(latents @ PHI.T, np.float32)
 
 
 # Image 0 is 6 on its second pixel and 3 on its third; image 1 is 4 on its first alone.

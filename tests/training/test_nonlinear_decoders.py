@@ -13,7 +13,7 @@ from short_runs import CONFIG, TEST, TRAIN, KilledError, files, killer
 
 from ipvae_snn.config import toml
 from ipvae_snn.config.settings import Config, DictionaryKind
-from ipvae_snn.errors import ConfigError, FileFormatError, MemoryLimitError
+from ipvae_snn.errors import ConfigError, DataError, FileFormatError, MemoryLimitError
 from ipvae_snn.evaluation.decoder_elements import elements_of
 from ipvae_snn.evaluation.evaluate import evaluate, request_of
 from ipvae_snn.evaluation.plots import pictures
@@ -113,7 +113,7 @@ def test_it_learns(case: tuple[str, DictionaryKind], tmp_path: Path) -> None:
     assert train(longer, TRAIN, TEST, tmp_path / "run").validation.r2 > 0.2  # untrained: below 0
 
 
-@pytest.mark.parametrize("refuse", [load, load_float_network, convert, probe])
+@pytest.mark.parametrize("refuse", [load, load_float_network, convert])
 def test_nothing_converts_or_runs_it(refuse: object, checkpoint: Path) -> None:
     assert callable(refuse)
     with pytest.raises(FileFormatError) as caught:
@@ -121,6 +121,15 @@ def test_nothing_converts_or_runs_it(refuse: object, checkpoint: Path) -> None:
     assert str(caught.value) == (
         f"{checkpoint}: its decoder is mlp, but only linear ones are read here, since no integer "
         "form follows from others; train one with model.dictionary=dense"
+    )
+
+
+def test_neurons_whose_features_do_not_add_up_are_not_probed(checkpoint: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        probe(checkpoint)
+    assert str(caught.value) == (
+        "the decoder is mlp, whose features do not add up to an image, so that a neuron has no "
+        "stimulus of its own; probe a model with a linear one (model.dictionary=dense)"
     )
 
 

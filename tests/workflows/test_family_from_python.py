@@ -53,7 +53,7 @@ def test_what_needs_integers_refuses_it(
         call(gaussian)
     message = str(caught.value)
     assert message.startswith(f"{what} needs a linear iP-VAE, but this is a LatentNetwork(iG-VAE")
-    assert message.endswith("which has no integer form; evaluate takes it")
+    assert message.endswith("which has no integer form; evaluate and probe take it")
 
 
 def test_named_sets_are_looked_for_under_data_root(tmp_path: Path) -> None:
