@@ -14,6 +14,7 @@ from benchmarks.paper import (
     latents,
     map_and_samples,
     mnist_table,
+    neurons,
     operations,
     other_sets,
     rate_distortion,
@@ -138,6 +139,15 @@ FIGURES: Final[Mapping[str, Figure]] = MappingProxyType(
             neuron sends a dense message to all others in every step: counted from the pixels and
             latents that are not 0, times K; R2 is the float network's. Of one pass, the weights of
             its linear encoder.""",
+        ),
+        "neurons": _of(
+            neurons,
+            ("neurons",),
+            """Features are what one neuron adds to the image, 16 of each model at random; neurons
+            are up to 16 of those that a Gabor function describes, and see gratings and plaids as
+            [probing](probing.md) says. Where it describes none, there is no neuron to record.
+            Latency is that to half of the peak response. No published figures are at
+            hand.""",
         ),
     }
 )

@@ -15,6 +15,7 @@ import ipvae_snn
 from benchmarks.paper.codes import code_of, network_at
 from benchmarks.paper.costs import operations_of
 from benchmarks.paper.plan import Member, Protocol
+from benchmarks.paper.probes import answers
 from benchmarks.paper.timing import seconds_of
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data import ImageSet
@@ -142,9 +143,15 @@ def timed(subject: Subject, report: Report) -> Json:
     return seconds_of(network_at(subject.checkpoint), images, subject.protocol.steps)
 
 
+def probed(subject: Subject, report: Report) -> Json:
+    """Return the network's features, and what its neurons answer to gratings and plaids."""
+    return answers(subject.checkpoint, lambda what, done, total: report(done, total))
+
+
 WORKS: Final[Mapping[str, Work]] = {
     "evaluation": evaluated,
     "code": coded,
     "operations": counted,
     "seconds": timed,
+    "neurons": probed,
 }

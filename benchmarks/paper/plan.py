@@ -248,6 +248,7 @@ def _figures(
         Member("gaussian-relu", 16, 8, size),
     )
     passes = tuple(Member(kind, 1, 1, size) for kind in _ONE_PASS[:2])
+    sparse = Member("lca", lca, 0.5, size)
     first = tuple(one for one in table if one.seed == 0 and one.kind not in _PC)
     return MappingProxyType(
         {
@@ -261,6 +262,7 @@ def _figures(
             "angles": (*first, *hybrids),
             "other_sets": (*first, *hybrids),
             "wall_clock": (*three, *passes),
-            "operations": (*three, Member("lca", lca, 0.5, size), *passes),
+            "operations": (*three, sparse, *passes),
+            "neurons": (*three, sparse, *passes),
         }
     )

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gabor_networks import lca
 from typer import Exit
 
 from benchmarks.paper import __main__ as command
-from benchmarks.paper import codes, page, pictures, published, together, work
+from benchmarks.paper import codes, neurons, page, pictures, published, together, work
 from benchmarks.paper.figures import FIGURES, chosen
 from benchmarks.paper.operations import operations
 from benchmarks.paper.plan import Member, Preset, Protocol, full, preset_of, quick
+from benchmarks.paper.probes import LEVELS, answers
 from benchmarks.paper.runs import run_of
 from benchmarks.paper.work import Place
 from ipvae_snn.config.toml import to_toml
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.models.family import check_steps
 from ipvae_snn.models.networks import load_float
+from ipvae_snn.probing.recorder import PERCENT, SPIKES
 
 MEMBER = Member("poisson", 16, 24, 512)
 
@@ -169,7 +172,7 @@ def tiny() -> Preset:
         {"patches": 3},
         1,
         Protocol(4, 10, 0, 0, False, 4, (4,)),
-        {"latents": sizes, "rate_distortion": sizes[:1]},
+        {"latents": sizes, "rate_distortion": sizes[:1], "neurons": sizes[:1]},
     )
 
 
@@ -182,12 +185,15 @@ def files(folder: Path) -> dict[str, int]:
 def test_a_second_call_trains_and_measures_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = ("latents", "rate_distortion")
+    names = ("latents", "rate_distortion", "neurons")
     first = command.made(tiny(), names, Place(tmp_path, None))
     assert [row["K"] for row in first["figures"]["latents"]] == [8, 12]
     assert first["figures"]["latents"][0]["iterations"] == 3
     assert first["figures"]["rate_distortion"][0]["rate"] > 0
-    assert "2 networks, 5 parts of work to do" in capsys.readouterr().err
+    answered = first["figures"]["neurons"][0]
+    assert (answered["features"], answered["recorded"], answered["side"]) == (8, 0, 16)
+    assert "no feature has a Gabor function" in answered["left_out"]
+    assert "2 networks, 6 parts of work to do" in capsys.readouterr().err
     before = files(tmp_path)
     monkeypatch.setattr(work, "trained", None)  # a call would fail
     given = command.options_of({"iterations": 3, "images": None}, {"finished": True, "json": False})
@@ -198,7 +204,7 @@ def test_a_second_call_trains_and_measures_nothing(
     assert second["figures"] == first["figures"]
     assert "2 networks, 0 parts of work to do" in capsys.readouterr().err
     other = replace(tiny(), protocol=replace(tiny().protocol, images=9))  # another protocol
-    assert len(work.tasks_of(other, names, *_started(other, names, tmp_path))) == 3
+    assert len(work.tasks_of(other, names, *_started(other, names, tmp_path))) == 4
 
 
 def _started(preset: Preset, names: tuple[str, ...], folder: Path) -> tuple[Any, Place]:
@@ -253,7 +259,19 @@ def made_up(member: Member, what: str) -> dict[str, Any]:
             "images": 5,
             "rows": [{"steps": 4, "milliseconds": 0.1, "r2": 0.2, "r2_map": 0.3}],
         },
+        "neurons": neurons_of(member),
     }[what]
+
+
+def neurons_of(member: Member) -> dict[str, Any]:
+    """Return two features of 2x2 pixels; of one-pass models no neuron is recorded."""
+    features = {"r2": [0.1, 0.9], "side": 2, "fields": [[0, 100, -100, 0], [100, 0, 0, -50]]}
+    data = {"unit": "", "features": 2, "described": about(0.5), **features, "recorded": 0}
+    if member.one_step:
+        return {**data, "left_out": "why"}
+    late = {"contrasts": [0.5, 1.0], "latencies": [{"mean": None}, about(8.0)]}
+    figures = {name: about(0.25) for name, _ in neurons.FIGURES}
+    return {**data, "unit": SPIKES, "recorded": 1, **late, "figures": figures}
 
 
 @pytest.fixture(scope="module")
@@ -367,6 +385,18 @@ def test_operations_follow_from_what_is_not_0() -> None:
     sizes = {"pixels": 10.0, "inputs": 20, "neurons": 4, "encoder": 0}
     assert operations(sizes, messages=3.0) == (10 + 3) * 4
     assert operations({**sizes, "encoder": 80}, messages=3.0) == 80 * 10 / 20
+
+
+def test_neurons_answer_as_probe_measures_them() -> None:
+    """Eight Gabor functions of 10x10 pixels: all are described. A step moves by exp(-2)."""
+    found = answers(lca(), lambda what, done, total: None)
+    assert (found["features"], found["recorded"], found["described"]["mean"]) == (8, 8, 1.0)
+    assert found["unit"] == PERCENT
+    assert (len(found["fields"]), len(found["fields"][0])) == (8, 100)
+    assert {max(map(abs, field)) for field in found["fields"]} == {LEVELS}
+    half = np.log(2) / -np.log1p(-np.exp(-2))  # steps, of a code that nothing else moves
+    assert all(half < value["mean"] < 2 * half for value in found["latencies"])
+    assert {name for name, _ in neurons.FIGURES} <= found["figures"].keys()
 
 
 def test_the_rate_of_a_poisson_code(monkeypatch: pytest.MonkeyPatch) -> None:
