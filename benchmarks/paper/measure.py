@@ -1,6 +1,7 @@
 """What is measured of a trained network, stored beside it: a second call measures nothing.
 
-A stored result is taken only for the same checkpoint (by its SHA-256), protocol and version.
+A stored result is taken only for the same checkpoint and images (by their SHA-256), protocol and
+version.
 """
 
 import hashlib
@@ -9,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 import ipvae_snn
 from benchmarks.paper.codes import code_of, network_at
@@ -48,24 +51,41 @@ class Subject:
 
     def images(self, split: str, limit: int) -> ImageSet:
         """Return images as the network takes them."""
+        most = max(limit, self.protocol.images) if split == "test" else limit
+        return _loaded(self._wanted(split, most)).first(limit)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the held-out images."""
+        return _digest(self._wanted("test", self.protocol.images))
+
+    def _wanted(self, split: str, limit: int) -> "_Wanted":
         network = network_at(self.checkpoint)
         side = network.image_shape[0]
-        most = max(limit, self.protocol.images) if split == "test" else limit
-        loaded = _loaded(self.data, split, most, self.data_root, side, network.preparation)
-        return loaded.first(limit)
+        return _Wanted(self.data, split, limit, self.data_root, side, network.preparation)
+
+
+class _Wanted(NamedTuple):
+    """Images to be read; side: of patches, in pixels."""
+
+    data: str
+    split: str
+    limit: int
+    data_root: Path | None
+    side: int
+    preparation: Preparation | None
 
 
 @lru_cache(maxsize=4)
-def _loaded(
-    data: str,
-    split: str,
-    limit: int,
-    data_root: Path | None,
-    side: int,
-    preparation: Preparation | None,
-) -> ImageSet:
+def _loaded(wanted: _Wanted) -> ImageSet:
     """Return images, read once: whitening patches takes longer than a short measurement."""
-    return ImageChoice(data, split, limit, data_root).read(side, preparation)
+    chosen = ImageChoice(wanted.data, wanted.split, wanted.limit, wanted.data_root)
+    return chosen.read(wanted.side, wanted.preparation)
+
+
+@lru_cache(maxsize=4)
+def _digest(wanted: _Wanted) -> str:
+    return hashlib.sha256(np.ascontiguousarray(_loaded(wanted).pixels).data).hexdigest()
 
 
 Work = Callable[[Subject, Report], Json]
@@ -74,7 +94,7 @@ Work = Callable[[Subject, Report], Json]
 def stored(subject: Subject, what: str, version: str = ipvae_snn.__version__) -> Path:
     """Return the file of a measurement, by what it depends on."""
     digest = hashlib.sha256(subject.checkpoint.read_bytes())
-    named = [asdict(subject.protocol), what, version]
+    named = [asdict(subject.protocol), what, version, subject.digest]
     digest.update(json.dumps(named, sort_keys=True).encode())
     return subject.checkpoint.parent / f"paper-{what}-{digest.hexdigest()[:16]}.json"
 

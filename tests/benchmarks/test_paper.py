@@ -12,7 +12,7 @@ from gabor_networks import lca
 from typer import Exit
 
 from benchmarks.paper import __main__ as command
-from benchmarks.paper import codes, neurons, page, pictures, published, together, work
+from benchmarks.paper import codes, measure, neurons, page, pictures, published, together, work
 from benchmarks.paper.figures import FIGURES, chosen
 from benchmarks.paper.operations import operations
 from benchmarks.paper.plan import Member, Preset, Protocol, full, preset_of, quick
@@ -205,6 +205,9 @@ def test_a_second_call_trains_and_measures_nothing(
     assert "2 networks, 0 parts of work to do" in capsys.readouterr().err
     other = replace(tiny(), protocol=replace(tiny().protocol, images=9))  # another protocol
     assert len(work.tasks_of(other, names, *_started(other, names, tmp_path))) == 4
+    assert work.tasks_of(tiny(), names, *_started(tiny(), names, tmp_path)) == ()
+    monkeypatch.setattr(measure, "_digest", lambda wanted: "of other images")
+    assert len(work.tasks_of(tiny(), names, *_started(tiny(), names, tmp_path))) == 4
 
 
 def _started(preset: Preset, names: tuple[str, ...], folder: Path) -> tuple[Any, Place]:
