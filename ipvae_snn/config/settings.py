@@ -148,8 +148,8 @@ class TrainConfig:
     more, and does not stall on a busy machine.
     quantise_aware: if not 0, inference sees weights of so many bits, and gradients pass straight
     through (`training.straight_through`). stop_at: if not 0, the run ends after so many iterations;
-    its schedules still span all of them. Intervals are in iterations; 0 switches validation off
-    except at the last iteration.
+    its schedules still span all of them, and a resumed run may have a later stop. Intervals are in
+    iterations; 0 switches validation off except at the last iteration.
     """
 
     steps: int = _limited(16, 1, 1024)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ipvae_snn.config.settings import Config
 from ipvae_snn.config.toml import differing_keys, to_toml
@@ -18,6 +19,7 @@ from ipvae_snn.storage.text_values import parse_json_object, whole
 from ipvae_snn.training.state import TrainingState, load_state
 
 Record = Mapping[str, int | float | str]
+STOP: Final = "train.stop_at"  # a later one changes nothing that was done
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,12 @@ class RunFolder:
     def resume(self, config: Config, data: str) -> TrainingState:
         """Return the state to continue from.
 
-        Cuts the metrics back to that state. Raises ConfigError if the settings differ from the
-        run's, DataError if the images do, FileFormatError if the state cannot be read.
+        Cuts the metrics back to that state, and keeps a new train.stop_at. Raises ConfigError if
+        other settings differ from the run's, or the run is past the stop, DataError if the images
+        differ, FileFormatError if the state cannot be read.
         """
         state = load_state(self.state)
-        different = differing_keys(config, state.config)
+        different = [key for key in differing_keys(config, state.config) if key != STOP]
         if different:
             raise ConfigError(
                 f"{self.path}: the run was started with other settings for {', '.join(different)}; "
@@ -114,7 +117,14 @@ class RunFolder:
                 f"{self.path}: the training images are not those that the run was started with; "
                 "give the same data, or train into another folder"
             )
+        if config.train.end < state.iteration:
+            raise ConfigError(
+                f"{self.path}: the run is at iteration {state.iteration}, beyond "
+                f"{STOP}={config.train.stop_at}; give a later one, or 0 for all iterations"
+            )
         self.cut_metrics(state.iteration)
+        if config != state.config:
+            write_text(self.config, to_toml(config))
         return state
 
     def append(self, record: Record) -> None:

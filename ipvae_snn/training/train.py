@@ -51,9 +51,9 @@ def train(
     says so before). start_from: a checkpoint whose parameters are the initial ones. Processes that
     torchrun started share every batch, and the first one writes the files. Raises FileFormatError
     if `out` holds a run and resume is False, ConfigError or DataError if it was started with other
-    settings or images, OutputError if `out` cannot be written or another run writes there,
-    TrainingError if training fails, MemoryLimitError, before anything is written, if an iteration
-    would not fit into memory.
+    settings (but for train.stop_at) or images, OutputError if `out` cannot be written or another
+    run writes there, TrainingError if training fails, MemoryLimitError, before anything is written,
+    if an iteration would not fit into memory.
     """
     started = time.monotonic()
     check_kind(config.model.kind)

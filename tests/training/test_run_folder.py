@@ -139,6 +139,6 @@ def test_two_commands_in_one_folder(run: Run, tmp_path: Path) -> None:
         "config.toml",
         "state.safetensors",
     ]
-    code, _, error = run(*arguments, *long, "--resume", "--set", "train.stop_at=3")
+    code, _, error = run(*arguments, *long, "--resume", "--set", "train.log_interval=3")
     assert code == 1  # other settings: it is the same run
-    assert "other settings for train.stop_at" in error
+    assert "other settings for train.log_interval" in error

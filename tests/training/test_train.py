@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from short_runs import CONFIG, TEST, TRAIN, KilledError, bars, files, killer
 
-from ipvae_snn.config.toml import from_toml
+from ipvae_snn.config.toml import from_toml, load_config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.errors import ConfigError, DataError, FileFormatError, TrainingError
 from ipvae_snn.models.checkpoint import load_checkpoint_config
@@ -151,6 +151,25 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(
     )
     assert stopped == whole[: len(stopped)]
     assert json.loads(stopped[-1])["iteration"] == 20
+
+
+def test_a_run_that_stopped_early_goes_on_to_a_later_stop(unbroken: Path, tmp_path: Path) -> None:
+    """The whole run follows in parts; a stop that lies behind is refused, and nothing changes."""
+    out = tmp_path / "part"
+    for stop in (10, 20):
+        part = replace(CONFIG, train=replace(CONFIG.train, stop_at=stop))
+        assert train(part, TRAIN, TEST, out, resume=True).iterations == stop
+        assert load_config(out / "config.toml") == part
+    before = files(out)
+    with pytest.raises(ConfigError) as caught:
+        train(replace(part, train=replace(part.train, stop_at=5)), TRAIN, TEST, out, resume=True)
+    assert str(caught.value) == (
+        f"{out}: the run is at iteration 20, beyond train.stop_at=5; give a later one, or 0 for "
+        "all iterations"
+    )
+    assert files(out) == before
+    train(CONFIG, TRAIN, TEST, out, resume=True)
+    assert files(out) == files(unbroken)
 
 
 def test_a_run_that_stops_inside_the_ramp_is_judged_at_its_own_clip(tmp_path: Path) -> None:
