@@ -21,6 +21,7 @@ SETS: Final[Mapping[Data, str]] = MappingProxyType({"patches": "vanhateren", "mn
 PATCHES: Final = ('data.whiten="vafaii"',)
 SHORT: Final = ("train.batch_size=100", "train.steps_start=0", "train.validation_interval=0")
 # LCA has no horizon in the published figures; its weights learn from the code after these steps.
+LCA: Final = "lca"
 LEARNT_UPDATE: Final = "iterative-amortised"
 LCA_STEPS: Final = MappingProxyType({"quick": 16, "full": 64})
 
@@ -70,12 +71,41 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Chain:
+    """How LCA is trained over its penalties lambda: from the features of a neighbour.
+
+    first: the penalty that is trained from noise, with so many iterations; the others, away from
+    it, have `further` each. learning_rate: of the optimiser.
+    """
+
+    first: float
+    iterations: int
+    further: int
+    learning_rate: float
+
+    def before(self, member: Member, all_of: Iterable[Member]) -> Member | None:
+        """Return the network that `member` starts from: the next one towards the first penalty."""
+        if member.kind != LCA or member.beta == self.first:
+            return None
+        low, high = sorted((member.beta, self.first))
+        between = [
+            one
+            for one in all_of
+            if replace(one, beta=member.beta) == member
+            and low <= one.beta <= high
+            and one != member
+        ]
+        return min(between, key=lambda one: abs(one.beta - member.beta), default=None)
+
+
+@dataclass(frozen=True)
 class Preset:
     """Settings of training by the images, the way to judge, and the networks of each figure.
 
     sets: names of data sets. bases: the presets of the package. changes: of their settings.
     iterations: by the images.
     one_pass: factor of the iterations of networks whose inference is one pass, which are short.
+    chain: of LCA's networks, None where each is trained as the others are.
     """
 
     name: str
@@ -86,6 +116,7 @@ class Preset:
     one_pass: int
     protocol: Protocol
     figures: Mapping[str, tuple[Member, ...]]
+    chain: Chain | None = None
 
     def config(self, member: Member) -> Config:
         """Return the settings with which a network is trained."""
@@ -100,8 +131,15 @@ class Preset:
             f"train.seed={member.seed}",
             f"train.iterations={self.iterations[member.data] * factor}",
         ]
-        if member.kind == "lca":
+        if member.kind == LCA:
             changes += [f"model.threshold={member.beta}", *SETTLING]
+            if self.chain is not None:
+                first = member.beta == self.chain.first
+                length = self.chain.iterations if first else self.chain.further
+                changes += [
+                    f"train.iterations={length}",
+                    f"train.learning_rate={self.chain.learning_rate}",
+                ]
         elif MEMBERS[member.kind].random:
             changes += [f"train.beta={member.beta}"]
         else:
@@ -135,11 +173,25 @@ class Preset:
             name: tuple(one for one in listed if one in members)
             for name, listed in self.figures.items()
         }
-        return replace(self, figures={name: some for name, some in figures.items() if some})
+        some = {name: members for name, members in figures.items() if members}
+        return replace(self, figures=some)
 
     def members(self, figures: Iterable[str]) -> tuple[Member, ...]:
-        """Return the networks of some figures, each once."""
-        return tuple(dict.fromkeys(one for name in figures for one in self.figures[name]))
+        """Return the networks of some figures, each once, after the one from which it starts."""
+        ordered: dict[Member, None] = {}
+        for name in figures:
+            for member in self.figures[name]:
+                line = [member]
+                while (before := self.start_of(line[-1])) is not None:
+                    line.append(before)
+                ordered.update(dict.fromkeys(reversed(line)))
+        return tuple(ordered)
+
+    def start_of(self, member: Member) -> Member | None:
+        """Return the network whose parameters a network starts from, if there is one."""
+        if self.chain is None:
+            return None
+        return self.chain.before(member, (one for some in self.figures.values() for one in some))
 
 
 def preset_of(name: str, iterations: int | None = None) -> Preset:
@@ -150,7 +202,11 @@ def preset_of(name: str, iterations: int | None = None) -> Preset:
     preset = {"quick": quick, "full": full}[choose(name, ["quick", "full"], "preset")]()
     if iterations is None:
         return preset
-    return replace(preset, iterations=dict.fromkeys(preset.iterations, iterations), one_pass=1)
+    lengths = dict.fromkeys(preset.iterations, iterations)
+    chain = preset.chain
+    if chain is not None:
+        chain = replace(chain, iterations=iterations, further=iterations)
+    return replace(preset, iterations=lengths, one_pass=1, chain=chain)
 
 
 def quick() -> Preset:
@@ -218,6 +274,7 @@ def full() -> Preset:
             size,
             lca,
         ),
+        Chain(0.5, 4000, 1000, 0.05),
     )
 
 

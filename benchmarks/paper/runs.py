@@ -94,13 +94,17 @@ def _is_finished(folder: RunFolder, config: Config) -> bool:
     return True
 
 
-def trained(run: Run, images: Images, progress: Callable[[int], None]) -> None:
+def trained(
+    run: Run, images: Images, progress: Callable[[int], None], start: Path | None = None
+) -> None:
     """Train a network, or go on with its run; progress: receives the iterations done.
 
-    A run goes on with its own settings. Raises as `training.train.train`.
+    A run goes on with its own settings. start: a checkpoint whose parameters are the first ones.
+    Raises as `training.train.train`.
     """
 
     def report(now: TrainProgress) -> None:
         progress(now.iteration)
 
-    train(run.config, *images(run.config), run.folder.path, resume=True, progress=report)
+    data = images(run.config)
+    train(run.config, *data, run.folder.path, resume=True, progress=report, start_from=start)

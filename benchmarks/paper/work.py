@@ -54,10 +54,11 @@ def tasks_of(
     preset: Preset, figures: Iterable[str], runs: Mapping[Member, Run], place: Place
 ) -> tuple[Task, ...]:
     """Return what is still to be done, network by network."""
-    needs: dict[Member, dict[str, None]] = {}
-    for name in figures:
+    names = tuple(figures)
+    needs: dict[Member, dict[str, None]] = {member: {} for member in preset.members(names)}
+    for name in names:
         for member in preset.figures[name]:
-            needs.setdefault(member, {}).update(dict.fromkeys(FIGURES[name].needs))
+            needs[member].update(dict.fromkeys(FIGURES[name].needs))
     tasks = []
     for member, parts in needs.items():
         run, subject = runs[member], subject_of(preset, runs[member], place)
@@ -109,7 +110,7 @@ def carried_out(
             _do(
                 preset,
                 task,
-                runs[task.member],
+                runs,
                 place,
                 images,
                 _shown(display, name, before, task, total),
@@ -134,13 +135,16 @@ def _shown(
 def _do(
     preset: Preset,
     task: Task,
-    run: Run,
+    runs: Mapping[Member, Run],
     place: Place,
     images: Callable[[Config], tuple[ImageSet, ImageSet]],
     report: Callable[[int, int], None],
 ) -> None:
+    run = runs[task.member]
     if task.what == TRAINING:
-        trained(run, images, lambda done: report(done, run.iterations))
+        before = preset.start_of(task.member)
+        start = None if before is None else runs[before].checkpoint
+        trained(run, images, lambda done: report(done, run.iterations), start)
     else:
         measured(subject_of(preset, run, place), task.what, report)
 

@@ -15,15 +15,18 @@ from benchmarks.paper import __main__ as command
 from benchmarks.paper import codes, measure, neurons, page, pictures, published, together, work
 from benchmarks.paper.figures import FIGURES, chosen
 from benchmarks.paper.operations import operations
-from benchmarks.paper.plan import Member, Preset, Protocol, full, preset_of, quick
+from benchmarks.paper.plan import Chain, Member, Preset, Protocol, full, preset_of, quick
 from benchmarks.paper.probes import LEVELS, answers
 from benchmarks.paper.runs import run_of
 from benchmarks.paper.work import Place
 from ipvae_snn.config.toml import to_toml
 from ipvae_snn.errors import ConfigError, FileFormatError
 from ipvae_snn.models.family import check_steps
+from ipvae_snn.models.latent_network import load_latent_network
 from ipvae_snn.models.networks import load_float
 from ipvae_snn.probing.recorder import PERCENT, SPIKES
+from ipvae_snn.report.progress_bar import progress_bar
+from ipvae_snn.report.terminal import console
 
 MEMBER = Member("poisson", 16, 24, 512)
 
@@ -84,6 +87,46 @@ def test_full_has_the_published_settings_and_every_published_point() -> None:
     one = next(m for m in table if m.kind == "poisson")
     assert (one.steps, one.beta, one.name) == (128, 128.0, "poisson-T128-b128-K512-s0-mnist")
     assert MEMBER.name == "poisson-T16-b24-K512-s0"
+
+
+def test_lca_starts_from_a_neighbour_that_is_trained_before_it() -> None:
+    """Away from lambda .5: .4 from .5, .3 from .4; .6 from .5, and so on. One step is one start."""
+    preset = full()
+    some = [member for member in preset.members(["landscape"]) if member.kind == "lca"]
+    assert len(some) == len({member.beta for member in some}) == 18
+    starts = {member.beta: preset.start_of(member) for member in some}
+    assert starts.pop(0.5) is None
+    before = {beta: start.beta for beta, start in starts.items() if start is not None}
+    assert (before[0.4], before[0.3], before[0.6], before[10.0]) == (0.5, 0.4, 0.5, 5.0)
+    places = [member.beta for member in some]
+    assert all(places.index(start) < places.index(beta) for beta, start in before.items())
+    assert preset.config(some[0]).train.iterations == 4000
+    assert preset.config(some[1]).train.iterations == 1000
+    assert preset.start_of(MEMBER) is None
+    alone = preset.only(some[3:])  # what is trained is drawn without what it began with
+    assert alone.config(some[3]) == preset.config(some[3])
+    assert set(alone.members(["landscape"])) == set(some[3:])
+    assert preset_of("full", 9).config(some[1]).train.iterations == 9
+
+
+def test_a_network_starts_from_the_parameters_of_another(tmp_path: Path) -> None:
+    """With a step of nearly 0 the dictionary is that of the network before it."""
+    first, second = (Member("lca", 2, penalty, 8) for penalty in (0.5, 0.6))
+    figures = {"latents": (second, first)}
+    preset = replace(tiny(), figures=figures, chain=Chain(0.5, 3, 2, 1e-12))
+    place = Place(tmp_path, None)
+    runs = work.runs_of(preset, ["latents"], place)
+    tasks = work.tasks_of(preset, ["latents"], runs, place)
+    assert [(task.member, task.what) for task in tasks][0::2] == [
+        (first, "training"),
+        (second, "training"),
+    ]
+    with progress_bar(console(quiet=True)) as display:
+        work.carried_out(preset, tasks[0::2], runs, place, display)
+    one, other = (load_latent_network(runs[member].checkpoint) for member in (first, second))
+    assert (one.config.train.iterations, other.config.train.iterations) == (3, 2)
+    for name, values in one.tensors.items():
+        np.testing.assert_allclose(other.tensors[name], values, atol=1e-6)
 
 
 def test_presets_and_figures_are_found_by_name() -> None:
