@@ -1,6 +1,7 @@
 """Train the networks of the paper's figures on a GPU, many at once.
 
     python -m benchmarks.paper.together --runs RUNS --data-root FOLDER
+    python -m benchmarks.paper.together --runs LONG --figures seeds --iterations 162600
     python -m benchmarks.paper --preset full --runs RUNS --finished
 
 Those that differ in beta and seed alone train as one stack (`training.together.train`): iP-VAE,
@@ -15,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from benchmarks.paper.figures import FIGURES
+from benchmarks.paper.figures import chosen
 from benchmarks.paper.plan import Member, preset_of
 from benchmarks.paper.runs import Run
 from benchmarks.paper.work import Place, runs_of
@@ -36,6 +37,12 @@ LOG: Final = 1000  # iterations between two looks at the gradients, each of whic
 def main(
     runs: Annotated[Path, typer.Option(help="Folder of the networks.")],
     preset: Annotated[str, typer.Option(help="quick or full.")] = "full",
+    figures: Annotated[
+        str | None, typer.Option(help="Networks of these, comma-separated; default: all.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="Of every network, in place of the preset's.")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where torch trains.")] = "cuda",
     most: Annotated[int, typer.Option(min=1, help="Networks in a stack.")] = 16,
     seconds: Annotated[
@@ -52,8 +59,9 @@ def main(
     started = time.monotonic()
     try:
         device_named(device)
-        asked, place = preset_of(preset), Place(runs, data_root)
-        missing = [run for run in runs_of(asked, FIGURES, place).values() if not run.finished]
+        asked, place = preset_of(preset, iterations), Place(runs, data_root)
+        names = chosen(figures)
+        missing = [run for run in runs_of(asked, names, place).values() if not run.finished]
         stacks = stacks_of(missing, most)
         with locked(runs), progress_bar(console(quiet=True)) as display:
             count = sum(len(stack) for stack in stacks)

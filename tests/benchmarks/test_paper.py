@@ -407,6 +407,21 @@ def test_without_a_gpu_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.startswith("error: train.device is 'cuda', which does not work")
 
 
+def test_some_figures_and_another_length_are_trained_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The five seeds of the published network make one stack; nothing is trained here."""
+    calls = []
+    monkeypatch.setattr(together, "device_named", lambda name: None)
+    monkeypatch.setattr(together, "load_training_data", lambda config, root: (None, None))
+    monkeypatch.setattr(together, "train_together", lambda *given, **named: calls.append(given))
+    together.main(tmp_path / "runs", figures="seeds", iterations=7, data_root=tmp_path)
+    assert len(calls) == 1
+    configs = calls[0][0]
+    assert [config.train.seed for config in configs] == [0, 1, 2, 3, 4]
+    assert {(c.train.steps, c.train.beta, c.train.iterations) for c in configs} == {(16, 24.0, 7)}
+
+
 def test_the_mnist_table_is_over_seeds(result: dict[str, Any]) -> None:
     first = result["figures"]["mnist_table"][0]
     # accuracies .90 and .91: mean .905; t of one degree of freedom is 12.706, the deviation of the
