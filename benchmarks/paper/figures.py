@@ -76,8 +76,7 @@ FIGURES: Final[Mapping[str, Figure]] = MappingProxyType(
             _EVALUATION,
             """Perfect reconstruction by no spikes is the corner at the upper right. R2 is of one
             sample, zeros of the same sample. Published amortised networks: the file does not say
-            whether their encoder is linear or convolutional; ours are linear. The published
-            softplus model is left out, since the toolkit does not have it.""",
+            whether their encoder is linear or convolutional; ours are linear.""",
             Picture("_distance", (6.4, 3.6), landscape.distances),
         ),
         "seeds": _of(

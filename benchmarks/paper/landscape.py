@@ -34,6 +34,7 @@ PLACES: Final[Mapping[str, tuple[int, tuple[float, float], Align]]] = MappingPro
         "gaussian": (4, (8, 4), "left"),
         "gaussian-relu": (4, (-8, -4), "right"),
         "amortised-gaussian": (9, (8, 4), "left"),
+        "amortised-gaussian-softplus": (5, (8, 4), "left"),
         "amortised-poisson": (2, (-7, 0), "right"),
         "lca": (1, (0, 11), "left"),
     }
@@ -76,7 +77,7 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
 def _kinds(steps: int) -> Sequence[str]:
     if steps:
         return ITERATIVE
-    return "amortised-poisson", "amortised-gaussian", "amortised-gaussian-relu", "lca"
+    return tuple(kind for kind in COLOURS if MEMBERS[kind].one_step or kind == "lca")
 
 
 def _of(row: Json) -> int:

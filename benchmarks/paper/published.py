@@ -21,6 +21,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "poisson+amort": "amortised-poisson",
         "gaussian+amort": "amortised-gaussian",
         "gaussian+relu+amort": "amortised-gaussian-relu",
+        "gaussian+softplus+amort": "amortised-gaussian-softplus",
         "lca": "lca",
         "pc": "predictive-coding",
         "ipc": "incremental-predictive-coding",

@@ -20,6 +20,7 @@ COLOURS: Final[Mapping[str, str]] = MappingProxyType(
         "amortised-poisson": "#f08a24",
         "amortised-gaussian": "#2ea3c9",
         "amortised-gaussian-relu": "#c77fd0",
+        "amortised-gaussian-softplus": "#5b7f95",
         "semi-amortised-poisson": "#8a5a00",
         "iterative-amortised-poisson": "#b59b00",
         "lca": "#2e8b3d",

@@ -55,8 +55,11 @@ class GaussianPrior(DecoderModule):
 
     def latents(self, settings: LatentSettings) -> LatentModel[Any]:
         """Return Gaussian latents; the constants of an update are not used."""
+        return self.gaussian(settings, None if self.log_gain is None else self.each(self.log_gain))
+
+    def gaussian(self, settings: LatentSettings, gain: Tensor | None) -> GaussianLatents:
+        """Return Gaussian latents, rectified with a log gain (1, K) if there is one."""
         zero = self.each(self.log_sigma.new_zeros(1, self.n_features))
-        gain = None if self.log_gain is None else self.each(self.log_gain)
         return GaussianLatents(zero, zero, zero, zero[0, 0], zero[0, 0], gain, settings)
 
 

@@ -44,6 +44,7 @@ MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
         "amortised-poisson": Member("P-VAE", counts=True, one_step=True, network=True),
         "amortised-gaussian": Member("G-VAE", one_step=True, network=True),
         "amortised-gaussian-relu": Member("G_relu-VAE", one_step=True, network=True),
+        "amortised-gaussian-softplus": Member("G_softplus-VAE", one_step=True, network=True),
         "semi-amortised-poisson": Member("sa-P-VAE", counts=True, network=True),
         "semi-amortised-gaussian": Member("sa-G-VAE", network=True),
         "iterative-amortised-poisson": Member("ia-P-VAE", counts=True, network=True),

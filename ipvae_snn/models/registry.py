@@ -21,6 +21,7 @@ from ipvae_snn.models.family import check_kind
 from ipvae_snn.models.gaussian import GaussianVAE
 from ipvae_snn.models.parameters import TrainableModule
 from ipvae_snn.models.poisson_module import poisson_module
+from ipvae_snn.models.soft_rectified import SoftRectifiedPrior
 
 # Settings, image shape and generator to a module with initial parameters.
 Build = Callable[[ModelConfig, ImageShape, torch.Generator], TrainableModule]
@@ -38,6 +39,7 @@ MODULES: Final[Mapping[str, Build]] = MappingProxyType(
         "amortised-poisson": partial(AmortisedVAE, prior=PoissonPrior),
         "amortised-gaussian": partial(AmortisedVAE, prior=GaussianPrior),
         "amortised-gaussian-relu": partial(AmortisedVAE, prior=_RECTIFIED),
+        "amortised-gaussian-softplus": partial(AmortisedVAE, prior=SoftRectifiedPrior),
         "semi-amortised-poisson": partial(SemiAmortisedVAE, iterative=poisson_module, numbers=1),
         "semi-amortised-gaussian": partial(SemiAmortisedVAE, iterative=GaussianVAE, numbers=2),
         "iterative-amortised-poisson": partial(IterativeAmortisedVAE, prior=PoissonPrior),

@@ -33,7 +33,7 @@ MEMBER = Member("poisson", 16, 24, 512)
 
 def test_published_points_are_read_as_published() -> None:
     points = published.landscape()
-    assert len(points) == 139 - 12  # without the softplus model
+    assert len(points) == 139
     for point in points:
         assert math.hypot(1 - point.r2, 1 - point.zeros) == pytest.approx(point.distance, abs=2e-5)
     best = published.point_of("poisson", 16, 24)
