@@ -32,13 +32,15 @@ CYCLES: Final = 1.5  # of the axes of envelope against wave
 def features(figure: Figure, found: Features, shape: ImageShape, title: str) -> Figure:
     """Draw the best fitted features, and orientation, frequency and shape of all that are tuned.
 
-    The best are those of all features where none is tuned.
+    Where none is tuned, the best of all, and how well Gabor functions describe them.
     """
     tuned = found.chosen(np.flatnonzero(found.gabors.tuned))
+    if not len(tuned):
+        return _without_tuned(figure, found, shape, title)
     gabors = tuned.gabors
     best, tune = figure.add_subplot(2, 2, 1), figure.add_subplot(2, 2, 2, projection="polar")
     wave, envelope = figure.add_subplot(2, 2, 3), figure.add_subplot(2, 2, 4)
-    _best(best, tuned if len(tuned) else found, shape)
+    _best(best, tuned, shape)
     edges = np.linspace(0.0, np.pi, 13)
     number, _ = np.histogram(np.radians(gabors.orientation), edges)
     tune.bar(edges[:-1], number, np.diff(edges), align="edge", color=BLUE, edgecolor="w")
@@ -63,6 +65,17 @@ def features(figure: Figure, found: Features, shape: ImageShape, title: str) -> 
     envelope.set_ylim(0, CYCLES)
     envelope.set_aspect("equal")
     figure.colorbar(dots, ax=envelope, label="phase: 0 even, 90 odd (degrees)", shrink=0.8)
+    heading(figure, title)
+    return figure
+
+
+def _without_tuned(figure: Figure, found: Features, shape: ImageShape, title: str) -> Figure:
+    best, described = figure.subplots(2, 1, height_ratios=(3, 1))
+    _best(best, found, shape)
+    _histogram(described, np.maximum(found.gabors.r2, 0.0), np.linspace(0, 1, 21))
+    described.set_xlabel("R2 of a Gabor function")
+    described.set_ylabel("features")
+    described.set_title("None of them prefers gratings to plain light")
     heading(figure, title)
     return figure
 
