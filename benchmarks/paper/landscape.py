@@ -36,7 +36,7 @@ PLACES: Final[Mapping[str, tuple[int, tuple[float, float], Align]]] = MappingPro
         "amortised-gaussian": (9, (8, 4), "left"),
         "amortised-gaussian-softplus": (5, (8, 4), "left"),
         "amortised-poisson": (2, (-7, 0), "right"),
-        "lca": (1, (0, 11), "left"),
+        "lca": (0, (0, -12), "left"),
     }
 )
 
