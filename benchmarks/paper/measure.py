@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 import ipvae_snn
+from benchmarks.paper.by_photograph import photographs_of
 from benchmarks.paper.codes import code_of, network_at
 from benchmarks.paper.costs import operations_of
 from benchmarks.paper.plan import Member, Protocol
@@ -168,10 +169,19 @@ def probed(subject: Subject, report: Report) -> Json:
     return answers(subject.checkpoint, lambda what, done, total: report(done, total))
 
 
+def photographed(subject: Subject, report: Report) -> Json:
+    """Return the figures of every photograph."""
+    network, steps = network_at(subject.checkpoint), subject.protocol.steps
+    return photographs_of(
+        network, subject.data_root, steps, lambda what, done, total: report(done, total)
+    )
+
+
 WORKS: Final[Mapping[str, Work]] = {
     "evaluation": evaluated,
     "code": coded,
     "operations": counted,
     "seconds": timed,
     "neurons": probed,
+    "photographs": photographed,
 }

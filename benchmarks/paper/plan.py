@@ -312,6 +312,7 @@ def _figures(
             "convergence": three,
             "landscape": patches,
             "seeds": tuple(one for one in patches if same_but_seed(one, three[0])),
+            "photographs": (*three, sparse),
             "map_and_samples": patches,
             "rate_distortion": tuple(one for one in patches if one.kind != "lca"),
             "latents": sizes,

@@ -65,6 +65,24 @@ def load_vanhateren(request: Request) -> ImageSet:
     comes from a training image. The outermost 2 rows and 4 columns are not valid pixels and are
     dropped before whitening. Without whitening, the brightest pixel of each image is 1.
     """
+    inner = _vanhateren_images(request)
+    held_out = max(1, len(inner) // 5)
+    return _patch_set(request, inner[:-held_out], inner[-held_out:], _VANHATEREN_COUNT)
+
+
+def vanhateren_photographs(request: Request) -> tuple[ImageSet, ...]:
+    """Return a set of patches of each of van Hateren's images, those of training first.
+
+    They are whitened and standardised as those of `load_vanhateren`. n_patches: of each image.
+    """
+    inner = _vanhateren_images(request)
+    train = inner[: -max(1, len(inner) // 5)]
+    alone = replace(request, split="test")
+    return tuple(_patch_set(alone, train, [image], _VANHATEREN_COUNT) for image in inner)
+
+
+def _vanhateren_images(request: Request) -> list[Array]:
+    """Return the valid pixels of every image."""
     path = require(request, _VANHATEREN_FOLDERS, (_VANHATEREN_FILE,))
     images = read_npz(path, "images")
     if images.ndim != 3 or images.dtype != np.uint16 or len(images) < 2:
@@ -75,8 +93,7 @@ def load_vanhateren(request: Request) -> ImageSet:
     inner: list[Array] = list(images[:, 2:-2, 4:-4])
     if request.whiten == "none":
         inner = [image / max(1, int(image.max())) for image in inner]
-    held_out = max(1, len(inner) // 5)
-    return _patch_set(request, inner[:-held_out], inner[-held_out:], _VANHATEREN_COUNT)
+    return inner
 
 
 def _patch_set(

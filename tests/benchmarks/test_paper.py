@@ -306,6 +306,12 @@ def made_up(member: Member, what: str) -> dict[str, Any]:
             "rows": [{"steps": 4, "milliseconds": 0.1, "r2": 0.2, "r2_map": 0.3}],
         },
         "neurons": neurons_of(member),
+        "photographs": {
+            "patches": 2,
+            "photographs": [
+                {"r2": 0.7 + by, "zeros": 0.6 + by, "distance": 0.5 - by} for by in (0.0, 0.1)
+            ],
+        },
     }[what]
 
 
@@ -446,6 +452,15 @@ def test_operations_follow_from_what_is_not_0() -> None:
     sizes = {"pixels": 10.0, "inputs": 20, "neurons": 4, "encoder": 0}
     assert operations(sizes, messages=3.0) == (10 + 3) * 4
     assert operations({**sizes, "encoder": 80}, messages=3.0) == 80 * 10 / 20
+
+
+def test_the_mean_over_photographs_has_their_interval() -> None:
+    """Distances .5 and .4: mean .45; t of one degree of freedom is 12.706, the deviation .0707."""
+    row = FIGURES["photographs"].collect(quick(), made_up)[0]
+    mean, low, high = row["over"]["distance"]
+    assert mean == pytest.approx(0.45)
+    assert (high - low) / 2 == pytest.approx(12.706 * 0.1 / 2, rel=1e-3)
+    assert "| 0.450 ± 0.635 | 0.400 to 0.500 |" in FIGURES["photographs"].section([row])
 
 
 def test_neurons_answer_as_probe_measures_them() -> None:

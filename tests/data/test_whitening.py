@@ -1,6 +1,7 @@
 """Whitening: its filter, its statistics, and patches that never cross from training to test."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -234,6 +235,23 @@ def test_vanhateren_holds_out_the_last_fifth(tmp_path):
     )
     other = patches.load_vanhateren(vanhateren_request(tmp_path, "test"))
     assert (other.pixels != test.pixels).any(axis=1).all()
+
+
+@pytest.mark.parametrize("whiten", ["olshausen", "vafaii"])
+def test_vanhateren_by_photograph(tmp_path, whiten):
+    """Of five images one is held out: its set is the test set. Each image has its own set."""
+    images = np.stack([pink(90, 100, seed) for seed in range(5)]).astype(np.uint16)
+    write_vanhateren(tmp_path, images)
+    request = replace(vanhateren_request(tmp_path, "test"), whiten=whiten)
+    each = patches.vanhateren_photographs(request)
+    assert [len(one) for one in each] == [100] * 5
+    np.testing.assert_array_equal(each[-1].pixels, patches.load_vanhateren(request).pixels)
+    images[4] = images[4, ::-1]
+    write_vanhateren(tmp_path, images)
+    again = patches.vanhateren_photographs(request)
+    for index in range(4):
+        np.testing.assert_array_equal(again[index].pixels, each[index].pixels)
+    assert (again[4].pixels != each[4].pixels).any()
 
 
 def test_vanhateren_of_another_type(tmp_path):
