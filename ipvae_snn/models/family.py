@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from ipvae_snn.choices import suggestion
+from ipvae_snn.choices import nearest
 from ipvae_snn.config.settings import is_nonlinear
-from ipvae_snn.errors import ConfigError
+from ipvae_snn.errors import ConfigError, brief
 
 Learning = Literal["unrolled", "settled", "incremental"]
 
@@ -59,11 +59,12 @@ MEMBERS: Final[Mapping[str, Member]] = MappingProxyType(
 
 def check_kind(name: str) -> None:
     """Raise ConfigError if there is no model `name`."""
-    if name not in MEMBERS:
-        raise ConfigError(
-            f"model.kind is {name!r}, but there is no such model{suggestion(name, list(MEMBERS))}; "
-            f"known ones are {', '.join(MEMBERS)}"
-        )
+    if name in MEMBERS:
+        return
+    near = nearest(name, MEMBERS)
+    # All names together are nearly as long as a message may be.
+    hint = f"; known ones are {', '.join(MEMBERS)}" if near is None else f"; did you mean {near!r}?"
+    raise ConfigError(f"model.kind is {brief(name)}, but there is no such model{hint}")
 
 
 def check_decoder(name: str, dictionary: str) -> None:

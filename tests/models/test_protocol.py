@@ -188,6 +188,10 @@ def test_models_by_name() -> None:
     with pytest.raises(ConfigError) as caught:
         check_kind("gausian")
     assert str(caught.value) == (
-        "model.kind is 'gausian', but there is no such model (did you mean 'gaussian'?); known "
-        f"ones are {', '.join(MEMBERS)}"
+        "model.kind is 'gausian', but there is no such model; did you mean 'gaussian'?"
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_kind("zebra")
+    assert str(caught.value) == (
+        f"model.kind is 'zebra', but there is no such model; known ones are {', '.join(MEMBERS)}"
     )

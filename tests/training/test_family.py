@@ -217,7 +217,7 @@ def test_damage_is_named(
     [
         ({"dictionary": "untied"}, "model.dictionary is untied, but a model of kind gaussian"),
         ({"kind": "amortised-gaussian"}, "train.steps is 4, but model.kind is amortised-gaussian"),
-        ({"kind": "gausian"}, r"there is no such model \(did you mean 'gaussian'\?\)"),
+        ({"kind": "gausian"}, r"there is no such model; did you mean 'gaussian'\?$"),
     ],
 )
 def test_settings_of_the_ip_vae_alone_are_refused(
