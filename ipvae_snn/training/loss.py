@@ -36,6 +36,7 @@ from ipvae_snn.training.device_samples import Draw, device_draws, relaxed_draws,
 from ipvae_snn.training.gaussian_loss import gaussian_loss, is_compiled
 from ipvae_snn.training.gaussian_unrolled import Workspace
 from ipvae_snn.training.objective import Unrolled, unrolled_by_autodiff, unrolled_loss
+from ipvae_snn.training.one_pass import one_pass_loss
 from ipvae_snn.training.random_streams import Stream, keyed_generator, keyed_seed, noise_keys
 from ipvae_snn.training.schedules import ScheduleValues
 from ipvae_snn.training.segments import Segment, in_all
@@ -206,10 +207,12 @@ class TrainingLoss:
         def sample(u: Tensor, _: int) -> Tensor:
             return draw(u)
 
-        learning = MEMBERS[self.config.model.kind].learning
-        if learning != "unrolled":
-            every = learning == "incremental"
+        member = MEMBERS[self.config.model.kind]
+        if member.learning != "unrolled":
+            every = member.learning == "incremental"
             return settled_loss(model, dictionary, inputs.x, sample, unroll, every)
+        if member.one_step:
+            return one_pass_loss(model, dictionary, inputs.x, sample, inputs.beta, unroll)
         return unrolled_by_autodiff(
             model, dictionary, inputs.x, sample, inputs.beta, unroll, rounding, carried
         )
