@@ -60,6 +60,7 @@ class ModelConfig:
     """Size, dynamics and initial values of the network.
 
     n_latents: neurons K. clip, floor: soft upper and hard lower bound of u and du, in nats.
+    noise: standard deviation of the pixel noise that stays as it is; 0 learns one per pixel.
     log_sigma_limit: bound c of the pixel noise, log sigma = c tanh(raw / c); 0 for no bound.
     phi_std: standard deviation of the initial dictionary's entries. phi_start: where it comes from,
     Gaussian noise as in the paper, or a dictionary that codes the training images sparsely
@@ -106,6 +107,7 @@ class ModelConfig:
     encoder_width: int = _limited(256, 1, 65536)
     decoder_width: int = _limited(256, 1, 65536)
     fit_prior: bool = True
+    noise: float = _limited(0.0, 0.0, 1e6)
     threshold: float = _limited(0.5, 0.0, 100.0)
 
 

@@ -11,6 +11,7 @@ from ipvae_snn.config.settings import Config
 from ipvae_snn.data.base import ImageSet
 from ipvae_snn.models.checkpoint import Origin, save_model
 from ipvae_snn.models.family import MEMBERS
+from ipvae_snn.models.noise import fix_noise
 from ipvae_snn.models.parameters import TrainableModule
 from ipvae_snn.models.prior import fix_prior
 from ipvae_snn.models.registry import new_module
@@ -81,6 +82,8 @@ class Trainer:
         self.model = new_module(config.model, images.image_shape, initial).to(device)
         if not config.model.fit_prior:
             fix_prior(self.model, config.model.kind)
+        if config.model.noise > 0:
+            fix_noise(self.model, config.model)
         self.kept: dict[str, Tensor] = {}
         self.optimiser = torch.optim.Adamax(
             _groups(self.model),
@@ -97,6 +100,8 @@ class Trainer:
         with torch.no_grad():
             for name, values in parameters.items():
                 named[name].copy_(values.reshape(named[name].shape))
+        if self.config.model.noise > 0:
+            fix_noise(self.model, self.config.model)
 
     def start_sparse(self) -> None:
         """Replace the initial dictionary by one that codes the images sparsely.
