@@ -18,11 +18,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from benchmarks.paper.figures import FIGURES, chosen
+from benchmarks.paper.figures.catalogue import FIGURES, chosen
+from benchmarks.paper.figures.rows import Json
 from benchmarks.paper.page import IMAGES, PAGE, page, result_file, shown, stored_results
 from benchmarks.paper.pictures import FORMATS, draw_all, files_of
 from benchmarks.paper.plan import Preset, preset_of
-from benchmarks.paper.rows import Json
 from benchmarks.paper.work import Place, carried_out, getter, runs_of, tasks_of
 from benchmarks.report import machine
 from ipvae_snn.errors import ConfigError, IpvaeError

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.paper.figures import FIGURES, Figure
+from benchmarks.paper.figures.catalogue import FIGURES, Figure
+from benchmarks.paper.figures.rows import Json
 from benchmarks.paper.pictures import PREFIX
 from benchmarks.paper.published import SOURCE
-from benchmarks.paper.rows import Json
 from benchmarks.report import wrapped as wrap
 
 HERE: Final = Path(__file__).parents[1]

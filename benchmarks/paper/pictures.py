@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.paper.figures import FIGURES
-from benchmarks.paper.rows import Json
+from benchmarks.paper.figures.catalogue import FIGURES
+from benchmarks.paper.figures.rows import Json
 from ipvae_snn.report.picture_files import page as sheet
 
 FORMATS: Final = ("png", "svg")

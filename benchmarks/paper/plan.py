@@ -298,7 +298,7 @@ def _figures(
     size: int,
     lca: int,
 ) -> Mapping[str, tuple[Member, ...]]:
-    """Return the networks by figure; the names are those of `figures.FIGURES`."""
+    """Return the networks by figure; the names are those of `figures.catalogue.FIGURES`."""
     three = (
         Member("poisson", 16, 24, size),
         Member("gaussian", 16, 8, size),

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from benchmarks.paper.figures import chosen
+from benchmarks.paper.figures.catalogue import chosen
 from benchmarks.paper.plan import Member, preset_of
 from benchmarks.paper.runs import Run
 from benchmarks.paper.work import Place, runs_of

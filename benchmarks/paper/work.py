@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.paper.figures import FIGURES
-from benchmarks.paper.measure import Json, Subject, measured, stored
+from benchmarks.paper.figures.catalogue import FIGURES
+from benchmarks.paper.measurements.stored import Json, Subject, measured, stored
 from benchmarks.paper.plan import Member, Preset
 from benchmarks.paper.runs import Run, run_of, trained
 from ipvae_snn.config.settings import Config, DataConfig

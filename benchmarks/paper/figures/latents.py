@@ -5,9 +5,9 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
+from benchmarks.paper.figures.rows import Get, Json, cell, difference, final, identity
+from benchmarks.paper.figures.styles import COLOURS, noted, plain
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, difference, final, identity
-from benchmarks.paper.styles import COLOURS, noted, plain
 from benchmarks.report import table
 
 TITLE: Final = "Number of neurons"

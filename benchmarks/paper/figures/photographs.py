@@ -5,9 +5,9 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
+from benchmarks.paper.figures.rows import CORNER, Get, Json, cell, identity, titled, with_interval
+from benchmarks.paper.figures.styles import COLOURS, noted, ruled
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, identity, titled
-from benchmarks.paper.styles import COLOURS, noted, ruled
 from benchmarks.report import table
 from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.models.family import MEMBERS
@@ -15,7 +15,6 @@ from ipvae_snn.report.json_files import finite
 
 TITLE: Final = "Photographs"
 SIZE: Final = (9.0, 3.0)
-NAMES: Final = {"r2": "R2 of one sample", "zeros": "zeros", "distance": "distance to the corner"}
 DENSE: Final = 1e-3  # share of zeros below which the distance says what R2 says
 
 
@@ -26,17 +25,17 @@ def collect(preset: Preset, get: Get) -> list[Json]:
         found = get(member, "photographs")
         point = published.point_of(member.kind, member.steps, member.beta)
         over = {}
-        for name in NAMES:
+        for name in CORNER:
             result = over_seeds([each[name] for each in found["photographs"]])
             over[name] = finite([result.mean, result.low, result.high])
-        theirs = None if point is None else {name: getattr(point, name) for name in NAMES}
+        theirs = None if point is None else {name: getattr(point, name) for name in CORNER}
         rows.append({**identity(member, get), **found, "over": over, "published": theirs})
     return rows
 
 
 def draw(figure: Figure, rows: list[Json], note: str) -> None:
     """Draw a dot per photograph, the mean with its interval, and the published point."""
-    for axes, (name, title) in zip(figure.subplots(1, len(NAMES)), NAMES.items(), strict=True):
+    for axes, (name, title) in zip(figure.subplots(1, len(CORNER)), CORNER.items(), strict=True):
         for place, row in enumerate(reversed(rows)):
             if name != "r2" and row["over"]["zeros"][0] < DENSE:
                 continue
@@ -63,20 +62,13 @@ def section(rows: list[Json]) -> str:
     cells = []
     for row in rows:
         line = [titled(row), f"{len(row['photographs'])}"]
-        for name in NAMES:
+        for name in CORNER:
             values = sorted(each[name] for each in row["photographs"])
             there = row["published"] or {}
-            line += [_interval(row["over"][name]), _range(values), cell(there.get(name))]
+            line += [with_interval(row["over"][name]), _range(values), cell(there.get(name))]
         cells.append([*line, f"{row['iterations']:,}"])
-    head = [part for name in NAMES.values() for part in (name, "least to largest", "published")]
+    head = [part for name in CORNER.values() for part in (name, "least to largest", "published")]
     return table(["", "photographs", *head, "iterations"], cells)
-
-
-def _interval(values: list[float | None]) -> str:
-    mean, low, high = values
-    if mean is None or low is None or high is None:
-        return cell(mean)
-    return f"{mean:.3f} ± {(high - low) / 2:.3f}"
 
 
 def _range(values: list[float]) -> str:

@@ -10,6 +10,7 @@ Json = dict[str, Any]
 # What was measured of a network, by name: "evaluation", "code", .. and "run", how it was trained.
 Get = Callable[[Member, str], Json]
 NONE: Final = "-"
+CORNER: Final = {"r2": "R2 of one sample", "zeros": "zeros", "distance": "distance to the corner"}
 FIGURES: Final = ("r2", "r2_map", "zeros")
 
 
@@ -39,6 +40,14 @@ def final(moment: Mapping[str, Any]) -> Json:
 def cell(value: float | None, digits: int = 3) -> str:
     """Return a number as a table shows it."""
     return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def with_interval(values: Sequence[float | None], digits: int = 3) -> str:
+    """Return a mean with half its 95 % interval, of (mean, low, high), as a table shows it."""
+    mean, low, high = values
+    if mean is None or low is None or high is None:
+        return cell(mean, digits)
+    return f"{mean:.{digits}f} ± {(high - low) / 2:.{digits}f}"
 
 
 def difference(ours: float | None, theirs: float | None, digits: int = 3) -> str:

@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 import ipvae_snn
-from benchmarks.paper.by_photograph import photographs_of
-from benchmarks.paper.codes import code_of, network_at
-from benchmarks.paper.costs import operations_of
+from benchmarks.paper.measurements.codes import code_of, network_at
+from benchmarks.paper.measurements.neurons import answers
+from benchmarks.paper.measurements.operations import operations_of
+from benchmarks.paper.measurements.photographs import photographs_of
+from benchmarks.paper.measurements.seconds import seconds_of
 from benchmarks.paper.plan import Member, Protocol
-from benchmarks.paper.probes import answers
-from benchmarks.paper.timing import seconds_of
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data import ImageSet
 from ipvae_snn.errors import ConfigError

@@ -6,9 +6,9 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
+from benchmarks.paper.figures.rows import Get, Json, cell, difference, identity, kinds_of
+from benchmarks.paper.figures.styles import COLOURS, noted, ruled
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, difference, identity, kinds_of
-from benchmarks.paper.styles import COLOURS, noted, ruled
 from benchmarks.report import table
 from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.models.family import MEMBERS

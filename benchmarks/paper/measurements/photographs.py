@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.paper.codes import Network
+from benchmarks.paper.measurements.codes import Network
 from ipvae_snn.data.patches import vanhateren_photographs
 from ipvae_snn.data.request import Request, resolve_root
 from ipvae_snn.evaluation.evaluate import evaluate, request_of

@@ -4,9 +4,9 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
+from benchmarks.paper.figures.rows import Get, Json, cell, identity, titled
+from benchmarks.paper.figures.styles import COLOURS, beside, noted, plain
 from benchmarks.paper.plan import Member, Preset
-from benchmarks.paper.rows import Get, Json, cell, identity, titled
-from benchmarks.paper.styles import COLOURS, beside, noted, plain
 from benchmarks.report import table
 
 TITLE: Final = "What each model costs as integers"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.paper.codes import Network, network_at
+from benchmarks.paper.measurements.codes import Network, network_at
 from ipvae_snn.conversion.calibration import calibrate
 from ipvae_snn.conversion.convert import convert
 from ipvae_snn.conversion.lca import lca_network

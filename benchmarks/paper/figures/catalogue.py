@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure as Sheet
 
-from benchmarks.paper import (
+from benchmarks.paper.figures import (
     angles,
     convergence,
     landscape,
@@ -22,8 +22,8 @@ from benchmarks.paper import (
     seeds,
     wall_clock,
 )
+from benchmarks.paper.figures.rows import Get, Json
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json
 from ipvae_snn.choices import choose
 
 Draw = Callable[[Sheet, list[Json], str], None]

@@ -5,9 +5,9 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
+from benchmarks.paper.figures.rows import Get, Json, cell, difference, identity, titled
+from benchmarks.paper.figures.styles import COLOURS, noted, plain, stacked
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, difference, identity, titled
-from benchmarks.paper.styles import COLOURS, noted, plain, stacked
 from benchmarks.report import table
 
 TITLE: Final = "Convergence of inference (figure 3)"

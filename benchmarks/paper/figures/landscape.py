@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
-from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import (
+from benchmarks.paper.figures.rows import (
     Get,
     Json,
     cell,
@@ -19,7 +18,8 @@ from benchmarks.paper.rows import (
     kinds_of,
     titled,
 )
-from benchmarks.paper.styles import COLOURS, Align, arcs, beside, noted, plain, ruled
+from benchmarks.paper.figures.styles import COLOURS, Align, arcs, beside, noted, plain, ruled
+from benchmarks.paper.plan import Preset
 from benchmarks.report import table
 from ipvae_snn.models.family import MEMBERS
 

@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
 
+from benchmarks.paper.figures.rows import NONE, Get, Json, cell, identity, titled
+from benchmarks.paper.figures.styles import COLOURS, noted, plain, stacked
+from benchmarks.paper.measurements.neurons import LEVELS
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.probes import LEVELS
-from benchmarks.paper.rows import NONE, Get, Json, cell, identity, titled
-from benchmarks.paper.styles import COLOURS, noted, plain, stacked
 from benchmarks.report import table
 from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.probing.features import PROBED

@@ -5,16 +5,24 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
+from benchmarks.paper.figures.rows import (
+    CORNER,
+    Get,
+    Json,
+    cell,
+    difference,
+    final,
+    identity,
+    with_interval,
+)
+from benchmarks.paper.figures.styles import COLOURS, noted, ruled
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, difference, final, identity
-from benchmarks.paper.styles import COLOURS, noted, ruled
 from benchmarks.report import table
 from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.report.json_files import finite
 
 TITLE: Final = "Seeds"
 SIZE: Final = (7.0, 2.4)
-NAMES: Final = {"r2": "R2 of one sample", "zeros": "zeros", "distance": "distance to the corner"}
 
 
 def collect(preset: Preset, get: Get) -> list[Json]:
@@ -23,10 +31,10 @@ def collect(preset: Preset, get: Get) -> list[Json]:
     rows = []
     for member in members:
         last = final(get(member, "evaluation")["final"])
-        rows.append({**identity(member, get), **{name: last[name][0] for name in NAMES}})
+        rows.append({**identity(member, get), **{name: last[name][0] for name in CORNER}})
     point = published.point_of(members[0].kind, members[0].steps, members[0].beta)
-    theirs = None if point is None else {name: getattr(point, name) for name in NAMES}
-    over = {name: _over([row[name] for row in rows]) for name in NAMES}
+    theirs = None if point is None else {name: getattr(point, name) for name in CORNER}
+    over = {name: _over([row[name] for row in rows]) for name in CORNER}
     most = max(row["iterations"] for row in rows)
     return [*rows, {"seeds": len(rows), "iterations": most, **over, "published": theirs}]
 
@@ -41,7 +49,7 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
     """Draw a panel per figure: seeds, their interval, and the published point."""
     *seeds, over = rows
     colour = COLOURS[seeds[0]["kind"]]
-    for axes, (name, title) in zip(figure.subplots(1, len(NAMES)), NAMES.items(), strict=True):
+    for axes, (name, title) in zip(figure.subplots(1, len(CORNER)), CORNER.items(), strict=True):
         mean, low, high = over[name]
         if low is not None:
             axes.plot([low, high], [0, 0], "-", color=colour, lw=2)
@@ -62,18 +70,11 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
 def section(rows: list[Json]) -> str:
     """Return the table: each seed, their mean, and the published point."""
     *seeds, over = rows
-    cells = [[f"seed {row['seed']}", *(cell(row[name], 4) for name in NAMES)] for row in seeds]
-    cells.append(["mean", *(_interval(over[name]) for name in NAMES)])
+    cells = [[f"seed {row['seed']}", *(cell(row[name], 4) for name in CORNER)] for row in seeds]
+    cells.append(["mean", *(with_interval(over[name], 4) for name in CORNER)])
     if over["published"] is not None:
         theirs = over["published"]
-        cells.append(["published (one seed)", *(cell(theirs[name], 4) for name in NAMES)])
-        off = [difference(over[name][0], theirs[name], 4) for name in NAMES]
+        cells.append(["published (one seed)", *(cell(theirs[name], 4) for name in CORNER)])
+        off = [difference(over[name][0], theirs[name], 4) for name in CORNER]
         cells.append(["difference", *off])
-    return table(["", *NAMES.values()], cells)
-
-
-def _interval(values: list[float | None]) -> str:
-    mean, low, high = values
-    if mean is None or low is None or high is None:
-        return cell(mean, 4)
-    return f"{mean:.4f} ± {(high - low) / 2:.4f}"
+    return table(["", *CORNER.values()], cells)

@@ -4,9 +4,9 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
+from benchmarks.paper.figures.rows import Get, Json, cell, identity
+from benchmarks.paper.figures.styles import COLOURS, noted, plain, stacked
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, identity
-from benchmarks.paper.styles import COLOURS, noted, plain, stacked
 from benchmarks.report import table
 
 TITLE: Final = "Turned digits"

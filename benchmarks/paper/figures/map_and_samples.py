@@ -5,10 +5,10 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
-from benchmarks.paper.landscape import collect as landscape
+from benchmarks.paper.figures.landscape import collect as landscape
+from benchmarks.paper.figures.rows import Get, Json, cell, difference, kinds_of, titled
+from benchmarks.paper.figures.styles import COLOURS, noted, plain, stacked
 from benchmarks.paper.plan import Preset
-from benchmarks.paper.rows import Get, Json, cell, difference, kinds_of, titled
-from benchmarks.paper.styles import COLOURS, noted, plain, stacked
 from benchmarks.report import table
 from ipvae_snn.models.family import MEMBERS
 

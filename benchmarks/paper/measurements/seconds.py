@@ -4,7 +4,7 @@ import statistics
 import time
 from typing import Any, Final
 
-from benchmarks.paper.codes import Network
+from benchmarks.paper.measurements.codes import Network
 from ipvae_snn.data import ImageSet
 from ipvae_snn.evaluation.evaluate import evaluate, final_rates, request_of
 from ipvae_snn.evaluation.parts import recorded_steps

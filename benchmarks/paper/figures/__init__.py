@@ -1,0 +1,1 @@
+"""The figures: what each collects of the measurements, draws and tabulates."""
