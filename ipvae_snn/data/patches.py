@@ -17,7 +17,7 @@ from ipvae_snn.data.arrays import read_npz
 from ipvae_snn.data.base import ImageSet, Split
 from ipvae_snn.data.locate import require
 from ipvae_snn.data.request import MAX_BYTES, Request
-from ipvae_snn.data.whitening import Image
+from ipvae_snn.data.whitening import Image, Standard
 from ipvae_snn.data.whitening_methods import METHODS
 from ipvae_snn.errors import DataError
 
@@ -75,10 +75,13 @@ def vanhateren_photographs(request: Request) -> tuple[ImageSet, ...]:
 
     They are whitened and standardised as those of `load_vanhateren`. n_patches: of each image.
     """
-    inner = _vanhateren_images(request)
-    train = inner[: -max(1, len(inner) // 5)]
     alone = replace(request, split="test")
-    return tuple(_patch_set(alone, train, [image], _VANHATEREN_COUNT) for image in inner)
+    count = _count(alone, _VANHATEREN_COUNT)
+    ready = _ready(alone, _vanhateren_images(alone))
+    _require_fit(alone, ready)
+    held_out = max(1, len(ready) // 5)
+    standard = METHODS[alone.whiten].standard(ready[:-held_out], alone.patch_size)
+    return tuple(_drawn(alone, standard, [image], count) for image in ready)
 
 
 def _vanhateren_images(request: Request) -> list[Array]:
@@ -102,22 +105,22 @@ def _patch_set(
     test: Sequence[Array],
     default_count: Mapping[Split, int],
 ) -> ImageSet:
-    """Return patches, whitened, drawn and standardised by the training images' constants.
+    """Return patches, whitened, drawn and standardised by the training images' constants."""
+    count = _count(request, default_count)
+    ready_train = _ready(request, train)
+    ready = ready_train if request.split == "train" else _ready(request, test)
+    _require_fit(request, (*ready_train, *ready))
+    standard = METHODS[request.whiten].standard(ready_train, request.patch_size)
+    return _drawn(request, standard, ready, count)
+
+
+def _drawn(request: Request, standard: Standard, ready: Sequence[Image], count: int) -> ImageSet:
+    """Return `count` patches of whitened images, standardised by constants.
 
     Of other ways than the first, "olshausen", the set records how its patches were made.
     """
     size, method = request.patch_size, METHODS[request.whiten]
-    count = default_count[request.split] if request.n_patches is None else request.n_patches
-    _check(request, size, count)
-    ready_train = _ready(request, train)
-    ready = ready_train if request.split == "train" else _ready(request, test)
-    smallest = min(min(image.shape) for image in (*ready_train, *ready)) - 2 * method.margin
-    if size > smallest:
-        raise DataError(
-            f"{request.name}: patches of {size}x{size} pixels do not fit; at most {smallest}"
-        )
     rng = np.random.default_rng([request.seed, _STREAM[request.split]])
-    standard = method.standard(ready_train, size)
     drawn = method.drawn_with_contrast(ready, size, count, rng, standard.least_contrast)
     result = ImageSet(
         name=request.name,
@@ -138,7 +141,10 @@ def _patch_set(
     )
 
 
-def _check(request: Request, size: int, count: int) -> None:
+def _count(request: Request, default: Mapping[Split, int]) -> int:
+    """Return the number of patches; DataError where it, or their size, cannot be."""
+    size = request.patch_size
+    count = default[request.split] if request.n_patches is None else request.n_patches
     if size < 2:
         raise DataError(f"{request.name}: patch_size is {size}; give 2 or more pixels")
     if count < 1:
@@ -146,6 +152,17 @@ def _check(request: Request, size: int, count: int) -> None:
     most = MAX_BYTES // (4 * size * size)
     if count > most:
         raise DataError(f"{request.name}: n_patches is {count}; at most {most} of {size}x{size}")
+    return count
+
+
+def _require_fit(request: Request, ready: Sequence[Image]) -> None:
+    """Raise DataError for patches that are larger than the smallest image."""
+    size, margin = request.patch_size, METHODS[request.whiten].margin
+    smallest = min(min(image.shape) for image in ready) - 2 * margin
+    if size > smallest:
+        raise DataError(
+            f"{request.name}: patches of {size}x{size} pixels do not fit; at most {smallest}"
+        )
 
 
 def _ready(request: Request, images: Sequence[Array]) -> list[Image]:

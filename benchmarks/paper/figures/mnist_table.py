@@ -6,7 +6,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
-from benchmarks.paper.figures.rows import Get, Json, cell, difference, identity, kinds_of
+from benchmarks.paper.figures.rows import Get, Json, difference, identity, kinds_of, with_interval
 from benchmarks.paper.figures.styles import COLOURS, noted, ruled
 from benchmarks.paper.plan import Preset
 from benchmarks.report import table
@@ -85,7 +85,7 @@ def section(rows: list[Json]) -> str:
         figures = []
         for name, digits in (("r2", 3), ("mse", 4), ("zeros", 3), ("accuracy", 3)):
             ours, theirs = row[name], row["published"][name]
-            figures += [_cell(ours, digits), _cell(theirs, digits)]
+            figures += [with_interval(ours, digits), with_interval(theirs, digits)]
             figures.append(difference(ours[0], theirs[0], digits))
         there = row["published"]
         sizes = [_settings(row), f"{row['seeds']}", _settings(there | {"kind": row["kind"]})]
@@ -100,10 +100,3 @@ def _settings(row: Json) -> str:
     if not MEMBERS[row["kind"]].random:
         return f"K {row['K']}"
     return f"T {row['T']}, beta {row['beta']:g}, K {row['K']}"
-
-
-def _cell(values: Sequence[float | None], digits: int) -> str:
-    mean, low, high = values
-    if mean is None or low is None or high is None:
-        return cell(mean, digits)
-    return f"{mean:.{digits}f} ± {(high - low) / 2:.{digits}f}"
