@@ -7,21 +7,19 @@ from typing import Annotated, final
 import numpy as np
 
 from ipvae_snn.arrays import Float32, Int32
-from ipvae_snn.image_shape import ImageShape
 from ipvae_snn.inference import fast
 from ipvae_snn.inference.fast import GramNetwork
-from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.kernels.threads import n_threads
 from ipvae_snn.models.float_network import FloatNetwork
-from ipvae_snn.probing.recorder import NAME, Latents
+from ipvae_snn.models.stored_dictionary import StoredDictionary
+from ipvae_snn.probing.dictionary_recorder import DictionaryRecorder
+from ipvae_snn.probing.recorder import NAME
 
 
 @final
 @dataclass(frozen=True)
-class FloatRecorder:
+class FloatRecorder(DictionaryRecorder[FloatNetwork]):
     """A float network, run in float32; counts are those of a step's last update."""
-
-    network: FloatNetwork
 
     @property
     def what(self) -> str:
@@ -29,25 +27,9 @@ class FloatRecorder:
         return "float network"
 
     @property
-    def image_shape(self) -> ImageShape:
-        """Shape of an image."""
-        return self.network.image_shape
-
-    @property
-    def input_kind(self) -> InputKind:
-        """Kind of its pixels."""
-        return self.network.input_kind
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons K."""
-        return self.network.n_neurons
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """(features, rows, columns) of convolutional neurons; empty for others."""
-        population = self.network.dictionary.population
-        return population if len(population) == 3 else ()
+    def dictionary(self) -> StoredDictionary:
+        """The decoder."""
+        return self.network.dictionary
 
     @property
     def per_latent(self) -> None:
@@ -71,7 +53,3 @@ class FloatRecorder:
             at = fast.advance(c, at, steps, threads, trace=True)
             parts.append(at.trace_counts)
         return np.concatenate(parts, axis=1)
-
-    def decode(self, latents: Annotated[Latents, "N K"]) -> Annotated[Float32, "N M"]:
-        """Return phi z."""
-        return np.asarray(self.network.dictionary.decode(latents.astype(np.float32)), np.float32)

@@ -9,8 +9,6 @@ import torch
 
 from ipvae_snn.arrays import Float32, Float64
 from ipvae_snn.errors import DataError
-from ipvae_snn.image_shape import ImageShape
-from ipvae_snn.ir.parts import InputKind
 from ipvae_snn.models.cpu_threads import cpu_threads
 from ipvae_snn.models.family import MEMBERS
 from ipvae_snn.models.latent_module import Inferring, inferring, keyed_draw
@@ -18,19 +16,18 @@ from ipvae_snn.models.latent_network import LatentNetwork
 from ipvae_snn.models.likelihood import drive_at
 from ipvae_snn.models.protocol import advance, first_state, inference
 from ipvae_snn.models.stored_dictionary import StoredDictionary
+from ipvae_snn.probing.dictionary_recorder import DictionaryRecorder
 from ipvae_snn.probing.recorder import Latents, in_percent
 
 
 @final
 @dataclass(frozen=True)
-class LatentRecorder:
+class LatentRecorder(DictionaryRecorder[LatentNetwork]):
     """A model run with torch on one thread.
 
     A model whose inference is one pass of an encoder encodes every frame, and draws anew in every
     step. One whose encoder gives the first state sees the first frame with it.
     """
-
-    network: LatentNetwork
 
     def __post_init__(self) -> None:
         """Raise DataError for a decoder whose features do not add up."""
@@ -47,36 +44,16 @@ class LatentRecorder:
         return f"float {self.network.name}"
 
     @property
-    def image_shape(self) -> ImageShape:
-        """Shape of an image."""
-        return self.network.image_shape
-
-    @property
-    def input_kind(self) -> InputKind:
-        """Kind of its pixels."""
-        return self.network.input_kind
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons K."""
-        return self.network.n_neurons
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """(features, rows, columns) of convolutional neurons; empty for others."""
-        population = self._dictionary.population
-        return population if len(population) == 3 else ()
+    def dictionary(self) -> StoredDictionary:
+        """The decoder."""
+        dictionary = self.network.dictionary
+        assert dictionary is not None  # checked at construction
+        return dictionary
 
     @cached_property
     def per_latent(self) -> Annotated[Float64, "K"] | None:
         """Responses per graded latent; None for spike counts."""
         return None if self.network.counts else in_percent(self)
-
-    @cached_property
-    def _dictionary(self) -> StoredDictionary:
-        dictionary = self.network.dictionary
-        assert dictionary is not None  # checked at construction
-        return dictionary
 
     @cached_property
     def _inferring(self) -> Inferring:
@@ -111,7 +88,3 @@ class LatentRecorder:
                 z, state = advance(model, state, keyed_draw(model, *key, step), drive)
                 sent[:, step] = z.numpy()
         return sent
-
-    def decode(self, latents: Annotated[Latents, "N K"]) -> Annotated[Float32, "N M"]:
-        """Return phi z."""
-        return np.asarray(self._dictionary.decode(latents.astype(np.float32)), np.float32)
