@@ -62,6 +62,9 @@ def test_full_has_the_published_settings_and_every_published_point() -> None:
     assert (config.train.learning_rate, config.train.weight_decay) == (0.005, 3e-4)
     gaussian = preset.config(Member("gaussian", 16, 8, 512))
     assert (gaussian.model.clip, gaussian.train.clip_start) == (7.0, 1.0)
+    encoded = preset.config(Member("amortised-poisson", 1, 0.1, 512))
+    assert encoded.model.noise**2 == pytest.approx(0.5)  # the sum of squared errors
+    assert encoded.train.temperature_end == 0.05
     planned = {(m.kind, m.steps, m.beta) for m in preset.figures["landscape"]}
     for point in published.landscape():
         assert (point.kind, point.steps or 64, point.beta) in planned

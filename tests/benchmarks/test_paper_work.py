@@ -108,7 +108,7 @@ def tiny() -> Preset:
         {"patches": "patches"},
         {"patches": changes},
         {"patches": 3},
-        1,
+        {"patches": 3},
         Protocol(4, 10, 0, 0, False, 4, (4,)),
         {"latents": sizes, "rate_distortion": sizes[:1], "neurons": sizes[:1]},
     )
