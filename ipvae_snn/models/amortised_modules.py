@@ -1,6 +1,7 @@
 """Modules of amortised models: a decoder, the parameters in use, and networks."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -31,9 +32,13 @@ class PoissonPrior(DecoderModule):
         self.u0 = nn.Parameter(first * spread + config.u0_low)
 
     def latents(self, settings: LatentSettings) -> LatentModel[Any]:
-        """Return Poisson latents; the constants of an update are not used."""
-        unused = self.u0.new_zeros(())
-        return PoissonLatents(self.each(self.u0), unused, unused, settings)
+        """Return Poisson latents; the constants of an update are not used.
+
+        Their KL is exact, whatever train.kl says, as in the P-VAE's public code. The other form,
+        of one step of the iP-VAE, charges the square of a rate that rises far above its prior.
+        """
+        unused, exact = self.u0.new_zeros(()), replace(settings, kl="exact")
+        return PoissonLatents(self.each(self.u0), unused, unused, exact)
 
 
 class GaussianPrior(DecoderModule):
