@@ -63,8 +63,12 @@ def test_full_has_the_published_settings_and_every_published_point() -> None:
     gaussian = preset.config(Member("gaussian", 16, 8, 512))
     assert (gaussian.model.clip, gaussian.train.clip_start) == (7.0, 1.0)
     encoded = preset.config(Member("amortised-poisson", 1, 0.1, 512))
-    assert encoded.model.noise**2 == pytest.approx(0.5)  # the sum of squared errors
+    assert (encoded.model.encoder, encoded.model.encoder_width) == ("mlp", 128)
     assert encoded.train.temperature_end == 0.05
+    # The sum of squared errors, of pixels whose variance is 0.74 and, on MNIST, as they are.
+    assert encoded.model.noise**2 == pytest.approx(0.5 / 0.742, abs=2e-3)
+    digits = preset.config(Member("amortised-gaussian", 1, 1.0, 512, 0, "mnist")).model
+    assert (digits.noise**2, digits.encoder) == (pytest.approx(0.5), "convolutional")
     planned = {(m.kind, m.steps, m.beta) for m in preset.figures["landscape"]}
     for point in published.landscape():
         assert (point.kind, point.steps or 64, point.beta) in planned
