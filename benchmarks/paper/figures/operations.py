@@ -43,9 +43,10 @@ def _points(member: Member, get: Get) -> Json:
 def operations(sizes: Json, messages: float) -> float:
     """Return synaptic operations per image of a network that is not run.
 
-    sizes: pixels that are not 0, neurons K, weights of a linear encoder. With an encoder, each
-    pixel that is not 0 reaches its outputs, once, and nothing follows. Without, it reaches K
-    neurons, and so does each latent that is not 0, of which messages is the number over all steps.
+    sizes: pixels that are not 0, neurons K, weights of an encoder without convolutions. With an
+    encoder, its weights take part once, as far as pixels are not 0, and nothing follows. Without,
+    each pixel that is not 0 reaches K neurons, and so does each latent that is not 0, of which
+    messages is the number over all steps.
     """
     if sizes["encoder"]:
         return float(sizes["encoder"] * sizes["pixels"] / sizes["inputs"])

@@ -79,7 +79,7 @@ def _integer(
 
 
 def _encoder_weights(network: Network) -> int:
-    """Return the number of weights of a linear encoder, 0 without one."""
+    """Return the number of weights of an encoder's dense layers, 0 without one."""
     if isinstance(network, FloatNetwork):
         return 0
     return sum(
