@@ -15,15 +15,17 @@ MARGIN: Final = 4  # pixels at each side that are cut off after whitening (their
 CUTOFF: Final = 0.5  # f0 of the filter f exp(-(f / f0)^4), cycles per pixel
 WINDOW: Final = 13  # pixels at a side of the window of the local contrast
 SPREAD: Final = 0.5  # the window is exp(-r^2 / SPREAD), with coordinates from -1 to 1
+MOST_MEAN: Final = 0.3  # largest share of a patch's squared mean in its variance
 CHUNK: Final = 4096  # tiles at a time; their complex spectra take 38 MB at 24x24
 
 
 def whiten_tiles(tiles: Floats) -> Float32:
     """Return whitened patches (..., S - 2 MARGIN, S - 2 MARGIN) of tiles (..., S, S).
 
-    In this order, of each tile alone: the filter, local contrast, MARGIN pixels cut off at each
-    side, and mean 0 and deviation 1 of what is left. tiles: light of any scale, which has no
-    effect. A tile of equal light gives a patch of zeros.
+    In this order, of each tile alone: the filter, local contrast, mean 0 and deviation 1, and
+    MARGIN pixels cut off at each side. tiles: light of any scale, which has no effect. A tile of
+    equal light gives a patch of zeros, and so does one whose patch has a mean above
+    sqrt(MOST_MEAN) of its deviation: hardly anything but the mean is left of it.
     """
     side = tiles.shape[-1]
     stack = tiles.reshape(-1, side, side)
@@ -31,9 +33,12 @@ def whiten_tiles(tiles: Floats) -> Float32:
     patches = np.empty((len(stack), side - 2 * MARGIN, side - 2 * MARGIN), np.float32)
     for first in range(0, len(stack), CHUNK):
         part = stack[first : first + CHUNK].astype(np.float64)
-        white = standardise(divide_by_contrast(filter_tiles(part))[:, inner, inner])
+        white = standardise(divide_by_contrast(filter_tiles(part)))[:, inner, inner]
         # The filter and the edges leave a pattern in light that is the same everywhere.
-        white[np.ptp(part, axis=(-2, -1)) == 0] = 0
+        equal = np.ptp(part, axis=(-2, -1)) == 0
+        axes = -2, -1
+        offset = white.mean(axes) ** 2 >= MOST_MEAN * white.var(axes)
+        white[equal | offset] = 0
         patches[first : first + CHUNK] = white
     return patches.reshape(*tiles.shape[:-2], *patches.shape[1:])
 
