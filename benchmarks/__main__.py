@@ -22,6 +22,7 @@ QUESTIONS = {
     "mapping": "networks onto chips: cores and their proven bound, seconds, memory",
     "patch_statistics": "patches by the ways to whiten them: kurtosis, contrast, spectrum",
     "decoders": "nonlinear decoders beside the linear one: R2, seconds per iteration",
+    "paper.linear_optimum": "the best linear Gaussian VAE on our patches, beside the published one",
     "paper.together": "the networks of the paper's figures, many at once on a GPU",
     "photographs": "networks of photographs: quality, seconds, and Gabor-like elements",
     "graphs": "read-outs, drifting images, LCA and convolutions: integers beside floats",
