@@ -22,7 +22,9 @@ smaller batches and hundreds of times fewer iterations, with the settings of our
 runs. So their differences to the published figures are those of training."""
 FULL: Final = """Networks of `full` are trained by the published settings, as far as
 [what differs](training.md#the-papers-settings) allows. The number of iterations stands beside each.
-A figure that none of them has been trained for is that of `quick`, and says so."""
+**Those on patches are of older patches** than ours are now
+([which](paper.md#what-has-been-trained-by-the-published-settings)). A figure that none of them has
+been trained for is that of `quick`, and says so."""
 
 
 def result_file(preset: str) -> Path:
