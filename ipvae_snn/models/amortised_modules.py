@@ -96,7 +96,11 @@ class AmortisedVAE(TrainableModule):
 
 
 class SemiAmortisedVAE(TrainableModule):
-    """An encoder's state that the updates of an iterative model refine."""
+    """An encoder's state that the updates of an iterative model refine.
+
+    The KL of Poisson latents is exact, as that of `PoissonPrior`, since the first step's is from
+    the prior to what the encoder gives.
+    """
 
     def __init__(
         self,
@@ -117,7 +121,7 @@ class SemiAmortisedVAE(TrainableModule):
         inner = self.iterative.view()
 
         def build(settings: LatentSettings) -> LatentModel[Any]:
-            model = inner.latents(settings)
+            model = inner.latents(replace(settings, kl="exact"))
             return AmortisedLatents(model, encoded(model, self.encoder))
 
         return NetworkParameters(inner.dictionary, dict(self.named_parameters()), build)

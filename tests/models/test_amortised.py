@@ -10,7 +10,7 @@ from ipvae_snn.config.settings import Config, KlForm, ModelConfig, TrainConfig
 from ipvae_snn.models.protocol import LatentSettings
 from ipvae_snn.models.registry import new_module
 
-KINDS = ["amortised-poisson", "iterative-amortised-poisson"]
+KINDS = ["amortised-poisson", "semi-amortised-poisson", "iterative-amortised-poisson"]
 
 
 @pytest.mark.parametrize("form", ["code", "exact"])
