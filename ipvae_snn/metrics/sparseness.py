@@ -11,8 +11,10 @@ def treves_rolls(rates: Floats, axis: int) -> Float64:
     S = (1 - mean(r)^2 / mean(r^2)) / (1 - 1/n) after Treves & Rolls (1991) in the form of Vinje
     & Gallant (2000). NaN where all rates are 0, or where there is only one.
     """
-    r = rates.astype(np.float64)
-    n = r.shape[axis]
+    r, n = rates.astype(np.float64), rates.shape[axis]
+    # A power of two changes no digit, and keeps squares of tiny rates from becoming 0.
+    _, exponent = np.frexp(np.abs(r).max(axis=axis, keepdims=True, initial=0.0))
+    r = np.ldexp(r, -exponent)
     power = (r * r).mean(axis=axis)
     defined = (power > 0) & (n > 1)
     share = r.mean(axis=axis) ** 2 / np.where(defined, power, 1.0)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ipvae_snn.evaluation import figures, readout
@@ -20,7 +20,11 @@ def test_sparseness_by_hand() -> None:
     assert np.isnan(sparseness.lifetime(rates[:1])).all()
 
 
-@given(st.lists(st.floats(0, 1e3), min_size=2, max_size=20), st.floats(1e-3, 1e3))
+RATES = st.just(0.0) | st.floats(1e-290, 1e3)  # which stay normal numbers in any of the units
+
+
+@given(st.lists(RATES, min_size=2, max_size=20), st.floats(1e-3, 1e3))
+@example([0.0, 2.8e-160], 0.0078125)  # whose square is no normal number
 def test_sparseness_is_within_0_and_1_whatever_the_unit(rates: list[float], unit: float) -> None:
     row = np.array([rates])
     result = sparseness.population(row)
