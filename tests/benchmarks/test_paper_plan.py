@@ -64,7 +64,8 @@ def test_full_has_the_published_settings_and_every_published_point() -> None:
     assert (gaussian.model.clip, gaussian.train.clip_start) == (7.0, 1.0)
     encoded = preset.config(Member("amortised-poisson", 1, 0.1, 512))
     assert (encoded.model.encoder, encoded.model.encoder_width) == ("mlp", 128)
-    assert encoded.train.temperature_end == 0.05
+    assert (encoded.train.temperature_end, encoded.train.beta_ramp_fraction) == (0.05, 0.5)
+    assert encoded.train.clip_start == encoded.model.clip == 10.0
     # The sum of squared errors, of pixels whose variance is 0.74 and, on MNIST, as they are.
     assert encoded.model.noise**2 == pytest.approx(0.5 / 0.742, abs=2e-3)
     digits = preset.config(Member("amortised-gaussian", 1, 1.0, 512, 0, "mnist")).model
