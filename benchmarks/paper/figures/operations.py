@@ -14,6 +14,8 @@ SIZE: Final = (6.8, 4.4)
 RUN, COUNTED = "run as integers", "counted"
 
 LOWEST: Final = -0.1  # R2 of the axes
+# In points, of the names of those that end side by side.
+SHIFTS: Final = {"lca": (-40.0, 3.5), "poisson": (0.0, -16.0)}
 
 
 def collect(preset: Preset, get: Get) -> list[Json]:
@@ -64,7 +66,7 @@ def draw(figure: Figure, rows: list[Json], note: str) -> None:
             [each["r2"] for each in row["points"]],
         )
         axes.plot(*line, "o-", color=colour, mfc=colour if row["how"] == RUN else "white", ms=7)
-        shift = (8.0, -10.0) if row["kind"] == "lca" else (8.0, 3.0)  # it ends near the iP-VAE
+        shift = SHIFTS.get(row["kind"], (8.0, 3.0))
         beside(axes, row["kind"], (line[0][-1], max(line[1][-1], LOWEST)), shift)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
