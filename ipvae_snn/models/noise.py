@@ -16,11 +16,13 @@ NAME: Final = "log_sigma"
 
 
 def fix_noise(module: TrainableModule, config: ModelConfig) -> None:
-    """Set the noise of all pixels to config.noise, and compute no gradient for it.
+    """Set the noise of all pixels to config.noise and keep it there; nothing where that is 0.
 
     Raises ConfigError if a model of this kind learns no noise, or the bound of the noise is nearer
     to 1.
     """
+    if config.noise == 0:
+        return
     noise = [
         parameter
         for name, parameter in module.named_parameters()

@@ -148,7 +148,7 @@ def unrolled_by_autodiff(
         start, state = model.initial(frames.shape[1]), first_state(model, decoder, frames[0])
     else:
         start = state = carried
-    z = model.sample(state, partial(_numbered, sample, 0))
+    z = model.sample(state, partial(numbered, sample, 0))
     explained = seen.explain(z)
     fit, kl = x.new_zeros(()), x.new_zeros(())
     messages, spikes = x.new_zeros(()), x.new_zeros(())
@@ -160,12 +160,12 @@ def unrolled_by_autodiff(
             spikes = spikes + model.activity(state).sum(-1).mean()
         start = state if unrolling.start(i) == i - 1 > 0 else start
         state = model.update(state, start, seen.drive(explained, frame), z)
-        z = model.sample(state, partial(_numbered, sample, i))
+        z = model.sample(state, partial(numbered, sample, i))
         explained = seen.explain(z)
         if unrolling.in_loss(i):
             counted = [explained if seen is exact else exact.explain(z)]
             if unrolling.samples > 1:
-                second = model.sample(state, partial(_numbered, sample, unrolling.second(i)))
+                second = model.sample(state, partial(numbered, sample, unrolling.second(i)))
                 counted.append(exact.explain(second))
             weight = step_weights[unrolling.step(i)]
             for share, one in zip(unrolling.shares, counted, strict=True):
@@ -215,7 +215,8 @@ def _product(G: Tensor, z: Tensor) -> Tensor:
     return z @ G
 
 
-def _numbered(sample: Sample, update: int, parameters: Tensor) -> Tensor:
+def numbered(sample: Sample, update: int, parameters: Tensor) -> Tensor:
+    """Return latents of the source for `update`: with `functools.partial` it is a model's draw."""
     return sample(parameters, update)
 
 

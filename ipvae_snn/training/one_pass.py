@@ -12,7 +12,15 @@ from torch import Tensor
 
 from ipvae_snn.models.protocol import Decoder, LatentModel, State, first_state
 from ipvae_snn.models.shapes import Number
-from ipvae_snn.training.objective import Sample, Terms, Unrolled, detached, frames_of, summary
+from ipvae_snn.training.objective import (
+    Sample,
+    Terms,
+    Unrolled,
+    detached,
+    frames_of,
+    numbered,
+    summary,
+)
 from ipvae_snn.training.unrolling import Unrolling
 
 UPDATE: Final = 1  # the number of the state that the loss sees, as in unrolled inference
@@ -37,7 +45,7 @@ def one_pass_loss(
     fit, nothing = x.new_zeros(()), x.new_zeros(())
     power = decoder.power(images)
     for share, number in zip(unrolling.shares, (UPDATE, unrolling.second(UPDATE)), strict=False):
-        z = model.sample(state, partial(_numbered, sample, number))
+        z = model.sample(state, partial(numbered, sample, number))
         fit = fit + share * 0.5 * (decoder.power(images - decoder.decode(z)) - power).mean()
     kl = model.divergence(state, model.initial(len(images))).mean()
     with torch.no_grad():
@@ -48,7 +56,3 @@ def one_pass_loss(
         spikes = model.activity(state).sum(-1).mean()
     terms = Terms(fit, kl, messages, spikes, rates, 0.0, detached(state))
     return summary(decoder, frames, terms, beta, unrolling)
-
-
-def _numbered(sample: Sample, number: int, parameters: Tensor) -> Tensor:
-    return sample(parameters, number)

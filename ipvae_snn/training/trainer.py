@@ -82,8 +82,7 @@ class Trainer:
         self.model = new_module(config.model, images.image_shape, initial).to(device)
         if not config.model.fit_prior:
             fix_prior(self.model, config.model.kind)
-        if config.model.noise > 0:
-            fix_noise(self.model, config.model)
+        fix_noise(self.model, config.model)
         self.kept: dict[str, Tensor] = {}
         self.optimiser = torch.optim.Adamax(
             _groups(self.model),
@@ -100,8 +99,7 @@ class Trainer:
         with torch.no_grad():
             for name, values in parameters.items():
                 named[name].copy_(values.reshape(named[name].shape))
-        if self.config.model.noise > 0:
-            fix_noise(self.model, self.config.model)
+        fix_noise(self.model, self.config.model)
 
     def start_sparse(self) -> None:
         """Replace the initial dictionary by one that codes the images sparsely.

@@ -1,6 +1,7 @@
 """A training run of seconds: settings, images of bars, and a kill in the middle."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,22 @@ CONFIG = Config(
     ),
     DataConfig(name="bars"),
 )
+
+# Settings of [model] by the way that a loss is computed.
+DECODERS: dict[str, dict[str, Any]] = {
+    "compiled": {"kind": "poisson"},
+    "shared": {
+        "kind": "poisson",
+        "dictionary": "convolutional",
+        "n_latents": 0,
+        "features": 4,
+        "kernel": 2,
+        "stride": 1,
+    },
+    "nonlinear": {"kind": "poisson", "dictionary": "mlp", "decoder_width": 8},
+    "gaussian": {"kind": "gaussian"},
+    "encoder": {"kind": "semi-amortised-poisson"},
+}
 
 
 class KilledError(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from short_runs import CONFIG, TEST, TRAIN, KilledError, files, killer
+from short_runs import CONFIG, DECODERS, TEST, TRAIN, KilledError, files, killer
 
 from ipvae_snn.config.settings import Config
 from ipvae_snn.errors import ConfigError
@@ -18,27 +18,16 @@ from ipvae_snn.training.together.stack import check_stack
 from ipvae_snn.training.train import train
 
 NOISE = math.sqrt(0.5)
-CASES: dict[str, dict[str, Any]] = {
-    "compiled": {"kind": "poisson"},
-    "shared": {
-        "kind": "poisson",
-        "dictionary": "convolutional",
-        "n_latents": 0,
-        "features": 4,
-        "kernel": 2,
-        "stride": 1,
-    },
+CASES = {
+    **DECODERS,
     "untied": {"kind": "poisson", "dictionary": "untied"},
-    "nonlinear": {"kind": "poisson", "dictionary": "mlp", "decoder_width": 8},
-    "gaussian": {"kind": "gaussian"},
-    "encoder": {"kind": "semi-amortised-poisson"},
     "unbounded": {"kind": "poisson", "log_sigma_limit": 0.0},
 }
 
 
-def fixed(case: str, **train: int) -> Config:
+def fixed(case: str, **train: Any) -> Config:
     model = replace(CONFIG.model, noise=NOISE, **CASES[case])
-    return replace(CONFIG, model=model, train=replace(CONFIG.train, **train))  # type: ignore[arg-type]
+    return replace(CONFIG, model=model, train=replace(CONFIG.train, **train))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from short_runs import CONFIG, TEST, TRAIN, KilledError, files, killer
+from short_runs import CONFIG, DECODERS, TEST, TRAIN, KilledError, files, killer
 
 from ipvae_snn.config.settings import Config
 from ipvae_snn.errors import ConfigError
@@ -15,28 +16,13 @@ from ipvae_snn.training.random_streams import Stream, keyed_generator
 from ipvae_snn.training.state import load_state
 from ipvae_snn.training.train import train
 
-CASES = {
-    "compiled": {"kind": "poisson"},
-    "shared": {
-        "kind": "poisson",
-        "dictionary": "convolutional",
-        "n_latents": 0,
-        "features": 4,
-        "kernel": 2,
-        "stride": 1,
-    },
-    "nonlinear": {"kind": "poisson", "dictionary": "mlp", "decoder_width": 8},
-    "gaussian": {"kind": "gaussian"},
-    "encoder": {"kind": "semi-amortised-poisson"},
-}
+
+def fixed(case: str, **train: Any) -> Config:
+    model = replace(CONFIG.model, fit_prior=False, **DECODERS[case])
+    return replace(CONFIG, model=model, train=replace(CONFIG.train, **train))
 
 
-def fixed(case: str, **train: int) -> Config:
-    model = replace(CONFIG.model, fit_prior=False, **CASES[case])  # type: ignore[arg-type]
-    return replace(CONFIG, model=model, train=replace(CONFIG.train, **train))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", DECODERS)
 def test_the_prior_stays_and_all_else_moves(case: str, tmp_path: Path) -> None:
     config = fixed(case, iterations=12)
     generator = keyed_generator(torch.device("cpu"), config.train.seed, Stream.INITIAL, 0)
