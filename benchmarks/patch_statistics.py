@@ -16,7 +16,7 @@ import numpy as np
 import typer
 from scipy import stats
 
-from benchmarks.report import machine, table, wrapped
+from benchmarks.report import between, machine, table, wrapped
 from ipvae_snn.arrays import Float32
 from ipvae_snn.config.preparation import Preparation, Whitening
 from ipvae_snn.data import load
@@ -88,9 +88,7 @@ def section(result: dict[str, Any]) -> str:
 
 def with_results(text: str, result: dict[str, Any]) -> str:
     """Return the page with its table replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{section(result)}{END}{after}"
+    return between(text, BEGIN, END, section(result))
 
 
 def main(

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from benchmarks.graphs import lava_lca
-from benchmarks.report import table, wrapped
+from benchmarks.report import between, table, wrapped
 
 BEGIN: Final = "<!-- python -m benchmarks.graphs -->\n"
 END: Final = "<!-- end -->"
@@ -154,6 +154,4 @@ def _percent(share: float) -> str:
 
 def with_results(text: str, result: dict[str, Any]) -> str:
     """Return the page with its tables replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{section(result)}{END}{after}"
+    return between(text, BEGIN, END, section(result))

@@ -19,8 +19,8 @@ import numpy as np
 import typer
 
 from benchmarks.paper import published
-from benchmarks.paper.plan import full
-from benchmarks.report import machine, table, wrapped
+from benchmarks.paper.plan import Member, full
+from benchmarks.report import between, machine, table, wrapped
 from ipvae_snn.arrays import Array, Float64
 from ipvae_snn.config.preparation import Preparation
 from ipvae_snn.data import load
@@ -32,6 +32,7 @@ PAGE: Final = HERE.parent.parent / "docs" / "paper.md"
 BEGIN: Final = "<!-- python -m benchmarks.paper.linear_optimum -->\n"
 END: Final = "<!-- linear_optimum: end -->"
 KIND: Final = "amortised-gaussian"
+NEURONS: Final = 512
 
 
 def spectrum(pixels: Array) -> Float64:
@@ -61,21 +62,16 @@ def each_standardised(pixels: Array) -> Array:
 
 def compared(pixels: Array) -> list[dict[str, float]]:
     """Return R2 by beta: published, of these patches (N, M), and of them standardised each."""
-    plan = full()
-    points = sorted(point.beta for point in published.landscape() if point.kind == KIND)
+    plan, rows = full(), []
     spectra = {"ours": spectrum(pixels), "each": spectrum(each_standardised(pixels))}
-    rows = []
-    for beta in points:
-        point = published.point_of(KIND, 1, beta)
-        if point is None:
-            continue
-        member = next(m for m in plan.figures["landscape"] if (m.kind, m.beta) == (KIND, beta))
-        model = plan.config(member).model
+    points = [point for point in published.landscape() if point.kind == KIND]
+    for point in sorted(points, key=lambda point: point.beta):
+        model = plan.config(Member(KIND, point.steps, point.beta, NEURONS)).model
         best = {
-            name: best_r2(power, beta * model.noise**2, model.encoder_width)
+            name: best_r2(power, point.beta * model.noise**2, model.encoder_width)
             for name, power in spectra.items()
         }
-        rows.append({"beta": beta, "published": point.r2, **best})
+        rows.append({"beta": point.beta, "published": point.r2, **best})
     return rows
 
 
@@ -93,9 +89,7 @@ def section(result: dict[str, Any]) -> str:
 
 def with_results(text: str, result: dict[str, Any]) -> str:
     """Return the page with its table replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{section(result)}{END}{after}"
+    return between(text, BEGIN, END, section(result))
 
 
 def main(

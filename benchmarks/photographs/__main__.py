@@ -24,7 +24,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import ipvae_snn as snn
-from benchmarks.report import machine, table, timed, wrapped
+from benchmarks.report import between, machine, table, timed, wrapped
 from benchmarks.sweep import Point, Resume, Scheduler, Workers, sweep, where
 from ipvae_snn.config.settings import Value
 from ipvae_snn.metrics.gabor import gabor_r2
@@ -117,9 +117,7 @@ def section(result: dict[str, Any]) -> str:
 
 def with_results(text: str, result: dict[str, Any]) -> str:
     """Return the page with its table replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{section(result)}{END}{after}"
+    return between(text, BEGIN, END, section(result))
 
 
 def main(

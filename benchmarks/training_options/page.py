@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.report import table, timed, wrapped
+from benchmarks.report import between, table, timed, wrapped
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "training.md"
 BEGIN, END = "<!-- training_options: begin -->\n", "<!-- training_options: end -->"
@@ -24,10 +24,8 @@ HEAD: Final = (
 
 def with_results(text: str, results: dict[str, Any]) -> str:
     """Return the page with its tables replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
     sections = "\n".join(section(name, result) for name, result in results.items())
-    return f"{before}{BEGIN}{sections}{END}{after}"
+    return between(text, BEGIN, END, sections)
 
 
 def section(name: str, result: dict[str, Any]) -> str:

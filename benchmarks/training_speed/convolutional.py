@@ -20,7 +20,7 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 
 from benchmarks.memory import measured_growth
-from benchmarks.report import machine, number, table, wrapped
+from benchmarks.report import between, machine, number, table, wrapped
 from benchmarks.sweep import Refused
 from ipvae_snn.config.settings import Config, ModelConfig, TrainConfig
 from ipvae_snn.image_shape import ImageShape, n_channels
@@ -183,9 +183,7 @@ def section(result: dict[str, Any]) -> str:
 
 def with_results(text: str, result: dict[str, Any]) -> str:
     """Return the page with its table replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{section(result)}{END}{after}"
+    return between(text, BEGIN, END, section(result))
 
 
 def main(refused: Refused = None) -> None:

@@ -91,8 +91,8 @@ def neurons_of(member: Member) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def result() -> dict[str, Any]:
     figures = {name: figure.collect(quick(), made_up) for name, figure in FIGURES.items()}
-    head = {"command": "c", "date": "d", "machine": {"cpu_cores": 2, "architecture": "a"}}
-    head["machine"]["ipvae_snn"] = "v"  # type: ignore[index]
+    machine = {"cpu_cores": 2, "architecture": "a", "ipvae_snn": "v"}
+    head = {"command": "c", "date": "d", "machine": machine}
     protocol = {"images": 1, "steps": 2, "readout": 3, "per_angle": 4, "coded": 5}
     return {**head, "preset": "quick", "protocol": protocol, "figures": figures}
 
@@ -178,11 +178,12 @@ def test_neurons_answer_as_probe_measures_them() -> None:
 def test_the_rate_of_a_poisson_code(monkeypatch: pytest.MonkeyPatch) -> None:
     network = load_float("digits", "test")
     prior = np.exp(network.u0.astype(np.float64))
+    unread: Any = None  # images, whose rates are given
     # KL(Poisson(e r) || Poisson(r)) = e r log e - e r + r = r
     for factor, rate in ((1.0, 0.0), (math.e, prior.sum())):
         given = np.tile(prior * factor, (2, 1)).astype(np.float32)
         monkeypatch.setattr(codes, "final_rates", lambda *_, given=given: given)
-        code = codes.code_of(network, None, 3, (), lambda _: None)  # type: ignore[arg-type]
+        code = codes.code_of(network, unread, 3, (), lambda _: None)
         assert code.rate == pytest.approx(rate, abs=1e-4 * prior.sum())
 
 

@@ -16,6 +16,7 @@ from benchmarks.paper.figures.rows import (
     final,
     identity,
     kinds_of,
+    of_point,
     titled,
 )
 from benchmarks.paper.figures.styles import COLOURS, Align, arcs, beside, noted, plain, ruled
@@ -46,7 +47,7 @@ def collect(preset: Preset, get: Get) -> list[Json]:
     rows = []
     for member in preset.figures["landscape"]:
         point = published.point_of(member.kind, member.steps, member.beta)
-        theirs = None if point is None else {name: getattr(point, name) for name in NAMES}
+        theirs = of_point(point, NAMES)
         last = final(get(member, "evaluation")["final"])
         rows.append({**identity(member, get), **last, "published": theirs})
     return rows

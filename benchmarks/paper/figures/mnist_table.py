@@ -1,18 +1,24 @@
 """The MNIST table: R2, error, zeros and label read-out over seeds."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
-from benchmarks.paper.figures.rows import Get, Json, difference, identity, kinds_of, with_interval
+from benchmarks.paper.figures.rows import (
+    Get,
+    Json,
+    difference,
+    identity,
+    kinds_of,
+    over,
+    with_interval,
+)
 from benchmarks.paper.figures.styles import COLOURS, noted, ruled
 from benchmarks.paper.plan import Preset
 from benchmarks.report import table
-from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.models.family import MEMBERS
-from ipvae_snn.report.json_files import finite
 
 TITLE: Final = "MNIST (table 2)"
 SIZE: Final = (9.0, 3.8)
@@ -38,24 +44,15 @@ def _summary(rows: Sequence[Json]) -> Json:
     return {
         **first,
         "seeds": len(rows),
-        **{name: _over([row[name] for row in rows]) for name in NAMES},
+        **{name: over([row[name] for row in rows]) for name in NAMES},
         "published": {
             "T": theirs[0].steps,
             "beta": theirs[0].beta,
             "K": theirs[0].neurons,
             "seeds": len(theirs),
-            **{name: _over([getattr(row, name) for row in theirs]) for name in NAMES},
+            **{name: over([getattr(row, name) for row in theirs]) for name in NAMES},
         },
     }
-
-
-def _over(values: Sequence[Any]) -> list[float | None]:
-    """Return mean and limits over seeds; None where a value is missing, or one seed alone."""
-    if any(value is None for value in values):
-        return [None, None, None]
-    result = over_seeds(values)
-    mean: list[float | None] = finite([result.mean, result.low, result.high])
-    return mean
 
 
 def draw(figure: Figure, rows: list[Json], note: str) -> None:

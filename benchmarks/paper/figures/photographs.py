@@ -5,13 +5,21 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from benchmarks.paper import published
-from benchmarks.paper.figures.rows import CORNER, Get, Json, cell, identity, titled, with_interval
+from benchmarks.paper.figures.rows import (
+    CORNER,
+    Get,
+    Json,
+    cell,
+    identity,
+    of_point,
+    over,
+    titled,
+    with_interval,
+)
 from benchmarks.paper.figures.styles import COLOURS, noted, ruled
 from benchmarks.paper.plan import Preset
 from benchmarks.report import table
-from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.models.family import MEMBERS
-from ipvae_snn.report.json_files import finite
 
 TITLE: Final = "Photographs"
 SIZE: Final = (9.0, 3.0)
@@ -24,12 +32,9 @@ def collect(preset: Preset, get: Get) -> list[Json]:
     for member in preset.figures["photographs"]:
         found = get(member, "photographs")
         point = published.point_of(member.kind, member.steps, member.beta)
-        over = {}
-        for name in CORNER:
-            result = over_seeds([each[name] for each in found["photographs"]])
-            over[name] = finite([result.mean, result.low, result.high])
-        theirs = None if point is None else {name: getattr(point, name) for name in CORNER}
-        rows.append({**identity(member, get), **found, "over": over, "published": theirs})
+        means = {name: over([each[name] for each in found["photographs"]]) for name in CORNER}
+        theirs = of_point(point, CORNER)
+        rows.append({**identity(member, get), **found, "over": means, "published": theirs})
     return rows
 
 

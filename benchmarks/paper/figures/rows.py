@@ -1,10 +1,13 @@
 """What the figures share: a network's identity and figures as plain data, and cells of tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.paper.plan import Member
+from benchmarks.paper.published import Point
+from ipvae_snn.metrics.seeds import over_seeds
 from ipvae_snn.models.family import MEMBERS
+from ipvae_snn.report.json_files import finite
 
 Json = dict[str, Any]
 # What was measured of a network, by name: "evaluation", "code", .. and "run", how it was trained.
@@ -35,6 +38,21 @@ def bounds(estimate: Mapping[str, float | None]) -> list[float | None]:
 def final(moment: Mapping[str, Any]) -> Json:
     """Return R2, R2 MAP, zeros and the distance to the corner of a step."""
     return {name: bounds(moment[name]) for name in FIGURES} | {"distance": bounds(moment["corner"])}
+
+
+def of_point(point: Point | None, names: Iterable[str]) -> Json | None:
+    """Return figures of a published point by name, None where there is no point."""
+    return None if point is None else {name: getattr(point, name) for name in names}
+
+
+def over(values: Sequence[float | None]) -> list[float | None]:
+    """Return mean and limits of the 95 % interval; None where a value is missing, or is alone."""
+    given = [value for value in values if value is not None]
+    if len(given) < len(values):
+        return [None, None, None]
+    result = over_seeds(given)
+    mean: list[float | None] = finite([result.mean, result.low, result.high])
+    return mean
 
 
 def cell(value: float | None, digits: int = 3) -> str:
